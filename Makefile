@@ -1,0 +1,30 @@
+# Everything needs only Python 3.11+ and git; the virtual environment is made on first use.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check format setup clean
+demo: setup            ## the main job: train a few hundred networks, compare with the prediction
+	$(BIN)/dcrit validate quick --out validation/quick
+
+test: setup            ## the test suite
+	$(BIN)/pytest
+
+check: setup           ## linter, formatter check, type checker
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("dcrit needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info

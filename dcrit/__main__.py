@@ -1,0 +1,5 @@
+"""``python -m dcrit`` is ``dcrit``."""
+
+from dcrit.cli.app import main
+
+main()

@@ -1,0 +1,1 @@
+"""The measuring side of dcrit: real torch networks, trained in ensembles and turned into estimates."""

@@ -1,0 +1,1 @@
+"""Claims under test, one module each."""

@@ -1,0 +1,263 @@
+"""Train many independent networks in one batch: other seeds, data, sizes and labels, same shapes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dcrit.empirics.outcomes import is_decided
+from dcrit.empirics.pair_mlp import PairMLPs, TrainingStep
+from dcrit.empirics.runs import CURVE_NAMES, DEFICIT_QUANTILES, Curves, Ending, Run, RunConfig
+from dcrit.theory.tasks import find_task
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """What a seed decides for one run, drawn on the CPU so that it is the same on every device.
+
+    Attributes:
+        theta: Initial U over V over W, (3S, H).
+        labels: Class of every pair, (S²,).
+        train: Indices of the training pairs, (D,).
+    """
+
+    theta: Tensor
+    labels: Tensor
+    train: Tensor
+
+
+@lru_cache(maxsize=256)
+def _labels(task: str, modulus: int, seed: int) -> Tensor:
+    table = find_task(task).labels(modulus, np.random.default_rng(seed))
+    return torch.from_numpy(table.ravel())
+
+
+def draw(config: RunConfig) -> Draw:
+    """Initial parameters, labels and training set of one run, from its seed alone.
+
+    Layers start as ``torch.nn.Linear`` does: uniform within ±1/√fan_in, the embedding seen as a
+    layer on two one-hot vectors (fan_in 2S). The training sets of one seed are nested in D.
+    """
+    problem = config.problem
+    generator = torch.Generator().manual_seed(config.seed)
+    n_symbols, width, n_classes = problem.n_symbols, problem.width, problem.n_classes
+
+    def uniform(*shape: int, fan_in: int) -> Tensor:
+        return (2 * torch.rand(*shape, generator=generator, dtype=torch.float64) - 1) / fan_in**0.5
+
+    embed = uniform(2 * n_symbols, width, fan_in=2 * n_symbols)  # (2S, H)
+    unembed = uniform(n_classes, width, fan_in=width)  # (C, H)
+    order = torch.randperm(problem.n_pairs, generator=generator)  # (S²,)
+    labels = _labels(problem.task, problem.modulus, config.seed)  # (S²,)
+    dtype = getattr(torch, config.precision)
+    theta = torch.cat([embed, unembed]).to(dtype)  # (3S, H)
+    return Draw(theta=theta, labels=labels, train=order[: config.n_train])
+
+
+def padded_rows(n_train: int) -> int:
+    """Rows a training set of that size is padded to: up to 1/4 more, so that similar sizes share a batch.
+
+    Depends on the member alone, hence every member's arithmetic has the same shapes in any batch.
+    """
+    granule = max(4, 1 << max(0, n_train.bit_length() - 3))
+    return -(-n_train // granule) * granule
+
+
+def batch_key(config: RunConfig) -> tuple[object, ...]:
+    """What members of one batch have in common."""
+    problem = config.problem
+    return (
+        problem.model,
+        problem.activation,
+        problem.n_symbols,
+        problem.width,
+        problem.weight_decay,
+        problem.learning_rate,
+        padded_rows(config.n_train),
+        config.horizon,
+        config.precision,
+    )
+
+
+class Ensemble:
+    """M networks in one batch, each with its own data, trained by full-batch AdamW.
+
+    Args:
+        configs: Runs that share :func:`batch_key`.
+        device: Where tensors live.
+
+    Raises:
+        ValueError: The runs do not share a batch key.
+    """
+
+    def __init__(self, configs: Sequence[RunConfig], device: str = "cpu") -> None:
+        if len({batch_key(config) for config in configs}) != 1:
+            raise ValueError("configs must share one batch key, got several")
+        first = configs[0]
+        problem = first.problem
+        draws = [draw(config) for config in configs]
+        n_rows = padded_rows(first.n_train)
+        symbols = torch.zeros(len(configs), n_rows, 2, dtype=torch.int64)
+        labels = torch.zeros(len(configs), n_rows, dtype=torch.int64)
+        weights = torch.zeros(len(configs), n_rows, dtype=torch.float64)
+        is_train = torch.zeros(len(configs), problem.n_pairs, dtype=torch.bool)
+        for member, (config, drawn) in enumerate(zip(configs, draws, strict=True)):
+            used = drawn.train
+            symbols[member, : config.n_train, 0] = used // problem.n_symbols
+            symbols[member, : config.n_train, 1] = used % problem.n_symbols
+            labels[member, : config.n_train] = drawn.labels[used]
+            weights[member, : config.n_train] = 1.0 / config.n_train
+            is_train[member, used] = True
+        self.dtype = getattr(torch, first.precision)
+        self.configs = list(configs)
+        self.data = {
+            "symbols": symbols.to(device),
+            "labels": labels.to(device),
+            "weights": weights.to(device),
+            "is_train": is_train.to(device),
+            "all_labels": torch.stack([drawn.labels for drawn in draws]).to(device),
+        }
+        self.models = PairMLPs(
+            theta=torch.stack([drawn.theta for drawn in draws]).to(device),
+            activation=problem.activation,
+        )
+        self._prepare(optimizer_state=None)
+
+    def _prepare(self, optimizer_state: dict[str, Tensor] | None) -> None:
+        problem = self.configs[0].problem
+        self.models.theta.grad = torch.zeros_like(self.models.theta)
+        self.optimizer = torch.optim.AdamW(
+            [self.models.theta],
+            lr=problem.learning_rate,
+            betas=(0.9, 0.98),
+            weight_decay=problem.weight_decay,
+            fused=True,
+        )
+        if optimizer_state is not None:
+            self.optimizer.state[self.models.theta] = optimizer_state
+        self.step = TrainingStep(
+            symbols=self.data["symbols"],
+            labels=self.data["labels"],
+            weights=self.data["weights"],
+            width=problem.width,
+            n_symbols=problem.n_symbols,
+            dtype=self.dtype,
+        )
+
+    @torch.no_grad()
+    def advance(self, n_steps: int) -> None:
+        """Take ``n_steps`` optimizer steps with every member."""
+        grad = self.models.theta.grad
+        assert grad is not None
+        for _ in range(n_steps):
+            self.step.gradient(self.models, grad)
+            self.optimizer.step()
+
+    @torch.no_grad()
+    def evaluate(self) -> np.ndarray:
+        """All curve values but the step, one row a member: (M, 11) in the order of ``CURVE_NAMES``."""
+        logits = self.models.logits_of_all_pairs()  # (M, C, S²)
+        labels = self.data["all_labels"][:, None]  # (M, 1, S²)
+        correct = logits.gather(1, labels)[:, 0]  # (M, S²)
+        # A tie counts as wrong: the correct class has to win alone.
+        rivals = logits.scatter_(1, labels, -torch.inf)  # (M, C, S²)
+        deficit = rivals.amax(1) - correct  # (M, S²)
+        right = (deficit < 0).double()  # (M, S²)
+        # log(1 + Σ exp(rival − correct)) keeps full relative precision where the loss is tiny.
+        loss = torch.nn.functional.softplus(rivals.logsumexp(1).double() - correct.double())  # (M, S²)
+        train = self.data["is_train"].double()  # (M, S²)
+        test = 1 - train  # (M, S²)
+        neuron = self.models.neuron_squared_norms()  # (M, H)
+        decay = self.configs[0].problem.weight_decay
+        load = (decay * self.models.theta.double().abs()).clamp(max=1)  # (M, 3S, H)
+        quantiles = torch.tensor(DEFICIT_QUANTILES, dtype=torch.float64, device=logits.device)
+        columns = [
+            (loss * train).sum(1) / train.sum(1),
+            (right * train).sum(1) / train.sum(1),
+            (loss * test).sum(1) / test.sum(1),
+            (right * test).sum(1) / test.sum(1),
+            neuron.sum(1),
+            neuron.pow(1.5).sum(1).pow(1 / 3),
+            self.models.theta.abs().amax((1, 2)).double(),
+            (-2 * (load + torch.log1p(-load))).sum((1, 2)) / decay**2,
+            *deficit.double().masked_fill(self.data["is_train"], torch.nan).nanquantile(quantiles, 1),
+        ]
+        return torch.stack(columns, 1).cpu().numpy()
+
+    def keep(self, members: list[int]) -> None:
+        """Drop all other members; those kept go on exactly as before."""
+        index = torch.tensor(members, device=self.models.theta.device)
+        old = self.optimizer.state[self.models.theta]
+        state = {key: value if key == "step" else value[index] for key, value in old.items()}
+        self.configs = [self.configs[member] for member in members]
+        self.data = {key: value[index] for key, value in self.data.items()}
+        self.models = PairMLPs(theta=self.models.theta.detach()[index], activation=self.models.activation)
+        self._prepare(state)
+
+
+def train(configs: Sequence[RunConfig], *, device: str = "cpu", progress: Progress = lambda _: None) -> list[Run]:
+    """Train every configuration to its end, in one batch.
+
+    A member leaves the batch as soon as its outcome is decided or its loss is not finite; the
+    others are not touched by it.
+
+    Args:
+        configs: Runs that share :func:`batch_key`.
+        device: Where to train.
+        progress: Called with the number of model-steps (steps × members still due) just finished.
+
+    Returns:
+        One finished run for each configuration, in the given order.
+    """
+    ensemble = Ensemble(configs, device)
+    active = list(range(len(configs)))
+    rows: list[list[np.ndarray]] = [[] for _ in configs]
+    steps: list[list[int]] = [[] for _ in configs]
+    endings: dict[int, Ending] = {}
+    spent = [0.0] * len(configs)
+    done, horizon = 0, configs[0].horizon
+    for target in configs[0].evaluation_steps():
+        began = time.perf_counter()
+        ensemble.advance(target - done)
+        values = ensemble.evaluate()
+        share = (time.perf_counter() - began) / len(active)
+        progress((target - done) * len(active))
+        done = target
+        for row, member in zip(values, active, strict=True):
+            rows[member].append(row)
+            steps[member].append(done)
+            spent[member] += share
+            if not np.isfinite(row[0]):
+                endings[member] = "diverged"
+            elif is_decided(configs[member], np.array(steps[member]), np.array(rows[member])):
+                endings[member] = "decided"
+        keep = [place for place, member in enumerate(active) if member not in endings]
+        if not keep:
+            progress((horizon - done) * len(active))
+            break
+        if len(keep) < len(active):
+            progress((horizon - done) * (len(active) - len(keep)))
+            active = [active[place] for place in keep]
+            ensemble.keep(keep)
+    return [
+        Run(
+            config=config,
+            curves=_curves(steps[member], rows[member]),
+            ending=endings.get(member, "horizon"),
+            seconds=spent[member],
+        )
+        for member, config in enumerate(configs)
+    ]
+
+
+def _curves(steps: list[int], rows: list[np.ndarray]) -> Curves:
+    table = np.column_stack([np.array(steps, dtype=np.float64), np.array(rows)])
+    return Curves(**dict(zip(CURVE_NAMES, table.T.copy(), strict=True)))

@@ -1,0 +1,1 @@
+def is_decided(config, steps, rows): return False

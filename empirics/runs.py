@@ -1,0 +1,160 @@
+"""One training run: its configuration, its address in a store and its recorded curves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcrit.theory.problem import Problem, check_choice, check_integer
+
+Precision = Literal["float32", "float64"]
+FloatArray = NDArray[np.float64]
+
+#: Raised whenever the trainer changes what a configuration means, so that no stored run is mistaken for a new one.
+PROTOCOL = 1
+
+#: The protocol's horizon, in time constants 1/(ηλ).
+HORIZON = 40
+
+#: Evaluations sit at log-spaced steps until they are this fraction of a time constant apart, then evenly.
+EVALUATION_SPACING = 0.5
+
+#: Levels of the recorded quantiles of the deficit on unseen pairs.
+DEFICIT_QUANTILES = (0.1, 0.5, 0.9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that decides the result of one run.
+
+    Attributes:
+        problem: Task, architecture and optimizer.
+        n_train: D, training-set size [examples].
+        seed: Draws the training set, the initial parameters and, for random tasks, the labels.
+        steps: Horizon [steps]; 0 stands for the protocol's 40/(ηλ).
+        precision: Floating-point type of parameters, gradients and loss.
+
+    Raises:
+        ValueError: A field has a value outside its range.
+    """
+
+    problem: Problem
+    n_train: int
+    seed: int
+    steps: int = 0
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        self.problem.check_n_train(self.n_train)
+        check_integer("seed", self.seed, 0)
+        check_integer("steps", self.steps, 0)
+        check_choice("precision", self.precision, ("float32", "float64"))
+
+    @property
+    def horizon(self) -> int:
+        """Steps after which the run ends at the latest [steps]."""
+        return self.steps or math.ceil(HORIZON * self.problem.time_constant)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields as JSON values, the horizon resolved: two ways to write one run share one address."""
+        return {
+            "problem": self.problem.to_dict(),
+            "n_train": self.n_train,
+            "seed": self.seed,
+            "steps": self.horizon,
+            "precision": self.precision,
+            "protocol": PROTOCOL,
+        }
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """Inverse of :meth:`to_dict`."""
+        rest = {key: value for key, value in fields.items() if key not in ("problem", "protocol")}
+        return cls(problem=Problem.from_dict(fields["problem"]), **rest)
+
+    @cached_property
+    def address(self) -> str:
+        """Content address: 32 hexadecimal digits of the SHA-256 of the canonical JSON."""
+        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+    def with_seed(self, seed: int) -> Self:
+        """The same run with another seed."""
+        return replace(self, seed=seed)
+
+    def evaluation_steps(self) -> list[int]:
+        """Steps at which curves are recorded: 0, then log-spaced, then evenly, then the horizon.
+
+        Every evaluation costs about one training step, so spacing grows to half a time constant,
+        below which nothing that decides an outcome changes.
+        """
+        spacing = max(1, round(EVALUATION_SPACING * self.problem.time_constant))
+        steps, step = [0], 1
+        while step < self.horizon:
+            steps.append(step)
+            step += min(spacing, max(1, round(0.3 * step)))
+        return [*steps, self.horizon]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """Recorded curves of one run, one entry an evaluation.
+
+    Attributes:
+        step: Optimizer steps taken [steps].
+        train_loss: Mean cross-entropy on the training set [nats].
+        train_accuracy: Fraction of the training set that is classified correctly.
+        test_loss: Mean cross-entropy on all other pairs [nats]; NaN where every pair is trained on.
+        test_accuracy: Accuracy on all other pairs; NaN where every pair is trained on.
+        squared_norm: Q = ‖θ‖², squared ℓ2 norm of all parameters.
+        neuron_norm: ‖θ‖_{2,3} = (Σ_i ‖θ_i‖³)^{1/3} over hidden units i.
+        max_norm: ‖θ‖_∞, largest absolute parameter.
+        barrier_norm: Σ_i −2(x_i + ln(1 − x_i))/λ², x_i = λ|θ_i|: the penalty whose stationary points are
+            AdamW's fixed points; Q for small weights, infinite at |θ_i| = 1/λ.
+        deficit_low: 10 % quantile, over all other pairs, of the best wrong logit minus the correct one [nats].
+        deficit_median: Its median; the network is right where the deficit is negative.
+        deficit_high: Its 90 % quantile.
+    """
+
+    step: FloatArray
+    train_loss: FloatArray
+    train_accuracy: FloatArray
+    test_loss: FloatArray
+    test_accuracy: FloatArray
+    squared_norm: FloatArray
+    neuron_norm: FloatArray
+    max_norm: FloatArray
+    barrier_norm: FloatArray
+    deficit_low: FloatArray
+    deficit_median: FloatArray
+    deficit_high: FloatArray
+
+
+CURVE_NAMES = tuple(Curves.__dataclass_fields__)
+
+#: Why a run ended.
+Ending = Literal["horizon", "decided", "diverged"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        config: What was run.
+        curves: What was recorded.
+        ending: ``horizon`` (all steps taken), ``decided`` (settled earlier) or ``diverged`` (not finite).
+        seconds: Share of the ensemble's wall time [s].
+    """
+
+    config: RunConfig
+    curves: Curves
+    ending: Ending
+    seconds: float = field(compare=False)

@@ -1,0 +1,1 @@
+"""Comparison figures: axes and results in, drawings out, no files."""

@@ -1,0 +1,1 @@
+"""The analytic side of dcrit: circuits in competition, solved without training anything."""

@@ -1,0 +1,1 @@
+"""Calibrations that ship with the package, each measured by ``dcrit calibrate``."""

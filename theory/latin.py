@@ -1,0 +1,54 @@
+"""Random Latin squares: tasks with the margins of a group's table and no rule to find."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Moves per cell of the cube; the chain has forgotten the cyclic square long before.
+MOVES_PER_CELL = 1
+
+
+def random_latin_square(order: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """A nearly uniform Latin square: every symbol once in every row and every column.
+
+    Moves ±1 through the incidence cube, whose lines each sum to one, allowing one cell of −1 on
+    the way ("improper" squares); ends at the first proper square after order³ moves.
+
+    Args:
+        order: Number of rows, columns and symbols.
+        rng: Source of randomness.
+
+    Returns:
+        (order, order) array of symbols 0..order-1.
+
+    Source: jacobson1996.
+    """
+    rows, columns = np.indices((order, order))
+    cube = np.zeros((order, order, order), dtype=np.int8)  # (row, column, symbol)
+    cube[rows, columns, (rows + columns) % order] = 1
+    improper: tuple[int, int, int] | None = None
+    moves = MOVES_PER_CELL * order**3
+    while moves > 0 or improper is not None:
+        moves -= 1
+        if improper is None:
+            row, column, symbol = (int(value) for value in rng.integers(order, size=3))
+            if cube[row, column, symbol]:
+                continue
+        else:
+            row, column, symbol = improper
+        # On each line through the cell one entry of +1 is lowered; an improper cell offers two, one at random.
+        other_row = int(rng.choice(np.flatnonzero(cube[:, column, symbol] == 1)))
+        other_column = int(rng.choice(np.flatnonzero(cube[row, :, symbol] == 1)))
+        other_symbol = int(rng.choice(np.flatnonzero(cube[row, column, :] == 1)))
+        cube[row, column, symbol] += 1
+        cube[row, other_column, other_symbol] += 1
+        cube[other_row, column, other_symbol] += 1
+        cube[other_row, other_column, symbol] += 1
+        cube[other_row, column, symbol] -= 1
+        cube[row, other_column, symbol] -= 1
+        cube[row, column, other_symbol] -= 1
+        cube[other_row, other_column, other_symbol] -= 1
+        corner = (other_row, other_column, other_symbol)
+        improper = corner if cube[corner] < 0 else None
+    return cube.argmax(axis=2).astype(np.int64)

@@ -1,0 +1,119 @@
+"""How efficiently each circuit buys margin: laws in the training-set size, and the capacity to memorize."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dcrit.theory.problem import check_positive
+
+FloatArray = NDArray[np.float64]
+
+
+def check_finite(name: str, got: float) -> None:
+    """Raise ``ValueError`` naming the field unless ``got`` is a finite number."""
+    if not math.isfinite(got):
+        raise ValueError(f"{name} must be finite, got {got!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemorizingLaw:
+    """Efficiency of memorizing D examples falls as a power of D, faster near capacity.
+
+    e_mem(D) = A·D^(−β)·(1 − D/D_mem)^δ
+
+    Attributes:
+        amplitude: A, efficiency of a single example [nats per norm^κ].
+        exponent: β.
+        capacity: D_mem [examples]; inf where saturation plays no part.
+        saturation: δ.
+
+    Raises:
+        ValueError: A constant is out of range.
+
+    Source: varma2023 (that it falls), huang2024 (that capacity bounds it).
+    """
+
+    amplitude: float
+    exponent: float
+    capacity: float = math.inf
+    saturation: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_positive("amplitude", self.amplitude)
+        check_positive("exponent", self.exponent)
+        if not self.capacity > 0:
+            raise ValueError(f"capacity must be above 0, got {self.capacity!r}")
+        if not 0 <= self.saturation < math.inf:
+            raise ValueError(f"saturation must be at least 0 and finite, got {self.saturation!r}")
+
+    def log_efficiency(self, log_n_train: ArrayLike) -> FloatArray:
+        """ln e_mem at ln D, any shape; −inf at and beyond capacity where saturation is on."""
+        log_n_train = np.asarray(log_n_train, dtype=np.float64)
+        plain = math.log(self.amplitude) - self.exponent * log_n_train
+        if self.saturation == 0 or math.isinf(self.capacity):
+            return plain
+        with np.errstate(divide="ignore"):
+            room = np.log(np.maximum(0.0, 1.0 - np.exp(log_n_train) / self.capacity))
+        return plain + self.saturation * room
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneralizingLaw:
+    """Efficiency of the generalizing circuit, nearly the same at every D.
+
+    e_gen(D) = e_full·(D/D_full)^(−ε)
+
+    The drift ε is zero in the ideal theory; measured it is small and positive, because a circuit
+    that must fit more examples has less freedom to let some of them ride on the norm.
+
+    Attributes:
+        full_data: e_full, efficiency with all pairs in the training set [nats per norm^κ].
+        n_pairs: D_full, number of pairs [examples].
+        drift: ε.
+
+    Raises:
+        ValueError: A constant is out of range.
+
+    Source: varma2023 (ε = 0).
+    """
+
+    full_data: float
+    n_pairs: float
+    drift: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_positive("full_data", self.full_data)
+        check_positive("n_pairs", self.n_pairs)
+        check_finite("drift", self.drift)
+
+    def log_efficiency(self, log_n_train: ArrayLike) -> FloatArray:
+        """ln e_gen at ln D, any shape."""
+        log_n_train = np.asarray(log_n_train, dtype=np.float64)
+        return math.log(self.full_data) - self.drift * (log_n_train - math.log(self.n_pairs))
+
+
+def capacity(bits_per_parameter: float, n_params: ArrayLike, n_classes: int) -> FloatArray:
+    """Largest number of random-label examples that a model memorizes.
+
+    D_mem = c·N/log2 C
+
+    Args:
+        bits_per_parameter: c [bits/parameter].
+        n_params: N, any shape.
+        n_classes: C.
+
+    Returns:
+        D_mem [examples], shape of ``n_params``.
+
+    Source: allenzhu2024, morris2025.
+    """
+    return bits_per_parameter * np.asarray(n_params, dtype=np.float64) / math.log2(n_classes)
+
+
+def bits_per_parameter(capacity: ArrayLike, n_params: float, n_classes: int) -> FloatArray:
+    """c = D_mem·log2(C)/N [bits/parameter], the inverse of :func:`capacity`."""
+    return np.asarray(capacity, dtype=np.float64) * math.log2(n_classes) / n_params

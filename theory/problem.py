@@ -1,0 +1,128 @@
+"""What is to be predicted or measured: a task, an architecture and an optimizer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Literal, Self, cast
+
+from dcrit.theory.tasks import Task, find_task
+
+Model = Literal["mlp", "transformer"]
+Activation = Literal["relu", "square"]
+
+#: Degree of homogeneity κ of the pair-MLP's logits in its parameters: σ's degree plus the unembedding's 1.
+HOMOGENEITY: dict[Activation, int] = {"relu": 2, "square": 3}
+
+
+def check_choice(name: str, got: object, allowed: tuple[object, ...]) -> None:
+    """Raise ``ValueError`` naming the field unless ``got`` is one of ``allowed``."""
+    if got not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, got {got!r}")
+
+
+def check_integer(name: str, got: object, minimum: int) -> None:
+    """Raise ``ValueError`` naming the field unless ``got`` is an integer of at least ``minimum``."""
+    if type(got) is not int or got < minimum:
+        raise ValueError(f"{name} must be an integer of at least {minimum}, got {got!r}")
+
+
+def check_positive(name: str, got: object) -> None:
+    """Raise ``ValueError`` naming the field unless ``got`` is a finite number above zero."""
+    if not isinstance(got, (int, float)) or isinstance(got, bool) or not math.isfinite(got) or got <= 0:
+        raise ValueError(f"{name} must be a finite number above 0, got {got!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A task, an architecture and an optimizer; everything but the training-set size and the seed.
+
+    Attributes:
+        task: Name of the task, see ``dcrit.theory.tasks.TASKS``.
+        modulus: p, modulus of the arithmetic.
+        model: Model family.
+        activation: σ of the hidden layer.
+        width: H, hidden units.
+        weight_decay: λ, decoupled weight decay [1/step/learning rate].
+        learning_rate: η [1].
+
+    Raises:
+        ValueError: A field has a value outside its range; the message names field, range and value.
+    """
+
+    task: str = "add"
+    modulus: int = 23
+    model: Model = "mlp"
+    activation: Activation = "square"
+    width: int = 64
+    weight_decay: float = 1.0
+    learning_rate: float = 1e-2
+
+    def __post_init__(self) -> None:
+        find_task(self.task).check_modulus(self.modulus)
+        check_choice("model", self.model, ("mlp",))
+        check_choice("activation", self.activation, ("relu", "square"))
+        check_integer("width", self.width, 1)
+        check_positive("weight_decay", self.weight_decay)
+        check_positive("learning_rate", self.learning_rate)
+
+    @property
+    def definition(self) -> Task:
+        """The task object behind the name."""
+        return find_task(self.task)
+
+    @property
+    def n_symbols(self) -> int:
+        """Values an operand takes; also the number of classes C."""
+        return self.definition.n_symbols(self.modulus)
+
+    @property
+    def n_classes(self) -> int:
+        """C, number of classes."""
+        return self.n_symbols
+
+    @property
+    def n_pairs(self) -> int:
+        """Examples that exist [examples]."""
+        return self.definition.n_pairs(self.modulus)
+
+    @property
+    def n_params(self) -> int:
+        """N, trainable parameters: 3pH for the pair-MLP."""
+        return 3 * self.n_symbols * self.width
+
+    @property
+    def homogeneity(self) -> int:
+        """κ, degree of homogeneity of the logits in the parameters."""
+        return HOMOGENEITY[self.activation]
+
+    @property
+    def time_constant(self) -> float:
+        """1/(ηλ), steps in which weight decay alone shrinks a weight by e [steps]."""
+        return 1.0 / (self.learning_rate * self.weight_decay)
+
+    def on_random_labels(self) -> Self:
+        """The same model and optimizer on as many symbols, with random labels: pure memorization."""
+        return replace(self, task="random", modulus=self.n_symbols)
+
+    def check_n_train(self, n_train: int) -> None:
+        """Refuse a training-set size that the task cannot fill.
+
+        Raises:
+            ValueError: ``n_train`` is below 1 or above the number of pairs.
+        """
+        check_integer("n_train", n_train, 1)
+        if n_train > self.n_pairs:
+            raise ValueError(
+                f"n_train must be at most {self.n_pairs}, the number of pairs of task '{self.task}' "
+                f"at modulus {self.modulus}, got {n_train}"
+            )
+
+    def to_dict(self) -> dict[str, str | int | float]:
+        """Fields as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, object]) -> Self:
+        """Inverse of :meth:`to_dict`; validates as the constructor does."""
+        return cls(**cast("dict[str, str]", fields))  # type: ignore[arg-type]
