@@ -1,1 +1,161 @@
-def is_decided(config, steps, rows): return False
+"""What a finished run amounts to: settled values, convergence, and which of the four dynamics it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcrit.empirics.runs import CURVE_NAMES, Run, RunConfig
+from dcrit.theory.margin import efficiency, margin_from_loss
+from dcrit.theory.regimes import SEMI_GROKKING, Dynamics
+
+FloatArray = NDArray[np.float64]
+
+#: Values are medians over this last fraction of the steps: networks at a high learning rate collapse and recover.
+SETTLED_FRACTION = 0.1
+
+#: A run has converged when ln e moved less than this between its seventh and its last tenth.
+CONVERGENCE_TOLERANCE = 0.05
+
+#: Accuracy from which a set counts as fitted.
+FITTED = 0.99
+
+#: An outcome needs this long a row of evaluations that agree, in time constants 1/(ηλ).
+PERSISTENCE = 5.0
+
+_COLUMN = {name: column - 1 for column, name in enumerate(CURVE_NAMES)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Settled values of one run.
+
+    Attributes:
+        config: What was run.
+        train_accuracy: On the training set.
+        test_accuracy: On all other pairs; NaN where there are none.
+        margin: γ, soft margin on the training set [nats].
+        squared_norm: Q.
+        efficiency: e = γ/Q^(κ/2) [nats per norm^κ].
+        log_efficiency_drift: ln e in the last tenth minus ln e in the seventh tenth.
+        deficits: Quantiles (10, 50, 90 %) over unseen pairs of best wrong minus correct logit, in units of γ.
+        converged: The run took all its steps, is finite and its efficiency stands still.
+    """
+
+    config: RunConfig
+    train_accuracy: float
+    test_accuracy: float
+    margin: float
+    squared_norm: float
+    efficiency: float
+    log_efficiency_drift: float
+    deficits: tuple[float, float, float]
+    converged: bool
+
+
+def _median_between(run: Run, name: str, start: float, stop: float) -> float:
+    """Median of a curve over the steps between two fractions of the run's length."""
+    step = run.curves.step
+    window = (step >= start * step[-1]) & (step <= stop * step[-1])
+    return float(np.median(getattr(run.curves, name)[window]))
+
+
+def outcome_of(run: Run) -> Outcome:
+    """Settled values of a run: medians over its last tenth.
+
+    Args:
+        run: A finished run; a diverged one gives NaN and is not converged.
+    """
+    problem = run.config.problem
+
+    def log_efficiency(start: float, stop: float) -> float:
+        margin = margin_from_loss(_median_between(run, "train_loss", start, stop), problem.n_classes)
+        norm = _median_between(run, "squared_norm", start, stop)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(np.log(efficiency(margin, norm, problem.homogeneity)))
+
+    last = 1.0 - SETTLED_FRACTION
+    margin = float(margin_from_loss(_median_between(run, "train_loss", last, 1.0), problem.n_classes))
+    drift = log_efficiency(last, 1.0) - log_efficiency(0.6, 0.7)
+    deficits = [_median_between(run, f"deficit_{level}", last, 1.0) / margin for level in ("low", "median", "high")]
+    return Outcome(
+        config=run.config,
+        train_accuracy=_median_between(run, "train_accuracy", last, 1.0),
+        test_accuracy=_median_between(run, "test_accuracy", last, 1.0),
+        margin=margin,
+        squared_norm=_median_between(run, "squared_norm", last, 1.0),
+        efficiency=float(np.exp(log_efficiency(last, 1.0))),
+        log_efficiency_drift=drift,
+        deficits=(deficits[0], deficits[1], deficits[2]),
+        converged=run.ending == "horizon" and bool(abs(drift) <= CONVERGENCE_TOLERANCE),
+    )
+
+
+def generalized_at(config: RunConfig, step: FloatArray, test_accuracy: FloatArray) -> float | None:
+    """First step from which test accuracy stays fitted for the persistence time; None if it never does.
+
+    Args:
+        config: What is run.
+        step: (E,) evaluation steps.
+        test_accuracy: (E,) curve, NaN where there is nothing to test on.
+    """
+    return _first_persistent(step, test_accuracy >= FITTED, PERSISTENCE * config.problem.time_constant)
+
+
+def memorized_at(config: RunConfig, step: FloatArray, train_accuracy: FloatArray) -> float | None:
+    """First step from which train accuracy stays fitted for the persistence time; None if it never does."""
+    return _first_persistent(step, train_accuracy >= FITTED, PERSISTENCE * config.problem.time_constant)
+
+
+def _first_persistent(step: FloatArray, holds: NDArray[np.bool_], duration: float) -> float | None:
+    start: float | None = None
+    for at, held in zip(step, holds, strict=True):
+        if not held:
+            start = None
+        elif start is None:
+            start = float(at)
+        if start is not None and at - start >= duration:
+            return start
+    return None
+
+
+def is_decided(config: RunConfig, step: FloatArray, values: FloatArray) -> bool:
+    """Whether the run may end here: it was asked to end once it generalizes, and it does, persistently.
+
+    A low test accuracy decides nothing before the horizon: delayed generalization may still come.
+
+    Args:
+        config: What is run.
+        step: (E,) evaluation steps so far.
+        values: (E, columns) curve values so far, in the order of ``CURVE_NAMES`` without the step.
+    """
+    if config.until != "generalized":
+        return False
+    return generalized_at(config, step, values[:, _COLUMN["test_accuracy"]]) is not None
+
+
+def dynamics_of(run: Run) -> Dynamics:
+    """Which of the four dynamics a run shows, by its settled accuracies.
+
+    progression: the training set is not fitted; otherwise ungrokking, semi-grokking or grokking as
+    test accuracy settles below, between or above the two levels of ``SEMI_GROKKING``.
+
+    Args:
+        run: A finished run with a test set.
+
+    Source: huang2024.
+    """
+    outcome = outcome_of(run)
+    if not outcome.train_accuracy >= FITTED:
+        return "progression"
+    low, high = SEMI_GROKKING
+    if outcome.test_accuracy < low:
+        return "ungrokking"
+    return "semi-grokking" if outcome.test_accuracy < high else "grokking"
+
+
+def norm_ratio(run: Run) -> float:
+    """Settled squared norm over the largest one of the whole run: 1 where the norm only ever rose."""
+    return _median_between(run, "squared_norm", 1.0 - SETTLED_FRACTION, 1.0) / float(run.curves.squared_norm.max())

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dcrit.theory.problem import Problem, check_choice, check_integer
 
 Precision = Literal["float32", "float64"]
+Until = Literal["horizon", "generalized"]
 FloatArray = NDArray[np.float64]
 
 #: Raised whenever the trainer changes what a configuration means, so that no stored run is mistaken for a new one.
@@ -39,6 +40,7 @@ class RunConfig:
         n_train: D, training-set size [examples].
         seed: Draws the training set, the initial parameters and, for random tasks, the labels.
         steps: Horizon [steps]; 0 stands for the protocol's 40/(ηλ).
+        until: ``horizon``: take all steps; ``generalized``: stop once test accuracy has persisted at its top.
         precision: Floating-point type of parameters, gradients and loss.
 
     Raises:
@@ -49,12 +51,14 @@ class RunConfig:
     n_train: int
     seed: int
     steps: int = 0
+    until: Until = "horizon"
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         self.problem.check_n_train(self.n_train)
         check_integer("seed", self.seed, 0)
         check_integer("steps", self.steps, 0)
+        check_choice("until", self.until, ("horizon", "generalized"))
         check_choice("precision", self.precision, ("float32", "float64"))
 
     @property
@@ -69,6 +73,7 @@ class RunConfig:
             "n_train": self.n_train,
             "seed": self.seed,
             "steps": self.horizon,
+            "until": self.until,
             "precision": self.precision,
             "protocol": PROTOCOL,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,6 +39,11 @@ class NoCrossing:
 
     winner: Literal["memorizing", "generalizing"]
     reason: str
+
+
+def find_root(function: Callable[[float], float], low: float, high: float) -> float:
+    """Root of a continuous function with a change of sign between ``low`` and ``high``, by Brent's method."""
+    return float(brentq(function, low, high, xtol=TOLERANCE, rtol=TOLERANCE))
 
 
 def critical_size(memorizing: MemorizingLaw, generalizing: GeneralizingLaw) -> Crossing | NoCrossing:
@@ -84,7 +90,7 @@ def critical_size(memorizing: MemorizingLaw, generalizing: GeneralizingLaw) -> C
             winner="memorizing",
             reason=f"memorizing all {generalizing.n_pairs:.0f} pairs is still more efficient than generalizing",
         )
-    root = brentq(advantage, 0.0, upper, xtol=TOLERANCE, rtol=TOLERANCE)
+    root = find_root(advantage, 0.0, upper)
     return Crossing(n_train=math.exp(root), efficiency=math.exp(float(generalizing.log_efficiency(root))))
 
 

@@ -51,7 +51,7 @@ class MemorizingLaw:
             raise ValueError(f"saturation must be at least 0 and finite, got {self.saturation!r}")
 
     def log_efficiency(self, log_n_train: ArrayLike) -> FloatArray:
-        """ln e_mem at ln D, any shape; −inf at and beyond capacity where saturation is on."""
+        """Ln e_mem at ln D, any shape; −inf at and beyond capacity where saturation is on."""
         log_n_train = np.asarray(log_n_train, dtype=np.float64)
         plain = math.log(self.amplitude) - self.exponent * log_n_train
         if self.saturation == 0 or math.isinf(self.capacity):
@@ -91,7 +91,7 @@ class GeneralizingLaw:
         check_finite("drift", self.drift)
 
     def log_efficiency(self, log_n_train: ArrayLike) -> FloatArray:
-        """ln e_gen at ln D, any shape."""
+        """Ln e_gen at ln D, any shape."""
         log_n_train = np.asarray(log_n_train, dtype=np.float64)
         return math.log(self.full_data) - self.drift * (log_n_train - math.log(self.n_pairs))
 
@@ -115,5 +115,5 @@ def capacity(bits_per_parameter: float, n_params: ArrayLike, n_classes: int) -> 
 
 
 def bits_per_parameter(capacity: ArrayLike, n_params: float, n_classes: int) -> FloatArray:
-    """c = D_mem·log2(C)/N [bits/parameter], the inverse of :func:`capacity`."""
+    """C = D_mem·log2(C)/N [bits/parameter], the inverse of :func:`capacity`."""
     return np.asarray(capacity, dtype=np.float64) * math.log2(n_classes) / n_params

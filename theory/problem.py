@@ -65,6 +65,8 @@ class Problem:
         check_integer("width", self.width, 1)
         check_positive("weight_decay", self.weight_decay)
         check_positive("learning_rate", self.learning_rate)
+        for name in ("weight_decay", "learning_rate"):  # 1 and 1.0 are one problem: they must be written alike
+            object.__setattr__(self, name, float(getattr(self, name)))
 
     @property
     def definition(self) -> Task:

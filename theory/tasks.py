@@ -84,7 +84,8 @@ class Task:
 
 
 def _inverse(b: IntArray, p: int) -> IntArray:
-    return np.vectorize(lambda value: pow(int(value), -1, p), otypes=[np.int64])(b)
+    inverses = np.array([0] + [pow(value, -1, p) for value in range(1, p)], dtype=np.int64)
+    return inverses[b]
 
 
 def _uniform(n_symbols: int, rng: np.random.Generator) -> IntArray:

@@ -1,0 +1,169 @@
+"""Measure the constants of a problem family: the cells of a calibration, from small real runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from dcrit.empirics.capacity import CapacityDesign, measure_capacity
+from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign, fit_competition
+from dcrit.empirics.outcomes import Outcome
+from dcrit.empirics.runs import RunConfig
+from dcrit.theory.calibration import Calibration, Cell, constants_of
+from dcrit.theory.laws import bits_per_parameter
+from dcrit.theory.problem import Problem, check_integer
+
+#: Trains what a store lacks and returns the outcomes in the order of the configurations.
+Runner = Callable[[Sequence[RunConfig]], list[Outcome]]
+
+#: Calibrations that ship stay at or below this modulus; larger ones are kept for testing.
+LARGEST_MODULUS = 29
+
+MODULI = (13, 17, 19, 23, 29)
+WIDTHS = (16, 24, 32, 48, 64, 96, 128)
+
+#: Widths that are overloaded by all pairs there are, at which capacity is measured.
+CAPACITY_WIDTHS = (2, 3, 4, 6, 8)
+
+#: Tasks that are relabelings of addition share its calibration.
+ISOMORPHIC_TO_ADDITION = ("add", "sub", "mul", "div")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationDesign:
+    """The runs behind one calibration.
+
+    Attributes:
+        family: A problem of the family; its modulus and width are replaced.
+        moduli: p of the cells.
+        widths: H of the cells.
+        seeds: Runs per size in a cell.
+
+    Raises:
+        ValueError: A list is empty or holds a bad value.
+    """
+
+    family: Problem
+    moduli: tuple[int, ...] = MODULI
+    widths: tuple[int, ...] = WIDTHS
+    seeds: int = 3
+
+    def __post_init__(self) -> None:
+        for name in ("moduli", "widths"):
+            if not getattr(self, name):
+                raise ValueError(f"{name} must hold at least one value, got none")
+        check_integer("seeds", self.seeds, 1)
+        for problem in self.problems():
+            problem.definition.check_modulus(problem.modulus)
+
+    def problems(self) -> list[Problem]:
+        """One problem a cell."""
+        return [replace(self.family, modulus=p, width=h) for p in self.moduli for h in self.widths]
+
+    def capacity_problems(self) -> list[Problem]:
+        """Problems small enough to be overloaded, at the middle modulus."""
+        modulus = sorted(self.moduli)[len(self.moduli) // 2]
+        return [replace(self.family, modulus=modulus, width=h) for h in CAPACITY_WIDTHS]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CapacityLine:
+    """Capacity over model size.
+
+    ln D_mem = ln(c/log2 C) + s·ln N, with s = 1 where capacity is linear
+
+    Attributes:
+        bits: c at slope one, bits per parameter averaged over sizes [bits/parameter].
+        bits_error: Its standard error, from the scatter between sizes.
+        slope: s, fitted.
+        slope_error: Its standard error.
+        n_sizes: Model sizes that were overloaded.
+        n_runs: Runs behind them.
+    """
+
+    bits: float
+    bits_error: float
+    slope: float
+    slope_error: float
+    n_sizes: int
+    n_runs: int
+
+    @classmethod
+    def fit(cls, points: Sequence[tuple[Problem, Sequence[Outcome]]]) -> Self | str:
+        """The line through the measured capacities, or why there is none."""
+        measured = [(problem, measure_capacity(outcomes)) for problem, outcomes in points]
+        found = [(problem, m.estimate, m.n_runs) for problem, m in measured if m.estimate is not None]
+        if len(found) < 3:
+            return f"only {len(found)} model sizes are overloaded by random labels, three needed"
+        bits = np.array([float(bits_per_parameter(d, problem.n_params, problem.n_classes)) for problem, d, _ in found])
+        x = np.log([problem.n_params for problem, _, _ in found])
+        y = np.log([d for _, d, _ in found])
+        slope, intercept = np.polyfit(x, y, 1)
+        residual = y - slope * x - intercept
+        variance = residual @ residual / (len(x) - 2) / np.square(x - x.mean()).sum()
+        return cls(
+            bits=float(bits.mean()),
+            bits_error=float(bits.std(ddof=1) / math.sqrt(len(bits))),
+            slope=float(slope),
+            slope_error=math.sqrt(variance),
+            n_sizes=len(found),
+            n_runs=sum(n for _, _, n in found),
+        )
+
+
+def calibrate(design: CalibrationDesign, run: Runner, *, note: Callable[[str], None] = lambda _: None) -> Calibration:
+    """Measure a calibration.
+
+    Args:
+        design: What to run.
+        run: Trains, or finds in a store.
+        note: Told about every cell that gives no measurement.
+
+    Returns:
+        The calibration; cells without a measurement are listed in it with their reasons.
+
+    Raises:
+        ValueError: Too few cells, or no capacity, could be measured.
+    """
+    problems, overloaded = design.problems(), design.capacity_problems()
+    plans = [EfficiencyDesign(problem=problem, seeds=design.seeds) for problem in problems]
+    capacities = [CapacityDesign(problem=problem, seeds=design.seeds) for problem in overloaded]
+    blocks = [block for plan in plans for block in (plan.memorizing(), plan.generalizing())]
+    blocks += [plan.configs() for plan in capacities]
+    outcomes = iter(run([config for block in blocks for config in block]))
+    results = [[next(outcomes) for _ in block] for block in blocks]
+    cells: list[Cell] = []
+    omitted: list[str] = []
+    for place, problem in enumerate(problems):
+        fit = fit_competition(problem, results[2 * place], results[2 * place + 1])
+        if isinstance(fit, CompetitionFit):
+            cells.append(
+                Cell(
+                    n_symbols=problem.n_symbols,
+                    width=problem.width,
+                    constants=tuple(float(value) for value in constants_of(fit.competition)),
+                    n_runs=fit.n_runs,
+                    n_unconverged=fit.n_unconverged,
+                )
+            )
+        else:
+            omitted.append(f"modulus {problem.modulus}, width {problem.width}: {fit}")
+            note(omitted[-1])
+    line = CapacityLine.fit(list(zip(overloaded, results[2 * len(problems) :], strict=True)))
+    if isinstance(line, str):
+        raise ValueError(f"capacity could not be measured: {line}")
+    family = design.family
+    return Calibration(
+        tasks=ISOMORPHIC_TO_ADDITION if family.task in ISOMORPHIC_TO_ADDITION else (family.task,),
+        model=family.model,
+        activation=family.activation,
+        weight_decay=family.weight_decay,
+        learning_rate=family.learning_rate,
+        bits_per_parameter=(line.bits, line.bits_error),
+        cells=tuple(cells),
+        omitted=tuple(omitted),
+    )

@@ -1,0 +1,106 @@
+"""Claim: the competition between the circuits predicts the measured critical size."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dcrit.empirics.claims.claim import Claim, Evidence, Ruling, Verdict, label
+from dcrit.empirics.critical_size import bootstrap_midpoints, sizes_and_accuracies
+from dcrit.theory.estimates import Interval, interval_of, median_log_error
+
+#: Largest median |ln(predicted/measured)|.
+TARGET = 0.10
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """Median |ln(predicted/measured)| over problems, predicted before training by the shipped calibration."""
+    rows: list[dict[str, str | float | None]] = []
+    predicted: list[float] = []
+    implied: list[tuple[float, float]] = []
+    measured: list[float] = []
+    draws: list[np.ndarray] = []
+    n_runs = n_lost = 0
+    for entry in evidence.problems:
+        prior, found = entry.a_priori, entry.critical_size
+        interval, prior_interval = found.interval, None if prior is None else prior.interval
+        n_lost += found.n_unconverged
+        rows.append(
+            {
+                "problem": label(entry.problem),
+                "predicted": None if prior is None else prior.value,
+                "predicted low": None if prior_interval is None else prior_interval.low,
+                "predicted high": None if prior_interval is None else prior_interval.high,
+                "from efficiencies": entry.implied.value,
+                "measured": found.estimate,
+                "measured low": None if interval is None else interval.low,
+                "measured high": None if interval is None else interval.high,
+                "ln ratio": None
+                if prior is None or prior.value is None or found.estimate is None
+                else math.log(prior.value / found.estimate),
+                "runs": found.n_runs,
+                "note": found.reason or (prior.reason if prior is not None else "no calibration ships for it"),
+            }
+        )
+        if found.estimate is None:
+            continue
+        if entry.implied.value is not None:
+            implied.append((entry.implied.value, found.estimate))
+        if prior is None or prior.value is None:
+            continue
+        predicted.append(prior.value)
+        measured.append(found.estimate)
+        draws.append(bootstrap_midpoints(*sizes_and_accuracies(entry.transition)))
+        n_runs += found.n_runs
+    if not predicted:
+        return Verdict(
+            claim=CLAIM.id,
+            verdict="inconclusive",
+            predicted=TARGET,
+            measured=None,
+            interval=None,
+            n_runs=n_runs,
+            n_unconverged=n_lost,
+            reason="no problem has both a prediction and a measured transition",
+            rows=rows,
+        )
+    errors = np.array([median_log_error(predicted, sample) for sample in np.transpose(draws)])
+    interval = interval_of(errors)
+    ruling: Ruling = "inconclusive"
+    if interval.high <= TARGET:
+        ruling = "supported"
+    elif interval.low > TARGET:
+        ruling = "refuted"
+    covered = sum(_overlap(row) for row in rows)
+    ours = median_log_error(*zip(*implied, strict=True)) if implied else math.nan
+    return Verdict(
+        claim=CLAIM.id,
+        verdict=ruling,
+        predicted=TARGET,
+        measured=median_log_error(predicted, measured),
+        interval=interval,
+        n_runs=n_runs,
+        n_unconverged=n_lost,
+        reason=f"median |ln(predicted/measured)| over {len(predicted)} problems; {covered} of them inside the "
+        f"predicted interval; {ours:.3f} when the efficiencies are measured on the problem itself",
+        rows=rows,
+    )
+
+
+def _overlap(row: dict[str, str | float | None]) -> bool:
+    low, high, measured = row["predicted low"], row["predicted high"], row["measured"]
+    if not (isinstance(low, float) and isinstance(high, float) and isinstance(measured, float)):
+        return False
+    return measured in Interval(low=low, high=high)
+
+
+CLAIM = Claim(
+    id="dcrit-predicted",
+    statement="The critical size is predicted, before any training, on configurations that no constant was fitted to.",
+    source=("dcrit",),
+    criterion=f"Median |ln(predicted/measured)| over problems at moduli above those calibrated on: supported if its "
+    f"90 % interval (over the measured critical sizes) lies at or below {TARGET}, refuted if above, inconclusive "
+    "otherwise.",
+    judge=judge,
+)

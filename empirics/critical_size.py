@@ -1,0 +1,223 @@
+"""The measured critical size: where final test accuracy, averaged over seeds, crosses one half."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from dcrit.empirics.outcomes import Outcome
+from dcrit.empirics.runs import RunConfig
+from dcrit.theory.estimates import LEVEL, Measurement, interval_of
+from dcrit.theory.problem import Problem, check_integer, check_positive
+
+FloatArray = NDArray[np.float64]
+
+#: First look at a problem: fractions of all pairs, evenly spaced in ln D.
+COARSE_FRACTIONS = (0.12, 0.18, 0.27, 0.4, 0.6, 0.9)
+COARSE_SEEDS = 2
+
+#: A round adds this many sizes, at these many psychometric widths from the midpoint, with as many seeds each.
+REFINE_WIDTHS = (-0.8, 0.0, 0.8)
+REFINE_SEEDS = 4
+
+RESAMPLES = 200
+
+#: Narrowest width that the fit may take, in ln D: sizes are integers and seeds differ.
+NARROWEST = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Psychometric:
+    """Accuracy over size as a logistic curve, acc(D) = 1/(1 + exp(−(ln D − μ)/s)).
+
+    Attributes:
+        midpoint: exp(μ), the size at accuracy one half [examples].
+        width: s, in ln D.
+    """
+
+    midpoint: float
+    width: float
+
+    def accuracy(self, n_train: float) -> float:
+        """Expected accuracy at a size."""
+        return float(expit((math.log(n_train) - math.log(self.midpoint)) / self.width))
+
+
+def fit_psychometric(n_train: FloatArray, accuracy: FloatArray, start: Psychometric | None = None) -> Psychometric:
+    """Maximum binomial quasi-likelihood of the logistic curve, each run one observation.
+
+    Maximizes Σ_r [acc_r ln f(D_r) + (1 − acc_r) ln(1 − f(D_r))]
+
+    Args:
+        n_train: (n,) sizes.
+        accuracy: (n,) final test accuracies.
+        start: Where to start from.
+
+    Source: wichmann2001.
+    """
+    log_size = np.log(n_train)
+    if start is None:
+        nearest = log_size[np.argmin(np.abs(accuracy - 0.5))]
+        guess = np.array([nearest, math.log(0.15)])
+    else:
+        guess = np.array([math.log(start.midpoint), math.log(start.width)])
+
+    def negative(theta: FloatArray) -> tuple[float, FloatArray]:
+        width = NARROWEST + math.exp(min(theta[1], 3.0))
+        z = (log_size - theta[0]) / width
+        loss = np.logaddexp(0, z) - accuracy * z
+        slope = expit(z) - accuracy
+        gradient = np.array([-slope.sum() / width, -(slope * z).sum() * (width - NARROWEST) / width])
+        return float(loss.sum()), gradient
+
+    fit = minimize(negative, guess, jac=True, method="L-BFGS-B", bounds=[(-1.0, 20.0), (-8.0, 1.5)])
+    return Psychometric(midpoint=math.exp(fit.x[0]), width=NARROWEST + math.exp(fit.x[1]))
+
+
+def _is_bracketed(n_train: FloatArray, accuracy: FloatArray) -> bool:
+    """Whether sizes exist on both sides: seed-averaged accuracy below one half, and above it at a larger size."""
+    sizes = np.unique(n_train)
+    means = np.array([accuracy[n_train == size].mean() for size in sizes])
+    below, above = sizes[means < 0.5], sizes[means >= 0.5]
+    return below.size > 0 and above.size > 0 and below.min() < above.max()
+
+
+def _near(n_train: FloatArray, curve: Psychometric) -> NDArray[np.bool_]:
+    """Sizes that speak about the midpoint: within three widths, lest a far tail bend the curve there."""
+    return np.abs(np.log(n_train / curve.midpoint)) <= max(3 * curve.width, 0.2)
+
+
+def _local_fit(n_train: FloatArray, accuracy: FloatArray, start: Psychometric | None = None) -> Psychometric:
+    curve = fit_psychometric(n_train, accuracy, start)
+    near = _near(n_train, curve)
+    if not _is_bracketed(n_train[near], accuracy[near]):
+        return curve
+    return fit_psychometric(n_train[near], accuracy[near], curve)
+
+
+def bootstrap_midpoints(n_train: FloatArray, accuracy: FloatArray, *, seed: int = 0) -> FloatArray:
+    """Midpoints refitted to runs resampled within each size: (RESAMPLES,).
+
+    Sizes with a single run are resampled together with the nearest other size.
+
+    Source: efron1993.
+    """
+    rng = np.random.default_rng(seed)
+    whole = _local_fit(n_train, accuracy)
+    order = np.argsort(n_train, kind="stable")
+    _, counts = np.unique(n_train, return_counts=True)
+    groups: list[list[int]] = []
+    at = 0
+    for count in counts:
+        members = order[at : at + count].tolist()
+        at += count
+        if groups and (count == 1 or len(groups[-1]) == 1):
+            groups[-1] += members
+        else:
+            groups.append(members)
+    midpoints = np.empty(RESAMPLES)
+    for draw in range(RESAMPLES):
+        pick = np.concatenate([rng.choice(group, size=len(group)) for group in groups])
+        midpoints[draw] = _local_fit(n_train[pick], accuracy[pick], whole).midpoint
+    return midpoints
+
+
+@dataclass(frozen=True, kw_only=True)
+class CriticalSizeDesign:
+    """Which runs measure the critical size of one problem, decided round by round from those made.
+
+    Attributes:
+        problem: What to measure.
+        precision: Half width of the 90 % interval to reach, relative.
+        max_runs: Runs at which to stop all the same.
+        first_seed: Seeds count up from here.
+
+    Raises:
+        ValueError: A field is out of range.
+    """
+
+    problem: Problem
+    precision: float = 0.05
+    max_runs: int = 60
+    first_seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_positive("precision", self.precision)
+        check_integer("max_runs", self.max_runs, 2 * len(COARSE_FRACTIONS))
+        check_integer("first_seed", self.first_seed, 0)
+
+    def propose(self, outcomes: Sequence[Outcome]) -> list[RunConfig]:
+        """Runs to make next; none when the estimate is good enough or the budget is spent."""
+        if not outcomes:
+            sizes = [max(1, round(fraction * self.problem.n_pairs)) for fraction in COARSE_FRACTIONS]
+            return [self._config(size, self.first_seed + k) for size in sizes for k in range(COARSE_SEEDS)]
+        room = self.max_runs - len(outcomes)
+        n_train, accuracy = sizes_and_accuracies(outcomes)
+        if room <= 0 or not _is_bracketed(n_train, accuracy):
+            return []
+        curve = _local_fit(n_train, accuracy)
+        interval = interval_of(bootstrap_midpoints(n_train, accuracy))
+        enough = len(outcomes) >= 2 * len(COARSE_FRACTIONS) + len(REFINE_WIDTHS) * REFINE_SEEDS
+        if enough and math.log(interval.high / interval.low) / 2 <= self.precision:
+            return []
+        largest = max(1, self.problem.n_pairs - 1)
+        used = max(o.config.seed for o in outcomes) + 1
+        proposals = [
+            self._config(min(largest, max(1, round(curve.midpoint * math.exp(shift * curve.width)))), used + k)
+            for shift in REFINE_WIDTHS
+            for k in range(REFINE_SEEDS)
+        ]
+        return proposals[:room]
+
+    def _config(self, n_train: int, seed: int) -> RunConfig:
+        return RunConfig(problem=self.problem, n_train=n_train, seed=seed, until="generalized")
+
+
+def sizes_and_accuracies(outcomes: Sequence[Outcome]) -> tuple[FloatArray, FloatArray]:
+    """Sizes (n,) and final test accuracies (n,) of the runs that have one; diverged runs have none."""
+    usable = [o for o in outcomes if math.isfinite(o.test_accuracy)]
+    return (
+        np.array([o.config.n_train for o in usable], dtype=np.float64),
+        np.array([o.test_accuracy for o in usable]),
+    )
+
+
+def measure_critical_size(outcomes: Sequence[Outcome], *, level: float = LEVEL) -> Measurement:
+    """Critical size with a bootstrap interval from runs over sizes and seeds.
+
+    Every run taken to its horizon counts with the accuracy it has there, whether or not its norm
+    stands still: the protocol's outcome is the accuracy at the horizon.
+
+    Args:
+        outcomes: Runs of one problem; diverged ones are counted and left out.
+        level: Probability content of the interval.
+    """
+    n_train, accuracy = sizes_and_accuracies(outcomes)
+    lost = len(outcomes) - n_train.size
+    shared = {"quantity": "critical_size", "unit": "examples", "n_runs": int(n_train.size), "n_unconverged": lost}
+    if n_train.size == 0 or not _is_bracketed(n_train, accuracy):
+        side = "reaches" if n_train.size and accuracy.mean() >= 0.5 else "does not reach"
+        span = f"from {n_train.min():.0f} to {n_train.max():.0f}" if n_train.size else "measured"
+        return Measurement(
+            **shared,  # type: ignore[arg-type]
+            estimate=None,
+            interval=None,
+            reason=f"no transition: test accuracy {side} one half at every size {span}",
+        )
+    estimate = _local_fit(n_train, accuracy).midpoint
+    draws = bootstrap_midpoints(n_train, accuracy)
+    return Measurement(**shared, estimate=estimate, interval=interval_of(draws, level))  # type: ignore[arg-type]
+
+
+def transition_width(outcomes: Sequence[Outcome]) -> float | None:
+    """Width s of the transition in ln D; None where there is none."""
+    n_train, accuracy = sizes_and_accuracies(outcomes)
+    if n_train.size == 0 or not _is_bracketed(n_train, accuracy):
+        return None
+    return _local_fit(n_train, accuracy).width

@@ -1,0 +1,203 @@
+"""Efficiencies measured on real runs, and the competition between the circuits that they imply."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+from dcrit.empirics.outcomes import FITTED, Outcome
+from dcrit.empirics.runs import RunConfig
+from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw
+from dcrit.theory.mixture import Competition, DeficitLaw
+from dcrit.theory.problem import Problem, check_integer
+
+FloatArray = NDArray[np.float64]
+
+#: Sizes of the random-label runs, as fractions of all pairs.
+MEMORIZING_FRACTIONS = (0.12, 0.18, 0.26, 0.38, 0.54, 0.75)
+
+#: Sizes of the runs on the real task: where the network is mostly past the transition, up to all pairs.
+GENERALIZING_FRACTIONS = (0.6, 0.7, 0.8, 0.9, 1.0)
+
+#: Fewest usable runs, over at least two sizes, that a law is fitted to.
+FEWEST = 4
+
+RESAMPLES = 100
+
+#: Range of the mixing exponent b in the fit.
+MIXING_BOUNDS = (1.05, 20.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EfficiencyDesign:
+    """The runs that measure both circuits' efficiencies on one problem.
+
+    Attributes:
+        problem: What to measure.
+        seeds: Runs per size.
+        first_seed: Seeds count up from here.
+    """
+
+    problem: Problem
+    seeds: int = 3
+    first_seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_integer("seeds", self.seeds, 1)
+        check_integer("first_seed", self.first_seed, 0)
+
+    def memorizing(self) -> list[RunConfig]:
+        """Runs on random labels."""
+        return self._configs(self.problem.on_random_labels(), MEMORIZING_FRACTIONS)
+
+    def generalizing(self) -> list[RunConfig]:
+        """Runs on the real task."""
+        return self._configs(self.problem, GENERALIZING_FRACTIONS)
+
+    def _configs(self, problem: Problem, fractions: Sequence[float]) -> list[RunConfig]:
+        return [
+            RunConfig(problem=problem, n_train=max(2, round(fraction * problem.n_pairs)), seed=self.first_seed + k)
+            for fraction in fractions
+            for k in range(self.seeds)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompetitionFit:
+    """Laws fitted to one problem's runs.
+
+    Attributes:
+        problem: What was measured.
+        competition: The best fit.
+        draws: The same fitted to resampled runs, for intervals.
+        n_runs: Runs used.
+        n_unconverged: Runs left out because their efficiency did not stand still.
+        n_unfitted: Runs left out because they did not fit their training set.
+    """
+
+    problem: Problem
+    competition: Competition
+    draws: tuple[Competition, ...]
+    n_runs: int
+    n_unconverged: int
+    n_unfitted: int
+
+
+def usable(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], int, int]:
+    """Outcomes an efficiency may rest on, and how many did not converge or did not fit their training set."""
+    converged = [o for o in outcomes if o.converged]
+    fitted = [o for o in converged if o.train_accuracy >= FITTED]
+    return fitted, len(outcomes) - len(converged), len(converged) - len(fitted)
+
+
+def _line(x: FloatArray, y: FloatArray) -> tuple[float, float]:
+    """Intercept and slope by least squares."""
+    slope, intercept = np.polyfit(x, y, 1)
+    return float(intercept), float(slope)
+
+
+def slope_of_log_efficiency(outcomes: Sequence[Outcome], *, seed: int = 0) -> tuple[float, FloatArray]:
+    """Slope d ln e/d ln D over runs, and the same for resampled runs.
+
+    Args:
+        outcomes: Runs of one problem at two sizes at least.
+        seed: Of the resampling.
+
+    Returns:
+        The slope, and (RESAMPLES,) bootstrap draws of it.
+    """
+
+    def slope(runs: Sequence[Outcome]) -> float:
+        return _line(np.log([o.config.n_train for o in runs]), np.log([o.efficiency for o in runs]))[1]
+
+    rng = np.random.default_rng(seed)
+    return slope(outcomes), np.array([slope(_resample(outcomes, rng)) for _ in range(RESAMPLES)])
+
+
+def _fit(memorizing: Sequence[Outcome], generalizing: Sequence[Outcome], n_pairs: int) -> Competition:
+    size = np.log([o.config.n_train for o in memorizing])
+    intercept, slope = _line(size, np.log([o.efficiency for o in memorizing]))
+    law = MemorizingLaw(amplitude=math.exp(intercept), exponent=-slope)
+    # At all pairs nothing is unseen: a run there has no deficits.
+    unseen = [o for o in memorizing if o.config.n_train < n_pairs]
+    size_unseen = np.log([o.config.n_train for o in unseen])
+    median = _line(size_unseen, np.log([o.deficits[1] for o in unseen]))
+    # 10 % and 90 % quantiles of a normal distribution lie 2.5631 standard deviations apart.
+    spread = _line(size_unseen, np.log([(o.deficits[2] - o.deficits[0]) / 2.5631 for o in unseen]))
+    deficits = DeficitLaw(
+        median=math.exp(median[0]),
+        median_exponent=median[1],
+        spread=math.exp(spread[0]),
+        spread_exponent=spread[1],
+    )
+    full = np.log([o.config.n_train for o in generalizing])
+    seen = np.log([o.efficiency for o in generalizing])
+    memory = law.log_efficiency(full)
+
+    def residual(theta: FloatArray) -> FloatArray:
+        log_generalizing, mixing = theta
+        return np.logaddexp(mixing * log_generalizing, mixing * memory) / mixing - seen
+
+    start = np.array([float(seen[full == full.max()].mean()) - 0.03, 4.0])
+    low, high = MIXING_BOUNDS
+    best = least_squares(residual, start, bounds=([-np.inf, low], [np.inf, high]), x_scale=[0.05, 1.0])
+    return Competition(
+        memorizing=law,
+        generalizing=GeneralizingLaw(full_data=math.exp(best.x[0]), n_pairs=n_pairs),
+        deficits=deficits,
+        mixing=float(best.x[1]),
+    )
+
+
+def _resample(outcomes: Sequence[Outcome], rng: np.random.Generator) -> list[Outcome]:
+    """As many runs drawn with replacement, over two sizes at least.
+
+    Runs are drawn across sizes: with three seeds a size, drawing within each would understate the variance by a third.
+    """
+    while True:
+        drawn = [outcomes[k] for k in rng.integers(len(outcomes), size=len(outcomes))]
+        if len({o.config.n_train for o in drawn}) > 1:
+            return drawn
+
+
+def fit_competition(
+    problem: Problem, memorizing: Sequence[Outcome], generalizing: Sequence[Outcome], *, seed: int = 0
+) -> CompetitionFit | str:
+    """Laws of both circuits from random-label runs and runs on the real task well above the transition.
+
+    No measured critical size enters. Runs that have not converged or do not fit their training set
+    are counted and not used.
+
+    Args:
+        problem: What was measured.
+        memorizing: Outcomes on random labels.
+        generalizing: Outcomes on the real task.
+        seed: Of the resampling.
+
+    Returns:
+        The fit, or why there is none.
+
+    Source: efron1993 (resampling of pairs).
+    """
+    mem, mem_unconverged, mem_unfitted = usable(memorizing)
+    gen, gen_unconverged, gen_unfitted = usable(generalizing)
+    for name, runs in (("random labels", mem), ("the real task", gen)):
+        if len(runs) < FEWEST or len({o.config.n_train for o in runs}) < 2:
+            return (
+                f"only {len(runs)} runs on {name} converged and fit their training set, {FEWEST} over two sizes needed"
+            )
+    rng = np.random.default_rng(seed)
+    draws = [_fit(_resample(mem, rng), _resample(gen, rng), problem.n_pairs) for _ in range(RESAMPLES)]
+    return CompetitionFit(
+        problem=problem,
+        competition=_fit(mem, gen, problem.n_pairs),
+        draws=tuple(draws),
+        n_runs=len(mem) + len(gen),
+        n_unconverged=mem_unconverged + gen_unconverged,
+        n_unfitted=mem_unfitted + gen_unfitted,
+    )

@@ -1,0 +1,158 @@
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from dcrit.empirics.pair_mlp import PairMLPs, TrainingStep
+from dcrit.theory.problem import HOMOGENEITY, Activation
+
+N_MEMBERS, N_SYMBOLS, WIDTH, N_ROWS = 3, 5, 7, 12
+SIZES = (12, 9, 1)  # D of each member: no padding, some, nearly all
+
+ACTIVATIONS = pytest.mark.parametrize("activation", ["relu", "square"])
+
+
+def sigma(z: Tensor, activation: Activation) -> Tensor:
+    return z**2 if activation == "square" else torch.relu(z)
+
+
+def random_models(activation: Activation) -> PairMLPs:
+    generator = torch.Generator().manual_seed(0)
+    theta = torch.randn(N_MEMBERS, 3 * N_SYMBOLS, WIDTH, generator=generator, dtype=torch.float64)
+    return PairMLPs(theta=theta, activation=activation)
+
+
+def random_data(padding_seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Distinct training pairs as a run has them, then padding drawn from its own seed."""
+    generator = torch.Generator().manual_seed(1)
+    filler = torch.Generator().manual_seed(padding_seed)
+    symbols = torch.randint(N_SYMBOLS, (N_MEMBERS, N_ROWS, 2), generator=filler)
+    labels = torch.randint(N_SYMBOLS, (N_MEMBERS, N_ROWS), generator=filler)
+    weights = torch.zeros(N_MEMBERS, N_ROWS, dtype=torch.float64)
+    for member, size in enumerate(SIZES):
+        pairs = torch.randperm(N_SYMBOLS**2, generator=generator)[:size]
+        symbols[member, :size] = torch.stack([pairs // N_SYMBOLS, pairs % N_SYMBOLS], dim=1)
+        labels[member, :size] = torch.randint(N_SYMBOLS, (size,), generator=generator)
+        weights[member, :size] = 1 / size
+    return symbols, labels, weights
+
+
+def handwritten_gradient(models: PairMLPs, data: tuple[Tensor, Tensor, Tensor], *, calls: int = 1) -> Tensor:
+    symbols, labels, weights = data
+    step = TrainingStep(
+        symbols=symbols,
+        labels=labels,
+        weights=weights,
+        width=WIDTH,
+        n_symbols=N_SYMBOLS,
+        dtype=models.theta.dtype,
+    )
+    grad = torch.full_like(models.theta, torch.nan)
+    for _ in range(calls):
+        step.gradient(models, grad)
+    return grad
+
+
+def autograd_gradient(models: PairMLPs, data: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Member by member, on the examples themselves: rows that only pad are never looked at."""
+    symbols, labels, _ = data
+    grads: list[Tensor] = []
+    for member, size in enumerate(SIZES):
+        theta = models.theta[member].clone().requires_grad_()
+        first, second, unembed = theta[:N_SYMBOLS], theta[N_SYMBOLS : 2 * N_SYMBOLS], theta[2 * N_SYMBOLS :]
+        logits = [unembed @ sigma(first[a] + second[b], models.activation) for a, b in symbols[member, :size].tolist()]
+        (grad,) = torch.autograd.grad(cross_entropy(torch.stack(logits), labels[member, :size]), theta)
+        grads.append(grad)
+    return torch.stack(grads)
+
+
+def assert_close(got: Tensor, expected: Tensor) -> None:
+    """To 1e-12 of the largest entry of each member."""
+    for ours, theirs in zip(got, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12 * theirs.abs().max().item())
+
+
+@ACTIVATIONS
+def test_gradient_equals_autograd(activation: Activation) -> None:
+    models, data = random_models(activation), random_data(padding_seed=2)
+    assert_close(handwritten_gradient(models, data), autograd_gradient(models, data))
+
+
+@ACTIVATIONS
+def test_gradient_equals_autograd_where_preactivations_vanish(activation: Activation) -> None:
+    models, data = random_models(activation), random_data(padding_seed=2)
+    models.theta[:, : 2 * N_SYMBOLS, ::2] = 0
+    expected = autograd_gradient(models, data)
+    assert_close(handwritten_gradient(models, data), expected)
+    assert (expected[:, : 2 * N_SYMBOLS, ::2] == 0).all()
+
+
+@ACTIVATIONS
+def test_gradient_survives_large_logits(activation: Activation) -> None:
+    models, data = random_models(activation), random_data(padding_seed=2)
+    models.theta *= 12
+    assert models.logits_of_all_pairs().max() > 1000, "exp would overflow without a shift"
+    assert_close(handwritten_gradient(models, data), autograd_gradient(models, data))
+
+
+@ACTIVATIONS
+def test_padding_contributes_nothing(activation: Activation) -> None:
+    models = random_models(activation)
+    one, other = (handwritten_gradient(models, random_data(padding_seed=seed)) for seed in (2, 3))
+    assert torch.equal(one, other)
+
+
+@ACTIVATIONS
+def test_gradient_is_overwritten_not_accumulated(activation: Activation) -> None:
+    models, data = random_models(activation), random_data(padding_seed=2)
+    assert torch.equal(handwritten_gradient(models, data, calls=2), handwritten_gradient(models, data))
+
+
+@ACTIVATIONS
+def test_gradient_is_that_of_finite_differences(activation: Activation) -> None:
+    symbols, labels, weights = random_data(padding_seed=2)
+    models = random_models(activation)
+    generator = torch.Generator().manual_seed(4)
+    direction = torch.randn(models.theta.shape, generator=generator, dtype=torch.float64)
+
+    def losses(theta: Tensor) -> Tensor:
+        logits = PairMLPs(theta=theta, activation=activation).logits_of_all_pairs()  # (M, C, S²)
+        pairs = symbols[..., 0] * N_SYMBOLS + symbols[..., 1]  # (M, R)
+        rows = [cross_entropy(logits[m].T[pairs[m]], labels[m], reduction="none") for m in range(N_MEMBERS)]
+        return (torch.stack(rows) * weights).sum(1)  # (M,)
+
+    h = 1e-6
+    slope = (losses(models.theta + h * direction) - losses(models.theta - h * direction)) / (2 * h)
+    grad = handwritten_gradient(models, (symbols, labels, weights))
+    torch.testing.assert_close((grad * direction).sum((1, 2)), slope, rtol=1e-6, atol=1e-7)
+
+
+@ACTIVATIONS
+def test_logits_of_all_pairs_equal_a_double_loop(activation: Activation) -> None:
+    models = random_models(activation)
+    logits = models.logits_of_all_pairs()
+    assert logits.shape == (N_MEMBERS, N_SYMBOLS, N_SYMBOLS**2)
+    for member in range(N_MEMBERS):
+        first, second, unembed = (part[member] for part in models.split(models.theta))
+        for a in range(N_SYMBOLS):
+            for b in range(N_SYMBOLS):
+                literal = unembed @ sigma(first[a] + second[b], activation)
+                torch.testing.assert_close(logits[member, :, a * N_SYMBOLS + b], literal, rtol=1e-12, atol=1e-12)
+
+
+@ACTIVATIONS
+def test_logits_are_homogeneous_of_the_stated_degree(activation: Activation) -> None:
+    models = random_models(activation)
+    scaled = PairMLPs(theta=3 * models.theta, activation=activation)
+    expected = 3 ** HOMOGENEITY[activation] * models.logits_of_all_pairs()
+    torch.testing.assert_close(scaled.logits_of_all_pairs(), expected, rtol=1e-12, atol=1e-10)
+
+
+def test_neuron_norms_collect_all_weights_of_a_hidden_unit() -> None:
+    models = random_models("relu")
+    norms = models.neuron_squared_norms()
+    assert norms.dtype == torch.float64
+    for member in range(N_MEMBERS):
+        for unit in range(WIDTH):
+            literal = sum(weight**2 for weight in models.theta[member, :, unit].tolist())
+            assert norms[member, unit].item() == pytest.approx(literal, rel=1e-12)

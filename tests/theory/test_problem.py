@@ -1,0 +1,120 @@
+import json
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dcrit.theory.problem import Problem
+from dcrit.theory.tasks import TASKS
+
+PRIMES = [p for p in range(3, 120) if all(p % k for k in range(2, p))]
+NOT_INTEGERS = [4.0, "7", True, None]
+NOT_POSITIVE = [0, 0.0, -1.0, float("nan"), float("inf"), -float("inf"), "1", None, True]
+
+BAD_VALUES: dict[str, list[object]] = {
+    "task": ["", "ADD", "addition", "random labels"],
+    "modulus": [2, 1, 0, -7, *NOT_INTEGERS],
+    "model": ["cnn", "", "MLP", None, 1],
+    "activation": ["gelu", "", "ReLU", None, 2],
+    "width": [0, -1, *NOT_INTEGERS],
+    "weight_decay": NOT_POSITIVE,
+    "learning_rate": NOT_POSITIVE,
+}
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> Problem:
+    task = draw(st.sampled_from(sorted(TASKS)))
+    moduli = st.sampled_from(PRIMES) if TASKS[task].nonzero else st.integers(3, 120)
+    rates = st.floats(1e-6, 1e3)
+    return Problem(
+        task=task,
+        modulus=draw(moduli),
+        activation=draw(st.sampled_from(["relu", "square"])),
+        width=draw(st.integers(1, 10**4)),
+        weight_decay=draw(rates),
+        learning_rate=draw(rates),
+    )
+
+
+@given(problems())
+def test_round_trip_through_a_dict_and_json(problem: Problem) -> None:
+    assert Problem.from_dict(dict(problem.to_dict())) == problem
+    assert Problem.from_dict(json.loads(json.dumps(problem.to_dict()))) == problem
+
+
+@given(problems())
+def test_sizes_count_what_they_name(problem: Problem) -> None:
+    symbols = list(range(1 if problem.task in ("mul", "div") else 0, problem.modulus))
+    assert problem.n_symbols == problem.n_classes == len(symbols)
+    assert problem.n_pairs == sum(1 for _ in symbols for _ in symbols)
+    embeddings, unembedding = 2 * len(symbols) * problem.width, len(symbols) * problem.width
+    assert problem.n_params == embeddings + unembedding
+
+
+@given(problems())
+def test_time_constant_is_one_over_the_decay_of_a_step(problem: Problem) -> None:
+    assert problem.time_constant * problem.learning_rate * problem.weight_decay == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize(("activation", "degree"), [("relu", 2), ("square", 3)])
+def test_homogeneity(activation: str, degree: int) -> None:
+    assert Problem.from_dict({"activation": activation}).homogeneity == degree
+
+
+@pytest.mark.parametrize(("task", "modulus", "n_symbols"), [("add", 23, 23), ("mul", 23, 22), ("random", 9, 9)])
+def test_random_labels_keep_model_and_optimizer(task: str, modulus: int, n_symbols: int) -> None:
+    problem = Problem(task=task, modulus=modulus, activation="relu", width=5, weight_decay=0.5, learning_rate=0.1)
+    expected = Problem(
+        task="random", modulus=n_symbols, activation="relu", width=5, weight_decay=0.5, learning_rate=0.1
+    )
+    assert problem.on_random_labels() == expected
+    assert expected.n_params == problem.n_params
+
+
+def test_every_field_has_bad_values() -> None:
+    assert list(BAD_VALUES) == [field.name for field in fields(Problem)]
+
+
+@pytest.mark.parametrize(("field", "value"), [(field, value) for field, bad in BAD_VALUES.items() for value in bad])
+def test_a_bad_value_is_refused_by_the_name_of_its_field(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"^{field} must be .*, got ") as caught:
+        Problem.from_dict({field: value})
+    assert str(value) in str(caught.value)
+
+
+def test_a_composite_modulus_is_refused_only_where_it_breaks_the_task() -> None:
+    Problem(task="add", modulus=9)
+    with pytest.raises(ValueError, match=r"^modulus must be prime for task 'div', got 9"):
+        Problem(task="div", modulus=9)
+
+
+@pytest.mark.parametrize("n_train", [1, 49])
+def test_possible_training_set_sizes_pass(n_train: int) -> None:
+    Problem(modulus=7).check_n_train(n_train)
+
+
+@pytest.mark.parametrize("n_train", [0, -3, 5.0, "5", True, None])
+def test_impossible_training_set_sizes_are_refused(n_train: object) -> None:
+    with pytest.raises(ValueError, match=r"^n_train must be an integer of at least 1, got "):
+        Problem(modulus=7).check_n_train(n_train)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(("task", "n_pairs"), [("add", 49), ("mul", 36)])
+def test_a_training_set_cannot_exceed_the_pairs(task: str, n_pairs: int) -> None:
+    with pytest.raises(
+        ValueError, match=rf"^n_train must be at most {n_pairs}, .*'{task}' at modulus 7, got {n_pairs + 1}"
+    ):
+        Problem(task=task, modulus=7).check_n_train(n_pairs + 1)
+
+
+def test_whole_numbers_are_the_numbers_they_equal() -> None:
+    assert json.dumps(Problem(weight_decay=1, learning_rate=1).to_dict()) == json.dumps(
+        Problem(weight_decay=1.0, learning_rate=1.0).to_dict()
+    )
+
+
+def test_problems_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Problem().width = 3  # pyright: ignore[reportAttributeAccessIssue]

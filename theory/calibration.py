@@ -1,0 +1,280 @@
+"""Constants measured on small problems, and the laws that carry them to other sizes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw
+from dcrit.theory.mixture import Competition, DeficitLaw
+from dcrit.theory.problem import Problem
+
+FloatArray = NDArray[np.float64]
+
+#: The memorizing laws are anchored at this fraction of all pairs, amid the sizes they were fitted on.
+ANCHOR = 0.35
+
+#: What is measured in a cell: logarithms at the anchor, and exponents.
+CONSTANTS = (
+    "log_memorizing",
+    "memorizing_exponent",
+    "log_generalizing",
+    "log_mixing",
+    "log_deficit",
+    "deficit_exponent",
+    "log_spread",
+    "spread_exponent",
+)
+
+#: Outside the calibrated domain the standard error grows by this factor for every factor e beyond its edge.
+WIDENING = 2.0
+
+FORMAT = 1
+
+
+def constants_of(competition: Competition) -> FloatArray:
+    """The constants of one problem's competition, in the order of ``CONSTANTS``: (8,)."""
+    anchor = math.log(ANCHOR * competition.generalizing.n_pairs)
+    return np.array(
+        [
+            competition.memorizing.log_efficiency(anchor),
+            competition.memorizing.exponent,
+            competition.generalizing.log_efficiency(anchor),
+            math.log(competition.mixing),
+            competition.deficits.log_median(anchor),
+            competition.deficits.median_exponent,
+            competition.deficits.log_spread(anchor),
+            competition.deficits.spread_exponent,
+        ]
+    )
+
+
+def competition_from(constants: FloatArray, n_pairs: int) -> Competition:
+    """Inverse of :func:`constants_of`.
+
+    Args:
+        constants: (8,) in the order of ``CONSTANTS``.
+        n_pairs: Pairs that exist [examples].
+    """
+    anchor = math.log(ANCHOR * n_pairs)
+    memorizing, exponent, generalizing, mixing, deficit, deficit_exponent, spread, spread_exponent = constants
+    return Competition(
+        memorizing=MemorizingLaw(amplitude=math.exp(memorizing + exponent * anchor), exponent=float(exponent)),
+        generalizing=GeneralizingLaw(full_data=math.exp(generalizing), n_pairs=n_pairs),
+        deficits=DeficitLaw(
+            median=math.exp(deficit - deficit_exponent * anchor),
+            median_exponent=float(deficit_exponent),
+            spread=math.exp(spread - spread_exponent * anchor),
+            spread_exponent=float(spread_exponent),
+        ),
+        mixing=math.exp(mixing),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """What was measured at one modulus and width.
+
+    Attributes:
+        n_symbols: S.
+        width: H.
+        constants: (8,) values in the order of ``CONSTANTS``.
+        n_runs: Runs they rest on.
+        n_unconverged: Runs left out because they had not converged.
+    """
+
+    n_symbols: int
+    width: int
+    constants: tuple[float, ...]
+    n_runs: int
+    n_unconverged: int
+
+    def __post_init__(self) -> None:
+        if len(self.constants) != len(CONSTANTS) or not all(math.isfinite(value) for value in self.constants):
+            raise ValueError(f"constants must be {len(CONSTANTS)} finite numbers, got {self.constants!r}")
+
+
+def _features(n_symbols: int, width: int) -> FloatArray:
+    """Regressors of the scaling laws: (5,). Centred, so that they are nearly uncorrelated."""
+    s, h = math.log(n_symbols / 20), math.log(width / 48)
+    return np.array([1.0, s, h, h * h, s * h])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Measured cells of one problem family, and the scaling laws through them.
+
+    Every constant y is a quadratic in ln H and linear in ln S, jointly Gaussian around it:
+
+        y = Bᵀx(S, H) + ε,  ε ~ N(0, Σ)
+
+    Attributes:
+        tasks: Tasks it speaks for.
+        model: Model family.
+        activation: σ.
+        weight_decay: λ of the runs.
+        learning_rate: η of the runs.
+        bits_per_parameter: c, with its standard error.
+        cells: Measurements; at least as many as there are regressors plus constants.
+        omitted: Cells that gave no measurement, each with its reason.
+
+    Raises:
+        ValueError: There are too few cells to fit the laws and their scatter.
+
+    Source: own runs, by ``dcrit calibrate``.
+    """
+
+    tasks: tuple[str, ...]
+    model: str
+    activation: str
+    weight_decay: float
+    learning_rate: float
+    bits_per_parameter: tuple[float, float]
+    cells: tuple[Cell, ...]
+    omitted: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        fewest = len(_features(3, 1)) + len(CONSTANTS)
+        if len(self.cells) < fewest:
+            raise ValueError(f"cells must be at least {fewest}, got {len(self.cells)}")
+
+    @property
+    def name(self) -> str:
+        """Short name for people."""
+        sizes = sorted({cell.n_symbols for cell in self.cells})
+        widths = sorted({cell.width for cell in self.cells})
+        return (
+            f"{self.tasks[0]}-{self.model}-{self.activation} "
+            f"({len(self.cells)} cells, {sizes[0]}-{sizes[-1]} symbols, widths {widths[0]}-{widths[-1]})"
+        )
+
+    @cached_property
+    def _regression(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """B (5, 8), (XᵀX)⁻¹ (5, 5) and Σ (8, 8)."""
+        x = np.array([_features(cell.n_symbols, cell.width) for cell in self.cells])  # (n, 5)
+        y = np.array([cell.constants for cell in self.cells])  # (n, 8)
+        inverse: FloatArray = np.linalg.inv(x.T @ x).astype(np.float64)
+        coefficients = inverse @ x.T @ y
+        residual = y - x @ coefficients
+        return coefficients, inverse, residual.T @ residual / (len(x) - x.shape[1])
+
+    def covers(self, problem: Problem) -> bool:
+        """Whether the calibration speaks for that task, model and activation at all."""
+        return problem.task in self.tasks and problem.model == self.model and problem.activation == self.activation
+
+    def distance(self, problem: Problem) -> float:
+        """How far outside the calibrated box a problem lies, in factors of e; 0 inside."""
+        axes = (
+            (problem.n_symbols, [cell.n_symbols for cell in self.cells]),
+            (problem.width, [cell.width for cell in self.cells]),
+            (problem.weight_decay, [self.weight_decay]),
+            (problem.learning_rate, [self.learning_rate]),
+        )
+        return sum(max(0.0, math.log(min(seen) / value), math.log(value / max(seen))) for value, seen in axes)
+
+    def constants(self, problem: Problem) -> FloatArray:
+        """Best values of the constants for a problem: (8,)."""
+        return _features(problem.n_symbols, problem.width) @ self._regression[0]
+
+    def draw(self, problem: Problem, n_draws: int, rng: np.random.Generator) -> FloatArray:
+        """Constants drawn from their predictive distribution, a multivariate t: (n_draws, 8).
+
+        Its scale is Σ·(1 + xᵀ(XᵀX)⁻¹x): scatter between cells and uncertainty of the laws. Outside
+        the calibrated domain it widens further, by ``WIDENING`` per factor e.
+        """
+        _, inverse, scatter = self._regression
+        x = _features(problem.n_symbols, problem.width)
+        scale = (1.0 + x @ inverse @ x) * WIDENING ** (2 * self.distance(problem))
+        freedom = len(self.cells) - len(x) - len(CONSTANTS) + 1
+        normal = rng.multivariate_normal(np.zeros(len(CONSTANTS)), scatter * scale, size=n_draws, method="eigh")
+        chi = np.sqrt(freedom / rng.chisquare(freedom, size=n_draws))
+        return self.constants(problem) + normal * chi[:, None]
+
+    def to_json(self) -> str:
+        """The calibration as a JSON document."""
+        document = {
+            "format": FORMAT,
+            "tasks": list(self.tasks),
+            "model": self.model,
+            "activation": self.activation,
+            "weight_decay": self.weight_decay,
+            "learning_rate": self.learning_rate,
+            "bits_per_parameter": list(self.bits_per_parameter),
+            "constants": list(CONSTANTS),
+            "cells": [
+                [cell.n_symbols, cell.width, cell.n_runs, cell.n_unconverged, *(round(v, 6) for v in cell.constants)]
+                for cell in self.cells
+            ],
+            "omitted": list(self.omitted),
+        }
+        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Inverse of :meth:`to_json`.
+
+        Raises:
+            ValueError: The text is not such a document.
+        """
+        try:
+            document: dict[str, Any] = json.loads(text)
+            if document["format"] != FORMAT or tuple(document["constants"]) != CONSTANTS:
+                raise ValueError(f"format must be {FORMAT} with constants {CONSTANTS}")
+            return cls(
+                tasks=tuple(document["tasks"]),
+                model=str(document["model"]),
+                activation=str(document["activation"]),
+                weight_decay=float(document["weight_decay"]),
+                learning_rate=float(document["learning_rate"]),
+                bits_per_parameter=(
+                    float(document["bits_per_parameter"][0]),
+                    float(document["bits_per_parameter"][1]),
+                ),
+                cells=tuple(
+                    Cell(
+                        n_symbols=int(row[0]),
+                        width=int(row[1]),
+                        n_runs=int(row[2]),
+                        n_unconverged=int(row[3]),
+                        constants=tuple(float(value) for value in row[4:]),
+                    )
+                    for row in document["cells"]
+                ),
+                omitted=tuple(str(line) for line in document["omitted"]),
+            )
+        except (KeyError, TypeError, IndexError, json.JSONDecodeError) as error:
+            raise ValueError(f"calibration must be a document written by 'dcrit calibrate', got {error!r}") from error
+
+
+def load_calibration(path: Path) -> Calibration:
+    """A calibration from a file.
+
+    Raises:
+        ValueError: The file cannot be read or is not a calibration.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"calibration must be a readable file, got {path}: {error}") from error
+    return Calibration.from_json(text)
+
+
+def shipped_calibrations() -> list[Calibration]:
+    """The calibrations that come with the package."""
+    folder = files("dcrit.theory.calibrations")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".json"))
+    return [Calibration.from_json((folder / name).read_text(encoding="utf-8")) for name in names]
+
+
+def calibration_for(problem: Problem, calibrations: Sequence[Calibration]) -> Calibration | None:
+    """The first calibration that speaks for a problem; None where there is none."""
+    return next((calibration for calibration in calibrations if calibration.covers(problem)), None)

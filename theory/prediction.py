@@ -1,0 +1,169 @@
+"""Predictions from a calibration, before any training: critical size, capacity, efficiency."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcrit.theory.calibration import Calibration, competition_from
+from dcrit.theory.crossing import Crossing
+from dcrit.theory.estimates import LEVEL, Interval, Prediction, half_width, interval_of
+from dcrit.theory.laws import capacity
+from dcrit.theory.mixture import Competition
+from dcrit.theory.problem import Problem
+
+FloatArray = NDArray[np.float64]
+
+N_DRAWS = 1000
+
+#: Beyond this fraction of all pairs nothing is left to test on, so no transition can be seen.
+LARGEST_FRACTION = 0.98
+
+
+@dataclass(frozen=True, kw_only=True)
+class CriticalSizePrediction:
+    """Everything that is predicted about the transition of one problem.
+
+    Attributes:
+        problem: The question.
+        critical_size: Size at test accuracy one half [examples].
+        crossing: Size at which both circuits are equally efficient [examples].
+        onset: Size at test accuracy 10 %, where semi-grokking begins [examples].
+        completion: Size at test accuracy 90 %, where it ends [examples].
+        capacity: D_mem [examples].
+        generalizing_efficiency: e_gen [nats per norm^κ].
+        competition: The laws behind the best values.
+        calibration: Name of the calibration used.
+    """
+
+    problem: Problem
+    critical_size: Prediction
+    crossing: Prediction
+    onset: Prediction
+    completion: Prediction
+    capacity: Prediction
+    generalizing_efficiency: Prediction
+    competition: Competition
+    calibration: str
+
+
+def size_prediction(
+    quantity: str,
+    best: Competition,
+    draws: Sequence[Competition],
+    *,
+    accuracy: float | None = 0.5,
+    level: float = LEVEL,
+    extrapolated: bool = False,
+) -> Prediction:
+    """A size with its interval from the best laws and from draws of them.
+
+    Draws without a transition count as sizes beyond all pairs: the interval's upper end is then all
+    pairs, and the reason says how likely there is none.
+
+    Args:
+        quantity: Name of the size.
+        best: Laws at the best constants.
+        draws: Laws at drawn constants.
+        accuracy: Test accuracy that defines the size; None for the efficiency crossing.
+        level: Probability content of the interval.
+        extrapolated: Whether the question is outside the calibrated domain.
+    """
+    n_pairs = best.generalizing.n_pairs
+
+    def solve(laws: Competition) -> float | str:
+        outcome = laws.crossing() if accuracy is None else laws.size_at_accuracy(accuracy)
+        if isinstance(outcome, Crossing):
+            if outcome.n_train <= LARGEST_FRACTION * n_pairs:
+                return outcome.n_train
+            return f"the transition would need {outcome.n_train:.0f} of {n_pairs:.0f} pairs, which leaves none to test"
+        return outcome.reason
+
+    value = solve(best)
+    solved = [solve(laws) for laws in draws]
+    sizes = np.array([size if isinstance(size, float) else n_pairs for size in solved])
+    missing = sum(isinstance(size, str) for size in solved) / max(1, len(solved))
+    if isinstance(value, str):
+        return Prediction(
+            quantity=quantity,
+            value=None,
+            interval=None,
+            unit="examples",
+            extrapolated=extrapolated,
+            reason=f"{value} (probability of no transition {missing:.2f})",
+        )
+    reason = f"with probability {missing:.2f} there is no transition below all {n_pairs:.0f} pairs" if missing else ""
+    return Prediction(
+        quantity=quantity,
+        value=value,
+        interval=interval_of(sizes, level) if len(sizes) else None,
+        unit="examples",
+        extrapolated=extrapolated,
+        reason=reason,
+    )
+
+
+def predict_critical_size(
+    problem: Problem, calibration: Calibration, *, level: float = LEVEL, n_draws: int = N_DRAWS, seed: int = 0
+) -> CriticalSizePrediction:
+    """Predict the transition of a problem from a calibration, without training anything.
+
+    Args:
+        problem: The question.
+        calibration: Constants; must cover the problem.
+        level: Probability content of the intervals.
+        n_draws: Draws of the constants.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: The calibration does not speak for the problem.
+    """
+    if not calibration.covers(problem):
+        raise ValueError(
+            f"calibration must be for task '{problem.task}', model {problem.model} and activation "
+            f"{problem.activation}, got {calibration.name}"
+        )
+    extrapolated = calibration.distance(problem) > 0
+    rng = np.random.default_rng(seed)
+    best = competition_from(calibration.constants(problem), problem.n_pairs)
+    constants = calibration.draw(problem, n_draws, rng)
+    # A draw whose memorizing efficiency does not fall, or whose circuits cannot mix, describes no network.
+    sensible = constants[(constants[:, 1] > 0.05) & (constants[:, 3] > 0.02)]
+    draws = [competition_from(row, problem.n_pairs) for row in sensible]
+
+    def size(quantity: str, accuracy: float | None) -> Prediction:
+        return size_prediction(quantity, best, draws, accuracy=accuracy, level=level, extrapolated=extrapolated)
+
+    bits, error = calibration.bits_per_parameter
+    half = half_width(error, level=level)
+    memorized = [
+        float(capacity(c, problem.n_params, problem.n_classes)) for c in (bits, max(0.0, bits - half), bits + half)
+    ]
+    efficiency = math.exp(float(best.generalizing.log_efficiency(0.0)))
+    return CriticalSizePrediction(
+        problem=problem,
+        critical_size=size("critical_size", 0.5),
+        crossing=size("crossing", None),
+        onset=size("onset", 0.1),
+        completion=size("completion", 0.9),
+        capacity=Prediction(
+            quantity="capacity",
+            value=memorized[0],
+            interval=Interval(low=memorized[1], high=memorized[2], level=level),
+            unit="examples",
+            extrapolated=extrapolated,
+        ),
+        generalizing_efficiency=Prediction(
+            quantity="generalizing_efficiency",
+            value=efficiency,
+            interval=interval_of(np.exp(sensible[:, 2]), level),
+            unit="nats per norm^kappa",
+            extrapolated=extrapolated,
+        ),
+        competition=best,
+        calibration=calibration.name,
+    )
