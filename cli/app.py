@@ -1,1 +1,33 @@
-def main(): ...
+"""The ``dcrit`` command: its tree of commands, and what an error becomes."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from dcrit.cli import calibrate, figure, measure, predict, runs, train, validate
+
+app = typer.Typer(
+    name="dcrit",
+    help="Predict when a neural network stops memorizing and starts generalizing, and check it on real runs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(predict.app, name="predict")
+app.add_typer(measure.app, name="measure")
+app.command("train")(train.train)
+app.command("calibrate")(calibrate.calibrate)
+app.command("validate")(validate.validate)
+app.command("figure")(figure.figure)
+app.add_typer(runs.app, name="runs")
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    try:
+        app()
+    except RuntimeError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(1)

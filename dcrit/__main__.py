@@ -2,4 +2,6 @@
 
 from dcrit.cli.app import main
 
-main()
+# Training processes import this module again; only the first one is the command.
+if __name__ == "__main__":
+    main()

@@ -11,14 +11,11 @@ import numpy as np
 
 from dcrit.empirics.capacity import CapacityDesign, measure_capacity
 from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign, fit_competition
-from dcrit.empirics.outcomes import Outcome
-from dcrit.empirics.runs import RunConfig
+from dcrit.empirics.outcomes import Outcome, outcome_of
+from dcrit.empirics.runs import Runner
 from dcrit.theory.calibration import Calibration, Cell, constants_of
 from dcrit.theory.laws import bits_per_parameter
 from dcrit.theory.problem import Problem, check_integer
-
-#: Trains what a store lacks and returns the outcomes in the order of the configurations.
-Runner = Callable[[Sequence[RunConfig]], list[Outcome]]
 
 #: Calibrations that ship stay at or below this modulus; larger ones are kept for testing.
 LARGEST_MODULUS = 29
@@ -134,7 +131,8 @@ def calibrate(design: CalibrationDesign, run: Runner, *, note: Callable[[str], N
     capacities = [CapacityDesign(problem=problem, seeds=design.seeds) for problem in overloaded]
     blocks = [block for plan in plans for block in (plan.memorizing(), plan.generalizing())]
     blocks += [plan.configs() for plan in capacities]
-    outcomes = iter(run([config for block in blocks for config in block]))
+    runs = run([config for block in blocks for config in block], stage=f"calibrating {design.family.activation}")
+    outcomes = map(outcome_of, runs)
     results = [[next(outcomes) for _ in block] for block in blocks]
     cells: list[Cell] = []
     omitted: list[str] = []

@@ -12,6 +12,7 @@ from scipy.optimize import least_squares
 
 from dcrit.empirics.outcomes import FITTED, Outcome
 from dcrit.empirics.runs import RunConfig
+from dcrit.theory.estimates import LEVEL, Measurement, interval_of
 from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw
 from dcrit.theory.mixture import Competition, DeficitLaw
 from dcrit.theory.problem import Problem, check_integer
@@ -200,4 +201,28 @@ def fit_competition(
         n_runs=len(mem) + len(gen),
         n_unconverged=mem_unconverged + gen_unconverged,
         n_unfitted=mem_unfitted + gen_unfitted,
+    )
+
+
+def measure_generalizing_efficiency(fit: CompetitionFit | str, *, level: float = LEVEL) -> Measurement:
+    """e_gen with its bootstrap interval, or why there is none.
+
+    Args:
+        fit: From :func:`fit_competition`.
+        level: Probability content of the interval.
+    """
+    unit = "nats per norm^kappa"
+    if isinstance(fit, str):
+        return Measurement(
+            quantity="generalizing_efficiency", estimate=None, interval=None, unit=unit, n_runs=0, reason=fit
+        )
+    note = f"{fit.n_unfitted} runs did not fit their training set" if fit.n_unfitted else ""
+    return Measurement(
+        quantity="generalizing_efficiency",
+        estimate=fit.competition.generalizing.full_data,
+        interval=interval_of([draw.generalizing.full_data for draw in fit.draws], level),
+        unit=unit,
+        n_runs=fit.n_runs,
+        n_unconverged=fit.n_unconverged,
+        reason=note,
     )

@@ -85,6 +85,9 @@ def critical_size(memorizing: MemorizingLaw, generalizing: GeneralizingLaw) -> C
         return NoCrossing(
             winner="generalizing", reason="the generalizing circuit is the more efficient one from the first example on"
         )
+    if saturated and advantage(upper) > 0:
+        # The drop is steeper than floating point resolves: e_mem vanishes at capacity itself.
+        return Crossing(n_train=memorizing.capacity, efficiency=math.exp(float(generalizing.log_efficiency(upper))))
     if advantage(upper) > 0:
         return NoCrossing(
             winner="memorizing",

@@ -15,6 +15,9 @@ from dcrit.theory.problem import check_positive
 
 FloatArray = NDArray[np.float64]
 
+#: Sizes, evenly spaced in ln D, at which test accuracy is compared with a level to bracket its passage.
+SCAN_POINTS = 65
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeficitLaw:
@@ -117,9 +120,12 @@ class Competition:
         return critical_size(self.memorizing, self.generalizing)
 
     def size_at_accuracy(self, accuracy: float) -> Crossing | NoCrossing:
-        """Size at which expected test accuracy passes a level; one half is the measured critical size.
+        """Size from which on expected test accuracy stays above a level; one half is the measured critical size.
 
-        b·(ln e_gen − ln e_mem(D)) = ln(ρ(D) + Φ⁻¹(acc)·σ(D))
+        b·(ln e_gen − ln e_mem(D)) = ln(ρ(D) + Φ⁻¹(acc)·σ(D)), the last solution before all pairs
+
+        At low levels there may be an earlier one, at sizes of a few examples where the power laws of the
+        deficit mean nothing.
 
         Args:
             accuracy: Level between 0 and 1.
@@ -131,23 +137,24 @@ class Competition:
             raise ValueError(f"accuracy must be between 0 and 1, got {accuracy!r}")
         z = float(ndtri(accuracy))
 
-        def surplus(log_n_train: float) -> float:
+        def surplus(log_n_train: ArrayLike) -> FloatArray:
             needed = np.exp(self.deficits.log_median(log_n_train)) + z * np.exp(self.deficits.log_spread(log_n_train))
-            have = math.exp(min(700.0, float(self.log_odds(log_n_train))))
-            return have - float(needed)
+            return np.exp(np.minimum(700.0, self.log_odds(log_n_train))) - needed
 
-        upper = math.log(self.generalizing.n_pairs)
-        if surplus(upper) < 0:
+        scan = np.linspace(0.0, math.log(self.generalizing.n_pairs), SCAN_POINTS)
+        below = np.flatnonzero(surplus(scan) < 0)
+        if len(below) == 0:
+            return NoCrossing(
+                winner="generalizing", reason=f"test accuracy is above {accuracy:g} from the first example on"
+            )
+        last = int(below[-1])
+        if last == SCAN_POINTS - 1:
             return NoCrossing(
                 winner="memorizing",
                 reason=f"even with all {self.generalizing.n_pairs:.0f} pairs but a few, memorizing keeps so much of "
                 f"the margin that test accuracy stays below {accuracy:g}",
             )
-        if surplus(0.0) >= 0:
-            return NoCrossing(
-                winner="generalizing", reason=f"test accuracy is above {accuracy:g} from the first example on"
-            )
-        root = find_root(surplus, 0.0, upper)
+        root = find_root(lambda log_n_train: float(surplus(log_n_train)), float(scan[last]), float(scan[last + 1]))
         return Crossing(n_train=math.exp(root), efficiency=math.exp(float(self.log_efficiency(root))))
 
 

@@ -33,6 +33,10 @@ def check_positive(name: str, got: object) -> None:
         raise ValueError(f"{name} must be a finite number above 0, got {got!r}")
 
 
+#: Attention heads of the transformer.
+N_HEADS = 4
+
+
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """A task, an architecture and an optimizer; everything but the training-set size and the seed.
@@ -42,7 +46,8 @@ class Problem:
         modulus: p, modulus of the arithmetic.
         model: Model family.
         activation: σ of the hidden layer.
-        width: H, hidden units.
+        width: H, hidden units of the pair-MLP, or d_model of the transformer.
+        depth: Layers; the pair-MLP has one.
         weight_decay: λ, decoupled weight decay [1/step/learning rate].
         learning_rate: η [1].
 
@@ -55,14 +60,20 @@ class Problem:
     model: Model = "mlp"
     activation: Activation = "square"
     width: int = 64
+    depth: int = 1
     weight_decay: float = 1.0
     learning_rate: float = 1e-2
 
     def __post_init__(self) -> None:
         find_task(self.task).check_modulus(self.modulus)
-        check_choice("model", self.model, ("mlp",))
+        check_choice("model", self.model, ("mlp", "transformer"))
         check_choice("activation", self.activation, ("relu", "square"))
         check_integer("width", self.width, 1)
+        check_integer("depth", self.depth, 1)
+        if self.model == "mlp" and self.depth != 1:
+            raise ValueError(f"depth must be 1 for model 'mlp', got {self.depth}")
+        if self.model == "transformer" and self.width % N_HEADS:
+            raise ValueError(f"width must be a multiple of the transformer's {N_HEADS} heads, got {self.width}")
         check_positive("weight_decay", self.weight_decay)
         check_positive("learning_rate", self.learning_rate)
         for name in ("weight_decay", "learning_rate"):  # 1 and 1.0 are one problem: they must be written alike
@@ -90,12 +101,25 @@ class Problem:
 
     @property
     def n_params(self) -> int:
-        """N, trainable parameters: 3pH for the pair-MLP."""
-        return 3 * self.n_symbols * self.width
+        """N, trainable parameters.
+
+        Pair-MLP: 3SH. Transformer of width d: token and position embeddings (S + 1 + 3)d, in each
+        layer four d×d attention matrices and two d×4d feed-forward ones, and the unembedding Cd.
+        """
+        if self.model == "mlp":
+            return 3 * self.n_symbols * self.width
+        d = self.width
+        return (self.n_symbols + 1 + 3) * d + self.depth * 12 * d * d + self.n_classes * d
 
     @property
     def homogeneity(self) -> int:
-        """κ, degree of homogeneity of the logits in the parameters."""
+        """κ, degree of homogeneity of the logits in the parameters.
+
+        Raises:
+            ValueError: The model is not homogeneous; its effective exponent has to be measured.
+        """
+        if self.model != "mlp":
+            raise ValueError(f"model must be 'mlp' for an exact homogeneity, got '{self.model}'")
         return HOMOGENEITY[self.activation]
 
     @property

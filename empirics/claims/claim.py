@@ -10,6 +10,7 @@ from typing import Any, Literal
 from dcrit.empirics.calibrate import CapacityLine
 from dcrit.empirics.efficiency import CompetitionFit
 from dcrit.empirics.outcomes import Outcome
+from dcrit.empirics.runs import Curves
 from dcrit.theory.estimates import Interval, Measurement, Prediction
 from dcrit.theory.problem import Activation, Problem
 from dcrit.theory.regimes import Dynamics
@@ -53,6 +54,7 @@ class DynamicsEvidence:
         predicted: The dynamics that the curves put there.
         observed: What each run showed.
         norm_ratios: Settled squared norm of each run over its largest.
+        example: Curves of the first run, for pictures.
     """
 
     problem: Problem
@@ -60,6 +62,7 @@ class DynamicsEvidence:
     predicted: Dynamics
     observed: tuple[Dynamics, ...]
     norm_ratios: tuple[float, ...]
+    example: Curves
 
 
 @dataclass(frozen=True, kw_only=True)

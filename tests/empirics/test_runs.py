@@ -32,6 +32,7 @@ OTHER_VALUES: dict[str, object] = {
 OTHER_PROBLEM_VALUES: dict[str, object] = {
     "task": "sub",
     "modulus": 11,
+    "model": "transformer",
     "activation": "relu",
     "width": 65,
     "weight_decay": 0.5,
@@ -151,14 +152,15 @@ def test_equal_configurations_share_one_address() -> None:
 
 def test_every_field_is_varied_below() -> None:
     assert set(OTHER_VALUES) | {"problem"} == {field.name for field in fields(RunConfig)}
-    # There is one model so far, hence no other value.
-    assert set(OTHER_PROBLEM_VALUES) | {"model"} == {field.name for field in fields(Problem)}
+    assert set(OTHER_PROBLEM_VALUES) | {"depth"} == {field.name for field in fields(Problem)}
     assert set(BASE.to_dict()["problem"]) == {field.name for field in fields(Problem)}
 
 
 def test_every_field_changes_the_address() -> None:
     changed = [with_fields(**{name: value}) for name, value in OTHER_VALUES.items()]
     changed += [with_problem_fields(**{name: value}) for name, value in OTHER_PROBLEM_VALUES.items()]
+    # Only a transformer can be deeper.
+    changed.append(with_problem_fields(model="transformer", depth=2))
     assert len({config.address for config in [BASE, *changed]}) == 1 + len(changed)
 
 

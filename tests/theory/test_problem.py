@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcrit.theory.problem import Problem
+from dcrit.theory.problem import N_HEADS, Problem
 from dcrit.theory.tasks import TASKS
 
 PRIMES = [p for p in range(3, 120) if all(p % k for k in range(2, p))]
@@ -18,6 +18,7 @@ BAD_VALUES: dict[str, list[object]] = {
     "model": ["cnn", "", "MLP", None, 1],
     "activation": ["gelu", "", "ReLU", None, 2],
     "width": [0, -1, *NOT_INTEGERS],
+    "depth": [0, -1, 2, *NOT_INTEGERS],
     "weight_decay": NOT_POSITIVE,
     "learning_rate": NOT_POSITIVE,
 }
@@ -28,11 +29,14 @@ def problems(draw: st.DrawFn) -> Problem:
     task = draw(st.sampled_from(sorted(TASKS)))
     moduli = st.sampled_from(PRIMES) if TASKS[task].nonzero else st.integers(3, 120)
     rates = st.floats(1e-6, 1e3)
+    transformer = draw(st.booleans())
     return Problem(
         task=task,
         modulus=draw(moduli),
+        model="transformer" if transformer else "mlp",
         activation=draw(st.sampled_from(["relu", "square"])),
-        width=draw(st.integers(1, 10**4)),
+        width=draw(st.integers(1, 10**4)) * (N_HEADS if transformer else 1),
+        depth=draw(st.integers(1, 9)) if transformer else 1,
         weight_decay=draw(rates),
         learning_rate=draw(rates),
     )
@@ -49,8 +53,18 @@ def test_sizes_count_what_they_name(problem: Problem) -> None:
     symbols = list(range(1 if problem.task in ("mul", "div") else 0, problem.modulus))
     assert problem.n_symbols == problem.n_classes == len(symbols)
     assert problem.n_pairs == sum(1 for _ in symbols for _ in symbols)
-    embeddings, unembedding = 2 * len(symbols) * problem.width, len(symbols) * problem.width
-    assert problem.n_params == embeddings + unembedding
+
+
+@given(problems())
+def test_parameters_are_those_of_all_matrices(problem: Problem) -> None:
+    n_symbols, width = problem.n_symbols, problem.width
+    if problem.model == "mlp":
+        matrices = [(n_symbols, width), (n_symbols, width), (n_symbols, width)]
+    else:
+        attention, feed_forward = 4 * [(width, width)], [(width, 4 * width), (4 * width, width)]
+        tokens, positions = (n_symbols + 1, width), (3, width)
+        matrices = [tokens, positions, *problem.depth * (attention + feed_forward), (width, n_symbols)]
+    assert problem.n_params == sum(rows * columns for rows, columns in matrices)
 
 
 @given(problems())
@@ -82,6 +96,17 @@ def test_a_bad_value_is_refused_by_the_name_of_its_field(field: str, value: obje
     with pytest.raises(ValueError, match=rf"^{field} must be .*, got ") as caught:
         Problem.from_dict({field: value})
     assert str(value) in str(caught.value)
+
+
+def test_heads_divide_the_width_of_a_transformer() -> None:
+    Problem(model="transformer", width=12)
+    with pytest.raises(ValueError, match=r"^width must be a multiple of .* got 10$"):
+        Problem(model="transformer", width=10)
+
+
+def test_a_transformer_has_no_exact_homogeneity() -> None:
+    with pytest.raises(ValueError, match=r"^model must be 'mlp' .*, got 'transformer'$"):
+        _ = Problem(model="transformer").homogeneity
 
 
 def test_a_composite_modulus_is_refused_only_where_it_breaks_the_task() -> None:

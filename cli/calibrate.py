@@ -1,0 +1,61 @@
+"""``dcrit calibrate``: measure the constants of a problem family and store them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dcrit.cli import options
+from dcrit.cli.output import print_json, say, table
+from dcrit.cli.training import check_writable_file, training
+
+
+def calibrate(
+    out: Annotated[Path, typer.Option(help="Calibration file to write, for 'dcrit predict … --calibration'.")],
+    task: options.Task = "add",
+    model: options.Model = options.ModelChoice.mlp,
+    activation: options.Activation = options.ActivationChoice.square,
+    weight_decay: options.WeightDecay = 1.0,
+    learning_rate: options.LearningRate = 1e-2,
+    modulus: Annotated[
+        list[int] | None, typer.Option(help="Modulus of a cell, repeatable; default 13 17 19 23 29.")
+    ] = None,
+    width: Annotated[
+        list[int] | None, typer.Option(help="Width of a cell, repeatable; default 16 24 32 48 64 96 128.")
+    ] = None,
+    seeds: options.Seeds = 3,
+    store: options.StoreFolder = options.DEFAULT_STORE,
+    workers: options.Workers = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Measure efficiencies and capacity over moduli and widths, and store them for predictions.
+
+    Only random-label runs and runs on the real task well above the transition are made: no measured
+    critical size enters a calibration. The default grid takes about half an hour on two cores.
+    """
+    from dcrit.empirics.calibrate import MODULI, WIDTHS, CalibrationDesign
+    from dcrit.empirics.calibrate import calibrate as measure
+    from dcrit.theory.calibration import CONSTANTS
+
+    moduli, widths = tuple(modulus or MODULI), tuple(width or WIDTHS)
+    family = options.trainable_problem(task, moduli[0], model, activation, widths[0], 1, weight_decay, learning_rate)
+    with options.bad_input():
+        design = CalibrationDesign(family=family, moduli=moduli, widths=widths, seeds=seeds)
+        check_writable_file(out)
+    with training(store, workers) as run, options.bad_input():
+        found = measure(design, run)
+    out.write_text(found.to_json(), encoding="utf-8")
+    if as_json:
+        print_json({"calibration": str(out), "cells": len(found.cells), "omitted": list(found.omitted)})
+        return
+    table(
+        f"calibration {found.name}",
+        ["symbols", "width", *CONSTANTS, "runs", "not converged"],
+        [[cell.n_symbols, cell.width, *cell.constants, cell.n_runs, cell.n_unconverged] for cell in found.cells],
+    )
+    for line in found.omitted:
+        say(f"no measurement: {line}")
+    bits, error = found.bits_per_parameter
+    say(f"capacity {bits:.2f} ± {error:.2f} bits per parameter; written to {out}")

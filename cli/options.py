@@ -1,0 +1,111 @@
+"""Options that mean the same in every command, and how bad values become one clear sentence."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dcrit.theory.problem import Problem
+from dcrit.theory.tasks import TASKS
+
+
+class ModelChoice(StrEnum):
+    """Model families."""
+
+    mlp = "mlp"
+    transformer = "transformer"
+
+
+class ActivationChoice(StrEnum):
+    """Activations of the hidden layer."""
+
+    relu = "relu"
+    square = "square"
+
+
+Task = Annotated[str, typer.Option(help=f"What is learned: {', '.join(TASKS)}.", rich_help_panel="Problem")]
+Modulus = Annotated[int, typer.Option(help="p, modulus of the arithmetic.", rich_help_panel="Problem")]
+Model = Annotated[ModelChoice, typer.Option(help="Model family.", rich_help_panel="Problem")]
+Activation = Annotated[ActivationChoice, typer.Option(help="σ of the hidden layer.", rich_help_panel="Problem")]
+Width = Annotated[int, typer.Option(help="H, hidden units.", rich_help_panel="Problem")]
+Depth = Annotated[int, typer.Option(help="Layers; 1 for the pair-MLP.", rich_help_panel="Problem")]
+WeightDecay = Annotated[float, typer.Option(help="λ, decoupled weight decay.", rich_help_panel="Problem")]
+LearningRate = Annotated[float, typer.Option(help="η, step size.", rich_help_panel="Problem")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+StoreFolder = Annotated[
+    Path, typer.Option("--store", help="Folder in which runs are kept; what is there is not run again.")
+]
+Workers = Annotated[int, typer.Option(help="Processes that train; 0 for one per core.")]
+Seeds = Annotated[int, typer.Option(help="Runs per training-set size.")]
+Level = Annotated[float, typer.Option(help="Probability content of the intervals.")]
+
+DEFAULT_STORE = Path("dcrit-runs")
+
+
+@contextlib.contextmanager
+def bad_input() -> Iterator[None]:
+    """Turn a ``ValueError`` of the library into exit 2 with the option's own name in front.
+
+    The library's messages begin with the field's name, and options are named as the fields are.
+    """
+    try:
+        yield
+    except ValueError as error:
+        message = str(error)
+        field, _, rest = message.partition(" ")
+        known = field.replace("_", "").isalpha() and field.islower()
+        raise typer.BadParameter(f"--{field.replace('_', '-')} {rest}" if known else message) from error
+
+
+def problem_from(
+    task: str,
+    modulus: int,
+    model: ModelChoice,
+    activation: ActivationChoice,
+    width: int,
+    depth: int,
+    weight_decay: float,
+    learning_rate: float,
+) -> Problem:
+    """The problem that the shared options describe.
+
+    Raises:
+        typer.BadParameter: A value is outside its range (exit 2).
+    """
+    with bad_input():
+        return Problem(
+            task=task,
+            modulus=modulus,
+            model=model.value,
+            activation=activation.value,
+            width=width,
+            depth=depth,
+            weight_decay=weight_decay,
+            learning_rate=learning_rate,
+        )
+
+
+def trainable_problem(
+    task: str,
+    modulus: int,
+    model: ModelChoice,
+    activation: ActivationChoice,
+    width: int,
+    depth: int,
+    weight_decay: float,
+    learning_rate: float,
+) -> Problem:
+    """As :func:`problem_from`, for commands that train.
+
+    Raises:
+        typer.BadParameter: A value is bad, or the model is one that only predictions speak of.
+    """
+    problem = problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    if problem.model != "mlp":
+        raise typer.BadParameter(f"--model must be 'mlp' for commands that train, got '{problem.model}'")
+    return problem

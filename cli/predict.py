@@ -1,0 +1,104 @@
+"""``dcrit predict``: answers from a calibration, at once and without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dcrit.cli import options
+from dcrit.cli.output import print_json, say, span, table
+
+app = typer.Typer(help="Predict, at once and without training.", no_args_is_help=True)
+
+CalibrationFile = Annotated[
+    Path | None, typer.Option("--calibration", help="File written by 'dcrit calibrate'; default: one that ships.")
+]
+
+
+@app.command("critical-size")
+def critical_size(
+    task: options.Task = "add",
+    modulus: options.Modulus = 31,
+    model: options.Model = options.ModelChoice.mlp,
+    activation: options.Activation = options.ActivationChoice.square,
+    width: options.Width = 64,
+    depth: options.Depth = 1,
+    weight_decay: options.WeightDecay = 1.0,
+    learning_rate: options.LearningRate = 1e-2,
+    level: options.Level = 0.9,
+    calibration: CalibrationFile = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Print the equations with their numbers.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """The training-set size at which a network stops memorizing and starts generalizing.
+
+    Prints D_crit with its interval, the interval of semi-grokking around it, the capacity D_mem and
+    the generalizing efficiency, from a calibration measured at moduli up to 29.
+    """
+    from dcrit.theory.calibration import calibration_for, load_calibration, shipped_calibrations
+    from dcrit.theory.prediction import predict_critical_size
+
+    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    with options.bad_input():
+        if not 0 < level < 1:
+            raise ValueError(f"level must be between 0 and 1, got {level}")
+        if calibration is None:
+            chosen = calibration_for(problem, shipped_calibrations())
+            if chosen is None:
+                raise typer.BadParameter(
+                    f"No calibration ships for task '{task}' with model '{problem.model}' and activation "
+                    f"'{problem.activation}' yet; 'dcrit calibrate' measures one, and --calibration FILE uses it."
+                )
+        else:
+            chosen = load_calibration(calibration)
+        found = predict_critical_size(problem, chosen, level=level)
+
+    sizes = (found.critical_size, found.onset, found.completion, found.crossing, found.capacity)
+    if as_json:
+        document: dict[str, Any] = {
+            "problem": problem.to_dict(),
+            "critical_size": found.critical_size.value,
+            "interval": _pair(found.critical_size.interval),
+            "level": level,
+            "reason": found.critical_size.reason,
+            "capacity": found.capacity.value,
+            "capacity_interval": _pair(found.capacity.interval),
+            "generalizing_efficiency": found.generalizing_efficiency.value,
+            "generalizing_efficiency_interval": _pair(found.generalizing_efficiency.interval),
+            "extrapolated": found.critical_size.extrapolated,
+            "calibration": found.calibration,
+        }
+        for size in (found.onset, found.completion, found.crossing):
+            document[size.quantity] = size.value
+            document[f"{size.quantity}_interval"] = _pair(size.interval)
+        print_json(document)
+    else:
+        meanings = (
+            "test accuracy passes 1/2: D_crit",
+            "test accuracy passes 1/10: semi-grokking begins",
+            "test accuracy passes 9/10: semi-grokking ends",
+            "both circuits equally efficient",
+            "random labels that can be memorized: D_mem",
+        )
+        rows = [
+            (meaning, size.value, span(*(_pair(size.interval) or (None, None))), size.reason)
+            for meaning, size in zip(meanings, sizes, strict=True)
+        ]
+        title = (
+            f"{task} mod {modulus}, {problem.activation} pair-MLP, width {width} "
+            f"({problem.n_params} parameters, {problem.n_pairs} pairs)"
+        )
+        table(title, ["where", "examples", f"{level:.0%} interval", "note"], rows)
+        say(f"calibration: {found.calibration}")
+        if found.critical_size.extrapolated:
+            say("extrapolated: the question lies outside the calibrated sizes or optimizer, so intervals are widened")
+    if explain:
+        from dcrit.theory.closed_forms import explain as explanation
+
+        typer.echo(explanation(found.competition, problem), err=as_json)
+
+
+def _pair(interval: Any) -> tuple[float, float] | None:
+    return None if interval is None else (interval.low, interval.high)

@@ -1,0 +1,100 @@
+"""``dcrit train``: real runs of one problem, over sizes and seeds."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from dcrit.cli import options
+from dcrit.cli.output import print_json, table
+from dcrit.cli.training import training
+
+
+class PrecisionChoice(StrEnum):
+    """Floating-point types."""
+
+    float32 = "float32"
+    float64 = "float64"
+
+
+class DeviceChoice(StrEnum):
+    """Where to train."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+def train(
+    n_train: Annotated[list[int], typer.Option(help="Training-set size; may be given several times.")],
+    task: options.Task = "add",
+    modulus: options.Modulus = 23,
+    model: options.Model = options.ModelChoice.mlp,
+    activation: options.Activation = options.ActivationChoice.square,
+    width: options.Width = 64,
+    depth: options.Depth = 1,
+    weight_decay: options.WeightDecay = 1.0,
+    learning_rate: options.LearningRate = 1e-2,
+    seeds: options.Seeds = 3,
+    steps: Annotated[int, typer.Option(help="Horizon; 0 for the protocol's 40/(ηλ).")] = 0,
+    precision: Annotated[PrecisionChoice, typer.Option(help="Floating-point type.")] = PrecisionChoice.float32,
+    device: Annotated[DeviceChoice, typer.Option(help="Where to train.")] = DeviceChoice.auto,
+    store: options.StoreFolder = options.DEFAULT_STORE,
+    workers: options.Workers = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Train one problem at every given size with every seed; what the store holds is not run again."""
+    from dcrit.empirics.outcomes import dynamics_of, generalized_at, memorized_at, outcome_of
+    from dcrit.empirics.runs import RunConfig
+    from dcrit.theory.problem import check_integer
+
+    problem = options.trainable_problem(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    with options.bad_input():
+        check_integer("seeds", seeds, 1)
+        configs = [
+            RunConfig(problem=problem, n_train=size, seed=seed, steps=steps, precision=precision.value)
+            for size in n_train
+            for seed in range(seeds)
+        ]
+    with training(store, workers, device=device.value) as run:
+        runs = run(configs, stage="training")
+    results = []
+    for one in runs:
+        outcome, curves = outcome_of(one), one.curves
+        results.append(
+            {
+                "n_train": one.config.n_train,
+                "seed": one.config.seed,
+                "dynamics": dynamics_of(one),
+                "train_accuracy": outcome.train_accuracy,
+                "test_accuracy": outcome.test_accuracy,
+                "margin": outcome.margin,
+                "squared_norm": outcome.squared_norm,
+                "efficiency": outcome.efficiency,
+                "memorized_at": memorized_at(one.config, curves.step, curves.train_accuracy),
+                "generalized_at": generalized_at(one.config, curves.step, curves.test_accuracy),
+                "steps": int(curves.step[-1]),
+                "ending": one.ending,
+                "converged": outcome.converged,
+                "address": one.config.address,
+            }
+        )
+    if as_json:
+        steps_taken = sum(result["steps"] for result in results)
+        seconds = sum(one.seconds for one in runs)
+        print_json(
+            {
+                "problem": problem.to_dict(),
+                "runs": results,
+                "seconds_per_step": seconds / steps_taken if steps_taken else None,
+            }
+        )
+        return
+    shown = ("n_train", "seed", "dynamics", "train_accuracy", "test_accuracy", "generalized_at", "ending", "converged")
+    table(
+        f"{task} mod {modulus}, {activation.value} pair-MLP, width {width}",
+        [name.replace("_", " ") for name in shown],
+        [[result[name] for name in shown] for result in results],
+    )

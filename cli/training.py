@@ -1,0 +1,71 @@
+"""What every training command shares: a store, worker processes and a progress bar, as one runner."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from dcrit.cli import options
+
+if TYPE_CHECKING:
+    from dcrit.empirics.runs import Run, RunConfig, Runner
+
+
+@contextlib.contextmanager
+def training(store: Path, workers: int, *, device: str = "auto") -> Iterator[Runner]:
+    """A runner over the store in that folder; nothing is computed before the folder is known to be writable.
+
+    Args:
+        store: Folder of the runs.
+        workers: Training processes; 0 for one per core.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        typer.BadParameter: The folder cannot be written, or there is no such device (exit 2).
+    """
+    from dcrit.empirics.devices import resolve_device
+    from dcrit.empirics.progress import show_progress
+    from dcrit.empirics.store import Store
+    from dcrit.empirics.sweep import LocalExecutor
+    from dcrit.theory.problem import check_integer
+
+    with options.bad_input():
+        check_integer("workers", workers, 0)
+        used = resolve_device(device)
+        opened = Store(store)
+        opened.prepare()
+    with LocalExecutor(workers or None, device=used) as executor:
+
+        def run(configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
+            if not opened.missing(configs):
+                return executor.run(configs, opened)
+            with show_progress(stage) as report:
+                return executor.run(configs, opened, report=report)
+
+        try:
+            yield run
+        except KeyboardInterrupt:
+            print("Interrupted. Finished batches are kept: the same command goes on from there.", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+
+def check_writable_file(path: Path) -> None:
+    """Refuse an output file that cannot be written, before anything is computed.
+
+    Raises:
+        ValueError: The folder does not exist and cannot be made, or the file cannot be opened.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        existed = path.exists()
+        with path.open("a", encoding="utf-8"):
+            pass
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise ValueError(f"out must be a file that can be written, got {path}: {error.strerror}") from error

@@ -1,0 +1,180 @@
+"""Predicted against measured critical size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.transforms import Bbox
+
+from dcrit.empirics.claims.claim import Evidence, ProblemEvidence, label
+from dcrit.empirics.claims.dcrit_predicted import TARGET
+from dcrit.figures import canvas, style
+from dcrit.figures.figure import FigureSpec
+from dcrit.figures.labels import boxes_of, place_labels
+from dcrit.theory.estimates import Interval, Prediction
+
+Kind = Literal["a priori", "from efficiencies"]
+KINDS: tuple[Kind, ...] = ("a priori", "from efficiencies")
+
+
+def prediction_of(entry: ProblemEvidence, kind: Kind) -> Prediction | None:
+    """The prediction of a kind; None where none was made."""
+    return entry.a_priori if kind == "a priori" else entry.implied
+
+
+def missing(entry: ProblemEvidence) -> list[str]:
+    """Why a problem, or one of its predictions, has no place in the plane; one line each."""
+    name = label(entry.problem)
+    if entry.critical_size.estimate is None:
+        return [f"Not shown: {name}: {entry.critical_size.reason}."]
+    lines: list[str] = []
+    for kind in KINDS:
+        prediction = prediction_of(entry, kind)
+        if prediction is None:
+            lines.append(f"{name}: nothing {kind}: no calibration speaks for it.")
+        elif prediction.value is None:
+            lines.append(f"{name}: nothing {kind}: {prediction.reason}.")
+    return lines
+
+
+def draw_identity(ax: Axes, low: float, high: float) -> None:
+    """Predicted = measured, and the band within which a prediction counts as right."""
+    ends = np.array([low, high])
+    ax.fill_between(
+        ends,
+        ends * math.exp(-TARGET),
+        ends * math.exp(TARGET),
+        color=style.FAINT,
+        linewidth=0,
+        label=f"within ±{TARGET:.0%}",
+    )
+    ax.plot(ends, ends, color=style.GREY, linewidth=0.8, label="predicted = measured")
+
+
+def draw_predictions(ax: Axes, entries: Sequence[ProblemEvidence], kind: Kind) -> list[tuple[float, float]]:
+    """Predictions of one kind against measurements, with both intervals: filled a priori, open from efficiencies.
+
+    Args:
+        ax: Axes.
+        entries: Problems; those without a measurement or without this prediction take no place.
+        kind: Which prediction.
+
+    Returns:
+        The points drawn, (measured, predicted) [examples].
+    """
+    points: list[tuple[float, float]] = []
+    for entry in entries:
+        prediction, measured = prediction_of(entry, kind), entry.critical_size
+        if prediction is None or prediction.value is None or measured.estimate is None:
+            continue
+        colour = style.ACTIVATION_COLOUR[entry.problem.activation]
+        filled = kind == "a priori"
+        ax.errorbar(
+            measured.estimate,
+            prediction.value,
+            xerr=arms(measured.estimate, measured.interval),
+            yerr=arms(prediction.value, prediction.interval),
+            fmt=style.ACTIVATION_MARKER[entry.problem.activation],
+            color=colour,
+            markerfacecolor=colour if filled else "white",
+            markersize=5.0 if filled else 4.5,
+            markeredgewidth=0.9,
+            elinewidth=1.1 if filled else 0.6,
+            zorder=3 if filled else 4,
+        )
+        points.append((measured.estimate, prediction.value))
+    return points
+
+
+def arms(value: float, interval: Interval | None) -> list[list[float]] | None:
+    """Lengths of the two arms of an error bar; an interval need not hold the value, then that arm is missing."""
+    if interval is None:
+        return None
+    return [[max(0.0, value - interval.low)], [max(0.0, interval.high - value)]]
+
+
+def names(entries: Sequence[ProblemEvidence]) -> list[str]:
+    """Each problem's width, with modulus and task where these differ between the problems."""
+    several_moduli = len({entry.problem.modulus for entry in entries}) > 1
+    several_tasks = len({entry.problem.task for entry in entries}) > 1
+    return [
+        ", ".join(
+            [entry.problem.task] * several_tasks
+            + [f"$p={entry.problem.modulus}$"] * several_moduli
+            + [f"${style.width_symbol(entry.problem)}={entry.problem.width}$"]
+        )
+        for entry in entries
+    ]
+
+
+def _range(entries: Sequence[ProblemEvidence]) -> tuple[float, float] | None:
+    values: list[float] = []
+    for entry in entries:
+        for one in (entry.critical_size.interval, *(getattr(prediction_of(entry, k), "interval", None) for k in KINDS)):
+            values += [] if one is None else [one.low, one.high]
+    return canvas.spread(values, margin=0.08)
+
+
+def _obstacles(ax: Axes, points: Sequence[tuple[float, float]]) -> list[Bbox]:
+    bars = [
+        Bbox(ax.transData.transform(segment)).padded(1)
+        for container in ax.containers
+        for bar in container.lines[2]  # type: ignore[union-attr]
+        for segment in bar.get_segments()
+    ]
+    return boxes_of(ax, points, 6) + bars
+
+
+def _key(entries: Sequence[ProblemEvidence]) -> list[Line2D]:
+    activations = dict.fromkeys(entry.problem.activation for entry in entries)
+    shapes = [
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker=style.ACTIVATION_MARKER[activation],
+            color=style.ACTIVATION_COLOUR[activation],
+            label=activation,
+        )
+        for activation in activations
+    ]
+    kinds = [
+        Line2D([], [], linestyle="", marker="o", color=style.BLACK, markerfacecolor=face, label=kind)
+        for kind, face in zip(KINDS, (style.BLACK, "white"), strict=True)
+    ]
+    return shapes + kinds
+
+
+def draw(evidence: Evidence) -> Figure:
+    """Predicted against measured critical size over all problems."""
+    with style.context():
+        figure = canvas.new_figure(style.SINGLE, style.SINGLE + 0.45)
+        ax = figure.subplots()
+        canvas.prepare(ax)
+        ax.set(xlabel=rf"measured $D_\mathrm{{crit}}$ {style.EXAMPLES}")
+        ax.set(ylabel=rf"predicted $D_\mathrm{{crit}}$ {style.EXAMPLES}")
+        canvas.footnotes(figure, [line for entry in evidence.problems for line in missing(entry)])
+        points = {kind: draw_predictions(ax, evidence.problems, kind) for kind in KINDS}
+        ends = _range(evidence.problems)
+        if not any(points.values()) or ends is None:
+            canvas.blank(ax, "No problem has both a prediction and a measured transition.", width=2.0)
+            return figure
+        draw_identity(ax, *ends)
+        for axis in (ax.xaxis, ax.yaxis):
+            canvas.log_axis(axis, *ends)
+        ax.set_aspect("equal")
+        ax.legend(handles=[*_key(evidence.problems), *ax.get_legend_handles_labels()[0]])
+        ax.get_legend().remove()
+        figure.draw_without_rendering()
+        shown = [entry for entry in evidence.problems if entry.critical_size.estimate in {x for k in KINDS for x, _ in points[k]}]
+        del shown
+        return figure
+
+
+SPEC = FigureSpec(name="critical-sizes", title="Predicted against measured critical size", caption="", draw=draw)
