@@ -29,11 +29,11 @@ def list_runs(store: options.StoreFolder = options.DEFAULT_STORE, as_json: optio
     """Runs by problem: sizes, seeds and endings."""
     opened = _open(store)
     groups: dict[tuple[object, ...], list[tuple[int, int, str]]] = {}
-    for run in opened:
+    for run in opened.runs():
         problem = run.config.problem
         key = (problem.task, problem.modulus, problem.activation, problem.width, problem.weight_decay)
         groups.setdefault(key, []).append((run.config.n_train, run.config.seed, run.ending))
-    inventory = opened.verify()
+    inventory = opened.inventory()
     rows = [
         {
             "task": key[0],
@@ -49,31 +49,31 @@ def list_runs(store: options.StoreFolder = options.DEFAULT_STORE, as_json: optio
         for key, found in sorted(groups.items(), key=str)
     ]
     if as_json:
-        print_json({"store": str(store), "n_runs": inventory.n_runs, "n_bytes": inventory.disk_bytes, "problems": rows})
+        print_json({"store": str(store), "n_runs": inventory.n_runs, "n_bytes": inventory.n_bytes, "problems": rows})
         return
     names = list(rows[0]) if rows else ["task", "runs"]
     table(f"{store}", [name.replace("_", " ") for name in names], [list(row.values()) for row in rows])
-    say(f"{inventory.n_runs} runs in {inventory.n_batches} batches, {inventory.disk_bytes / 1e6:.1f} MB")
+    say(f"{inventory.n_runs} runs in {inventory.n_files} files, {inventory.n_bytes / 1e6:.1f} MB")
 
 
 @app.command("verify")
 def verify(store: options.StoreFolder = options.DEFAULT_STORE, as_json: options.Json = False) -> None:
     """Check every file against its checksum; exit 1 if one is damaged. Damaged runs are made again when needed."""
-    inventory = _open(store).verify()
+    inventory = _open(store).inventory()
     damaged = [{"file": str(damage.path), "reason": damage.reason} for damage in inventory.damaged]
     if as_json:
         print_json(
             {
                 "store": str(store),
                 "n_runs": inventory.n_runs,
-                "n_batches": inventory.n_batches,
+                "n_files": inventory.n_files,
                 "n_stale": inventory.n_stale,
-                "n_bytes": inventory.disk_bytes,
+                "n_bytes": inventory.n_bytes,
                 "damaged": damaged,
             }
         )
     else:
-        say(f"{inventory.n_batches} sound batches with {inventory.n_runs} runs, {inventory.n_stale} of another protocol")
+        say(f"{inventory.n_files} sound files with {inventory.n_runs} runs, {inventory.n_stale} of another protocol")
         for entry in damaged:
             say(f"damaged: {entry['file']}: {entry['reason']}; its runs are made again when they are needed")
     if damaged:
@@ -86,7 +86,12 @@ def export(
     store: options.StoreFolder = options.DEFAULT_STORE,
 ) -> None:
     """Write all curves as one table."""
+    from dcrit.cli.training import check_writable_file
+    from dcrit.empirics.store import export as write
+
     opened = _open(store)
     with options.bad_input():
-        written = opened.export(out)
-    say(f"{written} runs written to {out}")
+        check_writable_file(out)
+        runs = list(opened.runs())
+        write(runs, out)
+    say(f"{len(runs)} runs written to {out}")

@@ -95,6 +95,6 @@ def train(
     shown = ("n_train", "seed", "dynamics", "train_accuracy", "test_accuracy", "generalized_at", "ending", "converged")
     table(
         f"{task} mod {modulus}, {activation.value} pair-MLP, width {width}",
-        [name.replace("_", " ") for name in shown],
+        ["D", "seed", "dynamics", "train", "test", "generalizes at", "ending", "converged"],
         [[result[name] for name in shown] for result in results],
     )

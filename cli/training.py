@@ -14,11 +14,14 @@ from dcrit.cli import options
 
 if TYPE_CHECKING:
     from dcrit.empirics.runs import Run, RunConfig, Runner
+    from dcrit.empirics.store import Store
 
 
 @contextlib.contextmanager
 def training(store: Path, workers: int, *, device: str = "auto") -> Iterator[Runner]:
     """A runner over the store in that folder; nothing is computed before the folder is known to be writable.
+
+    Torch is loaded when the first run has to be trained: what is stored is read at once.
 
     Args:
         store: Folder of the runs.
@@ -28,30 +31,52 @@ def training(store: Path, workers: int, *, device: str = "auto") -> Iterator[Run
     Raises:
         typer.BadParameter: The folder cannot be written, or there is no such device (exit 2).
     """
-    from dcrit.empirics.devices import resolve_device
-    from dcrit.empirics.progress import show_progress
     from dcrit.empirics.store import Store
-    from dcrit.empirics.sweep import LocalExecutor
     from dcrit.theory.problem import check_integer
 
     with options.bad_input():
         check_integer("workers", workers, 0)
-        used = resolve_device(device)
+        if device == "cuda":
+            _resolve(device)
         opened = Store(store)
         opened.prepare()
-    with LocalExecutor(workers or None, device=used) as executor:
+    with contextlib.ExitStack() as stack:
+        trainer: Runner | None = None
 
         def run(configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
+            nonlocal trainer
             if not opened.missing(configs):
-                return executor.run(configs, opened)
-            with show_progress(stage) as report:
-                return executor.run(configs, opened, report=report)
+                found = [opened.get(config) for config in configs]
+                if None not in found:
+                    return [one for one in found if one is not None]
+            trainer = trainer or _start(opened, workers, device, stack)
+            return trainer(configs, stage=stage)
 
         try:
             yield run
         except KeyboardInterrupt:
             print("Interrupted. Finished batches are kept: the same command goes on from there.", file=sys.stderr)
             raise typer.Exit(130) from None
+
+
+def _resolve(device: str) -> str:
+    from dcrit.empirics.devices import resolve_device
+
+    return resolve_device(device)
+
+
+def _start(store: Store, workers: int, device: str, stack: contextlib.ExitStack) -> Runner:
+    """A runner that trains, its processes and display closed with the stack."""
+    from dcrit.empirics.progress import SweepDisplay
+    from dcrit.empirics.sweep import LocalExecutor
+
+    executor = stack.enter_context(LocalExecutor(workers or None, device=_resolve(device)))
+    display = stack.enter_context(SweepDisplay())
+
+    def run(configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
+        return executor.run(configs, store, display.stage(stage))
+
+    return run
 
 
 def check_writable_file(path: Path) -> None:

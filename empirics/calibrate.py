@@ -80,6 +80,7 @@ class CapacityLine:
         slope_error: Its standard error.
         n_sizes: Model sizes that were overloaded.
         n_runs: Runs behind them.
+        points: N, D_mem and the two ends of its interval, one entry a size.
     """
 
     bits: float
@@ -88,6 +89,7 @@ class CapacityLine:
     slope_error: float
     n_sizes: int
     n_runs: int
+    points: tuple[tuple[int, float, float, float], ...]
 
     @classmethod
     def fit(cls, points: Sequence[tuple[Problem, Sequence[Outcome]]]) -> Self | str:
@@ -109,6 +111,11 @@ class CapacityLine:
             slope_error=math.sqrt(variance),
             n_sizes=len(found),
             n_runs=sum(n for _, _, n in found),
+            points=tuple(
+                (problem.n_params, m.estimate, m.interval.low, m.interval.high)
+                for problem, m in measured
+                if m.estimate is not None and m.interval is not None
+            ),
         )
 
 

@@ -31,7 +31,7 @@ FEWEST = 4
 RESAMPLES = 100
 
 #: Range of the mixing exponent b in the fit.
-MIXING_BOUNDS = (1.05, 20.0)
+MIXING_BOUNDS = (1.05, 12.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,11 +192,17 @@ def fit_competition(
             return (
                 f"only {len(runs)} runs on {name} converged and fit their training set, {FEWEST} over two sizes needed"
             )
+    best = _fit(mem, gen, problem.n_pairs)
+    if not MIXING_BOUNDS[0] * 1.01 < best.mixing < MIXING_BOUNDS[1] * 0.99:
+        return (
+            f"the mixture is not identified: mixing {best.mixing:.1f} ran to the end of its range, because the real "
+            "task is learned hardly better than random labels at every size"
+        )
     rng = np.random.default_rng(seed)
     draws = [_fit(_resample(mem, rng), _resample(gen, rng), problem.n_pairs) for _ in range(RESAMPLES)]
     return CompetitionFit(
         problem=problem,
-        competition=_fit(mem, gen, problem.n_pairs),
+        competition=best,
         draws=tuple(draws),
         n_runs=len(mem) + len(gen),
         n_unconverged=mem_unconverged + gen_unconverged,

@@ -28,8 +28,8 @@ from dcrit.theory.problem import check_integer
 
 _log = logging.getLogger(__name__)
 
-#: Work, about a second's, for which processes are not worth starting [FLOPs].
-SMALL = 5e10
+#: Work below which starting processes takes longer than it saves, some seconds on one core [FLOPs].
+SMALL = 2e11
 
 #: Shortest time between two reports of one worker [s].
 REPORT_INTERVAL = 0.2
@@ -270,7 +270,7 @@ def _work(connection: Connection) -> None:
             try:
                 message: list[Run] | str = train(configs, progress=_throttled(connection.send))
             except OSError:
-                return
+                raise
             except Exception:
                 message = traceback.format_exc()
             connection.send(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,11 +12,15 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from dcrit.empirics.claims.claim import ProblemEvidence
 from dcrit.figures import style
 
 #: Height of a line of small print [inches], and mean width of its characters.
 LINE_HEIGHT = style.SMALL * 1.35 / 72
 CHARACTER = style.SMALL * 0.56 / 72
+
+#: Room for a remark above a panel of two in a row [inches].
+PANEL_TEXT = 2.9
 
 #: Mantissas of ticks on a logarithmic axis, the sparse choices first.
 MANTISSAS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), (1, 1.5, 2, 3, 4, 5, 6, 8), tuple(np.arange(1, 10, 0.5)))
@@ -156,6 +160,35 @@ def blank(ax: Axes, text: str, *, width: float) -> None:
         fontsize=style.SMALL,
         color=style.VERMILLION,
     )
+
+
+def panel_per_problem(
+    problems: Sequence[ProblemEvidence],
+    fill: Callable[[Axes, ProblemEvidence], Sequence[str]],
+    *,
+    height: float,
+    columns: int,
+) -> Figure:
+    """A panel a problem over training-set size, under one legend.
+
+    Args:
+        problems: What was measured.
+        fill: Draws one problem, labels the vertical axis and returns what is missing, in words.
+        height: Of a panel [inches].
+        columns: Of the legend.
+    """
+    with style.context():
+        figure, grid = panels(max(1, len(problems)), height=height)
+        for ax, entry in zip(grid, problems, strict=False):
+            prepare(ax)
+            ax.set_xlabel(style.SIZE_LABEL)
+            remarks = fill(ax, entry)
+            title(ax, style.title_of(entry.problem), remarks, width=PANEL_TEXT / (1 if len(problems) <= 4 else 1.5))
+        if not problems:
+            grid[0].set_xlabel(style.SIZE_LABEL)
+            blank(grid[0], "No problem was measured.", width=2.0)
+        legend(figure, columns=columns)
+        return figure
 
 
 def legend(figure: Figure, *, columns: int) -> None:

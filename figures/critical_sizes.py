@@ -17,7 +17,7 @@ from dcrit.empirics.claims.dcrit_predicted import TARGET
 from dcrit.figures import canvas, style
 from dcrit.figures.figure import FigureSpec
 from dcrit.figures.labels import boxes_of, place_labels
-from dcrit.theory.estimates import Interval, Prediction
+from dcrit.theory.estimates import LEVEL, Interval, Prediction
 
 Kind = Literal["a priori", "from efficiencies"]
 KINDS: tuple[Kind, ...] = ("a priori", "from efficiencies")
@@ -57,7 +57,7 @@ def draw_identity(ax: Axes, low: float, high: float) -> None:
     ax.plot(ends, ends, color=style.GREY, linewidth=0.8, label="predicted = measured")
 
 
-def draw_predictions(ax: Axes, entries: Sequence[ProblemEvidence], kind: Kind) -> list[tuple[float, float]]:
+def draw_predictions(ax: Axes, entries: Sequence[ProblemEvidence], kind: Kind) -> list[tuple[float, float] | None]:
     """Predictions of one kind against measurements, with both intervals: filled a priori, open from efficiencies.
 
     Args:
@@ -66,12 +66,13 @@ def draw_predictions(ax: Axes, entries: Sequence[ProblemEvidence], kind: Kind) -
         kind: Which prediction.
 
     Returns:
-        The points drawn, (measured, predicted) [examples].
+        The point drawn for each problem, (measured, predicted) [examples], or None.
     """
-    points: list[tuple[float, float]] = []
+    points: list[tuple[float, float] | None] = []
     for entry in entries:
         prediction, measured = prediction_of(entry, kind), entry.critical_size
         if prediction is None or prediction.value is None or measured.estimate is None:
+            points.append(None)
             continue
         colour = style.ACTIVATION_COLOUR[entry.problem.activation]
         filled = kind == "a priori"
@@ -154,27 +155,40 @@ def _key(entries: Sequence[ProblemEvidence]) -> list[Line2D]:
 def draw(evidence: Evidence) -> Figure:
     """Predicted against measured critical size over all problems."""
     with style.context():
-        figure = canvas.new_figure(style.SINGLE, style.SINGLE + 0.45)
+        figure = canvas.new_figure(style.SINGLE, style.SINGLE + 0.5)
         ax = figure.subplots()
         canvas.prepare(ax)
-        ax.set(xlabel=rf"measured $D_\mathrm{{crit}}$ {style.EXAMPLES}")
-        ax.set(ylabel=rf"predicted $D_\mathrm{{crit}}$ {style.EXAMPLES}")
+        ax.set_xlabel(rf"measured $D_\mathrm{{crit}}$ {style.EXAMPLES}")
+        ax.set_ylabel(rf"predicted $D_\mathrm{{crit}}$ {style.EXAMPLES}")
         canvas.footnotes(figure, [line for entry in evidence.problems for line in missing(entry)])
-        points = {kind: draw_predictions(ax, evidence.problems, kind) for kind in KINDS}
+        a_priori, implied = (draw_predictions(ax, evidence.problems, kind) for kind in KINDS)
+        drawn = [point for point in a_priori + implied if point is not None]
         ends = _range(evidence.problems)
-        if not any(points.values()) or ends is None:
+        if not drawn or ends is None:
             canvas.blank(ax, "No problem has both a prediction and a measured transition.", width=2.0)
             return figure
         draw_identity(ax, *ends)
         for axis in (ax.xaxis, ax.yaxis):
             canvas.log_axis(axis, *ends)
         ax.set_aspect("equal")
-        ax.legend(handles=[*_key(evidence.problems), *ax.get_legend_handles_labels()[0]])
-        ax.get_legend().remove()
-        figure.draw_without_rendering()
-        shown = [entry for entry in evidence.problems if entry.critical_size.estimate in {x for k in KINDS for x, _ in points[k]}]
-        del shown
+        handles = _key(evidence.problems) + ax.get_legend_handles_labels()[0]
+        figure.legend(handles=handles, loc="outside upper center", ncols=3)
+        figure.draw_without_rendering()  # labels are placed around what is drawn where it is drawn
+        named = [(prior or own, name) for prior, own, name in zip(a_priori, implied, names(evidence.problems), strict=True)]
+        labelled = [(point, name) for point, name in named if point is not None]
+        place_labels(ax, [point for point, _ in labelled], [name for _, name in labelled], _obstacles(ax, drawn))
         return figure
 
 
-SPEC = FigureSpec(name="critical-sizes", title="Predicted against measured critical size", caption="", draw=draw)
+SPEC = FigureSpec(
+    name="critical-sizes",
+    title="Predicted against measured critical size",
+    caption=(
+        "Critical training-set size D_crit at which test accuracy passes one half, predicted against measured, one "
+        "label a configuration. Filled: predicted before any run of these configurations, from constants measured at "
+        "smaller moduli. Open: implied by the efficiencies measured on the configuration itself; no measured critical "
+        f"size enters either. Error bars are {LEVEL:.0%} intervals. The band holds predictions with "
+        f"|ln(predicted/measured)| ≤ {TARGET:g}."
+    ),
+    draw=draw,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.text import Annotation
+from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 from dcrit.figures import style
@@ -56,8 +56,8 @@ def place_labels(
                 fontsize=style.SMALL - 0.5,
                 arrowprops={"arrowstyle": "-", "color": style.GREY, "linewidth": 0.4, "shrinkB": 3} if far else None,
             )
-            box = label.get_tightbbox() if not far else super(Annotation, label).get_window_extent()
-            assert box is not None
+            label.get_window_extent()  # puts the label in its place; its own box holds the line too
+            box = Text.get_window_extent(label)
             cost = sum(_overlap(box, other) for other in taken) + 3 * (_area(box) - _overlap(box, inside))
             if best is None or cost < best[0]:
                 if best is not None:

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw
 from dcrit.theory.mixture import Competition, DeficitLaw
-from dcrit.theory.problem import Problem
+from dcrit.theory.problem import Activation, Model, Problem, check_choice, check_integer, check_positive
+from dcrit.theory.tasks import find_task
 
 FloatArray = NDArray[np.float64]
 
@@ -90,6 +91,9 @@ class Cell:
         constants: (8,) values in the order of ``CONSTANTS``.
         n_runs: Runs they rest on.
         n_unconverged: Runs left out because they had not converged.
+
+    Raises:
+        ValueError: A number is out of range.
     """
 
     n_symbols: int
@@ -99,6 +103,10 @@ class Cell:
     n_unconverged: int
 
     def __post_init__(self) -> None:
+        check_integer("n_symbols", self.n_symbols, 2)
+        check_integer("width", self.width, 1)
+        check_integer("n_runs", self.n_runs, 0)
+        check_integer("n_unconverged", self.n_unconverged, 0)
         if len(self.constants) != len(CONSTANTS) or not all(math.isfinite(value) for value in self.constants):
             raise ValueError(f"constants must be {len(CONSTANTS)} finite numbers, got {self.constants!r}")
 
@@ -128,7 +136,7 @@ class Calibration:
         omitted: Cells that gave no measurement, each with its reason.
 
     Raises:
-        ValueError: There are too few cells to fit the laws and their scatter.
+        ValueError: A field is out of range, or there are too few cells to fit the laws and their scatter.
 
     Source: own runs, by ``dcrit calibrate``.
     """
@@ -143,6 +151,16 @@ class Calibration:
     omitted: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for task in self.tasks:
+            find_task(task)
+        check_choice("model", self.model, get_args(Model))
+        check_choice("activation", self.activation, get_args(Activation))
+        check_positive("weight_decay", self.weight_decay)
+        check_positive("learning_rate", self.learning_rate)
+        if not (self.bits_per_parameter[0] > 0 and 0 <= self.bits_per_parameter[1] < math.inf):
+            raise ValueError(
+                f"bits_per_parameter must be a number above 0 and its error, got {self.bits_per_parameter!r}"
+            )
         fewest = len(_features(3, 1)) + len(CONSTANTS)
         if len(self.cells) < fewest:
             raise ValueError(f"cells must be at least {fewest}, got {len(self.cells)}")
@@ -229,6 +247,9 @@ class Calibration:
             document: dict[str, Any] = json.loads(text)
             if document["format"] != FORMAT or tuple(document["constants"]) != CONSTANTS:
                 raise ValueError(f"format must be {FORMAT} with constants {CONSTANTS}")
+            for name in ("tasks", "omitted"):
+                if not isinstance(document[name], list):
+                    raise ValueError(f"{name} must be a list, got {document[name]!r}")
             return cls(
                 tasks=tuple(document["tasks"]),
                 model=str(document["model"]),
@@ -251,7 +272,9 @@ class Calibration:
                 ),
                 omitted=tuple(str(line) for line in document["omitted"]),
             )
-        except (KeyError, TypeError, IndexError, json.JSONDecodeError) as error:
+        except ValueError as error:
+            raise ValueError(f"calibration must be a document written by 'dcrit calibrate': {error}") from error
+        except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f"calibration must be a document written by 'dcrit calibrate', got {error!r}") from error
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.theory.calibration import Calibration, competition_from
-from dcrit.theory.crossing import Crossing
+from dcrit.theory.calibration import CONSTANTS, Calibration, competition_from
+from dcrit.theory.crossing import NoCrossing
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, half_width, interval_of
 from dcrit.theory.laws import capacity
 from dcrit.theory.mixture import Competition
@@ -19,6 +19,9 @@ from dcrit.theory.problem import Problem
 FloatArray = NDArray[np.float64]
 
 N_DRAWS = 1000
+
+#: Logarithms and exponents of drawn constants are cut off here: larger ones mean nothing, but overflow.
+LARGEST_CONSTANT = 30.0
 
 #: Beyond this fraction of all pairs nothing is left to test on, so no transition can be seen.
 LARGEST_FRACTION = 0.98
@@ -62,8 +65,8 @@ def size_prediction(
 ) -> Prediction:
     """A size with its interval from the best laws and from draws of them.
 
-    Draws without a transition count as sizes beyond all pairs: the interval's upper end is then all
-    pairs, and the reason says how likely there is none.
+    Draws without a transition count as all pairs if memorizing wins at every size, and as one example
+    if generalizing does; the reason says how likely there is none below all pairs.
 
     Args:
         quantity: Name of the size.
@@ -75,28 +78,31 @@ def size_prediction(
     """
     n_pairs = best.generalizing.n_pairs
 
-    def solve(laws: Competition) -> float | str:
+    def solve(laws: Competition) -> tuple[float, str]:
+        """The size that counts, and why there is no transition, if there is none."""
         outcome = laws.crossing() if accuracy is None else laws.size_at_accuracy(accuracy)
-        if isinstance(outcome, Crossing):
-            if outcome.n_train <= LARGEST_FRACTION * n_pairs:
-                return outcome.n_train
-            return f"the transition would need {outcome.n_train:.0f} of {n_pairs:.0f} pairs, which leaves none to test"
-        return outcome.reason
+        if isinstance(outcome, NoCrossing):
+            return 1.0 if outcome.winner == "generalizing" else n_pairs, outcome.reason
+        if outcome.n_train <= LARGEST_FRACTION * n_pairs:
+            return outcome.n_train, ""
+        needed = f"{outcome.n_train:.0f} of {n_pairs:.0f} pairs"
+        return n_pairs, f"the transition would need {needed}, which leaves none to test"
 
-    value = solve(best)
+    value, absence = solve(best)
     solved = [solve(laws) for laws in draws]
-    sizes = np.array([size if isinstance(size, float) else n_pairs for size in solved])
-    missing = sum(isinstance(size, str) for size in solved) / max(1, len(solved))
-    if isinstance(value, str):
+    sizes = np.array([size for size, _ in solved])
+    if absence:
+        missing = sum(bool(why) for _, why in solved) / max(1, len(solved))
         return Prediction(
             quantity=quantity,
             value=None,
             interval=None,
             unit="examples",
             extrapolated=extrapolated,
-            reason=f"{value} (probability of no transition {missing:.2f})",
+            reason=f"{absence} (probability of no transition {missing:.2f})",
         )
-    reason = f"with probability {missing:.2f} there is no transition below all {n_pairs:.0f} pairs" if missing else ""
+    beyond = sum(bool(why) and size == n_pairs for size, why in solved) / max(1, len(solved))
+    reason = f"with probability {beyond:.2f} there is no transition below all {n_pairs:.0f} pairs" if beyond else ""
     return Prediction(
         quantity=quantity,
         value=value,
@@ -105,6 +111,11 @@ def size_prediction(
         extrapolated=extrapolated,
         reason=reason,
     )
+
+
+def _describes_network(constants: FloatArray) -> NDArray[np.bool_]:
+    """Whether the memorizing efficiency falls and the circuits can mix: (..., 8) to (...)."""
+    return (constants[..., 1] > 0.05) & (constants[..., 3] > 0.02)
 
 
 def predict_critical_size(
@@ -120,7 +131,8 @@ def predict_critical_size(
         seed: Of the draws.
 
     Raises:
-        ValueError: The calibration does not speak for the problem.
+        ValueError: The calibration does not speak for the problem, or its laws, extrapolated that far,
+            describe no network.
     """
     if not calibration.covers(problem):
         raise ValueError(
@@ -129,10 +141,16 @@ def predict_critical_size(
         )
     extrapolated = calibration.distance(problem) > 0
     rng = np.random.default_rng(seed)
-    best = competition_from(calibration.constants(problem), problem.n_pairs)
-    constants = calibration.draw(problem, n_draws, rng)
-    # A draw whose memorizing efficiency does not fall, or whose circuits cannot mix, describes no network.
-    sensible = constants[(constants[:, 1] > 0.05) & (constants[:, 3] > 0.02)]
+    central = calibration.constants(problem)
+    if not _describes_network(central) or np.abs(central).max() > LARGEST_CONSTANT:
+        found = ", ".join(f"{name} {value:.3g}" for name, value in zip(CONSTANTS, central, strict=True))
+        raise ValueError(
+            f"calibration must reach {problem.n_symbols} symbols at width {problem.width}, got {calibration.name}, "
+            f"whose laws describe no network so far outside: {found}"
+        )
+    best = competition_from(central, problem.n_pairs)
+    drawn = calibration.draw(problem, n_draws, rng)
+    sensible = np.clip(drawn[_describes_network(drawn)], -LARGEST_CONSTANT, LARGEST_CONSTANT)
     draws = [competition_from(row, problem.n_pairs) for row in sensible]
 
     def size(quantity: str, accuracy: float | None) -> Prediction:

@@ -1,0 +1,175 @@
+"""Test accuracy over training-set size: every run, the fitted curve, and the curve that the theory predicts."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from dcrit.empirics.claims.claim import Evidence, ProblemEvidence
+from dcrit.empirics.critical_size import Psychometric, sizes_and_accuracies, transition_width
+from dcrit.empirics.efficiency import CompetitionFit
+from dcrit.figures import canvas, style
+from dcrit.figures.critical_sizes import arms
+from dcrit.figures.efficiencies import mark_lost
+from dcrit.figures.figure import FigureSpec
+from dcrit.theory.crossing import Crossing
+from dcrit.theory.estimates import LEVEL, Interval
+from dcrit.theory.mixture import Competition
+from dcrit.theory.regimes import SEMI_GROKKING
+
+FloatArray = NDArray[np.float64]
+
+#: Height of a panel [inches], and points along a curve.
+HEIGHT, RESOLUTION = 2.3, 160
+
+#: Where the two semi-grokking intervals lie, above all accuracies.
+PREDICTED_AT, MEASURED_AT = 1.19, 1.09
+
+TOP = 1.26
+
+
+def draw_theory(ax: Axes, fit: CompetitionFit, n_train: FloatArray, *, level: float = LEVEL) -> None:
+    """The predicted accuracy curve in a band that holds ``level`` of the resampled fits."""
+    draws = [laws.test_accuracy(n_train) for laws in fit.draws]
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    ax.fill_between(n_train, low, high, color=style.BLUE, alpha=style.SHADE, linewidth=0)
+    ax.plot(n_train, fit.competition.test_accuracy(n_train), color=style.BLUE, linestyle="--", label="theory")
+
+
+def psychometric_of(entry: ProblemEvidence) -> Psychometric | None:
+    """The curve that was fitted to the runs; None where they hold no transition."""
+    midpoint, width = entry.critical_size.estimate, transition_width(entry.transition)
+    return None if midpoint is None or width is None else Psychometric(midpoint=midpoint, width=width)
+
+
+def predicted_range(laws: Competition) -> Interval | None:
+    """Sizes between the two accuracies of semi-grokking, as predicted; None where no size is between them."""
+    ends: list[float] = []
+    for accuracy in SEMI_GROKKING:
+        at = laws.size_at_accuracy(accuracy)
+        if isinstance(at, Crossing):
+            ends.append(at.n_train)
+        else:
+            ends.append(laws.generalizing.n_pairs if at.winner == "memorizing" else 1.0)
+    return Interval(low=ends[0], high=ends[1]) if ends[0] < ends[1] else None
+
+
+def fitted_range(curve: Psychometric) -> Interval:
+    """Sizes between the two accuracies of semi-grokking, on the fitted curve."""
+    low, high = (curve.midpoint * math.exp(curve.width * math.log(acc / (1 - acc))) for acc in SEMI_GROKKING)
+    return Interval(low=low, high=high)
+
+
+def _bracket(ax: Axes, sizes: Interval, height: float, *, colour: str, line: str, label: str) -> None:
+    ax.plot([sizes.low, sizes.high], [height] * 2, color=colour, linestyle=line, marker="|", markersize=5, label=label)
+
+
+def draw_midpoints(ax: Axes, entry: ProblemEvidence) -> None:
+    """Measured and a-priori critical size at accuracy one half, with their intervals."""
+    measured, prior = entry.critical_size, entry.a_priori
+    if prior is not None and prior.value is not None:
+        ax.errorbar(
+            prior.value,
+            0.5,
+            xerr=arms(prior.value, prior.interval),
+            fmt="D",
+            color=style.ORANGE,
+            markersize=4,
+            label=r"$D_\mathrm{crit}$, a priori",
+            zorder=4,
+        )
+    if measured.estimate is not None:
+        ax.errorbar(
+            measured.estimate,
+            0.5,
+            xerr=arms(measured.estimate, measured.interval),
+            fmt="o",
+            color=style.BLACK,
+            markersize=3.5,
+            label=r"$D_\mathrm{crit}$, measured",
+            zorder=5,
+        )
+
+
+def draw_accuracies(ax: Axes, entry: ProblemEvidence) -> list[str]:
+    """One problem's test accuracies over training-set size.
+
+    Args:
+        ax: Axes.
+        entry: What was measured.
+
+    Returns:
+        What is missing from the picture, and why.
+    """
+    remarks: list[str] = []
+    ax.set_ylabel("test accuracy [fraction]")
+    ax.set_ylim(-0.04, TOP)
+    ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    sizes, accuracies = sizes_and_accuracies(entry.transition)
+    lost = [o.config.n_train for o in entry.transition if not math.isfinite(o.test_accuracy)]
+    prior = entry.a_priori
+    marked = [o.config.n_train for o in entry.transition]
+    if prior is not None and prior.value is not None:
+        marked += [prior.value] if prior.interval is None else [prior.interval.low, prior.interval.high]
+    ends = canvas.spread(marked, margin=0.04)
+    if ends is None:
+        canvas.blank(ax, "No runs.", width=2.0)
+        return remarks
+    canvas.log_axis(ax.xaxis, *ends)
+    ax.plot(
+        sizes,
+        accuracies,
+        linestyle="",
+        marker="o",
+        color=style.GREY,
+        alpha=0.55,
+        markeredgewidth=0,
+        label="runs",
+        zorder=3,
+    )
+    if lost:
+        mark_lost(ax, lost)
+    grid = np.geomspace(*ends, RESOLUTION)
+    curve = psychometric_of(entry)
+    low, high = SEMI_GROKKING
+    span = f"{low:.0%} to {high:.0%}"
+    if curve is None:
+        remarks.append(f"No curve fitted: {entry.critical_size.reason}.")
+    else:
+        ax.plot(grid, [curve.accuracy(size) for size in grid], color=style.BLACK, label="fit to the runs")
+        _bracket(ax, fitted_range(curve), MEASURED_AT, colour=style.BLACK, line="-", label=f"{span}, fit")
+    if isinstance(entry.fit, str):
+        remarks.append(f"No predicted curve: {entry.fit}.")
+    else:
+        draw_theory(ax, entry.fit, grid)
+        predicted = predicted_range(entry.fit.competition)
+        if predicted is not None:
+            _bracket(ax, predicted, PREDICTED_AT, colour=style.BLUE, line="--", label=f"{span}, theory")
+    if prior is None or prior.value is None:
+        why = "no calibration speaks for it" if prior is None else prior.reason
+        remarks.append(f"Nothing predicted a priori: {why}.")
+    draw_midpoints(ax, entry)
+    return remarks
+
+
+def draw(evidence: Evidence) -> Figure:
+    """A panel a problem."""
+    return canvas.panel_per_problem(evidence.problems, draw_accuracies, height=HEIGHT, columns=4)
+
+
+SPEC = FigureSpec(
+    name="accuracies",
+    title="Test accuracy over training-set size, predicted and measured",
+    caption=(
+        "Settled test accuracy, one dot a run, with the logistic curve fitted to the runs and the whole curve that "
+        "the theory derives from efficiencies and from what memorizing networks say on unseen inputs; no run shown "
+        "here enters it. At accuracy one half: the measured critical size, and the one predicted from constants "
+        f"measured at smaller moduli. Brackets: sizes between the accuracies {SEMI_GROKKING[0]:.0%} and "
+        f"{SEMI_GROKKING[1]:.0%}, semi-grokking. Shading and error bars: {LEVEL:.0%} intervals."
+    ),
+    draw=draw,
+)

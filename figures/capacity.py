@@ -1,0 +1,144 @@
+"""Measured capacity over model size, against a fixed number of bits per parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dcrit.empirics.calibrate import CapacityLine
+from dcrit.empirics.claims.capacity_linear import PUBLISHED
+from dcrit.empirics.claims.claim import Evidence
+from dcrit.figures import canvas, style
+from dcrit.figures.figure import FigureSpec
+from dcrit.theory.estimates import LEVEL, half_width
+from dcrit.theory.problem import Activation
+
+Capacities = Mapping[Activation, CapacityLine | str]
+
+#: Who published a number of bits per parameter, by key of the bibliography.
+AUTHORS = {"allenzhu2024": "Allen-Zhu & Li 2024", "morris2025": "Morris et al. 2025"}
+
+REFERENCE_LINES = dict(zip(PUBLISHED, (":", "--"), strict=True))
+
+
+def bits_per_label(line: CapacityLine) -> float:
+    """log2 C, from the line's own mean c = mean(D_mem/N)·log2 C [bits/label]."""
+    return line.bits / float(np.mean([estimate / n_params for n_params, estimate, _, _ in line.points]))
+
+
+def lines_of(capacities: Capacities) -> dict[Activation, CapacityLine]:
+    """The activations whose capacity was measured."""
+    return {name: line for name, line in capacities.items() if isinstance(line, CapacityLine) and line.points}
+
+
+def missing(capacities: Capacities) -> list[str]:
+    """Why an activation has no line."""
+    return [f"Not shown: {activation}: {line}." for activation, line in capacities.items() if isinstance(line, str)]
+
+
+def _half(line: CapacityLine) -> float:
+    """Half width of the interval of c, from the scatter between sizes [bits/parameter]."""
+    return half_width(line.bits_error, freedom=line.n_sizes - 1)
+
+
+def _ends(lines: Mapping[Activation, CapacityLine]) -> tuple[float, float]:
+    ends = canvas.spread([n_params for line in lines.values() for n_params, *_ in line.points], margin=0.12)
+    assert ends is not None
+    return ends
+
+
+def draw_points(ax: Axes, activation: Activation, line: CapacityLine, scale: float | None = None) -> None:
+    """Measured capacities with intervals [examples], or with ``scale`` bits a label as [bits/parameter]."""
+    n_params, estimate, low, high = np.array(line.points).T
+    factor = 1.0 if scale is None else scale / n_params
+    ax.errorbar(
+        n_params,
+        estimate * factor,
+        yerr=[(estimate - low) * factor, (high - estimate) * factor],
+        fmt=style.ACTIVATION_MARKER[activation],
+        color=style.ACTIVATION_COLOUR[activation],
+        label=f"{activation}, measured",
+        elinewidth=1.0,
+        zorder=3,
+    )
+
+
+def draw_capacity(ax: Axes, lines: Mapping[Activation, CapacityLine]) -> None:
+    """D_mem over N with D_mem = cN/log2 C for the fitted c and for published ones."""
+    ends = _ends(lines)
+    n_params = np.geomspace(*ends, 50)
+    heights = [value for line in lines.values() for _, *values in line.points for value in values]
+    for activation, line in lines.items():
+        label, half = bits_per_label(line), _half(line)
+        colour = style.ACTIVATION_COLOUR[activation]
+        low, high = (n_params * max(0.0, c) / label for c in (line.bits - half, line.bits + half))
+        ax.fill_between(n_params, low, high, color=colour, alpha=style.SHADE, linewidth=0)
+        ax.plot(n_params, n_params * line.bits / label, color=colour, label=f"{activation}, $D=cN/\\log_2C$")
+        draw_points(ax, activation, line)
+    # Models with as many classes share their reference lines.
+    for label in {round(bits_per_label(line), 6) for line in lines.values()}:
+        for source, bits in PUBLISHED.items():
+            ax.plot(n_params, n_params * bits / label, color=style.GREY, linestyle=REFERENCE_LINES[source], linewidth=0.9)
+            heights += list(np.array(ends) * bits / label)
+    canvas.log_axis(ax.xaxis, *ends)
+    low_high = canvas.spread(heights)
+    assert low_high is not None
+    canvas.log_axis(ax.yaxis, *low_high)
+    ax.set_ylabel(rf"capacity $D_\mathrm{{mem}}$ {style.EXAMPLES}")
+
+
+def draw_bits(ax: Axes, lines: Mapping[Activation, CapacityLine]) -> None:
+    """c = D_mem·log2(C)/N over N: level where capacity is linear, with its mean and with published values."""
+    ends = _ends(lines)
+    for activation, line in lines.items():
+        half, colour = _half(line), style.ACTIVATION_COLOUR[activation]
+        ax.axhspan(max(0.0, line.bits - half), line.bits + half, color=colour, alpha=style.SHADE, linewidth=0)
+        ax.axhline(line.bits, color=colour)
+        draw_points(ax, activation, line, bits_per_label(line))
+    top = max([*PUBLISHED.values(), *(high * bits_per_label(x) / n for x in lines.values() for n, _, _, high in x.points)])
+    for source, bits in PUBLISHED.items():
+        ax.axhline(
+            bits,
+            color=style.GREY,
+            linestyle=REFERENCE_LINES[source],
+            linewidth=0.9,
+            label=f"{bits:g} bits/parameter ({AUTHORS[source]})",
+        )
+    canvas.log_axis(ax.xaxis, *ends)
+    ax.set_ylim(0, 1.08 * top)
+    ax.set_ylabel("capacity $c$ [bits/parameter]")
+
+
+def draw(evidence: Evidence) -> Figure:
+    """Capacity over model size: in examples, and in bits per parameter."""
+    with style.context():
+        figure = canvas.new_figure(style.DOUBLE, 3.0)
+        axes = figure.subplots(1, 2)
+        lines = lines_of(evidence.capacities)
+        canvas.footnotes(figure, missing(evidence.capacities))
+        for ax, fill in zip(axes, (draw_capacity, draw_bits), strict=True):
+            canvas.prepare(ax)
+            ax.set_xlabel("model size $N$ [parameters]")
+            if lines:
+                fill(ax, lines)
+            else:
+                ax.set_ylabel("capacity [examples]" if fill is draw_capacity else "capacity [bits/parameter]")
+                canvas.blank(ax, "No capacity was measured.", width=2.0)
+        canvas.legend(figure, columns=3)
+        return figure
+
+
+SPEC = FigureSpec(
+    name="capacity",
+    title="Random labels that a model memorizes, over its number of parameters",
+    caption=(
+        "Left: random labels memorized by overloaded models, lucky guesses taken off. Right: the same in bits per "
+        f"parameter. Lines: the mean over sizes; shading and error bars: {LEVEL:.0%} intervals. Grey: values "
+        "published for language models. Sizes that all available random labels do not overload have no measured "
+        "capacity and no mark."
+    ),
+    draw=draw,
+)

@@ -1,0 +1,115 @@
+"""Training curves of the four dynamics: accuracies, and the norm that tells them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from dcrit.empirics.claims.claim import DynamicsEvidence, Evidence
+from dcrit.figures import canvas, style
+from dcrit.figures.figure import FigureSpec
+from dcrit.theory.problem import Problem
+from dcrit.theory.regimes import DYNAMICS, Dynamics
+
+HEIGHT = 3.3
+
+
+def _family(problem: Problem) -> Problem:
+    """The problem at any width."""
+    return replace(problem, width=4)
+
+
+def choose(points: Sequence[DynamicsEvidence]) -> dict[Dynamics, DynamicsEvidence | None]:
+    """The problem with the most distinct dynamics, and its point for each of the four.
+
+    Progression is looked for at another width than the rest. A dynamics that the chosen problem lacks is
+    therefore taken from the same problem at another width, and is None where there is no such point.
+    """
+    kinds: dict[Problem, set[Dynamics]] = {}
+    for point in points:
+        kinds.setdefault(point.problem, set()).add(point.predicted)
+    chosen = max(kinds, key=lambda problem: len(kinds[problem]), default=None)
+    found: dict[Dynamics, DynamicsEvidence | None] = dict.fromkeys(DYNAMICS)
+    if chosen is None:
+        return found
+    related = [point for point in points if _family(point.problem) == _family(chosen)]
+    for point in sorted(related, key=lambda point: point.problem != chosen):
+        found[point.predicted] = found[point.predicted] or point
+    return found
+
+
+def log_steps(ax: Axes, last: float) -> None:
+    """A logarithmic axis of steps that starts at step 0."""
+    ax.set_xscale("symlog", linthresh=1.0, linscale=0.4)
+    ax.set_xlim(0, last)
+    decades = [10.0**k for k in range(int(np.log10(max(last, 1.0))) + 1)]
+    ax.xaxis.set_major_locator(FixedLocator([0.0, *decades]))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"$10^{{{np.log10(value):.0f}}}$" if value else "0"))
+
+
+def draw_accuracy(ax: Axes, point: DynamicsEvidence) -> None:
+    """Train and test accuracy of the example run over steps."""
+    curves = point.example
+    ax.plot(curves.step, curves.train_accuracy, color=style.ORANGE, linestyle="--", label="train accuracy")
+    ax.plot(curves.step, curves.test_accuracy, color=style.BLUE, label="test accuracy")
+    log_steps(ax, float(curves.step[-1]))
+
+
+def draw_norm(ax: Axes, point: DynamicsEvidence) -> None:
+    """Squared norm of the example run over steps."""
+    curves = point.example
+    ax.plot(curves.step, curves.squared_norm, color=style.BLACK, linestyle="-.", label="squared norm")
+    log_steps(ax, float(curves.step[-1]))
+
+
+def title_of(point: DynamicsEvidence) -> str:
+    """Dynamics, size and width, and how many runs showed what was predicted."""
+    right = sum(observed == point.predicted for observed in point.observed)
+    width = f"{style.width_symbol(point.problem)}={point.problem.width}"
+    return f"{point.predicted}\n$D={point.n_train}$, ${width}$\n{right} of {len(point.observed)} runs"
+
+
+def draw(evidence: Evidence) -> Figure:
+    """One column a dynamics: accuracies above, squared norm below."""
+    with style.context():
+        figure = canvas.new_figure(style.DOUBLE, HEIGHT)
+        axes = figure.subplots(2, len(DYNAMICS), sharex="col", height_ratios=(1.25, 1))
+        points = choose(evidence.dynamics)
+        for column, (kind, point) in enumerate(points.items()):
+            upper, lower = axes[0, column], axes[1, column]
+            for ax in (upper, lower):
+                canvas.prepare(ax)
+            upper.set_ylim(-0.04, 1.04)
+            upper.set_yticks([0, 0.5, 1])
+            lower.set_xlabel("step [steps]")
+            if point is None:
+                upper.set_title(f"{kind}\n\n")
+                canvas.blank(upper, "No run was made: the curves put no point of this problem here.", width=1.3)
+                canvas.blank(lower, "no run", width=1.3)
+                continue
+            upper.set_title(title_of(point))
+            draw_accuracy(upper, point)
+            draw_norm(lower, point)
+            lower.set_ylim(bottom=0)
+        axes[0, 0].set_ylabel("accuracy [fraction]")
+        axes[1, 0].set_ylabel(r"squared norm $\Vert θ\Vert^2$ [1]")
+        canvas.legend(figure, columns=3)
+        return figure
+
+
+SPEC = FigureSpec(
+    name="dynamics",
+    title="The four dynamics, and where the norm goes",
+    caption=(
+        "One run of each of the four dynamics, at a training-set size D where the two curves D_crit and D_mem put it; "
+        "above, accuracy on the training set and on all other pairs, below, the squared norm of the parameters. The "
+        "third line of a title counts the runs at that point that showed the dynamics predicted there."
+    ),
+    draw=draw,
+)

@@ -1,0 +1,169 @@
+"""Efficiencies of both circuits over training-set size, and where they cross."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.typing import ColorType
+from numpy.typing import NDArray
+
+from dcrit.empirics.claims.claim import Evidence, ProblemEvidence
+from dcrit.empirics.efficiency import CompetitionFit, usable
+from dcrit.empirics.outcomes import Outcome
+from dcrit.figures import canvas, style
+from dcrit.figures.figure import FigureSpec
+from dcrit.theory.estimates import LEVEL, Interval
+from dcrit.theory.mixture import Competition
+from dcrit.theory.prediction import size_prediction
+
+FloatArray = NDArray[np.float64]
+
+#: Height of a panel [inches], and points along a curve.
+HEIGHT, RESOLUTION = 2.35, 120
+
+#: Curves: label, ln e at ln D, colour, line style.
+CURVES: tuple[tuple[str, Callable[[Competition, FloatArray], FloatArray], str, str], ...] = (
+    (r"$e_\mathrm{mem}(D)$, fitted", lambda laws, x: laws.memorizing.log_efficiency(x), style.VERMILLION, "--"),
+    (r"$e_\mathrm{gen}$, fitted", lambda laws, x: laws.generalizing.log_efficiency(x), style.BLUE, "-."),
+    ("mixture of both", lambda laws, x: laws.log_efficiency(x), style.BLACK, "-"),
+)
+
+
+def finite(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Outcomes whose efficiency has a place on a logarithmic axis."""
+    return [o for o in outcomes if math.isfinite(o.efficiency) and o.efficiency > 0]
+
+
+def draw_runs(ax: Axes, outcomes: Sequence[Outcome], *, label: str, marker: str, colour: ColorType) -> None:
+    """Efficiencies of runs: filled where the fit rests on them, hollow and grey where it does not.
+
+    Runs without a finite efficiency are crosses at the lower edge.
+    """
+    used = usable(finite(outcomes))[0]
+    unused = [o for o in finite(outcomes) if o not in used]
+    lost = [o for o in outcomes if o not in finite(outcomes)]
+    shared = {"linestyle": "", "zorder": 3}
+    if used:
+        ax.plot(*_points(used), marker=marker, color=colour, label=label, alpha=0.8, markeredgewidth=0, **shared)
+    if unused:
+        ax.plot(
+            *_points(unused),
+            marker=marker,
+            color=style.GREY,
+            markerfacecolor="none",
+            markeredgewidth=0.8,
+            label="not converged or not fitted",
+            **shared,
+        )
+    if lost:
+        mark_lost(ax, [o.config.n_train for o in lost])
+
+
+def mark_lost(ax: Axes, n_train: Sequence[float]) -> None:
+    """Crosses at the lower edge for runs whose value is not a finite number."""
+    ax.plot(
+        n_train,
+        [0.03] * len(n_train),
+        transform=ax.get_xaxis_transform(),
+        linestyle="",
+        marker="x",
+        color=style.GREY,
+        label="no finite value",
+        zorder=3,
+    )
+
+
+def _points(outcomes: Sequence[Outcome]) -> tuple[list[int], list[float]]:
+    return [o.config.n_train for o in outcomes], [o.efficiency for o in outcomes]
+
+
+def draw_laws(ax: Axes, fit: CompetitionFit, n_train: FloatArray, *, level: float = LEVEL) -> None:
+    """Both fitted laws and their mixture, each in a band that holds ``level`` of the resampled fits."""
+    x = np.log(n_train)
+    for label, law, colour, line in CURVES:
+        band = np.quantile([law(laws, x) for laws in fit.draws], [(1 - level) / 2, (1 + level) / 2], axis=0)
+        ax.fill_between(n_train, *np.exp(band), color=colour, alpha=style.SHADE, linewidth=0)
+        ax.plot(n_train, np.exp(law(fit.competition, x)), color=colour, linestyle=line, label=label)
+
+
+def draw_size(ax: Axes, value: float, interval: Interval | None, *, label: str, colour: ColorType, line: str) -> None:
+    """A training-set size as a vertical line, its interval as a band."""
+    if interval is not None:
+        ax.axvspan(interval.low, interval.high, color=colour, alpha=style.SHADE, linewidth=0)
+    ax.axvline(value, color=colour, linestyle=line, linewidth=1.0, label=label)
+
+
+def draw_sizes(ax: Axes, entry: ProblemEvidence) -> list[str]:
+    """Crossing, predicted and measured critical size; returns why any of them is missing."""
+    remarks: list[str] = []
+    if isinstance(entry.fit, str):
+        remarks.append(f"No laws fitted: {entry.fit}.")
+    else:
+        crossing = size_prediction("crossing", entry.fit.competition, entry.fit.draws, accuracy=None)
+        if crossing.value is None:
+            remarks.append(f"No crossing: {crossing.reason}.")
+        else:
+            draw_size(ax, crossing.value, None, label="crossing", colour=style.GREY, line=":")
+        if entry.implied.value is None:
+            remarks.append(f"No predicted $D_{{50}}$: {entry.implied.reason}.")
+        else:
+            label = r"$D_{50}$, from efficiencies"
+            draw_size(ax, entry.implied.value, entry.implied.interval, label=label, colour=style.GREEN, line="--")
+    measured = entry.critical_size
+    if measured.estimate is None:
+        remarks.append(f"No measured $D_\\mathrm{{crit}}$: {measured.reason}.")
+    else:
+        label = r"$D_\mathrm{crit}$, measured"
+        draw_size(ax, measured.estimate, measured.interval, label=label, colour=style.PURPLE, line="-")
+    return remarks
+
+
+def draw_efficiencies(ax: Axes, entry: ProblemEvidence) -> list[str]:
+    """One problem's efficiencies over training-set size.
+
+    Args:
+        ax: Axes.
+        entry: What was measured.
+
+    Returns:
+        What is missing from the picture, and why.
+    """
+    runs = [*entry.memorizing, *entry.generalizing]
+    draw_runs(ax, entry.memorizing, label="runs on random labels", marker="o", colour=style.VERMILLION)
+    draw_runs(ax, entry.generalizing, label="runs on the task", marker="s", colour=style.BLUE)
+    remarks = draw_sizes(ax, entry)
+    marked = [o.config.n_train for o in runs]
+    marked += [size for size in (entry.critical_size.estimate, entry.implied.value) if size is not None]
+    ends = canvas.spread(marked)
+    if ends is None:
+        return [*remarks, "No runs."]
+    if isinstance(entry.fit, CompetitionFit):
+        draw_laws(ax, entry.fit, np.geomspace(*ends, RESOLUTION))
+    heights = canvas.spread([o.efficiency for o in runs], margin=0.12) or (0.5, 2.0)
+    canvas.log_axis(ax.xaxis, *ends)
+    exponent = canvas.log_axis(ax.yaxis, *heights, most=5, scaled=True)
+    ax.set_ylabel(f"efficiency $e$ {canvas.unit('nats/norm$^κ$', exponent)}")
+    return remarks
+
+
+def draw(evidence: Evidence) -> Figure:
+    """A panel a problem."""
+    return canvas.panel_per_problem(evidence.problems, draw_efficiencies, height=HEIGHT, columns=4)
+
+
+SPEC = FigureSpec(
+    name="efficiencies",
+    title="Efficiency of both circuits over training-set size, and where they cross",
+    caption=(
+        "Margin per norm that networks reach on random labels (memorization) and on the task (generalization), one "
+        "mark a run, with the laws fitted to them and the mixture that a network settles at. Hollow marks are runs "
+        "that had not converged or did not fit their training set; no law rests on them. Vertical lines: the size at "
+        "which both laws cross, the size at which the mixture reaches test accuracy one half, and the measured "
+        f"critical size, which no law was fitted to. Shading: {LEVEL:.0%} intervals."
+    ),
+    draw=draw,
+)

@@ -1,0 +1,186 @@
+"""Evidence as a suite would gather it, drawn from known laws instead of trained."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from dcrit.empirics.calibrate import CapacityLine
+from dcrit.empirics.claims.claim import DynamicsEvidence, Evidence, ProblemEvidence
+from dcrit.empirics.critical_size import CriticalSizeDesign, measure_critical_size
+from dcrit.empirics.efficiency import EfficiencyDesign, fit_competition
+from dcrit.empirics.outcomes import Outcome
+from dcrit.empirics.runs import CURVE_NAMES, Curves, RunConfig
+from dcrit.empirics.suites import implied_critical_size
+from dcrit.theory.estimates import Interval, Measurement, Prediction
+from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw
+from dcrit.theory.mixture import Competition, DeficitLaw
+from dcrit.theory.problem import Activation, Problem
+from dcrit.theory.regimes import Dynamics
+
+BITS: dict[Activation, float] = {"square": 2.1, "relu": 1.2}
+
+
+def competition_of(problem: Problem) -> Competition:
+    """Constants of the size that real networks have."""
+    smaller = (48 / problem.width) ** 0.1
+    if problem.activation == "square":
+        return Competition(
+            memorizing=MemorizingLaw(amplitude=0.0126 * smaller, exponent=0.73),
+            generalizing=GeneralizingLaw(full_data=1.95e-4, n_pairs=problem.n_pairs),
+            deficits=DeficitLaw(median=0.026, median_exponent=0.52, spread=0.013, spread_exponent=0.54),
+            mixing=6.0,
+        )
+    return Competition(
+        memorizing=MemorizingLaw(amplitude=0.29 * smaller, exponent=0.75),
+        generalizing=GeneralizingLaw(full_data=2.4e-3, n_pairs=problem.n_pairs),
+        deficits=DeficitLaw(median=0.14, median_exponent=0.31, spread=0.06, spread_exponent=0.34),
+        mixing=2.4,
+    )
+
+
+def outcome(config: RunConfig, efficiency: float, **changed: float) -> Outcome:
+    laws = competition_of(config.problem)
+    at = np.log(config.n_train)
+    median, spread = np.exp(laws.deficits.log_median(at)), np.exp(laws.deficits.log_spread(at))
+    margin = 15.0
+    fields = {
+        "train_accuracy": 1.0,
+        "test_accuracy": 0.03,
+        "margin": margin,
+        "squared_norm": (margin / efficiency) ** (2 / config.problem.homogeneity),
+        "efficiency": efficiency,
+        "log_efficiency_drift": 0.01,
+        "converged": True,
+    }
+    deficits = tuple(float(median + z * spread) for z in (-1.2816, 0.0, 1.2816))
+    return Outcome(config=config, deficits=deficits, **{**fields, **changed})  # type: ignore[arg-type]
+
+
+def problem_evidence(problem: Problem, *, a_priori: float = 1.04, seed: int = 0) -> ProblemEvidence:
+    """Runs of a problem whose laws are known.
+
+    Args:
+        problem: The problem.
+        a_priori: Prediction over truth.
+        seed: Of the noise between runs.
+    """
+    rng = np.random.default_rng(seed)
+    laws = competition_of(problem)
+    design = EfficiencyDesign(problem=problem, seeds=3)
+
+    def noisy(log_efficiency: object, scale: float = 0.015) -> float:
+        return float(np.exp(log_efficiency + scale * rng.standard_normal()))  # type: ignore[operator]
+
+    memorizing = [outcome(c, noisy(laws.memorizing.log_efficiency(np.log(c.n_train)))) for c in design.memorizing()]
+    generalizing = [outcome(c, noisy(laws.log_efficiency(np.log(c.n_train)))) for c in design.generalizing()]
+    transition: list[Outcome] = []
+    design = CriticalSizeDesign(problem=problem, max_runs=36)
+    while proposals := design.propose(transition):
+        for config in proposals:
+            expected = float(laws.test_accuracy(config.n_train))
+            accuracy = np.clip(rng.normal(expected, 0.35 * np.sqrt(expected * (1 - expected))), 0.0, 1.0)
+            efficiency = noisy(laws.log_efficiency(np.log(config.n_train)))
+            transition.append(outcome(config, efficiency, test_accuracy=float(accuracy)))
+    fit = fit_competition(problem, memorizing, generalizing)
+    truth = laws.size_at_accuracy(0.5).n_train  # type: ignore[union-attr]
+    value = a_priori * truth
+    return ProblemEvidence(
+        problem=problem,
+        memorizing=memorizing,
+        generalizing=generalizing,
+        fit=fit,
+        transition=transition,
+        critical_size=measure_critical_size(transition),
+        implied=implied_critical_size(fit),
+        a_priori=Prediction(
+            quantity="critical_size",
+            value=value,
+            interval=Interval(low=0.82 * value, high=1.2 * value),
+            unit="examples",
+        ),
+    )
+
+
+def capacity_line(activation: Activation, modulus: int = 31) -> CapacityLine:
+    problems = [Problem(task="random", modulus=modulus, activation=activation, width=width) for width in (2, 3, 4, 6, 8)]
+    bits = BITS[activation]
+    wiggle = (1.03, 0.98, 1.0, 1.02, 0.97)
+    sizes = [w * bits * problem.n_params / np.log2(modulus) for w, problem in zip(wiggle, problems, strict=True)]
+    return CapacityLine(
+        bits=bits,
+        bits_error=0.025,
+        slope=0.99,
+        slope_error=0.02,
+        n_sizes=5,
+        n_runs=20,
+        points=tuple((p.n_params, float(d), 0.95 * float(d), 1.06 * float(d)) for p, d in zip(problems, sizes, strict=True)),
+    )
+
+
+def curves_of(kind: Dynamics, steps: int = 4000) -> Curves:
+    """Training curves with the shape of one of the dynamics."""
+    config = RunConfig(problem=Problem(modulus=31), n_train=300, seed=0, steps=steps)
+    step = np.array(config.evaluation_steps(), dtype=np.float64)
+
+    def rise(start: float, width: float) -> np.ndarray:
+        return 1 / (1 + np.exp(-(np.log(np.maximum(step, 0.5)) - np.log(start)) / width))
+
+    late = {"progression": 0.35, "ungrokking": 0.01, "semi-grokking": 0.52, "grokking": 0.97}[kind]
+    top = 0.55 if kind == "progression" else 1.0
+    train = 0.03 + (top - 0.03) * rise(60, 0.3)
+    test = 0.03 + late * rise(60 if kind == "progression" else 900, 0.3)
+    norm = 150 + 1600 * rise(80, 0.4) - (600 * rise(1100, 0.3) if kind == "grokking" else 0)
+    values = {name: np.zeros_like(step) for name in CURVE_NAMES} | {
+        "step": step,
+        "train_accuracy": train,
+        "test_accuracy": test,
+        "squared_norm": norm / (6 if kind == "progression" else 1),
+    }
+    return Curves(**values)
+
+
+def dynamics_evidence(problem: Problem, kinds: Sequence[Dynamics]) -> list[DynamicsEvidence]:
+    sizes = {"progression": 120, "ungrokking": 170, "semi-grokking": 265, "grokking": 420}
+    return [
+        DynamicsEvidence(
+            problem=replace(problem, width=4) if kind == "progression" else problem,
+            n_train=sizes[kind],
+            predicted=kind,
+            observed=(kind, kind, kind, "grokking"),
+            norm_ratios=(0.7,) * 4,
+            example=curves_of(kind),
+        )
+        for kind in kinds
+    ]
+
+
+def complete_evidence() -> Evidence:
+    """What the quick suite gathers."""
+    problems = [
+        Problem(modulus=31, activation=activation, width=width) for activation in ("square", "relu") for width in (48, 96)
+    ]
+    factors = (1.06, 0.93, 1.08, 1.15)
+    entries = [
+        problem_evidence(problem, a_priori=factor, seed=k)
+        for k, (problem, factor) in enumerate(zip(problems, factors, strict=True))
+    ]
+    return Evidence(
+        problems=entries,
+        capacities={activation: capacity_line(activation) for activation in ("square", "relu")},
+        dynamics=[
+            *dynamics_evidence(problems[0], ["progression", "ungrokking", "semi-grokking", "grokking"]),
+            *dynamics_evidence(problems[2], ["ungrokking"]),
+        ],
+    )
+
+
+def no_transition(problem: Problem) -> Measurement:
+    return Measurement(
+        quantity="critical_size",
+        estimate=None,
+        interval=None,
+        unit="examples",
+        n_runs=12,
+        reason=f"no transition: test accuracy does not reach one half at every size from 115 to {problem.n_pairs - 96}",
+    )
