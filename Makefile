@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format setup clean
+.PHONY: demo test check format readme setup clean
 demo: setup            ## the main job: train a few hundred networks, compare with the prediction
 	$(BIN)/dcrit validate quick --out validation/quick
 
@@ -17,6 +17,9 @@ check: setup           ## linter, formatter check, type checker
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+readme: setup          ## remake the README's numbers and pictures from the last make demo
+	$(BIN)/python docs/remake.py validation/quick
 
 setup: .venv/ready
 

@@ -20,7 +20,7 @@ def calibrate(
     weight_decay: options.WeightDecay = 1.0,
     learning_rate: options.LearningRate = 1e-2,
     modulus: Annotated[
-        list[int] | None, typer.Option(help="Modulus of a cell, repeatable; default 13 17 19 23 29.")
+        list[int] | None, typer.Option(help="Modulus of a cell, repeatable; default 17 19 23 29.")
     ] = None,
     width: Annotated[
         list[int] | None, typer.Option(help="Width of a cell, repeatable; default 16 24 32 48 64 96 128.")

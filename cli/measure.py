@@ -9,17 +9,19 @@ import typer
 from dcrit.cli import options
 from dcrit.cli.output import print_json, say, span, table
 from dcrit.cli.training import training
-from dcrit.theory.estimates import Measurement, as_json
-from dcrit.theory.problem import Problem
 
 if TYPE_CHECKING:
     from dcrit.empirics.outcomes import Outcome
+    from dcrit.theory.estimates import Measurement
+    from dcrit.theory.problem import Problem
 
 app = typer.Typer(help="Train real networks and turn the runs into an estimate with an interval.", no_args_is_help=True)
 
 
 def _show(problem: Problem, measurement: Measurement, *, as_document: bool, **more: object) -> None:
     if as_document:
+        from dcrit.theory.estimates import as_json
+
         print_json({"problem": problem.to_dict(), **as_json(measurement), **more})
         return
     interval = measurement.interval

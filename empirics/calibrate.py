@@ -20,7 +20,7 @@ from dcrit.theory.problem import Problem, check_integer
 #: Calibrations that ship stay at or below this modulus; larger ones are kept for testing.
 LARGEST_MODULUS = 29
 
-MODULI = (13, 17, 19, 23, 29)
+MODULI = (17, 19, 23, 29)
 WIDTHS = (16, 24, 32, 48, 64, 96, 128)
 
 #: Widths that are overloaded by all pairs there are, at which capacity is measured.

@@ -31,13 +31,18 @@ PREDICTED_AT, MEASURED_AT = 1.19, 1.09
 
 TOP = 1.26
 
+SPAN = " to ".join(f"{accuracy:.0%}" for accuracy in SEMI_GROKKING)
+RUNS, FIT, THEORY, SPAN_FIT, SPAN_THEORY = "runs", "fit to the runs", "theory", f"{SPAN}, fit", f"{SPAN}, theory"
+A_PRIORI, MEASURED = r"$D_\mathrm{crit}$, a priori", r"$D_\mathrm{crit}$, measured"
+ORDER = (RUNS, A_PRIORI, MEASURED, FIT, THEORY, SPAN_FIT, SPAN_THEORY)
+
 
 def draw_theory(ax: Axes, fit: CompetitionFit, n_train: FloatArray, *, level: float = LEVEL) -> None:
     """The predicted accuracy curve in a band that holds ``level`` of the resampled fits."""
     draws = [laws.test_accuracy(n_train) for laws in fit.draws]
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
     ax.fill_between(n_train, low, high, color=style.BLUE, alpha=style.SHADE, linewidth=0)
-    ax.plot(n_train, fit.competition.test_accuracy(n_train), color=style.BLUE, linestyle="--", label="theory")
+    ax.plot(n_train, fit.competition.test_accuracy(n_train), color=style.BLUE, linestyle="--", label=THEORY)
 
 
 def psychometric_of(entry: ProblemEvidence) -> Psychometric | None:
@@ -79,7 +84,7 @@ def draw_midpoints(ax: Axes, entry: ProblemEvidence) -> None:
             fmt="D",
             color=style.ORANGE,
             markersize=4,
-            label=r"$D_\mathrm{crit}$, a priori",
+            label=A_PRIORI,
             zorder=4,
         )
     if measured.estimate is not None:
@@ -90,7 +95,7 @@ def draw_midpoints(ax: Axes, entry: ProblemEvidence) -> None:
             fmt="o",
             color=style.BLACK,
             markersize=3.5,
-            label=r"$D_\mathrm{crit}$, measured",
+            label=MEASURED,
             zorder=5,
         )
 
@@ -113,9 +118,10 @@ def draw_accuracies(ax: Axes, entry: ProblemEvidence) -> list[str]:
     lost = [o.config.n_train for o in entry.transition if not math.isfinite(o.test_accuracy)]
     prior = entry.a_priori
     marked = [o.config.n_train for o in entry.transition]
+    marked += [entry.problem.n_pairs] if marked else []
     if prior is not None and prior.value is not None:
         marked += [prior.value] if prior.interval is None else [prior.interval.low, prior.interval.high]
-    ends = canvas.spread(marked, margin=0.04)
+    ends = canvas.spread(marked, margin=0.02)
     if ends is None:
         canvas.blank(ax, "No runs.", width=2.0)
         return remarks
@@ -128,27 +134,25 @@ def draw_accuracies(ax: Axes, entry: ProblemEvidence) -> list[str]:
         color=style.GREY,
         alpha=0.55,
         markeredgewidth=0,
-        label="runs",
+        label=RUNS,
         zorder=3,
     )
     if lost:
         mark_lost(ax, lost)
     grid = np.geomspace(*ends, RESOLUTION)
     curve = psychometric_of(entry)
-    low, high = SEMI_GROKKING
-    span = f"{low:.0%} to {high:.0%}"
     if curve is None:
         remarks.append(f"No curve fitted: {entry.critical_size.reason}.")
     else:
-        ax.plot(grid, [curve.accuracy(size) for size in grid], color=style.BLACK, label="fit to the runs")
-        _bracket(ax, fitted_range(curve), MEASURED_AT, colour=style.BLACK, line="-", label=f"{span}, fit")
+        ax.plot(grid, [curve.accuracy(size) for size in grid], color=style.BLACK, label=FIT)
+        _bracket(ax, fitted_range(curve), MEASURED_AT, colour=style.BLACK, line="-", label=SPAN_FIT)
     if isinstance(entry.fit, str):
         remarks.append(f"No predicted curve: {entry.fit}.")
     else:
         draw_theory(ax, entry.fit, grid)
         predicted = predicted_range(entry.fit.competition)
         if predicted is not None:
-            _bracket(ax, predicted, PREDICTED_AT, colour=style.BLUE, line="--", label=f"{span}, theory")
+            _bracket(ax, predicted, PREDICTED_AT, colour=style.BLUE, line="--", label=SPAN_THEORY)
     if prior is None or prior.value is None:
         why = "no calibration speaks for it" if prior is None else prior.reason
         remarks.append(f"Nothing predicted a priori: {why}.")
@@ -158,7 +162,7 @@ def draw_accuracies(ax: Axes, entry: ProblemEvidence) -> list[str]:
 
 def draw(evidence: Evidence) -> Figure:
     """A panel a problem."""
-    return canvas.panel_per_problem(evidence.problems, draw_accuracies, height=HEIGHT, columns=4)
+    return canvas.panel_per_problem(evidence.problems, draw_accuracies, height=HEIGHT, order=ORDER)
 
 
 SPEC = FigureSpec(

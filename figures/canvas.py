@@ -31,7 +31,7 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     engine = figure.get_layout_engine()
     assert engine is not None
-    engine.set(w_pad=0.04, h_pad=0.04, wspace=0.03, hspace=0.04)  # type: ignore[call-arg]
+    engine.set(w_pad=0.04, h_pad=0.04, wspace=0.05, hspace=0.04)  # type: ignore[call-arg]
     return figure
 
 
@@ -61,7 +61,9 @@ def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     best: list[float] = []
     for mantissas in MANTISSAS:
-        ticks = [m * 10.0**k for k in decades for m in mantissas if low <= m * 10.0**k * (1 + 1e-9) <= high * (1 + 2e-9)]
+        ticks = [
+            m * 10.0**k for k in decades for m in mantissas if low <= m * 10.0**k * (1 + 1e-9) <= high * (1 + 2e-9)
+        ]
         if len(ticks) > most:
             break
         best = ticks
@@ -167,7 +169,7 @@ def panel_per_problem(
     fill: Callable[[Axes, ProblemEvidence], Sequence[str]],
     *,
     height: float,
-    columns: int,
+    order: Sequence[str],
 ) -> Figure:
     """A panel a problem over training-set size, under one legend.
 
@@ -175,7 +177,7 @@ def panel_per_problem(
         problems: What was measured.
         fill: Draws one problem, labels the vertical axis and returns what is missing, in words.
         height: Of a panel [inches].
-        columns: Of the legend.
+        order: Of the labels in the legend, two to a column.
     """
     with style.context():
         figure, grid = panels(max(1, len(problems)), height=height)
@@ -187,18 +189,25 @@ def panel_per_problem(
         if not problems:
             grid[0].set_xlabel(style.SIZE_LABEL)
             blank(grid[0], "No problem was measured.", width=2.0)
-        legend(figure, columns=columns)
+        legend(figure, columns=4, order=order)
         return figure
 
 
-def legend(figure: Figure, *, columns: int) -> None:
-    """One legend above all panels, each label once; never over data."""
+def legend(figure: Figure, *, columns: int, order: Sequence[str] = ()) -> None:
+    """One legend above all panels, each label once; never over data.
+
+    Args:
+        figure: The figure.
+        columns: Labels beside each other.
+        order: Labels in the order wanted; others follow.
+    """
     handles: dict[str, object] = {}
     for ax in figure.axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    if handles:
-        figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=columns)  # type: ignore[arg-type]
+    labels = [label for label in order if label in handles] + [label for label in handles if label not in order]
+    if labels:
+        figure.legend([handles[label] for label in labels], labels, loc="outside upper center", ncols=columns)  # type: ignore[arg-type]
 
 
 def footnotes(figure: Figure, lines: Sequence[str]) -> None:
@@ -213,6 +222,4 @@ def footnotes(figure: Figure, lines: Sequence[str]) -> None:
     assert engine is not None
     share = room / (height + room)
     engine.set(rect=(0, share, 1, 1 - share))  # type: ignore[call-arg]
-    figure.text(
-        0.07 / width, 0.04 / (height + room), text, va="bottom", fontsize=style.SMALL, color=style.VERMILLION
-    )
+    figure.text(0.07 / width, 0.04 / (height + room), text, va="bottom", fontsize=style.SMALL, color=style.VERMILLION)

@@ -76,12 +76,19 @@ def draw_capacity(ax: Axes, lines: Mapping[Activation, CapacityLine]) -> None:
         colour = style.ACTIVATION_COLOUR[activation]
         low, high = (n_params * max(0.0, c) / label for c in (line.bits - half, line.bits + half))
         ax.fill_between(n_params, low, high, color=colour, alpha=style.SHADE, linewidth=0)
-        ax.plot(n_params, n_params * line.bits / label, color=colour, label=f"{activation}, $D=cN/\\log_2C$")
+        ax.plot(
+            n_params,
+            n_params * line.bits / label,
+            color=colour,
+            label=f"{activation}, $D=cN/\\log_2C$ at $c={line.bits:.2f}$",
+        )
         draw_points(ax, activation, line)
     # Models with as many classes share their reference lines.
     for label in {round(bits_per_label(line), 6) for line in lines.values()}:
         for source, bits in PUBLISHED.items():
-            ax.plot(n_params, n_params * bits / label, color=style.GREY, linestyle=REFERENCE_LINES[source], linewidth=0.9)
+            ax.plot(
+                n_params, n_params * bits / label, color=style.GREY, linestyle=REFERENCE_LINES[source], linewidth=0.9
+            )
             heights += list(np.array(ends) * bits / label)
     canvas.log_axis(ax.xaxis, *ends)
     low_high = canvas.spread(heights)
@@ -91,14 +98,16 @@ def draw_capacity(ax: Axes, lines: Mapping[Activation, CapacityLine]) -> None:
 
 
 def draw_bits(ax: Axes, lines: Mapping[Activation, CapacityLine]) -> None:
-    """c = D_mem·log2(C)/N over N: level where capacity is linear, with its mean and with published values."""
+    """C = D_mem·log2(C)/N over N: level where capacity is linear, with its mean and with published values."""
     ends = _ends(lines)
     for activation, line in lines.items():
         half, colour = _half(line), style.ACTIVATION_COLOUR[activation]
         ax.axhspan(max(0.0, line.bits - half), line.bits + half, color=colour, alpha=style.SHADE, linewidth=0)
         ax.axhline(line.bits, color=colour)
         draw_points(ax, activation, line, bits_per_label(line))
-    top = max([*PUBLISHED.values(), *(high * bits_per_label(x) / n for x in lines.values() for n, _, _, high in x.points)])
+    top = max(
+        [*PUBLISHED.values(), *(high * bits_per_label(x) / n for x in lines.values() for n, _, _, high in x.points)]
+    )
     for source, bits in PUBLISHED.items():
         ax.axhline(
             bits,

@@ -16,7 +16,7 @@ from dcrit.figures.figure import FigureSpec
 from dcrit.theory.problem import Problem
 from dcrit.theory.regimes import DYNAMICS, Dynamics
 
-HEIGHT = 3.3
+HEIGHT = 3.6
 
 
 def _family(problem: Problem) -> Problem:
@@ -45,7 +45,7 @@ def choose(points: Sequence[DynamicsEvidence]) -> dict[Dynamics, DynamicsEvidenc
 
 def log_steps(ax: Axes, last: float) -> None:
     """A logarithmic axis of steps that starts at step 0."""
-    ax.set_xscale("symlog", linthresh=1.0, linscale=0.4)
+    ax.set_xscale("symlog", linthresh=1.0, linscale=0.7)
     ax.set_xlim(0, last)
     decades = [10.0**k for k in range(int(np.log10(max(last, 1.0))) + 1)]
     ax.xaxis.set_major_locator(FixedLocator([0.0, *decades]))
@@ -64,15 +64,16 @@ def draw_accuracy(ax: Axes, point: DynamicsEvidence) -> None:
 def draw_norm(ax: Axes, point: DynamicsEvidence) -> None:
     """Squared norm of the example run over steps."""
     curves = point.example
-    ax.plot(curves.step, curves.squared_norm, color=style.BLACK, linestyle="-.", label="squared norm")
+    ax.plot(curves.step, curves.squared_norm, color=style.BLACK, linestyle="-", label="squared norm")
     log_steps(ax, float(curves.step[-1]))
 
 
 def title_of(point: DynamicsEvidence) -> str:
-    """Dynamics, size and width, and how many runs showed what was predicted."""
+    """Dynamics, size and width, how many runs showed what was predicted, and whether this one did."""
     right = sum(observed == point.predicted for observed in point.observed)
     width = f"{style.width_symbol(point.problem)}={point.problem.width}"
-    return f"{point.predicted}\n$D={point.n_train}$, ${width}$\n{right} of {len(point.observed)} runs"
+    shown = "" if point.observed[0] == point.predicted else f"; here: {point.observed[0]}"
+    return f"{point.predicted}\n$D={point.n_train}$, ${width}$\n{right} of {len(point.observed)} runs{shown}"
 
 
 def draw(evidence: Evidence) -> Figure:
@@ -87,7 +88,7 @@ def draw(evidence: Evidence) -> Figure:
                 canvas.prepare(ax)
             upper.set_ylim(-0.04, 1.04)
             upper.set_yticks([0, 0.5, 1])
-            lower.set_xlabel("step [steps]")
+            lower.set_xlabel("training time [steps]")
             if point is None:
                 upper.set_title(f"{kind}\n\n")
                 canvas.blank(upper, "No run was made: the curves put no point of this problem here.", width=1.3)
@@ -98,7 +99,7 @@ def draw(evidence: Evidence) -> Figure:
             draw_norm(lower, point)
             lower.set_ylim(bottom=0)
         axes[0, 0].set_ylabel("accuracy [fraction]")
-        axes[1, 0].set_ylabel(r"squared norm $\Vert θ\Vert^2$ [1]")
+        axes[1, 0].set_ylabel("squared norm $Q$ [1]")
         canvas.legend(figure, columns=3)
         return figure
 

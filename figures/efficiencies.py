@@ -25,6 +25,9 @@ FloatArray = NDArray[np.float64]
 #: Height of a panel [inches], and points along a curve.
 HEIGHT, RESOLUTION = 2.35, 120
 
+RANDOM, TASK, UNUSED = "runs on random labels", "runs on the task", "not converged or not fitted"
+CROSSING, IMPLIED, MEASURED = "crossing", r"$D_{50}$, from efficiencies", r"$D_\mathrm{crit}$, measured"
+
 #: Curves: label, ln e at ln D, colour, line style.
 CURVES: tuple[tuple[str, Callable[[Competition, FloatArray], FloatArray], str, str], ...] = (
     (r"$e_\mathrm{mem}(D)$, fitted", lambda laws, x: laws.memorizing.log_efficiency(x), style.VERMILLION, "--"),
@@ -56,7 +59,7 @@ def draw_runs(ax: Axes, outcomes: Sequence[Outcome], *, label: str, marker: str,
             color=style.GREY,
             markerfacecolor="none",
             markeredgewidth=0.8,
-            label="not converged or not fitted",
+            label=UNUSED,
             **shared,
         )
     if lost:
@@ -107,18 +110,16 @@ def draw_sizes(ax: Axes, entry: ProblemEvidence) -> list[str]:
         if crossing.value is None:
             remarks.append(f"No crossing: {crossing.reason}.")
         else:
-            draw_size(ax, crossing.value, None, label="crossing", colour=style.GREY, line=":")
+            draw_size(ax, crossing.value, None, label=CROSSING, colour=style.GREY, line=":")
         if entry.implied.value is None:
             remarks.append(f"No predicted $D_{{50}}$: {entry.implied.reason}.")
         else:
-            label = r"$D_{50}$, from efficiencies"
-            draw_size(ax, entry.implied.value, entry.implied.interval, label=label, colour=style.GREEN, line="--")
+            draw_size(ax, entry.implied.value, entry.implied.interval, label=IMPLIED, colour=style.GREEN, line="--")
     measured = entry.critical_size
     if measured.estimate is None:
         remarks.append(f"No measured $D_\\mathrm{{crit}}$: {measured.reason}.")
     else:
-        label = r"$D_\mathrm{crit}$, measured"
-        draw_size(ax, measured.estimate, measured.interval, label=label, colour=style.PURPLE, line="-")
+        draw_size(ax, measured.estimate, measured.interval, label=MEASURED, colour=style.PURPLE, line="-")
     return remarks
 
 
@@ -133,8 +134,8 @@ def draw_efficiencies(ax: Axes, entry: ProblemEvidence) -> list[str]:
         What is missing from the picture, and why.
     """
     runs = [*entry.memorizing, *entry.generalizing]
-    draw_runs(ax, entry.memorizing, label="runs on random labels", marker="o", colour=style.VERMILLION)
-    draw_runs(ax, entry.generalizing, label="runs on the task", marker="s", colour=style.BLUE)
+    draw_runs(ax, entry.memorizing, label=RANDOM, marker="o", colour=style.VERMILLION)
+    draw_runs(ax, entry.generalizing, label=TASK, marker="s", colour=style.BLUE)
     remarks = draw_sizes(ax, entry)
     marked = [o.config.n_train for o in runs]
     marked += [size for size in (entry.critical_size.estimate, entry.implied.value) if size is not None]
@@ -152,7 +153,8 @@ def draw_efficiencies(ax: Axes, entry: ProblemEvidence) -> list[str]:
 
 def draw(evidence: Evidence) -> Figure:
     """A panel a problem."""
-    return canvas.panel_per_problem(evidence.problems, draw_efficiencies, height=HEIGHT, columns=4)
+    order = [RANDOM, TASK, *(label for label, *_ in CURVES), CROSSING, IMPLIED, MEASURED]
+    return canvas.panel_per_problem(evidence.problems, draw_efficiencies, height=HEIGHT, order=order)
 
 
 SPEC = FigureSpec(

@@ -7,8 +7,8 @@ import numpy as np
 
 from dcrit.empirics.calibrate import CapacityLine
 from dcrit.empirics.claims.claim import DynamicsEvidence, Evidence, ProblemEvidence
-from dcrit.empirics.critical_size import CriticalSizeDesign, measure_critical_size
-from dcrit.empirics.efficiency import EfficiencyDesign, fit_competition
+from dcrit.empirics.critical_size import COARSE_FRACTIONS, fit_psychometric, sizes_and_accuracies
+from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign
 from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import CURVE_NAMES, Curves, RunConfig
 from dcrit.empirics.suites import implied_critical_size
@@ -57,6 +57,23 @@ def outcome(config: RunConfig, efficiency: float, **changed: float) -> Outcome:
     return Outcome(config=config, deficits=deficits, **{**fields, **changed})  # type: ignore[arg-type]
 
 
+def fit_of(problem: Problem, n_draws: int = 25) -> CompetitionFit:
+    """The known laws, and others near them."""
+    laws, rng = competition_of(problem), np.random.default_rng(1)
+
+    def near() -> Competition:
+        log_memory, log_general, log_mixing = rng.normal(0, [0.02, 0.01, 0.1])
+        return replace(
+            laws,
+            memorizing=replace(laws.memorizing, amplitude=laws.memorizing.amplitude * np.exp(log_memory)),
+            generalizing=replace(laws.generalizing, full_data=laws.generalizing.full_data * np.exp(log_general)),
+            mixing=laws.mixing * np.exp(log_mixing),
+        )
+
+    draws = tuple(near() for _ in range(n_draws))
+    return CompetitionFit(problem=problem, competition=laws, draws=draws, n_runs=33, n_unconverged=0, n_unfitted=0)
+
+
 def problem_evidence(problem: Problem, *, a_priori: float = 1.04, seed: int = 0) -> ProblemEvidence:
     """Runs of a problem whose laws are known.
 
@@ -66,44 +83,54 @@ def problem_evidence(problem: Problem, *, a_priori: float = 1.04, seed: int = 0)
         seed: Of the noise between runs.
     """
     rng = np.random.default_rng(seed)
-    laws = competition_of(problem)
+    laws, fit = competition_of(problem), fit_of(problem)
+    implied = implied_critical_size(fit)
+    truth = implied.value
+    assert truth is not None
     design = EfficiencyDesign(problem=problem, seeds=3)
 
-    def noisy(log_efficiency: object, scale: float = 0.015) -> float:
-        return float(np.exp(log_efficiency + scale * rng.standard_normal()))  # type: ignore[operator]
+    def noisy(log_efficiency: object) -> float:
+        return float(np.exp(log_efficiency + 0.015 * rng.standard_normal()))  # type: ignore[operator]
 
     memorizing = [outcome(c, noisy(laws.memorizing.log_efficiency(np.log(c.n_train)))) for c in design.memorizing()]
     generalizing = [outcome(c, noisy(laws.log_efficiency(np.log(c.n_train)))) for c in design.generalizing()]
     transition: list[Outcome] = []
-    design = CriticalSizeDesign(problem=problem, max_runs=36)
-    while proposals := design.propose(transition):
-        for config in proposals:
-            expected = float(laws.test_accuracy(config.n_train))
-            accuracy = np.clip(rng.normal(expected, 0.35 * np.sqrt(expected * (1 - expected))), 0.0, 1.0)
-            efficiency = noisy(laws.log_efficiency(np.log(config.n_train)))
-            transition.append(outcome(config, efficiency, test_accuracy=float(accuracy)))
-    fit = fit_competition(problem, memorizing, generalizing)
-    truth = laws.size_at_accuracy(0.5).n_train  # type: ignore[union-attr]
-    value = a_priori * truth
+    sizes = [fraction * problem.n_pairs for fraction in COARSE_FRACTIONS for _ in range(2)]
+    sizes += [factor * truth for factor in (0.85, 0.93, 1.0, 1.08, 1.17) for _ in range(4)]
+    for k, size in enumerate(sizes):
+        config = RunConfig(problem=problem, n_train=round(size), seed=k, until="generalized")
+        expected = float(laws.test_accuracy(config.n_train))
+        accuracy = np.clip(rng.normal(expected, 0.3 * np.sqrt(expected * (1 - expected))), 0.0, 1.0)
+        efficiency = noisy(laws.log_efficiency(np.log(config.n_train)))
+        transition.append(outcome(config, efficiency, test_accuracy=float(accuracy)))
+    midpoint = fit_psychometric(*sizes_and_accuracies(transition)).midpoint
     return ProblemEvidence(
         problem=problem,
         memorizing=memorizing,
         generalizing=generalizing,
         fit=fit,
         transition=transition,
-        critical_size=measure_critical_size(transition),
-        implied=implied_critical_size(fit),
+        critical_size=Measurement(
+            quantity="critical_size",
+            estimate=midpoint,
+            interval=Interval(low=0.97 * midpoint, high=1.04 * midpoint),
+            unit="examples",
+            n_runs=len(transition),
+        ),
+        implied=implied,
         a_priori=Prediction(
             quantity="critical_size",
-            value=value,
-            interval=Interval(low=0.82 * value, high=1.2 * value),
+            value=a_priori * truth,
+            interval=Interval(low=0.85 * a_priori * truth, high=1.2 * a_priori * truth),
             unit="examples",
         ),
     )
 
 
 def capacity_line(activation: Activation, modulus: int = 31) -> CapacityLine:
-    problems = [Problem(task="random", modulus=modulus, activation=activation, width=width) for width in (2, 3, 4, 6, 8)]
+    problems = [
+        Problem(task="random", modulus=modulus, activation=activation, width=width) for width in (2, 3, 4, 6, 8)
+    ]
     bits = BITS[activation]
     wiggle = (1.03, 0.98, 1.0, 1.02, 0.97)
     sizes = [w * bits * problem.n_params / np.log2(modulus) for w, problem in zip(wiggle, problems, strict=True)]
@@ -114,7 +141,9 @@ def capacity_line(activation: Activation, modulus: int = 31) -> CapacityLine:
         slope_error=0.02,
         n_sizes=5,
         n_runs=20,
-        points=tuple((p.n_params, float(d), 0.95 * float(d), 1.06 * float(d)) for p, d in zip(problems, sizes, strict=True)),
+        points=tuple(
+            (p.n_params, float(d), 0.95 * float(d), 1.06 * float(d)) for p, d in zip(problems, sizes, strict=True)
+        ),
     )
 
 
@@ -158,7 +187,9 @@ def dynamics_evidence(problem: Problem, kinds: Sequence[Dynamics]) -> list[Dynam
 def complete_evidence() -> Evidence:
     """What the quick suite gathers."""
     problems = [
-        Problem(modulus=31, activation=activation, width=width) for activation in ("square", "relu") for width in (48, 96)
+        Problem(modulus=31, activation=activation, width=width)
+        for activation in ("square", "relu")
+        for width in (48, 96)
     ]
     factors = (1.06, 0.93, 1.08, 1.15)
     entries = [
