@@ -82,7 +82,9 @@ def verify(store: options.StoreFolder = options.DEFAULT_STORE, as_json: options.
 
 @app.command("export")
 def export(
-    out: Annotated[Path, typer.Option(help="File to write, .csv (one row an evaluation), or .parquet (one row a run).")],
+    out: Annotated[
+        Path, typer.Option(help="File to write, .csv (one row an evaluation), or .parquet (one row a run).")
+    ],
     store: options.StoreFolder = options.DEFAULT_STORE,
 ) -> None:
     """Write all curves as one table."""

@@ -24,7 +24,7 @@ MODULI = (17, 19, 23, 29)
 WIDTHS = (16, 24, 32, 48, 64, 96, 128)
 
 #: Widths that are overloaded by all pairs there are, at which capacity is measured.
-CAPACITY_WIDTHS = (2, 3, 4, 6, 8)
+CAPACITY_WIDTHS = (4, 6, 8, 12, 16)
 
 #: Tasks that are relabelings of addition share its calibration.
 ISOMORPHIC_TO_ADDITION = ("add", "sub", "mul", "div")
@@ -62,8 +62,8 @@ class CalibrationDesign:
         return [replace(self.family, modulus=p, width=h) for p in self.moduli for h in self.widths]
 
     def capacity_problems(self) -> list[Problem]:
-        """Problems small enough to be overloaded, at the middle modulus."""
-        modulus = sorted(self.moduli)[len(self.moduli) // 2]
+        """Problems small enough to be overloaded, at the largest modulus, where most labels exist."""
+        modulus = max(self.moduli)
         return [replace(self.family, modulus=modulus, width=h) for h in CAPACITY_WIDTHS]
 
 
@@ -144,7 +144,7 @@ def calibrate(design: CalibrationDesign, run: Runner, *, note: Callable[[str], N
     cells: list[Cell] = []
     omitted: list[str] = []
     for place, problem in enumerate(problems):
-        fit = fit_competition(problem, results[2 * place], results[2 * place + 1])
+        fit = fit_competition(problem, results[2 * place], results[2 * place + 1], resamples=0)
         if isinstance(fit, CompetitionFit):
             cells.append(
                 Cell(

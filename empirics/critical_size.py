@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -155,7 +156,7 @@ class CriticalSizeDesign:
     def propose(self, outcomes: Sequence[Outcome]) -> list[RunConfig]:
         """Runs to make next; none when the estimate is good enough or the budget is spent."""
         if not outcomes:
-            sizes = [max(1, round(fraction * self.problem.n_pairs)) for fraction in COARSE_FRACTIONS]
+            sizes = sorted({self._size(fraction * self.problem.n_pairs) for fraction in COARSE_FRACTIONS})
             return [self._config(size, self.first_seed + k) for size in sizes for k in range(COARSE_SEEDS)]
         room = self.max_runs - len(outcomes)
         n_train, accuracy = sizes_and_accuracies(outcomes)
@@ -166,14 +167,17 @@ class CriticalSizeDesign:
         enough = len(outcomes) >= 2 * len(COARSE_FRACTIONS) + len(REFINE_WIDTHS) * REFINE_SEEDS
         if enough and math.log(interval.high / interval.low) / 2 <= self.precision:
             return []
-        largest = max(1, self.problem.n_pairs - 1)
         used = max(o.config.seed for o in outcomes) + 1
+        # A narrow transition may lie within one size, and a run made twice would count as two.
+        refined = Counter(self._size(curve.midpoint * math.exp(shift * curve.width)) for shift in REFINE_WIDTHS)
         proposals = [
-            self._config(min(largest, max(1, round(curve.midpoint * math.exp(shift * curve.width)))), used + k)
-            for shift in REFINE_WIDTHS
-            for k in range(REFINE_SEEDS)
+            self._config(size, used + k) for size, times in refined.items() for k in range(times * REFINE_SEEDS)
         ]
         return proposals[:room]
+
+    def _size(self, n_train: float) -> int:
+        """The nearest size that leaves something to test on."""
+        return min(self.problem.n_pairs - 1, max(1, round(n_train)))
 
     def _config(self, n_train: int, seed: int) -> RunConfig:
         return RunConfig(problem=self.problem, n_train=n_train, seed=seed, until="generalized")

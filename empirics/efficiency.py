@@ -167,7 +167,12 @@ def _resample(outcomes: Sequence[Outcome], rng: np.random.Generator) -> list[Out
 
 
 def fit_competition(
-    problem: Problem, memorizing: Sequence[Outcome], generalizing: Sequence[Outcome], *, seed: int = 0
+    problem: Problem,
+    memorizing: Sequence[Outcome],
+    generalizing: Sequence[Outcome],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> CompetitionFit | str:
     """Laws of both circuits from random-label runs and runs on the real task well above the transition.
 
@@ -178,6 +183,7 @@ def fit_competition(
         problem: What was measured.
         memorizing: Outcomes on random labels.
         generalizing: Outcomes on the real task.
+        resamples: Fits to resampled runs, for intervals.
         seed: Of the resampling.
 
     Returns:
@@ -199,7 +205,7 @@ def fit_competition(
             "task is learned hardly better than random labels at every size"
         )
     rng = np.random.default_rng(seed)
-    draws = [_fit(_resample(mem, rng), _resample(gen, rng), problem.n_pairs) for _ in range(RESAMPLES)]
+    draws = [_fit(_resample(mem, rng), _resample(gen, rng), problem.n_pairs) for _ in range(resamples)]
     return CompetitionFit(
         problem=problem,
         competition=best,

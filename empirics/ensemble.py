@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dcrit.empirics.adamw import AdamW
 from dcrit.empirics.outcomes import is_decided
 from dcrit.empirics.pair_mlp import PairMLPs, TrainingStep
 from dcrit.empirics.runs import CURVE_NAMES, DEFICIT_QUANTILES, Curves, Ending, Run, RunConfig
@@ -129,20 +130,15 @@ class Ensemble:
             theta=torch.stack([drawn.theta for drawn in draws]).to(device),
             activation=problem.activation,
         )
-        self._prepare(optimizer_state=None)
-
-    def _prepare(self, optimizer_state: dict[str, Tensor] | None) -> None:
-        problem = self.configs[0].problem
-        self.models.theta.grad = torch.zeros_like(self.models.theta)
-        self.optimizer = torch.optim.AdamW(
-            [self.models.theta],
-            lr=problem.learning_rate,
-            betas=(0.9, 0.98),
-            weight_decay=problem.weight_decay,
-            fused=True,
+        self.optimizer = AdamW(
+            self.models.theta, learning_rate=problem.learning_rate, weight_decay=problem.weight_decay
         )
-        if optimizer_state is not None:
-            self.optimizer.state[self.models.theta] = optimizer_state
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Buffers for the members there are."""
+        problem = self.configs[0].problem
+        self.grad = torch.zeros_like(self.models.theta)
         self.step = TrainingStep(
             symbols=self.data["symbols"],
             labels=self.data["labels"],
@@ -155,11 +151,9 @@ class Ensemble:
     @torch.no_grad()
     def advance(self, n_steps: int) -> None:
         """Take ``n_steps`` optimizer steps with every member."""
-        grad = self.models.theta.grad
-        assert grad is not None
         for _ in range(n_steps):
-            self.step.gradient(self.models, grad)
-            self.optimizer.step()
+            self.step.gradient(self.models, self.grad)
+            self.optimizer.step(self.grad)
 
     @torch.no_grad()
     def evaluate(self) -> np.ndarray:
@@ -195,12 +189,11 @@ class Ensemble:
     def keep(self, members: list[int]) -> None:
         """Drop all other members; those kept go on exactly as before."""
         index = torch.tensor(members, device=self.models.theta.device)
-        old = self.optimizer.state[self.models.theta]
-        state = {key: value if key == "step" else value[index] for key, value in old.items()}
         self.configs = [self.configs[member] for member in members]
         self.data = {key: value[index] for key, value in self.data.items()}
-        self.models = PairMLPs(theta=self.models.theta.detach()[index], activation=self.models.activation)
-        self._prepare(state)
+        self.optimizer = self.optimizer.keep(index)
+        self.models = PairMLPs(theta=self.optimizer.theta, activation=self.models.activation)
+        self._prepare()
 
 
 def train(configs: Sequence[RunConfig], *, device: str = "cpu", progress: Progress = lambda _: None) -> list[Run]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,9 +57,14 @@ class Outcome:
 
 
 def _median_between(run: Run, name: str, start: float, stop: float) -> float:
-    """Median of a curve over the steps between two fractions of the run's length."""
+    """Median of a curve over the steps between two fractions of the run's length.
+
+    NaN for a diverged run, and where nothing was recorded in between.
+    """
     step = run.curves.step
     window = (step >= start * step[-1]) & (step <= stop * step[-1])
+    if run.ending == "diverged" or not window.any():
+        return math.nan
     return float(np.median(getattr(run.curves, name)[window]))
 
 
@@ -79,7 +85,11 @@ def outcome_of(run: Run) -> Outcome:
     last = 1.0 - SETTLED_FRACTION
     margin = float(margin_from_loss(_median_between(run, "train_loss", last, 1.0), problem.n_classes))
     drift = log_efficiency(last, 1.0) - log_efficiency(0.6, 0.7)
-    deficits = [_median_between(run, f"deficit_{level}", last, 1.0) / margin for level in ("low", "median", "high")]
+    # A network that decayed to nothing has margin zero, and no deficit in units of it.
+    deficits = [
+        _median_between(run, f"deficit_{level}", last, 1.0) / (margin or math.nan)
+        for level in ("low", "median", "high")
+    ]
     return Outcome(
         config=run.config,
         train_accuracy=_median_between(run, "train_accuracy", last, 1.0),

@@ -17,7 +17,7 @@ from typing import cast, get_args
 import numpy as np
 import polars as pl
 
-from dcrit.empirics.runs import CURVE_NAMES, PROTOCOL, Curves, Ending, Run, RunConfig
+from dcrit.empirics.runs import CURVE_NAMES, Curves, Ending, Run, RunConfig
 from dcrit.theory.problem import Problem
 
 #: Subfolder to which damaged files are moved.
@@ -336,11 +336,9 @@ def _configs(frame: pl.DataFrame) -> Iterator[RunConfig | None]:
             raise _UntrustedError(f"the configuration stored under address {address} has another address")
     for address, text in frame.select("address", "config").iter_rows():
         config = None
-        # Fields come and go between versions; what this one would write differently, it never asks for.
+        # Protocols and fields come and go: what this version would write otherwise, it never asks for.
         with contextlib.suppress(ValueError, TypeError, KeyError):
-            stored = json.loads(text)
-            if stored["protocol"] == PROTOCOL:
-                config = RunConfig.from_dict(stored)
+            config = RunConfig.from_dict(json.loads(text))
         yield config if config is not None and config.address == address else None
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from dcrit.empirics.calibrate import CAPACITY_WIDTHS, CapacityLine
 from dcrit.empirics.capacity import CapacityDesign
 from dcrit.empirics.claims import CLAIMS
@@ -13,7 +15,7 @@ from dcrit.empirics.critical_size import CriticalSizeDesign, measure_critical_si
 from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign, fit_competition
 from dcrit.empirics.outcomes import Outcome, dynamics_of, norm_ratio, outcome_of
 from dcrit.empirics.runs import RunConfig, Runner
-from dcrit.theory.calibration import Calibration, calibration_for
+from dcrit.theory.calibration import Calibration, calibration_for, constants_of
 from dcrit.theory.crossing import Crossing
 from dcrit.theory.estimates import Prediction
 from dcrit.theory.laws import capacity
@@ -164,7 +166,8 @@ def implied_critical_size(fit: CompetitionFit | str) -> Prediction:
     """Critical size that measured efficiencies imply; no measured critical size enters it."""
     if isinstance(fit, str):
         return Prediction(quantity="critical_size", value=None, interval=None, unit="examples", reason=fit)
-    return size_prediction("critical_size", fit.competition, fit.draws)
+    draws = np.array([constants_of(competition) for competition in fit.draws])
+    return size_prediction("critical_size", fit.competition, draws)
 
 
 def _a_priori(problem: Problem, calibrations: Sequence[Calibration]) -> Prediction | None:

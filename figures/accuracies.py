@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from dcrit.empirics.claims.claim import Evidence, ProblemEvidence
 from dcrit.empirics.critical_size import Psychometric, sizes_and_accuracies, transition_width
 from dcrit.empirics.efficiency import CompetitionFit
-from dcrit.figures import canvas, style
+from dcrit.figures import canvas, scales, style
 from dcrit.figures.critical_sizes import arms
 from dcrit.figures.efficiencies import mark_lost
 from dcrit.figures.figure import FigureSpec
@@ -26,15 +27,17 @@ FloatArray = NDArray[np.float64]
 #: Height of a panel [inches], and points along a curve.
 HEIGHT, RESOLUTION = 2.3, 160
 
-#: Where the two semi-grokking intervals lie, above all accuracies.
-PREDICTED_AT, MEASURED_AT = 1.19, 1.09
-
 TOP = 1.26
 
 SPAN = " to ".join(f"{accuracy:.0%}" for accuracy in SEMI_GROKKING)
 RUNS, FIT, THEORY, SPAN_FIT, SPAN_THEORY = "runs", "fit to the runs", "theory", f"{SPAN}, fit", f"{SPAN}, theory"
 A_PRIORI, MEASURED = r"$D_\mathrm{crit}$, a priori", r"$D_\mathrm{crit}$, measured"
-ORDER = (RUNS, A_PRIORI, MEASURED, FIT, THEORY, SPAN_FIT, SPAN_THEORY)
+ORDER = (RUNS, MEASURED, FIT, SPAN_FIT, THEORY, SPAN_THEORY, A_PRIORI)
+
+#: The two semi-grokking intervals: height above all accuracies, colour, line style.
+BRACKETS = {SPAN_FIT: (1.09, style.BLACK, "-"), SPAN_THEORY: (1.19, style.BLUE, "--")}
+
+YLABEL = "test accuracy [fraction]"
 
 
 def draw_theory(ax: Axes, fit: CompetitionFit, n_train: FloatArray, *, level: float = LEVEL) -> None:
@@ -69,8 +72,13 @@ def fitted_range(curve: Psychometric) -> Interval:
     return Interval(low=low, high=high)
 
 
-def _bracket(ax: Axes, sizes: Interval, height: float, *, colour: str, line: str, label: str) -> None:
-    ax.plot([sizes.low, sizes.high], [height] * 2, color=colour, linestyle=line, marker="|", markersize=5, label=label)
+def draw_runs(ax: Axes, entry: ProblemEvidence) -> None:
+    """Test accuracy of every run; crosses on the lower edge for runs that diverged."""
+    style_of_runs = {"linestyle": "", "marker": "o", "color": style.GREY, "alpha": 0.55, "markeredgewidth": 0}
+    ax.plot(*sizes_and_accuracies(entry.transition), **style_of_runs, label=RUNS, zorder=3)  # type: ignore[arg-type]
+    lost = [o.config.n_train for o in entry.transition if not math.isfinite(o.test_accuracy)]
+    if lost:
+        mark_lost(ax, lost)
 
 
 def draw_midpoints(ax: Axes, entry: ProblemEvidence) -> None:
@@ -111,58 +119,55 @@ def draw_accuracies(ax: Axes, entry: ProblemEvidence) -> list[str]:
         What is missing from the picture, and why.
     """
     remarks: list[str] = []
-    ax.set_ylabel("test accuracy [fraction]")
     ax.set_ylim(-0.04, TOP)
     ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
-    sizes, accuracies = sizes_and_accuracies(entry.transition)
-    lost = [o.config.n_train for o in entry.transition if not math.isfinite(o.test_accuracy)]
-    prior = entry.a_priori
-    marked = [o.config.n_train for o in entry.transition]
-    marked += [entry.problem.n_pairs] if marked else []
-    if prior is not None and prior.value is not None:
-        marked += [prior.value] if prior.interval is None else [prior.interval.low, prior.interval.high]
-    ends = canvas.spread(marked, margin=0.02)
-    if ends is None:
-        canvas.blank(ax, "No runs.", width=2.0)
-        return remarks
-    canvas.log_axis(ax.xaxis, *ends)
-    ax.plot(
-        sizes,
-        accuracies,
-        linestyle="",
-        marker="o",
-        color=style.GREY,
-        alpha=0.55,
-        markeredgewidth=0,
-        label=RUNS,
-        zorder=3,
-    )
-    if lost:
-        mark_lost(ax, lost)
-    grid = np.geomspace(*ends, RESOLUTION)
-    curve = psychometric_of(entry)
+    curve, ranges = psychometric_of(entry), dict[str, Interval]()
     if curve is None:
         remarks.append(f"No curve fitted: {entry.critical_size.reason}.")
     else:
-        ax.plot(grid, [curve.accuracy(size) for size in grid], color=style.BLACK, label=FIT)
-        _bracket(ax, fitted_range(curve), MEASURED_AT, colour=style.BLACK, line="-", label=SPAN_FIT)
+        ranges[SPAN_FIT] = fitted_range(curve)
     if isinstance(entry.fit, str):
         remarks.append(f"No predicted curve: {entry.fit}.")
-    else:
-        draw_theory(ax, entry.fit, grid)
-        predicted = predicted_range(entry.fit.competition)
-        if predicted is not None:
-            _bracket(ax, predicted, PREDICTED_AT, colour=style.BLUE, line="--", label=SPAN_THEORY)
-    if prior is None or prior.value is None:
-        why = "no calibration speaks for it" if prior is None else prior.reason
+    elif (predicted := predicted_range(entry.fit.competition)) is not None:
+        ranges[SPAN_THEORY] = predicted
+    if entry.a_priori is None or entry.a_priori.value is None:
+        why = "no calibration speaks for it" if entry.a_priori is None else entry.a_priori.reason
         remarks.append(f"Nothing predicted a priori: {why}.")
+    ends = _sizes(entry, list(ranges.values()))
+    if ends is None:
+        canvas.blank(ax, "No runs.", width=2.0)
+        return remarks
+    scales.log_axis(ax, "x", *ends)
+    draw_runs(ax, entry)
+    grid = np.geomspace(*ends, RESOLUTION)
+    if curve is not None:
+        ax.plot(grid, [curve.accuracy(size) for size in grid], color=style.BLACK, label=FIT)
+    if isinstance(entry.fit, CompetitionFit):
+        draw_theory(ax, entry.fit, grid)
+    for label, sizes in ranges.items():
+        at, colour, line = BRACKETS[label]
+        ax.plot([sizes.low, sizes.high], [at, at], color=colour, linestyle=line, marker="|", markersize=5, label=label)
     draw_midpoints(ax, entry)
     return remarks
 
 
+def _sizes(entry: ProblemEvidence, ranges: Sequence[Interval]) -> tuple[float, float] | None:
+    """Range of the horizontal axis: all runs and intervals, up to all pairs; None without runs."""
+    marked: list[float] = [o.config.n_train for o in entry.transition]
+    if not marked:
+        return None
+    prior = entry.a_priori
+    if prior is not None and prior.interval is not None:
+        ranges = [*ranges, prior.interval]
+    marked += [end for interval in ranges for end in (interval.low, interval.high)]
+    ends = scales.spread([min(size, entry.problem.n_pairs) for size in [*marked, entry.problem.n_pairs]], margin=0.02)
+    # A range that the theory opens at a single example must not squeeze what was measured.
+    return None if ends is None else (max(ends[0], 0.5 * min(o.config.n_train for o in entry.transition)), ends[1])
+
+
 def draw(evidence: Evidence) -> Figure:
     """A panel a problem."""
-    return canvas.panel_per_problem(evidence.problems, draw_accuracies, height=HEIGHT, order=ORDER)
+    return canvas.panel_per_problem(evidence.problems, draw_accuracies, ylabel=YLABEL, height=HEIGHT, order=ORDER)
 
 
 SPEC = FigureSpec(
@@ -172,8 +177,8 @@ SPEC = FigureSpec(
         "Settled test accuracy, one dot a run, with the logistic curve fitted to the runs and the whole curve that "
         "the theory derives from efficiencies and from what memorizing networks say on unseen inputs; no run shown "
         "here enters it. At accuracy one half: the measured critical size, and the one predicted from constants "
-        f"measured at smaller moduli. Brackets: sizes between the accuracies {SEMI_GROKKING[0]:.0%} and "
-        f"{SEMI_GROKKING[1]:.0%}, semi-grokking. Shading and error bars: {LEVEL:.0%} intervals."
+        f"measured at smaller moduli. Brackets: semi-grokking, the sizes between accuracies {SPAN}; an end beyond all "
+        f"pairs is open. Shading and error bars: {LEVEL:.0%} intervals."
     ),
     draw=draw,
 )

@@ -6,11 +6,8 @@ import math
 import textwrap
 from collections.abc import Callable, Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from dcrit.empirics.claims.claim import ProblemEvidence
 from dcrit.figures import style
@@ -21,9 +18,6 @@ CHARACTER = style.SMALL * 0.56 / 72
 
 #: Room for a remark above a panel of two in a row [inches].
 PANEL_TEXT = 2.9
-
-#: Mantissas of ticks on a logarithmic axis, the sparse choices first.
-MANTISSAS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), (1, 1.5, 2, 3, 4, 5, 6, 8), tuple(np.arange(1, 10, 0.5)))
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -56,73 +50,12 @@ def prepare(ax: Axes) -> None:
     ax.grid(True, which="major", **style.GRID)
 
 
-def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers between two positive ends, evenly spread in the logarithm: as many as fit."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    best: list[float] = []
-    for mantissas in MANTISSAS:
-        ticks = [
-            m * 10.0**k for k in decades for m in mantissas if low <= m * 10.0**k * (1 + 1e-9) <= high * (1 + 2e-9)
-        ]
-        if len(ticks) > most:
-            break
-        best = ticks
-    return best
-
-
-def log_axis(axis: Axis, low: float, high: float, *, most: int = 6, scaled: bool = False) -> int:
-    """Make an axis logarithmic over a range, with plain numbers at its ticks.
-
-    Args:
-        axis: The axis.
-        low: Its lower end, above 0.
-        high: Its upper end.
-        most: Ticks at most.
-        scaled: Take a power of ten off the ticks, for numbers far from 1.
-
-    Returns:
-        Exponent of the power of ten that was taken off; its place is the label.
-    """
-    ticks = log_ticks(low, high, most)
-    exponent = math.floor(math.log10(ticks[0])) if scaled and ticks else 0
-    if axis.axis_name == "x":
-        axis.axes.set_xscale("log")
-        axis.axes.set_xlim(low, high)
-    else:
-        axis.axes.set_yscale("log")
-        axis.axes.set_ylim(low, high)
-    axis.set_major_locator(FixedLocator(ticks))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value / 10.0**exponent)))
-    return exponent
-
-
-def _plain(value: float) -> str:
-    """A number without exponent; digits are grouped from 10 000 on, where zeros have to be counted."""
-    return f"{value:.3g}" if value < 1e3 else f"{value:.0f}" if value < 1e4 else f"{value:,.0f}".replace(",", "\u2009")
-
-
-def unit(text: str, exponent: int) -> str:
-    """A unit in brackets, with the factor that was taken off the ticks."""
-    return f"[{text}]" if exponent == 0 else f"[$10^{{{exponent}}}$ {text}]"
-
-
-def spread(values: Sequence[float], margin: float = 0.06) -> tuple[float, float] | None:
-    """Range of the finite positive values, widened by a fraction of itself in the logarithm; None without any."""
-    usable = [value for value in values if math.isfinite(value) and value > 0]
-    if not usable:
-        return None
-    low, high = math.log(min(usable)), math.log(max(usable))
-    room = max(margin * (high - low), 0.05)
-    return math.exp(low - room), math.exp(high + room)
-
-
 def wrapped(text: str, width: float) -> str:
     """Text broken into lines of small print no wider than a width [inches]."""
     return textwrap.fill(text, max(16, int(width / CHARACTER)))
 
 
-def title(ax: Axes, text: str, remarks: Sequence[str] = (), *, width: float) -> None:
+def title(ax: Axes, text: str, remarks: Sequence[str] = (), *, width: float) -> float:
     """Title of a panel, with what is missing from it in small print below.
 
     Args:
@@ -130,6 +63,9 @@ def title(ax: Axes, text: str, remarks: Sequence[str] = (), *, width: float) -> 
         text: The title.
         remarks: What is missing and why, if anything.
         width: Room for the remarks [inches].
+
+    Returns:
+        Height that the remarks take [inches].
     """
     small = "\n".join(wrapped(remark, width) for remark in remarks)
     lines = small.count("\n") + 1 if small else 0
@@ -143,9 +79,10 @@ def title(ax: Axes, text: str, remarks: Sequence[str] = (), *, width: float) -> 
             textcoords="offset points",
             va="bottom",
             fontsize=style.SMALL,
-            color=style.VERMILLION,
+            color=style.NOTE,
             linespacing=1.15,
         )
+    return lines * LINE_HEIGHT
 
 
 def blank(ax: Axes, text: str, *, width: float) -> None:
@@ -160,7 +97,7 @@ def blank(ax: Axes, text: str, *, width: float) -> None:
         ha="center",
         va="center",
         fontsize=style.SMALL,
-        color=style.VERMILLION,
+        color=style.NOTE,
     )
 
 
@@ -168,6 +105,7 @@ def panel_per_problem(
     problems: Sequence[ProblemEvidence],
     fill: Callable[[Axes, ProblemEvidence], Sequence[str]],
     *,
+    ylabel: str,
     height: float,
     order: Sequence[str],
 ) -> Figure:
@@ -175,20 +113,27 @@ def panel_per_problem(
 
     Args:
         problems: What was measured.
-        fill: Draws one problem, labels the vertical axis and returns what is missing, in words.
+        fill: Draws one problem and returns what is missing, in words.
+        ylabel: Label of the vertical axis, unless ``fill`` sets another.
         height: Of a panel [inches].
         order: Of the labels in the legend, two to a column.
     """
     with style.context():
         figure, grid = panels(max(1, len(problems)), height=height)
-        for ax, entry in zip(grid, problems, strict=False):
+        for ax in grid:
             prepare(ax)
-            ax.set_xlabel(style.SIZE_LABEL)
-            remarks = fill(ax, entry)
-            title(ax, style.title_of(entry.problem), remarks, width=PANEL_TEXT / (1 if len(problems) <= 4 else 1.5))
+            ax.set(xlabel=style.SIZE_LABEL, ylabel=ylabel)
         if not problems:
-            grid[0].set_xlabel(style.SIZE_LABEL)
             blank(grid[0], "No problem was measured.", width=2.0)
+        room = PANEL_TEXT if len(problems) <= 4 else PANEL_TEXT / 1.5
+        extra: dict[int, float] = {}
+        for ax, entry in zip(grid, problems, strict=False):
+            remarks = fill(ax, entry)
+            spec = ax.get_subplotspec()
+            assert spec is not None
+            row = spec.rowspan.start
+            extra[row] = max(extra.get(row, 0.0), title(ax, style.title_of(entry.problem), remarks, width=room))
+        figure.set_size_inches(figure.get_figwidth(), figure.get_figheight() + sum(extra.values()))
         legend(figure, columns=4, order=order)
         return figure
 
@@ -222,4 +167,4 @@ def footnotes(figure: Figure, lines: Sequence[str]) -> None:
     assert engine is not None
     share = room / (height + room)
     engine.set(rect=(0, share, 1, 1 - share))  # type: ignore[call-arg]
-    figure.text(0.07 / width, 0.04 / (height + room), text, va="bottom", fontsize=style.SMALL, color=style.VERMILLION)
+    figure.text(0.07 / width, 0.04 / (height + room), text, va="bottom", fontsize=style.SMALL, color=style.NOTE)

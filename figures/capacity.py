@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from dcrit.empirics.calibrate import CapacityLine
 from dcrit.empirics.claims.capacity_linear import PUBLISHED
 from dcrit.empirics.claims.claim import Evidence
-from dcrit.figures import canvas, style
+from dcrit.figures import canvas, scales, style
 from dcrit.figures.figure import FigureSpec
 from dcrit.theory.estimates import LEVEL, half_width
 from dcrit.theory.problem import Activation
@@ -21,6 +22,7 @@ Capacities = Mapping[Activation, CapacityLine | str]
 #: Who published a number of bits per parameter, by key of the bibliography.
 AUTHORS = {"allenzhu2024": "Allen-Zhu & Li 2024", "morris2025": "Morris et al. 2025"}
 
+REFERENCE: dict[str, Any] = {"color": style.GREY, "linewidth": 0.9}
 REFERENCE_LINES = dict(zip(PUBLISHED, (":", "--"), strict=True))
 
 
@@ -45,7 +47,7 @@ def _half(line: CapacityLine) -> float:
 
 
 def _ends(lines: Mapping[Activation, CapacityLine]) -> tuple[float, float]:
-    ends = canvas.spread([n_params for line in lines.values() for n_params, *_ in line.points], margin=0.12)
+    ends = scales.spread([n_params for line in lines.values() for n_params, *_ in line.points], margin=0.12)
     assert ends is not None
     return ends
 
@@ -67,57 +69,46 @@ def draw_points(ax: Axes, activation: Activation, line: CapacityLine, scale: flo
 
 
 def draw_capacity(ax: Axes, lines: Mapping[Activation, CapacityLine]) -> None:
-    """D_mem over N with D_mem = cN/log2 C for the fitted c and for published ones."""
+    """D_mem over N with D_mem = cN/log2 C for the measured c and for published ones."""
     ends = _ends(lines)
     n_params = np.geomspace(*ends, 50)
     heights = [value for line in lines.values() for _, *values in line.points for value in values]
     for activation, line in lines.items():
-        label, half = bits_per_label(line), _half(line)
-        colour = style.ACTIVATION_COLOUR[activation]
-        low, high = (n_params * max(0.0, c) / label for c in (line.bits - half, line.bits + half))
+        slope = 1.0 / bits_per_label(line)
+        half, colour = _half(line), style.ACTIVATION_COLOUR[activation]
+        low, high = (n_params * max(0.0, bits) * slope for bits in (line.bits - half, line.bits + half))
         ax.fill_between(n_params, low, high, color=colour, alpha=style.SHADE, linewidth=0)
-        ax.plot(
-            n_params,
-            n_params * line.bits / label,
-            color=colour,
-            label=f"{activation}, $D=cN/\\log_2C$ at $c={line.bits:.2f}$",
-        )
+        law = f"{activation}, $D=cN/\\log_2C$ at $c={line.bits:.2f}$"
+        ax.plot(n_params, n_params * line.bits * slope, color=colour, label=law)
         draw_points(ax, activation, line)
     # Models with as many classes share their reference lines.
-    for label in {round(bits_per_label(line), 6) for line in lines.values()}:
+    for per_label in {round(bits_per_label(line), 6) for line in lines.values()}:
         for source, bits in PUBLISHED.items():
-            ax.plot(
-                n_params, n_params * bits / label, color=style.GREY, linestyle=REFERENCE_LINES[source], linewidth=0.9
-            )
-            heights += list(np.array(ends) * bits / label)
-    canvas.log_axis(ax.xaxis, *ends)
-    low_high = canvas.spread(heights)
+            reference = n_params * bits / per_label
+            ax.plot(n_params, reference, linestyle=REFERENCE_LINES[source], **REFERENCE)
+            heights += [float(reference[0]), float(reference[-1])]
+    scales.log_axis(ax, "x", *ends)
+    low_high = scales.spread(heights)
     assert low_high is not None
-    canvas.log_axis(ax.yaxis, *low_high)
+    scales.log_axis(ax, "y", *low_high)
     ax.set_ylabel(rf"capacity $D_\mathrm{{mem}}$ {style.EXAMPLES}")
 
 
 def draw_bits(ax: Axes, lines: Mapping[Activation, CapacityLine]) -> None:
-    """C = D_mem·log2(C)/N over N: level where capacity is linear, with its mean and with published values."""
+    """Bits per parameter over N: level where capacity is linear, with their mean and with published values."""
     ends = _ends(lines)
+    tops = list(PUBLISHED.values())
     for activation, line in lines.items():
-        half, colour = _half(line), style.ACTIVATION_COLOUR[activation]
+        half, colour, per_label = _half(line), style.ACTIVATION_COLOUR[activation], bits_per_label(line)
         ax.axhspan(max(0.0, line.bits - half), line.bits + half, color=colour, alpha=style.SHADE, linewidth=0)
         ax.axhline(line.bits, color=colour)
-        draw_points(ax, activation, line, bits_per_label(line))
-    top = max(
-        [*PUBLISHED.values(), *(high * bits_per_label(x) / n for x in lines.values() for n, _, _, high in x.points)]
-    )
+        draw_points(ax, activation, line, per_label)
+        tops += [line.bits + half, *(high * per_label / n_params for n_params, _, _, high in line.points)]
     for source, bits in PUBLISHED.items():
-        ax.axhline(
-            bits,
-            color=style.GREY,
-            linestyle=REFERENCE_LINES[source],
-            linewidth=0.9,
-            label=f"{bits:g} bits/parameter ({AUTHORS[source]})",
-        )
-    canvas.log_axis(ax.xaxis, *ends)
-    ax.set_ylim(0, 1.08 * top)
+        label = f"{bits:g} bits/parameter ({AUTHORS[source]})"
+        ax.axhline(bits, linestyle=REFERENCE_LINES[source], label=label, **REFERENCE)
+    scales.log_axis(ax, "x", *ends)
+    ax.set_ylim(0, 1.08 * max(tops))
     ax.set_ylabel("capacity $c$ [bits/parameter]")
 
 

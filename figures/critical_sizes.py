@@ -14,12 +14,16 @@ from matplotlib.transforms import Bbox
 
 from dcrit.empirics.claims.claim import Evidence, ProblemEvidence, label
 from dcrit.empirics.claims.dcrit_predicted import TARGET
-from dcrit.figures import canvas, style
+from dcrit.figures import canvas, scales, style
 from dcrit.figures.figure import FigureSpec
 from dcrit.figures.labels import boxes_of, place_labels
 from dcrit.theory.estimates import LEVEL, Interval, Prediction
+from dcrit.theory.problem import Activation, Problem
 
 Kind = Literal["a priori", "from efficiencies"]
+
+#: More problems than this get a larger picture.
+CROWD = 8
 KINDS: tuple[Kind, ...] = ("a priori", "from efficiencies")
 
 
@@ -103,26 +107,37 @@ def arms(value: float, interval: Interval | None) -> list[list[float]] | None:
     return [[max(0.0, value - interval.low)], [max(0.0, interval.high - value)]]
 
 
-def names(entries: Sequence[ProblemEvidence]) -> list[str]:
-    """Each problem's width, with modulus and task where these differ between the problems."""
-    several_moduli = len({entry.problem.modulus for entry in entries}) > 1
-    several_tasks = len({entry.problem.task for entry in entries}) > 1
-    return [
-        ", ".join(
-            [entry.problem.task] * several_tasks
-            + [f"$p={entry.problem.modulus}$"] * several_moduli
-            + [f"${style.width_symbol(entry.problem)}={entry.problem.width}$"]
-        )
-        for entry in entries
-    ]
+def names(problems: Sequence[Problem]) -> tuple[list[str], str]:
+    """Each problem's width, with modulus and task where these differ.
+
+    Returns:
+        One name a problem, and how to read them; empty where they say so themselves.
+    """
+    parts = [[str(problem.width)] for problem in problems]
+    symbols = [f"${style.width_symbol(problems[0])}$"] if problems else []
+    if len({problem.modulus for problem in problems}) > 1:
+        parts = [[str(problem.modulus), *rest] for problem, rest in zip(problems, parts, strict=True)]
+        symbols = ["$p$", *symbols]
+    if len({problem.task for problem in problems}) > 1:
+        parts = [[problem.task, *rest] for problem, rest in zip(problems, parts, strict=True)]
+        symbols = ["task", *symbols]
+    if len(symbols) == 1:
+        return [f"{symbols[0]} = {width}" for (width,) in parts], ""
+    return ["/".join(part) for part in parts], f"labels: {'/'.join(symbols)}"
 
 
-def _range(entries: Sequence[ProblemEvidence]) -> tuple[float, float] | None:
+def _range(entries: Sequence[ProblemEvidence]) -> tuple[float, float]:
     values: list[float] = []
     for entry in entries:
-        for one in (entry.critical_size.interval, *(getattr(prediction_of(entry, k), "interval", None) for k in KINDS)):
-            values += [] if one is None else [one.low, one.high]
-    return canvas.spread(values, margin=0.08)
+        for one in (entry.critical_size, *(prediction_of(entry, kind) for kind in KINDS)):
+            if one is None:
+                continue
+            best = one.value if isinstance(one, Prediction) else one.estimate
+            values += [] if best is None else [best]
+            values += [] if one.interval is None else [one.interval.low, one.interval.high]
+    ends = scales.spread(values, margin=0.08)
+    assert ends is not None
+    return ends
 
 
 def _obstacles(ax: Axes, points: Sequence[tuple[float, float]]) -> list[Bbox]:
@@ -136,7 +151,7 @@ def _obstacles(ax: Axes, points: Sequence[tuple[float, float]]) -> list[Bbox]:
 
 
 def _key(entries: Sequence[ProblemEvidence]) -> list[Line2D]:
-    activations = dict.fromkeys(entry.problem.activation for entry in entries)
+    activations: list[Activation] = list(dict.fromkeys(entry.problem.activation for entry in entries))
     shapes = [
         Line2D(
             [],
@@ -158,30 +173,32 @@ def _key(entries: Sequence[ProblemEvidence]) -> list[Line2D]:
 def draw(evidence: Evidence) -> Figure:
     """Predicted against measured critical size over all problems."""
     with style.context():
-        figure = canvas.new_figure(style.SINGLE, style.SINGLE + 0.28)
+        entries = evidence.problems
+        side = style.SINGLE if len(entries) <= CROWD else 0.75 * style.DOUBLE
+        figure = canvas.new_figure(side, side + 0.28)
         ax = figure.subplots()
         canvas.prepare(ax)
         ax.set_xlabel(rf"measured $D_\mathrm{{crit}}$ {style.EXAMPLES}")
         ax.set_ylabel(rf"predicted $D_\mathrm{{crit}}$ {style.EXAMPLES}")
-        canvas.footnotes(figure, [line for entry in evidence.problems for line in missing(entry)])
-        a_priori, implied = (draw_predictions(ax, evidence.problems, kind) for kind in KINDS)
-        drawn = [point for point in a_priori + implied if point is not None]
-        ends = _range(evidence.problems)
-        if not drawn or ends is None:
+        canvas.footnotes(figure, [line for entry in entries for line in missing(entry)])
+        a_priori, implied = (draw_predictions(ax, entries, kind) for kind in KINDS)
+        points = [prior or own for prior, own in zip(a_priori, implied, strict=True)]
+        drawn = [entry for entry, point in zip(entries, points, strict=True) if point is not None]
+        if not drawn:
             canvas.blank(ax, "No problem has both a prediction and a measured transition.", width=2.0)
             return figure
+        ends = _range(drawn)
         draw_identity(ax, *ends)
-        for axis in (ax.xaxis, ax.yaxis):
-            canvas.log_axis(axis, *ends)
+        scales.log_axis(ax, "x", *ends)
+        scales.log_axis(ax, "y", *ends)
         ax.set_aspect("equal")
-        handles = _key(evidence.problems) + ax.get_legend_handles_labels()[0]
-        figure.legend(handles=handles, loc="outside upper center", ncols=3)
+        texts, reading = names([entry.problem for entry in drawn])
+        handles = _key(drawn) + ax.get_legend_handles_labels()[0]
+        handles += [Line2D([], [], linestyle="", label=reading)] if reading else []
+        figure.legend(handles=handles, loc="outside upper center", ncols=3, columnspacing=1.0, handlelength=1.6)
         figure.draw_without_rendering()  # labels are placed around what is drawn where it is drawn
-        named = [
-            (prior or own, name) for prior, own, name in zip(a_priori, implied, names(evidence.problems), strict=True)
-        ]
-        labelled = [(point, name) for point, name in named if point is not None]
-        place_labels(ax, [point for point, _ in labelled], [name for _, name in labelled], _obstacles(ax, drawn))
+        named = zip((point for point in points if point is not None), texts, strict=True)
+        place_labels(ax, list(named), _obstacles(ax, [at for at in a_priori + implied if at is not None]))
         return figure
 
 

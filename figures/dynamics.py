@@ -13,15 +13,16 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from dcrit.empirics.claims.claim import DynamicsEvidence, Evidence
 from dcrit.figures import canvas, style
 from dcrit.figures.figure import FigureSpec
-from dcrit.theory.problem import Problem
+from dcrit.theory.problem import N_HEADS, Problem
 from dcrit.theory.regimes import DYNAMICS, Dynamics
 
+#: Height of the figure [inches].
 HEIGHT = 3.6
 
 
 def _family(problem: Problem) -> Problem:
-    """The problem at any width."""
-    return replace(problem, width=4)
+    """The problem at a width that every model may have, to compare problems that differ in width only."""
+    return replace(problem, width=N_HEADS)
 
 
 def choose(points: Sequence[DynamicsEvidence]) -> dict[Dynamics, DynamicsEvidence | None]:
@@ -72,8 +73,8 @@ def title_of(point: DynamicsEvidence) -> str:
     """Dynamics, size and width, how many runs showed what was predicted, and whether this one did."""
     right = sum(observed == point.predicted for observed in point.observed)
     width = f"{style.width_symbol(point.problem)}={point.problem.width}"
-    shown = "" if point.observed[0] == point.predicted else f"; here: {point.observed[0]}"
-    return f"{point.predicted}\n$D={point.n_train}$, ${width}$\n{right} of {len(point.observed)} runs{shown}"
+    shown = "" if point.observed[0] == point.predicted else f"\nthis one: {point.observed[0]}"
+    return f"{point.predicted}\n$D={point.n_train}$, ${width}$\nin {right} of {len(point.observed)} runs{shown}"
 
 
 def draw(evidence: Evidence) -> Figure:
@@ -91,7 +92,7 @@ def draw(evidence: Evidence) -> Figure:
             lower.set_xlabel("training time [steps]")
             if point is None:
                 upper.set_title(f"{kind}\n\n")
-                canvas.blank(upper, "No run was made: the curves put no point of this problem here.", width=1.3)
+                canvas.blank(upper, "No run was made: the curves put no point here.", width=1.3)
                 canvas.blank(lower, "no run", width=1.3)
                 continue
             upper.set_title(title_of(point))
@@ -100,6 +101,7 @@ def draw(evidence: Evidence) -> Figure:
             lower.set_ylim(bottom=0)
         axes[0, 0].set_ylabel("accuracy [fraction]")
         axes[1, 0].set_ylabel("squared norm $Q$ [1]")
+        figure.align_labels()
         canvas.legend(figure, columns=3)
         return figure
 

@@ -14,16 +14,19 @@ from numpy.typing import NDArray
 from dcrit.empirics.claims.claim import Evidence, ProblemEvidence
 from dcrit.empirics.efficiency import CompetitionFit, usable
 from dcrit.empirics.outcomes import Outcome
-from dcrit.figures import canvas, style
+from dcrit.figures import canvas, scales, style
 from dcrit.figures.figure import FigureSpec
+from dcrit.theory.crossing import NoCrossing
 from dcrit.theory.estimates import LEVEL, Interval
 from dcrit.theory.mixture import Competition
-from dcrit.theory.prediction import size_prediction
 
 FloatArray = NDArray[np.float64]
 
 #: Height of a panel [inches], and points along a curve.
 HEIGHT, RESOLUTION = 2.35, 120
+
+UNIT = "nats/norm$^κ$"
+YLABEL = f"efficiency $e$ [{UNIT}]"
 
 RANDOM, TASK, UNUSED = "runs on random labels", "runs on the task", "not converged or not fitted"
 CROSSING, IMPLIED, MEASURED = "crossing", r"$D_{50}$, from efficiencies", r"$D_\mathrm{crit}$, measured"
@@ -44,7 +47,7 @@ def finite(outcomes: Sequence[Outcome]) -> list[Outcome]:
 def draw_runs(ax: Axes, outcomes: Sequence[Outcome], *, label: str, marker: str, colour: ColorType) -> None:
     """Efficiencies of runs: filled where the fit rests on them, hollow and grey where it does not.
 
-    Runs without a finite efficiency are crosses at the lower edge.
+    Runs without a finite efficiency are crosses on the lower edge.
     """
     used = usable(finite(outcomes))[0]
     unused = [o for o in finite(outcomes) if o not in used]
@@ -67,10 +70,11 @@ def draw_runs(ax: Axes, outcomes: Sequence[Outcome], *, label: str, marker: str,
 
 
 def mark_lost(ax: Axes, n_train: Sequence[float]) -> None:
-    """Crosses at the lower edge for runs whose value is not a finite number."""
+    """Crosses on the lower edge for runs whose value is not a finite number."""
     ax.plot(
         n_train,
-        [0.03] * len(n_train),
+        [0.0] * len(n_train),
+        clip_on=False,
         transform=ax.get_xaxis_transform(),
         linestyle="",
         marker="x",
@@ -106,18 +110,18 @@ def draw_sizes(ax: Axes, entry: ProblemEvidence) -> list[str]:
     if isinstance(entry.fit, str):
         remarks.append(f"No laws fitted: {entry.fit}.")
     else:
-        crossing = size_prediction("crossing", entry.fit.competition, entry.fit.draws, accuracy=None)
-        if crossing.value is None:
+        crossing = entry.fit.competition.crossing()
+        if isinstance(crossing, NoCrossing):
             remarks.append(f"No crossing: {crossing.reason}.")
         else:
-            draw_size(ax, crossing.value, None, label=CROSSING, colour=style.GREY, line=":")
+            draw_size(ax, crossing.n_train, None, label=CROSSING, colour=style.GREY, line=":")
         if entry.implied.value is None:
-            remarks.append(f"No predicted $D_{{50}}$: {entry.implied.reason}.")
+            remarks.append(f"No predicted critical size: {entry.implied.reason}.")
         else:
             draw_size(ax, entry.implied.value, entry.implied.interval, label=IMPLIED, colour=style.GREEN, line="--")
     measured = entry.critical_size
     if measured.estimate is None:
-        remarks.append(f"No measured $D_\\mathrm{{crit}}$: {measured.reason}.")
+        remarks.append(f"No measured critical size: {measured.reason}.")
     else:
         draw_size(ax, measured.estimate, measured.interval, label=MEASURED, colour=style.PURPLE, line="-")
     return remarks
@@ -139,22 +143,23 @@ def draw_efficiencies(ax: Axes, entry: ProblemEvidence) -> list[str]:
     remarks = draw_sizes(ax, entry)
     marked = [o.config.n_train for o in runs]
     marked += [size for size in (entry.critical_size.estimate, entry.implied.value) if size is not None]
-    ends = canvas.spread(marked)
+    ends = scales.spread(marked)
     if ends is None:
-        return [*remarks, "No runs."]
+        canvas.blank(ax, "No runs.", width=2.0)
+        return remarks
     if isinstance(entry.fit, CompetitionFit):
         draw_laws(ax, entry.fit, np.geomspace(*ends, RESOLUTION))
-    heights = canvas.spread([o.efficiency for o in runs], margin=0.12) or (0.5, 2.0)
-    canvas.log_axis(ax.xaxis, *ends)
-    exponent = canvas.log_axis(ax.yaxis, *heights, most=5, scaled=True)
-    ax.set_ylabel(f"efficiency $e$ {canvas.unit('nats/norm$^κ$', exponent)}")
+    heights = scales.spread([o.efficiency for o in runs], margin=0.12) or (0.5, 2.0)
+    scales.log_axis(ax, "x", *ends)
+    exponent = scales.log_axis(ax, "y", *heights, most=5, scaled=True)
+    ax.set_ylabel(f"efficiency $e$ {scales.unit(UNIT, exponent)}")
     return remarks
 
 
 def draw(evidence: Evidence) -> Figure:
     """A panel a problem."""
     order = [RANDOM, TASK, *(label for label, *_ in CURVES), CROSSING, IMPLIED, MEASURED]
-    return canvas.panel_per_problem(evidence.problems, draw_efficiencies, height=HEIGHT, order=order)
+    return canvas.panel_per_problem(evidence.problems, draw_efficiencies, ylabel=YLABEL, height=HEIGHT, order=order)
 
 
 SPEC = FigureSpec(

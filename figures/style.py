@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
 from dcrit.theory.problem import Activation, Problem
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
 
 #: Width of one and of two columns of a paper [inches].
 SINGLE, DOUBLE = 3.4, 7.0
@@ -20,6 +23,9 @@ BLACK, BLUE, ORANGE, GREEN = "#000000", "#0072B2", "#E69F00", "#009E73"
 VERMILLION, PURPLE, SKY = "#D55E00", "#CC79A7", "#56B4E9"
 GREY, FAINT = "#707070", "#D9D9D9"
 
+#: What is missing from a picture, in words.
+NOTE = "#8B1A1A"
+
 #: Opacity of every shaded interval.
 SHADE = 0.22
 
@@ -27,7 +33,7 @@ SHADE = 0.22
 ACTIVATION_COLOUR: dict[Activation, str] = {"square": BLUE, "relu": VERMILLION}
 ACTIVATION_MARKER: dict[Activation, str] = {"square": "s", "relu": "^"}
 
-RC: dict[str, Any] = {
+RC: dict[RcKeyType, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib, so that pictures agree between machines
     "font.size": FONT,
     "mathtext.fontset": "dejavusans",

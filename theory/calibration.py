@@ -13,9 +13,10 @@ from typing import Any, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw
-from dcrit.theory.mixture import Competition, DeficitLaw
+from dcrit.theory.mixture import SCAN_POINTS, Competition, DeficitLaw
 from dcrit.theory.problem import Activation, Model, Problem, check_choice, check_integer, check_positive
 from dcrit.theory.tasks import find_task
 
@@ -39,7 +40,13 @@ CONSTANTS = (
 #: Outside the calibrated domain the standard error grows by this factor for every factor e beyond its edge.
 WIDENING = 2.0
 
+#: Beyond this many factors e outside, nothing is left to widen, and numbers would overflow.
+FARTHEST = 6.0
+
 FORMAT = 1
+
+#: Halvings of the bracket in ln D: from ln of a million examples to the last digit of a double.
+BISECTIONS = 52
 
 
 def constants_of(competition: Competition) -> FloatArray:
@@ -79,6 +86,44 @@ def competition_from(constants: FloatArray, n_pairs: int) -> Competition:
         ),
         mixing=math.exp(mixing),
     )
+
+
+def sizes_from(constants: FloatArray, n_pairs: int, accuracy: float | None) -> FloatArray:
+    """Sizes at a test accuracy, or at the efficiency crossing, for many draws of the constants at once.
+
+    Solves what :meth:`Competition.size_at_accuracy` and :meth:`Competition.crossing` solve.
+
+    Args:
+        constants: (n, 8), columns in the order of ``CONSTANTS``.
+        n_pairs: Pairs that exist [examples].
+        accuracy: Level between 0 and 1; None for the crossing.
+
+    Returns:
+        (n,) sizes [examples]; inf where there is no transition below all pairs, 1 where it lies
+        below the first example.
+    """
+    memorizing, exponent, generalizing, log_mixing, deficit, deficit_exponent, spread, spread_exponent = constants.T
+    z = 0.0 if accuracy is None else float(ndtri(accuracy))
+
+    def surplus(log_n_train: FloatArray) -> FloatArray:
+        """Odds, or their logarithm, above what is needed: (k, n) for (k, 1) or (n,) sizes."""
+        x = log_n_train - math.log(ANCHOR * n_pairs)
+        log_odds = np.exp(log_mixing) * (generalizing - memorizing + exponent * x)
+        if accuracy is None:
+            return log_odds
+        needed = np.exp(deficit + deficit_exponent * x) + z * np.exp(spread + spread_exponent * x)
+        return np.exp(np.minimum(log_odds, 700.0)) - needed
+
+    # As in the solver, the last passage counts.
+    scan = np.linspace(0.0, math.log(n_pairs), SCAN_POINTS)
+    below = surplus(scan[:, None]) < 0
+    last = SCAN_POINTS - 1 - below[::-1].argmax(axis=0)
+    low, high = scan[last], scan[np.minimum(last + 1, SCAN_POINTS - 1)]
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        short = surplus(middle) < 0
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+    return np.where(~below.any(axis=0), 1.0, np.where(below[-1], np.inf, np.exp((low + high) / 2)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,11 +252,11 @@ class Calibration:
         """Constants drawn from their predictive distribution, a multivariate t: (n_draws, 8).
 
         Its scale is Σ·(1 + xᵀ(XᵀX)⁻¹x): scatter between cells and uncertainty of the laws. Outside
-        the calibrated domain it widens further, by ``WIDENING`` per factor e.
+        the calibrated domain it widens further, by ``WIDENING`` per factor e up to ``FARTHEST`` of them.
         """
         _, inverse, scatter = self._regression
         x = _features(problem.n_symbols, problem.width)
-        scale = (1.0 + x @ inverse @ x) * WIDENING ** (2 * self.distance(problem))
+        scale = (1.0 + x @ inverse @ x) * WIDENING ** (2 * min(self.distance(problem), FARTHEST))
         freedom = len(self.cells) - len(x) - len(CONSTANTS) + 1
         normal = rng.multivariate_normal(np.zeros(len(CONSTANTS)), scatter * scale, size=n_draws, method="eigh")
         chi = np.sqrt(freedom / rng.chisquare(freedom, size=n_draws))

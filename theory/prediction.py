@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.theory.calibration import CONSTANTS, Calibration, competition_from
-from dcrit.theory.crossing import NoCrossing
+from dcrit.theory.calibration import CONSTANTS, Calibration, competition_from, sizes_from
+from dcrit.theory.crossing import Crossing
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, half_width, interval_of
 from dcrit.theory.laws import capacity
 from dcrit.theory.mixture import Competition
@@ -57,59 +56,49 @@ class CriticalSizePrediction:
 def size_prediction(
     quantity: str,
     best: Competition,
-    draws: Sequence[Competition],
+    draws: FloatArray,
     *,
     accuracy: float | None = 0.5,
     level: float = LEVEL,
     extrapolated: bool = False,
 ) -> Prediction:
-    """A size with its interval from the best laws and from draws of them.
+    """A size with its interval from the best laws and from draws of their constants.
 
-    Draws without a transition count as all pairs if memorizing wins at every size, and as one example
-    if generalizing does; the reason says how likely there is none below all pairs.
+    Draws without a transition count as sizes of all pairs: the interval's upper end is then all
+    pairs, and the reason says how likely there is none.
 
     Args:
         quantity: Name of the size.
         best: Laws at the best constants.
-        draws: Laws at drawn constants.
+        draws: (n, 8) drawn constants.
         accuracy: Test accuracy that defines the size; None for the efficiency crossing.
         level: Probability content of the interval.
         extrapolated: Whether the question is outside the calibrated domain.
     """
-    n_pairs = best.generalizing.n_pairs
-
-    def solve(laws: Competition) -> tuple[float, str]:
-        """The size that counts, and why there is no transition, if there is none."""
-        outcome = laws.crossing() if accuracy is None else laws.size_at_accuracy(accuracy)
-        if isinstance(outcome, NoCrossing):
-            return 1.0 if outcome.winner == "generalizing" else n_pairs, outcome.reason
-        if outcome.n_train <= LARGEST_FRACTION * n_pairs:
-            return outcome.n_train, ""
-        needed = f"{outcome.n_train:.0f} of {n_pairs:.0f} pairs"
-        return n_pairs, f"the transition would need {needed}, which leaves none to test"
-
-    value, absence = solve(best)
-    solved = [solve(laws) for laws in draws]
-    sizes = np.array([size for size, _ in solved])
-    if absence:
-        missing = sum(bool(why) for _, why in solved) / max(1, len(solved))
+    n_pairs = round(best.generalizing.n_pairs)
+    outcome = best.crossing() if accuracy is None else best.size_at_accuracy(accuracy)
+    sizes = sizes_from(draws, n_pairs, accuracy)
+    visible = sizes <= LARGEST_FRACTION * n_pairs
+    missing = 1.0 - float(visible.mean())
+    reason = f"with probability {missing:.2f} there is no transition below all {n_pairs} pairs" if missing else ""
+    if not isinstance(outcome, Crossing):
+        reason = f"{outcome.reason} (probability of no transition {missing:.2f})"
+    elif outcome.n_train > LARGEST_FRACTION * n_pairs:
+        reason = (
+            f"the transition would need {outcome.n_train:.0f} of {n_pairs} pairs, which leaves none to test "
+            f"(probability of no transition {missing:.2f})"
+        )
+    else:
         return Prediction(
             quantity=quantity,
-            value=None,
-            interval=None,
+            value=outcome.n_train,
+            interval=interval_of(np.where(visible, sizes, n_pairs), level),
             unit="examples",
             extrapolated=extrapolated,
-            reason=f"{absence} (probability of no transition {missing:.2f})",
+            reason=reason,
         )
-    beyond = sum(bool(why) and size == n_pairs for size, why in solved) / max(1, len(solved))
-    reason = f"with probability {beyond:.2f} there is no transition below all {n_pairs:.0f} pairs" if beyond else ""
     return Prediction(
-        quantity=quantity,
-        value=value,
-        interval=interval_of(sizes, level) if len(sizes) else None,
-        unit="examples",
-        extrapolated=extrapolated,
-        reason=reason,
+        quantity=quantity, value=None, interval=None, unit="examples", extrapolated=extrapolated, reason=reason
     )
 
 
@@ -151,10 +140,9 @@ def predict_critical_size(
     best = competition_from(central, problem.n_pairs)
     drawn = calibration.draw(problem, n_draws, rng)
     sensible = np.clip(drawn[_describes_network(drawn)], -LARGEST_CONSTANT, LARGEST_CONSTANT)
-    draws = [competition_from(row, problem.n_pairs) for row in sensible]
 
     def size(quantity: str, accuracy: float | None) -> Prediction:
-        return size_prediction(quantity, best, draws, accuracy=accuracy, level=level, extrapolated=extrapolated)
+        return size_prediction(quantity, best, sensible, accuracy=accuracy, level=level, extrapolated=extrapolated)
 
     bits, error = calibration.bits_per_parameter
     half = half_width(error, level=level)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, Self, cast
 
@@ -29,7 +29,8 @@ def check_integer(name: str, got: object, minimum: int) -> None:
 
 def check_positive(name: str, got: object) -> None:
     """Raise ``ValueError`` naming the field unless ``got`` is a finite number above zero."""
-    if not isinstance(got, (int, float)) or isinstance(got, bool) or not math.isfinite(got) or got <= 0:
+    finite = isinstance(got, (int, float)) and not isinstance(got, bool) and 0 < got <= sys.float_info.max
+    if not finite:
         raise ValueError(f"{name} must be a finite number above 0, got {got!r}")
 
 

@@ -51,11 +51,16 @@ class Task:
         """Refuse a modulus for which the task is not defined.
 
         Raises:
-            ValueError: The modulus is not an integer of at least 3, or is composite where the
-                operands have to form a multiplicative group.
+            ValueError: The modulus is not an integer of at least 3, or is composite or below 5 where
+                the operands have to form a multiplicative group.
         """
         if type(modulus) is not int or modulus < 3:
             raise ValueError(f"modulus must be an integer of at least 3, got {modulus!r}")
+        if self.nonzero and modulus < 5:
+            raise ValueError(
+                f"modulus must be a prime of at least 5 for task '{self.name}', got {modulus}: fewer than four "
+                "nonzero residues make no task"
+            )
         if self.nonzero and any(modulus % k == 0 for k in range(2, math.isqrt(modulus) + 1)):
             raise ValueError(
                 f"modulus must be prime for task '{self.name}', got {modulus}: modulo a composite number "
@@ -151,6 +156,6 @@ def find_task(name: str) -> Task:
     """
     if name in TASKS:
         return TASKS[name]
-    near = difflib.get_close_matches(name, TASKS, n=1, cutoff=0.0)
+    near = difflib.get_close_matches(str(name), TASKS, n=1, cutoff=0.0)
     hint = f"; the nearest is '{near[0]}'" if near else ""
     raise ValueError(f"task must be one of {', '.join(TASKS)}, got '{name}'{hint}")

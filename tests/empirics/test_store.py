@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from dcrit.empirics import store as module
 from dcrit.empirics.runs import CURVE_NAMES, Curves, Ending, Run, RunConfig
 from dcrit.empirics.store import DAMAGED, Store, StoreWriteError, export
 from dcrit.theory.problem import Problem
@@ -146,7 +145,8 @@ def test_files_of_other_processes_appear(store: Store) -> None:
     Store(store.folder).add([made(first)])
     assert_same(store.get(first), made(first))
     Store(store.folder).add([made(second)])
-    assert store.missing([first, second]) == []
+    assert_same(store.get(second), made(second))
+    assert Store(store.folder).missing([first, second]) == []
 
 
 def test_a_run_is_read_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -384,7 +384,6 @@ def test_nothing_is_unpickled(store: Store, tmp_path: Path) -> None:
 def test_runs_of_another_protocol_are_stale(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr("dcrit.empirics.runs.PROTOCOL", -1)
-        patched.setattr(module, "PROTOCOL", -1)
         store.add([made(config) for config in configs(3)])
         assert Store(store.folder).inventory().n_runs == 3
     wanted = configs(4)
@@ -456,6 +455,17 @@ def test_a_folder_that_cannot_be_written_is_refused_by_name(tmp_path: Path, belo
         Store(folder).prepare()
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_can_only_be_read_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.folder.mkdir()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(ValueError, match=rf"^store must be .* got {store.folder}: Permission denied$"):
+        store.prepare()
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

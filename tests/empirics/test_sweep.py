@@ -125,11 +125,16 @@ def test_results_do_not_depend_on_the_number_of_workers(two_workers: LocalExecut
     assert_same(run_sweep(SEVERAL, Store(tmp_path / "together"), workers=1), alone)
 
 
-def test_processes_are_kept_from_sweep_to_sweep(two_workers: LocalExecutor, tmp_path: Path) -> None:
+def test_processes_are_kept_from_sweep_to_sweep_and_ctrl_c_is_not_theirs(
+    two_workers: LocalExecutor, tmp_path: Path
+) -> None:
     two_workers.run(SEVERAL, Store(tmp_path / "first"))
-    before = {child.pid for child in multiprocessing.active_children()}
+    before = multiprocessing.active_children()
+    for child in before:
+        assert child.pid is not None
+        os.kill(child.pid, signal.SIGINT)
     two_workers.run(SEVERAL, Store(tmp_path / "second"))
-    assert {child.pid for child in multiprocessing.active_children()} == before
+    assert set(multiprocessing.active_children()) == set(before)
 
 
 @pytest.mark.usefixtures("no_processes")
@@ -190,6 +195,8 @@ def test_progress_begins_at_nothing_and_ends_at_everything(
         assert before.done <= after.done
         assert before.runs_done <= after.runs_done
         assert (after.total, after.runs_total, after.runs_reused) == (total, 18, 2)
+        # With nothing held back, all work of a batch is told before its end.
+        assert n_workers == 2 or before.runs_done == after.runs_done or before.done == after.done
     # Every batch is stored as soon as it is finished.
     assert stored == [progress.runs_done for progress in seen]
     assert len({progress.runs_done for progress in seen}) == 1 + len(plan_batches(SEVERAL[2:]))
@@ -206,11 +213,12 @@ def test_a_sweep_that_is_stored_reports_no_work(store: Store) -> None:
 
 def test_reports_are_throttled_and_lose_nothing_but_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
+    monkeypatch.setattr(sweep, "REPORT_INTERVAL", 4.0)
     monkeypatch.setattr(sweep.time, "monotonic", lambda: now)
     sent: list[int] = []
     progress = sweep._throttled(sent.append)
     for tick in range(1, 100):
-        now = tick * sweep.REPORT_INTERVAL / 4
+        now = float(tick)
         progress(1)
     assert sent == [4] * 24
 

@@ -1,5 +1,6 @@
 """Evidence as a suite would gather it, drawn from known laws instead of trained."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -128,12 +129,11 @@ def problem_evidence(problem: Problem, *, a_priori: float = 1.04, seed: int = 0)
 
 
 def capacity_line(activation: Activation, modulus: int = 31) -> CapacityLine:
-    problems = [
-        Problem(task="random", modulus=modulus, activation=activation, width=width) for width in (2, 3, 4, 6, 8)
-    ]
+    family = Problem(task="random", modulus=modulus, activation=activation)
+    problems = [replace(family, width=width) for width in (2, 3, 4, 6, 8)]
     bits = BITS[activation]
     wiggle = (1.03, 0.98, 1.0, 1.02, 0.97)
-    sizes = [w * bits * problem.n_params / np.log2(modulus) for w, problem in zip(wiggle, problems, strict=True)]
+    sizes = [w * bits * problem.n_params / math.log2(modulus) for w, problem in zip(wiggle, problems, strict=True)]
     return CapacityLine(
         bits=bits,
         bits_error=0.025,
@@ -141,9 +141,7 @@ def capacity_line(activation: Activation, modulus: int = 31) -> CapacityLine:
         slope_error=0.02,
         n_sizes=5,
         n_runs=20,
-        points=tuple(
-            (p.n_params, float(d), 0.95 * float(d), 1.06 * float(d)) for p, d in zip(problems, sizes, strict=True)
-        ),
+        points=tuple((p.n_params, d, 0.95 * d, 1.06 * d) for p, d in zip(problems, sizes, strict=True)),
     )
 
 
@@ -185,12 +183,9 @@ def dynamics_evidence(problem: Problem, kinds: Sequence[Dynamics]) -> list[Dynam
 
 
 def complete_evidence() -> Evidence:
-    """What the quick suite gathers."""
-    problems = [
-        Problem(modulus=31, activation=activation, width=width)
-        for activation in ("square", "relu")
-        for width in (48, 96)
-    ]
+    """What a suite gathers."""
+    activations: tuple[Activation, ...] = ("square", "relu")
+    problems = [Problem(modulus=31, activation=kind, width=width) for kind in activations for width in (48, 96)]
     factors = (1.06, 0.93, 1.08, 1.15)
     entries = [
         problem_evidence(problem, a_priori=factor, seed=k)
@@ -198,7 +193,7 @@ def complete_evidence() -> Evidence:
     ]
     return Evidence(
         problems=entries,
-        capacities={activation: capacity_line(activation) for activation in ("square", "relu")},
+        capacities={activation: capacity_line(activation) for activation in activations},
         dynamics=[
             *dynamics_evidence(problems[0], ["progression", "ungrokking", "semi-grokking", "grokking"]),
             *dynamics_evidence(problems[2], ["ungrokking"]),
@@ -206,12 +201,63 @@ def complete_evidence() -> Evidence:
     )
 
 
-def no_transition(problem: Problem) -> Measurement:
-    return Measurement(
-        quantity="critical_size",
-        estimate=None,
-        interval=None,
-        unit="examples",
-        n_runs=12,
-        reason=f"no transition: test accuracy does not reach one half at every size from 115 to {problem.n_pairs - 96}",
+NO_FIT = "only 3 runs on random labels converged and fit their training set, 4 over two sizes needed"
+NO_TRANSITION = "no transition: test accuracy does not reach one half at every size from 115 to 865"
+NO_CAPACITY = "only 2 model sizes are overloaded by random labels, three needed"
+
+
+def without_fit(entry: ProblemEvidence) -> ProblemEvidence:
+    return replace(entry, fit=NO_FIT, implied=replace(entry.implied, value=None, interval=None, reason=NO_FIT))
+
+
+def without_transition(entry: ProblemEvidence) -> ProblemEvidence:
+    return replace(
+        entry,
+        transition=[replace(o, test_accuracy=0.02) for o in entry.transition],
+        critical_size=replace(entry.critical_size, estimate=None, interval=None, reason=NO_TRANSITION),
     )
+
+
+def with_lost_runs(entry: ProblemEvidence) -> ProblemEvidence:
+    """Some runs on random labels did not converge, some did not fit, and some of all kinds diverged."""
+    memorizing = [
+        replace(o, converged=k % 3 != 0, train_accuracy=0.9 if k % 4 == 0 else 1.0)
+        for k, o in enumerate(entry.memorizing)
+    ]
+    memorizing[5] = replace(memorizing[5], efficiency=math.nan, converged=False)
+    transition = [replace(o, test_accuracy=math.nan) if k % 9 == 0 else o for k, o in enumerate(entry.transition)]
+    return replace(entry, memorizing=memorizing, transition=transition)
+
+
+def without_runs(entry: ProblemEvidence) -> ProblemEvidence:
+    bare = without_transition(without_fit(entry))
+    return replace(bare, memorizing=[], generalizing=[], transition=[], a_priori=None)
+
+
+def gappy_evidence(complete: Evidence) -> Evidence:
+    """Everything that can be missing, is."""
+    first, second, third, fourth = complete.problems
+    return Evidence(
+        problems=[
+            replace(with_lost_runs(first), a_priori=None),
+            with_lost_runs(without_fit(second)),
+            without_transition(third),
+            without_runs(fourth),
+        ],
+        capacities={"square": complete.capacities["square"], "relu": NO_CAPACITY},
+        dynamics=dynamics_evidence(first.problem, ["ungrokking", "grokking"]),
+    )
+
+
+EMPTY = Evidence(problems=[], capacities={}, dynamics=[])
+
+
+def crowded_evidence() -> Evidence:
+    """More problems than fit beside each other, at two moduli."""
+    activations: tuple[Activation, ...] = ("square", "relu")
+    cases = [(p, kind, h) for p in (31, 37) for kind in activations for h in (32, 48, 64, 96, 128)]
+    entries = [
+        problem_evidence(Problem(modulus=p, activation=kind, width=h), a_priori=1 + 0.03 * (k * 7 % 5 - 2), seed=k)
+        for k, (p, kind, h) in enumerate(cases)
+    ]
+    return Evidence(problems=entries, capacities={}, dynamics=[])

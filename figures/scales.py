@@ -1,0 +1,78 @@
+"""Logarithmic axes with few, plain numbers at their ticks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+#: Mantissas of ticks on a logarithmic axis, the sparse choices first.
+MANTISSAS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), (1, 1.5, 2, 3, 4, 5, 6, 8), tuple(np.arange(1, 10, 0.5)))
+
+
+def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Round numbers between two positive ends, evenly spread in the logarithm: as many as fit."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    best: list[float] = []
+    for mantissas in MANTISSAS:
+        ticks = [m * 10.0**k for k in decades for m in mantissas if low <= m * 10.0**k <= high]
+        if len(ticks) > most:
+            break
+        best = ticks
+    return best
+
+
+def log_axis(
+    ax: Axes, which: Literal["x", "y"], low: float, high: float, *, most: int = 6, scaled: bool = False
+) -> int:
+    """Make an axis logarithmic over a range, with plain numbers at its ticks.
+
+    Args:
+        ax: Axes.
+        which: Their axis.
+        low: Its lower end, above 0.
+        high: Its upper end.
+        most: Ticks at most.
+        scaled: Take a power of ten off the ticks, for numbers far from 1.
+
+    Returns:
+        Exponent of the power of ten that was taken off; its place is the label.
+    """
+    ticks = log_ticks(low, high, most)
+    exponent = math.floor(math.log10(ticks[0])) if scaled and ticks else 0
+    if which == "x":
+        axis = ax.xaxis
+        ax.set_xscale("log")
+        ax.set_xlim(low, high)
+    else:
+        axis = ax.yaxis
+        ax.set_yscale("log")
+        ax.set_ylim(low, high)
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value / 10.0**exponent)))
+    return exponent
+
+
+def _plain(value: float) -> str:
+    """A number without exponent; digits are grouped from 10 000 on, where zeros have to be counted."""
+    return f"{value:.3g}" if value < 1e3 else f"{value:.0f}" if value < 1e4 else f"{value:,.0f}".replace(",", "\u2009")
+
+
+def unit(text: str, exponent: int) -> str:
+    """A unit in brackets, with the factor that was taken off the ticks."""
+    return f"[{text}]" if exponent == 0 else f"[$10^{{{exponent}}}$ {text}]"
+
+
+def spread(values: Sequence[float], margin: float = 0.06) -> tuple[float, float] | None:
+    """Range of the finite positive values, widened by a fraction of itself in the logarithm; None without any."""
+    usable = [value for value in values if math.isfinite(value) and value > 0]
+    if not usable:
+        return None
+    low, high = math.log(min(usable)), math.log(max(usable))
+    room = max(margin * (high - low), 0.05)
+    return math.exp(low - room), math.exp(high + room)

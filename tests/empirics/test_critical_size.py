@@ -1,0 +1,252 @@
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from dcrit.empirics import critical_size as module
+from dcrit.empirics.critical_size import (
+    COARSE_FRACTIONS,
+    CriticalSizeDesign,
+    Psychometric,
+    bootstrap_midpoints,
+    fit_psychometric,
+    measure_critical_size,
+    sizes_and_accuracies,
+    transition_width,
+)
+from dcrit.empirics.outcomes import Outcome
+from dcrit.empirics.runs import RunConfig
+from dcrit.theory.estimates import LEVEL, interval_of
+from dcrit.theory.problem import Problem
+from tests.empirics.synthetic import outcome, outcomes_at
+
+PROBLEM = Problem(modulus=31, width=48)
+TRUTH = Psychometric(midpoint=260.0, width=0.12)
+
+#: Examples that accuracies are counted on.
+N_TEST = 100
+
+
+def simulated(config: RunConfig, truth: Psychometric = TRUTH, *, scatter: float = 0.0, world: int = 0) -> Outcome:
+    """A run whose accuracy is counted on test examples; seeds differ in ln D_crit by ``scatter``."""
+    rng = np.random.default_rng([world, config.n_train, config.seed])
+    mine = replace(truth, midpoint=truth.midpoint * math.exp(scatter * rng.standard_normal()))
+    return outcome(config, test_accuracy=rng.binomial(N_TEST, mine.accuracy(config.n_train)) / N_TEST)
+
+
+def rounds(
+    design: CriticalSizeDesign, truth: Psychometric = TRUTH, *, scatter: float = 0.0, world: int = 0
+) -> list[list[Outcome]]:
+    """Outcomes of every round until the design proposes nothing."""
+    found: list[list[Outcome]] = []
+    while proposals := design.propose([one for block in found for one in block]):
+        found.append([simulated(config, truth, scatter=scatter, world=world) for config in proposals])
+        assert len(found) <= design.max_runs
+    return found
+
+
+def adaptive(design: CriticalSizeDesign, truth: Psychometric = TRUTH, **world: float) -> list[Outcome]:
+    return [one for block in rounds(design, truth, **world) for one in block]  # type: ignore[arg-type]
+
+
+def grid(sizes: Sequence[float], seeds: int, *, scatter: float = 0.0, world: int = 0) -> list[Outcome]:
+    return [
+        simulated(RunConfig(problem=PROBLEM, n_train=round(size), seed=seed), scatter=scatter, world=world)
+        for size in sizes
+        for seed in range(seeds)
+    ]
+
+
+def likeliest_on_a_grid(n_train: Sequence[float], accuracy: Sequence[float]) -> tuple[float, float]:
+    """Midpoint and width by trying all of them."""
+
+    def log_likelihood(midpoint: float, width: float) -> float:
+        total = 0.0
+        for size, correct in zip(n_train, accuracy, strict=True):
+            expected = 1 / (1 + math.exp(-(math.log(size) - math.log(midpoint)) / width))
+            total += correct * math.log(expected) + (1 - correct) * math.log(1 - expected)
+        return total
+
+    midpoints = [200.0 + 0.5 * k for k in range(241)]
+    widths = [0.05 + 0.0025 * k for k in range(81)]
+    _, midpoint, width = max((log_likelihood(m, s), m, s) for m in midpoints for s in widths)
+    return midpoint, width
+
+
+def test_a_noiseless_curve_is_recovered() -> None:
+    sizes = np.array([120.0, 180, 220, 260, 300, 370, 500])
+    fit = fit_psychometric(sizes, np.array([TRUTH.accuracy(size) for size in sizes]))
+    assert fit.midpoint == pytest.approx(TRUTH.midpoint, rel=1e-4)
+    assert fit.width == pytest.approx(TRUTH.width, rel=1e-3)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_fit_is_the_likeliest_of_a_grid(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sizes = np.repeat([170.0, 230.0, 280.0, 360.0], 3)
+    accuracy = np.clip([TRUTH.accuracy(size) for size in sizes] + 0.15 * rng.standard_normal(sizes.size), 0.0, 1.0)
+    midpoint, width = likeliest_on_a_grid(sizes.tolist(), accuracy.tolist())
+    fit = fit_psychometric(sizes, accuracy)
+    assert fit.midpoint == pytest.approx(midpoint, abs=0.5)
+    assert fit.width == pytest.approx(width, abs=0.0025)
+
+
+def test_accuracy_is_one_half_at_the_midpoint_and_logistic_in_log_size() -> None:
+    assert TRUTH.accuracy(TRUTH.midpoint) == pytest.approx(0.5)
+    assert TRUTH.accuracy(TRUTH.midpoint * math.exp(TRUTH.width)) == pytest.approx(1 / (1 + math.exp(-1)))
+
+
+def test_a_far_tail_does_not_bend_the_midpoint() -> None:
+    # Large sizes that never become perfect, as finite training leaves them, say nothing about one half.
+    sizes = [180.0, 215.0, 240.0, 260.0, 280.0, 315.0, 370.0]
+    near = outcomes_at(PROBLEM, sizes, [TRUTH.accuracy(size) for size in sizes])
+    far = outcomes_at(PROBLEM, [700.0, 800.0, 900.0] * 2, [0.8] * 6)
+    assert measure_critical_size([*near, *far]).estimate == pytest.approx(TRUTH.midpoint, rel=0.02)
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RESAMPLES", 60)
+    n_experiments = 100
+    sizes = [TRUTH.midpoint * math.exp(shift * TRUTH.width) for shift in (-3.0, -1.5, -0.5, 0.5, 1.5, 3.0)]
+    covered = 0
+    for world in range(n_experiments):
+        outcomes = grid(sizes, 4, scatter=0.08, world=world)
+        covered += TRUTH.midpoint in interval_of(bootstrap_midpoints(*sizes_and_accuracies(outcomes)))
+    low, high = binom.interval(0.999, n_experiments, LEVEL)
+    assert low <= covered <= high
+
+
+def test_a_measurement_has_an_interval_at_the_level_asked_for() -> None:
+    outcomes = grid([180, 210, 240, 260, 280, 320, 380], 4, scatter=0.08)
+    found, narrow = measure_critical_size(outcomes), measure_critical_size(outcomes, level=0.5)
+    assert (found.quantity, found.unit, found.n_runs, found.n_unconverged) == ("critical_size", "examples", 28, 0)
+    assert found.estimate is not None
+    assert found.interval is not None
+    assert narrow.interval is not None
+    assert found.interval.low < narrow.interval.low < found.estimate < narrow.interval.high < found.interval.high
+    assert (found.interval.level, narrow.interval.level) == (LEVEL, 0.5)
+    draws = bootstrap_midpoints(*sizes_and_accuracies(outcomes))
+    assert (found.interval.low, found.interval.high) == tuple(np.quantile(draws, [0.05, 0.95]))
+
+
+def test_the_width_of_the_transition_is_measured() -> None:
+    sizes = np.repeat([150.0, 190, 220, 260, 300, 350, 450], 8)
+    outcomes = outcomes_at(PROBLEM, sizes.tolist(), [TRUTH.accuracy(size) for size in sizes])
+    assert transition_width(outcomes) == pytest.approx(TRUTH.width, rel=0.05)
+    assert transition_width(outcomes[:8]) is None
+    assert transition_width([]) is None
+
+
+def test_diverged_runs_are_counted_and_left_out() -> None:
+    outcomes = grid([180, 210, 240, 260, 280, 320, 380], 4)
+    lost = [
+        outcome(RunConfig(problem=PROBLEM, n_train=260, seed=50 + k), test_accuracy=math.nan, converged=False)
+        for k in range(3)
+    ]
+    alone, beside = measure_critical_size(outcomes), measure_critical_size([*lost, *outcomes])
+    assert (beside.estimate, beside.interval, beside.n_runs) == (alone.estimate, alone.interval, 28)
+    assert beside.n_unconverged == 3
+
+
+@pytest.mark.parametrize(("accuracy", "says"), [(0.03, "does not reach one half"), (0.97, "reaches one half")])
+def test_no_transition_is_an_outcome(accuracy: float, says: str) -> None:
+    design = CriticalSizeDesign(problem=PROBLEM)
+    outcomes = [outcome(config, test_accuracy=accuracy) for config in design.propose([])]
+    assert design.propose(outcomes) == []
+    found = measure_critical_size(outcomes)
+    assert (found.estimate, found.interval) == (None, None)
+    assert found.n_runs == len(outcomes)
+    assert f"{says} at every size from 115 to 865" in found.reason
+
+
+def test_accuracy_that_falls_with_size_is_no_transition() -> None:
+    found = measure_critical_size(outcomes_at(PROBLEM, [200, 400], [0.9, 0.1]))
+    assert found.estimate is None
+    assert found.reason
+
+
+def test_nothing_is_measured_from_no_runs() -> None:
+    found = measure_critical_size([])
+    assert (found.estimate, found.n_runs) == (None, 0)
+    assert found.reason
+    lost = [outcome(config, test_accuracy=math.nan) for config in CriticalSizeDesign(problem=PROBLEM).propose([])]
+    assert CriticalSizeDesign(problem=PROBLEM).propose(lost) == []
+
+
+def test_the_first_round_spans_the_sizes_there_are() -> None:
+    first = CriticalSizeDesign(problem=PROBLEM, first_seed=5).propose([])
+    assert [(c.n_train, c.seed) for c in first] == [
+        (round(fraction * 961), seed) for fraction in COARSE_FRACTIONS for seed in (5, 6)
+    ]
+    assert {c.problem for c in first} == {PROBLEM}
+    assert {c.until for c in first} == {"generalized"}
+
+
+@pytest.mark.parametrize("midpoint", [150.0, 260.0, 550.0])
+def test_rounds_close_in_on_the_transition(midpoint: float) -> None:
+    truth = Psychometric(midpoint=midpoint, width=0.12)
+    _, *later = rounds(CriticalSizeDesign(problem=PROBLEM, precision=0.02), truth, scatter=0.1)
+    assert later
+    for block in later:
+        sizes = sorted({one.config.n_train for one in block})
+        assert sizes[0] < midpoint < sizes[-1]
+        assert 0.6 * midpoint < sizes[0]
+        assert sizes[-1] < 1.6 * midpoint
+
+
+@pytest.mark.parametrize("max_runs", [12, 13, 25, 40])
+def test_the_budget_is_kept(max_runs: int) -> None:
+    design = CriticalSizeDesign(problem=PROBLEM, precision=1e-6, max_runs=max_runs)
+    assert len(adaptive(design, scatter=0.2)) == max_runs
+
+
+def test_runs_end_once_the_interval_is_narrow_enough() -> None:
+    design = CriticalSizeDesign(problem=PROBLEM, precision=0.08, max_runs=200)
+    outcomes = adaptive(design, scatter=0.1)
+    assert 24 <= len(outcomes) < 200
+    interval = measure_critical_size(outcomes).interval
+    assert interval is not None
+    assert math.log(interval.high / interval.low) / 2 <= 0.08
+    assert len(adaptive(replace(design, precision=0.02), scatter=0.1)) > len(outcomes)
+
+
+@pytest.mark.parametrize("problem", [Problem(modulus=3), Problem(task="mul", modulus=5), Problem(modulus=7), PROBLEM])
+@pytest.mark.parametrize("fraction", [0.1, 0.3, 0.7, 0.97])
+def test_every_proposal_leaves_pairs_to_test_on_and_is_a_run_of_its_own(problem: Problem, fraction: float) -> None:
+    for width in (0.01, 0.3):
+        truth = Psychometric(midpoint=fraction * problem.n_pairs, width=width)
+        design = CriticalSizeDesign(problem=problem, precision=1e-6)
+        configs = [one.config for one in adaptive(design, truth)]
+        assert all(1 <= config.n_train <= problem.n_pairs - 1 for config in configs)
+        assert len({config.address for config in configs}) == len(configs)
+
+
+def test_the_same_outcomes_lead_to_the_same_proposals() -> None:
+    design = CriticalSizeDesign(problem=PROBLEM, precision=0.02)
+    outcomes = adaptive(replace(design, max_runs=24), scatter=0.1)
+    proposed = design.propose(outcomes)
+    assert proposed
+    assert CriticalSizeDesign(problem=PROBLEM, precision=0.02).propose(list(outcomes)) == proposed
+    assert [one.config for one in adaptive(design, scatter=0.1)] == [one.config for one in adaptive(design, scatter=0.1)]
+
+
+@pytest.mark.parametrize("world", [0, 1, 2])
+def test_few_chosen_runs_agree_with_a_full_grid(world: int) -> None:
+    chosen = measure_critical_size(adaptive(CriticalSizeDesign(problem=PROBLEM), scatter=0.08, world=world))
+    full = measure_critical_size(grid(np.geomspace(110, 600, 18).tolist(), 12, scatter=0.08, world=world))
+    assert chosen.n_runs <= 60 < full.n_runs
+    assert chosen.estimate == pytest.approx(full.estimate, rel=0.07)
+    assert chosen.interval is not None
+    assert full.interval is not None
+    assert chosen.interval.overlaps(full.interval)
+
+
+@pytest.mark.parametrize(
+    "field", [{"precision": 0.0}, {"precision": math.nan}, {"max_runs": 11}, {"first_seed": -1}, {"max_runs": 12.0}]
+)
+def test_a_bad_design_is_refused(field: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(field))):
+        CriticalSizeDesign(problem=PROBLEM, **field)  # type: ignore[arg-type]
