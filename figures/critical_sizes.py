@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 
 from dcrit.empirics.claims.claim import Evidence, ProblemEvidence, label
 from dcrit.empirics.claims.dcrit_predicted import TARGET
@@ -20,6 +21,7 @@ from dcrit.figures.labels import boxes_of, place_labels
 from dcrit.theory.estimates import LEVEL, Interval, Prediction
 from dcrit.theory.problem import Activation, Problem
 
+FloatArray = NDArray[np.float64]
 Kind = Literal["a priori", "from efficiencies"]
 
 #: More problems than this get a larger picture.
@@ -140,14 +142,15 @@ def _range(entries: Sequence[ProblemEvidence]) -> tuple[float, float]:
     return ends
 
 
-def _obstacles(ax: Axes, points: Sequence[tuple[float, float]]) -> list[Bbox]:
+def _obstacles(ax: Axes, points: Sequence[tuple[float, float]]) -> FloatArray:
+    """Marks and error bars, which no label should cover: (n, 4) in pixels."""
     bars = [
-        Bbox(ax.transData.transform(segment)).padded(1)
+        Bbox(ax.transData.transform(segment)).padded(1).extents
         for container in ax.containers
         for bar in container.lines[2]  # type: ignore[union-attr]
         for segment in bar.get_segments()
     ]
-    return boxes_of(ax, points, 6) + bars
+    return np.vstack([boxes_of(ax, points, 6), *bars])
 
 
 def _key(entries: Sequence[ProblemEvidence]) -> list[Line2D]:

@@ -8,9 +8,14 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.text import Annotation
-from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 
 from dcrit.figures import style
+
+FloatArray = NDArray[np.float64]
+
+#: Size of the labels [points].
+SIZE = style.SMALL - 0.5
 
 #: Offsets to the right and up [points], horizontal and vertical alignment.
 Place = tuple[int, int, Literal["left", "center", "right"], Literal["bottom", "center", "top"]]
@@ -29,35 +34,33 @@ PLACES: tuple[Place, ...] = tuple(
 LEADER = 12.0
 
 
-def boxes_of(ax: Axes, points: Sequence[tuple[float, float]], size: float) -> list[Bbox]:
-    """Squares of a size [points] around points in data coordinates, in pixels."""
+def boxes_of(ax: Axes, points: Sequence[tuple[float, float]], size: float) -> FloatArray:
+    """Squares of a size [points] around points in data coordinates: (n, 4), left, bottom, right and top in pixels."""
     half = size / 2 * ax.figure.dpi / 72  # type: ignore[union-attr]
-    centres = ax.transData.transform(list(points)) if points else []
-    return [Bbox.from_extents(x - half, y - half, x + half, y + half) for x, y in centres]
+    centres = ax.transData.transform(list(points))
+    return np.hstack([centres - half, centres + half])
 
 
 def place_labels(
-    ax: Axes, labels: Sequence[tuple[tuple[float, float], str]], obstacles: Sequence[Bbox]
+    ax: Axes, labels: Sequence[tuple[tuple[float, float], str]], obstacles: FloatArray
 ) -> list[Annotation]:
     """Annotate points, each where its label overlaps least with what is there.
 
     Args:
         ax: Axes whose limits and place in the figure are final.
         labels: Points (x, y) in data coordinates, each with its text.
-        obstacles: What must stay visible, in pixels.
+        obstacles: (n, 4) boxes that must stay visible, as from :func:`boxes_of`.
     """
-    taken, inside = list(obstacles), ax.get_window_extent()
+    inside = np.array([ax.get_window_extent().extents])
     placed: list[Annotation] = []
     for point, text in labels:
-        label = ax.annotate(text, point, xytext=(0, 0), textcoords="offset points", fontsize=style.SMALL - 0.5)
-        size = label.get_window_extent()
-        boxes = [_box_at(ax, point, place, size) for place in PLACES]
-        costs = [
-            sum(_overlap(box, other) for other in taken) + 3 * (_area(box) - _overlap(box, inside)) for box in boxes
-        ]
-        best = costs.index(min(costs))
+        trial = ax.annotate(text, point, xytext=(0, 0), textcoords="offset points", fontsize=SIZE)
+        size = trial.get_window_extent()
+        trial.remove()
+        boxes = np.array([_box_at(ax, point, place, size.width, size.height) for place in PLACES])
+        outside = size.width * size.height - _overlaps(boxes, inside)
+        best = int(np.argmin(_overlaps(boxes, obstacles) + 3 * outside))
         dx, dy, ha, va = PLACES[best]
-        label.remove()
         leader = {"arrowstyle": "-", "color": style.GREY, "linewidth": 0.4, "shrinkB": 3}
         placed.append(
             ax.annotate(
@@ -67,28 +70,25 @@ def place_labels(
                 textcoords="offset points",
                 ha=ha,
                 va=va,
-                fontsize=style.SMALL - 0.5,
+                fontsize=SIZE,
                 arrowprops=leader if max(abs(dx), abs(dy)) >= LEADER else None,
             )
         )
-        taken.append(boxes[best])
+        obstacles = np.vstack([obstacles, boxes[best]])
     return placed
 
 
-def _box_at(ax: Axes, point: tuple[float, float], place: Place, size: Bbox) -> Bbox:
-    """Where a text of a size lies when it is put at a place beside a point, in pixels."""
+def _box_at(ax: Axes, point: tuple[float, float], place: Place, width: float, height: float) -> FloatArray:
+    """Where a text of a size lies when it is put at a place beside a point: (4,) in pixels."""
     dx, dy, ha, va = place
-    scale = ax.figure.dpi / 72  # type: ignore[union-attr]
-    x, y = ax.transData.transform(point) + np.array([dx, dy]) * scale
-    left = x - size.width * {"left": 0.0, "center": 0.5, "right": 1.0}[ha]
-    bottom = y - size.height * {"bottom": 0.0, "center": 0.5, "top": 1.0}[va]
-    return Bbox.from_bounds(left, bottom, size.width, size.height)
+    x, y = ax.transData.transform(point) + np.array([dx, dy]) * ax.figure.dpi / 72  # type: ignore[union-attr]
+    left = x - width * {"left": 0.0, "center": 0.5, "right": 1.0}[ha]
+    bottom = y - height * {"bottom": 0.0, "center": 0.5, "top": 1.0}[va]
+    return np.array([left, bottom, left + width, bottom + height])
 
 
-def _area(box: Bbox) -> float:
-    return box.width * box.height
-
-
-def _overlap(one: Bbox, other: Bbox) -> float:
-    shared = Bbox.intersection(one, other)
-    return 0.0 if shared is None else _area(shared)
+def _overlaps(boxes: FloatArray, others: FloatArray) -> FloatArray:
+    """Area that each box shares with others, summed over them: (m, 4) and (n, 4) to (m,)."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    return np.maximum(0.0, high - low).prod(axis=2).sum(axis=1)

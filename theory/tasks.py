@@ -56,15 +56,15 @@ class Task:
         """
         if type(modulus) is not int or modulus < 3:
             raise ValueError(f"modulus must be an integer of at least 3, got {modulus!r}")
-        if self.nonzero and modulus < 5:
-            raise ValueError(
-                f"modulus must be a prime of at least 5 for task '{self.name}', got {modulus}: fewer than four "
-                "nonzero residues make no task"
-            )
         if self.nonzero and any(modulus % k == 0 for k in range(2, math.isqrt(modulus) + 1)):
             raise ValueError(
                 f"modulus must be prime for task '{self.name}', got {modulus}: modulo a composite number "
                 "products of nonzero residues can be zero, so they form no group"
+            )
+        if self.nonzero and modulus < 5:
+            raise ValueError(
+                f"modulus must be a prime of at least 5 for task '{self.name}', got {modulus}: fewer than four "
+                "nonzero residues make no task"
             )
 
     def labels(self, modulus: int, rng: np.random.Generator | None = None) -> IntArray:

@@ -255,9 +255,11 @@ EMPTY = Evidence(problems=[], capacities={}, dynamics=[])
 def crowded_evidence() -> Evidence:
     """More problems than fit beside each other, at two moduli."""
     activations: tuple[Activation, ...] = ("square", "relu")
-    cases = [(p, kind, h) for p in (31, 37) for kind in activations for h in (32, 48, 64, 96, 128)]
-    entries = [
-        problem_evidence(Problem(modulus=p, activation=kind, width=h), a_priori=1 + 0.03 * (k * 7 % 5 - 2), seed=k)
-        for k, (p, kind, h) in enumerate(cases)
+    problems = [
+        Problem(modulus=modulus, activation=activation, width=width)
+        for modulus in (31, 37)
+        for activation in activations
+        for width in (32, 48, 64, 96, 128)
     ]
+    entries = [problem_evidence(one, a_priori=1 + 0.03 * (k * 7 % 5 - 2), seed=k) for k, one in enumerate(problems)]
     return Evidence(problems=entries, capacities={}, dynamics=[])

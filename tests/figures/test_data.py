@@ -36,8 +36,8 @@ def line(ax: Axes, label: str) -> Line2D:
 
 
 def data(ax: Axes, label: str) -> tuple[FloatArray, FloatArray]:
-    x, y = data(ax, label)
-    return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    found = line(ax, label)
+    return np.asarray(found.get_xdata(), dtype=np.float64), np.asarray(found.get_ydata(), dtype=np.float64)
 
 
 def errorbar(ax: Axes, label: str) -> ErrorbarContainer:

@@ -113,7 +113,7 @@ def test_missing_evidence_is_said_in_words(drawn: Drawn, name: str) -> None:
         "accuracies": [f"No predicted curve: {NO_FIT}", f"No curve fitted: {NO_TRANSITION}", "No runs.", "a priori"],
         "efficiencies": [f"No laws fitted: {NO_FIT}", f"No measured critical size: {NO_TRANSITION}", "No runs."],
         "capacity": [f"Not shown: relu: {NO_CAPACITY}"],
-        "dynamics": ["progression No run was made", "semi-grokking"],
+        "dynamics": ["No run was made: the curves put no point here."],
     }
     text = said(drawn(name, "gappy"))
     for words in expected[name]:

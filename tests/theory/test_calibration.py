@@ -22,6 +22,7 @@ from dcrit.theory.calibration import (
     sizes_from,
 )
 from dcrit.theory.crossing import NoCrossing
+from dcrit.theory.estimates import half_width
 from dcrit.theory.problem import Problem
 from tests.theory.worlds import CENTRE, EXACT, NOISY, WIDTHS
 
@@ -102,6 +103,28 @@ def test_intervals_of_constants_cover_held_out_cells() -> None:
         covered.append([*((low <= truth) & (truth <= high)), inner <= truth @ contrast <= outer])
     rates = np.mean(covered, axis=0)
     assert rates == pytest.approx(0.9, abs=3.5 * math.sqrt(0.09 / worlds))
+
+
+@pytest.mark.parametrize(("n_cells", "width"), [(16, 128), (30, 16)])
+def test_draws_have_the_predictive_distribution_of_a_literal_regression(n_cells: int, width: int) -> None:
+    calibration = NOISY.calibrate(np.random.default_rng(9), n_cells=n_cells)
+
+    def regressors(n_symbols: int, width: int) -> list[float]:
+        s, h = math.log(n_symbols), math.log(width)
+        return [1.0, s, h, h**2, s * h]
+
+    x = np.array([regressors(cell.n_symbols, cell.width) for cell in calibration.cells])
+    y = np.array([cell.constants for cell in calibration.cells])
+    solution = np.linalg.lstsq(x, y)[0]
+    variance = ((y - x @ solution) ** 2).sum(axis=0) / (n_cells - 5)
+    at = np.array(regressors(29, width))
+    leverage = at @ np.linalg.solve(x.T @ x, at)
+    draws = calibration.draw(Problem(modulus=29, width=width), 20_000, np.random.default_rng(10))
+    assert np.median(draws, axis=0) == pytest.approx(at @ solution, abs=0.003)
+    # Half the range between the quartiles of Student's t, whose freedom is what the covariance leaves.
+    quartile = half_width(1.0, level=0.5, freedom=n_cells - 5 - 8 + 1)
+    low, high = np.quantile(draws, [0.25, 0.75], axis=0)
+    assert (high - low) / 2 == pytest.approx(quartile * np.sqrt(variance * (1 + leverage)), rel=0.04)
 
 
 def test_few_cells_do_not_understate_the_scatter() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dcrit.theory.problem import N_HEADS, Problem
 from dcrit.theory.tasks import TASKS
 
-PRIMES = [p for p in range(3, 120) if all(p % k for k in range(2, p))]
+PRIMES = [p for p in range(5, 120) if all(p % k for k in range(2, p))]
 NOT_INTEGERS = [4.0, "7", True, None]
 NOT_POSITIVE = [0, 0.0, -1.0, float("nan"), float("inf"), -float("inf"), "1", None, True]
 
