@@ -1,8 +1,7 @@
 """Remake the numbers and pictures of the README from the committed report of the last quick suite.
 
-    python docs/remake.py validation/quick    take over report and figures of that run, then remake
-    python docs/remake.py                     remake only
-    python docs/remake.py --check             exit 1 if the README does not hold what the report says
+``python docs/remake.py validation/quick`` takes over report and figures of that run first;
+``python docs/remake.py --check`` exits 1 if the README does not hold what the report says.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.98, 1e-8
 
 
 class AdamW:
-    """Adam with decoupled weight decay, t = 1, 2, …
+    """Adam with decoupled weight decay, at steps t from 1 on.
 
     m ← β₁m + (1 − β₁)g,  v ← β₂v + (1 − β₂)g²,
     θ ← (1 − ηλ)θ − η·(m/(1 − β₁ᵗ))/(√(v/(1 − β₂ᵗ)) + ε)

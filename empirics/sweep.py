@@ -65,8 +65,8 @@ class LocalExecutor:
     """Trains sweeps with processes of this machine, started when first needed and kept until the end.
 
     Args:
-        workers: Processes; None for one a usable core. With one, and on an accelerator, the calling
-            process trains.
+        workers: Processes; None for one on each usable core. With one, and on an accelerator, the
+            calling process trains.
         device: ``cpu``, ``cuda`` or ``auto``.
 
     Raises:
@@ -209,7 +209,7 @@ def run_sweep(
     Args:
         configs: What to run; may repeat itself.
         store: Where runs are found and kept.
-        workers: Processes; None for one a usable core.
+        workers: Processes; None for one on each usable core.
         device: ``cpu``, ``cuda`` or ``auto``.
         report: Told how far the sweep is.
 
@@ -270,7 +270,7 @@ def _work(connection: Connection) -> None:
             try:
                 message: list[Run] | str = train(configs, progress=_throttled(connection.send))
             except OSError:
-                raise
+                raise  # the parent is gone
             except Exception:
                 message = traceback.format_exc()
             connection.send(message)

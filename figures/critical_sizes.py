@@ -143,14 +143,15 @@ def _range(entries: Sequence[ProblemEvidence]) -> tuple[float, float]:
 
 
 def _obstacles(ax: Axes, points: Sequence[tuple[float, float]]) -> FloatArray:
-    """Marks and error bars, which no label should cover: (n, 4) in pixels."""
+    """Marks, error bars and the identity line, which no label should cover: (n, 4) in pixels."""
     bars = [
         Bbox(ax.transData.transform(segment)).padded(1).extents
         for container in ax.containers
         for bar in container.lines[2]  # type: ignore[union-attr]
         for segment in bar.get_segments()
     ]
-    return np.vstack([boxes_of(ax, points, 6), *bars])
+    line = [(size, size) for size in np.geomspace(*ax.get_xlim(), 200)]
+    return np.vstack([boxes_of(ax, points, 6), boxes_of(ax, line, 1.5), *bars])
 
 
 def _key(entries: Sequence[ProblemEvidence]) -> list[Line2D]:

@@ -191,7 +191,7 @@ def test_semi_grokking_is_open_where_the_upper_accuracy_is_never_reached(evidenc
     fit = evidence.problems[0].fit
     assert isinstance(fit, CompetitionFit)
     laws = fit.competition
-    noisy = replace(laws, deficits=replace(laws.deficits, spread=100 * laws.deficits.spread))
+    noisy = replace(laws, deficits=replace(laws.deficits, spread=1000 * laws.deficits.spread))
     found = accuracies.predicted_range(noisy)
     assert found is not None
     assert found.high == laws.generalizing.n_pairs

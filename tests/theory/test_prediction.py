@@ -202,6 +202,7 @@ def test_extreme_optimizers_leave_little_known(rate: float) -> None:
     near = predict_critical_size(Problem(), CALIBRATION, n_draws=100)
     assert predicted.critical_size.value == near.critical_size.value
     for size in (predicted.critical_size, predicted.crossing):
+        assert size.value is not None
         assert size.value in interval_of(size)
         assert interval_of(size).high == 529.0
 

@@ -54,7 +54,7 @@ class World:
                 Cell(
                     n_symbols=places[k][0],
                     width=places[k][1],
-                    constants=tuple(float(value) for value in self.draw(*places[k], rng)),
+                    constants=tuple(float(value) for value in self.draw(places[k][0], places[k][1], rng)),
                     n_runs=30,
                     n_unconverged=1,
                 )
