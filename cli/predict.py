@@ -97,7 +97,9 @@ def critical_size(
     if explain:
         from dcrit.theory.closed_forms import explain as explanation
 
-        typer.echo(explanation(found.competition, problem), err=as_json)
+        typer.echo(
+            explanation(found.competition, problem, bits_per_parameter=chosen.bits_per_parameter[0]), err=as_json
+        )
 
 
 def _pair(interval: Any) -> tuple[float, float] | None:
