@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
 from dcrit.cli import options
 from dcrit.cli.output import print_json, say, table
 from dcrit.cli.training import check_writable_file, training
+
+if TYPE_CHECKING:
+    from dcrit.theory.calibration import Cell
+
+
+def _row(cell: Cell) -> list[object]:
+    from dcrit.theory.calibration import competition_from
+    from dcrit.theory.crossing import Crossing
+
+    laws = competition_from(np.array(cell.constants), cell.n_symbols**2)
+    size = laws.size_at_accuracy(0.5)
+    return [
+        cell.n_symbols,
+        cell.width,
+        round(size.n_train) if isinstance(size, Crossing) else None,
+        laws.generalizing.full_data,
+        laws.memorizing.exponent,
+        laws.mixing,
+        cell.n_runs,
+        cell.n_unconverged,
+    ]
 
 
 def calibrate(
@@ -37,8 +59,6 @@ def calibrate(
     """
     from dcrit.empirics.calibrate import MODULI, WIDTHS, CalibrationDesign
     from dcrit.empirics.calibrate import calibrate as measure
-    from dcrit.theory.calibration import CONSTANTS
-
     moduli, widths = tuple(modulus or MODULI), tuple(width or WIDTHS)
     family = options.trainable_problem(task, moduli[0], model, activation, widths[0], 1, weight_decay, learning_rate)
     with options.bad_input():
@@ -52,8 +72,8 @@ def calibrate(
         return
     table(
         f"calibration {found.name}",
-        ["symbols", "width", *CONSTANTS, "runs", "not converged"],
-        [[cell.n_symbols, cell.width, *cell.constants, cell.n_runs, cell.n_unconverged] for cell in found.cells],
+        ["symbols", "width", "D_crit implied", "e_gen", "β", "b", "runs", "not converged"],
+        [_row(cell) for cell in found.cells],
     )
     for line in found.omitted:
         say(f"no measurement: {line}")

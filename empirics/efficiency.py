@@ -120,9 +120,12 @@ def slope_of_log_efficiency(outcomes: Sequence[Outcome], *, seed: int = 0) -> tu
     return slope(outcomes), np.array([slope(_resample(outcomes, rng)) for _ in range(RESAMPLES)])
 
 
-def _fit(memorizing: Sequence[Outcome], generalizing: Sequence[Outcome], n_pairs: int) -> Competition:
+def _fit(memorizing: Sequence[Outcome], generalizing: Sequence[Outcome], n_pairs: int) -> Competition | None:
+    """The laws through those runs; None where the memorizing efficiency does not fall."""
     size = np.log([o.config.n_train for o in memorizing])
     intercept, slope = _line(size, np.log([o.efficiency for o in memorizing]))
+    if slope >= 0:
+        return None
     law = MemorizingLaw(amplitude=math.exp(intercept), exponent=-slope)
     # At all pairs nothing is unseen: a run there has no deficits.
     unseen = [o for o in memorizing if o.config.n_train < n_pairs]
@@ -198,18 +201,22 @@ def fit_competition(
             return (
                 f"only {len(runs)} runs on {name} converged and fit their training set, {FEWEST} over two sizes needed"
             )
+    if any(o.deficits[1] <= 0 or o.deficits[2] <= o.deficits[0] for o in mem if o.config.n_train < problem.n_pairs):
+        return "runs on random labels leave too few unseen pairs to tell how wrong a memorizing network is on them"
     best = _fit(mem, gen, problem.n_pairs)
+    if best is None:
+        return "efficiency on random labels does not fall with their number, so no transition follows from it"
     if not MIXING_BOUNDS[0] * 1.01 < best.mixing < MIXING_BOUNDS[1] * 0.99:
         return (
             f"the mixture is not identified: mixing {best.mixing:.1f} ran to the end of its range, because the real "
             "task is learned hardly better than random labels at every size"
         )
     rng = np.random.default_rng(seed)
-    draws = [_fit(_resample(mem, rng), _resample(gen, rng), problem.n_pairs) for _ in range(resamples)]
+    draws = (_fit(_resample(mem, rng), _resample(gen, rng), problem.n_pairs) for _ in range(resamples))
     return CompetitionFit(
         problem=problem,
         competition=best,
-        draws=tuple(draws),
+        draws=tuple(draw for draw in draws if draw is not None),
         n_runs=len(mem) + len(gen),
         n_unconverged=mem_unconverged + gen_unconverged,
         n_unfitted=mem_unfitted + gen_unfitted,

@@ -52,6 +52,12 @@ def _ends(lines: Mapping[Activation, CapacityLine]) -> tuple[float, float]:
     return ends
 
 
+def name_of(activation: Activation, line: CapacityLine) -> str:
+    """What the marks of an activation show, with the slope fitted to them: 1 where capacity is linear."""
+    half = half_width(line.slope_error, freedom=line.n_sizes - 2)
+    return rf"{activation}, measured: $\propto N^{{\,{line.slope:.2f}\pm{half:.2f}}}$"
+
+
 def draw_points(ax: Axes, activation: Activation, line: CapacityLine, scale: float | None = None) -> None:
     """Measured capacities with intervals [examples], or with ``scale`` bits a label as [bits/parameter]."""
     n_params, estimate, low, high = np.array(line.points).T
@@ -62,7 +68,7 @@ def draw_points(ax: Axes, activation: Activation, line: CapacityLine, scale: flo
         yerr=[(estimate - low) * factor, (high - estimate) * factor],
         fmt=style.ACTIVATION_MARKER[activation],
         color=style.ACTIVATION_COLOUR[activation],
-        label=f"{activation}, measured",
+        label=name_of(activation, line),
         elinewidth=1.0,
         zorder=3,
     )
@@ -78,7 +84,7 @@ def draw_capacity(ax: Axes, lines: Mapping[Activation, CapacityLine]) -> None:
         half, colour = _half(line), style.ACTIVATION_COLOUR[activation]
         low, high = (n_params * max(0.0, bits) * slope for bits in (line.bits - half, line.bits + half))
         ax.fill_between(n_params, low, high, color=colour, alpha=style.SHADE, linewidth=0)
-        law = f"{activation}, $D=cN/\\log_2C$ at $c={line.bits:.2f}$"
+        law = f"{activation}, $cN/\\log_2C$ at $c={line.bits:.2f}$"
         ax.plot(n_params, n_params * line.bits * slope, color=colour, label=law)
         draw_points(ax, activation, line)
     # Models with as many classes share their reference lines.
@@ -136,9 +142,9 @@ SPEC = FigureSpec(
     title="Random labels that a model memorizes, over its number of parameters",
     caption=(
         "Left: random labels memorized by overloaded models, lucky guesses taken off. Right: the same in bits per "
-        f"parameter. Lines: the mean over sizes; shading and error bars: {LEVEL:.0%} intervals. Grey: values "
-        "published for language models. Sizes that all available random labels do not overload have no measured "
-        "capacity and no mark."
+        "parameter. Lines: the mean of that over sizes; exponents in the legend: fitted freely, 1 where capacity is "
+        f"linear. Shading, error bars and ±: {LEVEL:.0%} intervals. Grey: values published for language models. Sizes "
+        "that all available random labels do not overload have no measured capacity and no mark."
     ),
     draw=draw,
 )

@@ -59,7 +59,8 @@ def place_labels(
         trial.remove()
         boxes = np.array([_box_at(ax, point, place, size.width, size.height) for place in PLACES])
         outside = size.width * size.height - _overlaps(boxes, inside)
-        best = int(np.argmin(_overlaps(boxes, obstacles) + 3 * outside))
+        # Rounded, so that among free places the nearest wins.
+        best = int(np.argmin(np.round(_overlaps(boxes, obstacles) + 3 * outside, 3)))
         dx, dy, ha, va = PLACES[best]
         leader = {"arrowstyle": "-", "color": style.GREY, "linewidth": 0.4, "shrinkB": 3}
         placed.append(

@@ -1,5 +1,5 @@
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -149,10 +149,14 @@ def test_too_few_runs_give_a_reason() -> None:
     assert isinstance(fit_competition(PROBLEM, memorizing[:FEWEST], generalizing[:FEWEST]), CompetitionFit)
 
 
-def test_a_task_learned_like_random_labels_gives_a_reason() -> None:
+@pytest.mark.parametrize("excess", [lambda size: 1.02, lambda size: max(1.0, (size / 800) ** 0.7)])
+def test_a_task_learned_hardly_better_than_random_labels_gives_a_reason(excess: Callable[[int], float]) -> None:
     memorizing, generalizing = observed(noise=0.0)
     law = competition_of(PROBLEM).memorizing
-    rote = [replace(o, efficiency=math.exp(law.log_efficiency(math.log(o.config.n_train)))) for o in generalizing]
+    rote = [
+        replace(o, efficiency=excess(o.config.n_train) * math.exp(law.log_efficiency(math.log(o.config.n_train))))
+        for o in generalizing
+    ]
     reason = fit_competition(PROBLEM, memorizing, rote)
     assert isinstance(reason, str)
     assert "not identified" in reason
@@ -163,7 +167,26 @@ def test_memorizing_that_does_not_get_harder_gives_a_reason() -> None:
     rising = [replace(o, efficiency=1e-6 * o.config.n_train) for o in memorizing]
     reason = fit_competition(PROBLEM, rising, generalizing)
     assert isinstance(reason, str)
-    assert "random labels" in reason
+    assert "does not fall" in reason
+
+
+def test_resampled_runs_that_show_no_fall_give_no_laws() -> None:
+    memorizing, generalizing = observed(noise=0.0)
+    # A fall that is lost in the noise between runs.
+    rng = np.random.default_rng(1)
+    unclear = [
+        replace(o, efficiency=1e-4 * o.config.n_train**-0.05 * math.exp(0.1 * rng.standard_normal()))
+        for o in memorizing
+    ]
+    assert 0 < len(fitted(unclear, generalizing).draws) < 100
+
+
+@pytest.mark.parametrize("deficits", [(-0.2, -0.1, 0.4), (0.3, 0.3, 0.3)])
+def test_deficits_without_a_logarithm_give_a_reason(deficits: tuple[float, float, float]) -> None:
+    memorizing, generalizing = observed()
+    reason = fit_competition(PROBLEM, [replace(memorizing[0], deficits=deficits), *memorizing[1:]], generalizing)
+    assert isinstance(reason, str)
+    assert "unseen" in reason
 
 
 def test_the_generalizing_efficiency_is_measured_with_its_interval() -> None:

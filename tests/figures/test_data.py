@@ -19,6 +19,7 @@ from dcrit.empirics.claims.claim import Evidence
 from dcrit.empirics.critical_size import sizes_and_accuracies
 from dcrit.empirics.efficiency import CompetitionFit, usable
 from dcrit.figures import accuracies, capacity, critical_sizes, dynamics, efficiencies, style
+from dcrit.figures.labels import PLACES, boxes_of, place_labels
 from dcrit.theory.estimates import Interval
 from dcrit.theory.problem import Problem
 from tests.figures.synthetic import BITS, capacity_line, dynamics_evidence, with_lost_runs, without_fit
@@ -99,6 +100,14 @@ def test_every_problem_is_labelled_by_what_tells_it_apart() -> None:
     assert critical_sizes.names(moduli) == (["23/16", "23/32", "29/16"], "labels: $p$/$H$")
     tasks = [*widths, Problem(task="sub", width=16)]
     assert critical_sizes.names(tasks) == (["add/16", "add/32", "sub/16"], "labels: task/$H$")
+
+
+def test_a_label_with_room_sits_beside_its_point() -> None:
+    ax = panel()
+    ax.plot([0, 1], [0, 1], linestyle="")
+    (label,) = place_labels(ax, [((0.5, 0.5), "H = 48")], boxes_of(ax, [(0.5, 0.5)], 6))
+    assert label.xyann == PLACES[0][:2]
+    assert label.arrow_patch is None
 
 
 def test_every_run_is_drawn_and_only_those_fitted_to_are_filled(evidence: Evidence) -> None:
@@ -204,7 +213,7 @@ def test_capacities_carry_their_intervals_and_the_line(activation: Any) -> None:
     measured = capacity_line(activation)
     ax = panel()
     capacity.draw_capacity(ax, {activation: measured})
-    bar = errorbar(ax, f"{activation}, measured")
+    bar = errorbar(ax, capacity.name_of(activation, measured))
     assert_allclose(point_of(bar), [(n_params, estimate) for n_params, estimate, _, _ in measured.points])
     assert_allclose(ends_of(bar, 1), [(low, high) for _, _, low, high in measured.points])
     n_params = next(one for one in ax.lines if "log_2" in str(one.get_label())).get_xdata()
@@ -219,7 +228,7 @@ def test_bits_per_parameter_are_the_capacities_over_the_sizes() -> None:
     assert capacity.bits_per_label(measured) == pytest.approx(math.log2(31))
     ax = panel()
     capacity.draw_bits(ax, {"square": measured})
-    drawn = point_of(errorbar(ax, "square, measured"))
+    drawn = point_of(errorbar(ax, capacity.name_of("square", measured)))
     assert drawn[:, 1].mean() == pytest.approx(measured.bits)
     levels = [float(np.asarray(one.get_ydata())[0]) for one in ax.lines if len(np.asarray(one.get_xdata())) == 2]
     assert_allclose(levels, [measured.bits, *PUBLISHED.values()])
