@@ -337,7 +337,7 @@ def _configs(frame: pl.DataFrame) -> Iterator[RunConfig | None]:
     for address, text in frame.select("address", "config").iter_rows():
         config = None
         # Protocols and fields come and go: what this version would write otherwise, it never asks for.
-        with contextlib.suppress(ValueError, TypeError, KeyError):
+        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
             config = RunConfig.from_dict(json.loads(text))
         yield config if config is not None and config.address == address else None
 

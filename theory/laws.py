@@ -115,5 +115,5 @@ def capacity(bits_per_parameter: float, n_params: ArrayLike, n_classes: int) -> 
 
 
 def bits_per_parameter(capacity: ArrayLike, n_params: float, n_classes: int) -> FloatArray:
-    """C = D_mem·log2(C)/N [bits/parameter], the inverse of :func:`capacity`."""
+    """Bits per parameter, c = D_mem·log2(C)/N [bits/parameter], the inverse of :func:`capacity`."""
     return np.asarray(capacity, dtype=np.float64) * math.log2(n_classes) / n_params

@@ -95,7 +95,10 @@ def test_the_interval_of_the_implied_size_covers_the_truth() -> None:
     truth, covered = half_accuracy_size(problem), 0
     for experiment in range(n_experiments):
         memorizing, generalizing = observed(problem, seeds=2, first_seed=1000 * experiment)
-        interval = implied_critical_size(fitted(memorizing, generalizing, problem)).interval
+        found = fit_competition(problem, memorizing, generalizing, resamples=40)
+        assert isinstance(found, CompetitionFit)
+        assert len(found.draws) == 40
+        interval = implied_critical_size(found).interval
         assert interval is not None
         covered += truth in interval
     low, high = binom.interval(0.999, n_experiments, LEVEL)
@@ -175,10 +178,11 @@ def test_resampled_runs_that_show_no_fall_give_no_laws() -> None:
     # A fall that is lost in the noise between runs.
     rng = np.random.default_rng(1)
     unclear = [
-        replace(o, efficiency=1e-4 * o.config.n_train**-0.05 * math.exp(0.1 * rng.standard_normal()))
+        replace(o, efficiency=1e-5 * o.config.n_train**-0.03 * math.exp(0.1 * rng.standard_normal()))
         for o in memorizing
     ]
-    assert 0 < len(fitted(unclear, generalizing).draws) < 100
+    flat = [replace(o, efficiency=1.4e-4) for o in generalizing]
+    assert 0 < len(fitted(unclear, flat).draws) < 100
 
 
 @pytest.mark.parametrize("deficits", [(-0.2, -0.1, 0.4), (0.3, 0.3, 0.3)])

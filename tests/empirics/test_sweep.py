@@ -281,7 +281,7 @@ class ThreadWorker(threading.Thread):
     exitcode = None
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(target=sweep._work, args=(connection,))
+        super().__init__(target=sweep._work, args=(connection,), daemon=True)
 
     def terminate(self) -> None:
         pass
