@@ -46,14 +46,18 @@ def span(low: float | None, high: float | None) -> str:
     return "–" if low is None or high is None else f"{number(low)} – {number(high)}"
 
 
+#: Width of tables where stdout is not a terminal [characters].
+FILE_WIDTH = 140
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table on stdout."""
+    """Print a table on stdout; words are kept whole where the terminal has room for them."""
     grid = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
         grid.add_column(column, overflow="fold")
     for row in rows:
         grid.add_row(*(number(cell) for cell in row))
-    Console().print(grid)
+    Console(width=None if sys.stdout.isatty() else FILE_WIDTH).print(grid)
 
 
 def say(text: str) -> None:

@@ -64,7 +64,7 @@ def validate(
     colours = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
     table(
         f"verdicts of suite {chosen.name}",
-        ["claim", "predicted", "measured", "90% interval", "verdict", "why", "runs", "not converged"],
+        ["claim", "predicted", "measured", "90% interval", "verdict", "runs", "not converged"],
         [
             [
                 one.id,
@@ -72,13 +72,14 @@ def validate(
                 verdict.measured,
                 span(*((None, None) if verdict.interval is None else (verdict.interval.low, verdict.interval.high))),
                 f"[{colours[verdict.verdict]}]{verdict.verdict}[/]",
-                verdict.reason,
                 verdict.n_runs,
                 verdict.n_unconverged,
             ]
             for one, verdict in verdicts
         ],
     )
+    for one, verdict in verdicts:
+        say(f"{one.id}: {verdict.reason}")
     say(f"{number(document['seconds'])} seconds; report {out / 'report.json'}")
     say(f"{len(pictures)} pictures in {out / 'figures'}")
 

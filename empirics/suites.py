@@ -20,7 +20,7 @@ from dcrit.theory.crossing import Crossing
 from dcrit.theory.estimates import Prediction
 from dcrit.theory.laws import capacity
 from dcrit.theory.mixture import Competition
-from dcrit.theory.prediction import predict_critical_size, size_prediction
+from dcrit.theory.prediction import CriticalSizePrediction, predict_critical_size, size_prediction
 from dcrit.theory.problem import Activation, Problem
 from dcrit.theory.regimes import Dynamics
 
@@ -62,10 +62,10 @@ QUICK = Suite(
     problems=tuple(
         Problem(task="add", modulus=31, activation=activation, width=width)
         for activation in ("square", "relu")
-        for width in (48, 96)
+        for width in (32, 64)
     ),
     claims=tuple(CLAIMS.values()),
-    seeds=2,
+    seeds=3,
     precision=0.05,
     max_runs=36,
     dynamics_seeds=4,
@@ -133,13 +133,13 @@ def gather(suite: Suite, run: Runner, calibrations: Sequence[Calibration]) -> Ev
             transition=transition,
             critical_size=measure_critical_size(transition),
             implied=implied_critical_size(fit),
-            a_priori=prediction,
+            a_priori=None if prediction is None else prediction.critical_size,
         )
         for problem, memory, general, fit, transition, prediction in zip(
             suite.problems, memorizing, generalizing, fits, transitions, predictions, strict=True
         )
     ]
-    return Evidence(problems=entries, capacities=lines, dynamics=_dynamics(suite, fits, lines, run))
+    return Evidence(problems=entries, capacities=lines, dynamics=_dynamics(suite, predictions, fits, lines, run))
 
 
 def judge(suite: Suite, evidence: Evidence) -> list[tuple[Claim, Verdict]]:
@@ -170,9 +170,9 @@ def implied_critical_size(fit: CompetitionFit | str) -> Prediction:
     return size_prediction("critical_size", fit.competition, draws)
 
 
-def _a_priori(problem: Problem, calibrations: Sequence[Calibration]) -> Prediction | None:
+def _a_priori(problem: Problem, calibrations: Sequence[Calibration]) -> CriticalSizePrediction | None:
     calibration = calibration_for(problem, calibrations)
-    return None if calibration is None else predict_critical_size(problem, calibration).critical_size
+    return None if calibration is None else predict_critical_size(problem, calibration)
 
 
 def _run_blocks(run: Runner, blocks: Sequence[Sequence[RunConfig]], *, stage: str) -> list[list[Outcome]]:
@@ -213,15 +213,19 @@ def _points(problem: Problem, competition: Competition, bits: float) -> Iterator
 
 def _dynamics(
     suite: Suite,
+    predictions: Sequence[CriticalSizePrediction | None],
     fits: Sequence[CompetitionFit | str],
     lines: dict[Activation, CapacityLine | str],
     run: Runner,
 ) -> list[DynamicsEvidence]:
     points: list[_Point] = []
-    for problem, fit in zip(suite.problems, fits, strict=True):
+    for problem, prediction, fit in zip(suite.problems, predictions, fits, strict=True):
         line = lines[problem.activation]
-        if isinstance(fit, CompetitionFit) and isinstance(line, CapacityLine):
-            points += [point for point in _points(problem, fit.competition, line.bits) if point not in points]
+        measured = fit.competition if isinstance(fit, CompetitionFit) else None
+        # The curves known before training, where there are any; else those measured in this suite.
+        competition = measured if prediction is None else prediction.competition
+        if competition is not None and isinstance(line, CapacityLine):
+            points += [point for point in _points(problem, competition, line.bits) if point not in points]
     blocks = [
         [RunConfig(problem=point.problem, n_train=point.n_train, seed=seed) for seed in range(suite.dynamics_seeds)]
         for point in points
