@@ -38,7 +38,7 @@ def verdicts(report: dict[str, Any]) -> str:
         span = "–" if interval is None else f"{number(interval[0])} – {number(interval[1])}"
         lines.append(
             f"| `{claim['id']}` | {number(claim['predicted'])} | {number(claim['measured'])} | {span} "
-            f"| {claim['verdict']}: {claim['reason']} |"
+            f"| {claim['verdict']}: {claim['reason'].replace('|', chr(92) + '|')} |"
         )
     lines += [
         "",

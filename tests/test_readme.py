@@ -1,0 +1,44 @@
+"""The README holds what the committed report says, and its commands exist."""
+
+import json
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dcrit.cli.app import app
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_tables_are_those_of_the_committed_report() -> None:
+    remade = runpy.run_path(str(ROOT / "docs" / "remake.py"))["remade"]
+    report = json.loads((ROOT / "docs" / "results" / "quick.json").read_text(encoding="utf-8"))
+    assert remade(README, report) == README
+    report["claims"][0]["measured"] = 123.0
+    assert remade(README, report) != README
+
+
+def test_pictures_and_links_lead_somewhere() -> None:
+    targets = [t for t in re.findall(r"\]\(([^)]+)\)", README) if not t.startswith("http")]
+    assert len(targets) > 10
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+@pytest.mark.parametrize("line", re.findall(r"^\| `(dcrit [^`]+)`", README, flags=re.MULTILINE))
+def test_commands_are_accepted(line: str) -> None:
+    words = line.split()[1:]
+    options = [word for word in words if word.startswith("--")]
+    command = []
+    for word in words:
+        if word.startswith("--"):
+            break
+        command.append(word)
+    if command[0] == "figure":
+        command = command[:1]
+    help_page = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"})
+    assert help_page.exit_code == 0
+    assert [option for option in options if option not in help_page.output] == []
