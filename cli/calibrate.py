@@ -42,10 +42,18 @@ def calibrate(
     weight_decay: options.WeightDecay = 1.0,
     learning_rate: options.LearningRate = 1e-2,
     modulus: Annotated[
-        list[int] | None, typer.Option(help="Modulus of a cell, repeatable; default 17 19 23 29.")
+        list[int] | None,
+        typer.Option(
+            parser=options.integer, metavar="INTEGER", help="Modulus of a cell, repeatable; default 17 19 23 29."
+        ),
     ] = None,
     width: Annotated[
-        list[int] | None, typer.Option(help="Width of a cell, repeatable; default 16 24 32 48 64 96 128.")
+        list[int] | None,
+        typer.Option(
+            parser=options.integer,
+            metavar="INTEGER",
+            help="Width of a cell, repeatable; default 16 24 32 48 64 96 128.",
+        ),
     ] = None,
     seeds: options.Seeds = 3,
     store: options.StoreFolder = options.DEFAULT_STORE,
@@ -59,6 +67,7 @@ def calibrate(
     """
     from dcrit.empirics.calibrate import MODULI, WIDTHS, CalibrationDesign
     from dcrit.empirics.calibrate import calibrate as measure
+
     moduli, widths = tuple(modulus or MODULI), tuple(width or WIDTHS)
     family = options.trainable_problem(task, moduli[0], model, activation, widths[0], 1, weight_decay, learning_rate)
     with options.bad_input():

@@ -68,8 +68,13 @@ def critical_size(
     depth: options.Depth = 1,
     weight_decay: options.WeightDecay = 1.0,
     learning_rate: options.LearningRate = 1e-2,
-    precision: Annotated[float, typer.Option(help="Relative half width of the interval to reach.")] = 0.05,
-    max_runs: Annotated[int, typer.Option(help="Runs at which to stop all the same.")] = 60,
+    precision: Annotated[
+        float,
+        typer.Option(parser=options.decimal, metavar="NUMBER", help="Relative half width of the interval to reach."),
+    ] = 0.05,
+    max_runs: Annotated[
+        int, typer.Option(parser=options.integer, metavar="INTEGER", help="Runs at which to stop all the same.")
+    ] = 60,
     store: options.StoreFolder = options.DEFAULT_STORE,
     workers: options.Workers = 0,
     as_json: options.Json = False,

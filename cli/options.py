@@ -28,21 +28,58 @@ class ActivationChoice(StrEnum):
     square = "square"
 
 
+def integer(text: str) -> int:
+    """An integer from the command line.
+
+    Raises:
+        typer.BadParameter: It is none; the message names the value.
+    """
+    try:
+        return int(str(text))
+    except ValueError as error:
+        raise typer.BadParameter(f"must be an integer, got '{text}'") from error
+
+
+def decimal(text: str) -> float:
+    """A number from the command line.
+
+    Raises:
+        typer.BadParameter: It is none; the message names the value.
+    """
+    try:
+        return float(str(text))
+    except ValueError as error:
+        raise typer.BadParameter(f"must be a number, got '{text}'") from error
+
+
 Task = Annotated[str, typer.Option(help=f"What is learned: {', '.join(TASKS)}.", rich_help_panel="Problem")]
-Modulus = Annotated[int, typer.Option(help="p, modulus of the arithmetic.", rich_help_panel="Problem")]
+Modulus = Annotated[
+    int,
+    typer.Option(parser=integer, metavar="INTEGER", help="p, modulus of the arithmetic.", rich_help_panel="Problem"),
+]
 Model = Annotated[ModelChoice, typer.Option(help="Model family.", rich_help_panel="Problem")]
 Activation = Annotated[ActivationChoice, typer.Option(help="σ of the hidden layer.", rich_help_panel="Problem")]
-Width = Annotated[int, typer.Option(help="H, hidden units.", rich_help_panel="Problem")]
-Depth = Annotated[int, typer.Option(help="Layers; 1 for the pair-MLP.", rich_help_panel="Problem")]
-WeightDecay = Annotated[float, typer.Option(help="λ, decoupled weight decay.", rich_help_panel="Problem")]
-LearningRate = Annotated[float, typer.Option(help="η, step size.", rich_help_panel="Problem")]
+Width = Annotated[
+    int, typer.Option(parser=integer, metavar="INTEGER", help="H, hidden units.", rich_help_panel="Problem")
+]
+Depth = Annotated[
+    int, typer.Option(parser=integer, metavar="INTEGER", help="Layers; 1 for the pair-MLP.", rich_help_panel="Problem")
+]
+WeightDecay = Annotated[
+    float, typer.Option(parser=decimal, metavar="NUMBER", help="λ, decoupled weight decay.", rich_help_panel="Problem")
+]
+LearningRate = Annotated[
+    float, typer.Option(parser=decimal, metavar="NUMBER", help="η, step size.", rich_help_panel="Problem")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 StoreFolder = Annotated[
     Path, typer.Option("--store", help="Folder in which runs are kept; what is there is not run again.")
 ]
-Workers = Annotated[int, typer.Option(help="Processes that train; 0 for one per core.")]
-Seeds = Annotated[int, typer.Option(help="Runs per training-set size.")]
-Level = Annotated[float, typer.Option(help="Probability content of the intervals.")]
+Workers = Annotated[
+    int, typer.Option(parser=integer, metavar="INTEGER", help="Processes that train; 0 for one per core.")
+]
+Seeds = Annotated[int, typer.Option(parser=integer, metavar="INTEGER", help="Runs per training-set size.")]
+Level = Annotated[float, typer.Option(parser=decimal, metavar="NUMBER", help="Probability content of the intervals.")]
 
 DEFAULT_STORE = Path("dcrit-runs")
 

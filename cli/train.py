@@ -28,7 +28,10 @@ class DeviceChoice(StrEnum):
 
 
 def train(
-    n_train: Annotated[list[int], typer.Option(help="Training-set size; may be given several times.")],
+    n_train: Annotated[
+        list[int],
+        typer.Option(parser=options.integer, metavar="INTEGER", help="Training-set size; may be given several times."),
+    ],
     task: options.Task = "add",
     modulus: options.Modulus = 23,
     model: options.Model = options.ModelChoice.mlp,
@@ -38,7 +41,9 @@ def train(
     weight_decay: options.WeightDecay = 1.0,
     learning_rate: options.LearningRate = 1e-2,
     seeds: options.Seeds = 3,
-    steps: Annotated[int, typer.Option(help="Horizon; 0 for the protocol's 40/(ηλ).")] = 0,
+    steps: Annotated[
+        int, typer.Option(parser=options.integer, metavar="INTEGER", help="Horizon; 0 for the protocol's 40/(ηλ).")
+    ] = 0,
     precision: Annotated[PrecisionChoice, typer.Option(help="Floating-point type.")] = PrecisionChoice.float32,
     device: Annotated[DeviceChoice, typer.Option(help="Where to train.")] = DeviceChoice.auto,
     store: options.StoreFolder = options.DEFAULT_STORE,
