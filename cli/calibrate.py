@@ -67,14 +67,21 @@ def calibrate(
     """
     from dcrit.empirics.calibrate import MODULI, WIDTHS, CalibrationDesign
     from dcrit.empirics.calibrate import calibrate as measure
+    from dcrit.theory.problem import check_integer
 
     moduli, widths = tuple(modulus or MODULI), tuple(width or WIDTHS)
     family = options.trainable_problem(task, moduli[0], model, activation, widths[0], 1, weight_decay, learning_rate)
     with options.bad_input():
         design = CalibrationDesign(family=family, moduli=moduli, widths=widths, seeds=seeds)
+        check_integer("workers", workers, 0)
         check_writable_file(out)
-    with training(store, workers) as run, options.bad_input():
-        found = measure(design, run)
+    with training(store, workers) as run:
+        try:
+            found = measure(design, run)
+        except ValueError as error:
+            raise RuntimeError(
+                f"the runs do not make a calibration: {error}; try more moduli, widths or seeds"
+            ) from error
     out.write_text(found.to_json(), encoding="utf-8")
     if as_json:
         print_json({"calibration": str(out), "cells": len(found.cells), "omitted": list(found.omitted)})

@@ -34,7 +34,7 @@ def figure(
             table("figures", ["name", "shows"], [[spec.name, spec.title] for spec in FIGURES.values()])
         return
     if name not in FIGURES:
-        raise typer.BadParameter(f"NAME must be one of {', '.join(FIGURES)}, got {name!r}")
+        raise typer.BadParameter(f"NAME must be one of {', '.join(FIGURES)}, got {name or 'nothing'}")
     from dcrit.cli.pictures import save
     from dcrit.cli.validate import check_writable_folder
     from dcrit.empirics.store import Store

@@ -68,7 +68,7 @@ def critical_size(
     depth: options.Depth = 1,
     weight_decay: options.WeightDecay = 1.0,
     learning_rate: options.LearningRate = 1e-2,
-    precision: Annotated[
+    tolerance: Annotated[
         float,
         typer.Option(parser=options.decimal, metavar="NUMBER", help="Relative half width of the interval to reach."),
     ] = 0.05,
@@ -88,7 +88,7 @@ def critical_size(
 
     problem = options.trainable_problem(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
-        design = CriticalSizeDesign(problem=problem, precision=precision, max_runs=max_runs)
+        design = CriticalSizeDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
     with training(store, workers) as run:
         outcomes = measure_transitions([design], run)[0]
     _show(problem, measure_critical_size(outcomes), as_document=as_json, transition_width=transition_width(outcomes))

@@ -81,6 +81,14 @@ Workers = Annotated[
 Seeds = Annotated[int, typer.Option(parser=integer, metavar="INTEGER", help="Runs per training-set size.")]
 Level = Annotated[float, typer.Option(parser=decimal, metavar="NUMBER", help="Probability content of the intervals.")]
 
+#: Fields of the library that options are named after.
+OPTION_FIELDS = frozenset(
+    {"task", "modulus", "model", "activation", "width", "depth", "weight_decay", "learning_rate", "n_train", "seeds"}
+    | {"steps", "precision", "device", "store", "workers", "out", "level", "calibration", "claim", "tolerance"}
+    | {"max_runs"}
+)
+
+
 DEFAULT_STORE = Path("dcrit-runs")
 
 
@@ -95,8 +103,8 @@ def bad_input() -> Iterator[None]:
     except ValueError as error:
         message = str(error)
         field, _, rest = message.partition(" ")
-        known = field.replace("_", "").isalpha() and field.islower()
-        raise typer.BadParameter(f"--{field.replace('_', '-')} {rest}" if known else message) from error
+        named = field in OPTION_FIELDS
+        raise typer.BadParameter(f"--{field.replace('_', '-')} {rest}" if named else message) from error
 
 
 def problem_from(

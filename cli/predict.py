@@ -42,6 +42,8 @@ def critical_size(
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
+        if problem.definition.rule is None:
+            raise ValueError(f"task must have a rule to find, got '{task}': on random labels nothing generalizes")
         if not 0 < level < 1:
             raise ValueError(f"level must be between 0 and 1, got {level}")
         if calibration is None:
@@ -55,6 +57,7 @@ def critical_size(
             chosen = load_calibration(calibration)
         found = predict_critical_size(problem, chosen, level=level)
 
+    efficiency = found.generalizing_efficiency
     sizes = (found.critical_size, found.onset, found.completion, found.crossing, found.capacity)
     if as_json:
         document: dict[str, Any] = {
@@ -79,18 +82,26 @@ def critical_size(
             "test accuracy passes 1/2: D_crit",
             "test accuracy passes 1/10: semi-grokking begins",
             "test accuracy passes 9/10: semi-grokking ends",
-            "both circuits equally efficient",
+            "both circuits equally efficient: D_cross",
             "random labels that can be memorized: D_mem",
         )
         rows = [
             (meaning, size.value, span(*(_pair(size.interval) or (None, None))), size.reason)
             for meaning, size in zip(meanings, sizes, strict=True)
         ]
+        rows.append(
+            (
+                "e_gen [nats per norm^κ]",
+                efficiency.value,
+                span(*(_pair(efficiency.interval) or (None, None))),
+                efficiency.reason,
+            )
+        )
         title = (
             f"{task} mod {modulus}, {problem.activation} pair-MLP, width {width} "
             f"({problem.n_params} parameters, {problem.n_pairs} pairs)"
         )
-        table(title, ["where", "examples", f"{level:.0%} interval", "note"], rows)
+        table(title, ["where", "value", f"{level:.0%} interval", "note"], rows)
         say(f"calibration: {found.calibration}")
         if found.critical_size.extrapolated:
             say("extrapolated: the question lies outside the calibrated sizes or optimizer, so intervals are widened")

@@ -11,7 +11,9 @@ from dcrit.cli import options
 from dcrit.cli.output import print_json, say, table
 
 if TYPE_CHECKING:
+    from dcrit.empirics.runs import Run
     from dcrit.empirics.store import Store
+    from dcrit.theory.problem import Problem
 
 app = typer.Typer(help="What a store of runs holds: list, verify, export.", no_args_is_help=True)
 
@@ -20,33 +22,28 @@ def _open(folder: Path) -> Store:
     from dcrit.empirics.store import Store
 
     if not folder.is_dir():
-        raise typer.BadParameter(f"--store must be a folder that holds runs, got {folder}")
+        raise typer.BadParameter(f"--store must be a folder that holds runs, got {folder}; 'dcrit train' makes one")
     return Store(folder)
 
 
 @app.command("list")
 def list_runs(store: options.StoreFolder = options.DEFAULT_STORE, as_json: options.Json = False) -> None:
-    """Runs by problem: sizes, seeds and endings."""
+    """Runs by problem and horizon: how many, at which sizes, with how many seeds, and how many diverged."""
     opened = _open(store)
-    groups: dict[tuple[object, ...], list[tuple[int, int, str]]] = {}
+    groups: dict[tuple[Problem, int], list[Run]] = {}
     for run in opened.runs():
-        problem = run.config.problem
-        key = (problem.task, problem.modulus, problem.activation, problem.width, problem.weight_decay)
-        groups.setdefault(key, []).append((run.config.n_train, run.config.seed, run.ending))
+        groups.setdefault((run.config.problem, run.config.horizon), []).append(run)
     inventory = opened.inventory()
     rows = [
         {
-            "task": key[0],
-            "modulus": key[1],
-            "activation": key[2],
-            "width": key[3],
-            "weight_decay": key[4],
+            **problem.to_dict(),
+            "steps": steps,
             "runs": len(found),
-            "smallest_n_train": min(size for size, _, _ in found),
-            "largest_n_train": max(size for size, _, _ in found),
-            "diverged": sum(ending == "diverged" for _, _, ending in found),
+            "n_train": f"{min(run.config.n_train for run in found)} – {max(run.config.n_train for run in found)}",
+            "seeds": len({run.config.seed for run in found}),
+            "diverged": sum(run.ending == "diverged" for run in found),
         }
-        for key, found in sorted(groups.items(), key=str)
+        for (problem, steps), found in sorted(groups.items(), key=lambda item: str(item[0]))
     ]
     if as_json:
         print_json({"store": str(store), "n_runs": inventory.n_runs, "n_bytes": inventory.n_bytes, "problems": rows})
@@ -86,14 +83,20 @@ def export(
         Path, typer.Option(help="File to write, .csv (one row an evaluation), or .parquet (one row a run).")
     ],
     store: options.StoreFolder = options.DEFAULT_STORE,
+    as_json: options.Json = False,
 ) -> None:
     """Write all curves as one table."""
     from dcrit.cli.training import check_writable_file
+    from dcrit.empirics.store import check_export_name
     from dcrit.empirics.store import export as write
 
     opened = _open(store)
     with options.bad_input():
+        check_export_name(out)
         check_writable_file(out)
         runs = list(opened.runs())
         write(runs, out)
-    say(f"{len(runs)} runs written to {out}")
+    if as_json:
+        print_json({"file": str(out), "n_runs": len(runs)})
+    else:
+        say(f"{len(runs)} runs written to {out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import Annotated
 
@@ -72,7 +73,8 @@ def train(
             {
                 "n_train": one.config.n_train,
                 "seed": one.config.seed,
-                "dynamics": dynamics_of(one),
+                # Without unseen pairs, or without numbers, there is nothing to name.
+                "dynamics": dynamics_of(one) if math.isfinite(outcome.test_accuracy) else None,
                 "train_accuracy": outcome.train_accuracy,
                 "test_accuracy": outcome.test_accuracy,
                 "margin": outcome.margin,

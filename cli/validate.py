@@ -24,7 +24,7 @@ class SuiteChoice(StrEnum):
 def validate(
     suite: Annotated[SuiteChoice, typer.Argument(help="Which suite: quick takes under five minutes on two cores.")],
     claim: Annotated[list[str] | None, typer.Option(help="Judge only this claim; may be given several times.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for report, figures and runs.")] = Path("validation"),
+    out: Annotated[Path, typer.Option(help="Folder for report, figures and runs.")] = Path("validation/quick"),
     store: Annotated[Path | None, typer.Option(help="Folder of the runs; default: runs/ in the output folder.")] = None,
     workers: options.Workers = 0,
     as_json: options.Json = False,
@@ -36,10 +36,12 @@ def validate(
     from dcrit.empirics.claims.claim import verdict_json
     from dcrit.empirics.suites import SUITES, gather, judge, select
     from dcrit.theory.calibration import shipped_calibrations
+    from dcrit.theory.problem import check_integer
 
     began = time.monotonic()
     with options.bad_input():
         chosen = select(SUITES[suite.value], tuple(claim or ()))
+        check_integer("workers", workers, 0)
         check_writable_folder(out)
     with training(store or out / "runs", workers) as run:
         evidence = gather(chosen, run, shipped_calibrations())

@@ -13,7 +13,7 @@ from dcrit.empirics.capacity import CapacityDesign, measure_capacity
 from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign, fit_competition
 from dcrit.empirics.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs import Runner
-from dcrit.theory.calibration import Calibration, Cell, constants_of
+from dcrit.theory.calibration import FEWEST_CELLS, Calibration, Cell, constants_of
 from dcrit.theory.laws import bits_per_parameter
 from dcrit.theory.problem import Problem, check_integer
 
@@ -41,7 +41,7 @@ class CalibrationDesign:
         seeds: Runs per size in a cell.
 
     Raises:
-        ValueError: A list is empty or holds a bad value.
+        ValueError: A list holds a bad value, or there are too few to fit the scaling laws to.
     """
 
     family: Problem
@@ -50,9 +50,17 @@ class CalibrationDesign:
     seeds: int = 3
 
     def __post_init__(self) -> None:
-        for name in ("moduli", "widths"):
-            if not getattr(self, name):
-                raise ValueError(f"{name} must hold at least one value, got none")
+        # The scaling laws have a slope in the modulus and a curvature in the width.
+        for name, values, fewest in (("modulus", self.moduli, 2), ("width", self.widths, 3)):
+            if len(set(values)) < fewest:
+                got = ", ".join(map(str, values)) or "none"
+                raise ValueError(f"{name} must be given at least {fewest} different values, got {got}")
+        n_cells = len(set(self.moduli)) * len(set(self.widths))
+        if n_cells < FEWEST_CELLS:
+            raise ValueError(
+                f"modulus and width must make at least {FEWEST_CELLS} cells together, got {len(set(self.moduli))} "
+                f"moduli by {len(set(self.widths))} widths"
+            )
         check_integer("seeds", self.seeds, 1)
         for problem in self.problems():
             problem.definition.check_modulus(problem.modulus)
@@ -95,9 +103,12 @@ class CapacityLine:
     def fit(cls, points: Sequence[tuple[Problem, Sequence[Outcome]]]) -> Self | str:
         """The line through the measured capacities, or why there is none."""
         measured = [(problem, measure_capacity(outcomes)) for problem, outcomes in points]
-        found = [(problem, m.estimate, m.n_runs) for problem, m in measured if m.estimate is not None]
+        # A network that decays to nothing memorizes nothing, which has no logarithm.
+        found = [
+            (problem, m.estimate, m.n_runs) for problem, m in measured if m.estimate is not None and m.estimate > 0
+        ]
         if len(found) < 3:
-            return f"only {len(found)} model sizes are overloaded by random labels, three needed"
+            return f"only {len(found)} model sizes are overloaded by random labels and memorize some, three needed"
         bits = np.array([float(bits_per_parameter(d, problem.n_params, problem.n_classes)) for problem, d, _ in found])
         x = np.log([problem.n_params for problem, _, _ in found])
         y = np.log([d for _, d, _ in found])
@@ -114,7 +125,7 @@ class CapacityLine:
             points=tuple(
                 (problem.n_params, m.estimate, m.interval.low, m.interval.high)
                 for problem, m in measured
-                if m.estimate is not None and m.interval is not None
+                if m.estimate is not None and m.estimate > 0 and m.interval is not None
             ),
         )
 

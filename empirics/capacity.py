@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import RunConfig
-from dcrit.theory.estimates import LEVEL, Measurement, interval_of
+from dcrit.theory.estimates import LEVEL, Interval, Measurement, half_width
 from dcrit.theory.problem import Problem, check_integer
 
 #: Sizes of the runs, as fractions of all pairs: the count must not depend on how many too many there are.
@@ -17,8 +18,6 @@ FRACTIONS = (0.8, 1.0)
 
 #: A model is overloaded where it fits less than this fraction of its training set.
 OVERLOADED = 0.9
-
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +63,13 @@ def memorized_count(outcome: Outcome) -> float:
     return outcome.config.n_train * (outcome.train_accuracy - chance) / (1.0 - chance)
 
 
-def measure_capacity(outcomes: Sequence[Outcome], *, level: float = LEVEL, seed: int = 0) -> Measurement:
-    """Capacity as the mean memorized count of overloaded runs, with a bootstrap interval.
+def measure_capacity(outcomes: Sequence[Outcome], *, level: float = LEVEL) -> Measurement:
+    """Capacity as the mean memorized count of overloaded runs, with Student's interval: they are few.
 
     Args:
         outcomes: Runs of one model on random labels. Accuracy settles long before the norm does, so
             only diverged runs are left out.
         level: Probability content of the interval.
-        seed: Of the resampling.
     """
     finite = [o for o in outcomes if np.isfinite(o.train_accuracy)]
     counts = np.array([memorized_count(o) for o in finite if o.train_accuracy < OVERLOADED])
@@ -87,11 +85,13 @@ def measure_capacity(outcomes: Sequence[Outcome], *, level: float = LEVEL, seed:
             n_unconverged=lost,
             reason=f"the model is not overloaded: it memorizes {most:.0f} random labels and no more exist",
         )
-    draws = np.random.default_rng(seed).choice(counts, size=(RESAMPLES, counts.size)).mean(axis=1)
+    mean = float(counts.mean())
+    half = half_width(float(counts.std(ddof=1)) / math.sqrt(counts.size), level=level, freedom=counts.size - 1)
     return Measurement(
         quantity="capacity",
-        estimate=float(counts.mean()),
-        interval=interval_of(draws, level),
+        # Where all is guessed, fewer than expected may be lucky.
+        estimate=max(0.0, mean),
+        interval=Interval(low=max(0.0, mean - half), high=max(0.0, mean + half), level=level),
         unit="examples",
         n_runs=int(counts.size),
         n_unconverged=lost,

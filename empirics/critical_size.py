@@ -138,9 +138,12 @@ def bootstrap_midpoints(n_train: FloatArray, accuracy: FloatArray, *, seed: int 
 class CriticalSizeDesign:
     """Which runs measure the critical size of one problem, decided round by round from those made.
 
+    Every run has a seed of its own: training sets of one seed are nested in D, and the bootstrap
+    takes runs as independent.
+
     Attributes:
         problem: What to measure.
-        precision: Half width of the 90 % interval to reach, relative.
+        tolerance: Half width of the 90 % interval to reach, relative.
         max_runs: Runs at which to stop all the same.
         first_seed: Seeds count up from here.
 
@@ -149,12 +152,12 @@ class CriticalSizeDesign:
     """
 
     problem: Problem
-    precision: float = 0.05
+    tolerance: float = 0.05
     max_runs: int = 60
     first_seed: int = 0
 
     def __post_init__(self) -> None:
-        check_positive("precision", self.precision)
+        check_positive("tolerance", self.tolerance)
         check_integer("max_runs", self.max_runs, 2 * len(COARSE_FRACTIONS))
         check_integer("first_seed", self.first_seed, 0)
 
@@ -162,7 +165,11 @@ class CriticalSizeDesign:
         """Runs to make next; none when the estimate is good enough or the budget is spent."""
         if not outcomes:
             sizes = sorted({self._size(fraction * self.problem.n_pairs) for fraction in COARSE_FRACTIONS})
-            return [self._config(size, self.first_seed + k) for size in sizes for k in range(COARSE_SEEDS)]
+            return [
+                self._config(size, self.first_seed + place * COARSE_SEEDS + k)
+                for place, size in enumerate(sizes)
+                for k in range(COARSE_SEEDS)
+            ]
         room = self.max_runs - len(outcomes)
         n_train, accuracy = sizes_and_accuracies(outcomes)
         if room <= 0 or not _is_bracketed(n_train, accuracy):
@@ -170,7 +177,7 @@ class CriticalSizeDesign:
         curve = _local_fit(n_train, accuracy)
         interval = interval_of(bootstrap_midpoints(n_train, accuracy))
         enough = len(outcomes) >= 2 * len(COARSE_FRACTIONS) + len(REFINE_WIDTHS) * REFINE_SEEDS
-        if enough and math.log(interval.high / interval.low) / 2 <= self.precision:
+        if enough and math.log(interval.high / interval.low) / 2 <= self.tolerance:
             return []
         used = max(o.config.seed for o in outcomes) + 1
         # A narrow transition may lie within one size, and a run made twice would count as two.

@@ -250,6 +250,16 @@ class Store:
             self._damaged[path] = Damage(path=path, reason=str(error))
 
 
+def check_export_name(path: Path) -> None:
+    """Refuse a file name of a kind that :func:`export` does not write.
+
+    Raises:
+        ValueError: The name does not end in ``.csv`` or ``.parquet``.
+    """
+    if path.suffix not in (".csv", ".parquet"):
+        raise ValueError(f"out must end in .csv or .parquet, got {path}")
+
+
 def export(runs: Sequence[Run], path: Path) -> None:
     """Write runs into one table for other programs, one row an evaluation.
 
@@ -260,8 +270,7 @@ def export(runs: Sequence[Run], path: Path) -> None:
     Raises:
         ValueError: The name ends otherwise, or the file cannot be written.
     """
-    if path.suffix not in (".csv", ".parquet"):
-        raise ValueError(f"out must end in .csv or .parquet, got {path}")
+    check_export_name(path)
     table = _table(runs)
     data = _parquet(table) if path.suffix == ".parquet" else table.write_csv().encode()
     try:

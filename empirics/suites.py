@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,11 +19,9 @@ from dcrit.empirics.runs import RunConfig, Runner
 from dcrit.theory.calibration import Calibration, calibration_for, constants_of
 from dcrit.theory.crossing import Crossing
 from dcrit.theory.estimates import Prediction
-from dcrit.theory.laws import capacity
-from dcrit.theory.mixture import Competition
 from dcrit.theory.prediction import CriticalSizePrediction, predict_critical_size, size_prediction
 from dcrit.theory.problem import Activation, Problem
-from dcrit.theory.regimes import Dynamics
+from dcrit.theory.regimes import DYNAMICS, Dynamics, dynamics_codes
 
 #: Width at which progression is looked for: small enough that all pairs overload it.
 OVERLOADED_WIDTH = 4
@@ -43,7 +42,7 @@ class Suite:
         problems: Configurations; moduli above those of the shipped calibration.
         claims: What is judged.
         seeds: Runs per size when efficiencies and capacities are measured.
-        precision: Relative half width to which critical sizes are measured.
+        tolerance: Relative half width to which critical sizes are measured.
         max_runs: Runs per critical size at most.
         dynamics_seeds: Runs per point of the four dynamics.
     """
@@ -52,7 +51,7 @@ class Suite:
     problems: tuple[Problem, ...]
     claims: tuple[Claim, ...]
     seeds: int
-    precision: float
+    tolerance: float
     max_runs: int
     dynamics_seeds: int
 
@@ -66,7 +65,7 @@ QUICK = Suite(
     ),
     claims=tuple(CLAIMS.values()),
     seeds=3,
-    precision=0.05,
+    tolerance=0.05,
     max_runs=36,
     dynamics_seeds=4,
 )
@@ -115,7 +114,7 @@ def gather(suite: Suite, run: Runner, calibrations: Sequence[Calibration]) -> Ev
     }
     transitions = measure_transitions(
         [
-            CriticalSizeDesign(problem=problem, precision=suite.precision, max_runs=suite.max_runs)
+            CriticalSizeDesign(problem=problem, tolerance=suite.tolerance, max_runs=suite.max_runs)
             for problem in suite.problems
         ],
         run,
@@ -139,7 +138,7 @@ def gather(suite: Suite, run: Runner, calibrations: Sequence[Calibration]) -> Ev
             suite.problems, memorizing, generalizing, fits, transitions, predictions, strict=True
         )
     ]
-    return Evidence(problems=entries, capacities=lines, dynamics=_dynamics(suite, predictions, fits, lines, run))
+    return Evidence(problems=entries, capacities=lines, dynamics=_dynamics(suite, predictions, run))
 
 
 def judge(suite: Suite, evidence: Evidence) -> list[tuple[Claim, Verdict]]:
@@ -192,40 +191,33 @@ class _Point:
     predicted: Dynamics
 
 
-def _points(problem: Problem, competition: Competition, bits: float) -> Iterator[_Point]:
-    """Where the two curves put each of the four dynamics."""
+def _points(prediction: CriticalSizePrediction) -> Iterator[_Point]:
+    """Sizes below, at and above the transition, and one beyond capacity, with what the two curves put there."""
+    problem, memorized = prediction.problem, prediction.capacity.value
+    if memorized is None:
+        return
     largest = MOST_PAIRS * problem.n_pairs
     small = replace(problem, width=OVERLOADED_WIDTH)
-    room = float(capacity(bits, small.n_params, small.n_classes))
+    room = memorized * small.n_params / problem.n_params
     if 2 * room <= largest:
         yield _Point(problem=small, n_train=round(2 * room), predicted="progression")
-    room = float(capacity(bits, problem.n_params, problem.n_classes))
-    onset, half, completion = (competition.size_at_accuracy(level) for level in (0.1, 0.5, 0.9))
-    if isinstance(onset, Crossing) and onset.n_train < room:
-        yield _Point(problem=problem, n_train=round(BELOW_ONSET * onset.n_train), predicted="ungrokking")
-    if isinstance(half, Crossing) and half.n_train < min(room, largest):
-        yield _Point(problem=problem, n_train=round(half.n_train), predicted="semi-grokking")
-    if isinstance(completion, Crossing):
-        beyond = ABOVE_COMPLETION * completion.n_train
-        if beyond < min(room, largest):
-            yield _Point(problem=problem, n_train=round(beyond), predicted="grokking")
+    onset, half, completion = (prediction.competition.size_at_accuracy(level) for level in (0.1, 0.5, 0.9))
+    if not (isinstance(onset, Crossing) and isinstance(half, Crossing)):
+        return
+    end = completion.n_train if isinstance(completion, Crossing) else math.inf
+    for size in (BELOW_ONSET * onset.n_train, half.n_train, ABOVE_COMPLETION * end):
+        if size <= largest:
+            code = int(dynamics_codes(round(size), memorized, onset.n_train, end))
+            yield _Point(problem=problem, n_train=round(size), predicted=DYNAMICS[code])
 
 
 def _dynamics(
-    suite: Suite,
-    predictions: Sequence[CriticalSizePrediction | None],
-    fits: Sequence[CompetitionFit | str],
-    lines: dict[Activation, CapacityLine | str],
-    run: Runner,
+    suite: Suite, predictions: Sequence[CriticalSizePrediction | None], run: Runner
 ) -> list[DynamicsEvidence]:
     points: list[_Point] = []
-    for problem, prediction, fit in zip(suite.problems, predictions, fits, strict=True):
-        line = lines[problem.activation]
-        measured = fit.competition if isinstance(fit, CompetitionFit) else None
-        # The curves known before training, where there are any; else those measured in this suite.
-        competition = measured if prediction is None else prediction.competition
-        if competition is not None and isinstance(line, CapacityLine):
-            points += [point for point in _points(problem, competition, line.bits) if point not in points]
+    for prediction in predictions:
+        if prediction is not None:
+            points += [point for point in _points(prediction) if point not in points]
     blocks = [
         [RunConfig(problem=point.problem, n_train=point.n_train, seed=seed) for seed in range(suite.dynamics_seeds)]
         for point in points

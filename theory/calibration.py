@@ -162,6 +162,14 @@ def _features(n_symbols: int, width: int) -> FloatArray:
     return np.array([1.0, s, h, h * h, s * h])
 
 
+#: Regressors of the mixing exponent among those: the constant and ln H.
+MIXING_REGRESSORS = [0, 2]
+
+
+#: Fewest cells that determine the laws and the scatter about them: as many as regressors and constants.
+FEWEST_CELLS = len(_features(20, 48)) + len(CONSTANTS)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
     """Measured cells of one problem family, and the scaling laws through them.
@@ -169,6 +177,8 @@ class Calibration:
     Every constant y is a quadratic in ln H and linear in ln S, jointly Gaussian around it:
 
         y = Bᵀx(S, H) + ε,  ε ~ N(0, Σ)
+
+    except that the mixing exponent is a power of H alone.
 
     Attributes:
         tasks: Tasks it speaks for.
@@ -206,9 +216,8 @@ class Calibration:
             raise ValueError(
                 f"bits_per_parameter must be a number above 0 and its error, got {self.bits_per_parameter!r}"
             )
-        fewest = len(_features(3, 1)) + len(CONSTANTS)
-        if len(self.cells) < fewest:
-            raise ValueError(f"cells must be at least {fewest}, got {len(self.cells)}")
+        if len(self.cells) < FEWEST_CELLS:
+            raise ValueError(f"cells must be at least {FEWEST_CELLS}, got {len(self.cells)}")
 
     @property
     def name(self) -> str:
@@ -222,11 +231,18 @@ class Calibration:
 
     @cached_property
     def _regression(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """B (5, 8), (XᵀX)⁻¹ (5, 5) and Σ (8, 8)."""
+        """B (5, 8), (XᵀX)⁻¹ (5, 5) and Σ (8, 8).
+
+        How circuits share weights is a matter of the architecture: the mixing exponent's law has no
+        modulus in it, so its rows of B for S are zero.
+        """
         x = np.array([_features(cell.n_symbols, cell.width) for cell in self.cells])  # (n, 5)
         y = np.array([cell.constants for cell in self.cells])  # (n, 8)
         inverse: FloatArray = np.linalg.inv(x.T @ x).astype(np.float64)
         coefficients = inverse @ x.T @ y
+        mixing = CONSTANTS.index("log_mixing")
+        coefficients[:, mixing] = 0.0
+        coefficients[MIXING_REGRESSORS, mixing] = np.linalg.lstsq(x[:, MIXING_REGRESSORS], y[:, mixing], rcond=None)[0]
         residual = y - x @ coefficients
         return coefficients, inverse, residual.T @ residual / (len(x) - x.shape[1])
 

@@ -158,37 +158,37 @@ def _sum(terms: Expression, divisor: Expression) -> Expression:
     return sympy.Add(*(sympy.powsimp(term / divisor, combine="exp") for term in sympy.Add.make_args(terms)))
 
 
-@_closed_form("D_crit", "Both circuits are equally efficient.", "D ≪ D_mem; e_gen the same at every D")
+@_closed_form("D_cross", "Both circuits are equally efficient.", "D ≪ D_mem; e_gen the same at every D")
 def critical_size() -> Expression:
     """Efficiency crossing without drift: solves A·D^(−β) = e_gen for D."""
     return _exp(_solve_for_log(MEMORIZING, E_GEN, D))
 
 
-@_closed_form("D_crit", "Both circuits are equally efficient.", "D ≪ D_mem; β > ε")
+@_closed_form("D_cross", "Both circuits are equally efficient.", "D ≪ D_mem; β > ε")
 def critical_size_with_drift() -> Expression:
     """Efficiency crossing with drift: solves A·D^(−β) = e_full·(D/D_full)^(−ε) for D."""
     return _exp(_solve_for_log(MEMORIZING, GENERALIZING, D))
 
 
-@_closed_form("∂ln D_crit/∂ln e_gen", "The more efficient generalizing is, the less data it needs to win.", "D ≪ D_mem")
+@_closed_form("∂ln D_cross/∂ln e_gen", "The more efficient generalizing is, the less data it needs.", "D ≪ D_mem")
 def sensitivity_to_generalizing() -> Expression:
     """Elasticity in e_gen, by differentiating the critical size."""
     return sympy.simplify(E_GEN * _log(critical_size().expression).diff(E_GEN))
 
 
-@_closed_form("∂ln D_crit/∂ln A", "The more efficient memorizing is, the more data it takes to beat it.", "D ≪ D_mem")
+@_closed_form("∂ln D_cross/∂ln A", "The more efficient memorizing is, the more data it takes to beat it.", "D ≪ D_mem")
 def sensitivity_to_amplitude() -> Expression:
     """Elasticity in A, by differentiating the critical size."""
     return sympy.simplify(A * _log(critical_size().expression).diff(A))
 
 
-@_closed_form("∂ln D_crit/∂β", "The faster memorizing loses efficiency, the earlier it is beaten.", "D ≪ D_mem")
+@_closed_form("∂ln D_cross/∂β", "The faster memorizing loses efficiency, the earlier it is beaten.", "D ≪ D_mem")
 def sensitivity_to_exponent() -> Expression:
     """Slope in β, by differentiating the critical size."""
     return sympy.simplify(_log(critical_size().expression).diff(BETA))
 
 
-@_closed_form("∂ln D_crit/∂ln λ", "Weight decay does not move the efficiency crossing.", "both circuits at convergence")
+@_closed_form("∂ln D_cross/∂ln λ", "Weight decay does not move the crossing.", "both circuits at convergence")
 def sensitivity_to_decay() -> Expression:
     """Elasticity in λ is zero, because the decay multiplies both prices alike.
 
@@ -233,13 +233,13 @@ def _log_half_accuracy_size() -> Expression:
     return _solve_for_log(odds, MEDIAN_DEFICIT, D)
 
 
-@_closed_form("D_50", "Generalizing margin equals the median deficit on unseen inputs.", "D ≪ D_mem; b·(β − ε) > ν")
+@_closed_form("D_crit", "Generalizing margin equals the median deficit on unseen inputs.", "D ≪ D_mem; b·(β − ε) > ν")
 def half_accuracy_size() -> Expression:
     """Size at test accuracy one half: solves (e_gen(D)/e_mem(D))^b = ρ(D) for D."""
     return _exp(_log_half_accuracy_size())
 
 
-@_closed_form("D_50", "Without mixing, test accuracy passes one half at the crossing.", "b → ∞ at fixed ρ(D)")
+@_closed_form("D_crit", "Without mixing, test accuracy passes one half at the crossing.", "b → ∞ at fixed ρ(D)")
 def half_accuracy_limit() -> Expression:
     """Limit of the half-accuracy size for b → ∞, whose logarithm is rational in b."""
     (t,) = _positive("t")  # 1/b
@@ -252,13 +252,13 @@ def capacity() -> Expression:
     return _only(sympy.solve(D * sympy.log(C) / sympy.log(2) - BITS * N, D))
 
 
-@_closed_form("N*", "Larger models can memorize sets on which they generalize.", "D ≪ D_mem; D_crit the same at all N")
+@_closed_form("N*", "Larger models can memorize sets on which they generalize.", "D ≪ D_mem; D_cross the same at all N")
 def star_parameters() -> Expression:
     """Model size at the star: solves D_mem(N) = D_crit for N."""
     return _only(sympy.solve(capacity().expression - critical_size().expression, N))
 
 
-@_closed_form("D*", "Double descent in model size is expected only below.", "D ≪ D_mem; D_crit the same at all N")
+@_closed_form("D*", "Double descent in model size is expected only below.", "D ≪ D_mem; D_cross the same at all N")
 def star_size() -> Expression:
     """Training-set size at the star: D_mem(N*)."""
     return sympy.simplify(capacity().expression.subs(N, star_parameters().expression))

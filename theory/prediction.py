@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.theory.calibration import CONSTANTS, Calibration, competition_from, sizes_from
+from dcrit.theory.calibration import CONSTANTS, FARTHEST, WIDENING, Calibration, competition_from, sizes_from
 from dcrit.theory.crossing import Crossing
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, half_width, interval_of
 from dcrit.theory.laws import capacity
@@ -80,7 +80,9 @@ def size_prediction(
     sizes = sizes_from(draws, n_pairs, accuracy)
     visible = sizes <= LARGEST_FRACTION * n_pairs
     missing = 1.0 - float(visible.mean())
-    reason = f"with probability {missing:.2f} there is no transition below all {n_pairs} pairs" if missing else ""
+    reason = f"with probability {missing:.2f} there is no transition below all {n_pairs} pairs"
+    if missing < 0.005:
+        reason = ""
     if not isinstance(outcome, Crossing):
         reason = f"{outcome.reason} (probability of no transition {missing:.2f})"
     elif outcome.n_train > LARGEST_FRACTION * n_pairs:
@@ -89,10 +91,13 @@ def size_prediction(
             f"(probability of no transition {missing:.2f})"
         )
     else:
+        found = interval_of(np.where(visible, sizes, n_pairs), level)
+        # Far outside the calibration the draws are skewed; what is called best must not lie outside its interval.
+        low, high = min(found.low, outcome.n_train), max(found.high, outcome.n_train)
         return Prediction(
             quantity=quantity,
             value=outcome.n_train,
-            interval=interval_of(np.where(visible, sizes, n_pairs), level),
+            interval=Interval(low=low, high=high, level=level),
             unit="examples",
             extrapolated=extrapolated,
             reason=reason,
@@ -145,7 +150,7 @@ def predict_critical_size(
         return size_prediction(quantity, best, sensible, accuracy=accuracy, level=level, extrapolated=extrapolated)
 
     bits, error = calibration.bits_per_parameter
-    half = half_width(error, level=level)
+    half = half_width(error, level=level) * WIDENING ** min(calibration.distance(problem), FARTHEST)
     memorized = [
         float(capacity(c, problem.n_params, problem.n_classes)) for c in (bits, max(0.0, bits - half), bits + half)
     ]

@@ -27,7 +27,7 @@ def judge(evidence: Evidence) -> Verdict:
         hits, total = hits + right, total + n
         interval = _interval(right, n)
         placed.append(
-            "supported" if right / n > MAJORITY else "refuted" if interval.high < MAJORITY else "inconclusive"
+            "supported" if interval.low > MAJORITY else "refuted" if interval.high < MAJORITY else "inconclusive"
         )
         ratio = float(np.median(point.norm_ratios))
         signature = ""
@@ -85,8 +85,9 @@ CLAIM = Claim(
     statement="Each of the four dynamics is found where the two curves put it: progression with a rising norm, "
     "grokking with a falling one.",
     source=("huang2024",),
-    criterion=f"Places: at every point more than {MAJORITY:.0%} of the runs show the dynamics predicted there; "
-    "refuted if the 90 % Wilson interval lies below. Norms: the median settled norm is below "
-    f"{FALLEN} of its largest value for grokking, and not for progression. Refuted if either fails.",
+    criterion="Places: at every point the 90 % Wilson interval of the fraction of runs that show the dynamics "
+    f"predicted there lies above {MAJORITY:.0%}; refuted if it lies below at one, inconclusive otherwise. Norms: the "
+    f"median settled norm is below {FALLEN} of its largest value for grokking, and not for progression. Refuted if "
+    "either fails.",
     judge=judge,
 )

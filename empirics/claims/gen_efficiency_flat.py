@@ -13,6 +13,10 @@ from dcrit.theory.estimates import interval_of
 MARGIN = 0.1
 
 
+#: Problems that have to speak.
+FEWEST_PROBLEMS = 2
+
+
 def judge(evidence: Evidence) -> Verdict:
     """Slope of ln e over ln D among runs that generalize fully, averaged over problems."""
     rows: list[dict[str, str | float | None]] = []
@@ -39,16 +43,17 @@ def judge(evidence: Evidence) -> Verdict:
                 "runs": len(general),
             }
         )
-    if not slopes:
+    if len(slopes) < FEWEST_PROBLEMS:
         return Verdict(
             claim=CLAIM.id,
             verdict="inconclusive",
             predicted=0.0,
-            measured=None,
-            interval=None,
-            n_runs=0,
+            measured=float(np.mean([draws.mean() for draws in slopes])) if slopes else None,
+            interval=interval_of(slopes[0]) if slopes else None,
+            n_runs=n_runs,
             n_unconverged=n_unconverged,
-            reason="no problem has converged runs at two sizes that generalize fully",
+            reason=f"{len(slopes)} of {len(evidence.problems)} problems have converged runs at two sizes that "
+            f"generalize fully, {FEWEST_PROBLEMS} needed",
             rows=rows,
         )
     mean = np.mean(slopes, axis=0)
@@ -62,7 +67,7 @@ def judge(evidence: Evidence) -> Verdict:
         interval=interval,
         n_runs=n_runs,
         n_unconverged=n_unconverged,
-        reason=f"ln e changes by {measured:+.3f} per ln D over {len(slopes)} problems",
+        reason=f"ln e changes by {measured:+.3f} per ln D over {len(slopes)} of {len(evidence.problems)} problems",
         rows=rows,
     )
 
@@ -72,6 +77,7 @@ CLAIM = Claim(
     statement="The efficiency of a generalizing network does not depend on the training-set size.",
     source=("varma2023",),
     criterion=f"Mean slope d ln e/d ln D over problems: supported if its 90 % interval lies within ±{MARGIN}, "
-    "refuted if it lies outside, inconclusive otherwise.",
+    "refuted if it lies outside, inconclusive otherwise or "
+    f"where fewer than {FEWEST_PROBLEMS} problems have fully generalizing runs at two sizes.",
     judge=judge,
 )

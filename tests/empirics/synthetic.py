@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import CURVE_NAMES, Curves, Ending, Run, RunConfig
@@ -35,7 +36,7 @@ def competition_of(problem: Problem) -> Competition:
         memorizing=MemorizingLaw(amplitude=0.0126 * math.exp(-0.1 * wider), exponent=0.73),
         generalizing=GeneralizingLaw(full_data=1.4e-4 * (31**2 / problem.n_pairs) ** 0.73, n_pairs=problem.n_pairs),
         deficits=DeficitLaw(median=0.026, median_exponent=0.52, spread=0.013, spread_exponent=0.54),
-        mixing=5.0,
+        mixing=8.0,
     )
 
 
@@ -67,10 +68,10 @@ def outcomes_at(problem: Problem, n_train: Sequence[float], accuracy: Sequence[f
     ]
 
 
-def run_of(config: RunConfig, *, ending: Ending = "horizon", **constant: float) -> Run:
-    """A run whose curves stand still at those values, 0 where none is given."""
+def run_of(config: RunConfig, *, ending: Ending = "horizon", **given: ArrayLike) -> Run:
+    """A run with those curves, standing still where one number is given, and at 0 where none is."""
     step = np.array(config.evaluation_steps(), dtype=np.float64)
-    values = {name: np.full_like(step, constant.get(name, 0.0)) for name in CURVE_NAMES} | {"step": step}
+    values = {name: np.full_like(step, given.get(name, 0.0)) for name in CURVE_NAMES} | {"step": step}
     return Run(config=config, curves=Curves(**values), ending=ending, seconds=0.5)
 
 
@@ -79,7 +80,7 @@ class World:
     """A runner that trains nothing: every run ends where :func:`competition_of` puts it.
 
     Attributes:
-        noise: Standard deviation of ln e between runs.
+        noise: Standard deviation of ln e between runs; that of the log-odds of test accuracy is ten times this.
         bits: Capacity [bits/parameter].
         asked: Every configuration that was asked for.
         stages: What the sweeps were called.
@@ -108,11 +109,15 @@ class World:
             float(laws.deficits.log_spread(log_size))
         )
         test = chance if is_random or fitted < 1 else float(laws.test_accuracy(n_train))
+        test += test * (1 - test) * 10 * self.noise * float(rng.standard_normal())
+        # Networks that come to generalize have overshot before.
+        progress = np.array(config.evaluation_steps()) / config.horizon
+        overshoot = 1 + 0.5 * ((progress > 0.05) & (progress < 0.3) & (test > 0.5) & (not is_random))
         return run_of(
             config,
             train_loss=float(loss_from_margin(MARGIN, problem.n_classes)),
             train_accuracy=fitted + (1 - fitted) * chance,
             test_accuracy=math.nan if n_train == problem.n_pairs else test,
-            squared_norm=(MARGIN / efficiency) ** (2 / problem.homogeneity),
+            squared_norm=overshoot * (MARGIN / efficiency) ** (2 / problem.homogeneity),
             **dict(zip(("deficit_low", "deficit_median", "deficit_high"), (MARGIN * deficits).tolist(), strict=True)),
         )

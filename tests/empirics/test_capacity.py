@@ -56,7 +56,9 @@ def test_capacity_is_the_mean_count_of_overloaded_runs() -> None:
     assert (found.quantity, found.unit, found.n_runs, found.n_unconverged) == ("capacity", "examples", 4, 0)
     assert found.estimate == pytest.approx(65.0)
     assert found.interval is not None
-    assert 60 < found.interval.low < 65 < found.interval.high < 70
+    # Standard deviation √(52/3) of four, and Student's 2.3534 for three degrees of freedom.
+    half = 2.3533634 * math.sqrt(52 / 3 / 4)
+    assert (found.interval.low, found.interval.high) == pytest.approx((65 - half, 65 + half), rel=1e-6)
     assert found.interval.level == LEVEL
 
 
@@ -67,7 +69,16 @@ def test_the_level_decides_the_interval() -> None:
     assert narrow is not None
     assert wide.low < narrow.low < narrow.high < wide.high
     assert (wide.level, narrow.level) == (0.99, 0.5)
-    assert measure_capacity(runs).interval == measure_capacity(runs).interval
+
+
+def test_a_capacity_is_not_below_nothing() -> None:
+    interval = measure_capacity(remembering([1.0, 9.0])).interval
+    assert interval is not None
+    assert interval.low == 0.0
+    unlucky = measure_capacity([replace(one, train_accuracy=0.0) for one in remembering([0.0, 0.0])])
+    assert unlucky.estimate == 0.0
+    assert unlucky.interval is not None
+    assert (unlucky.interval.low, unlucky.interval.high) == (0.0, 0.0)
 
 
 def test_runs_of_which_nearly_everything_is_memorized_say_nothing() -> None:
@@ -101,7 +112,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     truth, n_experiments, covered = 65.0, 300, 0
     for experiment in range(n_experiments):
         rng = np.random.default_rng(experiment)
-        interval = measure_capacity(remembering((truth + 3 * rng.standard_normal(12)).tolist())).interval
+        interval = measure_capacity(remembering((truth + 3 * rng.standard_normal(6)).tolist())).interval
         assert interval is not None
         covered += truth in interval
     low, high = binom.interval(0.999, n_experiments, LEVEL)

@@ -38,7 +38,9 @@ def observed(
     )
 
 
-def fitted(memorizing: Sequence[Outcome], generalizing: Sequence[Outcome], problem: Problem = PROBLEM) -> CompetitionFit:
+def fitted(
+    memorizing: Sequence[Outcome], generalizing: Sequence[Outcome], problem: Problem = PROBLEM
+) -> CompetitionFit:
     found = fit_competition(problem, memorizing, generalizing)
     assert isinstance(found, CompetitionFit), found
     return found
@@ -230,9 +232,7 @@ def test_the_slope_is_the_least_squares_line_in_logarithms() -> None:
 
 
 def test_runs_at_two_sizes_are_enough_for_a_slope() -> None:
-    runs = [
-        outcome(RunConfig(problem=PROBLEM, n_train=size, seed=0), efficiency=1.0 / size) for size in (200, 400)
-    ]
+    runs = [outcome(RunConfig(problem=PROBLEM, n_train=size, seed=0), efficiency=1.0 / size) for size in (200, 400)]
     slope, draws = slope_of_log_efficiency(runs)
     assert slope == pytest.approx(-1.0)
     np.testing.assert_allclose(draws, -1.0)

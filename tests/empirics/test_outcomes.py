@@ -76,12 +76,20 @@ def test_settled_values_are_medians_over_the_last_tenth(activation: Activation, 
 
 def test_a_rare_collapse_in_the_last_tenth_changes_no_settled_value() -> None:
     step = [float(at) for at in range(101)]
-    calm: dict[str, float] = {"train_accuracy": 1.0, "test_accuracy": 0.97, "train_loss": 0.01, "squared_norm": 50.0}
-    curves = {name: [value] * 101 for name, value in calm.items()}
-    for at in (91, 95, 99, 100):
-        curves["train_accuracy"][at], curves["test_accuracy"][at] = 0.3, 0.1
-        curves["train_loss"][at], curves["squared_norm"][at] = 4.0, 80.0
-    found = outcome_of(hand_made(step, **curves))
+    collapsed = (91, 95, 99, 100)
+
+    def curve(calm: float, lost: float) -> list[float]:
+        return [lost if at in collapsed else calm for at in range(101)]
+
+    found = outcome_of(
+        hand_made(
+            step,
+            train_accuracy=curve(1.0, 0.3),
+            test_accuracy=curve(0.97, 0.1),
+            train_loss=curve(0.01, 4.0),
+            squared_norm=curve(50.0, 80.0),
+        )
+    )
     assert (found.train_accuracy, found.test_accuracy, found.squared_norm) == (1.0, 0.97, 50.0)
     assert found.margin == pytest.approx(math.log(6 / math.expm1(0.01)))
     assert found.log_efficiency_drift == 0.0
@@ -139,7 +147,17 @@ def test_a_run_too_short_for_a_seventh_tenth_has_not_converged() -> None:
 
 
 # One time constant is 100 steps, and 500 are needed.
-COLLAPSE = [(0, 0.1), (100, 0.995), (400, 1.0), (550, 0.2), (600, 1.0), (900, 0.99), (1050, 1.0), (1100, 1.0), (1400, 0.3)]
+COLLAPSE = [
+    (0, 0.1),
+    (100, 0.995),
+    (400, 1.0),
+    (550, 0.2),
+    (600, 1.0),
+    (900, 0.99),
+    (1050, 1.0),
+    (1100, 1.0),
+    (1400, 0.3),
+]
 
 
 @pytest.mark.parametrize("at", [generalized_at, memorized_at])

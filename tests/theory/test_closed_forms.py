@@ -305,7 +305,7 @@ def test_explanation_puts_the_formulas_beside_the_solver() -> None:
     for size in (crossing.n_train, half.n_train):
         assert f"= {size:.4g} examples, for " in text
         assert f"solver: {size:.4g} examples" in text
-    for shown in ("4416 parameters, 529 pairs", "β = 0.8", "∂ln D_crit/∂ln λ = 0", "= -1.25", "N*", "= 1952"):
+    for shown in ("4416 parameters, 529 pairs", "β = 0.8", "∂ln D_cross/∂ln λ = 0", "= -1.25", "N*", "= 1952"):
         assert shown in text
 
 

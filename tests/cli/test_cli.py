@@ -1,0 +1,331 @@
+"""Bad input in full, what streams hold, and answers that are outcomes of their own, through typer's runner."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from dcrit.cli.app import app
+from dcrit.empirics import critical_size, suites, sweep
+from dcrit.theory.calibration import Calibration, shipped_calibrations
+from dcrit.theory.problem import Problem
+
+TINY = ["--modulus", "5", "--width", "4"]
+SIZE = ["--n-train", "10"]
+FAST = ["--learning-rate", "0.1", "--weight-decay", "4"]
+PREDICT, TRAIN = ["predict", "critical-size"], ["train", *TINY]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words), env={"COLUMNS": "500"})
+
+
+def document(result: Result) -> dict[str, Any]:
+    """The one JSON document that standard output holds."""
+    assert result.exit_code == 0, result.output
+    found, end = json.JSONDecoder(parse_constant=lambda word: pytest.fail(f"{word} is not JSON")).raw_decode(
+        result.stdout
+    )
+    assert result.stdout[end:] == "\n"
+    return found
+
+
+def only_sentence(result: Result) -> str:
+    """What the one box on standard error says, below how to call the command."""
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("╭─ Error"))
+    assert all(line.startswith(("Usage:", "Try ")) for line in lines[:start] if line.strip())
+    *inside, last = lines[start + 1 :]
+    assert last.startswith("╰")
+    assert all(line.startswith("│") and line.endswith("│") for line in inside)
+    return " ".join(line.strip("│").strip() for line in inside)
+
+
+BAD = [
+    ([*PREDICT, "--modulus", "4", "--task", "mul"], "--modulus must be .*prime .*got 4"),
+    ([*PREDICT, "--modulus", "2", "--task", "mul"], "--modulus must be .* got 2"),
+    ([*PREDICT, "--task", "aad"], "--task must be one of add, .*, got 'aad'; the nearest is 'add'"),
+    ([*PREDICT, "--task", "squares-of-sums"], "the nearest is 'square-of-sum'"),
+    ([*PREDICT, "--learning-rate", "inf"], "--learning-rate must be a finite number above 0, got inf"),
+    ([*PREDICT, "--learning-rate", "0"], "--learning-rate must be a finite number above 0, got 0.0"),
+    ([*PREDICT, "--activation", "gelu"], "'--activation'.*'gelu'.*relu.*square"),
+    ([*PREDICT, "--level", "0"], "--level must be between 0 and 1, got 0.0"),
+    ([*PREDICT, "--level", "nan"], "--level must be between 0 and 1, got nan"),
+    ([*PREDICT, "--level", "90"], "--level must be between 0 and 1, got 90.0"),
+    ([*PREDICT, "--model", "transformer", "--width", "6"], "--width must be a multiple of .*, got 6"),
+    ([*PREDICT, "--colour", "red"], "No such option: --colour"),
+    ([*PREDICT, "--calibration", "."], r"--calibration must be a readable file, got \."),
+    ([*TRAIN], "Missing option '--n-train'"),
+    ([*TRAIN, "--n-train", "0"], "--n-train must be an integer of at least 1, got 0"),
+    ([*TRAIN, "--n-train", "10", "--n-train", "26"], "--n-train must be at most 25, .*, got 26"),
+    ([*TRAIN, *SIZE, "--model", "transformer"], "--model must be 'mlp' for commands that train, got 'transformer'"),
+    ([*TRAIN, *SIZE, "--precision", "float16"], "'--precision'.*'float16'"),
+    ([*TRAIN, *SIZE, "--device", "tpu"], "'--device'.*'tpu'"),
+    (["measure", "critical-size", "--max-runs", "3"], "--max-runs must be an integer of at least 12, got 3"),
+    (["measure", "capacity", "--seeds", "0"], "--seeds must be an integer of at least 1, got 0"),
+    (["measure", "efficiency", "--modulus", "1"], "--modulus must be an integer of at least 3, got 1"),
+    (["measure", "efficiency", "--model", "transformer"], "--model must be 'mlp'"),
+    (["calibrate", "--out", "new/c.json", "--width", "0"], "--width must be an integer of at least 1, got 0"),
+    (["calibrate", "--out", "new/c.json", "--modulus", "13"], "--modulus must be given at least 2 different values"),
+    (["calibrate", "--out", "new/c.json", "--width", "16"], "--width must be given at least 3 different values"),
+    (["calibrate", "--out", "new/c.json", "--workers", "-1"], "--workers must be an integer of at least 0, got -1"),
+    (["validate", "long"], "'long' is not .*quick"),
+    (["validate", "quick", "--out", "new", "--workers", "-1"], "--workers must be an integer of at least 0, got -1"),
+    (["validate", "quick", "--out", "new", "--claim", "four"], "--claim must be one of .*four-dynamics, got 'four'"),
+    (["runs", "verify", "--store", "none"], "--store must be a folder that holds runs, got none"),
+    (["figure", "dynamics", "--store", "none", "--out", "new"], "--store must be a folder .*, got none"),
+    (["train", *TINY, *SIZE, "--store", "file/runs"], "--store must be a folder .*, got file/runs: Not a directory"),
+    (["validate", "quick", "--out", "file/new"], "--out must be a folder .*, got file/new: Not a directory"),
+    (["calibrate", "--out", "file/c.json"], "--out must be a file .*, got file/c.json: "),
+    (["runs", "export", "--store", "empty", "--out", "file/c.csv"], "--out must be a file .*, got file/c.csv"),
+    (["runs", "export", "--store", "empty", "--out", "new/c.txt"], "--out must end in .csv or .parquet, got new/c.txt"),
+    (["measure", "capacity", *TINY, "--store", "file"], "--store must be a folder .*, got file"),
+]
+
+
+def inventory(folder: Path) -> dict[str, bytes | None]:
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a file, below which nothing can be written even by root, and an empty folder."""
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("words", "says"), BAD, ids=[" ".join(words) for words, _ in BAD])
+def test_bad_input_is_one_sentence_and_nothing_else(words: list[str], says: str, place: Path) -> None:
+    before = inventory(place)
+    assert re.search(says, only_sentence(invoke(*words)))
+    assert inventory(place) == before
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="speaks of machines without CUDA")
+def test_cuda_is_refused_where_there_is_none(place: Path) -> None:
+    before = inventory(place)
+    sentence = only_sentence(invoke(*TRAIN, *SIZE, "--device", "cuda"))
+    assert re.search("--device must be 'cpu' or 'auto' on this machine, got 'cuda'", sentence)
+    assert inventory(place) == before
+
+
+def test_a_composite_modulus_says_why_it_makes_no_group() -> None:
+    assert "group" in only_sentence(invoke(*PREDICT, "--modulus", "9", "--task", "mul"))
+
+
+@pytest.mark.parametrize("word", ["transformer", "cubic"])
+def test_where_no_calibration_ships_the_way_out_is_named(word: str) -> None:
+    option = "--model" if word == "transformer" else "--task"
+    sentence = only_sentence(invoke(*PREDICT, option, word))
+    assert "No calibration ships" in sentence
+    assert f"'{word}'" in sentence
+    assert "dcrit calibrate" in sentence
+
+
+def altered(change: Callable[[dict[str, Any]], None]) -> bytes:
+    fields = json.loads(shipped_calibrations()[0].to_json())
+    change(fields)
+    return json.dumps(fields).encode()
+
+
+CORRUPT = {
+    "empty": b"",
+    "no JSON": b"{",
+    "no object": b"[1, 2]",
+    "no text": b"\xff\xfe\x00",
+    "other format": altered(lambda fields: fields.update(format=99)),
+    "no cells": altered(lambda fields: fields.update(cells=[])),
+    "no number": altered(lambda fields: fields["cells"][0].__setitem__(5, "x")),
+    "a field is missing": altered(lambda fields: fields.pop("activation")),
+    "short row": altered(lambda fields: fields["cells"][0].pop()),
+}
+
+
+@pytest.mark.parametrize("content", CORRUPT.values(), ids=CORRUPT)
+def test_a_corrupt_calibration_is_one_sentence(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    path.write_bytes(content)
+    assert "--calibration must be a" in only_sentence(invoke(*PREDICT, "--calibration", str(path)))
+
+
+def test_a_calibration_for_something_else_is_refused(tmp_path: Path) -> None:
+    relu = next(one for one in shipped_calibrations() if one.activation == "relu")
+    path = tmp_path / "calibration.json"
+    path.write_text(relu.to_json(), encoding="utf-8")
+    assert document(invoke(*PREDICT, "--activation", "relu", "--calibration", str(path), "--json"))["critical_size"]
+    assert "--calibration must be for task 'add'" in only_sentence(invoke(*PREDICT, "--calibration", str(path)))
+
+
+def test_answers_for_people_hold_the_numbers_of_the_document() -> None:
+    found = document(invoke(*PREDICT, "--modulus", "23", "--json"))
+    text = invoke(*PREDICT, "--modulus", "23").stdout
+    assert f" {found['critical_size']:.0f} " in text
+    assert f"{found['interval'][0]:.0f} – {found['interval'][1]:.0f}" in text
+    assert found["level"] == 0.9
+    assert found["calibration"] in text
+
+
+# --- training ---
+
+
+def test_a_document_on_one_stream_and_progress_on_the_other(tmp_path: Path) -> None:
+    words = [*TRAIN, *SIZE, "--steps", "20", "--seeds", "2", "--workers", "1", "--store", str(tmp_path), "--json"]
+    result = invoke(*words)
+    found = document(result)
+    assert found["seconds_per_step"] > 0
+    assert result.stderr.startswith("training: 2 runs, 0 of them stored before")
+    again = invoke(*words)
+    assert document(again) == found
+    assert again.stderr == ""
+
+
+def test_without_unseen_pairs_or_numbers_no_dynamics_is_named(tmp_path: Path) -> None:
+    words = [*TRAIN, "--steps", "20", "--seeds", "1", "--workers", "1", "--store", str(tmp_path), "--json"]
+    (full,) = document(invoke(*words, "--n-train", "25"))["runs"]
+    assert (full["dynamics"], full["test_accuracy"], full["ending"]) == (None, None, "horizon")
+    (part,) = document(invoke(*words, "--n-train", "24"))["runs"]
+    assert part["dynamics"] in ("progression", "ungrokking", "semi-grokking", "grokking")
+    (lost,) = document(invoke(*words, "--n-train", "24", "--learning-rate", "1e30", "--weight-decay", "1e-30"))["runs"]
+    assert (lost["dynamics"], lost["train_accuracy"], lost["ending"]) == (None, None, "diverged")
+
+
+def test_a_measured_critical_size_or_its_absence_has_the_same_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(critical_size, "RESAMPLES", 20)
+    found = document(
+        invoke("measure", "critical-size", *TINY, *FAST, "--store", str(tmp_path), "--workers", "1", "--json")
+    )
+    assert (found["estimate"], found["interval"], found["level"], found["n_runs"]) == (None, None, 0.9, 12)
+    assert found["reason"].startswith("no transition")
+    assert found["problem"]["modulus"] == 5
+
+
+def test_a_measured_efficiency_or_its_absence_comes_with_its_runs(tmp_path: Path) -> None:
+    words = ["measure", "efficiency", *TINY, *FAST, "--seeds", "1", "--store", str(tmp_path), "--workers", "1"]
+    found = document(invoke(*words, "--json"))
+    assert {"estimate", "interval", "level", "n_runs", "implied_critical_size"} <= found.keys()
+    assert len(found["runs"]) == 11
+    assert {run["task"] for run in found["runs"]} == {"add", "random"}
+    assert (found["estimate"] is None) == bool(found["reason"])
+    text = invoke(*words)
+    assert (text.exit_code, text.stderr) == (0, "")
+
+
+def test_runs_that_make_no_calibration_fail_and_write_none(tmp_path: Path) -> None:
+    words = [
+        "calibrate",
+        "--learning-rate",
+        "0.5",
+        "--weight-decay",
+        "4",
+        "--seeds",
+        "1",
+        "--store",
+        str(tmp_path / "runs"),
+        "--workers",
+        "1",
+    ]
+    for option, values in (("--modulus", ("3", "5", "6", "7")), ("--width", ("1", "2", "3", "4"))):
+        for value in values:
+            words += [option, value]
+    result = invoke(*words, "--out", str(tmp_path / "c.json"))
+    assert result.exit_code == 1
+    assert isinstance(result.exception, RuntimeError)
+    assert "the runs do not make a calibration" in str(result.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+# --- a validation ---
+
+
+@pytest.fixture(scope="module")
+def validated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[str], Result, Path]]:
+    """A suite whose horizon is a hundred steps, under the name of the quick one."""
+    out = tmp_path_factory.mktemp("validate") / "out"
+    small = replace(
+        suites.QUICK,
+        problems=(Problem(modulus=7, width=8, learning_rate=0.1, weight_decay=4.0),),
+        seeds=1,
+        max_runs=12,
+        dynamics_seeds=1,
+    )
+    words = ["validate", "quick", "--out", str(out), "--workers", "1", "--json"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(suites.SUITES, "quick", small)
+        patch.setattr(suites, "CAPACITY_WIDTHS", (1, 2, 3))
+        patch.setattr(critical_size, "RESAMPLES", 20)
+        yield words, invoke(*words), out
+
+
+def test_a_validation_answers_in_the_keys_of_the_contract(validated: tuple[list[str], Result, Path]) -> None:
+    _, result, out = validated
+    found = document(result)
+    assert [claim["id"] for claim in found["claims"]] == [claim.id for claim in suites.QUICK.claims]
+    for claim in found["claims"]:
+        assert {"id", "statement", "predicted", "measured", "interval", "verdict"} <= claim.keys()
+        assert claim["verdict"] in ("supported", "refuted", "inconclusive")
+    assert json.loads((out / "report.json").read_text(encoding="utf-8")) == found
+    assert "efficiencies and capacities: " in result.stderr
+
+
+def test_claims_are_judged_alone_without_training_again(
+    validated: tuple[list[str], Result, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words, first, out = validated
+    monkeypatch.setattr(sweep, "train", lambda *_, **__: pytest.fail("trained again"))
+    names = ["capacity-linear", "mem-efficiency-falls"]
+    chosen = document(invoke(*words, "--claim", names[0], "--claim", names[1]))
+    claims = {claim["id"]: claim for claim in document(first)["claims"]}
+    assert chosen["claims"] == [claims[name] for name in names]
+    assert len(list(out.glob("runs/*.parquet"))) > 0
+
+
+def test_a_figure_is_drawn_from_stored_runs(
+    validated: tuple[list[str], Result, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, out = validated
+    monkeypatch.setattr(sweep, "train", lambda *_, **__: pytest.fail("trained again"))
+    found = document(invoke("figure", "capacity", "--store", str(out / "runs"), "--out", str(tmp_path), "--json"))
+    assert sorted(Path(path).name for path in found["files"]) == ["capacity.png", "capacity.svg"]
+    assert all(Path(path).stat().st_size > 1000 for path in found["files"])
+
+
+def test_a_figure_of_runs_that_are_not_there_says_who_makes_them(
+    validated: tuple[list[str], Result, Path], place: Path
+) -> None:
+    del validated  # Only its suite is needed.
+    sentence = only_sentence(invoke("figure", "capacity", "--store", "empty", "--out", "out"))
+    assert re.search(r"--store empty lacks \d+ runs .*'dcrit validate quick' makes them", sentence)
+    assert list((place / "empty").iterdir()) == []
+
+
+def test_every_shipped_calibration_answers_through_the_command() -> None:
+    answered: list[Calibration] = []
+    for one in shipped_calibrations():
+        for task in one.tasks:
+            modulus = "31" if task in ("mul", "div") else "30"
+            found = document(
+                invoke(*PREDICT, "--task", task, "--modulus", modulus, "--activation", one.activation, "--json")
+            )
+            assert found["calibration"] == one.name
+        answered.append(one)
+    assert answered

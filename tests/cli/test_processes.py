@@ -1,0 +1,145 @@
+"""Commands as a shell starts them: what they load, which stream holds what, and how they end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+TIMEOUT = 300
+COMMAND = [sys.executable, "-m", "dcrit"]
+TINY = ["--modulus", "5", "--width", "4", "--workers", "1", "--store", "runs"]
+TRAIN = ["train", *TINY, "--n-train", "10", "--n-train", "20", "--seeds", "2", "--steps", "30", "--json"]
+
+
+def run(words: Sequence[str], cwd: Path, *, python: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *python, "-m", "dcrit", *words]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+
+
+def packages(done: subprocess.CompletedProcess[str]) -> set[str]:
+    """Top-level packages that a command run with ``-X importtime`` imported."""
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines() if "|" in line}
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["train", "--help"], ["validate", "--help"], ["predict", "--help"]], ids=" ".join
+)
+def test_help_is_instant(words: list[str], tmp_path: Path) -> None:
+    done = run(words, tmp_path, python=["-X", "importtime"])
+    assert done.returncode == 0
+    assert "Usage: python -m dcrit" in done.stdout
+    assert {"typer", "dcrit"} <= packages(done)
+    assert packages(done) & {"torch", "matplotlib", "sympy", "scipy", "polars"} == set()
+
+
+def test_a_prediction_loads_what_it_needs(tmp_path: Path) -> None:
+    done = run(["predict", "critical-size", "--json"], tmp_path, python=["-X", "importtime"])
+    assert json.loads(done.stdout)["critical_size"] > 0
+    assert "scipy" in packages(done)
+    assert packages(done) & {"torch", "matplotlib", "sympy", "polars"} == set()
+
+
+def test_bad_input_loads_nothing_heavy(tmp_path: Path) -> None:
+    done = run(["train", *TINY, "--n-train", "26"], tmp_path, python=["-X", "importtime"])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "torch" not in packages(done)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_training_twice_trains_once(tmp_path: Path) -> None:
+    first = run(TRAIN, tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert first.stderr.startswith("training: 4 runs, 0 of them stored before\n")
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")}
+    assert files
+    again = run(TRAIN, tmp_path, python=["-X", "importtime"])
+    assert json.loads(again.stdout) == json.loads(first.stdout)
+    assert "polars" in packages(again)
+    assert "torch" not in packages(again)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == files
+
+
+def test_a_file_cut_short_is_found_told_and_made_again(tmp_path: Path) -> None:
+    first = run(TRAIN, tmp_path)
+    victim = sorted((tmp_path / "runs").glob("*.parquet"))[0]
+    victim.write_bytes(victim.read_bytes()[:-100])
+    verdict = run(["runs", "verify", "--store", "runs"], tmp_path)
+    assert verdict.returncode == 1
+    assert victim.name in verdict.stdout
+    again = run(TRAIN, tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "was damaged and its runs are made again" in again.stderr
+    assert json.loads(again.stdout)["runs"] == json.loads(first.stdout)["runs"]
+    assert run(["runs", "verify", "--store", "runs"], tmp_path).returncode == 0
+    assert [path.name for path in (tmp_path / "runs" / "damaged").iterdir()] == [victim.name]
+
+
+def start(words: Sequence[str], cwd: Path) -> subprocess.Popen[str]:
+    """A command in a process group of its own, as a shell's foreground job is."""
+    # Where the tests run in the background, SIGINT is ignored, and a child would inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [*COMMAND, *words],
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def wait_for_a_batch(store: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while not list(store.glob("*.parquet")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def group_is_gone(group: int) -> bool:
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+# Dozens of batches, a minute of work: the first is stored long before the end.
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX does")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_in_the_middle_keeps_whole_batches(workers: str, tmp_path: Path) -> None:
+    sizes = [word for size in range(20, 110) for word in ("--n-train", str(size))]
+    words = ["train", "--modulus", "11", "--width", "16", "--seeds", "4", "--steps", "3000", *sizes]
+    process = start([*words, "--workers", workers, "--store", "runs", "--json"], tmp_path)
+    try:
+        wait_for_a_batch(tmp_path / "runs", process)
+        # The terminal sends it to the whole group.
+        os.killpg(process.pid, signal.SIGINT)
+        out, errors = process.communicate(timeout=TIMEOUT)
+        assert process.returncode == 130, errors
+        assert out == ""
+        first, *rest = errors.splitlines()
+        assert first == "training: 360 runs, 0 of them stored before"
+        assert rest == ["Interrupted. Finished batches are kept: the same command goes on from there."]
+        assert group_is_gone(process.pid)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    verdict = run(["runs", "verify", "--store", "runs", "--json"], tmp_path)
+    found = json.loads(verdict.stdout)
+    assert (verdict.returncode, found["damaged"]) == (0, [])
+    assert 0 < found["n_runs"] < 360
+    assert [path.name for path in (tmp_path / "runs").iterdir() if path.name.startswith(".")] == []
