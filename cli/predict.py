@@ -91,7 +91,7 @@ def critical_size(
         ]
         rows.append(
             (
-                "e_gen [nats per norm^κ]",
+                "generalizing efficiency e_gen, nats per norm^κ",
                 efficiency.value,
                 span(*(_pair(efficiency.interval) or (None, None))),
                 efficiency.reason,
