@@ -86,7 +86,9 @@ def critical_size(
     from dcrit.empirics.critical_size import CriticalSizeDesign, measure_critical_size, transition_width
     from dcrit.empirics.suites import measure_transitions
 
-    problem = options.trainable_problem(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    problem = options.trainable(
+        options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    )
     with options.bad_input():
         design = CriticalSizeDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
     with training(store, workers) as run:
@@ -116,7 +118,9 @@ def capacity(
     from dcrit.empirics.outcomes import outcome_of
     from dcrit.theory.laws import bits_per_parameter
 
-    problem = options.trainable_problem("random", modulus, model, activation, width, depth, weight_decay, learning_rate)
+    problem = options.trainable(
+        options.problem_from("random", modulus, model, activation, width, depth, weight_decay, learning_rate)
+    )
     with options.bad_input():
         design = CapacityDesign(problem=problem, seeds=seeds)
     with training(store, workers) as run:
@@ -157,7 +161,9 @@ def efficiency(
     from dcrit.empirics.suites import implied_critical_size
     from dcrit.theory.estimates import as_json as estimate_json
 
-    problem = options.trainable_problem(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    problem = options.trainable(
+        options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    )
     with options.bad_input():
         design = EfficiencyDesign(problem=problem, seeds=seeds)
     memory, general = design.memorizing(), design.generalizing()

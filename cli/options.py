@@ -135,22 +135,12 @@ def problem_from(
         )
 
 
-def trainable_problem(
-    task: str,
-    modulus: int,
-    model: ModelChoice,
-    activation: ActivationChoice,
-    width: int,
-    depth: int,
-    weight_decay: float,
-    learning_rate: float,
-) -> Problem:
-    """As :func:`problem_from`, for commands that train.
+def trainable(problem: Problem) -> Problem:
+    """The problem, for commands that train.
 
     Raises:
-        typer.BadParameter: A value is bad, or the model is one that only predictions speak of.
+        typer.BadParameter: The model is one that only predictions speak of.
     """
-    problem = problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     if problem.model != "mlp":
         raise typer.BadParameter(f"--model must be 'mlp' for commands that train, got '{problem.model}'")
     return problem

@@ -56,7 +56,9 @@ def train(
     from dcrit.empirics.runs import RunConfig
     from dcrit.theory.problem import check_integer
 
-    problem = options.trainable_problem(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    problem = options.trainable(
+        options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    )
     with options.bad_input():
         check_integer("seeds", seeds, 1)
         configs = [
