@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from dcrit.cli import options
+from dcrit.cli.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.output import print_json, say, span, table
 
 app = typer.Typer(help="Predict, at once and without training.", no_args_is_help=True)
-
-CalibrationFile = Annotated[
-    Path | None, typer.Option("--calibration", help="File written by 'dcrit calibrate'; default: one that ships.")
-]
 
 
 @app.command("critical-size")
@@ -37,24 +33,13 @@ def critical_size(
     Prints D_crit with its interval, the interval of semi-grokking around it, the capacity D_mem and
     the generalizing efficiency, from a calibration measured at moduli up to 29.
     """
-    from dcrit.theory.calibration import calibration_for, load_calibration, shipped_calibrations
     from dcrit.theory.prediction import predict_critical_size
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    chosen = calibration_of(problem, calibration)
     with options.bad_input():
-        if problem.definition.rule is None:
-            raise ValueError(f"task must have a rule to find, got '{task}': on random labels nothing generalizes")
         if not 0 < level < 1:
             raise ValueError(f"level must be between 0 and 1, got {level}")
-        if calibration is None:
-            chosen = calibration_for(problem, shipped_calibrations())
-            if chosen is None:
-                raise typer.BadParameter(
-                    f"No calibration ships for task '{task}' with model '{problem.model}' and activation "
-                    f"'{problem.activation}' yet; 'dcrit calibrate' measures one, and --calibration FILE uses it."
-                )
-        else:
-            chosen = load_calibration(calibration)
         found = predict_critical_size(problem, chosen, level=level)
 
     efficiency = found.generalizing_efficiency

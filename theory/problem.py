@@ -129,8 +129,8 @@ class Problem:
         return 1.0 / (self.learning_rate * self.weight_decay)
 
     def on_random_labels(self) -> Self:
-        """The same model and optimizer on as many symbols, with random labels: pure memorization."""
-        return replace(self, task="random", modulus=self.n_symbols)
+        """The same model and optimizer on as many symbols, with random labels as frequent: pure memorization."""
+        return replace(self, task=self.definition.control, modulus=self.n_symbols)
 
     def check_n_train(self, n_train: int) -> None:
         """Refuse a training-set size that the task cannot fill.

@@ -27,6 +27,7 @@ class Task:
         rule: Residues (a, b) and p to labels in 0..p-1; ``None`` where there is nothing to find.
         sampler: Number of symbols and a random generator to a table of labels; ``None`` where there is a rule.
         nonzero: Operands and results are the p-1 nonzero residues (the multiplicative group).
+        control: Task of random labels that occur as often as this one's: what memorizing it costs.
         symmetric: The label of (a, b) is the label of (b, a).
         latin: Every label occurs once in each row and each column.
     """
@@ -36,6 +37,7 @@ class Task:
     rule: Rule | None = None
     sampler: Sampler | None = None
     nonzero: bool = False
+    control: str = "random"
     symmetric: bool = False
     latin: bool = False
 
@@ -97,6 +99,10 @@ def _uniform(n_symbols: int, rng: np.random.Generator) -> IntArray:
     return rng.integers(n_symbols, size=(n_symbols, n_symbols))
 
 
+def _uniform_square(n_symbols: int, rng: np.random.Generator) -> IntArray:
+    return _uniform(n_symbols, rng) ** 2 % n_symbols
+
+
 def _uniform_symmetric(n_symbols: int, rng: np.random.Generator) -> IntArray:
     table = _uniform(n_symbols, rng)
     return np.triu(table) + np.triu(table, 1).T
@@ -123,7 +129,13 @@ TASKS: dict[str, Task] = {
             latin=True,
         ),
         Task(name="sum-squares", formula="a² + b² mod p", rule=lambda a, b, p: (a * a + b * b) % p, symmetric=True),
-        Task(name="square-of-sum", formula="(a + b)² mod p", rule=lambda a, b, p: (a + b) ** 2 % p, symmetric=True),
+        Task(
+            name="square-of-sum",
+            formula="(a + b)² mod p",
+            rule=lambda a, b, p: (a + b) ** 2 % p,
+            control="random-square",
+            symmetric=True,
+        ),
         Task(
             name="quadratic-form",
             formula="a² + ab + b² mod p",
@@ -132,6 +144,11 @@ TASKS: dict[str, Task] = {
         ),
         Task(name="cubic", formula="a³ + ab mod p", rule=lambda a, b, p: (a**3 + a * b) % p),
         Task(name="random", formula="a uniformly random label for every pair", sampler=_uniform),
+        Task(
+            name="random-square",
+            formula="the square mod p of a uniformly random residue for every pair",
+            sampler=_uniform_square,
+        ),
         Task(
             name="random-symmetric",
             formula="a uniformly random label for every pair, the same for (a, b) and (b, a)",
