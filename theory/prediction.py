@@ -112,6 +112,12 @@ def _describes_network(constants: FloatArray) -> NDArray[np.bool_]:
     return (constants[..., 1] > 0.05) & (constants[..., 3] > 0.02)
 
 
+def sensible_draws(problem: Problem, calibration: Calibration, n_draws: int, rng: np.random.Generator) -> FloatArray:
+    """Drawn constants that describe a network: (m, 8) with m ≤ n_draws, columns in the order of ``CONSTANTS``."""
+    drawn = calibration.draw(problem, n_draws, rng)
+    return np.clip(drawn[_describes_network(drawn)], -LARGEST_CONSTANT, LARGEST_CONSTANT)
+
+
 def predict_critical_size(
     problem: Problem, calibration: Calibration, *, level: float = LEVEL, n_draws: int = N_DRAWS, seed: int = 0
 ) -> CriticalSizePrediction:
@@ -143,8 +149,7 @@ def predict_critical_size(
             f"whose laws describe no network so far outside: {found}"
         )
     best = competition_from(central, problem.n_pairs)
-    drawn = calibration.draw(problem, n_draws, rng)
-    sensible = np.clip(drawn[_describes_network(drawn)], -LARGEST_CONSTANT, LARGEST_CONSTANT)
+    sensible = sensible_draws(problem, calibration, n_draws, rng)
 
     def size(quantity: str, accuracy: float | None) -> Prediction:
         return size_prediction(quantity, best, sensible, accuracy=accuracy, level=level, extrapolated=extrapolated)
