@@ -52,7 +52,7 @@ def calibrate(
         typer.Option(
             parser=options.integer,
             metavar="INTEGER",
-            help="Width of a cell, repeatable; default 16 24 32 48 64 96 128.",
+            help="Width of a cell, repeatable; default 16 24 32 48 64 96 128 256.",
         ),
     ] = None,
     seeds: options.Seeds = 3,

@@ -21,7 +21,7 @@ from dcrit.theory.problem import Problem, check_integer
 LARGEST_MODULUS = 29
 
 MODULI = (17, 19, 23, 29)
-WIDTHS = (16, 24, 32, 48, 64, 96, 128)
+WIDTHS = (16, 24, 32, 48, 64, 96, 128, 256)
 
 #: Widths that are overloaded by all pairs there are, at which capacity is measured.
 CAPACITY_WIDTHS = (4, 6, 8, 12, 16)

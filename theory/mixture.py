@@ -21,12 +21,15 @@ SCAN_POINTS = 65
 
 @dataclass(frozen=True, kw_only=True)
 class DeficitLaw:
-    """What a purely memorizing network says on unseen inputs, in units of its training margin.
+    """What a purely memorizing network says on unseen inputs, in units of the margin that generalizing has there.
 
     The deficit of an unseen input is its best wrong logit minus its correct one. Over inputs it is
     normal, with median and spread that are powers of D:
 
         ρ(D) = ρ_1·D^ν,  σ(D) = σ_1·D^τ
+
+    Both are per training margin of the memorizing circuit, divided by the transfer u ≤ 1: the part of the
+    generalizing circuit's training margin that reaches unseen inputs.
 
     Attributes:
         median: ρ_1, median deficit per margin at D = 1.

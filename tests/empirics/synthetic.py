@@ -99,7 +99,7 @@ class World:
     def run(self, config: RunConfig) -> Run:
         problem, n_train = config.problem, config.n_train
         laws, log_size = competition_of(problem), math.log(n_train)
-        is_random = problem.task == "random"
+        is_random = problem.definition.rule is None
         rng = np.random.default_rng(int(config.address, 16))
         log_efficiency = float((laws.memorizing if is_random else laws).log_efficiency(log_size))
         efficiency = math.exp(log_efficiency + self.noise * rng.standard_normal())
@@ -108,6 +108,10 @@ class World:
         deficits = math.exp(float(laws.deficits.log_median(log_size))) + np.array([-TAIL, 0.0, TAIL]) * math.exp(
             float(laws.deficits.log_spread(log_size))
         )
+        if not is_random:
+            # What the generalizing share of the margin overcomes, as the deficit of the mixture.
+            share = 1 / (1 + math.exp(-float(laws.log_odds(log_size))))
+            deficits = (1 - share) * deficits - share
         test = chance if is_random or fitted < 1 else float(laws.test_accuracy(n_train))
         test += test * (1 - test) * 10 * self.noise * float(rng.standard_normal())
         # Networks that come to generalize have overshot before.
