@@ -130,7 +130,9 @@ def slope_of_log_efficiency(outcomes: Sequence[Outcome], *, seed: int = 0) -> tu
     return slope(outcomes), np.array([slope(_resample(outcomes, rng)) for _ in range(RESAMPLES)])
 
 
-def _fit(memorizing: Sequence[Outcome], generalizing: Sequence[Outcome], n_pairs: int) -> Competition | None:
+def _fit(
+    memorizing: Sequence[Outcome], generalizing: Sequence[Outcome], n_pairs: int, *, unseen: bool = True
+) -> Competition | None:
     """The laws through those runs; None where the memorizing efficiency does not fall.
 
     Runs on the real task tell e_gen, b and u by their efficiency and by their median margin on unseen pairs,
@@ -159,18 +161,19 @@ def _fit(memorizing: Sequence[Outcome], generalizing: Sequence[Outcome], n_pairs
     size_tested = np.log([o.config.n_train for o in tested])
     margin = -np.array([o.deficits[1] for o in tested])
     deficit = np.exp(median[0] + median[1] * size_tested)
+    weight = UNSEEN_WEIGHT if unseen else 0.0
 
     def residual(theta: FloatArray) -> FloatArray:
         log_generalizing, mixing, transfer = theta
         efficiency = np.logaddexp(mixing * log_generalizing, mixing * memory) / mixing - seen
         share = expit(mixing * (log_generalizing - law.log_efficiency(size_tested)))
-        unseen = share * transfer - (1 - share) * deficit - margin
-        return np.concatenate([efficiency, UNSEEN_WEIGHT * unseen])
+        beyond = share * transfer - (1 - share) * deficit - margin
+        return np.concatenate([efficiency, weight * beyond])
 
     start = np.array([float(seen[full == full.max()].mean()) - 0.03, 4.0, 0.9])
     low, high = np.array([(-np.inf, np.inf), MIXING_BOUNDS, TRANSFER_BOUNDS]).T
     best = least_squares(residual, start, bounds=(low, high), x_scale=[0.05, 1.0, 0.1])
-    transfer = float(best.x[2])
+    transfer = float(best.x[2]) if unseen else 1.0
     return Competition(
         memorizing=law,
         generalizing=GeneralizingLaw(full_data=math.exp(best.x[0]), n_pairs=n_pairs),
@@ -203,6 +206,7 @@ def fit_competition(
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    unseen: bool = True,
 ) -> CompetitionFit | str:
     """Laws of both circuits from random-label runs and runs on the real task well above the transition.
 
@@ -215,6 +219,7 @@ def fit_competition(
         generalizing: Outcomes on the real task.
         resamples: Fits to resampled runs, for intervals.
         seed: Of the resampling.
+        unseen: Whether margins on unseen pairs enter; without them the transfer is taken to be 1.
 
     Returns:
         The fit, or why there is none.
@@ -230,7 +235,7 @@ def fit_competition(
             )
     if any(o.deficits[1] <= 0 or o.deficits[2] <= o.deficits[0] for o in mem if o.config.n_train < problem.n_pairs):
         return "runs on random labels leave too few unseen pairs to tell how wrong a memorizing network is on them"
-    best = _fit(mem, gen, problem.n_pairs)
+    best = _fit(mem, gen, problem.n_pairs, unseen=unseen)
     if best is None:
         return "efficiency on random labels does not fall with their number, so no transition follows from it"
     if not MIXING_BOUNDS[0] * 1.01 < best.mixing < MIXING_BOUNDS[1] * 0.99:
@@ -239,7 +244,9 @@ def fit_competition(
             "task is learned hardly better than random labels at every size"
         )
     rng = np.random.default_rng(seed)
-    draws = (_fit(_resample(mem, rng), _resample(gen, rng), problem.n_pairs) for _ in range(resamples))
+    draws = (
+        _fit(_resample(mem, rng), _resample(gen, rng), problem.n_pairs, unseen=unseen) for _ in range(resamples)
+    )
     return CompetitionFit(
         problem=problem,
         competition=best,

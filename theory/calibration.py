@@ -360,5 +360,6 @@ def shipped_calibrations() -> list[Calibration]:
 
 
 def calibration_for(problem: Problem, calibrations: Sequence[Calibration]) -> Calibration | None:
-    """The first calibration that speaks for a problem; None where there is none."""
-    return next((calibration for calibration in calibrations if calibration.covers(problem)), None)
+    """The calibration nearest to a problem among those that speak for it; None where there is none."""
+    covering = [calibration for calibration in calibrations if calibration.covers(problem)]
+    return min(covering, key=lambda calibration: calibration.distance(problem), default=None)
