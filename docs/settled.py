@@ -1,6 +1,6 @@
 """Settled outcomes of efficiency runs as one table: what the ablations are fitted to.
 
-``python docs/settled.py STORE …`` writes ``docs/results/efficiency-runs.parquet`` from the stores of ``dcrit calibrate``.
+``python docs/settled.py STORE …`` writes ``docs/results/efficiency-runs.parquet`` from stores of ``dcrit calibrate``.
 """
 
 from __future__ import annotations

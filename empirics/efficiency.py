@@ -244,9 +244,7 @@ def fit_competition(
             "task is learned hardly better than random labels at every size"
         )
     rng = np.random.default_rng(seed)
-    draws = (
-        _fit(_resample(mem, rng), _resample(gen, rng), problem.n_pairs, unseen=unseen) for _ in range(resamples)
-    )
+    draws = (_fit(_resample(mem, rng), _resample(gen, rng), problem.n_pairs, unseen=unseen) for _ in range(resamples))
     return CompetitionFit(
         problem=problem,
         competition=best,

@@ -107,15 +107,15 @@ def size_prediction(
     )
 
 
-def _describes_network(constants: FloatArray) -> NDArray[np.bool_]:
-    """Whether the memorizing efficiency falls and the circuits can mix: (..., 8) to (...)."""
+def describes_network(constants: FloatArray) -> NDArray[np.bool_]:
+    """Whether drawn constants let the memorizing efficiency fall and the circuits mix: (..., 8) to (...)."""
     return (constants[..., 1] > 0.05) & (constants[..., 3] > 0.02)
 
 
 def sensible_draws(problem: Problem, calibration: Calibration, n_draws: int, rng: np.random.Generator) -> FloatArray:
     """Drawn constants that describe a network: (m, 8) with m ≤ n_draws, columns in the order of ``CONSTANTS``."""
     drawn = calibration.draw(problem, n_draws, rng)
-    return np.clip(drawn[_describes_network(drawn)], -LARGEST_CONSTANT, LARGEST_CONSTANT)
+    return np.clip(drawn[describes_network(drawn)], -LARGEST_CONSTANT, LARGEST_CONSTANT)
 
 
 def predict_critical_size(
@@ -142,7 +142,7 @@ def predict_critical_size(
     extrapolated = calibration.distance(problem) > 0
     rng = np.random.default_rng(seed)
     central = calibration.constants(problem)
-    if not _describes_network(central) or np.abs(central).max() > LARGEST_CONSTANT:
+    if not describes_network(central) or np.abs(central).max() > LARGEST_CONSTANT:
         found = ", ".join(f"{name} {value:.3g}" for name, value in zip(CONSTANTS, central, strict=True))
         raise ValueError(
             f"calibration must reach {problem.n_symbols} symbols at width {problem.width}, got {calibration.name}, "

@@ -1,0 +1,59 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dcrit.theory.calibration import competition_from
+from dcrit.theory.double_descent import accuracy_from, deepest, predict_double_descent
+from dcrit.theory.phase_diagram import phase_diagram
+from dcrit.theory.problem import Problem
+from tests.theory.worlds import EXACT, NOISY
+
+CALIBRATION = replace(NOISY.calibrate(np.random.default_rng(0)), bits_per_parameter=(0.5, 0.02))
+KNOWN = replace(EXACT.calibrate(np.random.default_rng(0)), bits_per_parameter=(0.5, 0.0))
+WIDTHS = np.arange(8, 129)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 529), st.integers(16, 128))
+def test_accuracy_is_that_of_the_competition_within_capacity(n_train: int, width: int) -> None:
+    constants = CALIBRATION.constants(Problem(width=width))
+    exact = competition_from(constants, 529).test_accuracy(n_train)
+    assert accuracy_from(constants[None], 529, n_train, np.inf, 0.0)[0] == pytest.approx(float(exact), rel=1e-9)
+    assert accuracy_from(constants[None], 529, n_train, n_train - 1.0, 0.25)[0] == 0.75
+
+
+def test_the_dip_sits_where_capacity_passes_the_training_set() -> None:
+    star = phase_diagram(Problem(), KNOWN, widths=WIDTHS, n_trains=[1.0], n_draws=5).star.n_train.value
+    assert star is not None
+    below = predict_double_descent(Problem(), KNOWN, n_train=int(0.8 * star), widths=WIDTHS, n_draws=20)
+    above = predict_double_descent(Problem(), KNOWN, n_train=min(500, int(1.5 * star)), widths=WIDTHS, n_draws=20)
+    assert below.dip
+    assert below.width.value is not None
+    memorized = 0.5 * 3 * 23 / np.log2(23)
+    assert memorized * (below.width.value - 1) < below.n_train <= memorized * below.width.value
+    assert below.loss_peak.value == below.width.value
+    assert not above.dip
+    assert above.width.value is None
+    assert "no dip" in above.width.reason
+    for found in (below, above):
+        assert found.params_exponent == pytest.approx(1)
+        assert found.width_exponent == pytest.approx(1)
+        assert np.isfinite(found.loss).all()
+        assert ((found.accuracy_low <= found.accuracy) & (found.accuracy <= found.accuracy_high)).all()
+
+
+def test_a_fall_counts_as_far_as_it_is_recovered() -> None:
+    curves = np.array([[1.0, 1.0, 0.0], [0.2, 0.2, 0.5], [0.9, 0.3, 1.0]])
+    depth, at = deepest(curves)
+    assert depth.tolist() == pytest.approx([0.8, 0.2, 0.0])
+    assert at.tolist()[:2] == [1, 1]
+
+
+@pytest.mark.parametrize("name", ["n_train", "widths", "level", "n_draws"])
+def test_bad_input_is_refused(name: str) -> None:
+    bad = {"widths": [3], "n_train": 0, "level": 0.0, "n_draws": 0}[name]
+    with pytest.raises(ValueError, match=f"^{name} must be"):
+        predict_double_descent(Problem(), CALIBRATION, **{"widths": [16, 24], "n_train": 9, name: bad})  # type: ignore[arg-type]
