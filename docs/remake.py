@@ -14,6 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "results" / "quick.json"
+ABLATION = ROOT / "docs" / "results" / "ablation.json"
 GALLERY = ROOT / "figures" / "gallery"
 BEGIN, END = "<!-- begin: verdicts, remade by make readme -->", "<!-- end: verdicts -->"
 
@@ -52,7 +53,25 @@ def verdicts(report: dict[str, Any]) -> str:
             f"{number(row['predicted high'])}) | {number(row['from efficiencies'])} | {number(row['measured'])} "
             f"({number(row['measured low'])} – {number(row['measured high'])}) | {number(row['ln ratio'])} |"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *comparison()])
+
+
+def comparison() -> list[str]:
+    """The main rows of the ablation table, as Markdown lines."""
+    lines = [
+        "All configurations beyond the calibration, from [docs/ablation.md](docs/ablation.md); errors are "
+        "\\|ln(predicted/measured)\\|:",
+        "",
+        "| predictor | configurations | median | worst | inside the 90 % interval |",
+        "|---|---|---|---|---|",
+    ]
+    for row in json.loads(ABLATION.read_text(encoding="utf-8")):
+        if row["predictor"].startswith(("**dcrit", "bare crossing, e_gen at all pairs, ℓ2", "baseline")):
+            lines.append(
+                f"| {row['predictor']} | {row['n']} | {row['median']:.3f} | {row['worst']:.3f} "
+                f"| {row['coverage']:.0%} |"
+            )
+    return lines
 
 
 def remade(readme: str, report: dict[str, Any]) -> str:

@@ -147,11 +147,11 @@ def _fit(
         return None
     law = MemorizingLaw(amplitude=math.exp(intercept), exponent=-slope)
     # At all pairs nothing is unseen: a run there has no deficits.
-    unseen = [o for o in memorizing if o.config.n_train < n_pairs]
-    size_unseen = np.log([o.config.n_train for o in unseen])
-    median = _line(size_unseen, np.log([o.deficits[1] for o in unseen]))
+    partial = [o for o in memorizing if o.config.n_train < n_pairs]
+    size_unseen = np.log([o.config.n_train for o in partial])
+    median = _line(size_unseen, np.log([o.deficits[1] for o in partial]))
     # 10 % and 90 % quantiles of a normal distribution lie 2.5631 standard deviations apart.
-    spread = _line(size_unseen, np.log([(o.deficits[2] - o.deficits[0]) / 2.5631 for o in unseen]))
+    spread = _line(size_unseen, np.log([(o.deficits[2] - o.deficits[0]) / 2.5631 for o in partial]))
     full = np.log([o.config.n_train for o in generalizing])
     seen = np.log([o.efficiency for o in generalizing])
     memory = law.log_efficiency(full)

@@ -47,7 +47,8 @@ def test_there_are_enough_configurations_of_every_kind() -> None:
     assert {p.task for p in problems} >= {"add", "sub", "mul", "square-of-sum", "sum-squares"}
     assert {p.activation for p in problems} == {"square", "relu"}
     assert {p.weight_decay for p in problems} >= {0.5, 1.0, 2.0}
-    assert min(p.width for p in problems) <= 16 < 256 <= max(p.width for p in problems)
+    assert min(p.width for p in problems) <= 16
+    assert max(p.width for p in problems) >= 256
 
 
 def test_half_of_the_predictions_are_within_a_tenth(compared: list[tuple[float, bool]]) -> None:
