@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format readme setup clean
+.PHONY: demo test check format readme ablation setup clean
 demo: setup            ## the main job: train a few hundred networks, compare with the prediction
 	$(BIN)/dcrit validate quick --out validation/quick
 
@@ -20,6 +20,9 @@ format: setup
 
 readme: setup          ## remake the README's numbers and pictures from the last make demo
 	$(BIN)/python docs/remake.py validation/quick
+
+ablation: setup        ## remake docs/ablation.md: every refinement and baseline on the held-out configurations
+	$(BIN)/python docs/ablation.py
 
 setup: .venv/ready
 

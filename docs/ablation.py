@@ -1,6 +1,6 @@
 """Which refinement earns its place: every predictor and baseline on the same held-out configurations.
 
-``python docs/ablation.py`` reads the tables in ``docs/results/`` and writes ``docs/ablation.md`` and
+``make ablation`` reads the tables in ``docs/results/`` and writes ``docs/ablation.md`` and
 ``docs/results/ablation.json`` in a minute, without training. Predictors are fitted to random-label runs and to runs on
 the real task well above the transition, at moduli up to 29; baselines to measured critical sizes at moduli up to 29.
 """
@@ -371,7 +371,7 @@ def page(summary: list[dict], held: list[dict], problems: list[Problem], shipped
     lines = [
         "# What each refinement is worth",
         "",
-        "Written by `python docs/ablation.py` from `docs/results/`. Errors are |ln(predicted/measured)| over the",
+        "Written by `make ablation` from `docs/results/`. Errors are |ln(predicted/measured)| over the",
         "held-out configurations below; coverage is the part of them inside the 90 % interval. Predictors use",
         "random-label runs and runs on the real task at 60 % of all pairs and more, at moduli up to 29. Baselines use",
         "measured critical sizes at moduli up to 29, which no predictor sees.",

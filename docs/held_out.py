@@ -2,7 +2,7 @@
 
 ``python docs/held_out.py STORE`` trains what the store lacks, about half an hour on two cores, and writes
 ``docs/results/held-out.json`` and ``docs/results/baselines.json``. Nothing here enters a calibration.
-``python docs/ablation.py`` sets predictors beside them.
+``make ablation`` sets predictors beside them.
 """
 
 from __future__ import annotations
