@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from dcrit.cli import options
 from dcrit.cli.calibrations import CalibrationFile, calibration_of
@@ -23,6 +25,9 @@ def double_descent(
     points: Points = 200,
     min_width: MinWidth = None,
     max_width: MaxWidth = None,
+    sharp_capacity: Annotated[
+        bool, typer.Option("--sharp-capacity", help="Let memorizing stop at capacity, as the starting theory has it.")
+    ] = False,
     level: options.Level = 0.9,
     calibration: CalibrationFile = None,
     out: Out = None,
@@ -40,7 +45,9 @@ def double_descent(
     chosen = calibration_of(problem, calibration)
     with options.bad_input():
         widths = default_widths(problem, chosen, points, smallest=min_width, largest=max_width)
-        found = predict_double_descent(problem, chosen, n_train=n_train, widths=widths, level=level)
+        found = predict_double_descent(
+            problem, chosen, n_train=n_train, widths=widths, sharp_capacity=sharp_capacity, level=level
+        )
     if out is not None:
         from dcrit.figures import canvas, style
         from dcrit.figures.double_descent import draw_accuracy, draw_loss
@@ -57,6 +64,7 @@ def double_descent(
         described = problem.to_dict()
         described.pop("width")
         document: dict[str, Any] = {"problem": described, "n_train": n_train, "dip": found.dip}
+        document["sharp_capacity"] = sharp_capacity
         document |= {"probability": found.probability, "level": level, "calibration": found.calibration}
         document |= {name: fields_of(value) for name, value in answers.items()}
         document |= {"params_exponent": found.params_exponent, "width_exponent": found.width_exponent}

@@ -97,10 +97,10 @@ def accuracy_from(
     acc = (1 − P(does not fit))·Φ((w/(1 − w) − ρ(D))/σ(D))  for D ≤ D_mem,
     acc = 1 − P(does not fit)                                for D > D_mem
 
-    Within capacity this is :meth:`Competition.test_accuracy`. Beyond it no memorizing circuit fits the
-    training set: e_mem = A·D^(−β)·(1 − D/D_mem)^δ is zero there for every δ > 0, the generalizing circuit
-    has the whole margin, and accuracy is limited by whether that circuit fits. The limit of small δ is
-    taken, because the calibrated e_mem already holds what saturation there is below capacity.
+    Within capacity this is :meth:`Competition.test_accuracy`. Beyond it the starting theory has no memorizing
+    circuit: e_mem = A·D^(−β)·(1 − D/D_mem)^δ is zero there for every δ > 0, here in the limit of small δ. Measured
+    networks do not do that: beyond capacity they memorize part of their examples and test accuracy stays low
+    (docs/findings.md), as a soft margin stays finite at capacity. With D_mem infinite the mixture holds throughout.
 
     Args:
         constants: (..., 8), in the order of ``CONSTANTS``; accuracy is NaN where they are.
@@ -131,7 +131,7 @@ def loss_of(
         constants: (K, 8), in the order of ``CONSTANTS``.
         problem: For C.
         n_train: D [examples].
-        memorized: D_mem (K,) [examples].
+        memorized: D_mem (K,) [examples]; inf where capacity plays no part.
         unfit: Probability that the generalizing circuit does not fit (K,).
 
     Returns:
@@ -181,6 +181,7 @@ def predict_double_descent(
     *,
     n_train: int,
     widths: ArrayLike,
+    sharp_capacity: bool = False,
     level: float = LEVEL,
     n_draws: int = N_DRAWS,
     seed: int = 0,
@@ -192,6 +193,7 @@ def predict_double_descent(
         calibration: Constants; must cover the problem.
         n_train: D [examples].
         widths: H (K,), rising integers.
+        sharp_capacity: Whether memorizing stops at capacity, as in the starting theory; the mixture does not.
         level: Probability content of the intervals.
         n_draws: Draws of the constants.
         seed: Of the draws.
@@ -208,7 +210,9 @@ def predict_double_descent(
     problems = [replace(problem, width=width) for width in whole]
     constants = central_constants(problems, calibration)
     n_params = np.array([float(each.n_params) for each in problems])
+    # Measured networks over capacity go on mixing, so the starting theory's step is on demand only.
     memorized = capacity(calibration.bits_per_parameter[0], n_params, problem.n_classes)
+    memorized = memorized if sharp_capacity else np.full_like(memorized, np.inf)
     unfit = probability_unfit(problem, calibration, whole)
     accuracy = accuracy_from(constants, problem.n_pairs, n_train, memorized, unfit)
     loss = loss_of(constants, problem, n_train, memorized, unfit)
@@ -220,7 +224,7 @@ def predict_double_descent(
         aligned_draws(few, calibration, n_draws, seed),
         problem.n_pairs,
         n_train,
-        np.array([capacity_draws(each, calibration, normal) for each in few]),
+        np.array([capacity_draws(each, calibration, normal) for each in few]) if sharp_capacity else np.inf,
         unfit[some, None],
     )
     tails = [(1 - level) / 2, (1 + level) / 2]

@@ -28,8 +28,12 @@ def test_accuracy_is_that_of_the_competition_within_capacity(n_train: int, width
 def test_the_dip_sits_where_capacity_passes_the_training_set() -> None:
     star = phase_diagram(Problem(), KNOWN, widths=WIDTHS, n_trains=[1.0], n_draws=5).star.n_train.value
     assert star is not None
-    below = predict_double_descent(Problem(), KNOWN, n_train=int(0.8 * star), widths=WIDTHS, n_draws=20)
-    above = predict_double_descent(Problem(), KNOWN, n_train=min(500, int(1.5 * star)), widths=WIDTHS, n_draws=20)
+    below = predict_double_descent(
+        Problem(), KNOWN, n_train=int(0.8 * star), widths=WIDTHS, sharp_capacity=True, n_draws=20
+    )
+    above = predict_double_descent(
+        Problem(), KNOWN, n_train=min(500, int(1.5 * star)), widths=WIDTHS, sharp_capacity=True, n_draws=20
+    )
     assert below.dip
     assert below.width.value is not None
     memorized = 0.5 * 3 * 23 / np.log2(23)
@@ -43,6 +47,16 @@ def test_the_dip_sits_where_capacity_passes_the_training_set() -> None:
         assert found.width_exponent == pytest.approx(1)
         assert np.isfinite(found.loss).all()
         assert ((found.accuracy_low <= found.accuracy) & (found.accuracy <= found.accuracy_high)).all()
+
+
+def test_without_a_sharp_capacity_the_mixture_holds_at_every_size() -> None:
+    found = predict_double_descent(Problem(), KNOWN, n_train=150, widths=WIDTHS, n_draws=20)
+    exact = [
+        float(competition_from(KNOWN.constants(Problem(width=width)), 529).test_accuracy(150))
+        for width in WIDTHS.tolist()
+    ]
+    assert found.accuracy == pytest.approx(exact, rel=1e-9)
+    assert found.dip == (deepest(np.array(exact)[:, None])[0][0] >= 0.1)
 
 
 def test_a_fall_counts_as_far_as_it_is_recovered() -> None:
