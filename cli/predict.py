@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dcrit.cli import double_descent, options, phase_diagram, regime
+from dcrit.cli import delay, double_descent, emergence, options, phase_diagram, regime
 from dcrit.cli.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.output import print_json, say, span, table
 
@@ -14,6 +14,8 @@ app = typer.Typer(help="Predict, at once and without training.", no_args_is_help
 app.command("regime")(regime.regime)
 app.command("phase-diagram")(phase_diagram.phase_diagram)
 app.command("double-descent")(double_descent.double_descent)
+app.command("emergence")(emergence.emergence)
+app.command("delay")(delay.delay)
 
 
 @app.command("critical-size")

@@ -117,17 +117,15 @@ def page(document: dict[str, Any]) -> str:
     rules: dict[tuple[str, str, str], Rule] = {
         ("additive in norm²", "", ""): additive(lambda c: 2 * c.memorizing.exponent / problem.homogeneity),
         ("additive in norm^κ", "", ""): additive(lambda c: c.memorizing.exponent),
-        ("a-combined, winner alone", "", ""): additive(
-            lambda c: c.memorizing.exponent * c.mixing / (c.mixing - 1)
-        ),
+        ("a-combined, winner alone", "", ""): additive(lambda c: c.memorizing.exponent * c.mixing / (c.mixing - 1)),
     } | {key: mixture(*key) for key in itertools.product(PRICES, MARGINS, DEFICITS)}
     lines = [
         "# Facts to memorize raise the critical size",
         "",
         "Written by `python docs/emergence.py` from `docs/results/emergence-preliminary.json`; derivation in",
         "`theory/emergence.py`. No rule below has a constant fitted to runs with facts, but the kept rule (bold)",
-        f"was **chosen among these {len(rules)} after seeing the preliminary sizes**, so its error on those says little.",
-        "The check was run before, and looked at after, that choice.",
+        f"was **chosen among these {len(rules)} after seeing the preliminary sizes**, so its error there says little.",
+        "The checks were run after that choice.",
         "",
         f"Problem: {problem.task} mod {problem.modulus}, `{problem.activation}`, width {problem.width}; calibration",
         f"{chosen.name}: β = {beta:.3f}, b = {competition.mixing:.2f} (a = {a:.2f}).",
