@@ -63,7 +63,7 @@ def calibrate(
     """Measure efficiencies and capacity over moduli and widths, and store them for predictions.
 
     Only random-label runs and runs on the real task well above the transition are made: no measured
-    critical size enters a calibration. The default grid takes about half an hour on two cores.
+    critical size enters a calibration. The default grid takes about six minutes on two cores.
     """
     from dcrit.empirics.calibrate import MODULI, WIDTHS, CalibrationDesign
     from dcrit.empirics.calibrate import calibrate as measure

@@ -59,11 +59,12 @@ def emergence(
     chosen = calibration_of(problem, calibration)
     with options.bad_input():
         found = predict_emergence(problem, chosen, n_facts=n_facts, n_train=n_train, level=level)
+        curve = None
         if out is not None:
             most = max(2 * n_facts, problem.n_pairs // 4)
             some = np.unique(np.append(np.linspace(0, most, POINTS).astype(int), n_facts)).tolist()
             curve = emergence_curve(problem, chosen, n_facts=some, n_train=n_train, level=level)
-    if out is not None:
+    if out is not None and curve is not None:
         from dcrit.figures import canvas, style
         from dcrit.figures.emergence import draw_emergence
 

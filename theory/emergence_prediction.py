@@ -64,7 +64,7 @@ class EmergencePrediction:
                 raise ValueError(f"{name} must be of shape {self.widths.shape}, got {getattr(self, name).shape}")
 
 
-def _slack(constants: FloatArray, n_pairs: int, n_train: int) -> FloatArray:
+def _slack(constants: FloatArray, n_pairs: int, n_train: float) -> FloatArray:
     """Facts to spare at D_r = 0, (...) for (..., 8): below 0, minus the examples that the task alone lacks."""
     spare = affordable_facts(constants, n_pairs, n_train)
     alone = sizes_from(constants.reshape(-1, constants.shape[-1]), n_pairs, 0.5).reshape(spare.shape)
@@ -158,13 +158,14 @@ def _plane(
     drawn = aligned_draws(problems, calibration, n_draws, seed)  # (K, n, 8)
     normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
     bits = calibration.bits_per_parameter[0]
+    visible = min(n_train, LARGEST_FRACTION * problem.n_pairs)
     memorized = capacity(bits, [each.n_params for each in problems], problem.n_classes)
     return _Plane(
         widths=looked,
         constants=constants,
-        best=(_slack(constants, problem.n_pairs, n_train)[:, None], memorized[:, None]),
+        best=(_slack(constants, problem.n_pairs, visible)[:, None], memorized[:, None]),
         drawn=(
-            _slack(drawn, problem.n_pairs, n_train),
+            _slack(drawn, problem.n_pairs, visible),
             np.array([capacity_draws(each, calibration, normal) for each in problems]),
         ),
     )
@@ -191,7 +192,8 @@ def predict_emergence(
 
     N_c = min{N: D_crit(N, D_r) ≤ D and D_mem(N) ≥ D_r}, interpolated in ln H between the widths looked at
 
-    The same random numbers serve all widths. Draws without a threshold count as the largest width.
+    The same random numbers serve all widths. Draws without a threshold count as the largest width. Of D no more
+    counts than leaves pairs to test on.
 
     Args:
         problem: The question; its width is replaced.

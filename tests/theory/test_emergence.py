@@ -1,5 +1,6 @@
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from dcrit.theory.problem import Problem
 
 FINE = np.linspace(0.0, 1.0, 20_001)[1:-1]
 CHOSEN = next(calibration for calibration in shipped_calibrations() if calibration.covers(Problem()))
-FAST = {"widths": np.unique(np.geomspace(16, 256, 12).round().astype(np.int64)), "n_draws": 60}
+FAST: dict[str, Any] = {"widths": np.unique(np.geomspace(16, 256, 12).round().astype(np.int64)), "n_draws": 60}
 
 
 @st.composite
@@ -120,7 +121,7 @@ def test_slope_follows_from_the_equations_by_computer_algebra() -> None:
     stationary = sympy.diff((w / e) ** a + (effective**beta / amplitude) ** a, w)
     half = w - rho * size**nu * (effective / size) ** beta
     equations = sympy.Matrix([stationary, half])
-    jacobian, by_facts = equations.jacobian([size, w]), equations.diff(facts)
+    jacobian = equations.jacobian([size, w])
     competition = Competition(
         memorizing=MemorizingLaw(amplitude=0.02, exponent=0.75),
         generalizing=GeneralizingLaw(full_data=5e-4, n_pairs=1000),
@@ -132,7 +133,7 @@ def test_slope_follows_from_the_equations_by_computer_algebra() -> None:
     point = {b: 3.0, beta: 0.75, rho: 0.3, nu: 0.1, e: 5e-4, amplitude: 0.02, size: at, w: median / (1 + median)}
     point[facts] = 0
     values = np.array(jacobian.subs(point).evalf().tolist(), dtype=float)
-    right = np.array(by_facts.subs(point).evalf().tolist(), dtype=float)
+    right = np.array([[float(entry.subs(point))] for entry in (stationary.diff(facts), half.diff(facts))])
     assert slope_at_no_facts(competition) == pytest.approx(float(-np.linalg.solve(values, right)[0, 0]), rel=1e-9)
 
 
@@ -204,6 +205,7 @@ def test_threshold_is_where_the_critical_size_falls_to_n_train() -> None:
     every = np.arange(30, 70, dtype=np.int64)
     found = predict_emergence(Problem(), CHOSEN, n_facts=40, n_train=220, widths=every, n_draws=60)
     assert found.width.value == every[np.flatnonzero(found.critical_size <= 220)[0]]
+    assert found.width.value is not None
     assert found.n_params.value == 3 * 23 * found.width.value
     assert found.width.interval is not None
     assert found.width.value in found.width.interval
@@ -239,12 +241,13 @@ def test_extrapolation_is_flagged() -> None:
 
 
 def test_bad_questions_name_the_field() -> None:
-    for more, sentence in (
+    questions: tuple[tuple[dict[str, Any], str], ...] = (
         ({"n_facts": -1, "n_train": 200}, "n_facts must be an integer of at least 0"),
         ({"n_facts": 1, "n_train": 530}, "n_train must be at most 529"),
         ({"n_facts": 1, "n_train": 200, "level": 1.0}, "level must be between 0 and 1"),
         ({"n_facts": 1, "n_train": 200, "widths": np.array([16])}, "widths must be at least two"),
-    ):
+    )
+    for more, sentence in questions:
         with pytest.raises(ValueError, match=sentence):
             predict_emergence(Problem(), CHOSEN, **more)
     with pytest.raises(ValueError, match=r"^calibration must be for task"):
