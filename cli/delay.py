@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from dcrit.cli import options
 from dcrit.cli.calibrations import CalibrationFile, calibration_of
@@ -12,13 +10,9 @@ from dcrit.cli.output import print_json, say, table
 from dcrit.cli.phase_diagram import fields_of, row_of
 from dcrit.cli.simulate import Accuracy, check_accuracy, homogeneous
 
-NTrain = Annotated[
-    int, typer.Option(parser=options.integer, metavar="INTEGER", help="D, training-set size [examples].")
-]
-
 
 def delay(
-    n_train: NTrain,
+    n_train: options.NTrain,
     task: options.Task = "add",
     modulus: options.Modulus = 31,
     model: options.Model = options.ModelChoice.mlp,

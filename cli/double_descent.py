@@ -10,11 +10,10 @@ from dcrit.cli import options
 from dcrit.cli.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.output import print_json, say, table
 from dcrit.cli.phase_diagram import MaxWidth, MinWidth, Out, Points, check_out, check_widths, fields_of, row_of, save
-from dcrit.cli.regime import NTrain
 
 
 def double_descent(
-    n_train: NTrain,
+    n_train: options.NTrain,
     task: options.Task = "add",
     modulus: options.Modulus = 31,
     model: options.Model = options.ModelChoice.mlp,

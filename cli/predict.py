@@ -39,12 +39,12 @@ def critical_size(
     the generalizing efficiency, from a calibration measured at moduli up to 29.
     """
     from dcrit.theory.prediction import predict_critical_size
+    from dcrit.theory.regime_prediction import check_level
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     chosen = calibration_of(problem, calibration)
     with options.bad_input():
-        if not 0 < level < 1:
-            raise ValueError(f"level must be between 0 and 1, got {level}")
+        check_level(level)
         found = predict_critical_size(problem, chosen, level=level)
 
     efficiency = found.generalizing_efficiency

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from dcrit.cli import options
 from dcrit.cli.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.output import print_json, say, table
 from dcrit.cli.phase_diagram import fields_of
 
-NTrain = Annotated[
-    int, typer.Option("--n-train", parser=options.integer, metavar="INTEGER", help="D, training-set size.")
-]
-
 
 def regime(
-    n_train: NTrain,
+    n_train: options.NTrain,
     task: options.Task = "add",
     modulus: options.Modulus = 31,
     model: options.Model = options.ModelChoice.mlp,

@@ -64,9 +64,7 @@ def check_accuracy(accuracy: float) -> None:
 
 
 def simulate(
-    n_train: Annotated[
-        int, typer.Option(parser=options.integer, metavar="INTEGER", help="D, training-set size [examples].")
-    ],
+    n_train: options.NTrain,
     task: options.Task = "add",
     modulus: options.Modulus = 31,
     model: options.Model = options.ModelChoice.mlp,
