@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from dcrit.cli import options
 from dcrit.cli.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.output import print_json, say, table
-from dcrit.cli.phase_diagram import check_out, fields_of, row_of, save
+from dcrit.cli.phase_diagram import Out, check_out, fields_of, row_of, save
 
 NFacts = Annotated[
     int,
@@ -21,7 +20,6 @@ NFacts = Annotated[
 NTrain = Annotated[
     int, typer.Option(parser=options.integer, metavar="INTEGER", help="D, training examples of the task.")
 ]
-Out = Annotated[Path | None, typer.Option(help="Picture to write; its ending says which kind, such as .png or .svg.")]
 
 #: Rows of the table for people, and numbers of facts in the picture.
 ROWS, POINTS = 12, 25
