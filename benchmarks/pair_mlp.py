@@ -52,6 +52,7 @@ class PlainPairMLP(nn.Module):
             self.unembed.weight.copy_(unembed)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Logits of pairs, (D, C)."""
         hidden = self.first(a) + self.second(b)  # (D, H)
         return self.unembed(hidden.square() if self.activation == "square" else hidden.relu())  # (D, C)
 

@@ -82,7 +82,7 @@ def fit_psychometric(n_train: FloatArray, accuracy: FloatArray, start: Psychomet
     return Psychometric(midpoint=math.exp(fit.x[0]), width=NARROWEST + math.exp(fit.x[1]))
 
 
-def _is_bracketed(n_train: FloatArray, accuracy: FloatArray) -> bool:
+def is_bracketed(n_train: FloatArray, accuracy: FloatArray) -> bool:
     """Whether sizes exist on both sides: seed-averaged accuracy below one half, and above it at a larger size."""
     sizes = np.unique(n_train)
     means = np.array([accuracy[n_train == size].mean() for size in sizes])
@@ -98,7 +98,7 @@ def _near(n_train: FloatArray, curve: Psychometric) -> NDArray[np.bool_]:
 def _local_fit(n_train: FloatArray, accuracy: FloatArray, start: Psychometric | None = None) -> Psychometric:
     curve = fit_psychometric(n_train, accuracy, start)
     near = _near(n_train, curve)
-    if near.all() or not _is_bracketed(n_train[near], accuracy[near]):
+    if near.all() or not is_bracketed(n_train[near], accuracy[near]):
         return curve
     return fit_psychometric(n_train[near], accuracy[near], curve)
 
@@ -172,7 +172,7 @@ class CriticalSizeDesign:
             ]
         room = self.max_runs - len(outcomes)
         n_train, accuracy = sizes_and_accuracies(outcomes)
-        if room <= 0 or not _is_bracketed(n_train, accuracy):
+        if room <= 0 or not is_bracketed(n_train, accuracy):
             return []
         curve = _local_fit(n_train, accuracy)
         interval = interval_of(bootstrap_midpoints(n_train, accuracy))
@@ -217,7 +217,7 @@ def measure_critical_size(outcomes: Sequence[Outcome], *, level: float = LEVEL) 
     n_train, accuracy = sizes_and_accuracies(outcomes)
     lost = len(outcomes) - n_train.size
     shared = {"quantity": "critical_size", "unit": "examples", "n_runs": int(n_train.size), "n_unconverged": lost}
-    if n_train.size == 0 or not _is_bracketed(n_train, accuracy):
+    if n_train.size == 0 or not is_bracketed(n_train, accuracy):
         side = "reaches" if n_train.size and accuracy.mean() >= 0.5 else "does not reach"
         span = f"from {n_train.min():.0f} to {n_train.max():.0f}" if n_train.size else "measured"
         return Measurement(
@@ -234,6 +234,6 @@ def measure_critical_size(outcomes: Sequence[Outcome], *, level: float = LEVEL) 
 def transition_width(outcomes: Sequence[Outcome]) -> float | None:
     """Width s of the transition in ln D; None where there is none."""
     n_train, accuracy = sizes_and_accuracies(outcomes)
-    if n_train.size == 0 or not _is_bracketed(n_train, accuracy):
+    if n_train.size == 0 or not is_bracketed(n_train, accuracy):
         return None
     return _local_fit(n_train, accuracy).width
