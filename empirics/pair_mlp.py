@@ -14,19 +14,6 @@ from dcrit.theory.problem import Activation
 STEP_CACHE_BYTES = 3 << 20
 
 
-def step_flops(n_train: int, width: int, n_classes: int) -> int:
-    """Operations of one step of one pair-MLP that count, 6·D·H·C: logits and the two gradients of them [FLOPs].
-
-    A multiplication and an addition count as two. Look-ups, σ, softmax and the optimizer count as nothing.
-
-    Args:
-        n_train: D.
-        width: H.
-        n_classes: C.
-    """
-    return 6 * n_train * width * n_classes
-
-
 @dataclass(kw_only=True)
 class PairMLPs:
     """M independent pair-MLPs, logits(a, b) = W·σ(U[a] + V[b]), as one tensor.
