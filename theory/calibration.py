@@ -43,7 +43,8 @@ WIDENING = 2.0
 #: Beyond this many factors e outside, nothing is left to widen, and numbers would overflow.
 FARTHEST = 6.0
 
-FORMAT = 1
+#: 2: efficiencies are per (‖θ‖₂·‖θ‖_{2,κ})^(κ/2); they were per Q^(κ/2) before.
+FORMAT = 2
 
 #: Halvings of the bracket in ln D: from ln of a million examples to the last digit of a double.
 BISECTIONS = 52

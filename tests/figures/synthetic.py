@@ -72,7 +72,9 @@ def fit_of(problem: Problem, n_draws: int = 25) -> CompetitionFit:
         )
 
     draws = tuple(near() for _ in range(n_draws))
-    return CompetitionFit(problem=problem, competition=laws, draws=draws, n_runs=33, n_unconverged=0, n_unfitted=0)
+    return CompetitionFit(
+        problem=problem, competition=laws, draws=draws, n_runs=33, n_unconverged=0, n_unfitted=0, misfit=0.0
+    )
 
 
 def problem_evidence(problem: Problem, *, a_priori: float = 1.04, seed: int = 0) -> ProblemEvidence:
