@@ -33,7 +33,7 @@ from dcrit.theory.calibration import (
     shipped_calibrations,
 )
 from dcrit.theory.crossing import Crossing
-from dcrit.theory.laws import MemorizingLaw, capacity
+from dcrit.theory.laws import MemorizingLaw
 from dcrit.theory.prediction import predict_critical_size
 from dcrit.theory.problem import Problem
 
@@ -206,7 +206,7 @@ def saturating_sizes(cells: Cells, calibrations: list[Calibration]) -> list[tupl
             fit = fit_competition(problem, memorizing, cells.generalizing[key(problem)], resamples=0)
             if not isinstance(fit, CompetitionFit):
                 continue
-            room = float(capacity(calibration.bits_per_parameter[0], problem.n_params, problem.n_classes))
+            room = float(calibration.memorized(problem))
             mem = [o for o in usable(memorizing)[0] if o.config.n_train < 0.98 * room]
             x, y = logs(mem, 0.0)
             left = np.log1p(-np.exp(x) / room)

@@ -14,7 +14,7 @@ from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import CURVE_NAMES, Curves, RunConfig
 from dcrit.empirics.suites import implied_critical_size
 from dcrit.theory.estimates import Interval, Measurement, Prediction
-from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw
+from dcrit.theory.laws import CapacityLaw, GeneralizingLaw, MemorizingLaw
 from dcrit.theory.mixture import Competition, DeficitLaw
 from dcrit.theory.problem import Activation, Problem
 from dcrit.theory.regimes import Dynamics
@@ -139,10 +139,9 @@ def capacity_line(activation: Activation, modulus: int = 31) -> CapacityLine:
     return CapacityLine(
         bits=bits,
         bits_error=0.025,
-        slope=0.99,
-        slope_error=0.02,
         n_sizes=5,
         n_runs=20,
+        law=CapacityLaw(bits=bits, slope=0.99, slope_error=0.02),
         points=tuple((p.n_params, d, 0.95 * d, 1.06 * d) for p, d in zip(problems, sizes, strict=True)),
     )
 
