@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -25,7 +25,7 @@ class Draw:
     """What a seed decides for one run, drawn on the CPU so that it is the same on every device.
 
     Attributes:
-        theta: Initial U over V over W, (3S, H).
+        theta: Initial U over V over W, (2S + C, H).
         labels: Class of every pair, (S²,).
         train: Indices of the training pairs, (D,).
     """
@@ -59,7 +59,7 @@ def draw(config: RunConfig) -> Draw:
     order = torch.randperm(problem.n_pairs, generator=generator)  # (S²,)
     labels = _labels(problem.task, problem.modulus, config.seed)  # (S²,)
     dtype = getattr(torch, config.precision)
-    theta = torch.cat([embed, unembed]).to(dtype)  # (3S, H)
+    theta = torch.cat([embed, unembed]).to(dtype)  # (2S + C, H)
     return Draw(theta=theta, labels=labels, train=order[: config.n_train])
 
 
@@ -79,6 +79,7 @@ def batch_key(config: RunConfig) -> tuple[object, ...]:
         problem.model,
         problem.activation,
         problem.n_symbols,
+        problem.n_classes,
         problem.width,
         problem.weight_decay,
         problem.learning_rate,
@@ -129,6 +130,7 @@ class Ensemble:
         self.models = PairMLPs(
             theta=torch.stack([drawn.theta for drawn in draws]).to(device),
             activation=problem.activation,
+            n_classes=problem.n_classes,
         )
         self.optimizer = AdamW(
             self.models.theta, learning_rate=problem.learning_rate, weight_decay=problem.weight_decay
@@ -146,6 +148,7 @@ class Ensemble:
             width=problem.width,
             n_symbols=problem.n_symbols,
             dtype=self.dtype,
+            n_classes=problem.n_classes,
         )
 
     @torch.no_grad()
@@ -171,7 +174,7 @@ class Ensemble:
         test = 1 - train  # (M, S²)
         neuron = self.models.neuron_squared_norms()  # (M, H)
         decay = self.configs[0].problem.weight_decay
-        load = (decay * self.models.theta.double().abs()).clamp(max=1)  # (M, 3S, H)
+        load = (decay * self.models.theta.double().abs()).clamp(max=1)  # (M, 2S + C, H)
         quantiles = torch.tensor(DEFICIT_QUANTILES, dtype=torch.float64, device=logits.device)
         columns = [
             (loss * train).sum(1) / train.sum(1),
@@ -192,7 +195,7 @@ class Ensemble:
         self.configs = [self.configs[member] for member in members]
         self.data = {key: value[index] for key, value in self.data.items()}
         self.optimizer = self.optimizer.keep(index)
-        self.models = PairMLPs(theta=self.optimizer.theta, activation=self.models.activation)
+        self.models = replace(self.models, theta=self.optimizer.theta)
         self._prepare()
 
 

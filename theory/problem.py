@@ -44,7 +44,7 @@ class Problem:
 
     Attributes:
         task: Name of the task, see ``dcrit.theory.tasks.TASKS``.
-        modulus: p, modulus of the arithmetic.
+        modulus: p, modulus of the arithmetic; permuted things for ``symmetric-group``, bits for ``sparse-parity``.
         model: Model family.
         activation: σ of the hidden layer.
         width: H, hidden units of the pair-MLP, or d_model of the transformer.
@@ -87,13 +87,13 @@ class Problem:
 
     @property
     def n_symbols(self) -> int:
-        """Values an operand takes; also the number of classes C."""
+        """S, values an operand takes."""
         return self.definition.n_symbols(self.modulus)
 
     @property
     def n_classes(self) -> int:
         """C, number of classes."""
-        return self.n_symbols
+        return self.definition.n_classes(self.modulus)
 
     @property
     def n_pairs(self) -> int:
@@ -104,11 +104,11 @@ class Problem:
     def n_params(self) -> int:
         """N, trainable parameters.
 
-        Pair-MLP: 3SH. Transformer of width d: token and position embeddings (S + 1 + 3)d, in each
+        Pair-MLP: (2S + C)H. Transformer of width d: token and position embeddings (S + 1 + 3)d, in each
         layer four d×d attention matrices and two d×4d feed-forward ones, and the unembedding Cd.
         """
         if self.model == "mlp":
-            return 3 * self.n_symbols * self.width
+            return (2 * self.n_symbols + self.n_classes) * self.width
         d = self.width
         return (self.n_symbols + 1 + 3) * d + self.depth * 12 * d * d + self.n_classes * d
 
