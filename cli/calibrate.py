@@ -70,9 +70,7 @@ def calibrate(
     from dcrit.theory.problem import check_integer
 
     moduli, widths = tuple(modulus or MODULI), tuple(width or WIDTHS)
-    family = options.trainable(
-        options.problem_from(task, moduli[0], model, activation, widths[0], 1, weight_decay, learning_rate)
-    )
+    family = options.problem_from(task, moduli[0], model, activation, widths[0], 1, weight_decay, learning_rate)
     with options.bad_input():
         design = CalibrationDesign(family=family, moduli=moduli, widths=widths, seeds=seeds)
         check_integer("workers", workers, 0)

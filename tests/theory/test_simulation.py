@@ -254,5 +254,5 @@ def test_bad_arguments_are_refused() -> None:
         simulate(FLOW, steps=0)
     with pytest.raises(ValueError, match=r"^memorizing must be"):
         Start(memorizing=0.0)
-    with pytest.raises(ValueError, match=r"^model must be"):
-        circuits_at(Problem(model="transformer"), LAWS, 100)
+    with pytest.raises(ValueError, match=r"^n_train must be"):
+        circuits_at(Problem(), LAWS, 0)
