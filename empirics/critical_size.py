@@ -85,7 +85,7 @@ def fit_psychometric(n_train: FloatArray, accuracy: FloatArray, start: Psychomet
     return Psychometric(midpoint=math.exp(fit.x[0]), width=NARROWEST + math.exp(fit.x[1]))
 
 
-def _is_bracketed(n_train: FloatArray, accuracy: FloatArray) -> bool:
+def is_bracketed(n_train: FloatArray, accuracy: FloatArray) -> bool:
     """Whether sizes exist on both sides: seed-averaged accuracy below one half, and above it at a larger size."""
     sizes = np.unique(n_train)
     means = np.array([accuracy[n_train == size].mean() for size in sizes])
@@ -101,7 +101,7 @@ def _near(n_train: FloatArray, curve: Psychometric) -> NDArray[np.bool_]:
 def _local_fit(n_train: FloatArray, accuracy: FloatArray, start: Psychometric | None = None) -> Psychometric:
     curve = fit_psychometric(n_train, accuracy, start)
     near = _near(n_train, curve)
-    if near.all() or not _is_bracketed(n_train[near], accuracy[near]):
+    if near.all() or not is_bracketed(n_train[near], accuracy[near]):
         return curve
     return fit_psychometric(n_train[near], accuracy[near], curve)
 
@@ -190,7 +190,7 @@ class CriticalSizeDesign:
             return [size for size in coarse for _ in range(COARSE_SEEDS)]
         if room <= 0 or not n_train.size:
             return []
-        if not _is_bracketed(n_train, accuracy):
+        if not is_bracketed(n_train, accuracy):
             smallest = n_train.min()
             if smallest == 1 or any(accuracy[n_train == size].mean() < 0.5 for size in np.unique(n_train)):
                 return []
@@ -253,7 +253,7 @@ def critical_size_of(
         level: Probability content of the interval.
     """
     shared = {"quantity": "critical_size", "unit": "examples", "n_runs": int(n_train.size), "n_unconverged": n_lost}
-    if n_train.size == 0 or not _is_bracketed(n_train, accuracy):
+    if n_train.size == 0 or not is_bracketed(n_train, accuracy):
         side = "reaches" if n_train.size and accuracy.mean() >= 0.5 else "does not reach"
         span = f"from {n_train.min():.0f} to {n_train.max():.0f}" if n_train.size else "measured"
         return Measurement(
@@ -270,6 +270,6 @@ def critical_size_of(
 def transition_width(outcomes: Sequence[Outcome]) -> float | None:
     """Width s of the transition in ln D; None where there is none."""
     n_train, accuracy = sizes_and_accuracies(outcomes)
-    if n_train.size == 0 or not _is_bracketed(n_train, accuracy):
+    if n_train.size == 0 or not is_bracketed(n_train, accuracy):
         return None
     return _local_fit(n_train, accuracy).width
