@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dcrit.cli import options
+from dcrit.cli.homogeneity import homogeneity
 from dcrit.cli.output import print_json, say, span, table
 from dcrit.cli.training import training
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from dcrit.theory.problem import Problem
 
 app = typer.Typer(help="Train real networks and turn the runs into an estimate with an interval.", no_args_is_help=True)
+app.command("homogeneity")(homogeneity)
 
 
 def _show(problem: Problem, measurement: Measurement, *, as_document: bool, **more: object) -> None:
@@ -27,7 +29,7 @@ def _show(problem: Problem, measurement: Measurement, *, as_document: bool, **mo
     interval = measurement.interval
     ends = (None, None) if interval is None else (interval.low, interval.high)
     table(
-        f"{problem.task} mod {problem.modulus}, {problem.activation} pair-MLP, width {problem.width}",
+        options.title_of(problem),
         ["quantity", "estimate", "90% interval", "unit", "runs", "not converged", "note"],
         [
             (
@@ -86,9 +88,7 @@ def critical_size(
     from dcrit.empirics.critical_size import CriticalSizeDesign, measure_critical_size, transition_width
     from dcrit.empirics.suites import measure_transitions
 
-    problem = options.trainable(
-        options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
-    )
+    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         design = CriticalSizeDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
     with training(store, workers) as run:
@@ -118,9 +118,7 @@ def capacity(
     from dcrit.empirics.outcomes import outcome_of
     from dcrit.theory.laws import bits_per_parameter
 
-    problem = options.trainable(
-        options.problem_from("random", modulus, model, activation, width, depth, weight_decay, learning_rate)
-    )
+    problem = options.problem_from("random", modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         design = CapacityDesign(problem=problem, seeds=seeds)
     with training(store, workers) as run:
@@ -161,9 +159,7 @@ def efficiency(
     from dcrit.empirics.suites import implied_critical_size
     from dcrit.theory.estimates import as_json as estimate_json
 
-    problem = options.trainable(
-        options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
-    )
+    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         design = EfficiencyDesign(problem=problem, seeds=seeds)
     memory, general = design.memorizing(), design.generalizing()

@@ -61,9 +61,7 @@ def train(
     from dcrit.empirics.runs import RunConfig
     from dcrit.theory.problem import check_integer
 
-    problem = options.trainable(
-        options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
-    )
+    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         check_integer("seeds", seeds, 1)
         configs = [
@@ -112,7 +110,7 @@ def train(
         return
     shown = ("n_train", "seed", "dynamics", "train_accuracy", "test_accuracy", "generalized_at", "ending", "converged")
     table(
-        f"{task} mod {modulus}, {activation.value} pair-MLP, width {width}",
+        options.title_of(problem),
         ["D", "seed", "dynamics", "train", "test", "generalizes at", "ending", "converged"],
         [[result[name] for name in shown] for result in results],
     )

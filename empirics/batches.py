@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from dcrit.empirics.ensemble import batch_key, padded_rows
+from dcrit.empirics.ensemble import batch_key, rows_of
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.problem import Problem
 
@@ -55,7 +55,7 @@ def step_cost(config: RunConfig) -> int:
     """
     problem = config.problem
     weights, n_classes = _weights_met(problem), problem.n_classes
-    step = padded_rows(config.n_train) * (6 * weights + LOGIT_FLOPS * n_classes) + CALL_FLOPS
+    step = rows_of(config) * (6 * weights + LOGIT_FLOPS * n_classes) + CALL_FLOPS
     evaluation = problem.n_pairs * (2 * weights + EVALUATED_LOGIT_FLOPS * n_classes)
     return step + math.ceil(evaluation * len(config.evaluation_steps()) / config.horizon)
 
@@ -97,7 +97,7 @@ def _most_members(config: RunConfig, device: str) -> int:
     if device == "cpu":
         # A row: hidden units before and after σ and their gradient, logits and theirs.
         # A parameter: itself, its gradient and two moments.
-        step = size * (padded_rows(config.n_train) * (3 * hidden + 2 * n_classes) + 4 * problem.n_params)
+        step = size * (rows_of(config) * (3 * hidden + 2 * n_classes) + 4 * problem.n_params)
         most = min(most, round(CACHE_BYTES / step))
     return max(1, most)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,23 +19,26 @@ class PairMLPs:
     """M independent pair-MLPs, logits(a, b) = W·σ(U[a] + V[b]), as one tensor.
 
     Attributes:
-        theta: U over V over W, (M, 3S, H) for S symbols (as many classes) and H hidden units:
+        theta: U over V over W, (M, 2S + C, H) for S symbols, C classes and H hidden units:
             column i of a member is hidden unit i.
         activation: σ.
+        n_classes: C; None for as many as symbols.
     """
 
     theta: Tensor
     activation: Activation
+    n_classes: int | None = None
 
     @property
     def n_symbols(self) -> int:
-        """S, symbols an operand can be; also the number of classes."""
-        return self.theta.shape[1] // 3
+        """S, symbols an operand can be."""
+        n_rows = self.theta.shape[1]
+        return n_rows // 3 if self.n_classes is None else (n_rows - self.n_classes) // 2
 
     def split(self, tensor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """U, V and W parts, each (M, S, H), of a tensor shaped as ``theta``."""
-        first, second, unembed = tensor.split(self.n_symbols, dim=1)
-        return first, second, unembed
+        """U and V, each (M, S, H), and W, (M, C, H), of a tensor shaped as ``theta``."""
+        n_symbols = self.n_symbols
+        return tensor[:, :n_symbols], tensor[:, n_symbols : 2 * n_symbols], tensor[:, 2 * n_symbols :]
 
     def logits_of_all_pairs(self) -> Tensor:
         """Logits of all ordered pairs, row-major in (a, b): (M, C, S²)."""
@@ -68,15 +71,24 @@ class TrainingStep:
         width: H.
         n_symbols: S.
         dtype: Of parameters and gradients.
+        n_classes: C; None for as many as symbols.
     """
 
     def __init__(
-        self, *, symbols: Tensor, labels: Tensor, weights: Tensor, width: int, n_symbols: int, dtype: torch.dtype
+        self,
+        *,
+        symbols: Tensor,
+        labels: Tensor,
+        weights: Tensor,
+        width: int,
+        n_symbols: int,
+        dtype: torch.dtype,
+        n_classes: int | None = None,
     ) -> None:
         n_members, n_rows, _ = symbols.shape
-        device = symbols.device
+        device, n_classes = symbols.device, n_symbols if n_classes is None else n_classes
         self.at_once = members_at_once(
-            n_members, n_rows, width=width, n_symbols=n_symbols, dtype=dtype, device=device.type
+            n_members, n_rows, width=width, n_classes=n_classes, dtype=dtype, device=device.type
         )
         self.pieces = [
             _Piece(
@@ -85,18 +97,19 @@ class TrainingStep:
                 labels=labels[start : start + self.at_once],
                 weights=weights[start : start + self.at_once].to(dtype),
                 n_symbols=n_symbols,
+                n_classes=n_classes,
             )
             for start in range(0, n_members, self.at_once)
         ]
-        self.logits = torch.empty(self.at_once, n_symbols, n_rows, dtype=dtype, device=device)  # (m, C, R)
+        self.logits = torch.empty(self.at_once, n_classes, n_rows, dtype=dtype, device=device)  # (m, C, R)
         self.hidden = torch.empty(self.at_once, n_rows, width, dtype=dtype, device=device)  # (m, R, H)
-        self.unembed = torch.empty(self.at_once, n_symbols, width, dtype=dtype, device=device)  # (m, C, H)
+        self.unembed = torch.empty(self.at_once, n_classes, width, dtype=dtype, device=device)  # (m, C, H)
         self.grad_unembed = torch.empty_like(self.unembed)  # (m, C, H)
 
     def gradient(self, models: PairMLPs, grad: Tensor) -> None:
-        """Overwrite ``grad`` (M, 3S, H) with the gradient in all parameters."""
+        """Overwrite ``grad`` (M, 2S + C, H) with the gradient in all parameters."""
         for piece in self.pieces:
-            part = PairMLPs(theta=models.theta[piece.members], activation=models.activation)
+            part = replace(models, theta=models.theta[piece.members])
             self._gradient(piece, part, grad[piece.members])
 
     def _gradient(self, piece: _Piece, models: PairMLPs, grad: Tensor) -> None:
@@ -133,14 +146,16 @@ class _Piece:
         offsets: (m·2S,) where in ``examples`` those of each symbol begin.
     """
 
-    def __init__(self, *, members: slice, symbols: Tensor, labels: Tensor, weights: Tensor, n_symbols: int) -> None:
+    def __init__(
+        self, *, members: slice, symbols: Tensor, labels: Tensor, weights: Tensor, n_symbols: int, n_classes: int
+    ) -> None:
         n_members, n_rows, _ = symbols.shape
         device = symbols.device
         self.members = members
         member = torch.arange(n_members, device=device)[:, None, None]  # (m, 1, 1)
         behind = torch.tensor([0, n_symbols], device=device)  # V's rows lie behind U's
         rows = symbols + behind  # (m, R, 2)
-        self.pairs = (rows + member * (3 * n_symbols)).reshape(-1, 2).int()  # (m·R, 2)
+        self.pairs = (rows + member * (2 * n_symbols + n_classes)).reshape(-1, 2).int()  # (m·R, 2)
         example = torch.arange(n_members * n_rows, device=device).view(n_members, n_rows, 1).expand_as(rows)
         used = (weights > 0)[..., None].expand_as(rows)  # (m, R, 2)
         symbol, example = (rows + member * (2 * n_symbols))[used], example[used]  # (n,) each
@@ -154,7 +169,7 @@ class _Piece:
 
 
 def members_at_once(
-    n_members: int, n_rows: int, *, width: int, n_symbols: int, dtype: torch.dtype, device: str = "cpu"
+    n_members: int, n_rows: int, *, width: int, n_classes: int, dtype: torch.dtype, device: str = "cpu"
 ) -> int:
     """Members whose step's buffers fit into a core's cache together, in pieces of equal size; all on an accelerator.
 
@@ -162,12 +177,12 @@ def members_at_once(
         n_members: M.
         n_rows: R, rows of a member's training set.
         width: H.
-        n_symbols: S.
+        n_classes: C.
         dtype: Of parameters and gradients.
         device: Type of the device.
     """
     if device != "cpu":
         return n_members
-    most = max(1, STEP_CACHE_BYTES // (dtype.itemsize * n_rows * (2 * width + n_symbols)))
+    most = max(1, STEP_CACHE_BYTES // (dtype.itemsize * n_rows * (2 * width + n_classes)))
     n_pieces = -(-n_members // most)
     return -(-n_members // n_pieces)
