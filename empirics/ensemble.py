@@ -14,6 +14,7 @@ from torch import Tensor
 from dcrit.empirics.adamw import AdamW
 from dcrit.empirics.networks import Examples, family_of
 from dcrit.empirics.outcomes import is_decided
+from dcrit.empirics.residual import Mending, collapsed_loss
 from dcrit.empirics.runs import CURVE_NAMES, DEFICIT_QUANTILES, Curves, Ending, Run, RunConfig
 from dcrit.theory.tasks import find_task
 
@@ -129,6 +130,7 @@ class Ensemble:
             "weights": weights.to(device),
             "is_train": is_train.to(device),
             "all_labels": torch.stack([drawn.labels for drawn in draws]).to(device),
+            "collapsed": torch.zeros(len(configs), dtype=torch.bool, device=device),
         }
         self.family = family_of(problem)
         self.models = self.family.networks(problem, torch.stack([drawn.theta for drawn in draws]).to(device))
@@ -143,6 +145,12 @@ class Ensemble:
         self.grad = torch.zeros_like(self.models.theta)
         examples = Examples(symbols=self.data["symbols"], labels=self.data["labels"], weights=self.data["weights"])
         self.step = self.family.step(problem, examples, self.dtype)
+        self._mend()
+
+    def _mend(self) -> None:
+        """Tell the step which members' losses its arithmetic no longer resolves."""
+        if isinstance(self.step, Mending):
+            self.step.mend(self.data["collapsed"])
 
     @torch.no_grad()
     def advance(self, n_steps: int) -> None:
@@ -180,6 +188,8 @@ class Ensemble:
             (-2 * (load + torch.log1p(-load))).sum((1, 2)) / decay**2,
             *deficit.double().masked_fill(self.data["is_train"], torch.nan).nanquantile(quantiles, 1),
         ]
+        self.data["collapsed"] |= columns[0] < collapsed_loss(self.dtype)
+        self._mend()
         return torch.stack(columns, 1).cpu().numpy()
 
     def keep(self, members: list[int]) -> None:
