@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dcrit.empirics.adamw import AdamW
+from dcrit.empirics.adamw import adamw_for
+from dcrit.empirics.devices import Repeated
 from dcrit.empirics.networks import Examples, family_of
 from dcrit.empirics.outcomes import is_decided
 from dcrit.empirics.residual import Mending, collapsed_loss
@@ -134,7 +135,7 @@ class Ensemble:
         }
         self.family = family_of(problem)
         self.models = self.family.networks(problem, torch.stack([drawn.theta for drawn in draws]).to(device))
-        self.optimizer = AdamW(
+        self.optimizer = adamw_for(
             self.models.theta, learning_rate=problem.learning_rate, weight_decay=problem.weight_decay
         )
         self._prepare()
@@ -148,16 +149,19 @@ class Ensemble:
         self._mend()
 
     def _mend(self) -> None:
-        """Tell the step which members' losses its arithmetic no longer resolves."""
+        """Tell the step which members' losses its arithmetic no longer resolves; what was recorded of it is void."""
         if isinstance(self.step, Mending):
             self.step.mend(self.data["collapsed"])
+        self.repeat = Repeated(self._advance_once, self.grad.device.type)
+
+    def _advance_once(self) -> None:
+        self.step.gradient(self.models, self.grad)
+        self.optimizer.step(self.grad)
 
     @torch.no_grad()
     def advance(self, n_steps: int) -> None:
         """Take ``n_steps`` optimizer steps with every member."""
-        for _ in range(n_steps):
-            self.step.gradient(self.models, self.grad)
-            self.optimizer.step(self.grad)
+        self.repeat(n_steps)
 
     @torch.no_grad()
     def evaluate(self) -> np.ndarray:
@@ -188,8 +192,10 @@ class Ensemble:
             (-2 * (load + torch.log1p(-load))).sum((1, 2)) / decay**2,
             *deficit.double().masked_fill(self.data["is_train"], torch.nan).nanquantile(quantiles, 1),
         ]
-        self.data["collapsed"] |= columns[0] < collapsed_loss(self.dtype)
-        self._mend()
+        fallen = (columns[0] < collapsed_loss(self.dtype)) & ~self.data["collapsed"]  # (M,)
+        if fallen.any():
+            self.data["collapsed"] |= fallen
+            self._mend()
         return torch.stack(columns, 1).cpu().numpy()
 
     def keep(self, members: list[int]) -> None:
