@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dcrit.cli import options
+from dcrit.cli import instruments, options
 from dcrit.cli.output import number, print_json, say, span, table
 from dcrit.cli.training import training
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dcrit.theory.problem import Problem
 
 app = typer.Typer(help="Train real networks and turn the runs into an estimate with an interval.", no_args_is_help=True)
+app.command("circuits")(instruments.circuits)
 
 
 class StartChoice(StrEnum):
