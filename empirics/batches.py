@@ -44,7 +44,7 @@ class Batch:
     @property
     def cost(self) -> int:
         """Of all steps of all models [FLOPs]."""
-        return self.step_cost * self.configs[0].horizon * len(self.configs)
+        return self.step_cost * self.configs[0].total_steps * len(self.configs)
 
 
 def step_cost(config: RunConfig) -> int:
@@ -55,9 +55,12 @@ def step_cost(config: RunConfig) -> int:
     """
     problem = config.problem
     weights, n_classes = _weights_met(problem), problem.n_classes
-    step = rows_of(config) * (6 * weights + LOGIT_FLOPS * n_classes) + CALL_FLOPS
+    rows = rows_of(config)
+    if config.start == "generalized":
+        rows = (rows + rows_of(config.before)) // 2
+    step = rows * (6 * weights + LOGIT_FLOPS * n_classes) + CALL_FLOPS
     evaluation = problem.n_pairs * (2 * weights + EVALUATED_LOGIT_FLOPS * n_classes)
-    return step + math.ceil(evaluation * len(config.evaluation_steps()) / config.horizon)
+    return step + math.ceil(evaluation * len(config.evaluation_steps()) / config.total_steps)
 
 
 def plan_batches(configs: Sequence[RunConfig], device: str = "cpu") -> list[Batch]:

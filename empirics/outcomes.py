@@ -119,15 +119,22 @@ def generalized_at(config: RunConfig, step: FloatArray, test_accuracy: FloatArra
         step: (E,) evaluation steps.
         test_accuracy: (E,) curve, NaN where there is nothing to test on.
     """
-    return _first_persistent(step, test_accuracy >= FITTED, PERSISTENCE * config.problem.time_constant)
+    return first_persistent(step, test_accuracy >= FITTED, PERSISTENCE * config.problem.time_constant)
 
 
 def memorized_at(config: RunConfig, step: FloatArray, train_accuracy: FloatArray) -> float | None:
     """First step from which train accuracy stays fitted for the persistence time; None if it never does."""
-    return _first_persistent(step, train_accuracy >= FITTED, PERSISTENCE * config.problem.time_constant)
+    return first_persistent(step, train_accuracy >= FITTED, PERSISTENCE * config.problem.time_constant)
 
 
-def _first_persistent(step: FloatArray, holds: NDArray[np.bool_], duration: float) -> float | None:
+def first_persistent(step: FloatArray, holds: NDArray[np.bool_], duration: float) -> float | None:
+    """First step from which a condition holds at every evaluation for some time; None if it never does.
+
+    Args:
+        step: (E,) evaluation steps.
+        holds: (E,) whether the condition holds there.
+        duration: For how long it has to hold [steps].
+    """
     start: float | None = None
     for at, held in zip(step, holds, strict=True):
         if not held:

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -131,6 +132,14 @@ def test_nothing_makes_no_batches() -> None:
 
 def test_the_cost_of_a_batch_is_that_of_all_its_steps() -> None:
     assert Batch(configs=tuple(seeds(3, steps=50)), step_cost=7).cost == 3 * 50 * 7
+
+
+def test_the_run_before_a_generalized_start_counts_in_full() -> None:
+    one = RunConfig(problem=Problem(modulus=31, width=64), n_train=100, seed=0, start="generalized")
+    (batch,) = plan_batches([one])
+    (alone,), (before,) = plan_batches([replace(one, start="scratch")]), plan_batches([one.before])
+    # All but its evaluations: only its end is used.
+    assert 0.95 < batch.cost / (alone.cost + before.cost) < 1
 
 
 @pytest.mark.parametrize("more", [{"width": 8}, {"modulus": 11}, {"n_train": 40}])
