@@ -86,6 +86,11 @@ class RunConfig:
         n_train = max(self.n_train, round(STARTING_FRACTION * self.problem.n_pairs))
         return replace(self, n_train=n_train, until="horizon", start="scratch")
 
+    @property
+    def n_classes(self) -> int:
+        """C, classes of its task."""
+        return self.problem.n_classes
+
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON values, the horizon resolved: two ways to write one run share one address.
 
