@@ -93,5 +93,8 @@ def calibrate(
     )
     for line in found.omitted:
         say(f"no measurement: {line}")
-    bits, error = found.bits_per_parameter
-    say(f"capacity {bits:.2f} ± {error:.2f} bits per parameter; written to {out}")
+    law = found.capacity
+    say(
+        f"capacity {law.bits:.2f} bits per parameter (± {law.log_bits_error:.0%}) at {law.n_params:.0f} parameters, "
+        f"D_mem ∝ N^{law.slope:.2f} (± {law.slope_error:.2f}); written to {out}"
+    )

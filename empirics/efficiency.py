@@ -87,6 +87,7 @@ class CompetitionFit:
         n_runs: Runs used.
         n_unconverged: Runs left out because their efficiency did not stand still.
         n_unfitted: Runs left out because they did not fit their training set.
+        misfit: Root mean square residual of ln e and weighted margins on unseen pairs, over runs on the real task.
     """
 
     problem: Problem
@@ -95,6 +96,7 @@ class CompetitionFit:
     n_runs: int
     n_unconverged: int
     n_unfitted: int
+    misfit: float
 
 
 def usable(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], int, int]:
@@ -132,8 +134,8 @@ def slope_of_log_efficiency(outcomes: Sequence[Outcome], *, seed: int = 0) -> tu
 
 def _fit(
     memorizing: Sequence[Outcome], generalizing: Sequence[Outcome], n_pairs: int, *, unseen: bool = True
-) -> Competition | None:
-    """The laws through those runs; None where the memorizing efficiency does not fall.
+) -> tuple[Competition, float] | None:
+    """The laws through those runs and their misfit; None where the memorizing efficiency does not fall.
 
     Runs on the real task tell e_gen, b and u by their efficiency and by their median margin on unseen pairs,
 
@@ -174,7 +176,7 @@ def _fit(
     low, high = np.array([(-np.inf, np.inf), MIXING_BOUNDS, TRANSFER_BOUNDS]).T
     best = least_squares(residual, start, bounds=(low, high), x_scale=[0.05, 1.0, 0.1])
     transfer = float(best.x[2]) if unseen else 1.0
-    return Competition(
+    laws = Competition(
         memorizing=law,
         generalizing=GeneralizingLaw(full_data=math.exp(best.x[0]), n_pairs=n_pairs),
         deficits=DeficitLaw(
@@ -185,6 +187,7 @@ def _fit(
         ),
         mixing=float(best.x[1]),
     )
+    return laws, math.sqrt(2 * best.cost / len(best.fun))
 
 
 def _resample(outcomes: Sequence[Outcome], rng: np.random.Generator) -> list[Outcome]:
@@ -235,9 +238,10 @@ def fit_competition(
             )
     if any(o.deficits[1] <= 0 or o.deficits[2] <= o.deficits[0] for o in mem if o.config.n_train < problem.n_pairs):
         return "runs on random labels leave too few unseen pairs to tell how wrong a memorizing network is on them"
-    best = _fit(mem, gen, problem.n_pairs, unseen=unseen)
-    if best is None:
+    found = _fit(mem, gen, problem.n_pairs, unseen=unseen)
+    if found is None:
         return "efficiency on random labels does not fall with their number, so no transition follows from it"
+    best, misfit = found
     if not MIXING_BOUNDS[0] * 1.01 < best.mixing < MIXING_BOUNDS[1] * 0.99:
         return (
             f"the mixture is not identified: mixing {best.mixing:.1f} ran to the end of its range, because the real "
@@ -248,10 +252,11 @@ def fit_competition(
     return CompetitionFit(
         problem=problem,
         competition=best,
-        draws=tuple(draw for draw in draws if draw is not None),
+        draws=tuple(draw[0] for draw in draws if draw is not None),
         n_runs=len(mem) + len(gen),
         n_unconverged=mem_unconverged + gen_unconverged,
         n_unfitted=mem_unfitted + gen_unfitted,
+        misfit=misfit,
     )
 
 
