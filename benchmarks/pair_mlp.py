@@ -13,8 +13,8 @@ from benchmarks.peak import gemm, gemm_flops
 from benchmarks.timing import one_thread, shortest_times
 from dcrit.empirics.adamw import BETA_1, BETA_2, EPSILON
 from dcrit.empirics.batches import plan_batches
+from dcrit.empirics.cost import step_flops
 from dcrit.empirics.ensemble import Ensemble, draw
-from dcrit.empirics.pair_mlp import step_flops
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.problem import Activation, Problem
 
@@ -112,7 +112,7 @@ class Members:
     def flops(self) -> int:
         """Of one step of all members [FLOPs]; rows that only pad do not count."""
         first = self.configs[0]
-        return len(self.configs) * step_flops(first.n_train, first.problem.width, first.problem.n_classes)
+        return len(self.configs) * step_flops(first.problem, first.n_train)
 
 
 def largest_deviation(configs: Sequence[RunConfig], n_steps: int) -> float:

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dcrit.empirics.adamw import AdamW
+from dcrit.empirics.adamw import adamw_for
+from dcrit.empirics.devices import Repeated
 from dcrit.empirics.networks import Examples, family_of
 from dcrit.empirics.outcomes import is_decided
+from dcrit.empirics.residual import Mending, collapsed_loss
 from dcrit.empirics.runs import CURVE_NAMES, DEFICIT_QUANTILES, Curves, Ending, Run, RunConfig
 from dcrit.theory.tasks import find_task
 
@@ -130,10 +132,11 @@ class Ensemble:
             "weights": weights.to(device),
             "is_train": is_train.to(device),
             "all_labels": torch.stack([drawn.labels for drawn in draws]).to(device),
+            "collapsed": torch.zeros(len(configs), dtype=torch.bool, device=device),
         }
         self.family = family_of(problem)
         self.models = self.family.networks(problem, torch.stack([drawn.theta for drawn in draws]).to(device))
-        self.optimizer = AdamW(
+        self.optimizer = adamw_for(
             self.models.theta, learning_rate=problem.learning_rate, weight_decay=problem.weight_decay
         )
         self._prepare()
@@ -144,13 +147,22 @@ class Ensemble:
         self.grad = torch.zeros_like(self.models.theta)
         examples = Examples(symbols=self.data["symbols"], labels=self.data["labels"], weights=self.data["weights"])
         self.step = self.family.step(problem, examples, self.dtype)
+        self._mend()
+
+    def _mend(self) -> None:
+        """Tell the step which members' losses its arithmetic no longer resolves; what was recorded of it is void."""
+        if isinstance(self.step, Mending):
+            self.step.mend(self.data["collapsed"])
+        self.repeat = Repeated(self._advance_once, self.grad.device.type)
+
+    def _advance_once(self) -> None:
+        self.step.gradient(self.models, self.grad)
+        self.optimizer.step(self.grad)
 
     @torch.no_grad()
     def advance(self, n_steps: int) -> None:
         """Take ``n_steps`` optimizer steps with every member."""
-        for _ in range(n_steps):
-            self.step.gradient(self.models, self.grad)
-            self.optimizer.step(self.grad)
+        self.repeat(n_steps)
 
     @torch.no_grad()
     def evaluate(self) -> np.ndarray:
@@ -181,6 +193,10 @@ class Ensemble:
             (-2 * (load + torch.log1p(-load))).sum((1, 2)) / decay**2,
             *deficit.double().masked_fill(self.data["is_train"], torch.nan).nanquantile(quantiles, 1),
         ]
+        fallen = (columns[0] < collapsed_loss(self.dtype)) & ~self.data["collapsed"]  # (M,)
+        if fallen.any():
+            self.data["collapsed"] |= fallen
+            self._mend()
         return torch.stack(columns, 1).cpu().numpy()
 
     def keep(self, members: list[int]) -> None:

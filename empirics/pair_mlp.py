@@ -8,23 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from dcrit.empirics.residual import Residual
 from dcrit.theory.problem import Activation
 
 #: Buffers of a training step should stay in a core's cache [bytes].
 STEP_CACHE_BYTES = 3 << 20
-
-
-def step_flops(n_train: int, width: int, n_classes: int) -> int:
-    """Operations of one step of one pair-MLP that count, 6·D·H·C: logits and the two gradients of them [FLOPs].
-
-    A multiplication and an addition count as two. Look-ups, σ, softmax and the optimizer count as nothing.
-
-    Args:
-        n_train: D.
-        width: H.
-        n_classes: C.
-    """
-    return 6 * n_train * width * n_classes
 
 
 @dataclass(kw_only=True)
@@ -125,6 +113,11 @@ class TrainingStep:
             part = replace(models, theta=models.theta[piece.members])
             self._gradient(piece, part, grad[piece.members])
 
+    def mend(self, collapsed: Tensor) -> None:
+        """Take the residual of these members, (M,) booleans, from the other classes from now on."""
+        for piece in self.pieces:
+            piece.residual.mend(collapsed[piece.members])
+
     def _gradient(self, piece: _Piece, models: PairMLPs, grad: Tensor) -> None:
         n_members, _, width = models.theta.shape
         logits, spare = self.logits[:n_members], self.hidden[:n_members]  # (m, C, R), (m, R, H)
@@ -134,8 +127,7 @@ class TrainingStep:
         square = models.activation == "square"
         hidden = torch.mul(summed, summed, out=spare) if square else summed.clamp_min_(0)  # (m, R, H)
         torch.bmm(unembed, hidden.mT, out=logits)  # (m, C, R)
-        residual = torch.softmax(logits, 1, out=logits)  # (m, C, R)
-        residual.mul_(piece.weights).scatter_add_(1, piece.labels, piece.target)  # (q − y)/D
+        residual = piece.residual.of(logits)  # (m, C, R)
         grad_unembed = torch.bmm(residual, hidden, out=self.grad_unembed[:n_members])  # (m, C, H)
         grad[:, 2 * models.n_symbols :] = grad_unembed
         # From here on h is needed for relu alone, and z for the square, whose h may be overwritten.
@@ -151,12 +143,14 @@ class TrainingStep:
 
 
 class _Piece:
-    """What a step has to know of some members: which rows to look up, which examples share a symbol, and targets.
+    """What a step has to know of some members: which rows to look up, which examples share a symbol, and labels.
 
     Attributes:
+        members: Which of all members.
         pairs: (m·R, 2) rows of U and V, in all parameters of these members, of every example.
         examples: (n,) examples in the order of the symbol they have, then their own, padding left out.
         offsets: (m·2S,) where in ``examples`` those of each symbol begin.
+        residual: Of their logits.
     """
 
     def __init__(
@@ -176,9 +170,7 @@ class _Piece:
         self.examples = example[torch.argsort(symbol, stable=True)].int()  # (n,)
         counts = torch.bincount(symbol, minlength=2 * n_symbols * n_members)  # (m·2S,)
         self.offsets = (counts.cumsum(0) - counts).int()  # (m·2S,)
-        self.labels = labels[:, None]  # (m, 1, R)
-        self.weights = weights[:, None]  # (m, 1, R)
-        self.target = -self.weights  # (m, 1, R)
+        self.residual = Residual(labels, weights)
 
 
 def members_at_once(
