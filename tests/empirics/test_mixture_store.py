@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -66,7 +67,7 @@ def test_a_finished_batch_outlives_the_failure_of_the_next(
     train = module.train_mixtures
     calls: list[int] = []
 
-    def fail_on_the_second(batch: list[MixtureConfig], **rest: str) -> list[MixtureRun]:
+    def fail_on_the_second(batch: list[MixtureConfig], **rest: Any) -> list[MixtureRun]:
         calls.append(len(batch))
         if len(calls) == 2:
             raise RuntimeError("power cut")
