@@ -1,3 +1,4 @@
+import doctest
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,9 @@ def test_schedules_are_kept_apart(store: MixtureStore) -> None:
     assert [run.config for run in runs] == [joint, later]
     assert [run.curves.step[-1] for run in runs] == [80, 100]
     assert not np.array_equal(runs[0].curves.train_loss[:3], runs[1].curves.train_loss[:3])
+
+
+def test_the_example_holds() -> None:
+    attempted = doctest.testmod(module)
+    assert attempted.attempted > 6
+    assert attempted.failed == 0
