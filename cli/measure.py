@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Train real networks and turn the runs into an estimate with an interval.", no_args_is_help=True)
 app.command("circuits")(instruments.circuits)
+app.command("effective-dimension")(instruments.effective_dimension)
 
 
 class StartChoice(StrEnum):
