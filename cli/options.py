@@ -86,7 +86,7 @@ Level = Annotated[float, typer.Option(parser=decimal, metavar="NUMBER", help="Pr
 OPTION_FIELDS = frozenset(
     {"task", "modulus", "model", "activation", "width", "depth", "weight_decay", "learning_rate", "n_train", "seeds"}
     | {"steps", "precision", "device", "store", "workers", "out", "level", "calibration", "claim", "tolerance"}
-    | {"max_runs"}
+    | {"max_runs", "alpha", "probes"}
 )
 
 
