@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Train real networks and turn the runs into an estimate with an interval.", no_args_is_help=True)
 app.command("homogeneity")(homogeneity)
 app.command("circuits")(instruments.circuits)
+app.command("effective-dimension")(instruments.effective_dimension)
 
 
 class StartChoice(StrEnum):
@@ -176,20 +177,16 @@ def capacity(
     The width must be small enough that all pairs overload the model.
     """
     from dcrit.empirics.capacity import CapacityDesign, measure_capacity
+    from dcrit.empirics.norms import in_bits
     from dcrit.empirics.outcomes import outcome_of
-    from dcrit.theory.laws import bits_per_parameter
 
     problem = options.problem_from("random", modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         design = CapacityDesign(problem=problem, seeds=seeds)
     with training(store, workers) as run:
         measurement = measure_capacity([outcome_of(one) for one in run(design.configs(), stage="capacity")])
-    bits = (
-        None
-        if measurement.estimate is None
-        else float(bits_per_parameter(measurement.estimate, problem.n_params, problem.n_classes))
-    )
-    _show(problem, measurement, as_document=as_json, bits_per_parameter=bits)
+    bits = in_bits(measurement, problem)
+    _show(problem, measurement, as_document=as_json, others={"in_bits": bits}, bits_per_parameter=bits.estimate)
 
 
 @app.command("efficiency")
@@ -207,15 +204,17 @@ def efficiency(
     workers: options.Workers = 0,
     as_json: options.Json = False,
 ) -> None:
-    """The efficiency of generalizing, the law of memorizing, and the critical size they imply.
+    """The efficiency of generalizing, the law of memorizing, and the critical size they imply, in three norms.
 
-    No run near the transition is made: only random labels, and the real task well above it.
+    The norms are l2, l2,kappa (which is l2 for relu) and linf. No run near the transition is made: only random labels,
+    and the real task well above it.
     """
     from dcrit.empirics.efficiency import (
         EfficiencyDesign,
         fit_competition,
         measure_generalizing_efficiency,
     )
+    from dcrit.empirics.norms import NORMS, outcome_in_norm
     from dcrit.empirics.outcomes import outcome_of
     from dcrit.empirics.suites import implied_critical_size
     from dcrit.theory.estimates import as_json as estimate_json
@@ -225,11 +224,23 @@ def efficiency(
         design = EfficiencyDesign(problem=problem, seeds=seeds)
     memory, general = design.memorizing(), design.generalizing()
     with training(store, workers) as run:
-        outcomes = [outcome_of(one) for one in run([*memory, *general], stage="efficiencies")]
+        runs = run([*memory, *general], stage="efficiencies")
+    outcomes = [outcome_of(one) for one in runs]
     fit = fit_competition(problem, outcomes[: len(memory)], outcomes[len(memory) :])
     measurement = measure_generalizing_efficiency(fit)
     implied = implied_critical_size(fit)
     law = None if isinstance(fit, str) else fit.competition
+    norms = {}
+    for norm in NORMS:
+        same = [outcome_in_norm(one, norm) for one in runs]
+        found = fit_competition(problem, same[: len(memory)], same[len(memory) :])
+        norms[norm] = {
+            **estimate_json(measure_generalizing_efficiency(found)),
+            "memorizing_amplitude": None if isinstance(found, str) else found.competition.memorizing.amplitude,
+            "memorizing_exponent": None if isinstance(found, str) else found.competition.memorizing.exponent,
+            "mixing": None if isinstance(found, str) else found.competition.mixing,
+            "implied_critical_size": estimate_json(implied_critical_size(found)),
+        }
     if as_json:
         _show(
             problem,
@@ -239,10 +250,28 @@ def efficiency(
             memorizing_exponent=None if law is None else law.memorizing.exponent,
             mixing=None if law is None else law.mixing,
             implied_critical_size=estimate_json(implied),
+            norms=norms,
             runs=[_row(outcome) for outcome in outcomes],
         )
         return
     _show(problem, measurement, as_document=False)
+    table(
+        "the same runs in three norms",
+        ["norm", "e_gen", "90% interval", "β of e_mem", "mixing b", "implied D_crit", "90% interval", "note"],
+        [
+            (
+                norm,
+                row["estimate"],
+                span(*(row["interval"] or (None, None))),
+                row["memorizing_exponent"],
+                row["mixing"],
+                row["implied_critical_size"]["value"],
+                span(*(row["implied_critical_size"]["interval"] or (None, None))),
+                row["reason"] if row["estimate"] is None else row["implied_critical_size"]["reason"],
+            )
+            for norm, row in norms.items()
+        ],
+    )
     table(
         "runs",
         ["labels", "n_train", "seed", "train accuracy", "margin γ", "squared norm Q", "efficiency", "converged"],
