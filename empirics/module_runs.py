@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -203,10 +204,17 @@ def check_data(inputs: Tensor, labels: Tensor, n_classes: int) -> None:
         raise ValueError("inputs must be finite, got values that are not")
 
 
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Torch's generators, of every device, at a seed within, and as they were afterwards."""
+    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
+        torch.manual_seed(seed)
+        yield
+
+
 def build(factory: Factory, seed: int, device: str) -> nn.Module:
     """The module of a seed, made with torch's generator seeded by it and left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with _seeded(seed):
         module = factory(seed)
     if not isinstance(module, nn.Module):
         raise ValueError(f"factory must return a torch.nn.Module, got {type(module).__name__}")
@@ -259,7 +267,8 @@ def effective_homogeneity(module: nn.Module, inputs: Tensor, labels: Tensor, n_c
     κ_eff = d ln m/d ln ‖θ‖ = [ln m(θe^h) − ln m(θe^(−h))]/(2h)
 
     with m the mean over examples of the correct minus the best wrong logit. It is exact where the logits are
-    homogeneous; biases, normalization layers and skip connections make it depend on the size of θ.
+    homogeneous; biases, normalization layers and skip connections make it depend on the size of θ. Batch
+    normalization keeps its running statistics, so that its invariance is not seen.
 
     Args:
         module: Any module; left as it was.
@@ -331,9 +340,8 @@ def train_module(
     steps: list[int] = []
     module.train()
     for target in config.evaluation_steps():
-        with torch.random.fork_rng(devices=[]):
-            # Dropout and the like draw from the seed and the step alone.
-            torch.manual_seed(config.seed + 1_000_003 * (target + 1))
+        # Dropout and the like draw from the seed and the step alone.
+        with _seeded(config.seed + 1_000_003 * (target + 1)):
             for _ in range(target - (steps[-1] if steps else 0)):
                 batch = next(indices)
                 optimizer.zero_grad()

@@ -12,6 +12,7 @@ from dcrit.empirics.efficiency import LawsFit
 from dcrit.empirics.module_runs import LabelKind, ModuleRun
 from dcrit.empirics.study_design import Role, StudyDesign
 from dcrit.theory.estimates import Interval, Measurement, Prediction, as_json
+from dcrit.theory.laws import bits_per_parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +85,13 @@ class StudyResult:
     measured: Measurement
     runs: tuple[tuple[Role, ModuleRun], ...]
 
+    @property
+    def bits_per_parameter(self) -> float | None:
+        """Capacity in bits per parameter, c = D_mem·log2(C)/N; None where it was not reached."""
+        if self.capacity.estimate is None:
+            return None
+        return float(bits_per_parameter(self.capacity.estimate, self.n_params, self.design.n_classes))
+
     def estimates(self) -> tuple[Measurement | Prediction, ...]:
         """Every estimate with its interval, or why there is none."""
         return (
@@ -103,6 +111,7 @@ class StudyResult:
             "n_params": self.n_params,
             "chance": self.chance,
             "half_accuracy": self.half_accuracy,
+            "bits_per_parameter": self.bits_per_parameter,
             "design": asdict(self.design),
             "efficiencies": [point.to_dict() for point in (*self.memorizing, *self.generalizing)],
             **{one.quantity: as_json(one) for one in self.estimates()},

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 
 from dcrit.empirics.efficiency import LawsFit
 from dcrit.empirics.study import StudyResult
+from dcrit.theory.crossing import Crossing
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "bring-your-own.md").read_text(encoding="utf-8")
@@ -61,6 +63,16 @@ def test_the_example_predicts_and_measures_a_transition(result: StudyResult) -> 
     assert 8 < result.measured.estimate < 20
     # As the page says: too high, because e_gen falls with D here.
     assert 0.1 < math.log(result.predicted.value / result.measured.estimate) < 0.9
+
+
+@pytest.mark.parametrize(("drift", "size"), [(0.2, 16), (0.3, 12)])
+def test_an_efficiency_that_falls_would_lower_the_prediction(drift: float, size: float, result: StudyResult) -> None:
+    assert isinstance(result.fit, LawsFit)
+    flat = result.fit.competition.generalizing
+    falling = replace(flat, full_data=flat.full_data * (45 / flat.n_pairs) ** drift, drift=drift)
+    found = replace(result.fit.competition, generalizing=falling).size_at_accuracy(result.half_accuracy)
+    assert isinstance(found, Crossing)
+    assert found.n_train == pytest.approx(size, rel=0.25)
 
 
 def test_links_lead_somewhere() -> None:

@@ -106,6 +106,7 @@ def test_the_laws_of_a_world_come_back(patch: pytest.MonkeyPatch) -> None:
     assert found.memorizing_exponent.estimate == pytest.approx(-0.9, abs=0.02)
     assert found.generalizing_efficiency.estimate == pytest.approx(0.035, rel=0.03)
     assert found.capacity.estimate == pytest.approx(ROOM, rel=0.01)
+    assert found.bits_per_parameter == pytest.approx(ROOM * math.log2(CLASSES) / 5000, rel=0.01)
     assert found.predicted.value == pytest.approx(truth.n_train, rel=0.05)
     assert found.predicted.interval is not None
     assert truth.n_train in found.predicted.interval
@@ -153,6 +154,7 @@ def test_no_transition_is_an_outcome(sizes: tuple[int, ...], side: str, patch: p
 def test_a_capacity_that_is_not_reached_is_an_outcome(patch: pytest.MonkeyPatch) -> None:
     found = studied(patch, World(room=5000))
     assert found.capacity.estimate is None
+    assert found.bits_per_parameter is None
     assert found.capacity.reason == "not reached: at least 1000 random labels are memorized"
 
 
