@@ -182,9 +182,7 @@ def effective_dimension(
     )
     from dcrit.theory.estimates import as_json as estimate_json
 
-    problem = options.trainable(
-        options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
-    )
+    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         design = EffectiveDimensionDesign(
             problem=problem,

@@ -184,7 +184,7 @@ def _fit(
     tested = [o for o in generalizing if o.config.n_train < n_pairs]
     size_tested = np.log([o.config.n_train for o in tested])
     margin = -np.array([o.deficits[1] for o in tested])
-    binary = memorizing[0].config.problem.n_classes == 2
+    binary = memorizing[0].config.n_classes == 2
     deficit = np.zeros_like(size_tested) if binary else np.exp(median[0] + median[1] * size_tested)
     weight = UNSEEN_WEIGHT if unseen else 0.0
 
