@@ -2,49 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dcrit.cli import options
+from dcrit.cli import instruments, options
 from dcrit.cli.homogeneity import homogeneity
-from dcrit.cli.output import print_json, say, span, table
+from dcrit.cli.output import number, print_json, say, span, table
 from dcrit.cli.training import training
 
 if TYPE_CHECKING:
     from dcrit.empirics.outcomes import Outcome
+    from dcrit.empirics.runs import Run
     from dcrit.theory.estimates import Measurement
     from dcrit.theory.problem import Problem
 
 app = typer.Typer(help="Train real networks and turn the runs into an estimate with an interval.", no_args_is_help=True)
 app.command("homogeneity")(homogeneity)
+app.command("circuits")(instruments.circuits)
+app.command("effective-dimension")(instruments.effective_dimension)
 
 
-def _show(problem: Problem, measurement: Measurement, *, as_document: bool, **more: object) -> None:
+class StartChoice(StrEnum):
+    """Where training starts when a critical size is measured."""
+
+    scratch = "scratch"
+    generalized = "generalized"
+    both = "both"
+
+
+def _show(
+    problem: Problem,
+    measurement: Measurement,
+    *,
+    as_document: bool,
+    others: Mapping[str, Measurement] | None = None,
+    **more: object,
+) -> None:
+    """Print a measurement, others that belong to it by the names of their keys, and single values."""
+    others = others or {}
     if as_document:
         from dcrit.theory.estimates import as_json
 
-        print_json({"problem": problem.to_dict(), **as_json(measurement), **more})
+        nested = {name: as_json(other) for name, other in others.items()}
+        print_json({"problem": problem.to_dict(), **as_json(measurement), **nested, **more})
         return
-    interval = measurement.interval
-    ends = (None, None) if interval is None else (interval.low, interval.high)
     table(
         options.title_of(problem),
         ["quantity", "estimate", "90% interval", "unit", "runs", "not converged", "note"],
         [
             (
-                measurement.quantity,
-                measurement.estimate,
-                span(*ends),
-                measurement.unit,
-                measurement.n_runs,
-                measurement.n_unconverged,
-                measurement.reason,
+                one.quantity,
+                one.estimate,
+                span(*(None, None) if one.interval is None else (one.interval.low, one.interval.high)),
+                one.unit,
+                one.n_runs,
+                one.n_unconverged,
+                one.reason,
             )
+            for one in (measurement, *others.values())
         ],
     )
     for name, value in more.items():
-        say(f"{name}: {value}")
+        say(f"{name}: {', '.join(map(number, value)) if isinstance(value, list) else number(value)}")
 
 
 def _row(outcome: Outcome) -> dict[str, str | int | float | bool]:
@@ -70,6 +92,13 @@ def critical_size(
     depth: options.Depth = 1,
     weight_decay: options.WeightDecay = 1.0,
     learning_rate: options.LearningRate = 1e-2,
+    start: Annotated[
+        StartChoice,
+        typer.Option(
+            help="scratch: train on D examples. generalized: train on 90 % of all pairs first, then go on with D of "
+            "them (ungrokking). both: each, and the hysteresis between them."
+        ),
+    ] = StartChoice.scratch,
     tolerance: Annotated[
         float,
         typer.Option(parser=options.decimal, metavar="NUMBER", help="Relative half width of the interval to reach."),
@@ -81,19 +110,52 @@ def critical_size(
     workers: options.Workers = 0,
     as_json: options.Json = False,
 ) -> None:
-    """The size at which final test accuracy, averaged over seeds, crosses one half.
+    """The size at which test accuracy at the horizon, averaged over seeds, crosses one half.
 
-    Sizes are chosen round by round; the interval is a bootstrap over runs.
+    Sizes are chosen round by round; the interval is a bootstrap over runs. That there is no transition by the
+    horizon is an answer too: it comes with the horizon and the sizes tried.
     """
     from dcrit.empirics.critical_size import CriticalSizeDesign, measure_critical_size, transition_width
     from dcrit.empirics.suites import measure_transitions
+    from dcrit.empirics.ungrokking import (
+        UngrokkingDesign,
+        measure_hysteresis,
+        measure_ungrokking_size,
+        ungrokking_outcome,
+        ungrokking_runs,
+        with_horizon,
+    )
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
-        design = CriticalSizeDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
+        from_scratch = CriticalSizeDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
+        from_above = UngrokkingDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
+    scratch: list[Outcome] = []
+    shrunk: list[Run] = []
     with training(store, workers) as run:
-        outcomes = measure_transitions([design], run)[0]
-    _show(problem, measure_critical_size(outcomes), as_document=as_json, transition_width=transition_width(outcomes))
+        if start is not StartChoice.generalized:
+            scratch = measure_transitions([from_scratch], run)[0]
+        if start is not StartChoice.scratch:
+            shrunk = ungrokking_runs(from_above, run)
+    generalized = [ungrokking_outcome(one) for one in shrunk]
+    found = with_horizon(measure_critical_size(scratch), scratch) if scratch else measure_ungrokking_size(shrunk)
+    more: dict[str, Measurement] = {}
+    if start is StartChoice.both:
+        more = {
+            "ungrokking": measure_ungrokking_size(shrunk),
+            "hysteresis": measure_hysteresis(scratch, generalized),
+        }
+    outcomes = scratch or generalized
+    _show(
+        problem,
+        found,
+        as_document=as_json,
+        others=more,
+        start=start.value,
+        transition_width=transition_width(outcomes),
+        horizon=outcomes[0].config.horizon,
+        sizes=sorted({outcome.config.n_train for outcome in outcomes}),
+    )
 
 
 @app.command("capacity")
@@ -115,20 +177,16 @@ def capacity(
     The width must be small enough that all pairs overload the model.
     """
     from dcrit.empirics.capacity import CapacityDesign, measure_capacity
+    from dcrit.empirics.norms import in_bits
     from dcrit.empirics.outcomes import outcome_of
-    from dcrit.theory.laws import bits_per_parameter
 
     problem = options.problem_from("random", modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         design = CapacityDesign(problem=problem, seeds=seeds)
     with training(store, workers) as run:
         measurement = measure_capacity([outcome_of(one) for one in run(design.configs(), stage="capacity")])
-    bits = (
-        None
-        if measurement.estimate is None
-        else float(bits_per_parameter(measurement.estimate, problem.n_params, problem.n_classes))
-    )
-    _show(problem, measurement, as_document=as_json, bits_per_parameter=bits)
+    bits = in_bits(measurement, problem)
+    _show(problem, measurement, as_document=as_json, others={"in_bits": bits}, bits_per_parameter=bits.estimate)
 
 
 @app.command("efficiency")
@@ -146,15 +204,17 @@ def efficiency(
     workers: options.Workers = 0,
     as_json: options.Json = False,
 ) -> None:
-    """The efficiency of generalizing, the law of memorizing, and the critical size they imply.
+    """The efficiency of generalizing, the law of memorizing, and the critical size they imply, in three norms.
 
-    No run near the transition is made: only random labels, and the real task well above it.
+    The norms are l2, l2,kappa (which is l2 for relu) and linf. No run near the transition is made: only random labels,
+    and the real task well above it.
     """
     from dcrit.empirics.efficiency import (
         EfficiencyDesign,
         fit_competition,
         measure_generalizing_efficiency,
     )
+    from dcrit.empirics.norms import NORMS, outcome_in_norm
     from dcrit.empirics.outcomes import outcome_of
     from dcrit.empirics.suites import implied_critical_size
     from dcrit.theory.estimates import as_json as estimate_json
@@ -164,11 +224,23 @@ def efficiency(
         design = EfficiencyDesign(problem=problem, seeds=seeds)
     memory, general = design.memorizing(), design.generalizing()
     with training(store, workers) as run:
-        outcomes = [outcome_of(one) for one in run([*memory, *general], stage="efficiencies")]
+        runs = run([*memory, *general], stage="efficiencies")
+    outcomes = [outcome_of(one) for one in runs]
     fit = fit_competition(problem, outcomes[: len(memory)], outcomes[len(memory) :])
     measurement = measure_generalizing_efficiency(fit)
     implied = implied_critical_size(fit)
     law = None if isinstance(fit, str) else fit.competition
+    norms = {}
+    for norm in NORMS:
+        same = [outcome_in_norm(one, norm) for one in runs]
+        found = fit_competition(problem, same[: len(memory)], same[len(memory) :])
+        norms[norm] = {
+            **estimate_json(measure_generalizing_efficiency(found)),
+            "memorizing_amplitude": None if isinstance(found, str) else found.competition.memorizing.amplitude,
+            "memorizing_exponent": None if isinstance(found, str) else found.competition.memorizing.exponent,
+            "mixing": None if isinstance(found, str) else found.competition.mixing,
+            "implied_critical_size": estimate_json(implied_critical_size(found)),
+        }
     if as_json:
         _show(
             problem,
@@ -178,10 +250,28 @@ def efficiency(
             memorizing_exponent=None if law is None else law.memorizing.exponent,
             mixing=None if law is None else law.mixing,
             implied_critical_size=estimate_json(implied),
+            norms=norms,
             runs=[_row(outcome) for outcome in outcomes],
         )
         return
     _show(problem, measurement, as_document=False)
+    table(
+        "the same runs in three norms",
+        ["norm", "e_gen", "90% interval", "β of e_mem", "mixing b", "implied D_crit", "90% interval", "note"],
+        [
+            (
+                norm,
+                row["estimate"],
+                span(*(row["interval"] or (None, None))),
+                row["memorizing_exponent"],
+                row["mixing"],
+                row["implied_critical_size"]["value"],
+                span(*(row["implied_critical_size"]["interval"] or (None, None))),
+                row["reason"] if row["estimate"] is None else row["implied_critical_size"]["reason"],
+            )
+            for norm, row in norms.items()
+        ],
+    )
     table(
         "runs",
         ["labels", "n_train", "seed", "train accuracy", "margin γ", "squared norm Q", "efficiency", "converged"],

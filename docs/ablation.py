@@ -262,7 +262,7 @@ def predictors() -> dict[str, Rule]:
     rules["… carrying sizes, e_mem bent by capacity"] = regression(
         saturating_sizes(own, at_one), quadratic, lambda _: 1.0
     )
-    rules["… with everything read at half the horizon"] = constants_carried(
+    rules["… with everything read at half the horizon, `square` alone"] = constants_carried(
         Cells.of(table, halfway=True).calibrations(mixture(unseen=True))
     )
     for norm in others:

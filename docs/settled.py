@@ -64,9 +64,9 @@ def outcomes(table: pl.DataFrame, norm: Norm = MIDDLE, *, halfway: bool = False)
     Args:
         table: From :data:`TABLE`.
         norm: What a margin is paid in.
-        halfway: Values at half the horizon instead of at its end, in the package's norm.
+        halfway: Values at half the horizon instead of at its end, in the package's norm, of the runs that have any.
     """
-    for entry in table.iter_rows(named=True):
+    for entry in (table.drop_nulls("halfway_margin") if halfway else table).iter_rows(named=True):
         problem = Problem(**{name: entry[name] for name in PROBLEM})
         prefix = "halfway_" if halfway else ""
         settled = {name: entry[name] for name in (*SETTLED, "converged")}

@@ -23,8 +23,9 @@ LARGEST_MODULUS = 29
 MODULI = (17, 19, 23, 29)
 WIDTHS = (16, 24, 32, 48, 64, 96, 128, 256)
 
-#: Widths that are overloaded by all pairs there are, at which capacity is measured.
+#: Widths that are overloaded by all pairs there are, at which capacity is measured; of transformers, with 4 heads.
 CAPACITY_WIDTHS = (4, 6, 8, 12, 16, 24, 32)
+TRANSFORMER_CAPACITY_WIDTHS = (4, 8, 12)
 
 #: Tasks that are relabelings of addition share its calibration.
 ISOMORPHIC_TO_ADDITION = ("add", "sub", "mul", "div")
@@ -72,7 +73,8 @@ class CalibrationDesign:
     def capacity_problems(self) -> list[Problem]:
         """Problems small enough to be overloaded, at the largest modulus, where most labels exist."""
         modulus = max(self.moduli)
-        return [replace(self.family, modulus=modulus, width=h) for h in CAPACITY_WIDTHS]
+        widths = CAPACITY_WIDTHS if self.family.model == "mlp" else TRANSFORMER_CAPACITY_WIDTHS
+        return [replace(self.family, modulus=modulus, width=h) for h in widths]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
-from dcrit.empirics.outcomes import Outcome
+from dcrit.empirics.outcomes import Outcome, Settled
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.estimates import LEVEL, Measurement, interval_of
 from dcrit.theory.problem import Problem, check_integer, check_positive
@@ -218,16 +218,16 @@ def accuracy_above_chance(accuracy: float, n_classes: int) -> float:
     return max(0.0, 2 * accuracy - 1) if n_classes == 2 and math.isfinite(accuracy) else accuracy
 
 
-def sizes_and_accuracies(outcomes: Sequence[Outcome]) -> tuple[FloatArray, FloatArray]:
+def sizes_and_accuracies(outcomes: Sequence[Settled]) -> tuple[FloatArray, FloatArray]:
     """Sizes (n,) and final test accuracies (n,), above chance, of the runs that have one; diverged runs have none."""
     usable = [o for o in outcomes if math.isfinite(o.test_accuracy)]
     return (
         np.array([o.config.n_train for o in usable], dtype=np.float64),
-        np.array([accuracy_above_chance(o.test_accuracy, o.config.problem.n_classes) for o in usable]),
+        np.array([accuracy_above_chance(o.test_accuracy, o.config.n_classes) for o in usable]),
     )
 
 
-def measure_critical_size(outcomes: Sequence[Outcome], *, level: float = LEVEL) -> Measurement:
+def measure_critical_size(outcomes: Sequence[Settled], *, level: float = LEVEL) -> Measurement:
     """Critical size with a bootstrap interval from runs over sizes and seeds.
 
     Every run taken to its horizon counts with the accuracy it has there, whether or not its norm
@@ -267,7 +267,7 @@ def critical_size_of(
     return Measurement(**shared, estimate=estimate, interval=interval_of(draws, level))  # type: ignore[arg-type]
 
 
-def transition_width(outcomes: Sequence[Outcome]) -> float | None:
+def transition_width(outcomes: Sequence[Settled]) -> float | None:
     """Width s of the transition in ln D; None where there is none."""
     n_train, accuracy = sizes_and_accuracies(outcomes)
     if n_train.size == 0 or not is_bracketed(n_train, accuracy):

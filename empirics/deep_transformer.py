@@ -39,12 +39,15 @@ class DeepTransformers(Transformers):
         blocks = n_tokens * torch.arange(n_members, device=symbols.device)[:, None, None]  # (M, 1, 1)
         rows = torch.cat([symbols, last], 2) + blocks  # (M, R, 3)
         embedded = torch.nn.functional.embedding(rows, weights.tokens.reshape(-1, width))  # (M, R, 3, d)
-        stream = embedded + weights.positions[:, None]  # (M, R, 3, d)
+        streams = [
+            embedded[:, :, place] + weights.positions[:, place, None] for place in range(N_POSITIONS)
+        ]  # (M, R, d) each
         for place, layer in enumerate(weights.layers):
             n_read = 1 if place == self.n_layers - 1 else N_POSITIONS
-            stream = stream[:, :, -n_read:] + attend(layer, stream, n_read)  # (M, R, n, d)
-            stream = stream + feed_forward(layer, stream, self.activation)  # (M, R, n, d)
-        return torch.bmm(weights.unembed, stream[:, :, -1].mT)  # (M, C, R)
+            moved = attend(layer, streams, n_read)
+            streams = [stream + more for stream, more in zip(streams[-n_read:], moved, strict=True)]
+            streams = [stream + feed_forward(layer, stream, self.activation) for stream in streams]
+        return torch.bmm(weights.unembed, streams[-1].mT)  # (M, C, R)
 
     def logits_of_all_pairs(self) -> Tensor:
         """Logits of all ordered pairs, row-major in (a, b): (M, C, S²)."""
@@ -54,38 +57,39 @@ class DeepTransformers(Transformers):
         return self.logits(pairs.expand(self.theta.shape[0], -1, -1))
 
 
-def apply(stream: Tensor, matrix: Tensor) -> Tensor:
-    """Each member's matrix on all its positions: (M, R, n, i) by (M, i, o) to (M, R, n, o)."""
-    return torch.bmm(stream.flatten(1, 2), matrix).view(*stream.shape[:3], -1)
+def attend(layer: Layer, streams: list[Tensor], n_read: int) -> list[Tensor]:
+    """Causal attention of each of the last positions to all before it and itself.
 
-
-def attend(layer: Layer, stream: Tensor, n_read: int) -> Tensor:
-    """Causal attention of the last ``n_read`` positions to all before them and themselves.
+    Sequences of three are too short for products of queries and keys: pairs of positions are taken one
+    by one, and sums over a head's features are products with a matrix of zeros and ones.
 
     Args:
         layer: Its matrices.
-        stream: (M, R, 3, d).
-        n_read: n.
+        streams: The residual stream at each position, (M, R, d).
+        n_read: Positions that attend, the last ones.
 
     Returns:
-        (M, R, n, d), to be added to the residual stream.
+        What is to be added to the residual stream at each of them, (M, R, d).
     """
-    query, key, value = (
-        apply(source, matrix.mT).unflatten(3, (N_HEADS, -1))
-        for source, matrix in ((stream[:, :, -n_read:], layer.query), (stream, layer.key), (stream, layer.value))
-    )  # (M, R, n, 4, d/4), then (M, R, 3, 4, d/4) twice
-    # Sequences of three are too short for products: sums over a head's features are taken as they are.
-    scores = (query[:, :, :, None] * key[:, :, None]).sum(5) / math.sqrt(query.shape[4])  # (M, R, n, 3, 4)
-    future = torch.ones(n_read, N_POSITIONS, dtype=torch.bool, device=stream.device).triu(N_POSITIONS - n_read + 1)
-    attention = torch.softmax(scores.masked_fill(future[:, :, None], -math.inf), 3)  # (M, R, n, 3, 4)
-    mixed = (attention[..., None] * value[:, :, None]).sum(3)  # (M, R, n, 4, d/4)
-    return apply(mixed.flatten(3), layer.output)
+    width = streams[0].shape[2]
+    head = torch.arange(width, device=streams[0].device) * N_HEADS // width  # (d,)
+    belongs = torch.nn.functional.one_hot(head, N_HEADS).to(streams[0].dtype)  # (d, 4)
+    keys = [torch.bmm(stream, layer.key.mT) for stream in streams]  # (M, R, d) each
+    values = [torch.bmm(stream, layer.value.mT) for stream in streams]  # (M, R, d) each
+    found: list[Tensor] = []
+    for place in range(len(streams) - n_read, len(streams)):
+        query = torch.bmm(streams[place], layer.query.mT) / math.sqrt(width // N_HEADS)  # (M, R, d)
+        scores = torch.stack([query * key @ belongs for key in keys[: place + 1]])  # (n, M, R, 4)
+        attention = torch.softmax(scores, 0) @ belongs.T  # (n, M, R, d)
+        mixed = torch.stack([weight * value for weight, value in zip(attention, values, strict=False)]).sum(0)
+        found.append(torch.bmm(mixed, layer.output))  # (M, R, d)
+    return found
 
 
 def feed_forward(layer: Layer, stream: Tensor, activation: Activation) -> Tensor:
-    """The feed-forward block's addition to the residual stream, (M, R, n, d) to (M, R, n, d)."""
-    hidden = apply(stream, layer.inward.mT)  # (M, R, n, 4d)
-    return apply(hidden.square() if activation == "square" else hidden.relu(), layer.outward)
+    """The feed-forward block's addition to the residual stream, (M, R, d) to (M, R, d)."""
+    hidden = torch.bmm(stream, layer.inward.mT)  # (M, R, 4d)
+    return torch.bmm(hidden.square() if activation == "square" else hidden.relu(), layer.outward)
 
 
 class DeepTrainingStep:

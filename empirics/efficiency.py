@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from scipy.optimize import least_squares
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
-from dcrit.empirics.outcomes import FITTED, Outcome
+from dcrit.empirics.outcomes import FITTED, Outcome, Settled
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.estimates import LEVEL, Measurement, interval_of
 from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw
@@ -20,6 +21,7 @@ from dcrit.theory.mixture import Competition, DeficitLaw
 from dcrit.theory.problem import Problem, check_integer
 
 FloatArray = NDArray[np.float64]
+SomeOutcome = TypeVar("SomeOutcome", bound=Settled)
 
 #: Sizes of the random-label runs, as fractions of all pairs.
 MEMORIZING_FRACTIONS = (0.12, 0.18, 0.26, 0.38, 0.54, 0.75)
@@ -77,11 +79,10 @@ class EfficiencyDesign:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompetitionFit:
-    """Laws fitted to one problem's runs.
+class LawsFit:
+    """Laws fitted to the runs of one model on one task.
 
     Attributes:
-        problem: What was measured.
         competition: The best fit.
         draws: The same fitted to resampled runs, for intervals.
         n_runs: Runs used.
@@ -90,7 +91,6 @@ class CompetitionFit:
         misfit: Root mean square residual of ln e and weighted margins on unseen pairs, over runs on the real task.
     """
 
-    problem: Problem
     competition: Competition
     draws: tuple[Competition, ...]
     n_runs: int
@@ -99,7 +99,18 @@ class CompetitionFit:
     misfit: float
 
 
-def usable(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], int, int]:
+@dataclass(frozen=True, kw_only=True)
+class CompetitionFit(LawsFit):
+    """Laws fitted to one problem's runs.
+
+    Attributes:
+        problem: What was measured.
+    """
+
+    problem: Problem
+
+
+def usable(outcomes: Sequence[SomeOutcome]) -> tuple[list[SomeOutcome], int, int]:
     """Outcomes an efficiency may rest on, and how many did not converge or did not fit their training set."""
     converged = [o for o in outcomes if o.converged]
     fitted = [o for o in converged if o.train_accuracy >= FITTED]
@@ -114,7 +125,7 @@ def _line(x: FloatArray, y: FloatArray) -> tuple[float, float]:
 
 # Small fits by the hundred: BLAS threads only wait for each other, forty times as long on a busy machine.
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def slope_of_log_efficiency(outcomes: Sequence[Outcome], *, seed: int = 0) -> tuple[float, FloatArray]:
+def slope_of_log_efficiency(outcomes: Sequence[Settled], *, seed: int = 0) -> tuple[float, FloatArray]:
     """Slope d ln e/d ln D over runs, and the same for resampled runs.
 
     Args:
@@ -125,15 +136,25 @@ def slope_of_log_efficiency(outcomes: Sequence[Outcome], *, seed: int = 0) -> tu
         The slope, and (RESAMPLES,) bootstrap draws of it.
     """
 
-    def slope(runs: Sequence[Outcome]) -> float:
+    def slope(runs: Sequence[Settled]) -> float:
         return _line(np.log([o.config.n_train for o in runs]), np.log([o.efficiency for o in runs]))[1]
 
     rng = np.random.default_rng(seed)
     return slope(outcomes), np.array([slope(_resample(outcomes, rng)) for _ in range(RESAMPLES)])
 
 
+def _hurdle(outcome: Settled) -> float:
+    """Deficit in units of γ that a generalizing margin beats on unseen pairs where accuracy is one half above chance.
+
+    The median. With two classes memorizing is wrong by nothing on average, and half of what chance leaves, an
+    accuracy of 3/4, takes the upper quartile: 0.6745/2.5631 of the way between the 10 % and 90 % quantiles.
+    """
+    low, median, high = outcome.deficits
+    return median + 0.6745 / 2.5631 * (high - low) if outcome.config.n_classes == 2 else median
+
+
 def _fit(
-    memorizing: Sequence[Outcome], generalizing: Sequence[Outcome], n_pairs: int, *, unseen: bool = True
+    memorizing: Sequence[Settled], generalizing: Sequence[Settled], n_pairs: int, *, unseen: bool = True
 ) -> tuple[Competition, float] | None:
     """The laws through those runs and their misfit; None where the memorizing efficiency does not fall.
 
@@ -141,7 +162,8 @@ def _fit(
 
         e^b = e_gen^b + e_mem^b,  m/γ = w·u − (1 − w)·ρ,
 
-    u being the part of the generalizing margin that reaches unseen pairs. Deficits are counted in units of it.
+    u being the part of the generalizing margin that reaches unseen pairs. Deficits are counted in units of it. With
+    two classes ρ is nothing in m, and what the margin has to beat is :func:`_hurdle`.
     """
     size = np.log([o.config.n_train for o in memorizing])
     intercept, slope = _line(size, np.log([o.efficiency for o in memorizing]))
@@ -151,7 +173,7 @@ def _fit(
     # At all pairs nothing is unseen: a run there has no deficits.
     partial = [o for o in memorizing if o.config.n_train < n_pairs]
     size_unseen = np.log([o.config.n_train for o in partial])
-    median = _line(size_unseen, np.log([o.deficits[1] for o in partial]))
+    median = _line(size_unseen, np.log([_hurdle(o) for o in partial]))
     # 10 % and 90 % quantiles of a normal distribution lie 2.5631 standard deviations apart.
     spread = _line(size_unseen, np.log([(o.deficits[2] - o.deficits[0]) / 2.5631 for o in partial]))
     full = np.log([o.config.n_train for o in generalizing])
@@ -162,7 +184,8 @@ def _fit(
     tested = [o for o in generalizing if o.config.n_train < n_pairs]
     size_tested = np.log([o.config.n_train for o in tested])
     margin = -np.array([o.deficits[1] for o in tested])
-    deficit = np.exp(median[0] + median[1] * size_tested)
+    binary = memorizing[0].config.n_classes == 2
+    deficit = np.zeros_like(size_tested) if binary else np.exp(median[0] + median[1] * size_tested)
     weight = UNSEEN_WEIGHT if unseen else 0.0
 
     def residual(theta: FloatArray) -> FloatArray:
@@ -190,7 +213,7 @@ def _fit(
     return laws, math.sqrt(2 * best.cost / len(best.fun))
 
 
-def _resample(outcomes: Sequence[Outcome], rng: np.random.Generator) -> list[Outcome]:
+def _resample(outcomes: Sequence[SomeOutcome], rng: np.random.Generator) -> list[SomeOutcome]:
     """As many runs drawn with replacement, over two sizes at least.
 
     Runs are drawn across sizes: with three seeds a size, drawing within each would understate the variance by a third.
@@ -201,7 +224,6 @@ def _resample(outcomes: Sequence[Outcome], rng: np.random.Generator) -> list[Out
             return drawn
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def fit_competition(
     problem: Problem,
     memorizing: Sequence[Outcome],
@@ -211,15 +233,42 @@ def fit_competition(
     seed: int = 0,
     unseen: bool = True,
 ) -> CompetitionFit | str:
+    """Laws of both circuits of one problem, see :func:`fit_laws`.
+
+    Args:
+        problem: What was measured.
+        memorizing: Outcomes on random labels.
+        generalizing: Outcomes on the real task.
+        resamples: Fits to resampled runs, for intervals.
+        seed: Of the resampling.
+        unseen: Whether margins on unseen pairs enter; without them the transfer is taken to be 1.
+
+    Returns:
+        The fit, or why there is none.
+    """
+    fit = fit_laws(memorizing, generalizing, problem.n_pairs, resamples=resamples, seed=seed, unseen=unseen)
+    return fit if isinstance(fit, str) else CompetitionFit(problem=problem, **vars(fit))
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")
+def fit_laws(
+    memorizing: Sequence[Settled],
+    generalizing: Sequence[Settled],
+    n_pairs: int,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    unseen: bool = True,
+) -> LawsFit | str:
     """Laws of both circuits from random-label runs and runs on the real task well above the transition.
 
     No measured critical size enters. Runs that have not converged or do not fit their training set
     are counted and not used.
 
     Args:
-        problem: What was measured.
         memorizing: Outcomes on random labels.
         generalizing: Outcomes on the real task.
+        n_pairs: Examples that exist.
         resamples: Fits to resampled runs, for intervals.
         seed: Of the resampling.
         unseen: Whether margins on unseen pairs enter; without them the transfer is taken to be 1.
@@ -236,9 +285,9 @@ def fit_competition(
             return (
                 f"only {len(runs)} runs on {name} converged and fit their training set, {FEWEST} over two sizes needed"
             )
-    if any(o.deficits[1] <= 0 or o.deficits[2] <= o.deficits[0] for o in mem if o.config.n_train < problem.n_pairs):
+    if any(_hurdle(o) <= 0 or o.deficits[2] <= o.deficits[0] for o in mem if o.config.n_train < n_pairs):
         return "runs on random labels leave too few unseen pairs to tell how wrong a memorizing network is on them"
-    found = _fit(mem, gen, problem.n_pairs, unseen=unseen)
+    found = _fit(mem, gen, n_pairs, unseen=unseen)
     if found is None:
         return "efficiency on random labels does not fall with their number, so no transition follows from it"
     best, misfit = found
@@ -248,9 +297,8 @@ def fit_competition(
             "task is learned hardly better than random labels at every size"
         )
     rng = np.random.default_rng(seed)
-    draws = (_fit(_resample(mem, rng), _resample(gen, rng), problem.n_pairs, unseen=unseen) for _ in range(resamples))
-    return CompetitionFit(
-        problem=problem,
+    draws = (_fit(_resample(mem, rng), _resample(gen, rng), n_pairs, unseen=unseen) for _ in range(resamples))
+    return LawsFit(
         competition=best,
         draws=tuple(draw[0] for draw in draws if draw is not None),
         n_runs=len(mem) + len(gen),
@@ -260,7 +308,7 @@ def fit_competition(
     )
 
 
-def measure_generalizing_efficiency(fit: CompetitionFit | str, *, level: float = LEVEL) -> Measurement:
+def measure_generalizing_efficiency(fit: LawsFit | str, *, level: float = LEVEL) -> Measurement:
     """e_gen with its bootstrap interval, or why there is none.
 
     Args:

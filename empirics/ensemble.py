@@ -91,6 +91,7 @@ def batch_key(config: RunConfig) -> tuple[object, ...]:
         rows_of(config),
         config.horizon,
         config.precision,
+        config.start,
     )
 
 
@@ -223,6 +224,8 @@ def train(configs: Sequence[RunConfig], *, device: str = "cpu", progress: Progre
         One finished run for each configuration, in the given order.
     """
     ensemble = Ensemble(configs, device)
+    if configs[0].start == "generalized":
+        ensemble.models.theta.copy_(_generalized_theta(configs, device, progress))
     active = list(range(len(configs)))
     rows: list[list[np.ndarray]] = [[] for _ in configs]
     steps: list[list[int]] = [[] for _ in configs]
@@ -261,6 +264,16 @@ def train(configs: Sequence[RunConfig], *, device: str = "cpu", progress: Progre
         )
         for member, config in enumerate(configs)
     ]
+
+
+def _generalized_theta(configs: Sequence[RunConfig], device: str, progress: Progress) -> Tensor:
+    """Parameters of every member after the run before, shaped as its own."""
+    ensemble, done = Ensemble([config.before for config in configs], device), 0
+    for target in ensemble.configs[0].evaluation_steps():
+        ensemble.advance(target - done)
+        progress((target - done) * len(configs))
+        done = target
+    return ensemble.models.theta
 
 
 def _curves(steps: list[int], rows: list[np.ndarray]) -> Curves:

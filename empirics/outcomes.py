@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,38 @@ FITTED = 0.99
 
 #: An outcome needs this long a row of evaluations that agree, in time constants 1/(ηλ).
 PERSISTENCE = 5.0
+
+
+class HasSize(Protocol):
+    """A configuration, as far as estimators look at it."""
+
+    @property
+    def n_train(self) -> int:
+        """D, training-set size [examples]."""
+        ...
+
+    @property
+    def n_classes(self) -> int:
+        """C."""
+        ...
+
+
+class Settled(Protocol):
+    """Settled values of a run of any model, as far as estimators look at them; see :class:`Outcome`."""
+
+    @property
+    def config(self) -> HasSize: ...  # noqa: D102
+    @property
+    def train_accuracy(self) -> float: ...  # noqa: D102
+    @property
+    def test_accuracy(self) -> float: ...  # noqa: D102
+    @property
+    def efficiency(self) -> float: ...  # noqa: D102
+    @property
+    def deficits(self) -> tuple[float, float, float]: ...  # noqa: D102
+    @property
+    def converged(self) -> bool: ...  # noqa: D102
+
 
 _COLUMN = {name: column - 1 for column, name in enumerate(CURVE_NAMES)}
 
@@ -119,15 +152,22 @@ def generalized_at(config: RunConfig, step: FloatArray, test_accuracy: FloatArra
         step: (E,) evaluation steps.
         test_accuracy: (E,) curve, NaN where there is nothing to test on.
     """
-    return _first_persistent(step, test_accuracy >= FITTED, PERSISTENCE * config.problem.time_constant)
+    return first_persistent(step, test_accuracy >= FITTED, PERSISTENCE * config.problem.time_constant)
 
 
 def memorized_at(config: RunConfig, step: FloatArray, train_accuracy: FloatArray) -> float | None:
     """First step from which train accuracy stays fitted for the persistence time; None if it never does."""
-    return _first_persistent(step, train_accuracy >= FITTED, PERSISTENCE * config.problem.time_constant)
+    return first_persistent(step, train_accuracy >= FITTED, PERSISTENCE * config.problem.time_constant)
 
 
-def _first_persistent(step: FloatArray, holds: NDArray[np.bool_], duration: float) -> float | None:
+def first_persistent(step: FloatArray, holds: NDArray[np.bool_], duration: float) -> float | None:
+    """First step from which a condition holds at every evaluation for some time; None if it never does.
+
+    Args:
+        step: (E,) evaluation steps.
+        holds: (E,) whether the condition holds there.
+        duration: For how long it has to hold [steps].
+    """
     start: float | None = None
     for at, held in zip(step, holds, strict=True):
         if not held:

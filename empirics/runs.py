@@ -17,6 +17,7 @@ from dcrit.theory.problem import Problem, check_choice, check_integer
 
 Precision = Literal["float32", "float64"]
 Until = Literal["horizon", "generalized"]
+Start = Literal["scratch", "generalized"]
 FloatArray = NDArray[np.float64]
 
 #: Raised whenever the trainer changes what a configuration means, so that no stored run is mistaken for a new one.
@@ -27,6 +28,9 @@ HORIZON = 40
 
 #: Evaluations sit at log-spaced steps until they are this fraction of a time constant apart, then evenly.
 EVALUATION_SPACING = 0.5
+
+#: A network that starts generalized was trained on this fraction of all pairs before.
+STARTING_FRACTION = 0.9
 
 #: Levels of the recorded quantiles of the deficit on unseen pairs.
 DEFICIT_QUANTILES = (0.1, 0.5, 0.9)
@@ -43,6 +47,8 @@ class RunConfig:
         steps: Horizon [steps]; 0 stands for the protocol's 40/(ηλ).
         until: ``horizon``: take all steps; ``generalized``: stop once test accuracy has persisted at its top.
         precision: Floating-point type of parameters, gradients and loss.
+        start: ``scratch``: from the initial draw; ``generalized``: from where :attr:`before` ended, by an
+            optimizer with fresh moments.
 
     Raises:
         ValueError: A field has a value outside its range.
@@ -54,6 +60,7 @@ class RunConfig:
     steps: int = 0
     until: Until = "horizon"
     precision: Precision = "float32"
+    start: Start = "scratch"
 
     def __post_init__(self) -> None:
         self.problem.check_n_train(self.n_train)
@@ -61,14 +68,35 @@ class RunConfig:
         check_integer("steps", self.steps, 0)
         check_choice("until", self.until, ("horizon", "generalized"))
         check_choice("precision", self.precision, ("float32", "float64"))
+        check_choice("start", self.start, ("scratch", "generalized"))
 
     @property
     def horizon(self) -> int:
         """Steps after which the run ends at the latest [steps]."""
         return self.steps or math.ceil(HORIZON * self.problem.time_constant)
 
+    @property
+    def total_steps(self) -> int:
+        """Steps at most, those taken before the recorded ones included [steps]."""
+        return self.horizon * (1 if self.start == "scratch" else 2)
+
+    @property
+    def before(self) -> Self:
+        """The run that a generalized start goes on from: as many steps on a larger set that contains this one."""
+        n_train = max(self.n_train, round(STARTING_FRACTION * self.problem.n_pairs))
+        return replace(self, n_train=n_train, until="horizon", start="scratch")
+
+    @property
+    def n_classes(self) -> int:
+        """C, classes of its task."""
+        return self.problem.n_classes
+
     def to_dict(self) -> dict[str, Any]:
-        """Fields as JSON values, the horizon resolved: two ways to write one run share one address."""
+        """Fields as JSON values, the horizon resolved: two ways to write one run share one address.
+
+        A start from scratch goes unsaid, as in runs stored before there was another.
+        """
+        start = {} if self.start == "scratch" else {"start": self.start}
         return {
             "problem": self.problem.to_dict(),
             "n_train": self.n_train,
@@ -77,6 +105,7 @@ class RunConfig:
             "until": self.until,
             "precision": self.precision,
             "protocol": PROTOCOL,
+            **start,
         }
 
     @classmethod

@@ -92,7 +92,7 @@ def _table(runs: Sequence[Run]) -> pl.DataFrame:
     settings = [field.name for field in fields(RunConfig) if field.name != "problem"]
     table: dict[str, list[object]] = {"address": [config.address for config in configs]}
     table |= {field.name: [getattr(config.problem, field.name) for config in configs] for field in fields(Problem)}
-    table |= {name: [config.to_dict()[name] for config in configs] for name in settings}
+    table |= {name: [(vars(config) | config.to_dict())[name] for config in configs] for name in settings}
     table |= {name: [getattr(run, name) for run in runs] for name in ("ending", "seconds")}
     table |= {name: [getattr(run.curves, name) for run in runs] for name in CURVE_NAMES}
     return pl.DataFrame(table, schema_overrides=dict.fromkeys(CURVE_NAMES, _CURVES)).explode(CURVE_NAMES)

@@ -22,6 +22,24 @@ EXPANSION = 4
 LAYER_ROWS = 4 + 2 * EXPANSION
 
 
+def step_flops(n_train: int, width: int, n_symbols: int) -> int:
+    """Operations of one step of one transformer of one layer that count [FLOPs].
+
+    6·[D·(8d² + 8d + Cd) + K·(2d² + 4d)]: the feed-forward block, the mixture of 8 table rows and the
+    unembedding for each example, values, outputs and scores for each of the K = 2S + 1 inputs; and
+    twice as much backward. A multiplication and an addition count as two; σ, softmax, the query and
+    the optimizer count as nothing.
+
+    Args:
+        n_train: D.
+        width: d.
+        n_symbols: S, as many classes C.
+    """
+    per_example = 2 * EXPANSION * width**2 + 2 * N_HEADS * width + n_symbols * width
+    per_input = 2 * width**2 + N_HEADS * width
+    return 6 * (n_train * per_example + (2 * n_symbols + 1) * per_input)
+
+
 class Layer(NamedTuple):
     """Matrices of one layer; heads are blocks of rows.
 
@@ -312,7 +330,7 @@ class TrainingStep:
             self.hidden.square_()
         else:
             before = self.hidden.clamp_min_(0)  # (M, R, 4d)
-        torch.baddbmm(residual, self.hidden, layer.outward, out=self.stream)  # (M, R, d)
+        torch.bmm(self.hidden, layer.outward, out=self.stream).add_(residual)  # (M, R, d)
         torch.bmm(weights.unembed, self.stream.mT, out=self.logits)  # (M, C, R)
         error = torch.softmax(self.logits, 1)  # (M, C, R)
         error.mul_(self.weights).scatter_add_(1, self.labels, self.target)  # (q − y)/D

@@ -44,6 +44,13 @@ def test_cells_are_all_moduli_by_all_widths() -> None:
     assert [p.width for p in design.capacity_problems()] == list(CAPACITY_WIDTHS)
 
 
+def test_transformers_are_calibrated_at_widths_their_heads_divide() -> None:
+    family = Problem(model="transformer", activation="relu", learning_rate=3e-3)
+    design = CalibrationDesign(family=family, widths=(16, 24, 32, 64))
+    assert {p.model for p in (*design.problems(), *design.capacity_problems())} == {"transformer"}
+    assert len({p.width for p in design.capacity_problems()}) >= 3
+
+
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [

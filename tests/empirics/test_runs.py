@@ -21,6 +21,7 @@ BAD_VALUES: dict[str, list[object]] = {
     "steps": [-1, *NOT_INTEGERS],
     "until": ["decided", "", None],
     "precision": ["float16", "double", "", None, 32],
+    "start": ["grokked", "", None],
 }
 OTHER_VALUES: dict[str, object] = {
     "n_train": 21,
@@ -28,6 +29,7 @@ OTHER_VALUES: dict[str, object] = {
     "steps": 123,
     "until": "generalized",
     "precision": "float64",
+    "start": "generalized",
 }
 OTHER_PROBLEM_VALUES: dict[str, object] = {
     "task": "sub",
@@ -62,6 +64,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
         steps=draw(st.integers(0, 1000)),
         until=draw(st.sampled_from(["horizon", "generalized"])),
         precision=draw(st.sampled_from(["float32", "float64"])),
+        start=draw(st.sampled_from(["scratch", "generalized"])),
     )
 
 
@@ -129,6 +132,7 @@ def with_horizon(config: RunConfig) -> RunConfig:
         steps=config.horizon,
         until=config.until,
         precision=config.precision,
+        start=config.start,
     )
 
 
@@ -142,6 +146,23 @@ def test_default_steps_share_the_address_of_the_horizon_they_stand_for() -> None
     assert BASE.steps == 0
     assert with_fields(steps=BASE.horizon).address == with_fields(steps=0).address == BASE.address
     assert with_fields(steps=BASE.horizon + 1).address != BASE.address
+
+
+def test_runs_stored_before_there_was_another_start_keep_their_address() -> None:
+    old = (
+        '{"n_train":20,"precision":"float32","problem":{"activation":"square","depth":1,"learning_rate":0.01,'
+        '"model":"mlp","modulus":7,"task":"add","weight_decay":1.0,"width":64},"protocol":1,"seed":3,"steps":4000,'
+        '"until":"horizon"}'
+    )
+    assert BASE.address == hashlib.sha256(old.encode()).hexdigest()[:32]
+    assert with_fields(start="scratch").address == BASE.address
+
+
+def test_a_generalized_start_goes_on_from_most_pairs_and_counts_both_parts() -> None:
+    config = with_fields(start="generalized", until="generalized", steps=70)
+    assert config.before.to_dict() == BASE.to_dict() | {"n_train": 44, "steps": 70}
+    assert with_fields(start="generalized", n_train=47).before.n_train == 47
+    assert (config.total_steps, config.before.total_steps) == (140, 70)
 
 
 def test_equal_configurations_share_one_address() -> None:

@@ -485,7 +485,7 @@ def test_an_export_has_a_row_for_every_evaluation(tmp_path: Path, suffix: str) -
     assert set(table["weight_decay"]) == {0.5}
     assert set(table.columns) == {
         *("address", "ending", "seconds", *CURVE_NAMES),
-        *(*problem.to_dict(), "n_train", "seed", "steps", "until", "precision"),
+        *(*problem.to_dict(), "n_train", "seed", "steps", "until", "precision", "start"),
     }
     for name in CURVE_NAMES:
         expected = np.concatenate([getattr(run.curves, name) for run in runs])

@@ -1,0 +1,94 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from dcrit.empirics.curvature import Matrix, curvature_product, dense, pair_logits
+from dcrit.empirics.ensemble import draw
+from dcrit.empirics.pair_mlp import PairMLPs
+from dcrit.empirics.runs import RunConfig
+from dcrit.empirics.snapshots import Snapshot, snapshots
+from dcrit.theory.problem import Activation, Problem
+from tests.empirics.oracle import OneHotPairMLP, one_hot_pairs
+
+ACTIVATIONS = pytest.mark.parametrize("activation", ["relu", "square"])
+MATRICES = pytest.mark.parametrize("matrix", ["gauss-newton", "hessian"])
+
+
+def trained(activation: Activation, *, steps: int = 30, n_train: int = 9) -> Snapshot:
+    problem = Problem(modulus=4, width=3, activation=activation, learning_rate=0.05)
+    config = RunConfig(problem=problem, n_train=n_train, seed=1, steps=40, precision="float64")
+    (taken,) = snapshots([config], [steps])
+    return taken[0]
+
+
+def oracle_loss(snapshot: Snapshot, flat: Tensor) -> tuple[Tensor, Tensor]:
+    """Training logits (D, C) and loss of the one-hot twin, as functions of U over V over W."""
+    config = snapshot.config
+    n, start = config.problem.n_symbols, draw(config)
+    model = OneHotPairMLP(config, start.theta)
+    theta = flat.view(3 * n, -1)
+    weights = {"embed.weight": theta[: 2 * n].T, "unembed.weight": theta[2 * n :]}
+    inputs = one_hot_pairs(n, theta.dtype)[start.train]
+    logits = torch.func.functional_call(model, weights, (inputs,))
+    return logits, torch.nn.functional.cross_entropy(logits, start.labels[start.train])
+
+
+def literal(snapshot: Snapshot, matrix: Matrix) -> Tensor:
+    flat = snapshot.theta.flatten()
+    if matrix == "hessian":
+        return torch.autograd.functional.hessian(lambda at: oracle_loss(snapshot, at)[1], flat)  # type: ignore[return-value]
+    jacobian = torch.autograd.functional.jacobian(lambda at: oracle_loss(snapshot, at)[0], flat)  # (D, C, N)
+    logits = oracle_loss(snapshot, flat)[0]
+    total = torch.zeros(flat.numel(), flat.numel(), dtype=flat.dtype)
+    for example, row in enumerate(logits):
+        q = row.softmax(0)
+        total += jacobian[example].T @ (torch.diag(q) - torch.outer(q, q)) @ jacobian[example]  # type: ignore[index]
+    return total / len(logits)
+
+
+@ACTIVATIONS
+def test_logits_are_those_of_the_ensemble(activation: Activation) -> None:
+    theta = torch.randn(1, 15, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    symbols = torch.cartesian_prod(torch.arange(5), torch.arange(5))
+    expected = PairMLPs(theta=theta, activation=activation).logits_of_all_pairs()[0].T
+    torch.testing.assert_close(pair_logits(theta[0], symbols, activation), expected, rtol=1e-13, atol=1e-13)
+
+
+@MATRICES
+@ACTIVATIONS
+@pytest.mark.parametrize("steps", [0, 30])
+def test_products_are_those_of_autograd(activation: Activation, matrix: Matrix, steps: int) -> None:
+    snapshot = trained(activation, steps=steps)
+    expected = literal(snapshot, matrix)
+    product = curvature_product(snapshot, matrix)
+    vectors = torch.randn(5, expected.shape[0], generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    torch.testing.assert_close(product(vectors), vectors @ expected, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(dense(product, expected.shape[0]), expected, rtol=1e-9, atol=1e-12)
+
+
+@ACTIVATIONS
+def test_gauss_newton_is_a_symmetric_matrix_without_negative_eigenvalues(activation: Activation) -> None:
+    snapshot = trained(activation)
+    product = curvature_product(snapshot, "gauss-newton")
+    matrix = dense(product, snapshot.theta.numel()).numpy()
+    assert np.linalg.eigvalsh(matrix).min() > -1e-12
+    assert np.linalg.eigvalsh(dense(curvature_product(snapshot, "hessian"), matrix.shape[0]).numpy()).min() < -1e-6
+    np.testing.assert_array_equal(matrix, matrix.T)
+
+
+def test_columns_are_counted() -> None:
+    counted: list[int] = []
+    dense(lambda vectors: vectors, 150, counted.append)
+    assert sum(counted) == 150
+    assert len(counted) > 1
+
+
+def test_other_models_are_refused() -> None:
+    snapshot = trained("relu")
+    config = RunConfig(problem=Problem(modulus=4, width=4, model="transformer"), n_train=9, seed=1)
+    foreign = replace(snapshot, config=config)
+    with pytest.raises(ValueError, match=r"^model must be 'mlp' for products with its curvature, got 'transformer'"):
+        curvature_product(foreign, "hessian")
