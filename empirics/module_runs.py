@@ -300,8 +300,8 @@ def drawn(config: ModuleRunConfig, labels: Tensor) -> tuple[Tensor, Tensor]:
     if config.labels == "uniform":
         return torch.randint(config.n_classes, labels.shape, generator=generator), order
     if config.labels == "permuted":
-        return labels.cpu()[torch.randperm(len(labels), generator=generator)], order
-    return labels.cpu(), order
+        return labels.cpu().long()[torch.randperm(len(labels), generator=generator)], order
+    return labels.cpu().long(), order
 
 
 def train_module(

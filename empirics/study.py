@@ -42,6 +42,9 @@ PATIENCE_SECONDS = 2.0
 #: Below this κ_eff the margin hardly depends on the norm, and margin per norm means nothing.
 SMALLEST_HOMOGENEITY = 0.2
 
+#: Efficiency on real labels that falls at least this steeply in ln D, well above the transition, is not flat.
+STEEPEST_FLAT = 0.2
+
 
 def study(factory: Factory, inputs: Tensor, labels: Tensor, design: StudyDesign) -> StudyResult:
     """Train a model on real and on random labels; predict its critical size from efficiencies, and measure it.
@@ -87,6 +90,7 @@ def study(factory: Factory, inputs: Tensor, labels: Tensor, design: StudyDesign)
         fit = fit_laws(by_role["memorizing"], by_role["generalizing"], len(labels))
     fit = _of_examples(fit) if isinstance(fit, str) else fit
     half = (chance + design.ceiling) / 2
+    slope = _exponent("generalizing_exponent", by_role["generalizing"], design.level)
     return StudyResult(
         design=design,
         n_examples=len(labels),
@@ -95,13 +99,13 @@ def study(factory: Factory, inputs: Tensor, labels: Tensor, design: StudyDesign)
         memorizing=_points(by_role["memorizing"], design.level),
         generalizing=_points([*by_role["transition"], *by_role["generalizing"]], design.level),
         memorizing_exponent=_exponent("memorizing_exponent", by_role["memorizing"], design.level),
-        generalizing_exponent=_exponent("generalizing_exponent", by_role["generalizing"], design.level),
+        generalizing_exponent=slope,
         generalizing_efficiency=measure_generalizing_efficiency(fit, level=design.level),
         fit=fit,
         capacity=_capacity(by_role["overloading"], design, chance),
         chance=chance,
         half_accuracy=half,
-        predicted=_predicted(fit, half, design.level),
+        predicted=_predicted(fit, slope, half, design.level),
         measured=_measured(by_role["transition"], chance, half, design),
         runs=tuple(runs),
     )
@@ -222,15 +226,20 @@ def _capacity(outcomes: Sequence[ModuleOutcome], design: StudyDesign, chance: fl
     )
 
 
-def _predicted(fit: LawsFit | str, half: float, level: float) -> Prediction:
-    """Critical size that the efficiencies imply."""
+def _predicted(fit: LawsFit | str, slope: Measurement, half: float, level: float) -> Prediction:
+    """Critical size that the efficiencies imply, and a note where e_gen is not as flat as the theory has it."""
     if isinstance(fit, LawsFit) and not fit.draws:
         fit = "no resampled runs show a memorizing efficiency that falls"
     if isinstance(fit, str):
         return Prediction(quantity="critical_size", value=None, interval=None, unit="examples", reason=fit)
     draws = np.array([constants_of(competition) for competition in fit.draws])
     found = size_prediction("critical_size", fit.competition, draws, accuracy=half, level=level)
-    return replace(found, reason=_of_examples(found.reason))
+    notes = [_of_examples(found.reason)]
+    if slope.interval is not None and slope.interval.high < -STEEPEST_FLAT:
+        notes.append(
+            f"likely too high: e on real labels falls as D^{slope.estimate:.2f}, where the theory takes e_gen as flat"
+        )
+    return replace(found, reason="; ".join(note for note in notes if note))
 
 
 def _measured(outcomes: Sequence[ModuleOutcome], chance: float, half: float, design: StudyDesign) -> Measurement:

@@ -170,6 +170,12 @@ def test_a_run_is_decided_by_its_seed_and_leaves_torch_s_generator_alone() -> No
     assert not np.array_equal(first.curves, other.curves)
 
 
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int32])
+def test_labels_of_any_integer_type_will_do(kind: torch.dtype) -> None:
+    plain = train_module(factory, INPUTS, LABELS, config(steps=5))
+    np.testing.assert_array_equal(train_module(factory, INPUTS, LABELS.to(kind), config(steps=5)).curves, plain.curves)
+
+
 def test_random_labels_and_nested_training_sets() -> None:
     real, order = drawn(config(), LABELS)
     assert torch.equal(real, LABELS)

@@ -49,8 +49,10 @@ DESIGN = StudyDesign(
 class World:
     """Stands in for training: every run ends where the laws put it, but for curves that are given by name."""
 
-    def __init__(self, *, noise: float = 0.01, kappa: float = KAPPA, room: float = ROOM, **changed: float) -> None:
-        self.noise, self.kappa, self.room, self.changed = noise, kappa, room, changed
+    def __init__(
+        self, *, noise: float = 0.01, kappa: float = KAPPA, room: float = ROOM, fall: float = 0.0, **changed: float
+    ) -> None:
+        self.noise, self.kappa, self.room, self.fall, self.changed = noise, kappa, room, fall, changed
         self.made: list[ModuleRunConfig] = []
 
     def __call__(
@@ -61,6 +63,7 @@ class World:
         log_size, is_real = math.log(config.n_train), config.labels == "real"
         law = LAWS if is_real else LAWS.memorizing
         efficiency = math.exp(float(law.log_efficiency(log_size)) + self.noise * float(rng.standard_normal()))
+        efficiency *= (config.n_train / 450) ** (-self.fall if is_real else 0)
         deficits = math.exp(float(LAWS.deficits.log_median(log_size))) + np.array([-1.28155, 0, 1.28155]) * math.exp(
             float(LAWS.deficits.log_spread(log_size))
         )
@@ -188,6 +191,13 @@ def test_runs_that_fit_nothing_give_reasons(patch: pytest.MonkeyPatch) -> None:
     assert "only 0 runs on random labels converged" in given.predicted.reason
     assert (given.memorizing_exponent.estimate, given.memorizing_exponent.n_runs) == (None, 0)
     assert given.memorizing[0].n_unfitted == 4
+
+
+def test_an_efficiency_that_falls_on_real_labels_is_said_beside_the_prediction(patch: pytest.MonkeyPatch) -> None:
+    flat, falling = studied(patch, World()), studied(patch, World(fall=0.3))
+    assert flat.predicted.reason == ""
+    assert falling.predicted.value is not None
+    assert "likely too high: e on real labels falls as D^-0.3" in falling.predicted.reason
 
 
 def test_diverged_runs_are_counted(patch: pytest.MonkeyPatch) -> None:
