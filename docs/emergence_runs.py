@@ -87,10 +87,9 @@ def measured(series: Series, train: MixtureTrainer) -> dict[str, Any]:
                 "n_facts": n_facts,
                 **as_json(size),
                 "runs": [[int(n), round(float(a), 4)] for n, a in zip(n_train, accuracy, strict=True)],
-                "seconds": round(sum(run.seconds for run in runs), 1),
             }
         )
-        print(series.name, n_facts, size.estimate, size.interval, size.reason, points[-1]["seconds"], flush=True)
+        print(series.name, n_facts, size.estimate, size.interval, size.reason, flush=True)
     return {**asdict(series), "problem": series.problem.to_dict(), "points": points}
 
 
