@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dcrit.empirics.transformer import N_POSITIONS, Layer, Transformers
+from dcrit.empirics.transformer import Transformers
+from dcrit.empirics.transformer_weights import N_POSITIONS, Layer
 from dcrit.theory.problem import N_HEADS, Activation
 
 

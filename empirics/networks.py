@@ -13,6 +13,7 @@ from dcrit.empirics import transformer
 from dcrit.empirics.deep_transformer import DeepTrainingStep, DeepTransformers
 from dcrit.empirics.pair_mlp import PairMLPs, TrainingStep
 from dcrit.empirics.transformer import Transformers
+from dcrit.empirics.transformer_weights import initial_parameters
 from dcrit.theory.problem import Problem
 
 
@@ -106,7 +107,7 @@ PAIR_MLP = Family[PairMLPs](
 )
 
 TRANSFORMER = Family[Transformers](
-    initial=transformer.initial_parameters,
+    initial=initial_parameters,
     networks=lambda problem, theta: Transformers(theta=theta, activation=problem.activation),
     step=lambda problem, examples, dtype: transformer.TrainingStep(
         symbols=examples.symbols,
@@ -119,7 +120,7 @@ TRANSFORMER = Family[Transformers](
 )
 
 DEEP_TRANSFORMER = Family[DeepTransformers](
-    initial=transformer.initial_parameters,
+    initial=initial_parameters,
     networks=lambda problem, theta: DeepTransformers(
         theta=theta, activation=problem.activation, n_layers=problem.depth
     ),

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from dcrit.theory.problem import N_HEADS, Activation, Problem
+from dcrit.empirics.transformer_weights import EXPANSION, Weights, heads, split
+from dcrit.theory.problem import N_HEADS, Activation
 
-#: Positions of the sequence [a, b, =].
-N_POSITIONS = 3
+#: Hidden units of a member's examples beyond this are taken in pieces, which stay in a core's cache [bytes].
+PIECE_BYTES = 1 << 20
 
-#: Hidden units of a feed-forward block, in widths of the residual stream.
-EXPANSION = 4
-
-#: Rows of a layer's matrices, in widths: query, key, value, output and the two feed-forward ones.
-LAYER_ROWS = 4 + 2 * EXPANSION
+#: Rows of a piece are a multiple of this: whole vector registers.
+PIECE_ROWS = 16
 
 
 def step_flops(n_train: int, width: int, n_symbols: int) -> int:
@@ -38,69 +35,6 @@ def step_flops(n_train: int, width: int, n_symbols: int) -> int:
     per_example = 2 * EXPANSION * width**2 + 2 * N_HEADS * width + n_symbols * width
     per_input = 2 * width**2 + N_HEADS * width
     return 6 * (n_train * per_example + (2 * n_symbols + 1) * per_input)
-
-
-class Layer(NamedTuple):
-    """Matrices of one layer; heads are blocks of rows.
-
-    Attributes:
-        query: (M, d, d), row an output feature.
-        key: (M, d, d), row an output feature.
-        value: (M, d, d), row an output feature.
-        output: (M, d, d), row a feature of a head, column one of the residual stream.
-        inward: (M, 4d, d), row i the incoming weights of hidden unit i.
-        outward: (M, 4d, d), row i the outgoing weights of hidden unit i.
-    """
-
-    query: Tensor
-    key: Tensor
-    value: Tensor
-    output: Tensor
-    inward: Tensor
-    outward: Tensor
-
-
-class Weights(NamedTuple):
-    """All matrices of M transformers.
-
-    Attributes:
-        tokens: (M, S + 1, d) embeddings of the symbols, then of ``=``.
-        positions: (M, 3, d).
-        layers: One entry a layer.
-        unembed: (M, C, d).
-    """
-
-    tokens: Tensor
-    positions: Tensor
-    layers: tuple[Layer, ...]
-    unembed: Tensor
-
-
-def split(tensor: Tensor, depth: int) -> Weights:
-    """Views of a (M, N/d, d) tensor of parameters, or of gradients, as matrices."""
-    width = tensor.shape[2]
-    n_symbols = (tensor.shape[1] - 1 - N_POSITIONS - depth * LAYER_ROWS * width) // 2
-    block = [width] * 4 + [EXPANSION * width] * 2
-    parts = tensor.split([n_symbols + 1, N_POSITIONS, *depth * block, n_symbols], dim=1)
-    layers = [Layer(*parts[2 + k * len(block) : 2 + (k + 1) * len(block)]) for k in range(depth)]
-    return Weights(tokens=parts[0], positions=parts[1], layers=tuple(layers), unembed=parts[-1])
-
-
-def initial_parameters(problem: Problem, generator: torch.Generator) -> Tensor:
-    """Normal weights of standard deviation 1/√d, the unembedding's 1/√C, as (N/d, d) in float64.
-
-    Source: nanda2023 (the reference code's initialization).
-    """
-    width, n_classes = problem.width, problem.n_classes
-    theta = torch.randn(problem.n_params // width, width, generator=generator, dtype=torch.float64)  # (N/d, d)
-    theta[:-n_classes] /= math.sqrt(width)
-    theta[-n_classes:] /= math.sqrt(n_classes)
-    return theta
-
-
-def heads(matrix: Tensor) -> Tensor:
-    """The blocks of rows that belong to heads, (M, d, d) to (M, 4, d/4, d), as a view."""
-    return matrix.unflatten(1, (N_HEADS, -1))
 
 
 @dataclass(kw_only=True)
@@ -303,19 +237,26 @@ class TrainingStep:
         self.labels = labels[:, None]  # (M, 1, R)
         self.weights = weights.to(dtype)[:, None]  # (M, 1, R)
         self.target = -self.weights  # (M, 1, R)
+        self.pieces = pieces(n_members, n_rows, EXPANSION * width * self.weights.element_size(), device.type)
+        members, rows = self.pieces[0]
+        n_some, n_part = members.stop, rows.stop
         # Scores of a, b and =; the last stay zero.
         self.scores = torch.zeros(3, n_members * n_rows, N_HEADS, dtype=dtype, device=device)  # (3, M·R, 4)
-        self.logits = torch.empty(n_members, n_symbols, n_rows, dtype=dtype, device=device)  # (M, C, R)
-        self.stream = torch.empty(n_members, n_rows, width, dtype=dtype, device=device)  # (M, R, d)
-        self.hidden = torch.empty(n_members, n_rows, EXPANSION * width, dtype=dtype, device=device)  # (M, R, 4d)
-        self.grad_stream = torch.empty_like(self.stream)  # (M, R, d)
-        self.grad_hidden = torch.empty_like(self.hidden)  # (M, R, 4d)
+        self.grad_stream = torch.empty(n_members, n_rows, width, dtype=dtype, device=device)  # (M, R, d)
+        # One piece, of m members and r rows each.
+        self.logits = torch.empty(n_some * n_symbols * n_part, dtype=dtype, device=device)  # (m·C·r,)
+        self.stream = torch.empty(n_some * n_part * width, dtype=dtype, device=device)  # (m·r·d,)
+        self.hidden = torch.empty(n_some * n_part * EXPANSION * width, dtype=dtype, device=device)  # (m·r·4d,)
+        self.grad_hidden = torch.empty_like(self.hidden)  # (m·r·4d,)
+        # Products are batched only into tensors of their own: into views of all gradients, members go one by one.
+        self.grad_inward = torch.empty(n_members, EXPANSION * width, width, dtype=dtype, device=device)  # (M, 4d, d)
+        self.grad_outward = torch.empty_like(self.grad_inward)  # (M, 4d, d)
+        self.grad_unembed = torch.empty(n_members, n_symbols, width, dtype=dtype, device=device)  # (M, C, d)
 
     def gradient(self, models: Transformers, grad: Tensor) -> None:
         """Overwrite ``grad`` (M, N/d, d) with the gradient in all parameters."""
-        n_members, n_rows, width = self.stream.shape
+        n_members, n_rows, width = self.grad_stream.shape
         weights, gradients = models.weights, split(grad, 1)
-        (layer,), (grad_layer,) = weights.layers, gradients.layers
         table = Tables(weights)
         torch.take(table.scores, self.rows, out=self.scores[:2])
         attention = torch.softmax(self.scores, 0)[:2]  # (2, M·R, 4)
@@ -324,28 +265,11 @@ class TrainingStep:
             # Autograd alone offers the gradient in a bag's weights without gathering the bag's rows.
             summed = embedding_bag(self.bags, table.moved.view(-1, width), per_sample_weights=mixture, mode="sum")
         residual = summed.detach().view(n_members, n_rows, width).add_(table.unmixed())  # (M, R, d)
-        torch.bmm(residual, layer.inward.mT, out=self.hidden)  # (M, R, 4d)
-        if models.activation == "square":
-            before = self.hidden.clone()  # (M, R, 4d)
-            self.hidden.square_()
-        else:
-            before = self.hidden.clamp_min_(0)  # (M, R, 4d)
-        torch.bmm(self.hidden, layer.outward, out=self.stream).add_(residual)  # (M, R, d)
-        torch.bmm(weights.unembed, self.stream.mT, out=self.logits)  # (M, C, R)
-        error = torch.softmax(self.logits, 1)  # (M, C, R)
-        error.mul_(self.weights).scatter_add_(1, self.labels, self.target)  # (q − y)/D
-
-        # Products are batched only into tensors of their own: into views of ``grad``, members would go one by one.
-        gradients.unembed.copy_(torch.bmm(error, self.stream))  # (M, C, d)
-        torch.bmm(error.mT, weights.unembed, out=self.grad_stream)  # (M, R, d)
-        grad_layer.outward.copy_(torch.bmm(self.hidden.mT, self.grad_stream))  # (M, 4d, d)
-        torch.bmm(self.grad_stream, layer.outward.mT, out=self.grad_hidden)  # (M, R, 4d)
-        if models.activation == "square":
-            self.grad_hidden.mul_(before).mul_(2)
-        else:
-            torch.ops.aten.threshold_backward.grad_input(self.grad_hidden, before, 0, grad_input=self.grad_hidden)
-        grad_layer.inward.copy_(torch.bmm(self.grad_hidden.mT, residual))  # (M, 4d, d)
-        self.grad_stream.baddbmm_(self.grad_hidden, layer.inward)  # (M, R, d)
+        for members, rows in self.pieces:
+            self._products(members, rows, weights, residual[members, rows], models.activation)
+        gradients.layers[0].inward.copy_(self.grad_inward)
+        gradients.layers[0].outward.copy_(self.grad_outward)
+        gradients.unembed.copy_(self.grad_unembed)
 
         flat = self.grad_stream.view(-1, width)  # (M·R, d)
         (grad_mixture,) = torch.autograd.grad(summed, mixture, flat)  # (M·R, 8)
@@ -358,3 +282,73 @@ class TrainingStep:
             self.examples, flat, self.offsets, per_sample_weights=attention.view(-1)[self.order], mode="sum"
         ).view(n_members, N_HEADS, -1, width)  # (M, 4, K, d)
         table.backward(weights, gradients, scores=scores, moved=moved, unmixed=self.grad_stream.sum(1))
+
+    def _products(
+        self, members: slice, rows: slice, weights: Weights, residual: Tensor, activation: Activation
+    ) -> None:
+        """Gradients of a piece in the feed-forward block, the unembedding and the residual stream after attention.
+
+        Args:
+            members: Which.
+            rows: Of their examples.
+            weights: Of all members.
+            residual: Their residual stream after attention, (m, r, d).
+            activation: σ.
+        """
+        (layer,), first = weights.layers, rows.start == 0
+        inward, outward, unembed = layer.inward[members], layer.outward[members], weights.unembed[members]
+        n_some, n_part, width = residual.shape
+        hidden, grad_hidden = (
+            buffer[: n_some * n_part * EXPANSION * width].view(n_some, n_part, -1)
+            for buffer in (self.hidden, self.grad_hidden)
+        )  # (m, r, 4d) each
+        stream = self.stream[: residual.numel()].view_as(residual)  # (m, r, d)
+        logits = self.logits[: n_some * unembed.shape[1] * n_part].view(n_some, -1, n_part)  # (m, C, r)
+        torch.bmm(residual, inward.mT, out=hidden)
+        before = hidden.clone() if activation == "square" else hidden.clamp_min_(0)  # (m, r, 4d)
+        if activation == "square":
+            hidden.square_()
+        torch.bmm(hidden, outward, out=stream).add_(residual)
+        torch.bmm(unembed, stream.mT, out=logits)
+        error = torch.softmax(logits, 1, out=logits)  # (m, C, r)
+        error.mul_(self.weights[members, :, rows])
+        error.scatter_add_(1, self.labels[members, :, rows], self.target[members, :, rows])  # (q − y)/D
+
+        add = 0 if first else 1  # what pieces before left in the buffers
+        grad_stream = self.grad_stream[members, rows]  # (m, r, d)
+        self.grad_unembed[members].baddbmm_(error, stream, beta=add)
+        torch.bmm(error.mT, unembed, out=grad_stream)
+        self.grad_outward[members].baddbmm_(hidden.mT, grad_stream, beta=add)
+        torch.bmm(grad_stream, outward.mT, out=grad_hidden)
+        if activation == "square":
+            grad_hidden.mul_(before).mul_(2)
+        else:
+            torch.ops.aten.threshold_backward.grad_input(grad_hidden, before, 0, grad_input=grad_hidden)
+        self.grad_inward[members].baddbmm_(grad_hidden.mT, residual, beta=add)
+        grad_stream.baddbmm_(grad_hidden, inward)
+
+
+def pieces(n_members: int, n_rows: int, row_bytes: int, device: str) -> list[tuple[slice, slice]]:
+    """How products over examples are divided: all at once, or large members one by one, some rows at a time.
+
+    A member is divided by its own size alone, hence in the same way in any batch.
+
+    Args:
+        n_members: M.
+        n_rows: R.
+        row_bytes: Of the hidden units of one example.
+        device: Where; an accelerator takes all at once.
+
+    Returns:
+        Members and rows of every piece, the first one the largest.
+    """
+    n_parts = -(-n_rows * row_bytes // PIECE_BYTES)
+    if n_parts == 1 or device != "cpu":
+        return [(slice(0, n_members), slice(0, n_rows))]
+    part = -(-n_rows // n_parts)
+    part += -part % PIECE_ROWS
+    return [
+        (slice(member, member + 1), slice(start, min(start + part, n_rows)))
+        for member in range(n_members)
+        for start in range(0, n_rows, part)
+    ]

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from dcrit.empirics import transformer
 from dcrit.empirics.ensemble import Ensemble, draw, train
 from dcrit.empirics.networks import DEEP_TRANSFORMER, TRANSFORMER, Examples, Family, family_of
 from dcrit.empirics.runs import CURVE_NAMES, RunConfig
-from dcrit.empirics.transformer import initial_parameters, split
+from dcrit.empirics.transformer_weights import initial_parameters, split
 from dcrit.theory.problem import Activation, Problem
 from tests.empirics.transformer_oracle import PlainTransformer, trained_plainly
 
@@ -116,6 +117,29 @@ def test_gradient_is_the_oracles(activation: Activation, family: Family, depth: 
     # Every matrix matters, or agreement would say little.
     for matrix in (parts.tokens, parts.positions, *parts.layers[0], parts.unembed):
         assert (matrix.abs().amax((1, 2)) > 1e-6 * expected.abs().amax((1, 2))).all()
+
+
+@ACTIVATIONS
+def test_gradient_in_pieces_is_the_oracles(activation: Activation, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, examples = problem_of(activation), random_examples(padding_seed=2)
+    theta = random_theta(problem)
+    monkeypatch.setattr(transformer, "PIECE_BYTES", 8 * 4 * WIDTH * 7)
+    monkeypatch.setattr(transformer, "PIECE_ROWS", 5)
+    assert len(transformer.pieces(len(SIZES), N_ROWS, 8 * 4 * WIDTH, "cpu")) == 2 * len(SIZES)
+    found = fast_gradient(TRANSFORMER, problem, theta, examples, calls=2)
+    assert_close(found, plain_gradient(problem, theta, examples))
+
+
+@pytest.mark.parametrize("n_rows", [1, 224, 512, 513, 1024, 3840, 12800])
+@pytest.mark.parametrize("width", [4, 24, 128])
+def test_pieces_cover_every_example_once(n_rows: int, width: int) -> None:
+    found = transformer.pieces(3, n_rows, 16 * width, "cpu")
+    seen = torch.zeros(3, n_rows, dtype=torch.int64)
+    for members, rows in found:
+        seen[members, rows] += 1
+        assert rows.stop - rows.start <= found[0][1].stop
+    assert (seen == 1).all()
+    assert transformer.pieces(3, n_rows, 16 * width, "cuda") == [(slice(0, 3), slice(0, n_rows))]
 
 
 @PATHS

@@ -1,12 +1,12 @@
 import json
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 from itertools import permutations, product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcrit.theory.problem import HOMOGENEITY, N_HEADS, TRANSFORMER_HOMOGENEITY, Problem
+from dcrit.theory.problem import N_HEADS, TRANSFORMER_HOMOGENEITY, Activation, Problem, longest_path
 from dcrit.theory.tasks import TASKS
 
 PRIMES = [p for p in range(5, 120) if all(p % k for k in range(2, p))]
@@ -124,15 +124,23 @@ def test_heads_divide_the_width_of_a_transformer() -> None:
         Problem(model="transformer", width=10)
 
 
-@pytest.mark.parametrize(("activation", "factors"), [("relu", 6), ("square", 10)])
-def test_a_transformer_is_steeper_than_the_pair_mlp_and_near_its_count_of_factors(
-    activation: str, factors: int
+@pytest.mark.parametrize(
+    ("activation", "depth", "factors"), [("relu", 1, 6), ("relu", 2, 10), ("square", 1, 10), ("square", 2, 26)]
+)
+def test_the_degree_of_a_transformer_is_near_its_count_of_factors(
+    activation: Activation, depth: int, factors: int
 ) -> None:
-    """Unembedding, two feed-forward matrices, output, value and embedding: what attention adds is measured."""
-    problem = Problem.from_dict({"model": "transformer", "activation": activation})
-    assert problem.homogeneity == TRANSFORMER_HOMOGENEITY[problem.activation]
-    assert problem.homogeneity == pytest.approx(factors, rel=0.25)
-    assert problem.homogeneity > HOMOGENEITY[problem.activation]
+    """Embedding, value, output, two feed-forward matrices a layer, unembedding; a square doubles what is before it."""
+    assert longest_path(activation, depth) == factors
+    problem = Problem(model="transformer", activation=activation, depth=depth)
+    assert problem.homogeneity == pytest.approx(factors, rel=0.15)
+    measured = TRANSFORMER_HOMOGENEITY[activation]
+    if depth <= len(measured):
+        assert problem.homogeneity == measured[depth - 1]
+    else:
+        deepest = replace(problem, depth=len(measured))
+        ratio = factors / longest_path(activation, deepest.depth)
+        assert problem.homogeneity / deepest.homogeneity == pytest.approx(ratio)
 
 
 def test_a_composite_modulus_is_refused_only_where_it_breaks_the_task() -> None:

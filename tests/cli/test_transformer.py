@@ -1,0 +1,58 @@
+"""Every command that trains does it with transformers too; a fast decay makes their horizons short."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from dcrit.cli.app import app
+
+#: Forty time constants are 200 steps.
+FAST = ["--model", "transformer", "--activation", "relu", "--learning-rate", "0.02", "--weight-decay", "10"]
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
+
+
+def document(*words: str) -> dict[str, Any]:
+    result = invoke(*words, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> list[str]:
+    return ["--store", str(tmp_path / "runs"), "--workers", "1"]
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_train_tells_every_run_and_names_the_model(store: list[str], depth: int) -> None:
+    words = ["train", *FAST, "--modulus", "5", "--width", "8", "--depth", str(depth), "--n-train", "20", *store]
+    found = document(*words)
+    assert [run["n_train"] for run in found["runs"]] == [20] * 3
+    assert all(run["steps"] == 200 and run["squared_norm"] > 0 for run in found["runs"])
+    assert found["problem"]["depth"] == depth
+    shown = invoke(*words)
+    assert f"add mod 5, relu transformer{', 2 layers' * (depth == 2)}, width 8" in shown.stdout
+
+
+@pytest.mark.parametrize("quantity", ["critical-size", "capacity", "efficiency"])
+def test_every_measurement_trains_transformers(store: list[str], quantity: str) -> None:
+    words = ["measure", quantity, *FAST, "--modulus", "5", "--width", "4", *store]
+    words += ["--max-runs", "12"] if quantity == "critical-size" else ["--seeds", "1"]
+    found = document(*words)
+    assert found["problem"]["model"] == "transformer"
+    assert found["estimate"] is not None or found["reason"]
+
+
+def test_homogeneity_is_measured(store: list[str]) -> None:
+    small = ["--modulus", "5", "--width", "16", "--seeds", "1", "--weight-decay", "2", "--learning-rate", "0.1"]
+    found = document("measure", "homogeneity", "--model", "mlp", *small)
+    assert found["estimate"] == pytest.approx(2, rel=1e-6)
+    assert len(found["runs"]) == 6
+    shown = invoke("measure", "homogeneity", "--model", "mlp", *small)
+    assert shown.exit_code == 0
+    assert "κ = 2" in shown.stdout
