@@ -134,6 +134,11 @@ class Problem:
         return (self.n_symbols + 1 + 3) * d + self.depth * 12 * d * d + self.n_classes * d
 
     @property
+    def n_units(self) -> int:
+        """Units whose norms an efficiency is counted in: H hidden units, or the whole transformer."""
+        return self.width if self.model == "mlp" else 1
+
+    @property
     def homogeneity(self) -> float:
         """κ, degree of homogeneity of the logits in the parameters: exact for pair-MLPs, measured for transformers.
 
