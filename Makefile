@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format readme ablation setup clean
+.PHONY: demo test check format readme ablation bench setup clean
 demo: setup            ## the main job: train a few hundred networks, compare with the prediction
 	$(BIN)/dcrit validate quick --out validation/quick
 
@@ -23,6 +23,9 @@ readme: setup          ## remake the README's numbers and pictures from the last
 
 ablation: setup        ## remake docs/ablation.md: every refinement and baseline on the held-out configurations
 	$(BIN)/python docs/ablation.py
+
+bench: setup           ## speed and cost, in ratios of one run; writes benchmarks/results.json
+	$(BIN)/python -m benchmarks
 
 setup: .venv/ready
 

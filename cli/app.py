@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dcrit.cli import calibrate, figure, measure, predict, runs, simulate, train, validate
+from dcrit.cli import calibrate, classify, figure, measure, predict, runs, simulate, train, validate
 
 app = typer.Typer(
     name="dcrit",
@@ -23,6 +23,7 @@ app.command("train")(train.train)
 app.command("calibrate")(calibrate.calibrate)
 app.command("validate")(validate.validate)
 app.command("figure")(figure.figure)
+app.command("classify")(classify.classify)
 app.add_typer(runs.app, name="runs")
 
 

@@ -70,9 +70,7 @@ def calibrate(
     from dcrit.theory.problem import check_integer
 
     moduli, widths = tuple(modulus or MODULI), tuple(width or WIDTHS)
-    family = options.trainable(
-        options.problem_from(task, moduli[0], model, activation, widths[0], 1, weight_decay, learning_rate)
-    )
+    family = options.problem_from(task, moduli[0], model, activation, widths[0], 1, weight_decay, learning_rate)
     with options.bad_input():
         design = CalibrationDesign(family=family, moduli=moduli, widths=widths, seeds=seeds)
         check_integer("workers", workers, 0)
@@ -95,5 +93,8 @@ def calibrate(
     )
     for line in found.omitted:
         say(f"no measurement: {line}")
-    bits, error = found.bits_per_parameter
-    say(f"capacity {bits:.2f} ± {error:.2f} bits per parameter; written to {out}")
+    law = found.capacity
+    say(
+        f"capacity {law.bits:.2f} bits per parameter (± {law.log_bits_error:.0%}) at {law.n_params:.0f} parameters, "
+        f"D_mem ∝ N^{law.slope:.2f} (± {law.slope_error:.2f}); written to {out}"
+    )

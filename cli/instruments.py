@@ -87,9 +87,7 @@ def circuits(
     from dcrit.theory.calibration import calibration_for, shipped_calibrations
     from dcrit.theory.estimates import as_json as estimate_json
 
-    problem = options.trainable(
-        options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
-    )
+    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         design = CircuitDesign(problem=problem, n_train=n_train, seeds=seeds)
     with display("circuits", seeds, seeds * design.configs()[0].horizon) as progress:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dcrit.cli import instruments, options
+from dcrit.cli.homogeneity import homogeneity
 from dcrit.cli.output import number, print_json, say, span, table
 from dcrit.cli.training import training
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from dcrit.theory.problem import Problem
 
 app = typer.Typer(help="Train real networks and turn the runs into an estimate with an interval.", no_args_is_help=True)
+app.command("homogeneity")(homogeneity)
 app.command("circuits")(instruments.circuits)
 app.command("effective-dimension")(instruments.effective_dimension)
 
@@ -48,7 +50,7 @@ def _show(
         print_json({"problem": problem.to_dict(), **as_json(measurement), **nested, **more})
         return
     table(
-        f"{problem.task} mod {problem.modulus}, {problem.activation} pair-MLP, width {problem.width}",
+        options.title_of(problem),
         ["quantity", "estimate", "90% interval", "unit", "runs", "not converged", "note"],
         [
             (
@@ -124,9 +126,7 @@ def critical_size(
         with_horizon,
     )
 
-    problem = options.trainable(
-        options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
-    )
+    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         from_scratch = CriticalSizeDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
         from_above = UngrokkingDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
@@ -180,9 +180,7 @@ def capacity(
     from dcrit.empirics.norms import in_bits
     from dcrit.empirics.outcomes import outcome_of
 
-    problem = options.trainable(
-        options.problem_from("random", modulus, model, activation, width, depth, weight_decay, learning_rate)
-    )
+    problem = options.problem_from("random", modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         design = CapacityDesign(problem=problem, seeds=seeds)
     with training(store, workers) as run:
@@ -221,9 +219,7 @@ def efficiency(
     from dcrit.empirics.suites import implied_critical_size
     from dcrit.theory.estimates import as_json as estimate_json
 
-    problem = options.trainable(
-        options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
-    )
+    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         design = EfficiencyDesign(problem=problem, seeds=seeds)
     memory, general = design.memorizing(), design.generalizing()

@@ -60,7 +60,13 @@ Modulus = Annotated[
 Model = Annotated[ModelChoice, typer.Option(help="Model family.", rich_help_panel="Problem")]
 Activation = Annotated[ActivationChoice, typer.Option(help="σ of the hidden layer.", rich_help_panel="Problem")]
 Width = Annotated[
-    int, typer.Option(parser=integer, metavar="INTEGER", help="H, hidden units.", rich_help_panel="Problem")
+    int,
+    typer.Option(
+        parser=integer,
+        metavar="INTEGER",
+        help="H, hidden units of the pair-MLP, or d_model of the transformer.",
+        rich_help_panel="Problem",
+    ),
 ]
 Depth = Annotated[
     int, typer.Option(parser=integer, metavar="INTEGER", help="Layers; 1 for the pair-MLP.", rich_help_panel="Problem")
@@ -86,7 +92,8 @@ Level = Annotated[float, typer.Option(parser=decimal, metavar="NUMBER", help="Pr
 OPTION_FIELDS = frozenset(
     {"task", "modulus", "model", "activation", "width", "depth", "weight_decay", "learning_rate", "n_train", "seeds"}
     | {"steps", "precision", "device", "store", "workers", "out", "level", "calibration", "claim", "tolerance"}
-    | {"max_runs", "alpha", "probes"}
+    | {"max_runs", "alpha", "probes", "n_classes", "step", "run", "norm", "squared_norm"}
+    | {f"{part}_{curve}" for part in ("train", "test") for curve in ("accuracy", "loss")}
 )
 
 
@@ -136,12 +143,8 @@ def problem_from(
         )
 
 
-def trainable(problem: Problem) -> Problem:
-    """The problem, for commands that train.
-
-    Raises:
-        typer.BadParameter: The model is one that only predictions speak of.
-    """
-    if problem.model != "mlp":
-        raise typer.BadParameter(f"--model must be 'mlp' for commands that train, got '{problem.model}'")
-    return problem
+def title_of(problem: Problem) -> str:
+    """A problem in a few words, as the title of a table."""
+    model = "pair-MLP" if problem.model == "mlp" else "transformer"
+    layers = f", {problem.depth} layers" if problem.depth > 1 else ""
+    return f"{problem.task} mod {problem.modulus}, {problem.activation} {model}{layers}, width {problem.width}"

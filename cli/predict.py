@@ -99,7 +99,10 @@ def critical_size(
         from dcrit.theory.closed_forms import explain as explanation
 
         typer.echo(
-            explanation(found.competition, problem, bits_per_parameter=chosen.bits_per_parameter[0]), err=as_json
+            explanation(
+                found.competition, problem, bits_per_parameter=float(chosen.capacity.bits_at(problem.n_params))
+            ),
+            err=as_json,
         )
 
 

@@ -51,14 +51,17 @@ def train(
     workers: options.Workers = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Train one problem at every given size with every seed; what the store holds is not run again."""
+    """Train one problem at every given size with every seed; what the store holds is not run again.
+
+    With --json also what a step took: seconds_per_step, on one core and for one model; model_steps_per_second, its
+    inverse; flops_per_step, counted in products of matrices; peak_memory_bytes, of the largest process or the GPU.
+    """
+    from dcrit.empirics.cost import peak_memory_bytes, step_flops
     from dcrit.empirics.outcomes import dynamics_of, generalized_at, memorized_at, outcome_of
     from dcrit.empirics.runs import RunConfig
     from dcrit.theory.problem import check_integer
 
-    problem = options.trainable(
-        options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
-    )
+    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         check_integer("seeds", seeds, 1)
         configs = [
@@ -93,17 +96,21 @@ def train(
     if as_json:
         steps_taken = sum(result["steps"] for result in results)
         seconds = sum(one.seconds for one in runs)
+        operations = sum(result["steps"] * step_flops(problem, result["n_train"]) for result in results)
         print_json(
             {
                 "problem": problem.to_dict(),
                 "runs": results,
                 "seconds_per_step": seconds / steps_taken if steps_taken else None,
+                "model_steps_per_second": steps_taken / seconds if seconds else None,
+                "flops_per_step": operations / steps_taken if steps_taken else None,
+                "peak_memory_bytes": peak_memory_bytes(),
             }
         )
         return
     shown = ("n_train", "seed", "dynamics", "train_accuracy", "test_accuracy", "generalized_at", "ending", "converged")
     table(
-        f"{task} mod {modulus}, {activation.value} pair-MLP, width {width}",
+        options.title_of(problem),
         ["D", "seed", "dynamics", "train", "test", "generalizes at", "ending", "converged"],
         [[result[name] for name in shown] for result in results],
     )

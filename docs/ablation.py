@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-from held_out import RESULTS
+from held_out import OTHER_TASKS, RESULTS
 from scipy.optimize import lsq_linear
 from scipy.stats import t as student
-from settled import TABLE, outcomes
+from settled import MIDDLE, TABLE, Norm, outcomes
 
 from dcrit.empirics.claims.claim import label
 from dcrit.empirics.efficiency import CompetitionFit, fit_competition, usable
@@ -33,7 +33,7 @@ from dcrit.theory.calibration import (
     shipped_calibrations,
 )
 from dcrit.theory.crossing import Crossing
-from dcrit.theory.laws import MemorizingLaw, capacity
+from dcrit.theory.laws import MemorizingLaw
 from dcrit.theory.prediction import predict_critical_size
 from dcrit.theory.problem import Problem
 
@@ -89,11 +89,11 @@ class Cells:
     generalizing: dict[tuple, list[Outcome]]
 
     @classmethod
-    def of(cls, table: pl.DataFrame, norm: str) -> Cells:
+    def of(cls, table: pl.DataFrame, norm: Norm = MIDDLE, *, halfway: bool = False) -> Cells:
         """Outcomes by what they measure."""
         memorizing: dict[tuple, list[Outcome]] = {}
         generalizing: dict[tuple, list[Outcome]] = {}
-        for outcome in outcomes(table, norm):
+        for outcome in outcomes(table, norm, halfway=halfway):
             problem = outcome.config.problem
             group = memorizing if problem.definition.rule is None else generalizing
             group.setdefault(key(problem), []).append(outcome)
@@ -104,7 +104,7 @@ class Cells:
         found = [runs[0].config.problem for runs in self.generalizing.values()]
         return [p for p in found if (p.task, p.activation, p.weight_decay) == (task, activation, weight_decay)]
 
-    def calibrations(self, rule: CellRule, norm: str = "squared_norm") -> list[Calibration]:
+    def calibrations(self, rule: CellRule) -> list[Calibration]:
         """One calibration a family, with the constants that a rule finds."""
         made = []
         for shipped in shipped_calibrations():
@@ -206,7 +206,7 @@ def saturating_sizes(cells: Cells, calibrations: list[Calibration]) -> list[tupl
             fit = fit_competition(problem, memorizing, cells.generalizing[key(problem)], resamples=0)
             if not isinstance(fit, CompetitionFit):
                 continue
-            room = float(capacity(calibration.bits_per_parameter[0], problem.n_params, problem.n_classes))
+            room = float(calibration.memorized(problem))
             mem = [o for o in usable(memorizing)[0] if o.config.n_train < 0.98 * room]
             x, y = logs(mem, 0.0)
             left = np.log1p(-np.exp(x) / room)
@@ -242,10 +242,11 @@ def load(problem: Problem) -> list[float]:
 def predictors() -> dict[str, Rule]:
     """Everything that is compared, by the sentence that the table shows."""
     table = pl.read_parquet(TABLE)
-    cells = {norm: Cells.of(table, norm) for norm in ("squared_norm", "neuron_norm", "max_norm")}
-    l2 = cells["squared_norm"]
-    whole = l2.calibrations(mixture(unseen=True))
-    plain = l2.calibrations(mixture(unseen=False))
+    own = Cells.of(table)
+    others: dict[str, Norm] = {"ℓ2": 0.0, "ℓ2,κ": 1.0, "ℓ∞": "ℓ∞"}
+    cells = {name: Cells.of(table, norm) for name, norm in others.items()}
+    whole = own.calibrations(mixture(unseen=True))
+    plain = own.calibrations(mixture(unseen=False))
     at_one = [calibration for calibration in whole if calibration.weight_decay == 1.0]
     baselines = json.loads((RESULTS / "baselines.json").read_text(encoding="utf-8"))
     known = [(Problem.from_dict(row["problem"]), row["measured"]) for row in baselines if row["measured"]]
@@ -259,17 +260,22 @@ def predictors() -> dict[str, Rule]:
         "… carrying D/p² over the load S/H alone": regression(sizes_of(at_one), load, lambda p: p.n_pairs),
     }
     rules["… carrying sizes, e_mem bent by capacity"] = regression(
-        saturating_sizes(l2, at_one), quadratic, lambda _: 1.0
+        saturating_sizes(own, at_one), quadratic, lambda _: 1.0
     )
-    for norm, name in (("neuron_norm", "ℓ2,3"), ("max_norm", "ℓ∞")):
-        rules[f"… in the {name} norm"] = constants_carried(cells[norm].calibrations(mixture(unseen=True)))
-        rules[f"… in the {name} norm, without unseen margins"] = constants_carried(
+    rules["… with everything read at half the horizon, `square` alone"] = constants_carried(
+        Cells.of(table, halfway=True).calibrations(mixture(unseen=True))
+    )
+    for norm in others:
+        rules[f"… in the {norm} norm"] = constants_carried(cells[norm].calibrations(mixture(unseen=True)))
+        rules[f"… in the {norm} norm, without unseen margins"] = constants_carried(
             cells[norm].calibrations(mixture(unseen=False))
         )
-    for norm, name in (("squared_norm", "ℓ2"), ("neuron_norm", "ℓ2,3"), ("max_norm", "ℓ∞")):
-        made = cells[norm].calibrations(crossing(at_d=False))
-        rules[f"bare crossing, e_gen at all pairs, {name}"] = constants_carried(made, "crossing")
-    rules["bare crossing, e_gen at D itself, ℓ2"] = constants_carried(l2.calibrations(crossing(at_d=True)), "crossing")
+    for norm, found in (("√(ℓ2·ℓ2,κ)", own), *cells.items()):
+        made = found.calibrations(crossing(at_d=False))
+        rules[f"bare crossing, e_gen at all pairs, {norm}"] = constants_carried(made, "crossing")
+    for norm, found in (("√(ℓ2·ℓ2,κ)", own), ("ℓ2", cells["ℓ2"])):
+        made = found.calibrations(crossing(at_d=True))
+        rules[f"bare crossing, e_gen at D itself, {norm}"] = constants_carried(made, "crossing")
     rules["baseline: constant fraction of p²"] = regression(known, constant, lambda p: p.n_pairs)
     rules["baseline: constant times p·ln p"] = regression(
         known, constant, lambda p: p.n_symbols * math.log(p.n_symbols)
@@ -278,8 +284,8 @@ def predictors() -> dict[str, Rule]:
     return rules
 
 
-#: The last two batches were measured after the form of the theory was settled, the last 6 after all its constants.
-BLIND = 22
+#: Measured after the form of the theory, its constants and its norm were settled, and predicted before.
+BLIND = 8
 
 
 def exact_margins(table: pl.DataFrame) -> list[str]:
@@ -306,6 +312,42 @@ def exact_margins(table: pl.DataFrame) -> list[str]:
     return lines
 
 
+#: Prices ‖θ‖₂^(1−t)·‖θ‖_{2,κ}^t that are compared.
+PRICES = (0.0, 0.25, 0.4, 0.5, 0.6, 0.75, 1.0)
+
+BOOTSTRAPS = 500
+
+
+def prices(table: pl.DataFrame) -> list[str]:
+    """How well the mixture fits the trained squared networks by each price, as Markdown."""
+    misfits: list[list[float]] = []
+    for price in PRICES:
+        cells, row = Cells.of(table, price), []
+        for problem in [p for t in ("add", *OTHER_TASKS) for p in cells.problems(t, "square", 1.0)]:
+            memorizing = cells.memorizing[key(problem.on_random_labels())]
+            fit = fit_competition(problem, memorizing, cells.generalizing[key(problem)], resamples=0)
+            row.append(fit.misfit if isinstance(fit, CompetitionFit) else math.nan)
+        misfits.append(row)
+    squares = np.square(np.array(misfits))
+    squares = squares[:, np.isfinite(squares).all(axis=0)]  # (prices, cells)
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(squares.shape[1], size=(BOOTSTRAPS, squares.shape[1]))
+    best = [PRICES[int(squares[:, cells].sum(axis=1).argmin())] for cells in drawn]
+    low, high = np.quantile(best, [0.05, 0.95], method="inverted_cdf")
+    return [
+        "## Which norm a margin is paid in",
+        "",
+        f"Root mean square residual of the mixture's fit, in ln e, over {squares.shape[1]} `square` cells, at prices",
+        "‖θ‖₂^(1−t)·‖θ‖_{2,3}^t. No measured critical size takes part.",
+        "",
+        "| t | " + " | ".join(f"{price:g}" for price in PRICES) + " |",
+        "|---" * (len(PRICES) + 1) + "|",
+        "| residual | " + " | ".join(f"{value:.5f}" for value in np.sqrt(squares.mean(axis=1))) + " |",
+        "",
+        f"Over {BOOTSTRAPS} bootstrap samples of cells the best t lies between {low:g} and {high:g} (90 %).",
+    ]
+
+
 def own_constants() -> list[str]:
     """How far each cell's own constants miss the size measured there, with and without unseen margins."""
     table = pl.read_parquet(TABLE)
@@ -320,12 +362,12 @@ def own_constants() -> list[str]:
         "| fit | activation | cells | median | worst |",
         "|---|---|---|---|---|",
     ]
-    fits = (
-        ("ℓ2, with unseen margins", "squared_norm", True),
-        ("ℓ2, without (u = 1)", "squared_norm", False),
-        ("ℓ2,3, with unseen margins", "neuron_norm", True),
-        ("ℓ2,3, without (u = 1)", "neuron_norm", False),
-        ("ℓ∞, with unseen margins", "max_norm", True),
+    fits: tuple[tuple[str, Norm, bool], ...] = (
+        ("√(ℓ2·ℓ2,κ), with unseen margins", MIDDLE, True),
+        ("√(ℓ2·ℓ2,κ), without (u = 1)", MIDDLE, False),
+        ("ℓ2, with unseen margins", 0.0, True),
+        ("ℓ2,κ, with unseen margins", 1.0, True),
+        ("ℓ∞, with unseen margins", "ℓ∞", True),
     )
     for name, norm, unseen in fits:
         found = dict(sizes_of(Cells.of(table, norm).calibrations(mixture(unseen=unseen))))
@@ -397,7 +439,8 @@ def page(summary: list[dict], held: list[dict], problems: list[Problem], shipped
             ratio = math.log(told[0] / row["measured"])
             cells[-2:] = [f"{told[0]:.0f} ({told[1]:.0f} – {told[2]:.0f})", f"{ratio:+.3f}"]
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", *own_constants(), "", *exact_margins(pl.read_parquet(TABLE))]
+    table = pl.read_parquet(TABLE)
+    lines += ["", *prices(table), "", *own_constants(), "", *exact_margins(table)]
     return "\n".join(lines) + "\n"
 
 

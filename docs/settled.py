@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
 from dcrit.empirics.outcomes import Outcome, outcome_of
-from dcrit.empirics.runs import Run, RunConfig
+from dcrit.empirics.runs import Curves, Run, RunConfig
 from dcrit.empirics.store import Store
 from dcrit.theory.problem import Problem
 
@@ -23,36 +24,64 @@ PROBLEM = ("task", "modulus", "activation", "width", "weight_decay")
 SETTLED = ("train_accuracy", "test_accuracy", "margin", "squared_norm", "efficiency", "log_efficiency_drift")
 
 
+#: Settled values that are read at half the horizon, too.
+HALFWAY = ("train_accuracy", "margin", "efficiency", "log_efficiency_drift", "converged")
+
+#: t of the price ‖θ‖₂^(1−t)·‖θ‖_{2,κ}^t, or the largest weight.
+Norm = float | Literal["ℓ∞"]
+
+#: The package's.
+MIDDLE = 0.5
+
+COLUMNS = ("neuron_norm", "max_norm")
+
+
+def first_half(run: Run) -> Run:
+    """The same run as if it had ended halfway."""
+    early = run.curves.step <= run.curves.step[-1] / 2
+    return replace(run, curves=Curves(**{f.name: getattr(run.curves, f.name)[early] for f in fields(Curves)}))
+
+
 def row(run: Run) -> dict[str, object]:
-    """One run: its problem, its settled values, and its other norms over the last tenth."""
-    outcome = outcome_of(run)
+    """One run: its problem, its settled values at the end and halfway, and its other norms over the last tenth."""
+    outcome, halfway = outcome_of(run), outcome_of(first_half(run))
     last = run.curves.step >= 0.9 * run.curves.step[-1]
     found: dict[str, object] = {name: getattr(run.config.problem, name) for name in PROBLEM}
     found |= {"n_train": run.config.n_train, "seed": run.config.seed}
     found |= {name: getattr(outcome, name) for name in SETTLED}
-    found |= dict(zip(("deficit_low", "deficit_median", "deficit_high"), outcome.deficits, strict=True))
-    for name in ("neuron_norm", "max_norm"):
+    for prefix, settled in (("", outcome), ("halfway_", halfway)):
+        for level, deficit in zip(("low", "median", "high"), settled.deficits, strict=True):
+            found[f"{prefix}deficit_{level}"] = deficit
+    found |= {f"halfway_{name}": getattr(halfway, name) for name in HALFWAY}
+    for name in COLUMNS:
         found[name] = float(pl.Series(getattr(run.curves, name)[last]).median())  # type: ignore[arg-type]
     return found | {"converged": outcome.converged}
 
 
-def outcomes(table: pl.DataFrame, norm: str = "squared_norm") -> Iterator[Outcome]:
-    """The table's rows as outcomes, their efficiency per one of three norms.
+def outcomes(table: pl.DataFrame, norm: Norm = MIDDLE, *, halfway: bool = False) -> Iterator[Outcome]:
+    """The table's rows as outcomes, their efficiency in a norm of choice.
 
     Args:
         table: From :data:`TABLE`.
-        norm: ``squared_norm``, ``neuron_norm`` or ``max_norm``.
+        norm: What a margin is paid in.
+        halfway: Values at half the horizon instead of at its end, in the package's norm, of the runs that have any.
     """
-    for entry in table.iter_rows(named=True):
+    for entry in (table.drop_nulls("halfway_margin") if halfway else table).iter_rows(named=True):
         problem = Problem(**{name: entry[name] for name in PROBLEM})
+        prefix = "halfway_" if halfway else ""
+        settled = {name: entry[name] for name in (*SETTLED, "converged")}
+        if halfway:
+            settled |= {name: entry[prefix + name] for name in HALFWAY}
         outcome = Outcome(
             config=RunConfig(problem=problem, n_train=entry["n_train"], seed=entry["seed"]),
-            deficits=(entry["deficit_low"], entry["deficit_median"], entry["deficit_high"]),
-            converged=entry["converged"],
-            **{name: entry[name] for name in SETTLED},
+            deficits=tuple(entry[f"{prefix}deficit_{level}"] for level in ("low", "median", "high")),  # type: ignore[arg-type]
+            **settled,
         )
-        if norm != "squared_norm":
-            outcome = replace(outcome, efficiency=entry["margin"] / entry[norm] ** problem.homogeneity)
+        if norm != MIDDLE:
+            euclidean = entry["squared_norm"] ** 0.5
+            by_units = entry["neuron_norm"] if problem.homogeneity == 3 else euclidean
+            length = entry["max_norm"] if norm == "ℓ∞" else euclidean ** (1 - norm) * by_units**norm
+            outcome = replace(outcome, efficiency=entry["margin"] / length**problem.homogeneity)
         yield outcome
 
 

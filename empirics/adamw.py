@@ -51,3 +51,55 @@ class AdamW:
         kept = AdamW(self.theta[members], learning_rate=self.learning_rate, weight_decay=self.weight_decay)
         kept.mean, kept.square, kept.n_steps = self.mean[members], self.square[members], self.n_steps
         return kept
+
+
+class FusedAdamW:
+    """The same step by torch's fused kernel, one pass over everything, with its count of steps on the device.
+
+    Nothing of a step depends on the host, so a CUDA graph can hold it. It rounds an update in another
+    order than :class:`AdamW`, which is why stored runs of the CPU do not use it.
+
+    Args:
+        theta: Parameters, updated in place.
+        learning_rate: η.
+        weight_decay: λ.
+
+    Source: loshchilov2017.
+    """
+
+    def __init__(self, theta: Tensor, *, learning_rate: float, weight_decay: float) -> None:
+        self.theta = theta
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.mean, self.square = torch.zeros_like(theta), torch.zeros_like(theta)
+        self.n_steps = torch.zeros((), dtype=torch.float32, device=theta.device)  # float32 as the kernel wants it
+
+    def step(self, grad: Tensor) -> None:
+        """Take one step along a gradient of the parameters' shape."""
+        self.n_steps += 1
+        torch.ops.aten._fused_adamw_.default(
+            [self.theta],
+            [grad],
+            [self.mean],
+            [self.square],
+            [],
+            [self.n_steps],
+            lr=self.learning_rate,
+            beta1=BETA_1,
+            beta2=BETA_2,
+            weight_decay=self.weight_decay,
+            eps=EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    def keep(self, members: Tensor) -> FusedAdamW:
+        """The optimizer of some of the members, first dimension of the parameters, going on as before."""
+        kept = FusedAdamW(self.theta[members], learning_rate=self.learning_rate, weight_decay=self.weight_decay)
+        kept.mean, kept.square, kept.n_steps = self.mean[members], self.square[members], self.n_steps
+        return kept
+
+
+def adamw_for(theta: Tensor, *, learning_rate: float, weight_decay: float) -> AdamW | FusedAdamW:
+    """The optimizer for the device that the parameters are on: fused on an accelerator."""
+    kind = FusedAdamW if theta.is_cuda else AdamW
+    return kind(theta, learning_rate=learning_rate, weight_decay=weight_decay)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from dcrit.empirics.ensemble import batch_key, padded_rows
+from dcrit.empirics.ensemble import batch_key, rows_of
 from dcrit.empirics.runs import RunConfig
-from dcrit.theory.problem import Problem
+from dcrit.theory.problem import Model, Problem
 
 #: Most members of a batch: beyond, a member hardly gets cheaper on a core, while on an accelerator it does.
 MEMBERS = {"cpu": 16, "cuda": 1024}
@@ -18,15 +18,22 @@ MEMBERS = {"cpu": 16, "cuda": 1024}
 EVALUATION_BYTES = {"cpu": 256 << 20, "cuda": 8 << 30}
 
 #: Tensors of a training step should stay in a core's cache: a member costs up to twice as much where they do not.
+#: Transformers do more with each number, and are held together by the calls they share.
 CACHE_BYTES = 4 << 20
+TRANSFORMER_CACHE_BYTES = 16 << 20
 
-#: A batch is at most this fraction of all work, so that workers end together, unless it would get too small.
+#: A batch is at most this fraction of all work, so that workers end together, unless it would get too small: a
+#: step of transformers is many more calls.
 LARGEST_SHARE = 1 / 8
-FEWEST_MEMBERS = 4
+FEWEST_MEMBERS: dict[Model, int] = {"mlp": 4, "transformer": 8}
 
 #: What takes as long as so many FLOPs of matrix products, fitted to times of one core: a logit in a training step,
 #: a logit in an evaluation, and a model's share of the calls that make a step.
-LOGIT_FLOPS, EVALUATED_LOGIT_FLOPS, CALL_FLOPS = 200, 400, 300_000
+LOGIT_FLOPS, EVALUATED_LOGIT_FLOPS = 200, 400
+CALL_FLOPS: dict[Model, int] = {"mlp": 300_000, "transformer": 6_000_000}
+
+#: The same for what one layer of transformers does to one position of one example outside of products.
+ATTENTION_FLOPS = 30_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +62,12 @@ def step_cost(config: RunConfig) -> int:
     """
     problem = config.problem
     weights, n_classes = _weights_met(problem), problem.n_classes
-    rows = padded_rows(config.n_train)
+    attention = ATTENTION_FLOPS * _positions_read(problem)
+    rows = rows_of(config)
     if config.start == "generalized":
-        rows = (rows + padded_rows(config.before.n_train)) // 2
-    step = rows * (6 * weights + LOGIT_FLOPS * n_classes) + CALL_FLOPS
-    evaluation = problem.n_pairs * (2 * weights + EVALUATED_LOGIT_FLOPS * n_classes)
+        rows = (rows + rows_of(config.before)) // 2
+    step = rows * (6 * weights + attention + LOGIT_FLOPS * n_classes) + CALL_FLOPS[problem.model]
+    evaluation = problem.n_pairs * (2 * weights + attention // 3 + EVALUATED_LOGIT_FLOPS * n_classes)
     return step + math.ceil(evaluation * len(config.evaluation_steps()) / config.total_steps)
 
 
@@ -86,7 +94,8 @@ def _divide(whole: Batch, largest: float, device: str) -> list[Batch]:
     n_members = len(whole.configs)
     most = _most_members(whole.configs[0], device)
     if device == "cpu":
-        most = min(most, max(FEWEST_MEMBERS, round(largest / whole.cost * n_members)))
+        fewest = FEWEST_MEMBERS[whole.configs[0].problem.model]
+        most = min(most, max(fewest, round(largest / whole.cost * n_members)))
     n_pieces = math.ceil(n_members / most)
     edges = [n_members * piece // n_pieces for piece in range(n_pieces + 1)]
     return [Batch(configs=whole.configs[start:stop], step_cost=whole.step_cost) for start, stop in pairwise(edges)]
@@ -100,17 +109,35 @@ def _most_members(config: RunConfig, device: str) -> int:
     if device == "cpu":
         # A row: hidden units before and after σ and their gradient, logits and theirs.
         # A parameter: itself, its gradient and two moments.
-        step = size * (padded_rows(config.n_train) * (3 * hidden + 2 * n_classes) + 4 * problem.n_params)
-        most = min(most, round(CACHE_BYTES / step))
+        step = size * (rows_of(config) * (3 * hidden + 2 * n_classes) + 4 * problem.n_params)
+        cache = CACHE_BYTES if problem.model == "mlp" else TRANSFORMER_CACHE_BYTES
+        most = min(most, round(cache / step))
     return max(1, most)
 
 
+def _positions_read(problem: Problem) -> int:
+    """Positions of one pair, over all layers, that attend to others: one in the last layer, all in those before."""
+    return 0 if problem.model == "mlp" else 3 * (problem.depth - 1) + 1
+
+
 def _weights_met(problem: Problem) -> int:
-    """Weights that one pair is multiplied with; a transformer has three tokens."""
-    unembed = problem.n_classes * problem.width
-    return unembed if problem.model == "mlp" else 3 * 12 * problem.depth * problem.width**2 + unembed
+    """Weights that one pair is multiplied with.
+
+    Of a transformer's last layer that is the feed-forward block at one position, and in deeper ones
+    keys and values at three; of one layer, attention is made of tables that pairs share.
+    """
+    width, depth = problem.width, problem.depth
+    unembed = problem.n_classes * width
+    if problem.model == "mlp":
+        return unembed
+    return ((depth > 1) * (36 * (depth - 1) + 8) + 8) * width**2 + unembed
 
 
 def _hidden_values(problem: Problem) -> int:
-    """Values kept for one pair beside its logits."""
-    return problem.width if problem.model == "mlp" else 3 * 12 * problem.depth * problem.width
+    """Values kept for one pair beside its logits.
+
+    Of one layer, hidden units and the residual stream; of several, what autograd keeps of each position.
+    """
+    if problem.model == "mlp":
+        return problem.width
+    return 5 * problem.width if problem.depth == 1 else 36 * problem.depth * problem.width

@@ -14,7 +14,7 @@ from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign, fit_comp
 from dcrit.empirics.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs import Runner
 from dcrit.theory.calibration import FEWEST_CELLS, Calibration, Cell, constants_of
-from dcrit.theory.laws import bits_per_parameter
+from dcrit.theory.laws import CapacityLaw, bits_per_parameter
 from dcrit.theory.problem import Problem, check_integer
 
 #: Calibrations that ship stay at or below this modulus; larger ones are kept for testing.
@@ -23,8 +23,9 @@ LARGEST_MODULUS = 29
 MODULI = (17, 19, 23, 29)
 WIDTHS = (16, 24, 32, 48, 64, 96, 128, 256)
 
-#: Widths that are overloaded by all pairs there are, at which capacity is measured.
-CAPACITY_WIDTHS = (4, 6, 8, 12, 16)
+#: Widths that are overloaded by all pairs there are, at which capacity is measured; of transformers, with 4 heads.
+CAPACITY_WIDTHS = (4, 6, 8, 12, 16, 24, 32)
+TRANSFORMER_CAPACITY_WIDTHS = (4, 8, 12)
 
 #: Tasks that are relabelings of addition share its calibration.
 ISOMORPHIC_TO_ADDITION = ("add", "sub", "mul", "div")
@@ -72,32 +73,41 @@ class CalibrationDesign:
     def capacity_problems(self) -> list[Problem]:
         """Problems small enough to be overloaded, at the largest modulus, where most labels exist."""
         modulus = max(self.moduli)
-        return [replace(self.family, modulus=modulus, width=h) for h in CAPACITY_WIDTHS]
+        widths = CAPACITY_WIDTHS if self.family.model == "mlp" else TRANSFORMER_CAPACITY_WIDTHS
+        return [replace(self.family, modulus=modulus, width=h) for h in widths]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CapacityLine:
     """Capacity over model size.
 
-    ln D_mem = ln(c/log2 C) + s·ln N, with s = 1 where capacity is linear
+    ln D_mem = ln(c·N/log2 C) + (s − 1)·ln(N/N_0), with s = 1 where capacity is linear
 
     Attributes:
         bits: c at slope one, bits per parameter averaged over sizes [bits/parameter].
         bits_error: Its standard error, from the scatter between sizes.
-        slope: s, fitted.
-        slope_error: Its standard error.
         n_sizes: Model sizes that were overloaded.
         n_runs: Runs behind them.
         points: N, D_mem and the two ends of its interval, one entry a size.
+        law: The fitted power law, anchored at the mean of ln N.
     """
 
     bits: float
     bits_error: float
-    slope: float
-    slope_error: float
     n_sizes: int
     n_runs: int
     points: tuple[tuple[int, float, float, float], ...]
+    law: CapacityLaw
+
+    @property
+    def slope(self) -> float:
+        """s, fitted."""
+        return self.law.slope
+
+    @property
+    def slope_error(self) -> float:
+        """Its standard error."""
+        return self.law.slope_error
 
     @classmethod
     def fit(cls, points: Sequence[tuple[Problem, Sequence[Outcome]]]) -> Self | str:
@@ -114,18 +124,25 @@ class CapacityLine:
         y = np.log([d for _, d, _ in found])
         slope, intercept = np.polyfit(x, y, 1)
         residual = y - slope * x - intercept
-        variance = residual @ residual / (len(x) - 2) / np.square(x - x.mean()).sum()
+        scatter = residual @ residual / (len(x) - 2)
+        anchor = math.exp(x.mean())
+        n_classes = found[0][0].n_classes
         return cls(
             bits=float(bits.mean()),
             bits_error=float(bits.std(ddof=1) / math.sqrt(len(bits))),
-            slope=float(slope),
-            slope_error=math.sqrt(variance),
             n_sizes=len(found),
             n_runs=sum(n for _, _, n in found),
             points=tuple(
                 (problem.n_params, m.estimate, m.interval.low, m.interval.high)
                 for problem, m in measured
                 if m.estimate is not None and m.estimate > 0 and m.interval is not None
+            ),
+            law=CapacityLaw(
+                bits=float(bits_per_parameter(math.exp(y.mean()), anchor, n_classes)),
+                slope=float(slope),
+                n_params=anchor,
+                log_bits_error=math.sqrt(scatter / len(x)),
+                slope_error=math.sqrt(scatter / np.square(x - x.mean()).sum()),
             ),
         )
 
@@ -179,7 +196,7 @@ def calibrate(design: CalibrationDesign, run: Runner, *, note: Callable[[str], N
         activation=family.activation,
         weight_decay=family.weight_decay,
         learning_rate=family.learning_rate,
-        bits_per_parameter=(line.bits, line.bits_error),
+        capacity=line.law,
         cells=tuple(cells),
         omitted=tuple(omitted),
     )

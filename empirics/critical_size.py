@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
-from dcrit.empirics.outcomes import Outcome
+from dcrit.empirics.outcomes import Outcome, Settled
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.estimates import LEVEL, Measurement, interval_of
 from dcrit.theory.problem import Problem, check_integer, check_positive
@@ -27,6 +27,9 @@ COARSE_SEEDS = 2
 #: A round adds this many sizes, at these many psychometric widths from the midpoint, with as many seeds each.
 REFINE_WIDTHS = (-0.8, 0.0, 0.8)
 REFINE_SEEDS = 4
+
+#: Where accuracy is above one half at all sizes, the smallest is divided by these.
+DIVISORS = (2, 4)
 
 RESAMPLES = 200
 
@@ -82,7 +85,7 @@ def fit_psychometric(n_train: FloatArray, accuracy: FloatArray, start: Psychomet
     return Psychometric(midpoint=math.exp(fit.x[0]), width=NARROWEST + math.exp(fit.x[1]))
 
 
-def _is_bracketed(n_train: FloatArray, accuracy: FloatArray) -> bool:
+def is_bracketed(n_train: FloatArray, accuracy: FloatArray) -> bool:
     """Whether sizes exist on both sides: seed-averaged accuracy below one half, and above it at a larger size."""
     sizes = np.unique(n_train)
     means = np.array([accuracy[n_train == size].mean() for size in sizes])
@@ -98,7 +101,7 @@ def _near(n_train: FloatArray, curve: Psychometric) -> NDArray[np.bool_]:
 def _local_fit(n_train: FloatArray, accuracy: FloatArray, start: Psychometric | None = None) -> Psychometric:
     curve = fit_psychometric(n_train, accuracy, start)
     near = _near(n_train, curve)
-    if near.all() or not _is_bracketed(n_train[near], accuracy[near]):
+    if near.all() or not is_bracketed(n_train[near], accuracy[near]):
         return curve
     return fit_psychometric(n_train[near], accuracy[near], curve)
 
@@ -163,48 +166,68 @@ class CriticalSizeDesign:
 
     def propose(self, outcomes: Sequence[Outcome]) -> list[RunConfig]:
         """Runs to make next; none when the estimate is good enough or the budget is spent."""
-        if not outcomes:
-            sizes = sorted({self._size(fraction * self.problem.n_pairs) for fraction in COARSE_FRACTIONS})
-            return [
-                self._config(size, self.first_seed + place * COARSE_SEEDS + k)
-                for place, size in enumerate(sizes)
-                for k in range(COARSE_SEEDS)
-            ]
-        room = self.max_runs - len(outcomes)
-        n_train, accuracy = sizes_and_accuracies(outcomes)
-        if room <= 0 or not _is_bracketed(n_train, accuracy):
+        used = max((o.config.seed for o in outcomes), default=self.first_seed - 1)
+        sizes = self.sizes(*sizes_and_accuracies(outcomes), n_runs=len(outcomes), n_pairs=self.problem.n_pairs)
+        return [self._config(size, used + 1 + k) for k, size in enumerate(sizes)]
+
+    def sizes(self, n_train: FloatArray, accuracy: FloatArray, *, n_runs: int, n_pairs: int) -> list[int]:
+        """Sizes of the runs to make next, each with a seed of its own.
+
+        Args:
+            n_train: (n,) sizes so far.
+            accuracy: (n,) final test accuracies there, as :func:`accuracy_above_chance` counts them.
+            n_runs: Runs made so far, diverged ones included.
+            n_pairs: Pairs that exist.
+        """
+
+        def nearest(size: float) -> int:
+            """The nearest size that leaves something to test on."""
+            return min(n_pairs - 1, max(1, round(size)))
+
+        room = self.max_runs - n_runs
+        if not n_runs:
+            coarse = sorted({nearest(fraction * n_pairs) for fraction in COARSE_FRACTIONS})
+            return [size for size in coarse for _ in range(COARSE_SEEDS)]
+        if room <= 0 or not n_train.size:
             return []
+        if not is_bracketed(n_train, accuracy):
+            smallest = n_train.min()
+            if smallest == 1 or any(accuracy[n_train == size].mean() < 0.5 for size in np.unique(n_train)):
+                return []
+            smaller = sorted({nearest(smallest / divisor) for divisor in DIVISORS})
+            return [size for size in smaller for _ in range(COARSE_SEEDS)][:room]
         curve = _local_fit(n_train, accuracy)
         interval = interval_of(bootstrap_midpoints(n_train, accuracy))
-        enough = len(outcomes) >= 2 * len(COARSE_FRACTIONS) + len(REFINE_WIDTHS) * REFINE_SEEDS
+        enough = n_runs >= 2 * len(COARSE_FRACTIONS) + len(REFINE_WIDTHS) * REFINE_SEEDS
         if enough and math.log(interval.high / interval.low) / 2 <= self.tolerance:
             return []
-        used = max(o.config.seed for o in outcomes) + 1
         # A narrow transition may lie within one size, and a run made twice would count as two.
-        refined = Counter(self._size(curve.midpoint * math.exp(shift * curve.width)) for shift in REFINE_WIDTHS)
-        proposals = [
-            self._config(size, used + k) for size, times in refined.items() for k in range(times * REFINE_SEEDS)
-        ]
-        return proposals[:room]
-
-    def _size(self, n_train: float) -> int:
-        """The nearest size that leaves something to test on."""
-        return min(self.problem.n_pairs - 1, max(1, round(n_train)))
+        refined = Counter(nearest(curve.midpoint * math.exp(shift * curve.width)) for shift in REFINE_WIDTHS)
+        return [size for size, times in refined.items() for _ in range(times * REFINE_SEEDS)][:room]
 
     def _config(self, n_train: int, seed: int) -> RunConfig:
         return RunConfig(problem=self.problem, n_train=n_train, seed=seed, until="generalized")
 
 
-def sizes_and_accuracies(outcomes: Sequence[Outcome]) -> tuple[FloatArray, FloatArray]:
-    """Sizes (n,) and final test accuracies (n,) of the runs that have one; diverged runs have none."""
+def accuracy_above_chance(accuracy: float, n_classes: int) -> float:
+    """Test accuracy as the critical size counts it.
+
+    With two classes a guess is right half of the time and one half says nothing: there it is 2·acc − 1, at least 0,
+    which passes one half midway between chance and certainty. With more classes it is the accuracy itself.
+    """
+    return max(0.0, 2 * accuracy - 1) if n_classes == 2 and math.isfinite(accuracy) else accuracy
+
+
+def sizes_and_accuracies(outcomes: Sequence[Settled]) -> tuple[FloatArray, FloatArray]:
+    """Sizes (n,) and final test accuracies (n,), above chance, of the runs that have one; diverged runs have none."""
     usable = [o for o in outcomes if math.isfinite(o.test_accuracy)]
     return (
         np.array([o.config.n_train for o in usable], dtype=np.float64),
-        np.array([o.test_accuracy for o in usable]),
+        np.array([accuracy_above_chance(o.test_accuracy, o.config.n_classes) for o in usable]),
     )
 
 
-def measure_critical_size(outcomes: Sequence[Outcome], *, level: float = LEVEL) -> Measurement:
+def measure_critical_size(outcomes: Sequence[Settled], *, level: float = LEVEL) -> Measurement:
     """Critical size with a bootstrap interval from runs over sizes and seeds.
 
     Every run taken to its horizon counts with the accuracy it has there, whether or not its norm
@@ -215,9 +238,22 @@ def measure_critical_size(outcomes: Sequence[Outcome], *, level: float = LEVEL) 
         level: Probability content of the interval.
     """
     n_train, accuracy = sizes_and_accuracies(outcomes)
-    lost = len(outcomes) - n_train.size
-    shared = {"quantity": "critical_size", "unit": "examples", "n_runs": int(n_train.size), "n_unconverged": lost}
-    if n_train.size == 0 or not _is_bracketed(n_train, accuracy):
+    return critical_size_of(n_train, accuracy, n_lost=len(outcomes) - n_train.size, level=level)
+
+
+def critical_size_of(
+    n_train: FloatArray, accuracy: FloatArray, *, n_lost: int = 0, level: float = LEVEL
+) -> Measurement:
+    """Critical size with a bootstrap interval.
+
+    Args:
+        n_train: (n,) sizes.
+        accuracy: (n,) final test accuracies there, as :func:`accuracy_above_chance` counts them.
+        n_lost: Runs that diverged and are left out.
+        level: Probability content of the interval.
+    """
+    shared = {"quantity": "critical_size", "unit": "examples", "n_runs": int(n_train.size), "n_unconverged": n_lost}
+    if n_train.size == 0 or not is_bracketed(n_train, accuracy):
         side = "reaches" if n_train.size and accuracy.mean() >= 0.5 else "does not reach"
         span = f"from {n_train.min():.0f} to {n_train.max():.0f}" if n_train.size else "measured"
         return Measurement(
@@ -231,9 +267,9 @@ def measure_critical_size(outcomes: Sequence[Outcome], *, level: float = LEVEL) 
     return Measurement(**shared, estimate=estimate, interval=interval_of(draws, level))  # type: ignore[arg-type]
 
 
-def transition_width(outcomes: Sequence[Outcome]) -> float | None:
+def transition_width(outcomes: Sequence[Settled]) -> float | None:
     """Width s of the transition in ln D; None where there is none."""
     n_train, accuracy = sizes_and_accuracies(outcomes)
-    if n_train.size == 0 or not _is_bracketed(n_train, accuracy):
+    if n_train.size == 0 or not is_bracketed(n_train, accuracy):
         return None
     return _local_fit(n_train, accuracy).width

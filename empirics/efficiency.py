@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from scipy.optimize import least_squares
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
-from dcrit.empirics.outcomes import FITTED, Outcome
+from dcrit.empirics.outcomes import FITTED, Outcome, Settled
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.estimates import LEVEL, Measurement, interval_of
 from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw
@@ -20,6 +21,7 @@ from dcrit.theory.mixture import Competition, DeficitLaw
 from dcrit.theory.problem import Problem, check_integer
 
 FloatArray = NDArray[np.float64]
+SomeOutcome = TypeVar("SomeOutcome", bound=Settled)
 
 #: Sizes of the random-label runs, as fractions of all pairs.
 MEMORIZING_FRACTIONS = (0.12, 0.18, 0.26, 0.38, 0.54, 0.75)
@@ -77,27 +79,38 @@ class EfficiencyDesign:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompetitionFit:
-    """Laws fitted to one problem's runs.
+class LawsFit:
+    """Laws fitted to the runs of one model on one task.
 
     Attributes:
-        problem: What was measured.
         competition: The best fit.
         draws: The same fitted to resampled runs, for intervals.
         n_runs: Runs used.
         n_unconverged: Runs left out because their efficiency did not stand still.
         n_unfitted: Runs left out because they did not fit their training set.
+        misfit: Root mean square residual of ln e and weighted margins on unseen pairs, over runs on the real task.
     """
 
-    problem: Problem
     competition: Competition
     draws: tuple[Competition, ...]
     n_runs: int
     n_unconverged: int
     n_unfitted: int
+    misfit: float
 
 
-def usable(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], int, int]:
+@dataclass(frozen=True, kw_only=True)
+class CompetitionFit(LawsFit):
+    """Laws fitted to one problem's runs.
+
+    Attributes:
+        problem: What was measured.
+    """
+
+    problem: Problem
+
+
+def usable(outcomes: Sequence[SomeOutcome]) -> tuple[list[SomeOutcome], int, int]:
     """Outcomes an efficiency may rest on, and how many did not converge or did not fit their training set."""
     converged = [o for o in outcomes if o.converged]
     fitted = [o for o in converged if o.train_accuracy >= FITTED]
@@ -112,7 +125,7 @@ def _line(x: FloatArray, y: FloatArray) -> tuple[float, float]:
 
 # Small fits by the hundred: BLAS threads only wait for each other, forty times as long on a busy machine.
 @threadpool_limits.wrap(limits=1, user_api="blas")
-def slope_of_log_efficiency(outcomes: Sequence[Outcome], *, seed: int = 0) -> tuple[float, FloatArray]:
+def slope_of_log_efficiency(outcomes: Sequence[Settled], *, seed: int = 0) -> tuple[float, FloatArray]:
     """Slope d ln e/d ln D over runs, and the same for resampled runs.
 
     Args:
@@ -123,7 +136,7 @@ def slope_of_log_efficiency(outcomes: Sequence[Outcome], *, seed: int = 0) -> tu
         The slope, and (RESAMPLES,) bootstrap draws of it.
     """
 
-    def slope(runs: Sequence[Outcome]) -> float:
+    def slope(runs: Sequence[Settled]) -> float:
         return _line(np.log([o.config.n_train for o in runs]), np.log([o.efficiency for o in runs]))[1]
 
     rng = np.random.default_rng(seed)
@@ -131,9 +144,9 @@ def slope_of_log_efficiency(outcomes: Sequence[Outcome], *, seed: int = 0) -> tu
 
 
 def _fit(
-    memorizing: Sequence[Outcome], generalizing: Sequence[Outcome], n_pairs: int, *, unseen: bool = True
-) -> Competition | None:
-    """The laws through those runs; None where the memorizing efficiency does not fall.
+    memorizing: Sequence[Settled], generalizing: Sequence[Settled], n_pairs: int, *, unseen: bool = True
+) -> tuple[Competition, float] | None:
+    """The laws through those runs and their misfit; None where the memorizing efficiency does not fall.
 
     Runs on the real task tell e_gen, b and u by their efficiency and by their median margin on unseen pairs,
 
@@ -174,7 +187,7 @@ def _fit(
     low, high = np.array([(-np.inf, np.inf), MIXING_BOUNDS, TRANSFER_BOUNDS]).T
     best = least_squares(residual, start, bounds=(low, high), x_scale=[0.05, 1.0, 0.1])
     transfer = float(best.x[2]) if unseen else 1.0
-    return Competition(
+    laws = Competition(
         memorizing=law,
         generalizing=GeneralizingLaw(full_data=math.exp(best.x[0]), n_pairs=n_pairs),
         deficits=DeficitLaw(
@@ -185,9 +198,10 @@ def _fit(
         ),
         mixing=float(best.x[1]),
     )
+    return laws, math.sqrt(2 * best.cost / len(best.fun))
 
 
-def _resample(outcomes: Sequence[Outcome], rng: np.random.Generator) -> list[Outcome]:
+def _resample(outcomes: Sequence[SomeOutcome], rng: np.random.Generator) -> list[SomeOutcome]:
     """As many runs drawn with replacement, over two sizes at least.
 
     Runs are drawn across sizes: with three seeds a size, drawing within each would understate the variance by a third.
@@ -198,7 +212,6 @@ def _resample(outcomes: Sequence[Outcome], rng: np.random.Generator) -> list[Out
             return drawn
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def fit_competition(
     problem: Problem,
     memorizing: Sequence[Outcome],
@@ -208,15 +221,42 @@ def fit_competition(
     seed: int = 0,
     unseen: bool = True,
 ) -> CompetitionFit | str:
+    """Laws of both circuits of one problem, see :func:`fit_laws`.
+
+    Args:
+        problem: What was measured.
+        memorizing: Outcomes on random labels.
+        generalizing: Outcomes on the real task.
+        resamples: Fits to resampled runs, for intervals.
+        seed: Of the resampling.
+        unseen: Whether margins on unseen pairs enter; without them the transfer is taken to be 1.
+
+    Returns:
+        The fit, or why there is none.
+    """
+    fit = fit_laws(memorizing, generalizing, problem.n_pairs, resamples=resamples, seed=seed, unseen=unseen)
+    return fit if isinstance(fit, str) else CompetitionFit(problem=problem, **vars(fit))
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")
+def fit_laws(
+    memorizing: Sequence[Settled],
+    generalizing: Sequence[Settled],
+    n_pairs: int,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    unseen: bool = True,
+) -> LawsFit | str:
     """Laws of both circuits from random-label runs and runs on the real task well above the transition.
 
     No measured critical size enters. Runs that have not converged or do not fit their training set
     are counted and not used.
 
     Args:
-        problem: What was measured.
         memorizing: Outcomes on random labels.
         generalizing: Outcomes on the real task.
+        n_pairs: Examples that exist.
         resamples: Fits to resampled runs, for intervals.
         seed: Of the resampling.
         unseen: Whether margins on unseen pairs enter; without them the transfer is taken to be 1.
@@ -233,29 +273,30 @@ def fit_competition(
             return (
                 f"only {len(runs)} runs on {name} converged and fit their training set, {FEWEST} over two sizes needed"
             )
-    if any(o.deficits[1] <= 0 or o.deficits[2] <= o.deficits[0] for o in mem if o.config.n_train < problem.n_pairs):
+    if any(o.deficits[1] <= 0 or o.deficits[2] <= o.deficits[0] for o in mem if o.config.n_train < n_pairs):
         return "runs on random labels leave too few unseen pairs to tell how wrong a memorizing network is on them"
-    best = _fit(mem, gen, problem.n_pairs, unseen=unseen)
-    if best is None:
+    found = _fit(mem, gen, n_pairs, unseen=unseen)
+    if found is None:
         return "efficiency on random labels does not fall with their number, so no transition follows from it"
+    best, misfit = found
     if not MIXING_BOUNDS[0] * 1.01 < best.mixing < MIXING_BOUNDS[1] * 0.99:
         return (
             f"the mixture is not identified: mixing {best.mixing:.1f} ran to the end of its range, because the real "
             "task is learned hardly better than random labels at every size"
         )
     rng = np.random.default_rng(seed)
-    draws = (_fit(_resample(mem, rng), _resample(gen, rng), problem.n_pairs, unseen=unseen) for _ in range(resamples))
-    return CompetitionFit(
-        problem=problem,
+    draws = (_fit(_resample(mem, rng), _resample(gen, rng), n_pairs, unseen=unseen) for _ in range(resamples))
+    return LawsFit(
         competition=best,
-        draws=tuple(draw for draw in draws if draw is not None),
+        draws=tuple(draw[0] for draw in draws if draw is not None),
         n_runs=len(mem) + len(gen),
         n_unconverged=mem_unconverged + gen_unconverged,
         n_unfitted=mem_unfitted + gen_unfitted,
+        misfit=misfit,
     )
 
 
-def measure_generalizing_efficiency(fit: CompetitionFit | str, *, level: float = LEVEL) -> Measurement:
+def measure_generalizing_efficiency(fit: LawsFit | str, *, level: float = LEVEL) -> Measurement:
     """e_gen with its bootstrap interval, or why there is none.
 
     Args:

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dcrit.empirics.adamw import AdamW
+from dcrit.empirics.adamw import adamw_for
+from dcrit.empirics.devices import Repeated
+from dcrit.empirics.networks import Examples, family_of
 from dcrit.empirics.outcomes import is_decided
-from dcrit.empirics.pair_mlp import PairMLPs, TrainingStep
+from dcrit.empirics.residual import Mending, collapsed_loss
 from dcrit.empirics.runs import CURVE_NAMES, DEFICIT_QUANTILES, Curves, Ending, Run, RunConfig
 from dcrit.theory.tasks import find_task
 
@@ -25,7 +27,7 @@ class Draw:
     """What a seed decides for one run, drawn on the CPU so that it is the same on every device.
 
     Attributes:
-        theta: Initial U over V over W, (3S, H).
+        theta: Initial parameters, (rows, columns).
         labels: Class of every pair, (S²,).
         train: Indices of the training pairs, (D,).
     """
@@ -44,22 +46,14 @@ def _labels(task: str, modulus: int, seed: int) -> Tensor:
 def draw(config: RunConfig) -> Draw:
     """Initial parameters, labels and training set of one run, from its seed alone.
 
-    Layers start as ``torch.nn.Linear`` does: uniform within ±1/√fan_in, the embedding seen as a
-    layer on two one-hot vectors (fan_in 2S). The training sets of one seed are nested in D.
+    The training sets of one seed are nested in D.
     """
     problem = config.problem
     generator = torch.Generator().manual_seed(config.seed)
-    n_symbols, width, n_classes = problem.n_symbols, problem.width, problem.n_classes
-
-    def uniform(*shape: int, fan_in: int) -> Tensor:
-        return (2 * torch.rand(*shape, generator=generator, dtype=torch.float64) - 1) / fan_in**0.5
-
-    embed = uniform(2 * n_symbols, width, fan_in=2 * n_symbols)  # (2S, H)
-    unembed = uniform(n_classes, width, fan_in=width)  # (C, H)
+    initial = family_of(problem).initial(problem, generator)  # (rows, columns)
     order = torch.randperm(problem.n_pairs, generator=generator)  # (S²,)
     labels = _labels(problem.task, problem.modulus, config.seed)  # (S²,)
-    dtype = getattr(torch, config.precision)
-    theta = torch.cat([embed, unembed]).to(dtype)  # (3S, H)
+    theta = initial.to(getattr(torch, config.precision))  # (rows, columns)
     return Draw(theta=theta, labels=labels, train=order[: config.n_train])
 
 
@@ -72,6 +66,16 @@ def padded_rows(n_train: int) -> int:
     return -(-n_train // granule) * granule
 
 
+def rows_of(config: RunConfig) -> int:
+    """Rows a run's training set is padded to.
+
+    Transformers of more than a thousand rows fill a batch alone, and padding would only cost: it is 1/16 at most.
+    """
+    if config.problem.model == "transformer" and config.n_train > 1024:
+        return -(-config.n_train // 64) * 64
+    return padded_rows(config.n_train)
+
+
 def batch_key(config: RunConfig) -> tuple[object, ...]:
     """What members of one batch have in common."""
     problem = config.problem
@@ -79,10 +83,12 @@ def batch_key(config: RunConfig) -> tuple[object, ...]:
         problem.model,
         problem.activation,
         problem.n_symbols,
+        problem.n_classes,
         problem.width,
+        problem.depth,
         problem.weight_decay,
         problem.learning_rate,
-        padded_rows(config.n_train),
+        rows_of(config),
         config.horizon,
         config.precision,
         config.start,
@@ -106,7 +112,7 @@ class Ensemble:
         first = configs[0]
         problem = first.problem
         draws = [draw(config) for config in configs]
-        n_rows = padded_rows(first.n_train)
+        n_rows = rows_of(first)
         symbols = torch.zeros(len(configs), n_rows, 2, dtype=torch.int64)
         labels = torch.zeros(len(configs), n_rows, dtype=torch.int64)
         weights = torch.zeros(len(configs), n_rows, dtype=torch.float64)
@@ -126,12 +132,11 @@ class Ensemble:
             "weights": weights.to(device),
             "is_train": is_train.to(device),
             "all_labels": torch.stack([drawn.labels for drawn in draws]).to(device),
+            "collapsed": torch.zeros(len(configs), dtype=torch.bool, device=device),
         }
-        self.models = PairMLPs(
-            theta=torch.stack([drawn.theta for drawn in draws]).to(device),
-            activation=problem.activation,
-        )
-        self.optimizer = AdamW(
+        self.family = family_of(problem)
+        self.models = self.family.networks(problem, torch.stack([drawn.theta for drawn in draws]).to(device))
+        self.optimizer = adamw_for(
             self.models.theta, learning_rate=problem.learning_rate, weight_decay=problem.weight_decay
         )
         self._prepare()
@@ -140,21 +145,24 @@ class Ensemble:
         """Buffers for the members there are."""
         problem = self.configs[0].problem
         self.grad = torch.zeros_like(self.models.theta)
-        self.step = TrainingStep(
-            symbols=self.data["symbols"],
-            labels=self.data["labels"],
-            weights=self.data["weights"],
-            width=problem.width,
-            n_symbols=problem.n_symbols,
-            dtype=self.dtype,
-        )
+        examples = Examples(symbols=self.data["symbols"], labels=self.data["labels"], weights=self.data["weights"])
+        self.step = self.family.step(problem, examples, self.dtype)
+        self._mend()
+
+    def _mend(self) -> None:
+        """Tell the step which members' losses its arithmetic no longer resolves; what was recorded of it is void."""
+        if isinstance(self.step, Mending):
+            self.step.mend(self.data["collapsed"])
+        self.repeat = Repeated(self._advance_once, self.grad.device.type)
+
+    def _advance_once(self) -> None:
+        self.step.gradient(self.models, self.grad)
+        self.optimizer.step(self.grad)
 
     @torch.no_grad()
     def advance(self, n_steps: int) -> None:
         """Take ``n_steps`` optimizer steps with every member."""
-        for _ in range(n_steps):
-            self.step.gradient(self.models, self.grad)
-            self.optimizer.step(self.grad)
+        self.repeat(n_steps)
 
     @torch.no_grad()
     def evaluate(self) -> np.ndarray:
@@ -170,9 +178,9 @@ class Ensemble:
         loss = torch.nn.functional.softplus(rivals.logsumexp(1).double() - correct.double())  # (M, S²)
         train = self.data["is_train"].double()  # (M, S²)
         test = 1 - train  # (M, S²)
-        neuron = self.models.neuron_squared_norms()  # (M, H)
+        neuron = self.models.neuron_squared_norms()  # (M, units)
         decay = self.configs[0].problem.weight_decay
-        load = (decay * self.models.theta.double().abs()).clamp(max=1)  # (M, 3S, H)
+        load = (decay * self.models.theta.double().abs()).clamp(max=1)  # (M, rows, columns)
         quantiles = torch.tensor(DEFICIT_QUANTILES, dtype=torch.float64, device=logits.device)
         columns = [
             (loss * train).sum(1) / train.sum(1),
@@ -185,6 +193,10 @@ class Ensemble:
             (-2 * (load + torch.log1p(-load))).sum((1, 2)) / decay**2,
             *deficit.double().masked_fill(self.data["is_train"], torch.nan).nanquantile(quantiles, 1),
         ]
+        fallen = (columns[0] < collapsed_loss(self.dtype)) & ~self.data["collapsed"]  # (M,)
+        if fallen.any():
+            self.data["collapsed"] |= fallen
+            self._mend()
         return torch.stack(columns, 1).cpu().numpy()
 
     def keep(self, members: list[int]) -> None:
@@ -193,7 +205,7 @@ class Ensemble:
         self.configs = [self.configs[member] for member in members]
         self.data = {key: value[index] for key, value in self.data.items()}
         self.optimizer = self.optimizer.keep(index)
-        self.models = PairMLPs(theta=self.optimizer.theta, activation=self.models.activation)
+        self.models = self.family.networks(self.configs[0].problem, self.optimizer.theta)
         self._prepare()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,38 @@ FITTED = 0.99
 #: An outcome needs this long a row of evaluations that agree, in time constants 1/(ηλ).
 PERSISTENCE = 5.0
 
+
+class HasSize(Protocol):
+    """A configuration, as far as estimators look at it."""
+
+    @property
+    def n_train(self) -> int:
+        """D, training-set size [examples]."""
+        ...
+
+    @property
+    def n_classes(self) -> int:
+        """C."""
+        ...
+
+
+class Settled(Protocol):
+    """Settled values of a run of any model, as far as estimators look at them; see :class:`Outcome`."""
+
+    @property
+    def config(self) -> HasSize: ...  # noqa: D102
+    @property
+    def train_accuracy(self) -> float: ...  # noqa: D102
+    @property
+    def test_accuracy(self) -> float: ...  # noqa: D102
+    @property
+    def efficiency(self) -> float: ...  # noqa: D102
+    @property
+    def deficits(self) -> tuple[float, float, float]: ...  # noqa: D102
+    @property
+    def converged(self) -> bool: ...  # noqa: D102
+
+
 _COLUMN = {name: column - 1 for column, name in enumerate(CURVE_NAMES)}
 
 
@@ -39,7 +72,7 @@ class Outcome:
         test_accuracy: On all other pairs; NaN where there are none.
         margin: γ, soft margin on the training set [nats].
         squared_norm: Q.
-        efficiency: e = γ/Q^(κ/2) [nats per norm^κ].
+        efficiency: e = γ/(‖θ‖₂·‖θ‖_{2,κ})^(κ/2) [nats per norm^κ].
         log_efficiency_drift: ln e in the last tenth minus ln e in the seventh tenth.
         deficits: Quantiles (10, 50, 90 %) over unseen pairs of best wrong minus correct logit, in units of γ.
         converged: The run took all its steps, is finite and its efficiency stands still.
@@ -68,6 +101,14 @@ def _median_between(run: Run, name: str, start: float, stop: float) -> float:
     return float(np.median(getattr(run.curves, name)[window]))
 
 
+def _squared_norm_of_price(run: Run, start: float, stop: float) -> float:
+    """‖θ‖₂·‖θ‖_{2,κ}: the ℓ2,3 norm is recorded for κ = 3, and for κ = 2 both factors are the ℓ2 norm."""
+    squared = _median_between(run, "squared_norm", start, stop)
+    if run.config.problem.homogeneity == 3:
+        return math.sqrt(squared) * _median_between(run, "neuron_norm", start, stop)
+    return squared
+
+
 def outcome_of(run: Run) -> Outcome:
     """Settled values of a run: medians over its last tenth.
 
@@ -78,7 +119,7 @@ def outcome_of(run: Run) -> Outcome:
 
     def log_efficiency(start: float, stop: float) -> float:
         margin = margin_from_loss(_median_between(run, "train_loss", start, stop), problem.n_classes)
-        norm = _median_between(run, "squared_norm", start, stop)
+        norm = _squared_norm_of_price(run, start, stop)
         with np.errstate(divide="ignore", invalid="ignore"):
             return float(np.log(efficiency(margin, norm, problem.homogeneity)))
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from dcrit.empirics.residual import Residual
 from dcrit.theory.problem import Activation
+
+#: Buffers of a training step should stay in a core's cache [bytes].
+STEP_CACHE_BYTES = 3 << 20
 
 
 @dataclass(kw_only=True)
@@ -16,23 +20,26 @@ class PairMLPs:
     """M independent pair-MLPs, logits(a, b) = W·σ(U[a] + V[b]), as one tensor.
 
     Attributes:
-        theta: U over V over W, (M, 3S, H) for S symbols (as many classes) and H hidden units:
+        theta: U over V over W, (M, 2S + C, H) for S symbols, C classes and H hidden units:
             column i of a member is hidden unit i.
         activation: σ.
+        n_classes: C; None for as many as symbols.
     """
 
     theta: Tensor
     activation: Activation
+    n_classes: int | None = None
 
     @property
     def n_symbols(self) -> int:
-        """S, symbols an operand can be; also the number of classes."""
-        return self.theta.shape[1] // 3
+        """S, symbols an operand can be."""
+        n_rows = self.theta.shape[1]
+        return n_rows // 3 if self.n_classes is None else (n_rows - self.n_classes) // 2
 
     def split(self, tensor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """U, V and W parts, each (M, S, H), of a tensor shaped as ``theta``."""
-        first, second, unembed = tensor.split(self.n_symbols, dim=1)
-        return first, second, unembed
+        """U and V, each (M, S, H), and W, (M, C, H), of a tensor shaped as ``theta``."""
+        n_symbols = self.n_symbols
+        return tensor[:, :n_symbols], tensor[:, n_symbols : 2 * n_symbols], tensor[:, 2 * n_symbols :]
 
     def logits_of_all_pairs(self) -> Tensor:
         """Logits of all ordered pairs, row-major in (a, b): (M, C, S²)."""
@@ -54,8 +61,9 @@ class TrainingStep:
         G = (q − y)/D,  ∂L/∂W = Gh,  ∂L/∂z = (GᵀW)·σ'(z),  ∂L/∂U[a] = Σ_{examples with a} ∂L/∂z.
 
     Logits are kept class-major, (C, R): rows of examples are long and C is often odd, so products
-    and the softmax vectorize over examples. Buffers are allocated once. Rows that only pad a member
-    have weight zero.
+    and the softmax vectorize over examples. Look-ups and their gradient are both sums over bags of rows.
+    Members are taken a few at a time, so that the buffers they share stay in a core's cache. Rows that
+    only pad a member have weight zero and are in no bag of the gradient.
 
     Args:
         symbols: (M, R, 2) first and second operand of every training example.
@@ -64,45 +72,122 @@ class TrainingStep:
         width: H.
         n_symbols: S.
         dtype: Of parameters and gradients.
+        n_classes: C; None for as many as symbols.
     """
 
     def __init__(
-        self, *, symbols: Tensor, labels: Tensor, weights: Tensor, width: int, n_symbols: int, dtype: torch.dtype
+        self,
+        *,
+        symbols: Tensor,
+        labels: Tensor,
+        weights: Tensor,
+        width: int,
+        n_symbols: int,
+        dtype: torch.dtype,
+        n_classes: int | None = None,
+    ) -> None:
+        n_members, n_rows, _ = symbols.shape
+        device, n_classes = symbols.device, n_symbols if n_classes is None else n_classes
+        self.at_once = members_at_once(
+            n_members, n_rows, width=width, n_classes=n_classes, dtype=dtype, device=device.type
+        )
+        self.pieces = [
+            _Piece(
+                members=slice(start, start + self.at_once),
+                symbols=symbols[start : start + self.at_once],
+                labels=labels[start : start + self.at_once],
+                weights=weights[start : start + self.at_once].to(dtype),
+                n_symbols=n_symbols,
+                n_classes=n_classes,
+            )
+            for start in range(0, n_members, self.at_once)
+        ]
+        self.logits = torch.empty(self.at_once, n_classes, n_rows, dtype=dtype, device=device)  # (m, C, R)
+        self.hidden = torch.empty(self.at_once, n_rows, width, dtype=dtype, device=device)  # (m, R, H)
+        self.unembed = torch.empty(self.at_once, n_classes, width, dtype=dtype, device=device)  # (m, C, H)
+        self.grad_unembed = torch.empty_like(self.unembed)  # (m, C, H)
+
+    def gradient(self, models: PairMLPs, grad: Tensor) -> None:
+        """Overwrite ``grad`` (M, 2S + C, H) with the gradient in all parameters."""
+        for piece in self.pieces:
+            part = replace(models, theta=models.theta[piece.members])
+            self._gradient(piece, part, grad[piece.members])
+
+    def mend(self, collapsed: Tensor) -> None:
+        """Take the residual of these members, (M,) booleans, from the other classes from now on."""
+        for piece in self.pieces:
+            piece.residual.mend(collapsed[piece.members])
+
+    def _gradient(self, piece: _Piece, models: PairMLPs, grad: Tensor) -> None:
+        n_members, _, width = models.theta.shape
+        logits, spare = self.logits[:n_members], self.hidden[:n_members]  # (m, C, R), (m, R, H)
+        # Products of many matrices want theirs next to each other: W as a part of all parameters costs a third more.
+        unembed = self.unembed[:n_members].copy_(models.theta[:, 2 * models.n_symbols :])  # (m, C, H)
+        summed = embedding_bag(piece.pairs, models.theta.view(-1, width), mode="sum").view_as(spare)  # (m, R, H)
+        square = models.activation == "square"
+        hidden = torch.mul(summed, summed, out=spare) if square else summed.clamp_min_(0)  # (m, R, H)
+        torch.bmm(unembed, hidden.mT, out=logits)  # (m, C, R)
+        residual = piece.residual.of(logits)  # (m, C, R)
+        grad_unembed = torch.bmm(residual, hidden, out=self.grad_unembed[:n_members])  # (m, C, H)
+        grad[:, 2 * models.n_symbols :] = grad_unembed
+        # From here on h is needed for relu alone, and z for the square, whose h may be overwritten.
+        if square:
+            # Twice W instead of twice the product: a power of two is exact, and W is smaller.
+            grad_hidden = torch.bmm(residual.mT, unembed.mul_(2), out=spare).mul_(summed)  # (m, R, H)
+        else:
+            grad_hidden = torch.bmm(residual.mT, unembed, out=spare)  # (m, R, H)
+            torch.ops.aten.threshold_backward.grad_input(grad_hidden, hidden, 0, grad_input=grad_hidden)
+        flat = grad_hidden.view(-1, width)  # (m·R, H)
+        by_symbol = embedding_bag(piece.examples, flat, piece.offsets, mode="sum")  # (m·2S, H)
+        grad[:, : 2 * models.n_symbols] = by_symbol.view(n_members, -1, width)
+
+
+class _Piece:
+    """What a step has to know of some members: which rows to look up, which examples share a symbol, and labels.
+
+    Attributes:
+        members: Which of all members.
+        pairs: (m·R, 2) rows of U and V, in all parameters of these members, of every example.
+        examples: (n,) examples in the order of the symbol they have, then their own, padding left out.
+        offsets: (m·2S,) where in ``examples`` those of each symbol begin.
+        residual: Of their logits.
+    """
+
+    def __init__(
+        self, *, members: slice, symbols: Tensor, labels: Tensor, weights: Tensor, n_symbols: int, n_classes: int
     ) -> None:
         n_members, n_rows, _ = symbols.shape
         device = symbols.device
-        member = torch.arange(n_members, device=device)[:, None, None] * (3 * n_symbols)  # (M, 1, 1)
-        second = torch.tensor([0, n_symbols], device=device)  # V's rows lie behind U's
-        self.bags = (symbols + second + member).reshape(-1, 2).contiguous()  # (M·R, 2)
-        self.first, self.second = self.bags[:, 0].contiguous(), self.bags[:, 1].contiguous()  # (M·R,) each
-        self.labels = labels[:, None]  # (M, 1, R)
-        self.weights = weights.to(dtype)[:, None]  # (M, 1, R)
-        self.target = -self.weights  # (M, 1, R)
-        self.logits = torch.empty(n_members, n_symbols, n_rows, dtype=dtype, device=device)  # (M, C, R)
-        self.grad_hidden = torch.empty(n_members, n_rows, width, dtype=dtype, device=device)  # (M, R, H)
-        self.hidden = torch.empty_like(self.grad_hidden)  # (M, R, H)
+        self.members = members
+        member = torch.arange(n_members, device=device)[:, None, None]  # (m, 1, 1)
+        behind = torch.tensor([0, n_symbols], device=device)  # V's rows lie behind U's
+        rows = symbols + behind  # (m, R, 2)
+        self.pairs = (rows + member * (2 * n_symbols + n_classes)).reshape(-1, 2).int()  # (m·R, 2)
+        example = torch.arange(n_members * n_rows, device=device).view(n_members, n_rows, 1).expand_as(rows)
+        used = (weights > 0)[..., None].expand_as(rows)  # (m, R, 2)
+        symbol, example = (rows + member * (2 * n_symbols))[used], example[used]  # (n,) each
+        # A stable order keeps the order of summation, hence rounding, that of the examples.
+        self.examples = example[torch.argsort(symbol, stable=True)].int()  # (n,)
+        counts = torch.bincount(symbol, minlength=2 * n_symbols * n_members)  # (m·2S,)
+        self.offsets = (counts.cumsum(0) - counts).int()  # (m·2S,)
+        self.residual = Residual(labels, weights)
 
-    def gradient(self, models: PairMLPs, grad: Tensor) -> None:
-        """Overwrite ``grad`` (M, 3S, H) with the gradient in all parameters."""
-        n_members, n_rows, width = self.hidden.shape
-        _, _, unembed = models.split(models.theta)  # (M, C, H)
-        summed = embedding_bag(self.bags, models.theta.view(-1, width), mode="sum")  # (M·R, H)
-        summed = summed.view(n_members, n_rows, width)  # (M, R, H)
-        if models.activation == "square":
-            torch.mul(summed, summed, out=self.hidden)
-        else:
-            torch.clamp_min(summed, 0, out=self.hidden)
-        torch.bmm(unembed, self.hidden.mT, out=self.logits)  # (M, C, R)
-        residual = torch.softmax(self.logits, 1)  # (M, C, R)
-        residual.mul_(self.weights).scatter_add_(1, self.labels, self.target)  # (q − y)/D
-        grad_first, grad_second, grad_unembed = models.split(grad)  # (M, S, H) each
-        torch.bmm(residual, self.hidden, out=grad_unembed)  # (M, C, H)
-        torch.bmm(residual.mT, unembed, out=self.grad_hidden)  # (M, R, H)
-        if models.activation == "square":
-            self.grad_hidden.mul_(summed).mul_(2)
-        else:
-            self.grad_hidden.mul_(self.hidden > 0)
-        grad_first.zero_()
-        grad_second.zero_()
-        flat = self.grad_hidden.view(-1, width)  # (M·R, H)
-        grad.view(-1, width).index_add_(0, self.first, flat).index_add_(0, self.second, flat)
+
+def members_at_once(
+    n_members: int, n_rows: int, *, width: int, n_classes: int, dtype: torch.dtype, device: str = "cpu"
+) -> int:
+    """Members whose step's buffers fit into a core's cache together, in pieces of equal size; all on an accelerator.
+
+    Args:
+        n_members: M.
+        n_rows: R, rows of a member's training set.
+        width: H.
+        n_classes: C.
+        dtype: Of parameters and gradients.
+        device: Type of the device.
+    """
+    if device != "cpu":
+        return n_members
+    most = max(1, STEP_CACHE_BYTES // (dtype.itemsize * n_rows * (2 * width + n_classes)))
+    n_pieces = -(-n_members // most)
+    return -(-n_members // n_pieces)

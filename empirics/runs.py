@@ -86,6 +86,11 @@ class RunConfig:
         n_train = max(self.n_train, round(STARTING_FRACTION * self.problem.n_pairs))
         return replace(self, n_train=n_train, until="horizon", start="scratch")
 
+    @property
+    def n_classes(self) -> int:
+        """C, classes of its task."""
+        return self.problem.n_classes
+
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON values, the horizon resolved: two ways to write one run share one address.
 
@@ -120,17 +125,26 @@ class RunConfig:
         return replace(self, seed=seed)
 
     def evaluation_steps(self) -> list[int]:
-        """Steps at which curves are recorded: 0, then log-spaced, then evenly, then the horizon.
+        """Steps at which curves are recorded."""
+        return evaluation_steps(self.horizon, self.problem.time_constant)
 
-        Every evaluation costs about one training step, so spacing grows to half a time constant,
-        below which nothing that decides an outcome changes.
-        """
-        spacing = max(1, round(EVALUATION_SPACING * self.problem.time_constant))
-        steps, step = [0], 1
-        while step < self.horizon:
-            steps.append(step)
-            step += min(spacing, max(1, round(0.3 * step)))
-        return [*steps, self.horizon]
+
+def evaluation_steps(horizon: int, time_constant: float) -> list[int]:
+    """Steps at which curves are recorded: 0, then log-spaced, then evenly, then the horizon.
+
+    Every evaluation costs about one training step, so spacing grows to half a time constant,
+    below which nothing that decides an outcome changes.
+
+    Args:
+        horizon: Last step [steps].
+        time_constant: 1/(ηλ) [steps].
+    """
+    spacing = max(1, round(EVALUATION_SPACING * time_constant))
+    steps, step = [0], 1
+    while step < horizon:
+        steps.append(step)
+        step += min(spacing, max(1, round(0.3 * step)))
+    return [*steps, horizon]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,253 +1,60 @@
-"""Finished runs on disk: one Parquet file a batch, found by configuration, trusted only by its checksum."""
+"""Finished runs on disk, and as one table for other programs."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
-import json
-import os
-import re
-import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import polars as pl
 
+from dcrit.empirics.parquet_store import (
+    DAMAGED,
+    Damage,
+    Inventory,
+    ParquetStore,
+    StoreWriteError,
+    parquet,
+    write_whole,
+)
 from dcrit.empirics.runs import CURVE_NAMES, Curves, Ending, Run, RunConfig
 from dcrit.theory.problem import Problem
 
-#: Subfolder to which damaged files are moved.
-DAMAGED = "damaged"
+__all__ = ["DAMAGED", "Damage", "Inventory", "Store", "StoreWriteError", "check_export_name", "export"]
 
 _CURVES = pl.List(pl.Float64)
-_SCHEMA = pl.Schema(
-    {"address": pl.String, "config": pl.String, "ending": pl.String, "seconds": pl.Float64}
-    | dict.fromkeys(CURVE_NAMES, _CURVES)
-)
-
-#: Identity of a batch (its addresses, hashed) and checksum of the file's bytes.
-_NAME = re.compile(r"[0-9a-f]{16}-(?P<checksum>[0-9a-f]{32})\.parquet")
 
 
-class StoreWriteError(RuntimeError):
-    """A finished batch could not be written; those written before it are kept."""
-
-
-class _UntrustedError(Exception):
-    """What is wrong with a file's contents."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Damage:
-    """A file of the store that is not trusted.
-
-    Attributes:
-        path: Where it lies.
-        reason: What is wrong with it.
-    """
-
-    path: Path
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inventory:
-    """What a store holds.
-
-    Attributes:
-        n_runs: Different runs that can be used.
-        n_files: Files that passed every check, each one batch.
-        n_stale: Runs made under another protocol, or written by another version: never used.
-        n_bytes: Size of all files, damaged ones included [bytes].
-        damaged: Files that are not trusted.
-    """
-
-    n_runs: int
-    n_files: int
-    n_stale: int
-    n_bytes: int
-    damaged: tuple[Damage, ...]
-
-
-class Store:
-    """Finished runs in one folder, addressed by what was run.
-
-    Files are written under a hidden temporary name, then renamed, and never changed: a reader sees
-    a whole batch or none, and several processes may share the folder. Nothing is read before it is
-    asked for. A file whose bytes do not have the checksum in its name, or whose configurations do
-    not have the addresses beside them, counts as absent and is listed in :attr:`damaged`.
+class Store(ParquetStore[RunConfig, Run]):
+    """Finished runs of single networks in one folder.
 
     Args:
-        folder: Where the files lie; need not exist before :meth:`prepare` or :meth:`add`.
+        folder: Where the files lie; need not exist before they are written.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = Path(folder)
-        self._forget()
+    curve_names = CURVE_NAMES
+    endings = get_args(Ending)
 
-    def _forget(self) -> None:
-        self._known: set[str] = set()
-        self._places: dict[str, Path] = {}
-        self._runs: dict[str, Run] = {}
-        self._damaged: dict[Path, Damage] = {}
-        self._n_stale = 0
+    def config_from(self, fields: dict[str, Any]) -> RunConfig:
+        """Inverse of ``RunConfig.to_dict``."""
+        return RunConfig.from_dict(fields)
 
-    def prepare(self) -> None:
-        """Create the folder and make sure that files can be written there.
+    def columns(self, run: Run) -> dict[str, np.ndarray]:
+        """Curves of a run, each as one row of numbers."""
+        return {name: getattr(run.curves, name) for name in CURVE_NAMES}
 
-        Raises:
-            ValueError: They cannot.
-        """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            probe = self.folder / f".{uuid.uuid4().hex}.tmp"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise ValueError(
-                f"store must be a folder that can be written to, got {self.folder}: {error.strerror}"
-            ) from error
-
-    def get(self, config: RunConfig) -> Run | None:
-        """The stored run of a configuration; None if there is none."""
-        if config.address not in self._places:
-            self._scan()
-        run = self._load(config.address)
-        return run and replace(run, config=config)
-
-    def find(self, configs: Sequence[RunConfig]) -> dict[str, Run]:
-        """Those of the runs that are stored, by address."""
-        self._scan()
-        runs = {config.address: self._load(config.address) for config in configs}
-        return {address: run for address, run in runs.items() if run is not None}
-
-    def missing(self, configs: Sequence[RunConfig]) -> list[RunConfig]:
-        """Configurations without a stored run, each once, in the order given."""
-        self._scan()
-        return list({config.address: config for config in configs if config.address not in self._places}.values())
-
-    def runs(self) -> Iterator[Run]:
-        """All stored runs, by address."""
-        self._scan()
-        for address in sorted(self._places):
-            run = self._load(address)
-            if run is not None:
-                yield run
-
-    def add(self, runs: Sequence[Run]) -> None:
-        """Store finished runs as one batch; those stored already are left as they are.
-
-        Args:
-            runs: Finished runs.
+    def run_from(self, config: RunConfig, curves: dict[str, np.ndarray], ending: str, seconds: float) -> Run:
+        """Inverse of :meth:`columns`.
 
         Raises:
-            StoreWriteError: The file cannot be written, for example because the disk is full.
+            ValueError: Curves are not equally long.
         """
-        lacking = {config.address for config in self.missing([run.config for run in runs])}
-        batch = {run.config.address: run for run in runs if run.config.address in lacking}
-        if not batch:
-            return
-        data = _encode(list(batch.values()))
-        identity = hashlib.sha256("".join(sorted(batch)).encode()).hexdigest()[:16]
-        path = self.folder / f"{identity}-{_checksum(data)}.parquet"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            _write_whole(path, data)
-        except OSError as error:
-            raise StoreWriteError(
-                f"a finished batch could not be stored in {self.folder}: {error.strerror}. "
-                "Batches stored before are kept; free space there and repeat the command"
-            ) from error
-        self._known.add(path.name)
-        self._places |= dict.fromkeys(batch, path)
-        self._runs |= batch
-
-    @property
-    def damaged(self) -> tuple[Damage, ...]:
-        """Files that were found damaged and not yet moved aside."""
-        self._scan()
-        return tuple(self._damaged.values())
-
-    def set_aside(self) -> tuple[Damage, ...]:
-        """Move damaged files to a subfolder, so that their runs are made again; nothing is deleted.
-
-        Returns:
-            The files moved, with their new paths.
-        """
-        moved: list[Damage] = []
-        for damage in self.damaged:
-            target = self.folder / DAMAGED / damage.path.name
-            target.parent.mkdir(exist_ok=True)
-            # Another process may have been faster.
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(damage.path, target)
-                moved.append(replace(damage, path=target))
-            del self._damaged[damage.path]
-            self._known.discard(damage.path.name)
-        return tuple(moved)
-
-    def inventory(self) -> Inventory:
-        """Read every file again, in full, and check everything that can be checked."""
-        self._forget()
-        self._scan()
-        paths = self._paths()
-        for path in paths:
-            if path not in self._damaged:
-                self._read(path)
-        return Inventory(
-            n_runs=len(self._places),
-            n_files=len(paths) - len(self._damaged),
-            n_stale=self._n_stale,
-            n_bytes=sum(path.stat().st_size for path in paths),
-            damaged=tuple(self._damaged.values()),
-        )
-
-    def _paths(self) -> list[Path]:
-        try:
-            return sorted(path for path in self.folder.iterdir() if _NAME.fullmatch(path.name))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise ValueError(f"store must be a folder that can be read, got {self.folder}: {error.strerror}") from error
-
-    def _scan(self) -> None:
-        """Index the files that appeared since the last time."""
-        for path in self._paths():
-            if path.name in self._known:
-                continue
-            self._known.add(path.name)
-            with self._noting_damage(path):
-                frame = _decode(_trusted_bytes(path), ["address", "config"])
-                for address, config in zip(frame["address"], _configs(frame), strict=True):
-                    if config is None:
-                        self._n_stale += 1
-                    else:
-                        self._places.setdefault(address, path)
-
-    def _load(self, address: str) -> Run | None:
-        if address in self._places and address not in self._runs:
-            self._runs |= self._read(self._places[address])
-        return self._runs.get(address)
-
-    def _read(self, path: Path) -> dict[str, Run]:
-        """Runs of one file by address; none, and their places forgotten, if it is gone or damaged."""
-        with self._noting_damage(path):
-            return _runs(_decode(_trusted_bytes(path)))
-        self._places = {address: place for address, place in self._places.items() if place != path}
-        return {}
-
-    @contextlib.contextmanager
-    def _noting_damage(self, path: Path) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError:
-            self._known.discard(path.name)
-        except (_UntrustedError, OSError) as error:
-            self._damaged[path] = Damage(path=path, reason=str(error))
+        for name, values in curves.items():
+            if values.shape != curves["step"].shape:
+                raise ValueError(f"{name} is not one value an evaluation")
+        return Run(config=config, curves=Curves(**curves), ending=cast("Ending", ending), seconds=seconds)
 
 
 def check_export_name(path: Path) -> None:
@@ -272,106 +79,11 @@ def export(runs: Sequence[Run], path: Path) -> None:
     """
     check_export_name(path)
     table = _table(runs)
-    data = _parquet(table) if path.suffix == ".parquet" else table.write_csv().encode()
+    data = parquet(table) if path.suffix == ".parquet" else table.write_csv().encode()
     try:
-        _write_whole(path, data)
+        write_whole(path, data)
     except OSError as error:
         raise ValueError(f"out must be a file that can be written, got {path}: {error.strerror}") from error
-
-
-def _checksum(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:32]
-
-
-def _canonical(config: RunConfig) -> str:
-    """The text whose hash is the address."""
-    return json.dumps(config.to_dict(), sort_keys=True, separators=(",", ":"))
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it never exists in part, not even after a power cut."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _parquet(table: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    table.write_parquet(buffer)
-    return buffer.getvalue()
-
-
-def _encode(runs: Sequence[Run]) -> bytes:
-    table: dict[str, list[object]] = {
-        "address": [run.config.address for run in runs],
-        "config": [_canonical(run.config) for run in runs],
-        "ending": [run.ending for run in runs],
-        "seconds": [run.seconds for run in runs],
-    }
-    table |= {name: [getattr(run.curves, name) for run in runs] for name in CURVE_NAMES}
-    return _parquet(pl.DataFrame(table, schema=_SCHEMA))
-
-
-def _trusted_bytes(path: Path) -> bytes:
-    data = path.read_bytes()
-    if not path.name.endswith(f"-{_checksum(data)}.parquet"):
-        raise _UntrustedError(f"its {len(data)} bytes do not have the checksum in its name")
-    return data
-
-
-def _decode(data: bytes, columns: list[str] | None = None) -> pl.DataFrame:
-    try:
-        frame = pl.read_parquet(io.BytesIO(data), columns=columns)
-    except pl.exceptions.PolarsError as error:
-        raise _UntrustedError(f"it is not a Parquet file of runs: {error}") from error
-    if frame.schema != pl.Schema({name: _SCHEMA[name] for name in columns or _SCHEMA}):
-        raise _UntrustedError(f"its columns are {', '.join(frame.columns)}, of other names or types than a run's")
-    if sum(frame.null_count().row(0)):
-        raise _UntrustedError("values are missing")
-    return frame
-
-
-def _configs(frame: pl.DataFrame) -> Iterator[RunConfig | None]:
-    """Configuration of every row, None where it is stale; no row of a file with a false address is trusted."""
-    for address, text in frame.select("address", "config").iter_rows():
-        if hashlib.sha256(text.encode()).hexdigest()[:32] != address:
-            raise _UntrustedError(f"the configuration stored under address {address} has another address")
-    for address, text in frame.select("address", "config").iter_rows():
-        config = None
-        # Protocols and fields come and go: what this version would write otherwise, it never asks for.
-        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
-            config = RunConfig.from_dict(json.loads(text))
-        yield config if config is not None and config.address == address else None
-
-
-def _runs(frame: pl.DataFrame) -> dict[str, Run]:
-    if not set(frame["ending"]) <= set(get_args(Ending)):
-        raise _UntrustedError(f"endings are {', '.join(frame['ending'].unique())}")
-    lengths = frame[CURVE_NAMES[0]].list.len()
-    starts = lengths.cum_sum().to_numpy()[:-1]
-    curves: dict[str, list[np.ndarray]] = {}
-    for name in CURVE_NAMES:
-        values = frame[name].explode()
-        if values.null_count() or not frame[name].list.len().equals(lengths):
-            raise _UntrustedError(f"{name} is not one value an evaluation")
-        curves[name] = np.split(values.to_numpy(writable=True), starts)
-    return {
-        config.address: Run(
-            config=config,
-            curves=Curves(**{name: curves[name][row] for name in CURVE_NAMES}),
-            ending=cast("Ending", frame["ending"][row]),
-            seconds=frame["seconds"][row],
-        )
-        for row, config in enumerate(_configs(frame))
-        if config is not None
-    }
 
 
 def _table(runs: Sequence[Run]) -> pl.DataFrame:

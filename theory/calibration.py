@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw
+from dcrit.theory.laws import CapacityLaw, GeneralizingLaw, MemorizingLaw
 from dcrit.theory.mixture import SCAN_POINTS, Competition, DeficitLaw
 from dcrit.theory.problem import Activation, Model, Problem, check_choice, check_integer, check_positive
 from dcrit.theory.tasks import find_task
@@ -43,7 +43,8 @@ WIDENING = 2.0
 #: Beyond this many factors e outside, nothing is left to widen, and numbers would overflow.
 FARTHEST = 6.0
 
-FORMAT = 1
+#: 2: efficiencies are per (‖θ‖₂·‖θ‖_{2,κ})^(κ/2), and capacity is a power of N; they were per Q^(κ/2), and it linear.
+FORMAT = 2
 
 #: Halvings of the bracket in ln D: from ln of a million examples to the last digit of a double.
 BISECTIONS = 52
@@ -186,7 +187,7 @@ class Calibration:
         activation: σ.
         weight_decay: λ of the runs.
         learning_rate: η of the runs.
-        bits_per_parameter: c, with its standard error.
+        capacity: D_mem(N).
         cells: Measurements; at least as many as there are regressors plus constants.
         omitted: Cells that gave no measurement, each with its reason.
 
@@ -201,7 +202,7 @@ class Calibration:
     activation: str
     weight_decay: float
     learning_rate: float
-    bits_per_parameter: tuple[float, float]
+    capacity: CapacityLaw
     cells: tuple[Cell, ...]
     omitted: tuple[str, ...] = ()
 
@@ -212,10 +213,6 @@ class Calibration:
         check_choice("activation", self.activation, get_args(Activation))
         check_positive("weight_decay", self.weight_decay)
         check_positive("learning_rate", self.learning_rate)
-        if not (self.bits_per_parameter[0] > 0 and 0 <= self.bits_per_parameter[1] < math.inf):
-            raise ValueError(
-                f"bits_per_parameter must be a number above 0 and its error, got {self.bits_per_parameter!r}"
-            )
         if len(self.cells) < FEWEST_CELLS:
             raise ValueError(f"cells must be at least {FEWEST_CELLS}, got {len(self.cells)}")
 
@@ -260,6 +257,19 @@ class Calibration:
         )
         return sum(max(0.0, math.log(min(seen) / value), math.log(value / max(seen))) for value, seen in axes)
 
+    def memorized(self, problem: Problem, *, deviation: ArrayLike = 0.0) -> FloatArray:
+        """D_mem of a problem, some standard errors above its best value; these widen outside the calibrated domain.
+
+        Args:
+            problem: The question.
+            deviation: Standard errors, any shape.
+
+        Returns:
+            D_mem [examples], shape of ``deviation``.
+        """
+        widened = np.asarray(deviation, dtype=np.float64) * WIDENING ** min(self.distance(problem), FARTHEST)
+        return self.capacity.capacity(problem.n_params, problem.n_classes, deviation=widened)
+
     def constants(self, problem: Problem) -> FloatArray:
         """Best values of the constants for a problem: (8,)."""
         return _features(problem.n_symbols, problem.width) @ self._regression[0]
@@ -287,7 +297,7 @@ class Calibration:
             "activation": self.activation,
             "weight_decay": self.weight_decay,
             "learning_rate": self.learning_rate,
-            "bits_per_parameter": list(self.bits_per_parameter),
+            "capacity": {name: float(f"{value:.6g}") for name, value in asdict(self.capacity).items()},
             "constants": list(CONSTANTS),
             "cells": [
                 [cell.n_symbols, cell.width, cell.n_runs, cell.n_unconverged, *(round(v, 6) for v in cell.constants)]
@@ -317,10 +327,7 @@ class Calibration:
                 activation=str(document["activation"]),
                 weight_decay=float(document["weight_decay"]),
                 learning_rate=float(document["learning_rate"]),
-                bits_per_parameter=(
-                    float(document["bits_per_parameter"][0]),
-                    float(document["bits_per_parameter"][1]),
-                ),
+                capacity=CapacityLaw(**{str(name): float(value) for name, value in document["capacity"].items()}),
                 cells=tuple(
                     Cell(
                         n_symbols=int(row[0]),
@@ -335,7 +342,7 @@ class Calibration:
             )
         except ValueError as error:
             raise ValueError(f"calibration must be a document written by 'dcrit calibrate': {error}") from error
-        except (KeyError, TypeError, IndexError) as error:
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise ValueError(f"calibration must be a document written by 'dcrit calibrate', got {error!r}") from error
 
 

@@ -11,6 +11,7 @@ from scipy.special import ndtri
 
 from dcrit.theory.calibration import ANCHOR, Calibration, constants_of
 from dcrit.theory.estimates import LEVEL, Interval, Prediction
+from dcrit.theory.margin import log_efficiency_per_squared_norm
 from dcrit.theory.prediction import N_DRAWS, predict_critical_size, sensible_draws
 from dcrit.theory.problem import Problem, check_integer, check_positive
 
@@ -182,7 +183,8 @@ def delay_steps(
 ) -> Steps:
     """Closed forms of both times for many sets of constants.
 
-    Far from balance AdamW moves the norm at a fixed speed, d√Q/dt = √N − λ√Q; with e the larger efficiency
+    Far from balance AdamW moves the norm at a fixed speed, d√Q/dt = √N − λ√Q; with e the larger efficiency, per
+    Q^(κ/2)
 
         T_mem = ln((√N − λ√Q_0)/(√N − λ√Q_fit))/(ηλ),  Q_fit = ((ln(C − 1) + ln(99))/e)^(2/κ)
 
@@ -211,7 +213,8 @@ def delay_steps(
     begin = start or Start()
     kappa, decay, n_classes = float(problem.homogeneity), problem.weight_decay, problem.n_classes
     x = math.log(n_train / (ANCHOR * problem.n_pairs))
-    log_mem, log_gen = constants[:, 0] - constants[:, 1] * x, constants[:, 2]
+    log_mem = log_efficiency_per_squared_norm(constants[:, 0] - constants[:, 1] * x, problem.width, kappa)
+    log_gen = log_efficiency_per_squared_norm(constants[:, 2], problem.width, kappa)
     degree = 2 * (1 - np.exp(-constants[:, 3])) if shared else np.full(len(constants), kappa)
     rate = SHARED_RATE if shared else 1.0
     median, spread = np.exp(constants[:, 4] + constants[:, 5] * x), np.exp(constants[:, 6] + constants[:, 7] * x)

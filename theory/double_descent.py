@@ -11,11 +11,10 @@ from scipy.special import ndtr
 
 from dcrit.theory.calibration import ANCHOR, Calibration
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
-from dcrit.theory.laws import capacity
 from dcrit.theory.margin import margin_from_loss
 from dcrit.theory.phase_diagram import N_DRAWS, aligned_draws, central_constants, check_widths, thinned
 from dcrit.theory.problem import N_HEADS, Problem, check_integer
-from dcrit.theory.regime_prediction import capacity_draws, check_level, probability_unfit
+from dcrit.theory.regime_prediction import check_level, probability_unfit
 
 FloatArray = NDArray[np.float64]
 
@@ -164,12 +163,12 @@ def deepest(accuracy: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
 def place_exponents(problem: Problem, calibration: Calibration, n_train: int) -> tuple[float, float]:
     """How the place D_mem(N) = D moves with D: d ln N/d ln D and d ln H/d ln D, by central differences.
 
-    N ∝ D, hence H ∝ D^(1/q) where N ∝ H^q: q = 1 for a pair-MLP, near 2 for wide transformers
+    N ∝ D^(1/s), hence H ∝ D^(1/(qs)) where N ∝ H^q: q = 1 for a pair-MLP, near 2 for wide transformers
     """
     step = 1 if problem.model == "mlp" else N_HEADS
     grid = step * np.unique(np.geomspace(1, 4096, 200).round().astype(int))
     params = np.array([float(replace(problem, width=int(width)).n_params) for width in grid])
-    memorized = capacity(calibration.bits_per_parameter[0], params, problem.n_classes)
+    memorized = calibration.capacity.capacity(params, problem.n_classes)
     ends = np.log([n_train / 1.5, n_train * 1.5])
     n, h = (np.interp(ends, np.log(memorized), np.log(values)) for values in (params, grid))
     return float(np.diff(n)[0] / np.diff(ends)[0]), float(np.diff(h)[0] / np.diff(ends)[0])
@@ -211,7 +210,7 @@ def predict_double_descent(
     constants = central_constants(problems, calibration)
     n_params = np.array([float(each.n_params) for each in problems])
     # Measured networks over capacity go on mixing, so the starting theory's step is on demand only.
-    memorized = capacity(calibration.bits_per_parameter[0], n_params, problem.n_classes)
+    memorized = calibration.capacity.capacity(n_params, problem.n_classes)
     memorized = memorized if sharp_capacity else np.full_like(memorized, np.inf)
     unfit = probability_unfit(problem, calibration, whole)
     accuracy = accuracy_from(constants, problem.n_pairs, n_train, memorized, unfit)
@@ -224,7 +223,7 @@ def predict_double_descent(
         aligned_draws(few, calibration, n_draws, seed),
         problem.n_pairs,
         n_train,
-        np.array([capacity_draws(each, calibration, normal) for each in few]) if sharp_capacity else np.inf,
+        np.array([calibration.memorized(each, deviation=normal) for each in few]) if sharp_capacity else np.inf,
         unfit[some, None],
     )
     tails = [(1 - level) / 2, (1 + level) / 2]

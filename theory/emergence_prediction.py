@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from dcrit.theory.calibration import Calibration, sizes_from
 from dcrit.theory.emergence import affordable_facts, emergent_sizes_from
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
-from dcrit.theory.laws import capacity
 from dcrit.theory.phase_diagram import aligned_draws, central_constants, default_widths
 from dcrit.theory.prediction import LARGEST_FRACTION
 from dcrit.theory.problem import N_HEADS, Problem, check_integer
-from dcrit.theory.regime_prediction import capacity_draws, check_level
+from dcrit.theory.regime_prediction import check_level
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -157,16 +156,15 @@ def _plane(
     problems = [replace(problem, width=int(width)) for width in looked]
     drawn = aligned_draws(problems, calibration, n_draws, seed)  # (K, n, 8)
     normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
-    bits = calibration.bits_per_parameter[0]
     visible = min(n_train, LARGEST_FRACTION * problem.n_pairs)
-    memorized = capacity(bits, [each.n_params for each in problems], problem.n_classes)
+    memorized = calibration.capacity.capacity([each.n_params for each in problems], problem.n_classes)
     return _Plane(
         widths=looked,
         constants=constants,
         best=(_slack(constants, problem.n_pairs, visible)[:, None], memorized[:, None]),
         drawn=(
             _slack(drawn, problem.n_pairs, visible),
-            np.array([capacity_draws(each, calibration, normal) for each in problems]),
+            np.array([calibration.memorized(each, deviation=normal) for each in problems]),
         ),
     )
 

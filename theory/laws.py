@@ -114,6 +114,60 @@ def capacity(bits_per_parameter: float, n_params: ArrayLike, n_classes: int) -> 
     return bits_per_parameter * np.asarray(n_params, dtype=np.float64) / math.log2(n_classes)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CapacityLaw:
+    """Capacity as a measured power of model size.
+
+    D_mem = c·N/log2 C·(N/N_0)^(s − 1),  standard error of ln D_mem: √(σ_c² + σ_s²·ln²(N/N_0))
+
+    Attributes:
+        bits: c, bits per parameter at N_0 [bits/parameter].
+        slope: s; 1 where capacity is linear.
+        n_params: N_0, at which the errors of both are independent.
+        log_bits_error: σ_c, standard error of ln c.
+        slope_error: σ_s.
+
+    Raises:
+        ValueError: A constant is out of range.
+
+    Source: allenzhu2024, morris2025 (s = 1).
+    """
+
+    bits: float
+    slope: float = 1.0
+    n_params: float = 1.0
+    log_bits_error: float = 0.0
+    slope_error: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("bits", "slope", "n_params"):
+            check_positive(name, getattr(self, name))
+        for name in ("log_bits_error", "slope_error"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)!r}")
+
+    def bits_at(self, n_params: ArrayLike) -> FloatArray:
+        """Bits per parameter at N, any shape [bits/parameter]."""
+        size = np.asarray(n_params, dtype=np.float64) / self.n_params
+        return self.bits * size ** (self.slope - 1)
+
+    def capacity(self, n_params: ArrayLike, n_classes: int, *, deviation: ArrayLike = 0.0) -> FloatArray:
+        """D_mem at N for C classes, some standard errors above its best value.
+
+        Args:
+            n_params: N, any shape.
+            n_classes: C.
+            deviation: Standard errors of ln D_mem, of a shape that broadcasts with ``n_params``.
+
+        Returns:
+            D_mem [examples], of the broadcast shape.
+        """
+        size = np.asarray(n_params, dtype=np.float64)
+        error = np.hypot(self.log_bits_error, self.slope_error * np.log(size / self.n_params))
+        best = capacity(1.0, size, n_classes) * self.bits_at(size)
+        return best * np.exp(error * np.asarray(deviation, dtype=np.float64))
+
+
 def bits_per_parameter(capacity: ArrayLike, n_params: float, n_classes: int) -> FloatArray:
     """Bits per parameter, c = D_mem·log2(C)/N [bits/parameter], the inverse of :func:`capacity`."""
     return np.asarray(capacity, dtype=np.float64) * math.log2(n_classes) / n_params

@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.calibration import CONSTANTS, Calibration, sizes_from
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
-from dcrit.theory.laws import capacity
 from dcrit.theory.prediction import LARGEST_CONSTANT, LARGEST_FRACTION, describes_network
 from dcrit.theory.problem import N_HEADS, Problem, check_integer
-from dcrit.theory.regime_prediction import UNFIT, capacity_draws, check_level, probability_unfit
+from dcrit.theory.regime_prediction import UNFIT, check_level, probability_unfit
 from dcrit.theory.regimes import SEMI_GROKKING, dynamics_codes
 
 FloatArray = NDArray[np.float64]
@@ -296,7 +295,7 @@ def phase_diagram(
     )
     critical = np.where(critical > LARGEST_FRACTION * n_pairs, np.inf, critical)
     n_params = np.array([float(each.n_params) for each in problems])
-    memorized = capacity(calibration.bits_per_parameter[0], n_params, problem.n_classes)
+    memorized = calibration.capacity.capacity(n_params, problem.n_classes)
 
     some = thinned(len(whole))
     few = [problems[int(k)] for k in some]
@@ -306,7 +305,7 @@ def phase_diagram(
     found = sizes_from(drawn[known], n_pairs, 0.5)
     drawn_critical[known] = np.where(found > LARGEST_FRACTION * n_pairs, float(n_pairs), found)
     normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
-    drawn_capacity = np.array([capacity_draws(each, calibration, normal) for each in few])
+    drawn_capacity = np.array([calibration.memorized(each, deviation=normal) for each in few])
     tails = [(1 - level) / 2, (1 + level) / 2]
     log_params = np.log(n_params)
     spans = [

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.theory.calibration import CONSTANTS, FARTHEST, WIDENING, Calibration, competition_from, sizes_from
+from dcrit.theory.calibration import CONSTANTS, Calibration, competition_from, sizes_from
 from dcrit.theory.crossing import Crossing
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, half_width, interval_of
-from dcrit.theory.laws import capacity
 from dcrit.theory.mixture import Competition
 from dcrit.theory.problem import Problem
 
@@ -154,11 +153,8 @@ def predict_critical_size(
     def size(quantity: str, accuracy: float | None) -> Prediction:
         return size_prediction(quantity, best, sensible, accuracy=accuracy, level=level, extrapolated=extrapolated)
 
-    bits, error = calibration.bits_per_parameter
-    half = half_width(error, level=level) * WIDENING ** min(calibration.distance(problem), FARTHEST)
-    memorized = [
-        float(capacity(c, problem.n_params, problem.n_classes)) for c in (bits, max(0.0, bits - half), bits + half)
-    ]
+    half = half_width(1.0, level=level)
+    memorized = [float(calibration.memorized(problem, deviation=z)) for z in (0.0, -half, half)]
     efficiency = math.exp(float(best.generalizing.log_efficiency(0.0)))
     return CriticalSizePrediction(
         problem=problem,

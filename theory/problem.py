@@ -14,6 +14,9 @@ Activation = Literal["relu", "square"]
 #: Degree of homogeneity κ of the pair-MLP's logits in its parameters: σ's degree plus the unembedding's 1.
 HOMOGENEITY: dict[Activation, int] = {"relu": 2, "square": 3}
 
+#: Effective degree of the transformer's.
+TRANSFORMER_HOMOGENEITY: dict[Activation, float] = {"relu": 6.5, "square": 10.0}
+
 
 def check_choice(name: str, got: object, allowed: tuple[object, ...]) -> None:
     """Raise ``ValueError`` naming the field unless ``got`` is one of ``allowed``."""
@@ -44,7 +47,7 @@ class Problem:
 
     Attributes:
         task: Name of the task, see ``dcrit.theory.tasks.TASKS``.
-        modulus: p, modulus of the arithmetic.
+        modulus: p, modulus of the arithmetic; permuted things for ``symmetric-group``, bits for ``sparse-parity``.
         model: Model family.
         activation: σ of the hidden layer.
         width: H, hidden units of the pair-MLP, or d_model of the transformer.
@@ -87,13 +90,13 @@ class Problem:
 
     @property
     def n_symbols(self) -> int:
-        """Values an operand takes; also the number of classes C."""
+        """S, values an operand takes."""
         return self.definition.n_symbols(self.modulus)
 
     @property
     def n_classes(self) -> int:
         """C, number of classes."""
-        return self.n_symbols
+        return self.definition.n_classes(self.modulus)
 
     @property
     def n_pairs(self) -> int:
@@ -104,24 +107,20 @@ class Problem:
     def n_params(self) -> int:
         """N, trainable parameters.
 
-        Pair-MLP: 3SH. Transformer of width d: token and position embeddings (S + 1 + 3)d, in each
+        Pair-MLP: (2S + C)H. Transformer of width d: token and position embeddings (S + 1 + 3)d, in each
         layer four d×d attention matrices and two d×4d feed-forward ones, and the unembedding Cd.
         """
         if self.model == "mlp":
-            return 3 * self.n_symbols * self.width
+            return (2 * self.n_symbols + self.n_classes) * self.width
         d = self.width
         return (self.n_symbols + 1 + 3) * d + self.depth * 12 * d * d + self.n_classes * d
 
     @property
-    def homogeneity(self) -> int:
-        """κ, degree of homogeneity of the logits in the parameters.
-
-        Raises:
-            ValueError: The model is not homogeneous; its effective exponent has to be measured.
-        """
-        if self.model != "mlp":
-            raise ValueError(f"model must be 'mlp' for an exact homogeneity, got '{self.model}'")
-        return HOMOGENEITY[self.activation]
+    def homogeneity(self) -> float:
+        """κ, degree of homogeneity of the logits in the parameters: exact for pair-MLPs, measured for transformers."""
+        if self.model == "mlp":
+            return HOMOGENEITY[self.activation]
+        return TRANSFORMER_HOMOGENEITY[self.activation]
 
     @property
     def time_constant(self) -> float:

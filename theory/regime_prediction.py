@@ -10,9 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcrit.theory.calibration import FARTHEST, WIDENING, Calibration, sizes_from
+from dcrit.theory.calibration import Calibration, sizes_from
 from dcrit.theory.estimates import LEVEL
-from dcrit.theory.laws import capacity
 from dcrit.theory.prediction import N_DRAWS, CriticalSizePrediction, predict_critical_size, sensible_draws
 from dcrit.theory.problem import Problem, check_integer
 from dcrit.theory.regimes import DYNAMICS, SEMI_GROKKING, Dynamics, dynamics_codes
@@ -139,16 +138,6 @@ class RegimePrediction:
         return REGIMES[int(np.argmax(self.probabilities))]
 
 
-def capacity_draws(problem: Problem, calibration: Calibration, normal: FloatArray) -> FloatArray:
-    """Capacities drawn as normally distributed bits per parameter: (n,) from (n,) standard normal numbers.
-
-    D_mem = (c + s·z)·N/log2 C, not below 0, with s widened outside the calibrated domain
-    """
-    bits, error = calibration.bits_per_parameter
-    spread = error * WIDENING ** min(calibration.distance(problem), FARTHEST)
-    return np.maximum(0.0, bits + spread * normal) * capacity(1.0, problem.n_params, problem.n_classes)
-
-
 def predict_regime(
     problem: Problem,
     calibration: Calibration,
@@ -181,7 +170,7 @@ def predict_regime(
     sizes = predict_critical_size(problem, calibration, level=level, n_draws=n_draws, seed=seed)
     rng = np.random.default_rng(seed)
     draws = sensible_draws(problem, calibration, n_draws, rng)
-    memorized = capacity_draws(problem, calibration, rng.standard_normal(len(draws)))
+    memorized = calibration.memorized(problem, deviation=rng.standard_normal(len(draws)))
     onset, completion = (sizes_from(draws, problem.n_pairs, accuracy) for accuracy in SEMI_GROKKING)
     codes = dynamics_codes(n_train, memorized, onset, completion)
     unfit = float(probability_unfit(problem, calibration, problem.width))

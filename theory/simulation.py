@@ -11,8 +11,8 @@ from scipy.integrate import solve_ivp
 from scipy.special import expit, ndtr
 
 from dcrit.theory.delay import DAMPING, FITTED, LARGEST_LOG, LEVEL_TEST, SHARED_RATE, Start, balance_margin
-from dcrit.theory.laws import check_finite
-from dcrit.theory.margin import loss_from_margin
+from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw, check_finite
+from dcrit.theory.margin import log_efficiency_per_squared_norm, loss_from_margin
 from dcrit.theory.mixture import Competition
 from dcrit.theory.problem import Problem, check_integer, check_positive
 
@@ -47,8 +47,8 @@ class Circuits:
     For d ≥ 2 the winner takes all, from e_gen = e_mem on and not from where the mixture has test accuracy one half.
 
     Attributes:
-        generalizing: e_gen [nats per norm^κ].
-        memorizing: e_mem [nats per norm^κ].
+        generalizing: e_gen in the ℓ2 norm [nats per Q^(κ/2)].
+        memorizing: e_mem in the ℓ2 norm [nats per Q^(κ/2)].
         median: ρ, median deficit of unseen inputs per memorizing margin.
         spread: σ, its standard deviation.
         degree: d.
@@ -123,20 +123,25 @@ def circuits_at(problem: Problem, competition: Competition, n_train: float, *, s
     """The circuits of a problem at one training-set size.
 
     Args:
-        problem: Task, architecture and optimizer; its homogeneity must be known.
+        problem: Task, architecture and optimizer; its homogeneity is κ.
         competition: The laws, as :func:`predict_critical_size` finds them.
         n_train: D [examples].
         shared: Whether circuits share weights as the laws have it, d = 2(1 − 1/b) and r_gen as measured, or
             nothing, d = κ and r_gen = 1.
 
     Raises:
-        ValueError: ``n_train`` is not above 0, or the model has no exact homogeneity.
+        ValueError: ``n_train`` is not above 0.
     """
     check_positive("n_train", n_train)
     x = math.log(n_train)
+
+    def per_squared_norm(law: MemorizingLaw | GeneralizingLaw) -> float:
+        log_e = log_efficiency_per_squared_norm(law.log_efficiency(x), problem.width, problem.homogeneity)
+        return math.exp(max(-LARGEST_LOG, float(log_e)))
+
     return Circuits(
-        generalizing=math.exp(float(competition.generalizing.log_efficiency(x))),
-        memorizing=math.exp(max(-LARGEST_LOG, float(competition.memorizing.log_efficiency(x)))),
+        generalizing=per_squared_norm(competition.generalizing),
+        memorizing=per_squared_norm(competition.memorizing),
         median=math.exp(float(competition.deficits.log_median(x))),
         spread=math.exp(float(competition.deficits.log_spread(x))),
         degree=2 * (1 - 1 / competition.mixing) if shared else float(problem.homogeneity),

@@ -158,6 +158,9 @@ def test_train_tells_every_run(trained: tuple[list[str], Result, Path]) -> None:
     assert [(run["n_train"], run["seed"]) for run in found["runs"]] == [(10, 0), (10, 1), (20, 0), (20, 1)]
     assert all(run["steps"] == 60 and run["ending"] == "horizon" for run in found["runs"])
     assert found["seconds_per_step"] > 0
+    assert found["model_steps_per_second"] == pytest.approx(1 / found["seconds_per_step"])
+    assert found["flops_per_step"] == 6 * 15 * 4 * 5  # 6·D·H·C, as many steps at D = 10 as at 20
+    assert found["peak_memory_bytes"] > 10 << 20
 
 
 def test_a_rerun_trains_nothing(trained: tuple[list[str], Result, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,5 +123,6 @@ class World:
             train_accuracy=fitted + (1 - fitted) * chance,
             test_accuracy=math.nan if n_train == problem.n_pairs else test,
             squared_norm=overshoot * (MARGIN / efficiency) ** (2 / problem.homogeneity),
+            neuron_norm=math.sqrt(overshoot[-1]) * (MARGIN / efficiency) ** (1 / problem.homogeneity),
             **dict(zip(("deficit_low", "deficit_median", "deficit_high"), (MARGIN * deficits).tolist(), strict=True)),
         )

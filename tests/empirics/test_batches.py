@@ -15,7 +15,7 @@ from dcrit.empirics.batches import (
     plan_batches,
     step_cost,
 )
-from dcrit.empirics.ensemble import batch_key
+from dcrit.empirics.ensemble import batch_key, padded_rows, rows_of
 from dcrit.empirics.runs import Precision, RunConfig
 from dcrit.theory.problem import Problem
 
@@ -83,7 +83,7 @@ def test_a_large_batch_is_a_small_share(configs: list[RunConfig]) -> None:
     batches = plan_batches(configs)
     total = sum(batch.cost for batch in batches)
     for batch in batches:
-        if len(batch.configs) > FEWEST_MEMBERS:
+        if len(batch.configs) > FEWEST_MEMBERS["mlp"]:
             # The number of members is rounded.
             assert batch.cost <= LARGEST_SHARE * total + batch.cost / len(batch.configs)
 
@@ -153,10 +153,45 @@ def test_products_dominate_the_cost_of_wide_networks() -> None:
     assert step_cost(wide) - step_cost(narrow) == pytest.approx(products, rel=0.05)
 
 
-def test_a_transformer_has_a_cost() -> None:
-    small, large = (
-        RunConfig(problem=Problem(model="transformer", modulus=7, width=width), n_train=20, seed=0, steps=60)
-        for width in (8, 16)
-    )
+def transformer(n_train: int = 212, *, seed: int = 0, width: int = 24, depth: int = 1, modulus: int = 23) -> RunConfig:
+    problem = Problem(model="transformer", modulus=modulus, width=width, depth=depth, activation="relu")
+    return RunConfig(problem=problem, n_train=n_train, seed=seed)
+
+
+@pytest.mark.parametrize(("field", "value"), [("width", 32), ("depth", 2), ("n_train", 300)])
+def test_more_work_of_a_transformer_costs_more(field: str, value: int) -> None:
+    small, large = transformer(), transformer(**{field: value})
     assert step_cost(small) < step_cost(large)
     assert len(plan_batches([small, large])) == 2
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_products_dominate_the_cost_of_wide_transformers(depth: int) -> None:
+    """Layers have 12d² weights at three positions; the last only its keys and values, and its rest at one."""
+    narrow, wide = (transformer(3840, width=width, depth=depth, modulus=113) for width in (2048, 4096))
+    met = 8 if depth == 1 else 36 * (depth - 1) + 2 * 3 + 2 + 8
+    products = 6 * 3840 * met * (4096**2 - 2048**2)
+    assert step_cost(wide) - step_cost(narrow) == pytest.approx(products, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "modulus"), [(8, 1, 23), (64, 1, 31), (24, 3, 23), (128, 1, 113), (128, 2, 113)]
+)
+def test_batches_of_transformers_fit_memory(width: int, depth: int, modulus: int) -> None:
+    configs = [transformer(90, seed=seed, width=width, depth=depth, modulus=modulus) for seed in range(400)]
+    problem = configs[0].problem
+    kept = problem.n_classes + (5 if depth == 1 else 36 * depth) * width
+    for device in ("cpu", "cuda"):
+        for batch in plan_batches(configs, device):
+            n_members = len(batch.configs)
+            assert n_members == 1 or 4 * n_members * problem.n_pairs * kept <= EVALUATION_BYTES[device]
+
+
+def test_a_few_small_transformers_stay_together() -> None:
+    assert [len(batch.configs) for batch in plan_batches([transformer(seed=seed) for seed in range(8)])] == [8]
+
+
+def test_large_training_sets_of_transformers_are_hardly_padded() -> None:
+    assert [rows_of(transformer(n, modulus=113)) for n in (212, 1024, 1025, 3830)] == [224, 1024, 1088, 3840]
+    mlp = RunConfig(problem=Problem(modulus=113), n_train=3830, seed=0)
+    assert rows_of(mlp) == padded_rows(3830) == 4096

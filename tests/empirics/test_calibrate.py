@@ -44,6 +44,13 @@ def test_cells_are_all_moduli_by_all_widths() -> None:
     assert [p.width for p in design.capacity_problems()] == list(CAPACITY_WIDTHS)
 
 
+def test_transformers_are_calibrated_at_widths_their_heads_divide() -> None:
+    family = Problem(model="transformer", activation="relu", learning_rate=3e-3)
+    design = CalibrationDesign(family=family, widths=(16, 24, 32, 64))
+    assert {p.model for p in (*design.problems(), *design.capacity_problems())} == {"transformer"}
+    assert len({p.width for p in design.capacity_problems()}) >= 3
+
+
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
@@ -118,8 +125,9 @@ def test_the_calibration_predicts_the_transition_it_never_saw(measured: tuple[Ca
 
 def test_capacity_and_optimizer_are_part_of_it(measured: tuple[Calibration, World, list[str]]) -> None:
     calibration, _, _ = measured
-    assert calibration.bits_per_parameter[0] == pytest.approx(BITS, rel=1e-9)
-    assert calibration.bits_per_parameter[1] == pytest.approx(0.0, abs=1e-9)
+    assert calibration.capacity.bits == pytest.approx(BITS, rel=1e-9)
+    assert calibration.capacity.slope == pytest.approx(1.0, abs=1e-9)
+    assert calibration.capacity.log_bits_error == pytest.approx(0.0, abs=1e-9)
     assert (calibration.model, calibration.activation) == ("mlp", "square")
     assert (calibration.weight_decay, calibration.learning_rate) == (1.0, 1e-2)
 

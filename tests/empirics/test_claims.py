@@ -29,6 +29,7 @@ from dcrit.empirics.critical_size import measure_critical_size
 from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.estimates import Interval, Prediction
+from dcrit.theory.laws import CapacityLaw
 from dcrit.theory.problem import Activation, Problem
 from dcrit.theory.regimes import DYNAMICS, Dynamics
 from tests.empirics.synthetic import outcome, outcomes_at, run_of
@@ -288,11 +289,10 @@ def line(slope: float, error: float, bits: float = 2.0) -> CapacityLine:
     return CapacityLine(
         bits=bits,
         bits_error=0.03,
-        slope=slope,
-        slope_error=error,
         n_sizes=5,
         n_runs=30,
         points=((100, 40.0, 38.0, 43.0),),
+        law=CapacityLaw(bits=bits, slope=slope, slope_error=error),
     )
 
 

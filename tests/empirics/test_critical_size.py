@@ -11,6 +11,7 @@ from dcrit.empirics.critical_size import (
     COARSE_FRACTIONS,
     CriticalSizeDesign,
     Psychometric,
+    accuracy_above_chance,
     bootstrap_midpoints,
     fit_psychometric,
     measure_critical_size,
@@ -181,13 +182,52 @@ def test_diverged_runs_are_counted_and_left_out() -> None:
 
 @pytest.mark.parametrize(("accuracy", "says"), [(0.03, "does not reach one half"), (0.97, "reaches one half")])
 def test_no_transition_is_an_outcome(accuracy: float, says: str) -> None:
-    design = CriticalSizeDesign(problem=PROBLEM)
-    outcomes = [outcome(config, test_accuracy=accuracy) for config in design.propose([])]
-    assert design.propose(outcomes) == []
+    outcomes = [outcome(config, test_accuracy=accuracy) for config in CriticalSizeDesign(problem=PROBLEM).propose([])]
     found = measure_critical_size(outcomes)
     assert (found.estimate, found.interval) == (None, None)
     assert found.n_runs == len(outcomes)
     assert f"{says} at every size from 115 to 865" in found.reason
+
+
+def test_sizes_end_where_none_is_enough() -> None:
+    design = CriticalSizeDesign(problem=PROBLEM)
+    assert design.propose([outcome(config, test_accuracy=0.03) for config in design.propose([])]) == []
+
+
+@pytest.mark.parametrize("midpoint", [60.0, 9.0])
+def test_sizes_go_down_while_all_are_enough(midpoint: float) -> None:
+    truth = Psychometric(midpoint=midpoint, width=0.12)
+    first, second, *_ = blocks = rounds(CriticalSizeDesign(problem=PROBLEM, tolerance=1e-6), truth)
+    assert min(one.config.n_train for one in first) == 115
+    assert sorted(one.config.n_train for one in second) == [29, 29, 58, 58]
+    found = measure_critical_size([one for block in blocks for one in block])
+    assert found.estimate == pytest.approx(midpoint, rel=0.1)
+
+
+def test_sizes_go_down_to_one_example_at_most() -> None:
+    design, outcomes = CriticalSizeDesign(problem=PROBLEM), list[Outcome]()
+    while proposals := design.propose(outcomes):
+        outcomes += [outcome(config, test_accuracy=0.97) for config in proposals]
+    assert min(one.config.n_train for one in outcomes) == 1
+    assert len(outcomes) < design.max_runs
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "n_classes", "counted"),
+    [(0.5, 2, 0.0), (0.75, 2, 0.5), (1.0, 2, 1.0), (0.3, 2, 0.0), (0.5, 3, 0.5), (0.04, 23, 0.04)],
+)
+def test_with_two_classes_a_guess_counts_nothing(accuracy: float, n_classes: int, counted: float) -> None:
+    assert accuracy_above_chance(accuracy, n_classes) == pytest.approx(counted)
+
+
+def test_the_critical_size_of_two_classes_is_midway_between_chance_and_certainty() -> None:
+    problem = Problem(task="sparse-parity", modulus=10)
+    sizes = [60, 80, 100, 125, 160, 200]
+    truth = Psychometric(midpoint=110, width=0.2)
+    outcomes = outcomes_at(problem, sizes, [0.5 + truth.accuracy(size) / 2 for size in sizes])
+    assert measure_critical_size(outcomes).estimate == pytest.approx(110, rel=1e-3)
+    guesses = outcomes_at(problem, sizes, [0.5, 0.51, 0.49, 0.52, 0.5, 0.51])
+    assert "does not reach one half" in measure_critical_size(guesses).reason
 
 
 def test_accuracy_that_falls_with_size_is_no_transition() -> None:

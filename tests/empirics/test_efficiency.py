@@ -113,6 +113,15 @@ def test_the_same_runs_give_the_same_fit() -> None:
     assert len(set(fitted(memorizing, generalizing).draws)) > 1
 
 
+def test_misfit_is_the_scatter_that_no_law_explains() -> None:
+    memorizing, generalizing = observed(noise=0.0)
+    assert fitted(memorizing, generalizing).misfit < 1e-4
+    shaken = [replace(o, efficiency=o.efficiency * (1.1 if k % 2 else 1 / 1.1)) for k, o in enumerate(generalizing)]
+    rms = fitted(memorizing, shaken).misfit
+    # Half the residuals are margins, which were left alone.
+    assert 0.3 * math.log(1.1) < rms < math.log(1.1)
+
+
 def spoilt(runs: Sequence[Outcome], count: int, **changed: object) -> list[Outcome]:
     """The first runs made useless, and so far off that a fit to them would show it."""
     return [replace(one, efficiency=9.0, **changed) for one in runs[:count]] + list(runs[count:])  # type: ignore[arg-type]

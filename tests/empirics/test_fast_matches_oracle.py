@@ -21,6 +21,7 @@ PROBLEMS = [
     (Problem(task="sum-squares", modulus=7, width=16, learning_rate=2e-2), (12, 18, 24, 30, 36, 42)),
     (Problem(task="sum-squares", modulus=7, width=16, activation="relu", learning_rate=2e-2), (12, 18, 24, 30, 36, 42)),
     (Problem(task="mul", modulus=11, width=16, learning_rate=2e-2), (50, 65, 80, 95)),
+    (Problem(task="sparse-parity", modulus=6, width=16, learning_rate=2e-2), (6, 10, 16, 24, 36)),
 ]
 
 

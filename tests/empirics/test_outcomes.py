@@ -61,7 +61,8 @@ def test_settled_values_are_medians_over_the_last_tenth(activation: Activation, 
         return math.log(6 / (math.exp(literal_median(run, "train_loss", start, stop)) - 1))
 
     def efficiency(start: float, stop: float) -> float:
-        return margin(start, stop) / literal_median(run, "squared_norm", start, stop) ** (homogeneity / 2)
+        squared, neuron = (literal_median(run, name, start, stop) for name in ("squared_norm", "neuron_norm"))
+        return margin(start, stop) / (squared**0.75 * neuron**1.5 if homogeneity == 3 else squared)
 
     assert found.config is run.config
     assert found.train_accuracy == literal_median(run, "train_accuracy", 0.9, 1)
@@ -88,6 +89,7 @@ def test_a_rare_collapse_in_the_last_tenth_changes_no_settled_value() -> None:
             test_accuracy=curve(0.97, 0.1),
             train_loss=curve(0.01, 4.0),
             squared_norm=curve(50.0, 80.0),
+            neuron_norm=curve(5.0, 8.0),
         )
     )
     assert (found.train_accuracy, found.test_accuracy, found.squared_norm) == (1.0, 0.97, 50.0)
@@ -97,11 +99,11 @@ def test_a_rare_collapse_in_the_last_tenth_changes_no_settled_value() -> None:
 
 
 def drifting(drift: float, ending: Ending = "horizon", *, elsewhere: float = 1.0) -> Run:
-    """A run whose ln e moves by ``drift`` after its seventh tenth: norms enter as Q^(-3/2)."""
+    """A run whose ln e moves by ``drift`` after its seventh tenth: norms enter to the power -3."""
     step = [float(at) for at in range(101)]
-    norm = [50.0 * elsewhere if at < 60 or 70 < at < 90 else 50.0 for at in range(101)]
-    norm[90:] = [50.0 * math.exp(-drift / 1.5)] * 11
-    return hand_made(step, ending, squared_norm=norm, train_loss=[0.01] * 101)
+    norm = np.array([7.0 * elsewhere if at < 60 or 70 < at < 90 else 7.0 for at in range(101)])
+    norm[90:] = 7.0 * math.exp(-drift / 3)
+    return hand_made(step, ending, squared_norm=list(norm**2), neuron_norm=list(norm / 2), train_loss=[0.01] * 101)
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
@@ -132,6 +134,7 @@ def test_a_diverged_run_has_no_values() -> None:
             train_accuracy=[0.3, 0.2, 0.0],
             test_accuracy=[0.1, 0.1, 0.0],
             squared_norm=[4.0, 1e20, math.inf],
+            neuron_norm=[2.0, 1e10, math.inf],
         )
     )
     numbers = [found.train_accuracy, found.test_accuracy, found.margin, found.squared_norm, found.efficiency]

@@ -3,7 +3,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from dcrit.empirics.pair_mlp import PairMLPs, TrainingStep
+from dcrit.empirics import pair_mlp as module
+from dcrit.empirics.pair_mlp import PairMLPs, TrainingStep, members_at_once
 from dcrit.theory.problem import HOMOGENEITY, Activation
 
 N_MEMBERS, N_SYMBOLS, WIDTH, N_ROWS = 3, 5, 7, 12
@@ -156,3 +157,27 @@ def test_neuron_norms_collect_all_weights_of_a_hidden_unit() -> None:
         for unit in range(WIDTH):
             literal = sum(weight**2 for weight in models.theta[member, :, unit].tolist())
             assert norms[member, unit].item() == pytest.approx(literal, rel=1e-12)
+
+
+@ACTIVATIONS
+@pytest.mark.parametrize("most", [1, 2])
+def test_members_taken_together_do_not_matter(
+    activation: Activation, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, data = random_models(activation), random_data(padding_seed=2)
+    whole = handwritten_gradient(models, data)
+    monkeypatch.setattr(module, "STEP_CACHE_BYTES", most * 8 * N_ROWS * (2 * WIDTH + N_SYMBOLS))
+    assert members_at_once(N_MEMBERS, N_ROWS, width=WIDTH, n_classes=N_SYMBOLS, dtype=torch.float64) == most
+    assert torch.equal(handwritten_gradient(models, data), whole)
+
+
+def test_members_are_taken_in_equal_pieces_that_fit_a_cache() -> None:
+    size = 4 * 192 * (2 * 64 + 23)
+    for n_members in (1, 2, 16, 17, 40):
+        at_once = members_at_once(n_members, 192, width=64, n_classes=23, dtype=torch.float32)
+        pieces = -(-n_members // at_once)
+        assert at_once * size <= module.STEP_CACHE_BYTES
+        assert pieces == 1 or n_members * size > module.STEP_CACHE_BYTES * (pieces - 1)
+        assert n_members > at_once * (pieces - 1)
+    assert members_at_once(3, 3072, width=512, n_classes=113, dtype=torch.float32) == 1
+    assert members_at_once(2000, 192, width=64, n_classes=23, dtype=torch.float32, device="cuda") == 2000

@@ -15,6 +15,7 @@ from dcrit.empirics.outcomes import outcome_of
 from dcrit.empirics.runs import Run, RunConfig
 from dcrit.empirics.suites import MOST_PAIRS, SUITES, Suite, gather, judge, measure_transitions, select
 from dcrit.theory.calibration import Calibration, Cell, calibration_for, constants_of, shipped_calibrations
+from dcrit.theory.laws import CapacityLaw
 from dcrit.theory.prediction import predict_critical_size
 from dcrit.theory.problem import Activation, Problem
 from dcrit.theory.regimes import DYNAMICS
@@ -59,7 +60,7 @@ def calibration_of(activation: Activation) -> Calibration:
         activation=activation,
         weight_decay=1.0,
         learning_rate=1e-2,
-        bits_per_parameter=(BITS, 0.02),
+        capacity=CapacityLaw(bits=BITS, log_bits_error=0.02 / BITS),
         cells=tuple(cells),
     )
 

@@ -14,7 +14,7 @@ from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import CURVE_NAMES, Curves, RunConfig
 from dcrit.empirics.suites import implied_critical_size
 from dcrit.theory.estimates import Interval, Measurement, Prediction
-from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw
+from dcrit.theory.laws import CapacityLaw, GeneralizingLaw, MemorizingLaw
 from dcrit.theory.mixture import Competition, DeficitLaw
 from dcrit.theory.problem import Activation, Problem
 from dcrit.theory.regimes import Dynamics
@@ -72,7 +72,9 @@ def fit_of(problem: Problem, n_draws: int = 25) -> CompetitionFit:
         )
 
     draws = tuple(near() for _ in range(n_draws))
-    return CompetitionFit(problem=problem, competition=laws, draws=draws, n_runs=33, n_unconverged=0, n_unfitted=0)
+    return CompetitionFit(
+        problem=problem, competition=laws, draws=draws, n_runs=33, n_unconverged=0, n_unfitted=0, misfit=0.0
+    )
 
 
 def problem_evidence(problem: Problem, *, a_priori: float = 1.04, seed: int = 0) -> ProblemEvidence:
@@ -137,10 +139,9 @@ def capacity_line(activation: Activation, modulus: int = 31) -> CapacityLine:
     return CapacityLine(
         bits=bits,
         bits_error=0.025,
-        slope=0.99,
-        slope_error=0.02,
         n_sizes=5,
         n_runs=20,
+        law=CapacityLaw(bits=bits, slope=0.99, slope_error=0.02),
         points=tuple((p.n_params, d, 0.95 * d, 1.06 * d) for p, d in zip(problems, sizes, strict=True)),
     )
 

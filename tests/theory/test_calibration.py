@@ -175,7 +175,7 @@ def test_draws_follow_their_generator_alone() -> None:
 def test_json_round_trip() -> None:
     read = Calibration.from_json(DOCUMENT)
     assert read.to_json() == DOCUMENT
-    for name in ("tasks", "model", "activation", "weight_decay", "learning_rate", "bits_per_parameter", "omitted"):
+    for name in ("tasks", "model", "activation", "weight_decay", "learning_rate", "capacity", "omitted"):
         assert getattr(read, name) == getattr(CALIBRATION, name)
     for cell, original in zip(read.cells, CALIBRATION.cells, strict=True):
         assert replace(cell, constants=original.constants) == original
@@ -190,16 +190,17 @@ def test_json_round_trip() -> None:
         ("[]", "list indices"),
         ("3", "not subscriptable"),
         ("{}", "'format'"),
-        (changed(format=2), "format must be 1"),
-        (changed(constants=["log_memorizing"]), "format must be 1 with constants"),
+        (changed(format=1), "format must be 2"),
+        (changed(constants=["log_memorizing"]), "format must be 2 with constants"),
         (changed(tasks="add"), "tasks must be a list, got 'add'"),
         (changed(tasks=["addd"]), "task must be one of .*'addd'"),
         (changed(model="cnn"), "model must be one of .*'cnn'"),
         (changed(activation="gelu"), "activation must be one of .*'gelu'"),
         (changed(weight_decay="much"), "'much'"),
         (changed(learning_rate=-1.0), "learning_rate must be a finite number above 0, got -1.0"),
-        (changed(bits_per_parameter=[2.0]), "IndexError"),
-        (changed(bits_per_parameter=[-2.0, 0.1]), "bits_per_parameter must be"),
+        (changed(capacity=[2.0]), "AttributeError"),
+        (changed(capacity={"bits": -2.0}), "bits must be a finite number above 0, got -2.0"),
+        (changed(capacity={"bits": 2.0, "slope_error": -1.0}), "slope_error must be at least 0 and finite"),
         (changed(cells=json.loads(DOCUMENT)["cells"][:12]), "cells must be at least 13, got 12"),
         (changed(cells=None), "NoneType"),
         (with_row([19, 32, 1, 0, 1.0, 2.0]), "constants must be 8 finite numbers"),

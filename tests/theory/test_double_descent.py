@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from dcrit.theory.calibration import competition_from
 from dcrit.theory.double_descent import accuracy_from, deepest, predict_double_descent
+from dcrit.theory.laws import CapacityLaw
 from dcrit.theory.phase_diagram import phase_diagram
 from dcrit.theory.problem import Problem
 from tests.theory.worlds import EXACT, NOISY
 
-CALIBRATION = replace(NOISY.calibrate(np.random.default_rng(0)), bits_per_parameter=(0.5, 0.02))
-KNOWN = replace(EXACT.calibrate(np.random.default_rng(0)), bits_per_parameter=(0.5, 0.0))
+CALIBRATION = replace(NOISY.calibrate(np.random.default_rng(0)), capacity=CapacityLaw(bits=0.5, log_bits_error=0.04))
+KNOWN = replace(EXACT.calibrate(np.random.default_rng(0)), capacity=CapacityLaw(bits=0.5))
 WIDTHS = np.arange(8, 129)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw, bits_per_parameter, capacity
+from dcrit.theory.laws import CapacityLaw, GeneralizingLaw, MemorizingLaw, bits_per_parameter, capacity
 from tests.theory.strategies import amplitudes, exponents, numbers_of_pairs
 
 sizes = st.floats(1.0, 1e4)
@@ -66,6 +66,38 @@ def test_bits_invert_capacity(bits: float, n_params: int, n_classes: int) -> Non
 @pytest.mark.parametrize(("n_classes", "expected"), [(2, 2000.0), (16, 500.0), (1024, 200.0)])
 def test_capacity_counts_bits_per_label(n_classes: int, expected: float) -> None:
     assert capacity(2.0, [1000, 3000], n_classes) == pytest.approx([expected, 3 * expected])
+
+
+@given(st.floats(0.5, 4.0), st.floats(0.7, 1.4), st.integers(10, 10**6), st.integers(2, 500))
+def test_a_capacity_law_is_a_power_through_its_anchor(bits: float, slope: float, n_params: int, classes: int) -> None:
+    law = CapacityLaw(bits=bits, slope=slope, n_params=1000.0)
+    expected = bits * 1000 / math.log2(classes) * (n_params / 1000) ** slope
+    assert law.capacity(n_params, classes) == pytest.approx(expected, rel=1e-9)
+    assert law.capacity(n_params, classes) == pytest.approx(
+        float(capacity(1.0, n_params, classes) * law.bits_at(n_params))
+    )
+    linear = CapacityLaw(bits=bits)
+    assert linear.capacity(n_params, classes) == pytest.approx(float(capacity(bits, n_params, classes)), rel=1e-9)
+
+
+def test_errors_of_a_capacity_law_grow_away_from_its_anchor() -> None:
+    law = CapacityLaw(bits=2.0, slope=1.2, n_params=500.0, log_bits_error=0.03, slope_error=0.04)
+    for n_params, error in ((500.0, 0.03), (500.0 * math.e, 0.05), (500.0 / math.e, 0.05)):
+        low, best, high = law.capacity(n_params, 29, deviation=[-1.0, 0.0, 1.0])
+        assert math.log(high / best) == pytest.approx(error)
+        assert math.log(low / best) == pytest.approx(-error)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[(name, bad) for name in ("bits", "slope", "n_params") for bad in (0.0, -1.0, math.nan, math.inf)],
+        *[(name, bad) for name in ("log_bits_error", "slope_error") for bad in (-0.1, math.nan, math.inf)],
+    ],
+)
+def test_bad_constants_of_capacity_are_refused_by_name(field: str, value: float) -> None:
+    with pytest.raises(ValueError, match=rf"^{field} must be "):
+        CapacityLaw(**{"bits": 2.0, field: value})
 
 
 @pytest.mark.parametrize(

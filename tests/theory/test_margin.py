@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcrit.theory.margin import cost, efficiency, loss_from_margin, margin_from_loss
+from dcrit.theory.margin import (
+    cost,
+    efficiency,
+    log_efficiency_per_squared_norm,
+    loss_from_margin,
+    margin_from_loss,
+)
 
 classes = st.integers(2, 500)
 positive = st.floats(1e-3, 1e3)
@@ -67,3 +73,17 @@ def test_shapes_follow_the_arguments() -> None:
     losses = np.full((2, 3), 0.5)
     assert margin_from_loss(losses, 5).shape == loss_from_margin(losses, 5).shape == (2, 3)
     assert efficiency(losses, 2.0, 3).shape == cost(losses, 2.0, 3).shape == (2, 3)
+
+
+@given(st.lists(positive, min_size=1, max_size=20), positive, st.sampled_from([2.0, 3.0]))
+def test_efficiency_per_squared_norm_is_exact_for_equal_units_and_a_bound_for_others(
+    units: list[float], margin: float, degree: float
+) -> None:
+    norms = np.array(units)
+    total = float(np.sum(norms**2))
+    log_e = np.log(efficiency(margin, math.sqrt(total) * np.sum(norms**degree) ** (1 / degree), degree))
+    found = float(log_efficiency_per_squared_norm(log_e, len(norms), degree))
+    literal = math.log(margin / total ** (degree / 2))
+    assert found <= literal + 1e-9
+    if degree == 2 or np.ptp(norms) == 0:
+        assert found == pytest.approx(literal, abs=1e-9)

@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dcrit.theory.laws import CapacityLaw
 from dcrit.theory.phase_diagram import default_widths, last_fall, phase_diagram
 from dcrit.theory.prediction import predict_critical_size
 from dcrit.theory.problem import Problem
 from dcrit.theory.regimes import DYNAMICS
 from tests.theory.worlds import EXACT, NOISY
 
-CALIBRATION = replace(NOISY.calibrate(np.random.default_rng(0)), bits_per_parameter=(0.5, 0.02))
-KNOWN = replace(EXACT.calibrate(np.random.default_rng(0)), bits_per_parameter=(0.5, 0.0))
+CALIBRATION = replace(NOISY.calibrate(np.random.default_rng(0)), capacity=CapacityLaw(bits=0.5, log_bits_error=0.04))
+KNOWN = replace(EXACT.calibrate(np.random.default_rng(0)), capacity=CapacityLaw(bits=0.5))
 PROBLEM = Problem()
 WIDTHS, SIZES = np.arange(8, 140, 3), np.linspace(5, 529, 60)
 DIAGRAM = phase_diagram(PROBLEM, CALIBRATION, widths=WIDTHS, n_trains=SIZES, n_draws=50)

@@ -78,8 +78,8 @@ def test_capacity_interval_is_that_of_its_bits() -> None:
     predicted = predict_critical_size(Problem(), CALIBRATION, n_draws=5).capacity
     per_bit = 3 * 23 * 64 / math.log2(23)
     assert predicted.value == pytest.approx(2.0 * per_bit)
-    assert interval_of(predicted).low == pytest.approx((2.0 - 1.6449 * 0.1) * per_bit, rel=1e-4)
-    assert interval_of(predicted).high == pytest.approx((2.0 + 1.6449 * 0.1) * per_bit, rel=1e-4)
+    assert interval_of(predicted).low == pytest.approx(2.0 * math.exp(-1.6449 * 0.05) * per_bit, rel=1e-4)
+    assert interval_of(predicted).high == pytest.approx(2.0 * math.exp(1.6449 * 0.05) * per_bit, rel=1e-4)
 
 
 @pytest.mark.parametrize("factor", [0.1, 10.0])

@@ -1,11 +1,12 @@
 import json
 from dataclasses import FrozenInstanceError, fields
+from itertools import permutations, product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcrit.theory.problem import N_HEADS, Problem
+from dcrit.theory.problem import HOMOGENEITY, N_HEADS, TRANSFORMER_HOMOGENEITY, Problem
 from dcrit.theory.tasks import TASKS
 
 PRIMES = [p for p in range(5, 120) if all(p % k for k in range(2, p))]
@@ -28,6 +29,9 @@ BAD_VALUES: dict[str, list[object]] = {
 def problems(draw: st.DrawFn) -> Problem:
     task = draw(st.sampled_from(sorted(TASKS)))
     moduli = st.sampled_from(PRIMES) if TASKS[task].nonzero else st.integers(3, 120)
+    allowed = TASKS[task].moduli
+    if allowed is not None:
+        moduli = st.sampled_from(allowed[0])
     rates = st.floats(1e-6, 1e3)
     transformer = draw(st.booleans())
     return Problem(
@@ -50,20 +54,28 @@ def test_round_trip_through_a_dict_and_json(problem: Problem) -> None:
 
 @given(problems())
 def test_sizes_count_what_they_name(problem: Problem) -> None:
-    symbols = list(range(1 if problem.task in ("mul", "div") else 0, problem.modulus))
-    assert problem.n_symbols == problem.n_classes == len(symbols)
+    match problem.task:
+        case "symmetric-group":
+            symbols: list[object] = list(permutations(range(problem.modulus)))
+        case "sparse-parity":
+            symbols = list(product("01", repeat=problem.modulus // 2))
+        case _:
+            symbols = list(range(1 if problem.task in ("mul", "div") else 0, problem.modulus))
+    binary = problem.task in ("sparse-parity", "random-binary")
+    assert problem.n_symbols == len(symbols)
+    assert problem.n_classes == (2 if binary else len(symbols))
     assert problem.n_pairs == sum(1 for _ in symbols for _ in symbols)
 
 
 @given(problems())
 def test_parameters_are_those_of_all_matrices(problem: Problem) -> None:
-    n_symbols, width = problem.n_symbols, problem.width
+    n_symbols, n_classes, width = problem.n_symbols, problem.n_classes, problem.width
     if problem.model == "mlp":
-        matrices = [(n_symbols, width), (n_symbols, width), (n_symbols, width)]
+        matrices = [(n_symbols, width), (n_symbols, width), (n_classes, width)]
     else:
         attention, feed_forward = 4 * [(width, width)], [(width, 4 * width), (4 * width, width)]
         tokens, positions = (n_symbols + 1, width), (3, width)
-        matrices = [tokens, positions, *problem.depth * (attention + feed_forward), (width, n_symbols)]
+        matrices = [tokens, positions, *problem.depth * (attention + feed_forward), (width, n_classes)]
     assert problem.n_params == sum(rows * columns for rows, columns in matrices)
 
 
@@ -77,14 +89,22 @@ def test_homogeneity(activation: str, degree: int) -> None:
     assert Problem.from_dict({"activation": activation}).homogeneity == degree
 
 
-@pytest.mark.parametrize(("task", "modulus", "n_symbols"), [("add", 23, 23), ("mul", 23, 22), ("random", 9, 9)])
-def test_random_labels_keep_model_and_optimizer(task: str, modulus: int, n_symbols: int) -> None:
+@pytest.mark.parametrize(
+    ("task", "modulus", "control", "n_symbols"),
+    [
+        ("add", 23, "random", 23),
+        ("mul", 23, "random", 22),
+        ("random", 9, "random", 9),
+        ("symmetric-group", 4, "random", 24),
+        ("sparse-parity", 8, "random-binary", 16),
+        ("random-binary", 16, "random-binary", 16),
+    ],
+)
+def test_random_labels_keep_model_and_optimizer(task: str, modulus: int, control: str, n_symbols: int) -> None:
     problem = Problem(task=task, modulus=modulus, activation="relu", width=5, weight_decay=0.5, learning_rate=0.1)
-    expected = Problem(
-        task="random", modulus=n_symbols, activation="relu", width=5, weight_decay=0.5, learning_rate=0.1
-    )
+    expected = Problem(task=control, modulus=n_symbols, activation="relu", width=5, weight_decay=0.5, learning_rate=0.1)
     assert problem.on_random_labels() == expected
-    assert expected.n_params == problem.n_params
+    assert (expected.n_params, expected.n_classes) == (problem.n_params, problem.n_classes)
 
 
 def test_every_field_has_bad_values() -> None:
@@ -104,9 +124,15 @@ def test_heads_divide_the_width_of_a_transformer() -> None:
         Problem(model="transformer", width=10)
 
 
-def test_a_transformer_has_no_exact_homogeneity() -> None:
-    with pytest.raises(ValueError, match=r"^model must be 'mlp' .*, got 'transformer'$"):
-        _ = Problem(model="transformer").homogeneity
+@pytest.mark.parametrize(("activation", "factors"), [("relu", 6), ("square", 10)])
+def test_a_transformer_is_steeper_than_the_pair_mlp_and_near_its_count_of_factors(
+    activation: str, factors: int
+) -> None:
+    """Unembedding, two feed-forward matrices, output, value and embedding: what attention adds is measured."""
+    problem = Problem.from_dict({"model": "transformer", "activation": activation})
+    assert problem.homogeneity == TRANSFORMER_HOMOGENEITY[problem.activation]
+    assert problem.homogeneity == pytest.approx(factors, rel=0.25)
+    assert problem.homogeneity > HOMOGENEITY[problem.activation]
 
 
 def test_a_composite_modulus_is_refused_only_where_it_breaks_the_task() -> None:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dcrit.theory.laws import CapacityLaw
 from dcrit.theory.problem import Problem
 from dcrit.theory.regime_prediction import REGIMES, FitRange, fit_range, predict_regime
 from dcrit.theory.regimes import DYNAMICS, dynamics_codes
@@ -36,7 +37,7 @@ def test_probabilities_sum_to_one(n_train: int, width: int) -> None:
 
 @pytest.mark.parametrize("n_train", [5, 100, 150, 200, 400, 529])
 def test_without_scatter_the_regime_is_that_of_the_best_sizes(n_train: int) -> None:
-    calibration = replace(EXACT.calibrate(np.random.default_rng(2)), bits_per_parameter=(0.5, 0.0))
+    calibration = replace(EXACT.calibrate(np.random.default_rng(2)), capacity=CapacityLaw(bits=0.5))
     found = predict_regime(Problem(), calibration, n_train=n_train, n_draws=20)
     sizes = found.sizes
     ends = [np.inf if size.value is None else size.value for size in (sizes.capacity, sizes.onset, sizes.completion)]

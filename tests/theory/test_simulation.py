@@ -133,8 +133,12 @@ def test_shared_circuits_come_to_rest_at_the_mixture(problem: Problem, n_train: 
     assert found.generalizing_margin[-1] / found.memorizing_margin[-1] == pytest.approx(odds, rel=1e-4)
     assert found.test_accuracy[-1] == pytest.approx(float(LAWS.test_accuracy(n_train)), abs=1e-4)
     gamma = found.generalizing_margin[-1] + found.memorizing_margin[-1]
+    # H equal units of norm r have ‖θ‖₂ = √H·r and ‖θ‖_{2,κ} = H^(1/κ)·r.
     efficiency = math.exp(float(LAWS.log_efficiency(math.log(n_train))))
-    assert found.squared_norm[-1] == pytest.approx((gamma / efficiency) ** (2 / problem.homogeneity), rel=1e-4)
+    both = problem.width ** (1 / 2 + 1 / problem.homogeneity)
+    squared_norm = problem.width * (gamma / efficiency) ** (2 / problem.homogeneity) / both
+    assert found.squared_norm[-1] == pytest.approx(squared_norm, rel=1e-4)
+    efficiency = gamma / squared_norm ** (problem.homogeneity / 2)
     alone = balance_margin(
         efficiency, homogeneity=problem.homogeneity, n_classes=23, weight_decay=1.0, n_params=problem.n_params
     )
@@ -250,5 +254,5 @@ def test_bad_arguments_are_refused() -> None:
         simulate(FLOW, steps=0)
     with pytest.raises(ValueError, match=r"^memorizing must be"):
         Start(memorizing=0.0)
-    with pytest.raises(ValueError, match=r"^model must be"):
-        circuits_at(Problem(model="transformer"), LAWS, 100)
+    with pytest.raises(ValueError, match=r"^n_train must be"):
+        circuits_at(Problem(), LAWS, 0)

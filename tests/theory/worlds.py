@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.theory.calibration import Calibration, Cell, competition_from
+from dcrit.theory.laws import CapacityLaw
 from dcrit.theory.mixture import Competition
 from dcrit.theory.problem import Problem
 
@@ -49,7 +50,7 @@ class World:
             activation="square",
             weight_decay=1.0,
             learning_rate=1e-2,
-            bits_per_parameter=(2.0, 0.1),
+            capacity=CapacityLaw(bits=2.0, log_bits_error=0.1 / 2.0),
             cells=tuple(
                 Cell(
                     n_symbols=places[k][0],

@@ -1,0 +1,1 @@
+"""What speed is claimed, measured: everything in ratios of one run, interleaved, minimum over repeats."""

@@ -1,0 +1,39 @@
+"""Times that are fair to compare: taken in turns, on one thread, by its own clock, and the shortest of several."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+
+
+def shortest_times(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Shortest time of every call over rounds in which each is made once [CPU s].
+
+    Processor time of this process: what other processes take meanwhile lengthens it little, where
+    it would double the time on the wall.
+
+    Args:
+        calls: What to time, by name.
+        repeats: Rounds.
+    """
+    best = dict.fromkeys(calls, float("inf"))
+    for _ in range(repeats):
+        for name, call in calls.items():
+            began = time.process_time()
+            call()
+            best[name] = min(best[name], time.process_time() - began)
+    return best
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread, as worker processes have it: then processor time is time at work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,110 @@
+"""Measure what facts to memorize do to the critical size, for ``docs/emergence.md``.
+
+``python docs/emergence_runs.py STORE`` trains what the folder STORE lacks, some twelve minutes on one idle core, and
+writes ``docs/results/emergence-series.json``; then ``python docs/emergence.py`` remakes the page. With names of series
+behind the folder it measures those alone and keeps the others as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dcrit.empirics.mixture_size import measure_mixture_critical_size, mixture_sizes_and_accuracies
+from dcrit.empirics.mixture_store import MixtureStore, MixtureTrainer
+from dcrit.empirics.mixtures import Blocks, Embedding, MixtureConfig, Operands, beside_facts
+from dcrit.theory.estimates import as_json
+from dcrit.theory.problem import Activation, Problem
+
+TARGET = Path(__file__).resolve().parent / "results" / "emergence-series.json"
+
+#: Runs behind one critical size, which end earlier where its interval is narrower than 5 %.
+MAX_RUNS = 28
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """Critical sizes beside several numbers of facts, all else equal.
+
+    Attributes:
+        name: Short name.
+        n_facts: D_r [examples].
+        activation: σ.
+        blocks: As of ``MixtureConfig``.
+        embedding: As of ``MixtureConfig``.
+        operands: As of ``beside_facts``.
+        pretraining: Steps on the task alone, before both [steps].
+    """
+
+    name: str
+    n_facts: tuple[int, ...]
+    activation: Activation = "square"
+    blocks: Blocks = "shared"
+    embedding: Embedding = "merged"
+    operands: Operands = "shared"
+    pretraining: int = 0
+
+    @property
+    def problem(self) -> Problem:
+        """The task: addition mod 19 at width 64."""
+        return Problem(task="add", modulus=19, activation=self.activation, width=64)
+
+    def mixture(self, n_facts: int) -> MixtureConfig:
+        """What is trained; seeds count up from 0 and the size is chosen round by round."""
+        return beside_facts(
+            self.problem,
+            n_train=1,
+            n_facts=n_facts,
+            blocks=self.blocks,
+            embedding=self.embedding,
+            operands=self.operands,
+            pretraining=self.pretraining,
+        )
+
+
+SERIES = (
+    Series(name="shared", n_facts=(0, 20, 40, 80, 160)),
+    Series(name="relu", n_facts=(0, 20, 40, 80), activation="relu"),
+    Series(name="pretrained", n_facts=(40, 80, 160), pretraining=4000),
+    Series(name="split", n_facts=(0, 80, 160), blocks="split"),
+    Series(name="own operands", n_facts=(40, 160), operands="own"),
+    Series(name="apart", n_facts=(0, 80), embedding="apart"),
+    Series(name="apart, split", n_facts=(0, 80), embedding="apart", blocks="split"),
+)
+
+
+def measured(series: Series, train: MixtureTrainer) -> dict[str, Any]:
+    """One series as JSON values: every critical size, with the sizes and accuracies behind it."""
+    points = []
+    for n_facts in series.n_facts:
+        size, runs = measure_mixture_critical_size(series.mixture(n_facts), train, max_runs=MAX_RUNS)
+        n_train, accuracy = mixture_sizes_and_accuracies(runs)
+        points.append(
+            {
+                "n_facts": n_facts,
+                **as_json(size),
+                "runs": [[int(n), round(float(a), 4)] for n, a in zip(n_train, accuracy, strict=True)],
+                "seconds": round(sum(run.seconds for run in runs), 1),
+            }
+        )
+        print(series.name, n_facts, size.estimate, size.interval, size.reason, points[-1]["seconds"], flush=True)
+    return {**asdict(series), "problem": series.problem.to_dict(), "points": points}
+
+
+def main() -> None:
+    """Measure, and write the document."""
+    folder, *names = sys.argv[1:]
+    known = {series.name: series for series in SERIES}
+    document = json.loads(TARGET.read_text(encoding="utf-8")) if TARGET.exists() else {}
+    train = MixtureTrainer(MixtureStore(Path(folder)))
+    for name in names or known:
+        document[name] = measured(known[name], train)
+        ordered = {key: document[key] for key in known if key in document}
+        TARGET.write_text(json.dumps(ordered, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

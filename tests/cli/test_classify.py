@@ -1,0 +1,121 @@
+"""``dcrit classify`` as a person and as a script meet it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner, Result
+
+from dcrit.cli.app import app
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(app, ["classify", *words], env={"COLUMNS": "500"})
+
+
+def document(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+
+
+@pytest.fixture
+def grokked(tmp_path: Path) -> Path:
+    step = np.arange(0, 1000, 10)
+    path = tmp_path / "curves.csv"
+    pl.DataFrame(
+        {
+            "Epoch": step,
+            "Train Acc": np.where(step < 50, 20.0, 100.0),
+            "val_acc": np.where(step < 500, 3.0, 97.0),
+            "weight_norm": np.where(step < 500, 10.0, 6.0),
+        }
+    ).write_csv(path)
+    return path
+
+
+def test_a_document_holds_verdict_reasons_events_and_thresholds(grokked: Path) -> None:
+    found = document(invoke(str(grokked), "--json"))
+    assert found["file"] == str(grokked)
+    (run,) = found["runs"]
+    assert {"run", "dynamics", "reasons", "events", "settled", "thresholds"} <= run.keys()
+    assert run["dynamics"] == "grokking"
+    assert (run["events"]["memorized_at"], run["events"]["generalized_at"], run["events"]["delayed"]) == (50, 500, True)
+    assert run["settled"]["test_accuracy"] == pytest.approx(0.97)
+    assert run["settled"]["norm_ratio"] == pytest.approx(0.36)
+    assert (run["thresholds"]["fitted"], run["thresholds"]["low"], run["thresholds"]["high"]) == (0.99, 0.1, 0.9)
+    assert found["columns"]["test_accuracy"] == "val_acc"
+
+
+def test_the_answer_for_people_says_the_same(grokked: Path) -> None:
+    result = invoke(str(grokked))
+    assert result.exit_code == 0
+    for words in (
+        "grokking, because test accuracy settles at 0.97, at or above 0.9",
+        "generalization is delayed: it takes 500 steps, 10 times the 50 to memorize, 2 or more",
+        "squared norm falls, to 0.36",
+        "Note: column 'val_acc' is validation, which counts as test.",
+        "Note: accuracies are taken as percent",
+        "Thresholds: fitted from train accuracy 0.99",
+    ):
+        assert words in result.stdout
+
+
+def test_classes_and_columns_may_be_given(grokked: Path) -> None:
+    run = document(invoke(str(grokked), "--n-classes", "2", "--json"))["runs"][0]
+    assert run["thresholds"]["high"] == pytest.approx(0.95)
+    swapped = document(invoke(str(grokked), "--test-accuracy", "Train Acc", "--json"))
+    assert swapped["runs"][0]["events"]["generalized_at"] == 50
+
+
+def test_many_runs_have_a_row_and_a_reason_each(tmp_path: Path) -> None:
+    step = np.arange(30)
+    frame = pl.concat(
+        [pl.DataFrame({"seed": [k] * 30, "step": step, "train_acc": 0.1 * k + 0 * step}) for k in range(6)]
+    )
+    path = tmp_path / "curves.parquet"
+    frame.write_parquet(path)
+    found = document(invoke(str(path), "--json"))
+    assert [run["run"] for run in found["runs"]] == [str(k) for k in range(6)]
+    assert {run["dynamics"] for run in found["runs"]} == {"cannot tell"}
+    assert invoke(str(path)).stdout.count("there is no test accuracy") >= 6
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["none.csv"], "file must be a file that can be read, got none.csv: No such file"),
+        (
+            ["curves.csv", "--step", "time"],
+            "--step must be a column of the file ('Epoch', 'Train Acc', 'val_acc', 'weight_norm'), got 'time'",
+        ),
+        (["curves.csv", "--run", "id"], "--run must be a column of the file"),
+        (["curves.csv", "--n-classes", "1"], "--n-classes must be an integer of at least 2, got 1"),
+        (["curves.csv", "--n-classes", "ten"], "must be an integer, got 'ten'"),
+        (["empty.csv"], "file must be a CSV or Parquet table, got empty.csv"),
+        (
+            ["other.csv"],
+            "--step must be a column of the file, got none: looked for step, iteration, epoch among 'a', 'b'",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence(words: list[str], says: str, grokked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(grokked.parent)
+    Path("empty.csv").touch()
+    Path("other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    result = invoke(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert says in " ".join(line.strip("│ ") for line in result.stderr.splitlines())
+
+
+def test_it_starts_without_torch_or_scipy(grokked: Path) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "dcrit", "classify", str(grokked), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines() if "|" in line}
+    assert json.loads(done.stdout)["runs"]
+    assert "polars" in loaded
+    assert loaded & {"torch", "matplotlib", "sympy", "scipy"} == set()

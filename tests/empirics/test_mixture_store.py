@@ -1,0 +1,137 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from dcrit.empirics import mixture_store as module
+from dcrit.empirics.batches import MEMBERS
+from dcrit.empirics.mixture_networks import mixture_key
+from dcrit.empirics.mixture_store import MixtureStore, MixtureTrainer, plan_mixtures
+from dcrit.empirics.mixtures import MIXTURE_CURVES, MixtureConfig, MixtureRun, Phase, beside_facts
+from dcrit.empirics.parquet_store import checksum, parquet
+from dcrit.empirics.runs import RunConfig
+from dcrit.empirics.store import Store
+from dcrit.theory.problem import Problem
+
+PROBLEM = Problem(modulus=5, width=4, learning_rate=0.5)
+
+
+def configs(count: int, *, n_facts: int = 6, first: int = 0) -> list[MixtureConfig]:
+    return [beside_facts(PROBLEM, n_train=15, n_facts=n_facts, seed=first + k) for k in range(count)]
+
+
+def assert_same(got: MixtureRun | None, expected: MixtureRun) -> None:
+    assert got is not None
+    assert (got.config, got.ending, got.seconds) == (expected.config, expected.ending, expected.seconds)
+    for name in MIXTURE_CURVES:
+        values = getattr(got.curves, name)
+        assert values.shape == getattr(expected.curves, name).shape
+        assert values.tobytes() == getattr(expected.curves, name).tobytes(), name
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> MixtureStore:
+    return MixtureStore(tmp_path / "mixtures")
+
+
+def test_runs_come_back_bit_by_bit(store: MixtureStore) -> None:
+    wanted = [*configs(3), *configs(2, n_facts=0)]
+    runs = MixtureTrainer(store)(wanted)
+    assert [run.config for run in runs] == wanted
+    again = MixtureStore(store.folder)
+    for run in runs:
+        assert_same(again.get(run.config), run)
+    assert sorted(run.config.address for run in again.runs()) == sorted(config.address for config in wanted)
+
+
+def test_what_is_stored_is_not_trained_again(store: MixtureStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    first = MixtureTrainer(store, report=lambda *done: told.append(done))(configs(3))
+    assert told == [(3, 3)]
+    trained: list[MixtureConfig] = []
+    train = module.train_mixtures
+    monkeypatch.setattr(module, "train_mixtures", lambda batch, **rest: trained.extend(batch) or train(batch, **rest))
+    runs = MixtureTrainer(MixtureStore(store.folder))([*configs(4), *configs(2)])
+    assert trained == configs(1, first=3)
+    for run, expected in zip([*runs[:3], *runs[4:]], [*first, *first[:2]], strict=True):
+        assert_same(run, expected)
+
+
+def test_a_finished_batch_outlives_the_failure_of_the_next(
+    store: MixtureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = module.train_mixtures
+    calls: list[int] = []
+
+    def fail_on_the_second(batch: list[MixtureConfig], **rest: str) -> list[MixtureRun]:
+        calls.append(len(batch))
+        if len(calls) == 2:
+            raise RuntimeError("power cut")
+        return train(batch, **rest)
+
+    monkeypatch.setattr(module, "train_mixtures", fail_on_the_second)
+    n_threads = torch.get_num_threads()
+    with pytest.raises(RuntimeError, match="power cut"):
+        MixtureTrainer(store)([*configs(2), *configs(2, n_facts=0)])
+    assert torch.get_num_threads() == n_threads
+    assert len(list(MixtureStore(store.folder).runs())) == 2
+
+
+def test_damaged_files_are_set_aside_and_their_runs_made_again(store: MixtureStore) -> None:
+    (run,) = MixtureTrainer(store)(configs(1))
+    (path,) = store.folder.glob("*.parquet")
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    again = MixtureStore(store.folder)
+    assert again.get(run.config) is None
+    (remade,) = MixtureTrainer(again)(configs(1))
+    assert_same(remade, replace(run, seconds=remade.seconds))
+    assert [damaged.name for damaged in (store.folder / "damaged").iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("test_loss", "test_loss is not one value an evaluation and task"), ("squared_norm", "squared")]
+)
+def test_curves_of_the_wrong_length_are_not_trusted(store: MixtureStore, name: str, says: str) -> None:
+    (run,) = MixtureTrainer(store)(configs(1))
+    (path,) = store.folder.glob("*.parquet")
+    frame = pl.read_parquet(path).with_columns(pl.col(name).list.slice(1))
+    path.unlink()
+    data = parquet(frame)
+    (store.folder / f"{'0' * 16}-{checksum(data)}.parquet").write_bytes(data)
+    again = MixtureStore(store.folder)
+    assert again.get(run.config) is None
+    assert [says in damage.reason for damage in again.damaged] == [True]
+
+
+def test_a_store_of_single_networks_is_none_of_mixtures(tmp_path: Path) -> None:
+    MixtureTrainer(MixtureStore(tmp_path))(configs(1))
+    singles = Store(tmp_path)
+    assert singles.get(RunConfig(problem=PROBLEM, n_train=15, seed=0)) is None
+    assert "of other names or types than a run's" in singles.inventory().damaged[0].reason
+
+
+def test_batches_hold_everything_once_and_alike() -> None:
+    wanted = [*configs(40), *configs(3, n_facts=0), *(c.with_n_train(24, seed=c.seed) for c in configs(5))]
+    batches = plan_mixtures(wanted)
+    assert sorted(c.address for batch in batches for c in batch) == sorted(c.address for c in wanted)
+    for batch in batches:
+        assert len({mixture_key(config) for config in batch}) == 1
+        assert len(batch) <= MEMBERS["cpu"]
+    assert {len(batch) for batch in batches} == {16, 8, 3, 5}
+
+
+def test_large_members_come_in_small_batches() -> None:
+    large = beside_facts(Problem(modulus=113, width=512), n_train=9000, n_facts=100)
+    assert [len(batch) for batch in plan_mixtures([large, replace(large, seed=1)])] == [1, 1]
+
+
+def test_schedules_are_kept_apart(store: MixtureStore) -> None:
+    (joint,) = configs(1)
+    later = replace(joint, phases=(Phase(tasks=(0,), steps=20), *joint.phases))
+    runs = MixtureTrainer(store)([joint, later])
+    assert [run.config for run in runs] == [joint, later]
+    assert [run.curves.step[-1] for run in runs] == [80, 100]
+    assert not np.array_equal(runs[0].curves.train_loss[:3], runs[1].curves.train_loss[:3])
