@@ -158,7 +158,7 @@ def test_efficiencies_are_stated_in_three_norms_and_capacity_in_bits() -> None:
     assert set(found["norms"]) == {"l2", "l2,kappa", "linf"}
     for row in found["norms"].values():
         assert row.keys() >= {"estimate", "interval", "level", "n_runs", "mixing", "implied_critical_size"}
-        assert row["estimate"] != found["estimate"]
+        assert (row["estimate"] is None) == bool(row["reason"])
     capacity = document(
         "measure", "capacity", "--modulus", "11", "--width", "2", "--learning-rate", "0.1", "--workers", "1"
     )
