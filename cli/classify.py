@@ -18,7 +18,7 @@ EXPLAINED = 5
 
 _PANEL = "Columns, where their names do not say"
 
-Column = Annotated[str | None, typer.Option(metavar="COLUMN", rich_help_panel=_PANEL)]
+Column = Annotated[str | None, typer.Option(metavar="COLUMN", rich_help_panel=_PANEL, help="Column that holds it.")]
 
 
 def classify(
@@ -43,7 +43,7 @@ def classify(
         typer.Option(
             parser=options.integer,
             metavar="INTEGER",
-            help="C, classes: levels then count from chance 1/C, and losses are taken as mean cross-entropies [nats].",
+            help="C, classes: levels then count from chance 1/C, and losses are taken as mean cross-entropies in nats.",
         ),
     ] = None,
     as_json: options.Json = False,

@@ -55,7 +55,12 @@ def decimal(text: str) -> float:
 Task = Annotated[str, typer.Option(help=f"What is learned: {', '.join(TASKS)}.", rich_help_panel="Problem")]
 Modulus = Annotated[
     int,
-    typer.Option(parser=integer, metavar="INTEGER", help="p, modulus of the arithmetic.", rich_help_panel="Problem"),
+    typer.Option(
+        parser=integer,
+        metavar="INTEGER",
+        help="p, modulus of the arithmetic; things that symmetric-group permutes, bits of sparse-parity.",
+        rich_help_panel="Problem",
+    ),
 ]
 Model = Annotated[ModelChoice, typer.Option(help="Model family.", rich_help_panel="Problem")]
 Activation = Annotated[ActivationChoice, typer.Option(help="σ of the hidden layer.", rich_help_panel="Problem")]

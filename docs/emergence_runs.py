@@ -98,10 +98,11 @@ def main() -> None:
     """Measure, and write the document."""
     folder, *names = sys.argv[1:]
     known = {series.name: series for series in SERIES}
-    document = json.loads(TARGET.read_text(encoding="utf-8")) if TARGET.exists() else {}
     train = MixtureTrainer(MixtureStore(Path(folder)))
     for name in names or known:
-        document[name] = measured(known[name], train)
+        found = measured(known[name], train)
+        document = json.loads(TARGET.read_text(encoding="utf-8")) if TARGET.exists() else {}
+        document[name] = found
         ordered = {key: document[key] for key in known if key in document}
         TARGET.write_text(json.dumps(ordered, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import RunConfig
@@ -59,8 +60,19 @@ def memorized_count(outcome: Outcome) -> float:
     Returns:
         M [examples].
     """
-    chance = 1.0 / outcome.config.problem.n_classes
-    return outcome.config.n_train * (outcome.train_accuracy - chance) / (1.0 - chance)
+    return beyond_chance(outcome.config.n_train, outcome.train_accuracy, 1.0 / outcome.config.problem.n_classes)
+
+
+def beyond_chance(n_train: int, train_accuracy: float, chance: float) -> float:
+    """Examples fitted beyond those that guessing gets right, M = D·(acc − chance)/(1 − chance) [examples]."""
+    return n_train * (train_accuracy - chance) / (1.0 - chance)
+
+
+def mean_count(counts: NDArray[np.float64], *, level: float = LEVEL) -> tuple[float, Interval]:
+    """Mean of two counts or more with Student's interval, both at least 0: where all is guessed, few may be lucky."""
+    mean = float(counts.mean())
+    half = half_width(float(counts.std(ddof=1)) / math.sqrt(counts.size), level=level, freedom=counts.size - 1)
+    return max(0.0, mean), Interval(low=max(0.0, mean - half), high=max(0.0, mean + half), level=level)
 
 
 def measure_capacity(outcomes: Sequence[Outcome], *, level: float = LEVEL) -> Measurement:
@@ -85,13 +97,11 @@ def measure_capacity(outcomes: Sequence[Outcome], *, level: float = LEVEL) -> Me
             n_unconverged=lost,
             reason=f"the model is not overloaded: it memorizes {most:.0f} random labels and no more exist",
         )
-    mean = float(counts.mean())
-    half = half_width(float(counts.std(ddof=1)) / math.sqrt(counts.size), level=level, freedom=counts.size - 1)
+    estimate, interval = mean_count(counts, level=level)
     return Measurement(
         quantity="capacity",
-        # Where all is guessed, fewer than expected may be lucky.
-        estimate=max(0.0, mean),
-        interval=Interval(low=max(0.0, mean - half), high=max(0.0, mean + half), level=level),
+        estimate=estimate,
+        interval=interval,
         unit="examples",
         n_runs=int(counts.size),
         n_unconverged=lost,

@@ -143,6 +143,16 @@ def slope_of_log_efficiency(outcomes: Sequence[Settled], *, seed: int = 0) -> tu
     return slope(outcomes), np.array([slope(_resample(outcomes, rng)) for _ in range(RESAMPLES)])
 
 
+def _hurdle(outcome: Settled) -> float:
+    """Deficit in units of γ that a generalizing margin beats on unseen pairs where accuracy is one half above chance.
+
+    The median. With two classes memorizing is wrong by nothing on average, and half of what chance leaves, an
+    accuracy of 3/4, takes the upper quartile: 0.6745/2.5631 of the way between the 10 % and 90 % quantiles.
+    """
+    low, median, high = outcome.deficits
+    return median + 0.6745 / 2.5631 * (high - low) if outcome.config.n_classes == 2 else median
+
+
 def _fit(
     memorizing: Sequence[Settled], generalizing: Sequence[Settled], n_pairs: int, *, unseen: bool = True
 ) -> tuple[Competition, float] | None:
@@ -152,7 +162,8 @@ def _fit(
 
         e^b = e_gen^b + e_mem^b,  m/γ = w·u − (1 − w)·ρ,
 
-    u being the part of the generalizing margin that reaches unseen pairs. Deficits are counted in units of it.
+    u being the part of the generalizing margin that reaches unseen pairs. Deficits are counted in units of it. With
+    two classes ρ is nothing in m, and what the margin has to beat is :func:`_hurdle`.
     """
     size = np.log([o.config.n_train for o in memorizing])
     intercept, slope = _line(size, np.log([o.efficiency for o in memorizing]))
@@ -162,7 +173,7 @@ def _fit(
     # At all pairs nothing is unseen: a run there has no deficits.
     partial = [o for o in memorizing if o.config.n_train < n_pairs]
     size_unseen = np.log([o.config.n_train for o in partial])
-    median = _line(size_unseen, np.log([o.deficits[1] for o in partial]))
+    median = _line(size_unseen, np.log([_hurdle(o) for o in partial]))
     # 10 % and 90 % quantiles of a normal distribution lie 2.5631 standard deviations apart.
     spread = _line(size_unseen, np.log([(o.deficits[2] - o.deficits[0]) / 2.5631 for o in partial]))
     full = np.log([o.config.n_train for o in generalizing])
@@ -173,7 +184,8 @@ def _fit(
     tested = [o for o in generalizing if o.config.n_train < n_pairs]
     size_tested = np.log([o.config.n_train for o in tested])
     margin = -np.array([o.deficits[1] for o in tested])
-    deficit = np.exp(median[0] + median[1] * size_tested)
+    binary = memorizing[0].config.n_classes == 2
+    deficit = np.zeros_like(size_tested) if binary else np.exp(median[0] + median[1] * size_tested)
     weight = UNSEEN_WEIGHT if unseen else 0.0
 
     def residual(theta: FloatArray) -> FloatArray:
@@ -273,7 +285,7 @@ def fit_laws(
             return (
                 f"only {len(runs)} runs on {name} converged and fit their training set, {FEWEST} over two sizes needed"
             )
-    if any(o.deficits[1] <= 0 or o.deficits[2] <= o.deficits[0] for o in mem if o.config.n_train < n_pairs):
+    if any(_hurdle(o) <= 0 or o.deficits[2] <= o.deficits[0] for o in mem if o.config.n_train < n_pairs):
         return "runs on random labels leave too few unseen pairs to tell how wrong a memorizing network is on them"
     found = _fit(mem, gen, n_pairs, unseen=unseen)
     if found is None:

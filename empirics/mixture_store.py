@@ -75,6 +75,32 @@ def plan_mixtures(configs: Sequence[MixtureConfig], device: str = "cpu") -> list
 class MixtureTrainer:
     """Runs of mixtures, trained by the calling process where a store lacks them, each batch kept when finished.
 
+    Two tasks with a block and a head each, first one and then both, beside facts to memorize:
+
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from dcrit.empirics.mixture_store import MixtureStore, MixtureTrainer
+        >>> from dcrit.empirics.mixtures import Component, MixtureConfig, Phase
+        >>> mixture = MixtureConfig(
+        ...     components=(
+        ...         Component(task="add", modulus=7, n_train=40),
+        ...         Component(task="sub", modulus=7, n_train=40),
+        ...         Component(task="random", modulus=7, n_train=10),
+        ...     ),
+        ...     blocks="split",
+        ...     heads="own",
+        ...     phases=(Phase(tasks=(0,), steps=200), Phase(tasks=(0, 1, 2), steps=400)),
+        ...     width=16,
+        ...     learning_rate=0.1,
+        ...     seed=0,
+        ... )
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (run,) = MixtureTrainer(MixtureStore(Path(folder)))([mixture])
+        >>> [run.settled("train_accuracy", task=k) for k in range(3)]
+        [1.0, 1.0, 1.0]
+        >>> run.curves.step[-1].item(), run.ending
+        (600.0, 'horizon')
+
     Args:
         store: Where runs are found and kept.
         device: Where to train.

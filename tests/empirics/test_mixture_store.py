@@ -1,5 +1,7 @@
+import doctest
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -66,7 +68,7 @@ def test_a_finished_batch_outlives_the_failure_of_the_next(
     train = module.train_mixtures
     calls: list[int] = []
 
-    def fail_on_the_second(batch: list[MixtureConfig], **rest: str) -> list[MixtureRun]:
+    def fail_on_the_second(batch: list[MixtureConfig], **rest: Any) -> list[MixtureRun]:
         calls.append(len(batch))
         if len(calls) == 2:
             raise RuntimeError("power cut")
@@ -135,3 +137,9 @@ def test_schedules_are_kept_apart(store: MixtureStore) -> None:
     assert [run.config for run in runs] == [joint, later]
     assert [run.curves.step[-1] for run in runs] == [80, 100]
     assert not np.array_equal(runs[0].curves.train_loss[:3], runs[1].curves.train_loss[:3])
+
+
+def test_the_example_holds() -> None:
+    attempted = doctest.testmod(module)
+    assert attempted.attempted > 6
+    assert attempted.failed == 0
