@@ -110,7 +110,7 @@ def circuits(
     # The last tenth stands still: one row says it.
     start = design.configs()[0].horizon * (1 - SETTLED_FRACTION)
     shown = [row for row in rows if row["step"] < start] + rows[-1:]
-    what = f"{task} mod {modulus}, {activation.value} pair-MLP, width {width}, {n_train} examples"
+    what = f"{task} mod {modulus}, {activation.value} {model.value}, width {width}, {n_train} examples"
     for title, columns in (("losses and margins in nats", BEHAVIOUR), ("weights", WEIGHTS)):
         table(
             f"{what}: {title}, means of {measured.n_runs} runs",
@@ -232,7 +232,7 @@ def effective_dimension(
         )
         return
     table(
-        f"{task} mod {modulus}, {activation.value} pair-MLP, width {width}, {n_train} examples: {matrix.value}, "
+        f"{task} mod {modulus}, {activation.value} {model.value}, width {width}, {n_train} examples: {matrix.value}, "
         f"{used}, α = {design.penalty:.3g}",
         ["quantity", "estimate", "90% interval", "of", "stochastic error", "runs", "not converged", "note"],
         [

@@ -214,7 +214,7 @@ def efficiency(
         fit_competition,
         measure_generalizing_efficiency,
     )
-    from dcrit.empirics.norms import NORMS, outcome_in_norm
+    from dcrit.empirics.norms import outcome_in_norm, recorded_norms
     from dcrit.empirics.outcomes import outcome_of
     from dcrit.empirics.suites import implied_critical_size
     from dcrit.theory.estimates import as_json as estimate_json
@@ -231,7 +231,7 @@ def efficiency(
     implied = implied_critical_size(fit)
     law = None if isinstance(fit, str) else fit.competition
     norms = {}
-    for norm in NORMS:
+    for norm in recorded_norms(problem):
         same = [outcome_in_norm(one, norm) for one in runs]
         found = fit_competition(problem, same[: len(memory)], same[len(memory) :])
         norms[norm] = {
@@ -256,7 +256,7 @@ def efficiency(
         return
     _show(problem, measurement, as_document=False)
     table(
-        "the same runs in three norms",
+        "the same runs in other norms",
         ["norm", "e_gen", "90% interval", "β of e_mem", "mixing b", "implied D_crit", "90% interval", "note"],
         [
             (

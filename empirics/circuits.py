@@ -336,19 +336,21 @@ def participation(spectrum: FloatArray) -> float:
 
 
 def _norms(snapshot: Snapshot, group: CyclicGroup, keys: IntArray) -> dict[str, float]:
-    """Squared norm by circuit, and how concentrated the embeddings' spectra are, of a pair-MLP."""
-    names = ("generalizing_norm", "memorizing_norm", "constant_norm", "gini", "participation")
-    if snapshot.config.problem.model != "mlp":
-        # Its weights have no symbol axis but in the embeddings.
-        return dict.fromkeys(names, math.nan)
-    first, second, unembed = snapshot.theta.double().numpy().reshape(3, group.order, -1)  # (n, H) each
-    embedding = np.hstack([symbol_spectrum(first[group.first]), symbol_spectrum(second[group.second])])
-    whole = np.hstack([embedding, symbol_spectrum(unembed[group.result])]).sum(axis=1)  # (n//2 + 1,)
-    values = (
-        whole[keys].sum(),
-        np.delete(whole, [0, *keys]).sum(),
-        whole[0],
-        gini(np.sqrt(embedding[1:].sum(axis=1))),
-        participation(embedding[1:]),
-    )
-    return dict(zip(names, map(float, values), strict=True))
+    """Squared norm by circuit, and how concentrated the embeddings' spectra are."""
+    theta, n = snapshot.theta.double().numpy(), group.order  # (rows, columns)
+    if snapshot.config.problem.model == "mlp":
+        first, second, unembed = theta.reshape(3, n, -1)  # (n, H) each
+        embedding = np.hstack([symbol_spectrum(first[group.first]), symbol_spectrum(second[group.second])])
+        whole = np.hstack([embedding, symbol_spectrum(unembed[group.result])]).sum(axis=1)  # (n//2 + 1,)
+    else:
+        # One table of tokens serves both operands, whose names differ by a sign at most, which no power sees;
+        # attention and feed-forward blocks have no symbol axis.
+        embedding = symbol_spectrum(theta[:n][group.first])
+        whole = None
+    return {
+        "generalizing_norm": math.nan if whole is None else float(whole[keys].sum()),
+        "memorizing_norm": math.nan if whole is None else float(np.delete(whole, [0, *keys]).sum()),
+        "constant_norm": math.nan if whole is None else float(whole[0]),
+        "gini": gini(np.sqrt(embedding[1:].sum(axis=1))),
+        "participation": participation(embedding[1:]),
+    }

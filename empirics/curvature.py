@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.func import grad, vjp, vmap
 from torch.nn.functional import cross_entropy
 
+from dcrit.empirics.deep_transformer import DeepTransformers
 from dcrit.empirics.snapshots import Snapshot
-from dcrit.theory.problem import Activation
+from dcrit.theory.problem import Problem
 
 Matrix = Literal["gauss-newton", "hessian"]
 
@@ -22,20 +23,23 @@ Product = Callable[[Tensor], Tensor]
 BLOCK = 64
 
 
-def pair_logits(theta: Tensor, symbols: Tensor, activation: Activation) -> Tensor:
-    """Logits W·σ(U[a] + V[b]) of one pair-MLP on some pairs.
+def pair_logits(theta: Tensor, symbols: Tensor, problem: Problem) -> Tensor:
+    """Logits of one network on some pairs, in operations that can be differentiated twice.
 
     Args:
-        theta: U over V over W, (3S, H).
+        theta: Parameters as the model keeps them, (rows, columns).
         symbols: (D, 2) first and second operands.
-        activation: σ.
+        problem: Model, activation and sizes.
 
     Returns:
         (D, C).
     """
-    first, second, unembed = theta.chunk(3)  # (S, H) each
+    if problem.model == "transformer":
+        networks = DeepTransformers(theta=theta[None], activation=problem.activation, n_layers=problem.depth)
+        return networks.logits(symbols[None])[0].T
+    first, second, unembed = theta.split([problem.n_symbols, problem.n_symbols, problem.n_classes])  # (S or C, H) each
     hidden = first[symbols[:, 0]] + second[symbols[:, 1]]  # (D, H)
-    return (hidden.square() if activation == "square" else hidden.relu()) @ unembed.T
+    return (hidden.square() if problem.activation == "square" else hidden.relu()) @ unembed.T
 
 
 def curvature_product(snapshot: Snapshot, matrix: Matrix) -> Product:
@@ -45,22 +49,17 @@ def curvature_product(snapshot: Snapshot, matrix: Matrix) -> Product:
     Hessian: ∂²L/∂θ², which is G plus 1/D Σ_i Σ_c (q_ic − y_ic)·∂²logit_ic/∂θ².
 
     Args:
-        snapshot: A pair-MLP.
+        snapshot: The network.
         matrix: Which of the two.
-
-    Raises:
-        ValueError: The model is no pair-MLP.
     """
     problem = snapshot.config.problem
-    if problem.model != "mlp":
-        raise ValueError(f"model must be 'mlp' for products with its curvature, got '{problem.model}'")
-    theta = snapshot.theta.double()  # (3S, H)
+    theta = snapshot.theta.double()  # (rows, columns)
     pairs = torch.from_numpy(snapshot.is_train.nonzero()[0])  # (D,)
     symbols = torch.stack([pairs // problem.n_symbols, pairs % problem.n_symbols], 1)  # (D, 2)
     labels = torch.from_numpy(snapshot.labels)[pairs]  # (D,)
 
     def logits(flat: Tensor) -> Tensor:
-        return pair_logits(flat.view_as(theta), symbols, problem.activation)  # (D, C)
+        return pair_logits(flat.view_as(theta), symbols, problem)  # (D, C)
 
     flat = theta.flatten()  # (N,)
     if matrix == "hessian":

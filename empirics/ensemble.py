@@ -271,6 +271,7 @@ def _generalized_theta(configs: Sequence[RunConfig], device: str, progress: Prog
     ensemble, done = Ensemble([config.before for config in configs], device), 0
     for target in ensemble.configs[0].evaluation_steps():
         ensemble.advance(target - done)
+        ensemble.evaluate()  # as in any run: steps are mended by what it finds
         progress((target - done) * len(configs))
         done = target
     return ensemble.models.theta

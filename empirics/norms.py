@@ -20,14 +20,19 @@ Norm = Literal["l2", "l2,kappa", "linf"]
 NORMS: tuple[Norm, ...] = ("l2", "l2,kappa", "linf")
 
 
+def recorded_norms(problem: Problem) -> tuple[Norm, ...]:
+    """The norms that curves hold of a problem's runs: ℓ2,κ is ℓ2 at κ = 2, recorded at κ = 3 and else not known."""
+    return NORMS if problem.homogeneity in (2, 3) else ("l2", "linf")
+
+
 def settled_norm(run: Run, norm: Norm) -> float:
     """A norm of the parameters, median over the last tenth of the run; NaN for a diverged run.
 
     ‖θ‖_2 = √Q,  ‖θ‖_{2,κ} = (Σ_i ‖θ_i‖^κ)^(1/κ) over hidden units i,  ‖θ‖_∞ = max |θ_ij|
 
     Args:
-        run: A finished run of a homogeneous model; at κ = 2 the first two are one.
-        norm: Which.
+        run: A finished run.
+        norm: One of :func:`recorded_norms`.
 
     Source: morwani2023 (ℓ2,κ).
     """
@@ -45,11 +50,11 @@ def settled_norm(run: Run, norm: Norm) -> float:
 def outcome_in_norm(run: Run, norm: Norm) -> Outcome:
     """Settled values of a run, its efficiency stated in a norm: e = γ/‖θ‖^κ.
 
-    Whether it converged is told in ℓ2 for every norm, so that all are fitted to the same runs.
+    Whether it converged is told as :func:`outcome_of` tells it, so that laws in all norms rest on the same runs.
 
     Args:
-        run: A finished run of a homogeneous model.
-        norm: Which.
+        run: A finished run.
+        norm: One of :func:`recorded_norms`.
     """
     outcome = outcome_of(run)
     return replace(outcome, efficiency=outcome.margin / settled_norm(run, norm) ** run.config.problem.homogeneity)

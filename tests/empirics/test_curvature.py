@@ -1,16 +1,13 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from dcrit.empirics.curvature import Matrix, curvature_product, dense, pair_logits
-from dcrit.empirics.ensemble import draw
-from dcrit.empirics.pair_mlp import PairMLPs
+from dcrit.empirics.ensemble import Ensemble, draw
 from dcrit.empirics.runs import RunConfig
 from dcrit.empirics.snapshots import Snapshot, snapshots
-from dcrit.theory.problem import Activation, Problem
+from dcrit.theory.problem import Activation, Model, Problem
 from tests.empirics.oracle import OneHotPairMLP, one_hot_pairs
 
 ACTIVATIONS = pytest.mark.parametrize("activation", ["relu", "square"])
@@ -50,11 +47,45 @@ def literal(snapshot: Snapshot, matrix: Matrix) -> Tensor:
 
 
 @ACTIVATIONS
-def test_logits_are_those_of_the_ensemble(activation: Activation) -> None:
-    theta = torch.randn(1, 15, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+@pytest.mark.parametrize(("model", "depth"), [("mlp", 1), ("transformer", 1), ("transformer", 2)])
+def test_logits_are_those_of_the_ensemble(activation: Activation, model: Model, depth: int) -> None:
+    problem = Problem(modulus=5, width=4, model=model, depth=depth, activation=activation)
+    ensemble = Ensemble([RunConfig(problem=problem, n_train=9, seed=0, precision="float64")])
     symbols = torch.cartesian_prod(torch.arange(5), torch.arange(5))
-    expected = PairMLPs(theta=theta, activation=activation).logits_of_all_pairs()[0].T
-    torch.testing.assert_close(pair_logits(theta[0], symbols, activation), expected, rtol=1e-13, atol=1e-13)
+    expected = ensemble.models.logits_of_all_pairs()[0].T
+    found = pair_logits(ensemble.models.theta[0], symbols, problem)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@MATRICES
+@pytest.mark.parametrize("depth", [1, 2])
+def test_products_of_transformers_are_differences_of_gradients(matrix: Matrix, depth: int) -> None:
+    problem = Problem(modulus=4, width=4, model="transformer", depth=depth, learning_rate=0.01)
+    config = RunConfig(problem=problem, n_train=9, seed=1, steps=20, precision="float64")
+    ((snapshot,),) = snapshots([config], [20])
+    symbols = torch.cartesian_prod(torch.arange(4), torch.arange(4))[torch.from_numpy(snapshot.is_train)]
+    labels = torch.from_numpy(snapshot.labels[snapshot.is_train])
+    generator = torch.Generator().manual_seed(3)
+    vector = torch.randn(snapshot.theta.shape, generator=generator, dtype=torch.float64)
+    fixed = pair_logits(snapshot.theta, symbols, problem)
+    q = fixed.softmax(1)
+
+    def slope(step: float) -> Tensor:
+        theta = (snapshot.theta + step * vector).requires_grad_()
+        logits = pair_logits(theta, symbols, problem)
+        if matrix == "hessian":
+            torch.nn.functional.cross_entropy(logits, labels).backward()
+        else:
+            # The gradient of the loss of linearized logits, pulled back by the fixed Jacobian.
+            theta = snapshot.theta.clone().requires_grad_()
+            moved = (logits.softmax(1) - q).detach() / len(labels)
+            (pair_logits(theta, symbols, problem) * moved).sum().backward()
+        assert theta.grad is not None
+        return theta.grad.flatten()
+
+    expected = (slope(1e-6) - slope(-1e-6)) / 2e-6
+    found = curvature_product(snapshot, matrix)(vector.flatten()[None])[0]
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
 
 
 @MATRICES
@@ -84,11 +115,3 @@ def test_columns_are_counted() -> None:
     dense(lambda vectors: vectors, 150, counted.append)
     assert sum(counted) == 150
     assert len(counted) > 1
-
-
-def test_other_models_are_refused() -> None:
-    snapshot = trained("relu")
-    config = RunConfig(problem=Problem(modulus=4, width=4, model="transformer"), n_train=9, seed=1)
-    foreign = replace(snapshot, config=config)
-    with pytest.raises(ValueError, match=r"^model must be 'mlp' for products with its curvature, got 'transformer'"):
-        curvature_product(foreign, "hessian")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dcrit.empirics.ensemble import Ensemble, train
-from dcrit.empirics.norms import NORMS, in_bits, outcome_in_norm, settled_norm
+from dcrit.empirics.norms import NORMS, in_bits, outcome_in_norm, recorded_norms, settled_norm
 from dcrit.empirics.outcomes import outcome_of
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.estimates import Interval, Measurement
@@ -24,10 +24,16 @@ def standing(activation: Activation) -> RunConfig:
 def test_efficiency_is_margin_per_norm_to_the_homogeneity(activation: Activation, kappa: int) -> None:
     run = run_of(standing(activation), train_loss=0.01, squared_norm=36.0, neuron_norm=4.0, max_norm=2.0)
     plain = outcome_of(run)
-    assert outcome_in_norm(run, "l2") == replace(plain, efficiency=pytest.approx(plain.efficiency, rel=1e-12))
+    assert replace(outcome_in_norm(run, "l2"), efficiency=plain.efficiency) == plain
+    assert outcome_in_norm(run, "l2").efficiency == pytest.approx(plain.margin / 6**kappa)
     assert outcome_in_norm(run, "linf").efficiency == pytest.approx(plain.margin / 2**kappa)
     natural = 4.0 if activation == "square" else 6.0
     assert outcome_in_norm(run, "l2,kappa").efficiency == pytest.approx(plain.margin / natural**kappa)
+
+
+def test_where_the_homogeneity_is_measured_its_norm_is_not_recorded() -> None:
+    assert recorded_norms(PROBLEM) == NORMS
+    assert recorded_norms(Problem(modulus=5, width=4, model="transformer", activation="relu")) == ("l2", "linf")
 
 
 def test_norms_are_medians_over_the_last_tenth() -> None:
