@@ -35,7 +35,9 @@ def pair_logits(theta: Tensor, symbols: Tensor, problem: Problem) -> Tensor:
         (D, C).
     """
     if problem.model == "transformer":
-        networks = DeepTransformers(theta=theta[None], activation=problem.activation, n_layers=problem.depth)
+        networks = DeepTransformers(
+            theta=theta[None], activation=problem.activation, n_classes=problem.n_classes, n_layers=problem.depth
+        )
         return networks.logits(symbols[None])[0].T
     first, second, unembed = theta.split([problem.n_symbols, problem.n_symbols, problem.n_classes])  # (S or C, H) each
     hidden = first[symbols[:, 0]] + second[symbols[:, 1]]  # (D, H)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -52,7 +52,7 @@ class DeepTransformers(Transformers):
 
     def logits_of_all_pairs(self) -> Tensor:
         """Logits of all ordered pairs, row-major in (a, b): (M, C, S²)."""
-        n_symbols = self.weights.unembed.shape[1]
+        n_symbols = self.weights.tokens.shape[1] - 1
         symbols = torch.arange(n_symbols, device=self.theta.device)
         pairs = torch.cartesian_prod(symbols, symbols)  # (S², 2)
         return self.logits(pairs.expand(self.theta.shape[0], -1, -1))
@@ -110,7 +110,7 @@ class DeepTrainingStep:
         """Overwrite ``grad`` (M, N/d, d) with the gradient in all parameters."""
         with torch.enable_grad():
             theta = models.theta.detach().requires_grad_()
-            twins = DeepTransformers(theta=theta, activation=models.activation, n_layers=models.n_layers)
+            twins = replace(models, theta=theta)
             losses = torch.nn.functional.cross_entropy(twins.logits(self.symbols), self.labels, reduction="none")
             (found,) = torch.autograd.grad((losses * self.weights).sum(), theta)
         grad.copy_(found)

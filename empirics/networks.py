@@ -108,13 +108,16 @@ PAIR_MLP = Family[PairMLPs](
 
 TRANSFORMER = Family[Transformers](
     initial=initial_parameters,
-    networks=lambda problem, theta: Transformers(theta=theta, activation=problem.activation),
+    networks=lambda problem, theta: Transformers(
+        theta=theta, activation=problem.activation, n_classes=problem.n_classes
+    ),
     step=lambda problem, examples, dtype: transformer.TrainingStep(
         symbols=examples.symbols,
         labels=examples.labels,
         weights=examples.weights,
         width=problem.width,
         n_symbols=problem.n_symbols,
+        n_classes=problem.n_classes,
         dtype=dtype,
     ),
 )
@@ -122,7 +125,7 @@ TRANSFORMER = Family[Transformers](
 DEEP_TRANSFORMER = Family[DeepTransformers](
     initial=initial_parameters,
     networks=lambda problem, theta: DeepTransformers(
-        theta=theta, activation=problem.activation, n_layers=problem.depth
+        theta=theta, activation=problem.activation, n_classes=problem.n_classes, n_layers=problem.depth
     ),
     step=lambda _, examples, dtype: DeepTrainingStep(
         symbols=examples.symbols, labels=examples.labels, weights=examples.weights, dtype=dtype

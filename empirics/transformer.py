@@ -47,12 +47,14 @@ class Transformers:
     Attributes:
         theta: Token embeddings over positions over each layer's matrices over the unembedding, (M, N/d, d).
         activation: σ of the feed-forward block.
+        n_classes: C.
 
     Source: nanda2023.
     """
 
     theta: Tensor
     activation: Activation
+    n_classes: int
 
     @property
     def depth(self) -> int:
@@ -62,14 +64,14 @@ class Transformers:
     @property
     def weights(self) -> Weights:
         """Views of ``theta``."""
-        return split(self.theta, self.depth)
+        return split(self.theta, self.depth, self.n_classes)
 
     def logits_of_all_pairs(self) -> Tensor:
         """Logits of all ordered pairs, row-major in (a, b): (M, C, S²)."""
         n_members, _, width = self.theta.shape
         weights = self.weights
         (layer,) = weights.layers
-        n_symbols = weights.unembed.shape[1]
+        n_symbols = weights.tokens.shape[1] - 1
         pairs = torch.arange(n_symbols**2, device=self.theta.device)  # (S²,)
         symbols = torch.stack([pairs // n_symbols, pairs % n_symbols], 1).expand(n_members, -1, -1)  # (M, S², 2)
         rows = table_rows(symbols, n_symbols)  # (2, M·S², 4)
@@ -94,7 +96,7 @@ class Transformers:
         layer heads (4; their query, key, value and output) and hidden units (4d; their incoming and
         outgoing weights), and unembeddings of classes (C).
         """
-        weights = split(self.theta.double().square(), self.depth)
+        weights = split(self.theta.double().square(), self.depth, self.n_classes)
         norms = [weights.tokens.sum(2), weights.positions.sum(2)]
         for layer in weights.layers:
             attention = layer.query + layer.key + layer.value + layer.output  # (M, d, d)
@@ -220,11 +222,20 @@ class TrainingStep:
         weights: (M, R) 1/D for training examples, 0 for padding.
         width: d.
         n_symbols: S.
+        n_classes: C.
         dtype: Of parameters and gradients.
     """
 
     def __init__(
-        self, *, symbols: Tensor, labels: Tensor, weights: Tensor, width: int, n_symbols: int, dtype: torch.dtype
+        self,
+        *,
+        symbols: Tensor,
+        labels: Tensor,
+        weights: Tensor,
+        width: int,
+        n_symbols: int,
+        n_classes: int,
+        dtype: torch.dtype,
     ) -> None:
         n_members, n_rows, _ = symbols.shape
         device, n_table = symbols.device, n_members * N_HEADS * (2 * n_symbols + 1)
@@ -244,19 +255,19 @@ class TrainingStep:
         self.scores = torch.zeros(3, n_members * n_rows, N_HEADS, dtype=dtype, device=device)  # (3, M·R, 4)
         self.grad_stream = torch.empty(n_members, n_rows, width, dtype=dtype, device=device)  # (M, R, d)
         # One piece, of m members and r rows each.
-        self.logits = torch.empty(n_some * n_symbols * n_part, dtype=dtype, device=device)  # (m·C·r,)
+        self.logits = torch.empty(n_some * n_classes * n_part, dtype=dtype, device=device)  # (m·C·r,)
         self.stream = torch.empty(n_some * n_part * width, dtype=dtype, device=device)  # (m·r·d,)
         self.hidden = torch.empty(n_some * n_part * EXPANSION * width, dtype=dtype, device=device)  # (m·r·4d,)
         self.grad_hidden = torch.empty_like(self.hidden)  # (m·r·4d,)
         # Products are batched only into tensors of their own: into views of all gradients, members go one by one.
         self.grad_inward = torch.empty(n_members, EXPANSION * width, width, dtype=dtype, device=device)  # (M, 4d, d)
         self.grad_outward = torch.empty_like(self.grad_inward)  # (M, 4d, d)
-        self.grad_unembed = torch.empty(n_members, n_symbols, width, dtype=dtype, device=device)  # (M, C, d)
+        self.grad_unembed = torch.empty(n_members, n_classes, width, dtype=dtype, device=device)  # (M, C, d)
 
     def gradient(self, models: Transformers, grad: Tensor) -> None:
         """Overwrite ``grad`` (M, N/d, d) with the gradient in all parameters."""
         n_members, n_rows, width = self.grad_stream.shape
-        weights, gradients = models.weights, split(grad, 1)
+        weights, gradients = models.weights, split(grad, 1, models.n_classes)
         table = Tables(weights)
         torch.take(table.scores, self.rows, out=self.scores[:2])
         attention = torch.softmax(self.scores, 0)[:2]  # (2, M·R, 4)

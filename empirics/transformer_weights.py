@@ -56,12 +56,12 @@ class Weights(NamedTuple):
     unembed: Tensor
 
 
-def split(tensor: Tensor, depth: int) -> Weights:
+def split(tensor: Tensor, depth: int, n_classes: int) -> Weights:
     """Views of a (M, N/d, d) tensor of parameters, or of gradients, as matrices."""
     width = tensor.shape[2]
-    n_symbols = (tensor.shape[1] - 1 - N_POSITIONS - depth * LAYER_ROWS * width) // 2
+    n_tokens = tensor.shape[1] - N_POSITIONS - depth * LAYER_ROWS * width - n_classes
     block = [width] * 4 + [EXPANSION * width] * 2
-    parts = tensor.split([n_symbols + 1, N_POSITIONS, *depth * block, n_symbols], dim=1)
+    parts = tensor.split([n_tokens, N_POSITIONS, *depth * block, n_classes], dim=1)
     layers = [Layer(*parts[2 + k * len(block) : 2 + (k + 1) * len(block)]) for k in range(depth)]
     return Weights(tokens=parts[0], positions=parts[1], layers=tuple(layers), unembed=parts[-1])
 

@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise, permutations
 
 import numpy as np
@@ -113,10 +114,20 @@ def test_gradient_is_the_oracles(activation: Activation, family: Family, depth: 
     theta = random_theta(problem)
     expected = plain_gradient(problem, theta, examples)
     assert_close(fast_gradient(family, problem, theta, examples), expected)
-    parts = split(expected, depth)
+    parts = split(expected, depth, problem.n_classes)
     # Every matrix matters, or agreement would say little.
     for matrix in (parts.tokens, parts.positions, *parts.layers[0], parts.unembed):
         assert (matrix.abs().amax((1, 2)) > 1e-6 * expected.abs().amax((1, 2))).all()
+
+
+@PATHS
+def test_classes_may_be_fewer_than_symbols(family: Family, depth: int) -> None:
+    problem = replace(problem_of("relu", depth), task="sparse-parity", modulus=6)
+    assert (problem.n_symbols, problem.n_classes) == (8, 2)
+    examples, theta = random_examples(padding_seed=2), random_theta(problem)
+    few = Examples(symbols=examples.symbols % 8, labels=examples.labels % 2, weights=examples.weights)
+    assert_close(fast_gradient(family, problem, theta, few), plain_gradient(problem, theta, few))
+    assert family.networks(problem, theta).logits_of_all_pairs().shape == (len(SIZES), 2, 64)
 
 
 @ACTIVATIONS
@@ -244,7 +255,7 @@ def test_units_are_embeddings_heads_hidden_units_and_unembeddings() -> None:
 
 def test_matrices_start_with_the_stated_spread() -> None:
     problem = problem_of("relu", depth=2, width=64, modulus=29)
-    weights = split(initial_parameters(problem, torch.Generator().manual_seed(0))[None], 2)
+    weights = split(initial_parameters(problem, torch.Generator().manual_seed(0))[None], 2, problem.n_classes)
     for matrix in (weights.tokens, weights.positions, *weights.layers[0], *weights.layers[1]):
         # Five standard errors of a standard deviation.
         assert matrix.std().item() == pytest.approx(1 / 8, rel=5 / (2 * matrix.numel()) ** 0.5)

@@ -59,7 +59,7 @@ class PlainTransformer(nn.Module):
             nn.ModuleList([Attention(width, dtype), FeedForward(width, problem.activation, dtype)])
             for _ in range(problem.depth)
         )
-        self.unembed = nn.Linear(width, n_symbols, bias=False, dtype=dtype)
+        self.unembed = nn.Linear(width, problem.n_classes, bias=False, dtype=dtype)
         self.read(theta)
 
     def matrices(self) -> list[tuple[Tensor, bool]]:
