@@ -33,6 +33,13 @@ class StartChoice(StrEnum):
     both = "both"
 
 
+class MethodChoice(StrEnum):
+    """How runs from scratch are chosen and what they are fitted by."""
+
+    sequential = "sequential"
+    rounds = "rounds"
+
+
 def _show(
     problem: Problem,
     measurement: Measurement,
@@ -99,6 +106,13 @@ def critical_size(
             "them (ungrokking). both: each, and the hysteresis between them."
         ),
     ] = StartChoice.scratch,
+    method: Annotated[
+        MethodChoice,
+        typer.Option(
+            help="sequential: short probes, then the cost of about five full runs where a posterior points. rounds: "
+            "dozens of runs on both sides, a bootstrap; what ungrokking, and so --start both, always takes."
+        ),
+    ] = MethodChoice.sequential,
     tolerance: Annotated[
         float,
         typer.Option(parser=options.decimal, metavar="NUMBER", help="Relative half width of the interval to reach."),
@@ -112,10 +126,16 @@ def critical_size(
 ) -> None:
     """The size at which test accuracy at the horizon, averaged over seeds, crosses one half.
 
-    Sizes are chosen round by round; the interval is a bootstrap over runs. That there is no transition by the
-    horizon is an answer too: it comes with the horizon and the sizes tried.
+    Sizes are chosen round by round. That there is no transition by the horizon is an answer too: it comes with the
+    horizon and the sizes tried.
     """
     from dcrit.empirics.critical_size import CriticalSizeDesign, measure_critical_size, transition_width
+    from dcrit.empirics.sequential import (
+        SequentialDesign,
+        full_runs,
+        measure_sequentially,
+        sequential_transition_width,
+    )
     from dcrit.empirics.suites import measure_transitions
     from dcrit.empirics.ungrokking import (
         UngrokkingDesign,
@@ -130,6 +150,23 @@ def critical_size(
     with options.bad_input():
         from_scratch = CriticalSizeDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
         from_above = UngrokkingDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
+        few = SequentialDesign(problem=problem, tolerance=tolerance, budget=float(max_runs))
+    if start is StartChoice.scratch and method is MethodChoice.sequential:
+        with training(store, workers) as run:
+            outcomes = measure_transitions([few], run)[0]
+        full = full_runs(outcomes)
+        found = with_horizon(measure_sequentially(outcomes, tolerance=tolerance), full)
+        _show(
+            problem,
+            found,
+            as_document=as_json,
+            start=start.value,
+            method=method.value,
+            transition_width=sequential_transition_width(outcomes),
+            horizon=few.horizon,
+            sizes=sorted({outcome.config.n_train for outcome in full}),
+        )
+        return
     scratch: list[Outcome] = []
     shrunk: list[Run] = []
     with training(store, workers) as run:
@@ -152,6 +189,7 @@ def critical_size(
         as_document=as_json,
         others=more,
         start=start.value,
+        method=MethodChoice.rounds.value,
         transition_width=transition_width(outcomes),
         horizon=outcomes[0].config.horizon,
         sizes=sorted({outcome.config.n_train for outcome in outcomes}),

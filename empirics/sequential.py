@@ -225,6 +225,21 @@ class SequentialDesign:
         )
 
 
+def full_runs(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Those of the longest horizon, without probes."""
+    horizon = max((one.config.horizon for one in outcomes), default=0)
+    return [one for one in outcomes if one.config.horizon == horizon]
+
+
+def sequential_transition_width(outcomes: Sequence[Outcome]) -> float | None:
+    """Posterior width s of the transition in ln D; None where there is none."""
+    full = full_runs(outcomes)
+    n_train, accuracy = sizes_and_accuracies(full)
+    if n_train.size == 0 or not is_bracketed(n_train, accuracy):
+        return None
+    return PsychometricPosterior(n_train=n_train, accuracy=accuracy, largest=full[0].config.problem.n_pairs).width
+
+
 def measure_sequentially(
     outcomes: Sequence[Outcome], *, tolerance: float | None = None, level: float = LEVEL
 ) -> Measurement:
@@ -237,8 +252,7 @@ def measure_sequentially(
         tolerance: Relative half width that the interval was to have; a wider one is said to be so.
         level: Probability content of the interval.
     """
-    horizon = max((one.config.horizon for one in outcomes), default=0)
-    full = [one for one in outcomes if one.config.horizon == horizon]
+    full = full_runs(outcomes)
     n_train, accuracy = sizes_and_accuracies(full)
     shared = {"quantity": "critical_size", "unit": "examples", "n_runs": int(n_train.size)}
     shared["n_unconverged"] = len(full) - int(n_train.size)

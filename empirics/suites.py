@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -146,7 +147,15 @@ def judge(suite: Suite, evidence: Evidence) -> list[tuple[Claim, Verdict]]:
     return [(claim, claim.judge(evidence)) for claim in suite.claims]
 
 
-def measure_transitions(designs: Sequence[CriticalSizeDesign], run: Runner) -> list[list[Outcome]]:
+class TransitionDesign(Protocol):
+    """Which runs measure one transition, decided round by round from those made."""
+
+    def propose(self, outcomes: Sequence[Outcome], /) -> list[RunConfig]:
+        """Runs to make next; none at the end."""
+        ...
+
+
+def measure_transitions(designs: Sequence[TransitionDesign], run: Runner) -> list[list[Outcome]]:
     """Outcomes of the adaptive runs of every design, all designs advancing round by round together."""
     found: list[list[Outcome]] = [[] for _ in designs]
     rounds = 0

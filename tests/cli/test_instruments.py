@@ -131,7 +131,10 @@ def test_no_transition_is_an_answer_with_its_horizon() -> None:
     assert (found["estimate"], found["interval"]) == (None, None)
     assert found["reason"].startswith("no transition by step 400: mean test accuracy is below one half at every size")
     assert found["horizon"] == 400
-    assert found["sizes"] == sorted({round(f * 25) for f in (0.12, 0.18, 0.27, 0.4, 0.6, 0.9)})
+    assert found["sizes"][-1] == 24
+    rounds = document(*words, "--workers", "1", "--method", "rounds")
+    assert rounds["reason"].startswith("no transition by step 400: mean test accuracy is below one half at every size")
+    assert rounds["sizes"] == sorted({round(f * 25) for f in (0.12, 0.18, 0.27, 0.4, 0.6, 0.9)})
     above = document(*words, "--workers", "1", "--start", "generalized")
     assert above["estimate"] is None
     assert "nothing to lose" in above["reason"]
@@ -144,7 +147,7 @@ def test_both_directions_are_measured_side_by_side() -> None:
     assert found["quantity"] == "critical_size"
     assert found["ungrokking"]["quantity"] == "ungrokking_size"
     assert found["hysteresis"].keys() >= {"estimate", "interval", "level", "n_runs"}
-    again = document(*words, "--max-runs", "24")
+    again = document(*words, "--method", "rounds", "--max-runs", "24")
     assert again["estimate"] == found["estimate"]
     assert "ungrokking" not in again
     result = invoke(*words, "--start", "generalized", "--max-runs", "24")

@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from dcrit.cli.double_descent import double_descent
 from dcrit.cli.phase_diagram import phase_diagram
 from dcrit.cli.regime import regime
+from dcrit.theory.calibration import shipped_calibrations
 
 app = typer.Typer()
 app.command("regime")(regime)
@@ -43,7 +44,9 @@ def test_documents_hold_what_was_asked() -> None:
     plane = document(*COMMANDS[1], "--min-width", "16", "--max-width", "64")
     assert (plane["widths"][0], plane["widths"][-1]) == (16, 64)
     assert (len(plane["codes"]), len(plane["codes"][0])) == (20, len(plane["widths"]))
-    assert document(*COMMANDS[2])["width_exponent"] == pytest.approx(1)
+    # D_mem ∝ N^s and N ∝ H.
+    (shipped,) = [c for c in shipped_calibrations() if c.tasks[0] == "add" and c.activation == "square"]
+    assert document(*COMMANDS[2])["width_exponent"] == pytest.approx(1 / shipped.capacity.slope)
 
 
 @pytest.mark.parametrize("words", COMMANDS[1:], ids=lambda words: words[0])
