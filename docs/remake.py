@@ -66,7 +66,7 @@ def comparison() -> list[str]:
         "|---|---|---|---|---|",
     ]
     for row in json.loads(ABLATION.read_text(encoding="utf-8")):
-        if row["predictor"].startswith(("**dcrit", "bare crossing, e_gen at all pairs, ℓ2", "baseline")):
+        if row["predictor"].startswith(("**dcrit", "bare crossing, e_gen at all pairs, √", "baseline")):
             lines.append(
                 f"| {row['predictor']} | {row['n']} | {row['median']:.3f} | {row['worst']:.3f} "
                 f"| {row['coverage']:.0%} |"
