@@ -15,9 +15,9 @@ import torch
 from benchmarks.peak import gemm, gemm_flops
 from benchmarks.timing import one_thread, shortest_times
 from dcrit.empirics.batches import plan_batches
+from dcrit.empirics.cost import step_flops
 from dcrit.empirics.ensemble import Ensemble, draw
 from dcrit.empirics.runs import RunConfig
-from dcrit.empirics.transformer import step_flops
 from dcrit.theory.problem import Problem
 from tests.empirics.transformer_oracle import PlainTransformer, plain_optimizer, plain_step, training_set
 
@@ -50,7 +50,7 @@ class Case:
     @property
     def flops(self) -> int:
         """Of one step of all members [FLOPs]; rows that only pad do not count."""
-        return self.members * step_flops(self.n_train, self.problem.width, self.problem.n_symbols)
+        return self.members * step_flops(self.problem, self.n_train)
 
 
 def _transformer(modulus: int, width: int, learning_rate: float) -> Problem:

@@ -5,28 +5,43 @@ from __future__ import annotations
 import resource
 import sys
 
-from dcrit.theory.problem import Problem
+from dcrit.theory.problem import N_HEADS, Problem
 
 #: Tokens of the transformer's input: a, b, =.
 N_TOKENS = 3
+
+#: Hidden units of a feed-forward block, in widths.
+EXPANSION = 4
 
 
 def step_flops(problem: Problem, n_train: int) -> int:
     """Operations of one training step that count: products with weights, forward once and backward twice [FLOPs].
 
-    A multiplication and an addition count as two. Pair-MLP: 6·D·H·C. Transformer of width d: 6·D·(Cd + L·w)
-    with w = 3·12d² + 2·9·d for the three tokens of each of L layers, attention included. Look-ups,
-    activations, softmax and the optimizer count as nothing, nor do rows that only pad.
+    A multiplication and an addition count as two. Pair-MLP: 6·D·H·C. Transformer of one layer and width d, whose
+    attention comes from tables of K = 2S + 1 inputs: 6·[D·(8d² + 8d + Cd) + K·(2d² + 4d)], the feed-forward block,
+    the mixture of 8 table rows and the unembedding for each example, values, outputs and scores for each input. Deeper:
+    6·D·(Cd + (L − 1)·(36d² + 12d) + 16d² + 6d), as of the last layer only keys and values are needed at all three
+    positions. Look-ups, activations, softmax, the one-layer query and the optimizer count as nothing, nor do rows
+    that only pad.
 
     Args:
         problem: Architecture.
         n_train: D, examples of a step.
     """
     width, n_classes = problem.width, problem.n_classes
-    weights = n_classes * width
-    if problem.model == "transformer":
-        weights += problem.depth * (N_TOKENS * 12 * width**2 + 2 * N_TOKENS**2 * width)
-    return 6 * n_train * weights
+    unembed = n_classes * width
+    if problem.model == "mlp":
+        return 6 * n_train * unembed
+    feed_forward = 2 * EXPANSION * width**2
+    if problem.depth == 1:
+        per_input = 2 * width**2 + N_HEADS * width
+        inputs = 2 * problem.n_symbols + 1
+        return 6 * (n_train * (feed_forward + 2 * N_HEADS * width + unembed) + inputs * per_input)
+    # Query, key, value, output and feed-forward block at all positions; pairs of positions that attend.
+    whole = N_TOKENS * (4 * width**2 + feed_forward) + 2 * width * N_TOKENS * (N_TOKENS + 1) // 2
+    # Keys and values at all positions, the rest at the one that is read.
+    last = (2 * N_TOKENS + 2) * width**2 + feed_forward + 2 * width * N_TOKENS
+    return 6 * n_train * (unembed + (problem.depth - 1) * whole + last)
 
 
 def peak_memory_bytes() -> int:

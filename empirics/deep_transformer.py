@@ -111,6 +111,9 @@ class DeepTrainingStep:
         with torch.enable_grad():
             theta = models.theta.detach().requires_grad_()
             twins = replace(models, theta=theta)
-            losses = torch.nn.functional.cross_entropy(twins.logits(self.symbols), self.labels, reduction="none")
+            logits, labels = twins.logits(self.symbols), self.labels[:, None]  # (M, C, R), (M, 1, R)
+            # ln(1 + Σ exp(rival − correct)): at rest, subtracting a probability from 1 would leave its rounding.
+            rivals = logits.scatter(1, labels, -torch.inf).logsumexp(1)  # (M, R)
+            losses = torch.nn.functional.softplus(rivals - logits.gather(1, labels)[:, 0])  # (M, R)
             (found,) = torch.autograd.grad((losses * self.weights).sum(), theta)
         grad.copy_(found)

@@ -15,7 +15,6 @@ from dcrit.empirics.adamw import adamw_for
 from dcrit.empirics.devices import Repeated
 from dcrit.empirics.networks import Examples, family_of
 from dcrit.empirics.outcomes import is_decided
-from dcrit.empirics.residual import Mending, collapsed_loss
 from dcrit.empirics.runs import CURVE_NAMES, DEFICIT_QUANTILES, Curves, Ending, Run, RunConfig
 from dcrit.theory.tasks import find_task
 
@@ -132,7 +131,6 @@ class Ensemble:
             "weights": weights.to(device),
             "is_train": is_train.to(device),
             "all_labels": torch.stack([drawn.labels for drawn in draws]).to(device),
-            "collapsed": torch.zeros(len(configs), dtype=torch.bool, device=device),
         }
         self.family = family_of(problem)
         self.models = self.family.networks(problem, torch.stack([drawn.theta for drawn in draws]).to(device))
@@ -147,12 +145,6 @@ class Ensemble:
         self.grad = torch.zeros_like(self.models.theta)
         examples = Examples(symbols=self.data["symbols"], labels=self.data["labels"], weights=self.data["weights"])
         self.step = self.family.step(problem, examples, self.dtype)
-        self._mend()
-
-    def _mend(self) -> None:
-        """Tell the step which members' losses its arithmetic no longer resolves; what was recorded of it is void."""
-        if isinstance(self.step, Mending):
-            self.step.mend(self.data["collapsed"])
         self.repeat = Repeated(self._advance_once, self.grad.device.type)
 
     def _advance_once(self) -> None:
@@ -193,10 +185,6 @@ class Ensemble:
             (-2 * (load + torch.log1p(-load))).sum((1, 2)) / decay**2,
             *deficit.double().masked_fill(self.data["is_train"], torch.nan).nanquantile(quantiles, 1),
         ]
-        fallen = (columns[0] < collapsed_loss(self.dtype)) & ~self.data["collapsed"]  # (M,)
-        if fallen.any():
-            self.data["collapsed"] |= fallen
-            self._mend()
         return torch.stack(columns, 1).cpu().numpy()
 
     def keep(self, members: list[int]) -> None:
@@ -271,7 +259,6 @@ def _generalized_theta(configs: Sequence[RunConfig], device: str, progress: Prog
     ensemble, done = Ensemble([config.before for config in configs], device), 0
     for target in ensemble.configs[0].evaluation_steps():
         ensemble.advance(target - done)
-        ensemble.evaluate()  # as in any run: steps are mended by what it finds
         progress((target - done) * len(configs))
         done = target
     return ensemble.models.theta

@@ -14,6 +14,7 @@ from torch.nn.functional import embedding_bag, softplus
 from dcrit.empirics.adamw import AdamW
 from dcrit.empirics.ensemble import padded_rows
 from dcrit.empirics.mixtures import TASK_CURVES, MixtureConfig, MixtureCurves, MixtureRun
+from dcrit.empirics.residual import residual_of
 from dcrit.empirics.runs import Ending
 from dcrit.theory.problem import Activation
 
@@ -216,8 +217,7 @@ class TaskStep:
         n_members, _, width = theta.shape
         x, z, hidden = self.hidden(theta)
         head = theta[:, self.rows.head]  # (M, C, H)
-        residual = torch.softmax(torch.bmm(head, hidden.mT), 1)  # (M, C, R)
-        residual.mul_(weights).scatter_add_(1, self.labels, -weights)
+        residual = residual_of(torch.softmax(torch.bmm(head, hidden.mT), 1), self.labels, weights)  # (M, C, R)
         grad[:, self.rows.head] += torch.bmm(residual, hidden)  # (M, C, H)
         back = torch.bmm(residual.mT, head)  # (M, R, H)
         back = back.mul_(z).mul_(2) if self.activation == "square" else back.mul_(z > 0)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from dcrit.empirics.residual import Residual
+from dcrit.empirics.residual import residual_of
 from dcrit.theory.problem import Activation
 
 #: Buffers of a training step should stay in a core's cache [bytes].
@@ -113,11 +113,6 @@ class TrainingStep:
             part = replace(models, theta=models.theta[piece.members])
             self._gradient(piece, part, grad[piece.members])
 
-    def mend(self, collapsed: Tensor) -> None:
-        """Take the residual of these members, (M,) booleans, from the other classes from now on."""
-        for piece in self.pieces:
-            piece.residual.mend(collapsed[piece.members])
-
     def _gradient(self, piece: _Piece, models: PairMLPs, grad: Tensor) -> None:
         n_members, _, width = models.theta.shape
         logits, spare = self.logits[:n_members], self.hidden[:n_members]  # (m, C, R), (m, R, H)
@@ -127,7 +122,7 @@ class TrainingStep:
         square = models.activation == "square"
         hidden = torch.mul(summed, summed, out=spare) if square else summed.clamp_min_(0)  # (m, R, H)
         torch.bmm(unembed, hidden.mT, out=logits)  # (m, C, R)
-        residual = piece.residual.of(logits)  # (m, C, R)
+        residual = residual_of(torch.softmax(logits, 1, out=logits), piece.labels, piece.weights)  # (m, C, R)
         grad_unembed = torch.bmm(residual, hidden, out=self.grad_unembed[:n_members])  # (m, C, H)
         grad[:, 2 * models.n_symbols :] = grad_unembed
         # From here on h is needed for relu alone, and z for the square, whose h may be overwritten.
@@ -150,7 +145,8 @@ class _Piece:
         pairs: (m·R, 2) rows of U and V, in all parameters of these members, of every example.
         examples: (n,) examples in the order of the symbol they have, then their own, padding left out.
         offsets: (m·2S,) where in ``examples`` those of each symbol begin.
-        residual: Of their logits.
+        labels: (m, 1, R) classes.
+        weights: (m, 1, R) 1/D, 0 in padding.
     """
 
     def __init__(
@@ -170,7 +166,8 @@ class _Piece:
         self.examples = example[torch.argsort(symbol, stable=True)].int()  # (n,)
         counts = torch.bincount(symbol, minlength=2 * n_symbols * n_members)  # (m·2S,)
         self.offsets = (counts.cumsum(0) - counts).int()  # (m·2S,)
-        self.residual = Residual(labels, weights)
+        self.labels = labels[:, None]  # (m, 1, R)
+        self.weights = weights[:, None]  # (m, 1, R)
 
 
 def members_at_once(

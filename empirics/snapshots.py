@@ -94,15 +94,10 @@ def snapshots(
     ensemble, done = Ensemble(configs, device), 0
     labels = ensemble.data["all_labels"].cpu().numpy()
     is_train = ensemble.data["is_train"].cpu().numpy()
-    evaluated = set(configs[0].evaluation_steps())
-    for step in sorted({*steps, *(at for at in evaluated if at <= max(steps))}):
+    for step in sorted(steps):
         ensemble.advance(step - done)
         progress((step - done) * len(configs))
         done = step
-        if step in evaluated:
-            ensemble.evaluate()  # as in any run: steps are mended by what it finds
-        if step not in steps:
-            continue
         logits = ensemble.models.logits_of_all_pairs().double().cpu().numpy()  # (M, C, S²)
         theta = ensemble.models.theta.detach().cpu().clone()
         yield [

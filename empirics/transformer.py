@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from dcrit.empirics.residual import residual_of
 from dcrit.empirics.transformer_weights import EXPANSION, Weights, heads, split
 from dcrit.theory.problem import N_HEADS, Activation
 
@@ -17,24 +18,6 @@ PIECE_BYTES = 1 << 20
 
 #: Rows of a piece are a multiple of this: whole vector registers.
 PIECE_ROWS = 16
-
-
-def step_flops(n_train: int, width: int, n_symbols: int) -> int:
-    """Operations of one step of one transformer of one layer that count [FLOPs].
-
-    6·[D·(8d² + 8d + Cd) + K·(2d² + 4d)]: the feed-forward block, the mixture of 8 table rows and the
-    unembedding for each example, values, outputs and scores for each of the K = 2S + 1 inputs; and
-    twice as much backward. A multiplication and an addition count as two; σ, softmax, the query and
-    the optimizer count as nothing.
-
-    Args:
-        n_train: D.
-        width: d.
-        n_symbols: S, as many classes C.
-    """
-    per_example = 2 * EXPANSION * width**2 + 2 * N_HEADS * width + n_symbols * width
-    per_input = 2 * width**2 + N_HEADS * width
-    return 6 * (n_train * per_example + (2 * n_symbols + 1) * per_input)
 
 
 @dataclass(kw_only=True)
@@ -247,7 +230,6 @@ class TrainingStep:
         self.offsets = torch.searchsorted(self.operands[self.order], torch.arange(n_table, device=device))  # (M·4·K,)
         self.labels = labels[:, None]  # (M, 1, R)
         self.weights = weights.to(dtype)[:, None]  # (M, 1, R)
-        self.target = -self.weights  # (M, 1, R)
         self.pieces = pieces(n_members, n_rows, EXPANSION * width * self.weights.element_size(), device.type)
         members, rows = self.pieces[0]
         n_some, n_part = members.stop, rows.stop
@@ -322,8 +304,7 @@ class TrainingStep:
         torch.bmm(hidden, outward, out=stream).add_(residual)
         torch.bmm(unembed, stream.mT, out=logits)
         error = torch.softmax(logits, 1, out=logits)  # (m, C, r)
-        error.mul_(self.weights[members, :, rows])
-        error.scatter_add_(1, self.labels[members, :, rows], self.target[members, :, rows])  # (q − y)/D
+        residual_of(error, self.labels[members, :, rows], self.weights[members, :, rows])  # (q − y)/D
 
         add = 0 if first else 1  # what pieces before left in the buffers
         grad_stream = self.grad_stream[members, rows]  # (m, r, d)

@@ -22,24 +22,26 @@ def test_counted_operations_of_a_pair_mlp_are_those_made(activation: Activation)
     assert counter.get_total_flops() == 2 * 3 * step_flops(problem, 28)
 
 
-@pytest.mark.parametrize(("width", "depth"), [(8, 1), (12, 2)])
-def test_counted_operations_of_a_transformer_are_those_of_its_products(width: int, depth: int) -> None:
+@pytest.mark.parametrize(("width", "depth"), [(8, 2), (12, 3)])
+def test_counted_operations_of_deep_transformers_are_those_of_their_products(width: int, depth: int) -> None:
     problem = Problem(modulus=11, model="transformer", activation="relu", width=width, depth=depth)
     n_train, heads = 30, 4
     with FlopCounterMode(display=False) as counter:
-        x = torch.zeros(n_train, N_TOKENS, width, requires_grad=True)
-        for _ in range(depth):
+        x = [torch.zeros(n_train, width, requires_grad=True) for _ in range(N_TOKENS)]
+        for layer in range(depth):
             weights = [torch.zeros(width, width, requires_grad=True) for _ in range(4)]
             up, down = torch.zeros(width, 4 * width, requires_grad=True), torch.zeros(4 * width, width).requires_grad_()
-            q, k, v = (
-                (x @ w).view(n_train, N_TOKENS, heads, width // heads).transpose(1, 2) for w in weights[:3]
-            )  # (D, heads, 3, d/heads)
-            mixed = ((q @ k.mT).softmax(-1) @ v).transpose(1, 2).reshape(n_train, N_TOKENS, width)  # (D, 3, d)
-            x = mixed @ weights[3]
-            x = (x @ up).relu() @ down
+            keys, values = ([(one @ w).view(n_train * heads, 1, -1) for one in x] for w in weights[1:3])
+            read = range(N_TOKENS) if layer < depth - 1 else [N_TOKENS - 1]
+            moved = []
+            for i in read:
+                query = (x[i] @ weights[0]).view(n_train * heads, 1, -1)  # (D·4, 1, d/4)
+                scores = [torch.bmm(query, keys[j].mT) for j in range(i + 1)]  # (D·4, 1, 1)
+                mixed = sum(torch.bmm(s, values[j]) for j, s in enumerate(scores))  # (D·4, 1, d/4)
+                moved.append(((mixed.view(n_train, width) @ weights[3]) @ up).relu() @ down)  # type: ignore[union-attr]
+            x = moved
         unembed = torch.zeros(problem.n_classes, width, requires_grad=True)
-        (x[:, -1] @ unembed.T).sum().backward()
-    # The literal network answers all three tokens in the last layer too, as the count says.
+        (x[-1] @ unembed.T).sum().backward()
     assert counter.get_total_flops() == step_flops(problem, n_train)
 
 
