@@ -40,7 +40,8 @@ def calibration_of(problem: Problem, path: Path | None) -> Calibration:
     chosen = calibration_for(problem, shipped_calibrations())
     if chosen is None:
         raise typer.BadParameter(
-            f"No calibration ships for task '{problem.task}' with model '{problem.model}' and activation "
-            f"'{problem.activation}' yet; 'dcrit calibrate' measures one, and --calibration FILE uses it."
+            "--task must be one of add, sub, mul, div, sum-squares, square-of-sum and --model 'mlp', for which "
+            f"calibrations ship, got '{problem.task}' and '{problem.model}'. No calibration ships for that; "
+            "'dcrit calibrate' measures one, and --calibration FILE uses it."
         )
     return chosen

@@ -48,9 +48,9 @@ BEHAVIOUR = {
 WEIGHTS = {
     "step": "step",
     "keys": "n_keys",
-    "Q gen": "generalizing_norm",
-    "Q mem": "memorizing_norm",
-    "Q mean": "constant_norm",
+    "Q gen": "generalizing_squared_norm",
+    "Q mem": "memorizing_squared_norm",
+    "Q mean": "constant_squared_norm",
     "Gini": "gini",
     "IPR": "participation",
 }

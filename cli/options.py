@@ -82,7 +82,7 @@ WeightDecay = Annotated[
 LearningRate = Annotated[
     float, typer.Option(parser=decimal, metavar="NUMBER", help="η, step size.", rich_help_panel="Problem")
 ]
-NTrain = Annotated[int, typer.Option(parser=integer, metavar="INTEGER", help="D, training-set size [examples].")]
+NTrain = Annotated[int, typer.Option(parser=integer, metavar="INTEGER", help="D, training-set size, in examples.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 StoreFolder = Annotated[
     Path, typer.Option("--store", help="Folder in which runs are kept; what is there is not run again.")

@@ -39,7 +39,7 @@ def list_runs(store: options.StoreFolder = options.DEFAULT_STORE, as_json: optio
             **problem.to_dict(),
             "steps": steps,
             "runs": len(found),
-            "n_train": f"{min(run.config.n_train for run in found)} – {max(run.config.n_train for run in found)}",
+            "n_train": [min(run.config.n_train for run in found), max(run.config.n_train for run in found)],
             "seeds": len({run.config.seed for run in found}),
             "diverged": sum(run.ending == "diverged" for run in found),
         }
@@ -49,7 +49,8 @@ def list_runs(store: options.StoreFolder = options.DEFAULT_STORE, as_json: optio
         print_json({"store": str(store), "n_runs": inventory.n_runs, "n_bytes": inventory.n_bytes, "problems": rows})
         return
     names = list(rows[0]) if rows else ["task", "runs"]
-    table(f"{store}", [name.replace("_", " ") for name in names], [list(row.values()) for row in rows])
+    shown = [row | {"n_train": " – ".join(map(str, row["n_train"]))} for row in rows]
+    table(f"{store}", [name.replace("_", " ") for name in names], [list(row.values()) for row in shown])
     say(f"{inventory.n_runs} runs in {inventory.n_files} files, {inventory.n_bytes / 1e6:.1f} MB")
 
 

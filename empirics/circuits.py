@@ -136,7 +136,8 @@ def key_frequencies(table: FloatArray, is_train: NDArray[np.bool_], *, level: fl
     On unseen pairs alone the logits' Fourier coefficient of cos and sin of ω_q(k − i − j) is compared with
     those of ω_q k − ω_x i − ω_y j, x, y ≠ 0, for all other (x, y). Where nothing generalizes they are alike,
     and a power's ratio to its mean is that of χ² with 2 degrees of freedom (1 at q = n/2). The mean is taken
-    from the median, which the few coefficients with a structure of their own do not move. A frequency is
+    from the median, which the few coefficients with a structure of their own do not move, or from that of x = y
+    alone if it is larger: tables symmetric in i and j have twice the power there. A frequency is
     key where the ratio has a probability below ``level``/(n//2) and its cosine favours the correct class:
     early in training memorizing pushes the correct class of unseen pairs down. Training pairs have no say,
     since a look-up table of them has power in every frequency.
@@ -157,7 +158,9 @@ def key_frequencies(table: FloatArray, is_train: NDArray[np.bool_], *, level: fl
     for q, dims in enumerate(dimensions(n), start=1):
         others = np.ones((n, n), dtype=bool)
         others[0], others[:, 0], others[-q, -q] = False, False, False
-        mean = np.median(power[:, :, q][others]) / (chi2.median(2) / 2)
+        alike = np.delete(np.arange(1, n), n - q - 1)  # x = y, both other than 0 and n − q
+        typical = max(np.median(power[:, :, q][others]), np.median(power[alike, alike, q]))
+        mean = typical / (chi2.median(2) / 2)
         favours = coefficient[-q, -q, q].real > 0
         if favours and power[-q, -q, q] > mean * chi2.isf(level / (n // 2), dims) / dims:
             found.append(q)
@@ -186,10 +189,10 @@ class Circuits:
         share: w, generalizing share of the training margin, see :func:`generalizing_share`.
         power: (n//2,) mean square of the logits in each frequency of k − i − j [nats²].
         residual_power: Mean square of all else [nats²].
-        generalizing_norm: Part of the squared norm on key frequencies of the symbol axes; NaN where the
+        generalizing_squared_norm: Part of the squared norm on key frequencies of the symbol axes; NaN where the
             model has no such axes.
-        memorizing_norm: On all other frequencies but zero.
-        constant_norm: On frequency zero, the means over symbols.
+        memorizing_squared_norm: On all other frequencies but zero.
+        constant_squared_norm: On frequency zero, the means over symbols.
         gini: Gini coefficient of the embeddings' norms over frequencies, 0 for a flat spectrum.
         participation: IPR of the embeddings' spectra, mean over hidden units by power; 1 for a single frequency.
 
@@ -210,9 +213,9 @@ class Circuits:
     share: float
     power: tuple[float, ...]
     residual_power: float
-    generalizing_norm: float
-    memorizing_norm: float
-    constant_norm: float
+    generalizing_squared_norm: float
+    memorizing_squared_norm: float
+    constant_squared_norm: float
     gini: float
     participation: float
 
@@ -348,9 +351,9 @@ def _norms(snapshot: Snapshot, group: CyclicGroup, keys: IntArray) -> dict[str, 
         embedding = symbol_spectrum(theta[:n][group.first])
         whole = None
     return {
-        "generalizing_norm": math.nan if whole is None else float(whole[keys].sum()),
-        "memorizing_norm": math.nan if whole is None else float(np.delete(whole, [0, *keys]).sum()),
-        "constant_norm": math.nan if whole is None else float(whole[0]),
+        "generalizing_squared_norm": math.nan if whole is None else float(whole[keys].sum()),
+        "memorizing_squared_norm": math.nan if whole is None else float(np.delete(whole, [0, *keys]).sum()),
+        "constant_squared_norm": math.nan if whole is None else float(whole[0]),
         "gini": gini(np.sqrt(embedding[1:].sum(axis=1))),
         "participation": participation(embedding[1:]),
     }

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
-from dcrit.empirics.outcomes import Outcome, Settled
+from dcrit.empirics.outcomes import Outcome, Settled, accuracy_above_chance
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.estimates import LEVEL, Measurement, interval_of
 from dcrit.theory.problem import Problem, check_integer, check_positive
@@ -207,15 +207,6 @@ class CriticalSizeDesign:
 
     def _config(self, n_train: int, seed: int) -> RunConfig:
         return RunConfig(problem=self.problem, n_train=n_train, seed=seed, until="generalized")
-
-
-def accuracy_above_chance(accuracy: float, n_classes: int) -> float:
-    """Test accuracy as the critical size counts it.
-
-    With two classes a guess is right half of the time and one half says nothing: there it is 2·acc − 1, at least 0,
-    which passes one half midway between chance and certainty. With more classes it is the accuracy itself.
-    """
-    return max(0.0, 2 * accuracy - 1) if n_classes == 2 and math.isfinite(accuracy) else accuracy
 
 
 def sizes_and_accuracies(outcomes: Sequence[Settled]) -> tuple[FloatArray, FloatArray]:

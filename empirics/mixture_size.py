@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.critical_size import CriticalSizeDesign, accuracy_above_chance, critical_size_of
+from dcrit.empirics.critical_size import CriticalSizeDesign, critical_size_of
 from dcrit.empirics.mixtures import MixtureConfig, MixtureRun, MixtureRunner
+from dcrit.empirics.outcomes import accuracy_above_chance
 from dcrit.theory.estimates import LEVEL, Measurement
 
 FloatArray = NDArray[np.float64]

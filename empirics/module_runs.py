@@ -345,9 +345,9 @@ def train_module(
             for _ in range(target - (steps[-1] if steps else 0)):
                 batch = next(indices)
                 optimizer.zero_grad()
-                loss = nn.functional.cross_entropy(
-                    module(x if batch is None else x[batch]), y if batch is None else y[batch]
-                )
+                logits, labels = module(x if batch is None else x[batch]), y if batch is None else y[batch]
+                # In float32 the gradient of a small loss is mostly the rounding of 1 − q.
+                loss = nn.functional.cross_entropy(logits.double(), labels)
                 loss.backward()
                 optimizer.step()
         rows.append(_evaluated(module, parameters, (x, y), (x_test, y_test), config.n_classes))

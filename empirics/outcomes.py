@@ -194,11 +194,21 @@ def is_decided(config: RunConfig, step: FloatArray, values: FloatArray) -> bool:
     return generalized_at(config, step, values[:, _COLUMN["test_accuracy"]]) is not None
 
 
+def accuracy_above_chance(accuracy: float, n_classes: int) -> float:
+    """Test accuracy as the critical size counts it.
+
+    With two classes a guess is right half of the time and one half says nothing: there it is 2·acc − 1, at least 0,
+    which passes one half midway between chance and certainty. With more classes it is the accuracy itself.
+    """
+    return max(0.0, 2 * accuracy - 1) if n_classes == 2 and math.isfinite(accuracy) else accuracy
+
+
 def dynamics_of(run: Run) -> Dynamics:
     """Which of the four dynamics a run shows, by its settled accuracies.
 
     progression: the training set is not fitted; otherwise ungrokking, semi-grokking or grokking as
-    test accuracy settles below, between or above the two levels of ``SEMI_GROKKING``.
+    test accuracy settles below, between or above the two levels of ``SEMI_GROKKING``; of two classes it is
+    counted from chance.
 
     Args:
         run: A finished run with a test set.
@@ -209,9 +219,10 @@ def dynamics_of(run: Run) -> Dynamics:
     if not outcome.train_accuracy >= FITTED:
         return "progression"
     low, high = SEMI_GROKKING
-    if outcome.test_accuracy < low:
+    accuracy = accuracy_above_chance(outcome.test_accuracy, run.config.n_classes)
+    if accuracy < low:
         return "ungrokking"
-    return "semi-grokking" if outcome.test_accuracy < high else "grokking"
+    return "semi-grokking" if accuracy < high else "grokking"
 
 
 def norm_ratio(run: Run) -> float:

@@ -24,6 +24,9 @@ FloatArray = NDArray[np.float64]
 #: 2: gradients of logits are exact at the correct class; by subtraction they had been mostly rounding at rest.
 PROTOCOL = 2
 
+#: Most steps of a run.
+LONGEST = 10**8
+
 #: The protocol's horizon, in time constants 1/(ηλ).
 HORIZON = 40
 
@@ -68,6 +71,11 @@ class RunConfig:
         check_integer("seed", self.seed, 0)
         check_integer("steps", self.steps, 0)
         check_choice("until", self.until, ("horizon", "generalized"))
+        if self.horizon > LONGEST:
+            raise ValueError(
+                f"steps must be at most {LONGEST}, got {self.horizon}; 0 steps stand for 40/(ηλ), so small "
+                "learning_rate and weight_decay make a long run"
+            )
         check_choice("precision", self.precision, ("float32", "float64"))
         check_choice("start", self.start, ("scratch", "generalized"))
 

@@ -12,10 +12,11 @@ from functools import partial
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
+from scipy.special import ndtr, ndtri
 from torch import Tensor
 
 from dcrit.empirics.capacity import OVERLOADED, beyond_chance, mean_count
-from dcrit.empirics.critical_size import measure_critical_size
+from dcrit.empirics.critical_size import critical_size_of
 from dcrit.empirics.devices import resolve_device
 from dcrit.empirics.efficiency import (
     FEWEST,
@@ -105,7 +106,7 @@ def study(factory: Factory, inputs: Tensor, labels: Tensor, design: StudyDesign)
         capacity=_capacity(by_role["overloading"], design, chance),
         chance=chance,
         half_accuracy=half,
-        predicted=_predicted(fit, slope, half, design.level),
+        predicted=_predicted(fit, slope, half, design.level, n_classes=design.n_classes),
         measured=_measured(by_role["transition"], chance, half, design),
         runs=tuple(runs),
     )
@@ -226,8 +227,13 @@ def _capacity(outcomes: Sequence[ModuleOutcome], design: StudyDesign, chance: fl
     )
 
 
-def _predicted(fit: LawsFit | str, slope: Measurement, half: float, level: float) -> Prediction:
-    """Critical size that the efficiencies imply, and a note where e_gen is not as flat as the theory has it."""
+def _predicted(fit: LawsFit | str, slope: Measurement, half: float, level: float, *, n_classes: int) -> Prediction:
+    """Critical size that the efficiencies imply, and a note where e_gen is not as flat as the theory has it.
+
+    With two classes the fitted deficits are upper quartiles, so that what the laws call one half is an accuracy of 3/4.
+    """
+    if n_classes == 2:
+        half = float(ndtr(ndtri(half) - ndtri(0.75)))
     if isinstance(fit, LawsFit) and not fit.draws:
         fit = "no resampled runs show a memorizing efficiency that falls"
     if isinstance(fit, str):
@@ -244,11 +250,10 @@ def _predicted(fit: LawsFit | str, slope: Measurement, half: float, level: float
 
 def _measured(outcomes: Sequence[ModuleOutcome], chance: float, half: float, design: StudyDesign) -> Measurement:
     """Critical size by the logistic curve through accuracies, counted from chance to the ceiling."""
-    room = design.ceiling - chance
-    scaled = [replace(o, test_accuracy=min(1.0, max(0.0, (o.test_accuracy - chance) / room))) for o in outcomes]
-    # The smaller of a number and NaN depends on their order; a diverged run stays without an accuracy.
-    scaled = [one if math.isfinite(o.test_accuracy) else o for one, o in zip(scaled, outcomes, strict=True)]
-    found = measure_critical_size(scaled, level=design.level)
+    usable = [o for o in outcomes if math.isfinite(o.test_accuracy)]
+    accuracy = np.array([(o.test_accuracy - chance) / (design.ceiling - chance) for o in usable]).clip(0.0, 1.0)
+    sizes = np.array([o.config.n_train for o in usable], dtype=np.float64)
+    found = critical_size_of(sizes, accuracy, n_lost=len(outcomes) - len(usable), level=design.level)
     where = f"test accuracy {half:.3g} counts as one half"
     return replace(found, reason=f"{found.reason}; {where}" if found.reason else where)
 

@@ -261,7 +261,7 @@ def simulate(
     if not np.isfinite(begin).all():
         nothing = np.empty((2, 0))
         return trajectory_of(circuits, nothing[0], nothing, reason="weight decay extinguishes both circuits")
-    times = np.concatenate([[0.0], np.geomspace(1.0, last, n_points - 1)])
+    times = np.unique(np.concatenate([[0.0], np.geomspace(1.0, last, n_points - 1)]))
     times[-1] = last
 
     def velocity(_: float, log_amplitudes: FloatArray) -> FloatArray:
@@ -274,7 +274,7 @@ def simulate(
     found = np.asarray(solved.y, dtype=np.float64)
     good = np.isfinite(found[0] + found[1])
     end = len(good) if good.all() else int(np.argmin(good))
-    reason = "" if solved.success and end == n_points else f"the integrator gave up: {solved.message}"
+    reason = "" if solved.success and end == len(times) else f"the integrator gave up: {solved.message}"
     return trajectory_of(circuits, times[:end], found[:, :end], reason=reason)
 
 

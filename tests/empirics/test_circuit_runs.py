@@ -45,7 +45,7 @@ def test_a_generalizing_network_is_a_fourier_circuit_and_a_memorizing_one_is_not
         assert one.settled("share") > 0.5
         assert one.settled("restricted_loss") < 0.01
         assert one.settled("excluded_loss") > 100 * one.settled("train_loss")
-        assert one.settled("generalizing_norm") > 10 * one.settled("memorizing_norm")
+        assert one.settled("generalizing_squared_norm") > 10 * one.settled("memorizing_squared_norm")
     for one in few:
         assert one.settled("train_accuracy") == 1
         assert one.settled("test_accuracy") < 0.3
@@ -60,7 +60,11 @@ def test_settled_values_are_those_of_the_stored_curves() -> None:
     outcome = outcome_of(run)
     assert one.settled("test_accuracy") == pytest.approx(outcome.test_accuracy, abs=0.05)
     assert math.log(one.settled("train_loss")) == pytest.approx(math.log(16) - outcome.margin, abs=0.2)
-    whole = one.settled("generalizing_norm") + one.settled("memorizing_norm") + one.settled("constant_norm")
+    whole = (
+        one.settled("generalizing_squared_norm")
+        + one.settled("memorizing_squared_norm")
+        + one.settled("constant_squared_norm")
+    )
     assert whole == pytest.approx(outcome.squared_norm, rel=0.02)
 
 

@@ -148,10 +148,10 @@ def test_default_steps_share_the_address_of_the_horizon_they_stand_for() -> None
     assert with_fields(steps=BASE.horizon + 1).address != BASE.address
 
 
-def test_runs_stored_before_there_was_another_start_keep_their_address() -> None:
+def test_the_address_of_a_run_from_scratch_does_not_name_its_start() -> None:
     old = (
         '{"n_train":20,"precision":"float32","problem":{"activation":"square","depth":1,"learning_rate":0.01,'
-        '"model":"mlp","modulus":7,"task":"add","weight_decay":1.0,"width":64},"protocol":1,"seed":3,"steps":4000,'
+        '"model":"mlp","modulus":7,"task":"add","weight_decay":1.0,"width":64},"protocol":2,"seed":3,"steps":4000,'
         '"until":"horizon"}'
     )
     assert BASE.address == hashlib.sha256(old.encode()).hexdigest()[:32]
