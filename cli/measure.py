@@ -198,6 +198,7 @@ def critical_size(
 
 @app.command("capacity")
 def capacity(
+    task: options.Task = "random",
     modulus: options.Modulus = 23,
     model: options.Model = options.ModelChoice.mlp,
     activation: options.Activation = options.ActivationChoice.square,
@@ -212,13 +213,14 @@ def capacity(
 ) -> None:
     """The largest number of random-label examples that the model memorizes, in examples and bits per parameter.
 
+    Labels are random, and as frequent as those of the task.
     The width must be small enough that all pairs overload the model.
     """
     from dcrit.empirics.capacity import CapacityDesign, measure_capacity
     from dcrit.empirics.norms import in_bits
     from dcrit.empirics.outcomes import outcome_of
 
-    problem = options.problem_from("random", modulus, model, activation, width, depth, weight_decay, learning_rate)
+    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         design = CapacityDesign(problem=problem, seeds=seeds)
     with training(store, workers) as run:

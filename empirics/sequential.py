@@ -25,7 +25,7 @@ TRUSTED = (0.15, 0.85)
 
 #: Priors of the width s and of the scatter τ between seeds, both in ln D: median, standard deviation of the logarithm.
 #: Own runs at moduli 17 to 23, seven pair-MLPs: s from 0.06 to 0.27, τ from 0.014 to 0.066.
-WIDTH_PRIOR, SCATTER_PRIOR = (0.12, 0.6), (0.03, 0.6)
+WIDTH_PRIOR, SCATTER_PRIOR = (0.12, 0.6), (0.04, 0.7)
 
 #: Degrees of freedom of the scatter between seeds: a rare run collapses late.
 TAIL = 4

@@ -165,6 +165,10 @@ def test_efficiencies_are_stated_in_three_norms_and_capacity_in_bits() -> None:
     capacity = document(
         "measure", "capacity", "--modulus", "11", "--width", "2", "--learning-rate", "0.1", "--workers", "1"
     )
+    two = document(
+        "measure", "capacity", "--task", "sparse-parity", "--modulus", "6", "--width", "1", "--learning-rate", "0.1"
+    )
+    assert two["problem"]["task"] == "sparse-parity"
     bits = capacity["in_bits"]
     assert bits["estimate"] == capacity["bits_per_parameter"]
     assert bits["interval"][0] <= bits["estimate"] <= bits["interval"][1]

@@ -1,14 +1,20 @@
 """The circuits of a task with two classes, where memorizing is wrong by nothing on average."""
 
 import math
+from typing import cast
 
 import numpy as np
 import pytest
 from scipy.special import expit
 
 from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign, fit_competition
+from dcrit.empirics.module_runs import ModuleOutcome
 from dcrit.empirics.outcomes import Outcome
+from dcrit.empirics.runs import RunConfig
+from dcrit.empirics.study import _measured, _predicted
+from dcrit.empirics.study_design import StudyDesign
 from dcrit.empirics.suites import implied_critical_size
+from dcrit.theory.estimates import Measurement
 from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw
 from dcrit.theory.problem import Problem
 from tests.empirics.synthetic import TAIL, outcome
@@ -58,3 +64,27 @@ def test_the_critical_size_is_where_three_quarters_are_right() -> None:
     memory, general = (float(law.log_efficiency(math.log(implied))) for law in (MEMORIZING, GENERALIZING))
     odds = math.exp(MIXING * (general - memory))
     assert odds * TRANSFER == pytest.approx(QUARTILE * spread(implied), rel=0.1)
+
+
+def test_a_study_predicts_three_quarters_where_that_is_its_one_half() -> None:
+    fit = fit_competition(PROBLEM, *observed())
+    assert isinstance(fit, CompetitionFit), fit
+    flat = Measurement(quantity="slope", estimate=0.0, interval=None, unit="", n_runs=1)
+    found = _predicted(fit, flat, 0.75, 0.9, n_classes=2)
+    assert found.value == pytest.approx(implied_critical_size(fit).value)
+
+
+def test_a_study_counts_two_classes_from_chance_once() -> None:
+    design = StudyDesign(n_classes=2)
+    sizes = [50, 70, 85, 100, 118, 140, 200]
+    found = _measured(
+        [
+            cast("ModuleOutcome", outcome(RunConfig(problem=PROBLEM, n_train=size, seed=k), test_accuracy=accuracy))
+            for size in sizes
+            for k, accuracy in enumerate([0.5 + 0.5 * float(expit(math.log(size / 100) / 0.15))] * 3)
+        ],
+        0.5,
+        0.75,
+        design,
+    )
+    assert found.estimate == pytest.approx(100, rel=0.02)
