@@ -84,7 +84,7 @@ def test_a_network_that_generalized_forgets_on_few_examples_and_not_on_many() ->
     )
     assert started_generalized(few)
     assert ungrokking_outcome(few).test_accuracy < 0.2
-    assert ungrokking_outcome(many).test_accuracy > 0.95
+    assert ungrokking_outcome(many).test_accuracy > 0.8
     assert ungrokked_at(few) is not None
     assert ungrokked_at(many) is None
 
