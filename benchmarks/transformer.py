@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -93,17 +92,6 @@ def largest_deviation(case: Case) -> float:
     return ((ensemble.models.theta[0] - theta).abs().max() / theta.abs().max()).item()
 
 
-def shortest_wall_times(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """As :func:`benchmarks.timing.shortest_times`, on the wall [s]: several threads share no processor time."""
-    best = dict.fromkeys(calls, float("inf"))
-    for _ in range(repeats):
-        for name, call in calls.items():
-            began = time.perf_counter()
-            call()
-            best[name] = min(best[name], time.perf_counter() - began)
-    return best
-
-
 def compare(case: Case, *, threads: int = 1, gemm_size: int = 2048) -> dict[str, object]:
     """Steps of all members together and in the plain loop, and a large product, in turns.
 
@@ -126,7 +114,8 @@ def compare(case: Case, *, threads: int = 1, gemm_size: int = 2048) -> dict[str,
         torch.set_num_threads(threads)
         for call in calls.values():
             call()
-        times = (shortest_times if threads == 1 else shortest_wall_times)(calls, case.repeats)
+        clock = time.process_time if threads == 1 else time.perf_counter
+        times = shortest_times(calls, case.repeats, clock=clock)
     step, peak = times["ensemble"], gemm_flops(gemm_size) / times["gemm"]
     return {
         "benchmark": f"transformer, {case.name}",

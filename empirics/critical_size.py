@@ -243,19 +243,38 @@ def critical_size_of(
         n_lost: Runs that diverged and are left out.
         level: Probability content of the interval.
     """
-    shared = {"quantity": "critical_size", "unit": "examples", "n_runs": int(n_train.size), "n_unconverged": n_lost}
-    if n_train.size == 0 or not is_bracketed(n_train, accuracy):
-        side = "reaches" if n_train.size and accuracy.mean() >= 0.5 else "does not reach"
-        span = f"from {n_train.min():.0f} to {n_train.max():.0f}" if n_train.size else "measured"
-        return Measurement(
-            **shared,  # type: ignore[arg-type]
-            estimate=None,
-            interval=None,
-            reason=f"no transition: test accuracy {side} one half at every size {span}",
-        )
+    if not is_bracketed(n_train, accuracy):
+        return no_transition(n_train, accuracy, n_lost=n_lost)
     estimate = _local_fit(n_train, accuracy).midpoint
-    draws = bootstrap_midpoints(n_train, accuracy)
-    return Measurement(**shared, estimate=estimate, interval=interval_of(draws, level))  # type: ignore[arg-type]
+    return Measurement(
+        quantity="critical_size",
+        estimate=estimate,
+        interval=interval_of(bootstrap_midpoints(n_train, accuracy), level),
+        unit="examples",
+        n_runs=int(n_train.size),
+        n_unconverged=n_lost,
+    )
+
+
+def no_transition(n_train: FloatArray, accuracy: FloatArray, *, n_lost: int) -> Measurement:
+    """That test accuracy does not cross one half at the sizes there are.
+
+    Args:
+        n_train: (n,) sizes; none where no run stayed finite.
+        accuracy: (n,) final test accuracies.
+        n_lost: Runs that diverged and are left out.
+    """
+    side = "reaches" if n_train.size and accuracy.mean() >= 0.5 else "does not reach"
+    span = f"from {n_train.min():.0f} to {n_train.max():.0f}" if n_train.size else "measured"
+    return Measurement(
+        quantity="critical_size",
+        estimate=None,
+        interval=None,
+        unit="examples",
+        n_runs=int(n_train.size),
+        n_unconverged=n_lost,
+        reason=f"no transition: test accuracy {side} one half at every size {span}",
+    )
 
 
 def transition_width(outcomes: Sequence[Settled]) -> float | None:

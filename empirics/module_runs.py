@@ -15,16 +15,13 @@ from torch import Tensor, nn
 
 from dcrit.empirics.adamw import BETA_1, BETA_2, EPSILON
 from dcrit.empirics.outcomes import CONVERGENCE_TOLERANCE, SETTLED_FRACTION
-from dcrit.empirics.runs import DEFICIT_QUANTILES
+from dcrit.empirics.runs import DEFICIT_QUANTILES, HORIZON, evaluation_steps
 from dcrit.theory.margin import efficiency, margin_from_loss
 from dcrit.theory.problem import check_choice, check_integer, check_positive
 
 FloatArray = NDArray[np.float64]
 Factory = Callable[[int], nn.Module]
 LabelKind = Literal["real", "uniform", "permuted"]
-
-#: Evaluations sit at log-spaced steps until they are this fraction of the run apart, then evenly.
-EVALUATION_FRACTION = 0.0125
 
 #: Parameters are scaled by exp(±this) to measure how the margin grows with the norm.
 SCALING = 0.02
@@ -83,13 +80,8 @@ class ModuleRunConfig:
         check_integer("batch_size", self.batch_size, 0)
 
     def evaluation_steps(self) -> list[int]:
-        """Steps at which curves are recorded: 0, then log-spaced, then evenly, then the last."""
-        spacing = max(1, round(EVALUATION_FRACTION * self.steps))
-        found, step = [0], 1
-        while step < self.steps:
-            found.append(step)
-            step += min(spacing, max(1, round(0.3 * step)))
-        return [*found, self.steps]
+        """Steps at which curves are recorded, as of a run whose horizon this is."""
+        return evaluation_steps(self.steps, self.steps / HORIZON)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit, stdtr
 
-from dcrit.empirics.critical_size import COARSE_FRACTIONS, is_bracketed, sizes_and_accuracies
+from dcrit.empirics.critical_size import COARSE_FRACTIONS, is_bracketed, no_transition, sizes_and_accuracies
 from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.estimates import LEVEL, Interval, Measurement
@@ -254,23 +254,18 @@ def measure_sequentially(
     """
     full = full_runs(outcomes)
     n_train, accuracy = sizes_and_accuracies(full)
-    shared = {"quantity": "critical_size", "unit": "examples", "n_runs": int(n_train.size)}
-    shared["n_unconverged"] = len(full) - int(n_train.size)
-    if n_train.size == 0 or not is_bracketed(n_train, accuracy):
-        side = "reaches" if n_train.size and accuracy.mean() >= 0.5 else "does not reach"
-        span = f"from {n_train.min():.0f} to {n_train.max():.0f}" if n_train.size else "measured"
-        return Measurement(
-            **shared,  # type: ignore[arg-type]
-            estimate=None,
-            interval=None,
-            reason=f"no transition: test accuracy {side} one half at every size {span}",
-        )
+    n_lost = len(full) - int(n_train.size)
+    if not is_bracketed(n_train, accuracy):
+        return no_transition(n_train, accuracy, n_lost=n_lost)
     posterior = PsychometricPosterior(n_train=n_train, accuracy=accuracy, largest=full[0].config.problem.n_pairs)
     interval = posterior.interval(level)
     wide = tolerance is not None and math.log(interval.high / interval.low) / 2 > tolerance
     return Measurement(
-        **shared,  # type: ignore[arg-type]
+        quantity="critical_size",
         estimate=float(posterior.quantiles([0.5])[0]),
         interval=interval,
+        unit="examples",
+        n_runs=int(n_train.size),
+        n_unconverged=n_lost,
         reason="the budget ended before the interval was as narrow as asked for" if wide else "",
     )

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from dcrit.empirics.cost import EXPANSION
 from dcrit.empirics.residual import residual_of
-from dcrit.empirics.transformer_weights import EXPANSION, Weights, heads, split
+from dcrit.empirics.transformer_weights import Weights, heads, split
 from dcrit.theory.problem import N_HEADS, Activation
 
 #: Hidden units of a member's examples beyond this are taken in pieces, which stay in a core's cache [bytes].

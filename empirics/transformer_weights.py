@@ -8,13 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from dcrit.empirics.cost import EXPANSION
 from dcrit.theory.problem import N_HEADS, Problem
 
 #: Positions of the sequence [a, b, =].
 N_POSITIONS = 3
-
-#: Hidden units of a feed-forward block, in widths of the residual stream.
-EXPANSION = 4
 
 #: Rows of a layer's matrices, in widths: query, key, value, output and the two feed-forward ones.
 LAYER_ROWS = 4 + 2 * EXPANSION

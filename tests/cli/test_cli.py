@@ -22,12 +22,7 @@ FAST = ["--learning-rate", "0.1", "--weight-decay", "4"]
 PREDICT, TRAIN = ["predict", "critical-size"], ["train", *TINY]
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def invoke(*words: str) -> Result:

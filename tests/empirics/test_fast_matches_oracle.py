@@ -1,9 +1,8 @@
 """The measured critical size is the same whether the runs behind it are trained fast or literally."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
-import torch
 
 from dcrit.empirics.batches import plan_batches
 from dcrit.empirics.critical_size import measure_critical_size, transition_width
@@ -25,12 +24,7 @@ PROBLEMS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def trained_fast(configs: Sequence[RunConfig]) -> list[Outcome]:

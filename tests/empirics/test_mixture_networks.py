@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -39,12 +38,7 @@ NAMES = [f"{c.blocks}-{c.heads}-{c.embedding}-{c.activation}" for c in ARCHITECT
 EVERY = pytest.mark.parametrize("config", ARCHITECTURES, ids=NAMES)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def gradients(configs: list[MixtureConfig], phase: int = 0) -> Tensor:

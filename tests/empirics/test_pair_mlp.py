@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import Tensor
@@ -161,16 +159,7 @@ def test_neuron_norms_collect_all_weights_of_a_hidden_unit() -> None:
             assert norms[member, unit].item() == pytest.approx(literal, rel=1e-12)
 
 
-@pytest.fixture
-def _one_thread() -> Iterator[None]:
-    """As where members are trained: with more, sums are divided by the size of the whole batch."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.usefixtures("one_thread")
 @ACTIVATIONS
 @pytest.mark.parametrize("most", [1, 2])
 def test_members_taken_together_do_not_matter(
