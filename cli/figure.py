@@ -13,6 +13,7 @@ from dcrit.cli.output import print_json, say, table
 from dcrit.cli.validate import SuiteChoice
 
 if TYPE_CHECKING:
+    from dcrit.empirics.mixtures import MixtureConfig, MixtureRun
     from dcrit.empirics.runs import Run, RunConfig
 
 
@@ -20,7 +21,9 @@ def figure(
     name: Annotated[str | None, typer.Argument(help="Which figure; see --list.")] = None,
     list_figures: Annotated[bool, typer.Option("--list", help="List the figures.")] = False,
     suite: Annotated[SuiteChoice, typer.Option(help="Suite whose runs are drawn.")] = SuiteChoice.quick,
-    store: Annotated[Path, typer.Option(help="Folder with the suite's runs.")] = Path("validation/quick/runs"),
+    store: Annotated[
+        Path | None, typer.Option(help="Folder with the suite's runs; default: validation/SUITE/runs.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the picture, as PNG and SVG.")] = Path("figures-out"),
     as_json: options.Json = False,
 ) -> None:
@@ -36,30 +39,43 @@ def figure(
     if name not in FIGURES:
         raise typer.BadParameter(f"NAME must be one of {', '.join(FIGURES)}, got {name or 'nothing'}")
     from dcrit.cli.pictures import save
+    from dcrit.cli.training import MIXTURES
     from dcrit.cli.validate import check_writable_folder
+    from dcrit.empirics.experiments.experiment import Laboratory
+    from dcrit.empirics.mixture_store import MixtureStore
     from dcrit.empirics.store import Store
-    from dcrit.empirics.suites import SUITES, gather
     from dcrit.theory.calibration import shipped_calibrations
 
-    if not store.is_dir():
+    spec = FIGURES[name]
+    if suite.value not in spec.experiment.designs:
+        allowed = ", ".join(spec.experiment.designs)
+        raise typer.BadParameter(f"--suite must be one of {allowed} for figure {name}, got '{suite.value}'")
+    folder = store or Path("validation") / suite.value / "runs"
+    if not folder.is_dir():
         raise typer.BadParameter(
-            f"--store must be a folder with the runs of suite '{suite.value}', got {store}; "
+            f"--store must be a folder with the runs of suite '{suite.value}', got {folder}; "
             f"'dcrit validate {suite.value}' makes them"
         )
     with options.bad_input():
         check_writable_folder(out)
-    opened = Store(store)
+    opened, mixtures = Store(folder), MixtureStore(folder / MIXTURES)
 
-    def stored(configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
-        lacking = len(opened.missing(configs))
+    def refuse(lacking: int, what: str) -> None:
         if lacking:
             raise typer.BadParameter(
-                f"--store {store} lacks {lacking} runs for {stage}; 'dcrit validate {suite.value}' makes them"
+                f"--store {folder} lacks {lacking} runs for {what}; 'dcrit validate {suite.value}' makes them"
             )
+
+    def stored(configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
+        refuse(len(opened.missing(configs)), stage)
         return [run for run in map(opened.get, configs) if run is not None]
 
-    evidence = gather(SUITES[suite.value], stored, shipped_calibrations())
-    paths = save(FIGURES[name], evidence, out)
+    def stored_mixtures(configs: Sequence[MixtureConfig], /) -> list[MixtureRun]:
+        refuse(len(mixtures.missing(configs)), "mixtures")
+        return [run for run in map(mixtures.get, configs) if run is not None]
+
+    bench = Laboratory(stored, stored_mixtures, shipped_calibrations())
+    paths = save(spec, spec.experiment.measure(spec.experiment.designs[suite.value], bench), out)
     if as_json:
         print_json({"files": [str(path) for path in paths]})
     else:

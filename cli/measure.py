@@ -130,13 +130,13 @@ def critical_size(
     horizon and the sizes tried.
     """
     from dcrit.empirics.critical_size import CriticalSizeDesign, measure_critical_size, transition_width
+    from dcrit.empirics.experiments.transitions import advance_together
     from dcrit.empirics.sequential import (
         SequentialDesign,
         full_runs,
         measure_sequentially,
         sequential_transition_width,
     )
-    from dcrit.empirics.suites import measure_transitions
     from dcrit.empirics.ungrokking import (
         UngrokkingDesign,
         measure_hysteresis,
@@ -153,7 +153,7 @@ def critical_size(
         few = SequentialDesign(problem=problem, tolerance=tolerance, budget=float(max_runs))
     if start is StartChoice.scratch and method is MethodChoice.sequential:
         with training(store, workers) as run:
-            outcomes = measure_transitions([few], run)[0]
+            outcomes = advance_together([few], run)[0]
         full = full_runs(outcomes)
         found = with_horizon(measure_sequentially(outcomes, tolerance=tolerance), full)
         _show(
@@ -171,7 +171,7 @@ def critical_size(
     shrunk: list[Run] = []
     with training(store, workers) as run:
         if start is not StartChoice.generalized:
-            scratch = measure_transitions([from_scratch], run)[0]
+            scratch = advance_together([from_scratch], run)[0]
         if start is not StartChoice.scratch:
             shrunk = ungrokking_runs(from_above, run)
     generalized = [ungrokking_outcome(one) for one in shrunk]
@@ -252,11 +252,11 @@ def efficiency(
     from dcrit.empirics.efficiency import (
         EfficiencyDesign,
         fit_competition,
+        implied_critical_size,
         measure_generalizing_efficiency,
     )
     from dcrit.empirics.norms import outcome_in_norm, recorded_norms
     from dcrit.empirics.outcomes import outcome_of
-    from dcrit.empirics.suites import implied_critical_size
     from dcrit.theory.estimates import as_json as estimate_json
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
-from dcrit.empirics.claims.claim import Evidence
+from dcrit.empirics.suites import Result
 from dcrit.figures import FIGURES
 from dcrit.figures.figure import FigureSpec
 
@@ -14,7 +16,7 @@ from dcrit.figures.figure import FigureSpec
 RESOLUTION = 160
 
 
-def save(spec: FigureSpec, evidence: Evidence, folder: Path) -> list[Path]:
+def save(spec: FigureSpec[Any], evidence: Any, folder: Path) -> list[Path]:
     """Draw one figure and write it as PNG and as SVG."""
     folder.mkdir(parents=True, exist_ok=True)
     figure = spec.draw(evidence)
@@ -26,6 +28,10 @@ def save(spec: FigureSpec, evidence: Evidence, folder: Path) -> list[Path]:
     return paths
 
 
-def save_all(evidence: Evidence, folder: Path) -> list[Path]:
-    """Draw every figure."""
-    return [path for spec in FIGURES.values() for path in save(spec, evidence, folder)]
+def save_all(results: Mapping[str, Result], folder: Path) -> dict[str, list[Path]]:
+    """Draw every figure whose experiment was made; files by the figure's name."""
+    return {
+        spec.name: save(spec, results[spec.experiment.name].evidence, folder)
+        for spec in FIGURES.values()
+        if spec.experiment.name in results
+    }

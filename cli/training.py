@@ -13,8 +13,13 @@ import typer
 from dcrit.cli import options
 
 if TYPE_CHECKING:
+    from dcrit.empirics.experiments.experiment import Laboratory
     from dcrit.empirics.runs import Run, RunConfig, Runner
     from dcrit.empirics.store import Store
+
+
+#: Folder of the mixtures within that of the runs.
+MIXTURES = "mixtures"
 
 
 @contextlib.contextmanager
@@ -57,6 +62,31 @@ def training(store: Path, workers: int, *, device: str = "auto") -> Iterator[Run
         except KeyboardInterrupt:
             print("Interrupted. Finished batches are kept: the same command goes on from there.", file=sys.stderr)
             raise typer.Exit(130) from None
+
+
+@contextlib.contextmanager
+def laboratory(store: Path, workers: int, *, device: str = "auto") -> Iterator[Laboratory]:
+    """A laboratory over the runs in that folder, with the calibrations that ship; mixtures lie in a folder within.
+
+    Args:
+        store: Folder of the runs.
+        workers: Training processes; 0 for one per core.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        typer.BadParameter: The folder cannot be written, or there is no such device (exit 2).
+    """
+    from dcrit.empirics.experiments.experiment import Laboratory
+    from dcrit.empirics.mixtures import MixtureConfig, MixtureRun
+    from dcrit.theory.calibration import shipped_calibrations
+
+    def train_mixtures(configs: Sequence[MixtureConfig], /) -> list[MixtureRun]:
+        from dcrit.empirics.mixture_store import MixtureStore, MixtureTrainer
+
+        return MixtureTrainer(MixtureStore(store / MIXTURES))(configs)
+
+    with training(store, workers, device=device) as run:
+        yield Laboratory(run, train_mixtures, shipped_calibrations())
 
 
 def _resolve(device: str) -> str:

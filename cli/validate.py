@@ -5,26 +5,38 @@ from __future__ import annotations
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dcrit.cli import options
 from dcrit.cli.output import number, print_json, say, span, table
 from dcrit.cli.report import write_report
-from dcrit.cli.training import training
+
+if TYPE_CHECKING:
+    from dcrit.theory.estimates import Interval
 
 
 class SuiteChoice(StrEnum):
     """Validation suites."""
 
     quick = "quick"
+    standard = "standard"
+    paper = "paper"
+
+
+#: Colours of rulings on a terminal.
+COLOURS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
 
 
 def validate(
-    suite: Annotated[SuiteChoice, typer.Argument(help="Which suite: quick takes under five minutes on two cores.")],
+    suite: Annotated[
+        SuiteChoice, typer.Argument(help="Which suite: on two cores quick takes three minutes, standard an hour.")
+    ],
     claim: Annotated[list[str] | None, typer.Option(help="Judge only this claim; may be given several times.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for report, figures and runs.")] = Path("validation/quick"),
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for report, figures and runs; default: validation/SUITE.")
+    ] = None,
     store: Annotated[Path | None, typer.Option(help="Folder of the runs; default: runs/ in the output folder.")] = None,
     workers: options.Workers = 0,
     as_json: options.Json = False,
@@ -33,57 +45,61 @@ def validate(
 
     A rerun trains only what the store lacks.
     """
+    from dcrit.cli.training import laboratory
     from dcrit.empirics.claims.claim import verdict_json
     from dcrit.empirics.suites import SUITES, gather, judge, select
-    from dcrit.theory.calibration import shipped_calibrations
     from dcrit.theory.problem import check_integer
 
     began = time.monotonic()
+    folder = out or Path("validation") / suite.value
     with options.bad_input():
         chosen = select(SUITES[suite.value], tuple(claim or ()))
         check_integer("workers", workers, 0)
-        check_writable_folder(out)
-    with training(store or out / "runs", workers) as run:
-        evidence = gather(chosen, run, shipped_calibrations())
-    verdicts = judge(chosen, evidence)
+        check_writable_folder(folder)
+    with laboratory(store or folder / "runs", workers) as bench:
+        results = gather(chosen, bench)
+    verdicts = judge(chosen, results)
     document: dict[str, Any] = {
         "suite": chosen.name,
         "seconds": time.monotonic() - began,
-        "claims": [verdict_json(one, verdict) for one, verdict in verdicts],
+        "claims": [verdict_json(verdict) for verdict in verdicts],
     }
     from dcrit.cli.pictures import save_all
 
-    write_report(document, out / "report.json")
-    pictures = save_all(evidence, out / "figures")
+    write_report(document, folder / "report.json")
+    pictures = save_all(results, folder / "figures")
     if as_json:
         print_json(document)
         return
-    for one, verdict in verdicts:
-        rows = list(verdict.rows)
+    for verdict in verdicts:
+        rows = list(verdict.finding.rows)
         if rows:
             columns = list(dict.fromkeys(key for row in rows for key in row))
-            table(one.id, columns, [[row.get(column, "") for column in columns] for row in rows])
-    colours = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
+            table(verdict.claim.id, columns, [[row.get(column, "") for column in columns] for row in rows])
     table(
         f"verdicts of suite {chosen.name}",
         ["claim", "predicted", "measured", "90% interval", "verdict", "runs", "not converged"],
         [
             [
-                one.id,
-                verdict.predicted,
-                verdict.measured,
-                span(*((None, None) if verdict.interval is None else (verdict.interval.low, verdict.interval.high))),
-                f"[{colours[verdict.verdict]}]{verdict.verdict}[/]",
-                verdict.n_runs,
-                verdict.n_unconverged,
+                verdict.claim.id,
+                verdict.finding.predicted,
+                verdict.finding.measured,
+                _span(verdict.finding.interval),
+                f"[{COLOURS[verdict.ruling]}]{verdict.ruling}[/]",
+                verdict.finding.n_runs,
+                verdict.finding.n_unconverged,
             ]
-            for one, verdict in verdicts
+            for verdict in verdicts
         ],
     )
-    for one, verdict in verdicts:
-        say(f"{one.id}: {verdict.reason}")
-    say(f"{number(document['seconds'])} seconds; report {out / 'report.json'}")
-    say(f"{len(pictures)} pictures in {out / 'figures'}")
+    for verdict in verdicts:
+        say(f"{verdict.claim.id}: {verdict.reason}")
+    say(f"{number(document['seconds'])} seconds; report {folder / 'report.json'}")
+    say(f"{len(pictures)} pictures in {folder / 'figures'}")
+
+
+def _span(interval: Interval | None) -> str:
+    return span(*((None, None) if interval is None else (interval.low, interval.high)))
 
 
 def check_writable_folder(folder: Path) -> None:

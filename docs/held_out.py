@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from dcrit.cli.training import training
+from dcrit.empirics.experiments.transitions import advance_together
 from dcrit.empirics.sequential import SequentialDesign, measure_sequentially
-from dcrit.empirics.suites import measure_transitions
 from dcrit.theory.problem import Problem
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -69,7 +69,7 @@ def measure(problems: list[Problem], store: Path, path: Path) -> None:
     rows = {json.dumps(row["problem"]): row for row in known}
     lacking = [problem for problem in problems if json.dumps(problem.to_dict()) not in rows]
     with training(store, 0) as run:
-        outcomes = measure_transitions([SequentialDesign(problem=p, budget=BUDGET) for p in lacking], run)
+        outcomes = advance_together([SequentialDesign(problem=p, budget=BUDGET) for p in lacking], run)
     for problem, found in zip(lacking, outcomes, strict=True):
         size = measure_sequentially(found)
         interval = None if size.interval is None else [size.interval.low, size.interval.high]

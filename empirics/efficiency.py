@@ -15,9 +15,11 @@ from threadpoolctl import threadpool_limits
 
 from dcrit.empirics.outcomes import FITTED, Outcome, Settled
 from dcrit.empirics.runs import RunConfig
-from dcrit.theory.estimates import LEVEL, Measurement, interval_of
+from dcrit.theory.calibration import constants_of
+from dcrit.theory.estimates import LEVEL, Measurement, Prediction, interval_of
 from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw
 from dcrit.theory.mixture import Competition, DeficitLaw
+from dcrit.theory.prediction import size_prediction
 from dcrit.theory.problem import Problem, check_integer
 
 FloatArray = NDArray[np.float64]
@@ -330,3 +332,11 @@ def measure_generalizing_efficiency(fit: LawsFit | str, *, level: float = LEVEL)
         n_unconverged=fit.n_unconverged,
         reason=note,
     )
+
+
+def implied_critical_size(fit: CompetitionFit | str) -> Prediction:
+    """Critical size that measured efficiencies imply; no measured critical size enters it."""
+    if isinstance(fit, str):
+        return Prediction(quantity="critical_size", value=None, interval=None, unit="examples", reason=fit)
+    draws = np.array([constants_of(competition) for competition in fit.draws])
+    return size_prediction("critical_size", fit.competition, draws)

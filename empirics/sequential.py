@@ -231,6 +231,22 @@ def full_runs(outcomes: Sequence[Outcome]) -> list[Outcome]:
     return [one for one in outcomes if one.config.horizon == horizon]
 
 
+def midpoint_draws(outcomes: Sequence[Outcome], n_draws: int, *, seed: int = 0) -> FloatArray:
+    """Draws of the critical size from its posterior, (n_draws,) [examples].
+
+    Args:
+        outcomes: Runs of one problem with sizes on both sides of its transition; probes do not count.
+        n_draws: How many.
+        seed: Of the draws.
+    """
+    full = full_runs(outcomes)
+    n_train, accuracy = sizes_and_accuracies(full)
+    posterior = PsychometricPosterior(n_train=n_train, accuracy=accuracy, largest=full[0].config.problem.n_pairs)
+    # Evenly spread probabilities in random order: no noise from the draws themselves.
+    probabilities = (np.arange(n_draws) + 0.5) / n_draws
+    return posterior.quantiles(np.random.default_rng(seed).permutation(probabilities).tolist())
+
+
 def sequential_transition_width(outcomes: Sequence[Outcome]) -> float | None:
     """Posterior width s of the transition in ln D; None where there is none."""
     full = full_runs(outcomes)

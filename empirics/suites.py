@@ -1,37 +1,15 @@
-"""Validation suites: which problems and claims, in what order the runs are made, and what they add up to."""
+"""Validation suites: which claims they hold, in what order the experiments are made, and what they add up to."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-
-from dcrit.empirics.calibrate import CAPACITY_WIDTHS, CapacityLine
-from dcrit.empirics.capacity import CapacityDesign
 from dcrit.empirics.claims import CLAIMS
-from dcrit.empirics.claims.claim import Claim, DynamicsEvidence, Evidence, ProblemEvidence, Verdict
-from dcrit.empirics.critical_size import CriticalSizeDesign, measure_critical_size
-from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign, fit_competition
-from dcrit.empirics.outcomes import Outcome, dynamics_of, norm_ratio, outcome_of
-from dcrit.empirics.runs import RunConfig, Runner
-from dcrit.theory.calibration import Calibration, calibration_for, constants_of
-from dcrit.theory.crossing import Crossing
-from dcrit.theory.estimates import Prediction
-from dcrit.theory.prediction import CriticalSizePrediction, predict_critical_size, size_prediction
-from dcrit.theory.problem import Activation, Problem
-from dcrit.theory.regimes import DYNAMICS, Dynamics, dynamics_codes
-
-#: Width at which progression is looked for: small enough that all pairs overload it.
-OVERLOADED_WIDTH = 4
-
-#: Where each dynamics is looked for, well inside its region, as factors of the boundary that limits it.
-BELOW_ONSET, ABOVE_COMPLETION = 0.75, 1.2
-
-#: Fraction of all pairs that a run with a test set may use.
-MOST_PAIRS = 0.9
+from dcrit.empirics.claims.claim import Claim, Verdict
+from dcrit.empirics.claims.holm import holm_thresholds
+from dcrit.empirics.experiments.experiment import Account, Experiment, Laboratory, SuiteName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,38 +18,26 @@ class Suite:
 
     Attributes:
         name: Word on the command line.
-        problems: Configurations; moduli above those of the shipped calibration.
-        claims: What is judged.
-        seeds: Runs per size when efficiencies and capacities are measured.
-        tolerance: Relative half width to which critical sizes are measured.
-        max_runs: Runs per critical size at most.
-        dynamics_seeds: Runs per point of the four dynamics.
+        claims: What is judged: every claim whose experiment has a design of that name, unless fewer are chosen.
     """
 
-    name: str
-    problems: tuple[Problem, ...]
-    claims: tuple[Claim, ...]
-    seeds: int
-    tolerance: float
-    max_runs: int
-    dynamics_seeds: int
+    name: SuiteName
+    claims: tuple[Claim[Any], ...]
+
+    @property
+    def experiments(self) -> list[Experiment[Any, Any]]:
+        """Experiments of the claims, each once."""
+        return list({claim.experiment.name: claim.experiment for claim in self.claims}.values())
 
 
-QUICK = Suite(
-    name="quick",
-    problems=tuple(
-        Problem(task="add", modulus=31, activation=activation, width=width)
-        for activation in ("square", "relu")
-        for width in (32, 64)
-    ),
-    claims=tuple(CLAIMS.values()),
-    seeds=3,
-    tolerance=0.05,
-    max_runs=36,
-    dynamics_seeds=4,
-)
+def suite_of(name: SuiteName) -> Suite:
+    """All claims that have a part in a suite."""
+    return Suite(name=name, claims=tuple(claim for claim in CLAIMS.values() if name in claim.experiment.designs))
 
-SUITES: dict[str, Suite] = {suite.name: suite for suite in (QUICK,)}
+
+SUITE_NAMES: tuple[SuiteName, ...] = ("quick", "standard", "paper")
+
+SUITES: dict[SuiteName, Suite] = {name: suite_of(name) for name in SUITE_NAMES}
 
 
 def select(suite: Suite, claims: Sequence[str]) -> Suite:
@@ -84,165 +50,54 @@ def select(suite: Suite, claims: Sequence[str]) -> Suite:
     for name in claims:
         if name not in known:
             raise ValueError(f"claim must be one of {', '.join(known)}, got '{name}'")
-    return replace(suite, claims=tuple(known[name] for name in claims)) if claims else suite
-
-
-def gather(suite: Suite, run: Runner, calibrations: Sequence[Calibration]) -> Evidence:
-    """Make the suite's runs and turn them into evidence.
-
-    Predictions from the calibrations are made first. Adaptive measurements of all problems advance
-    together, so that every round fills the machine.
-
-    Args:
-        suite: What to run.
-        run: Trains, or finds in a store.
-        calibrations: Constants for the predictions made before any training.
-    """
-    predictions = [_a_priori(problem, calibrations) for problem in suite.problems]
-    efficiencies = [EfficiencyDesign(problem=problem, seeds=suite.seeds) for problem in suite.problems]
-    overloaded: dict[Activation, list[CapacityDesign]] = {
-        problem.activation: _capacity_designs(suite, problem.activation) for problem in suite.problems
-    }
-    blocks = [design.memorizing() for design in efficiencies]
-    blocks += [design.generalizing() for design in efficiencies]
-    blocks += [design.configs() for designs in overloaded.values() for design in designs]
-    results = iter(_run_blocks(run, blocks, stage="efficiencies and capacities"))
-    memorizing = [next(results) for _ in efficiencies]
-    generalizing = [next(results) for _ in efficiencies]
-    lines: dict[Activation, CapacityLine | str] = {
-        activation: CapacityLine.fit([(design.problem, next(results)) for design in designs])
-        for activation, designs in overloaded.items()
-    }
-    transitions = measure_transitions(
-        [
-            CriticalSizeDesign(problem=problem, tolerance=suite.tolerance, max_runs=suite.max_runs)
-            for problem in suite.problems
-        ],
-        run,
-    )
-    fits = [
-        fit_competition(problem, memory, general)
-        for problem, memory, general in zip(suite.problems, memorizing, generalizing, strict=True)
-    ]
-    entries = [
-        ProblemEvidence(
-            problem=problem,
-            memorizing=memory,
-            generalizing=general,
-            fit=fit,
-            transition=transition,
-            critical_size=measure_critical_size(transition),
-            implied=implied_critical_size(fit),
-            a_priori=None if prediction is None else prediction.critical_size,
-        )
-        for problem, memory, general, fit, transition, prediction in zip(
-            suite.problems, memorizing, generalizing, fits, transitions, predictions, strict=True
-        )
-    ]
-    return Evidence(problems=entries, capacities=lines, dynamics=_dynamics(suite, predictions, run))
-
-
-def judge(suite: Suite, evidence: Evidence) -> list[tuple[Claim, Verdict]]:
-    """Every claim of the suite with its verdict."""
-    return [(claim, claim.judge(evidence)) for claim in suite.claims]
-
-
-class TransitionDesign(Protocol):
-    """Which runs measure one transition, decided round by round from those made."""
-
-    def propose(self, outcomes: Sequence[Outcome], /) -> list[RunConfig]:
-        """Runs to make next; none at the end."""
-        ...
-
-
-def measure_transitions(designs: Sequence[TransitionDesign], run: Runner) -> list[list[Outcome]]:
-    """Outcomes of the adaptive runs of every design, all designs advancing round by round together."""
-    found: list[list[Outcome]] = [[] for _ in designs]
-    rounds = 0
-    while True:
-        proposals = [design.propose(outcomes) for design, outcomes in zip(designs, found, strict=True)]
-        if not any(proposals):
-            return found
-        rounds += 1
-        for outcomes, new in zip(
-            found, _run_blocks(run, proposals, stage=f"critical sizes, round {rounds}"), strict=True
-        ):
-            outcomes.extend(new)
-
-
-def implied_critical_size(fit: CompetitionFit | str) -> Prediction:
-    """Critical size that measured efficiencies imply; no measured critical size enters it."""
-    if isinstance(fit, str):
-        return Prediction(quantity="critical_size", value=None, interval=None, unit="examples", reason=fit)
-    draws = np.array([constants_of(competition) for competition in fit.draws])
-    return size_prediction("critical_size", fit.competition, draws)
-
-
-def _a_priori(problem: Problem, calibrations: Sequence[Calibration]) -> CriticalSizePrediction | None:
-    calibration = calibration_for(problem, calibrations)
-    return None if calibration is None else predict_critical_size(problem, calibration)
-
-
-def _run_blocks(run: Runner, blocks: Sequence[Sequence[RunConfig]], *, stage: str) -> list[list[Outcome]]:
-    outcomes = map(outcome_of, run([config for block in blocks for config in block], stage=stage))
-    return [[next(outcomes) for _ in block] for block in blocks]
-
-
-def _capacity_designs(suite: Suite, activation: Activation) -> list[CapacityDesign]:
-    first = next(problem for problem in suite.problems if problem.activation == activation)
-    return [CapacityDesign(problem=replace(first, width=width), seeds=suite.seeds) for width in CAPACITY_WIDTHS]
+    return Suite(name=suite.name, claims=tuple(known[name] for name in claims)) if claims else suite
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Point:
-    problem: Problem
-    n_train: int
-    predicted: Dynamics
+class Result:
+    """What one experiment of a suite gave.
+
+    Attributes:
+        evidence: For its claims and figures.
+        account: The runs it rests on.
+    """
+
+    evidence: Any
+    account: Account
 
 
-def _points(prediction: CriticalSizePrediction) -> Iterator[_Point]:
-    """Sizes below, at and above the transition, and one beyond capacity, with what the two curves put there."""
-    problem, memorized = prediction.problem, prediction.capacity.value
-    if memorized is None:
-        return
-    largest = MOST_PAIRS * problem.n_pairs
-    small = replace(problem, width=OVERLOADED_WIDTH)
-    room = memorized * small.n_params / problem.n_params
-    if 2 * room <= largest:
-        yield _Point(problem=small, n_train=round(2 * room), predicted="progression")
-    onset, half, completion = (prediction.competition.size_at_accuracy(level) for level in (0.1, 0.5, 0.9))
-    if not (isinstance(onset, Crossing) and isinstance(half, Crossing)):
-        return
-    end = completion.n_train if isinstance(completion, Crossing) else math.inf
-    for size in (BELOW_ONSET * onset.n_train, half.n_train, ABOVE_COMPLETION * end):
-        if size <= largest:
-            code = int(dynamics_codes(round(size), memorized, onset.n_train, end))
-            yield _Point(problem=problem, n_train=round(size), predicted=DYNAMICS[code])
+def gather(suite: Suite, laboratory: Laboratory, *, begin: Callable[[str], None] = lambda _: None) -> dict[str, Result]:
+    """Make the suite's experiments, one after the other.
+
+    Args:
+        suite: What to run.
+        laboratory: Trains runs, or finds them.
+        begin: Told the name of each experiment before it is made.
+
+    Returns:
+        Results by the experiment's name.
+    """
+    results: dict[str, Result] = {}
+    for experiment in suite.experiments:
+        begin(experiment.name)
+        with laboratory.account() as account:
+            evidence = experiment.measure(experiment.designs[suite.name], laboratory)
+        results[experiment.name] = Result(evidence=evidence, account=account)
+    return results
 
 
-def _dynamics(
-    suite: Suite, predictions: Sequence[CriticalSizePrediction | None], run: Runner
-) -> list[DynamicsEvidence]:
-    points: list[_Point] = []
-    for prediction in predictions:
-        if prediction is not None:
-            points += [point for point in _points(prediction) if point not in points]
-    blocks = [
-        [RunConfig(problem=point.problem, n_train=point.n_train, seed=seed) for seed in range(suite.dynamics_seeds)]
-        for point in points
-    ]
-    runs = iter(run([config for block in blocks for config in block], stage="the four dynamics"))
-    found: list[DynamicsEvidence] = []
-    for point, block in zip(points, blocks, strict=True):
-        made = [next(runs) for _ in block]
-        found.append(
-            DynamicsEvidence(
-                problem=point.problem,
-                n_train=point.n_train,
-                predicted=point.predicted,
-                observed=tuple(dynamics_of(one) for one in made),
-                norm_ratios=tuple(norm_ratio(one) for one in made),
-                example=made[0].curves,
-            )
+def judge(suite: Suite, results: Mapping[str, Result]) -> list[Verdict]:
+    """Every claim of the suite with its ruling, corrected for their number."""
+    own = [results[claim.experiment.name] for claim in suite.claims]
+    findings = [claim.judge(result.evidence) for claim, result in zip(suite.claims, own, strict=True)]
+    thresholds = holm_thresholds([finding.p_value for finding in findings])
+    return [
+        Verdict(
+            claim=claim,
+            finding=finding,
+            ruling="inconclusive" if threshold is None else finding.ruling(threshold),
+            threshold=threshold,
+            account=result.account,
         )
-    return found
+        for claim, finding, threshold, result in zip(suite.claims, findings, thresholds, own, strict=True)
+    ]

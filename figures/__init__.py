@@ -1,5 +1,7 @@
 """Comparison figures: axes and results in, drawings out, no files."""
 
+from typing import Any
+
 from dcrit.figures.accuracies import SPEC as ACCURACIES
 from dcrit.figures.capacity import SPEC as CAPACITY
 from dcrit.figures.critical_sizes import SPEC as CRITICAL_SIZES
@@ -8,6 +10,6 @@ from dcrit.figures.efficiencies import SPEC as EFFICIENCIES
 from dcrit.figures.figure import FigureSpec
 
 #: Every figure by its name, the main result first.
-FIGURES: dict[str, FigureSpec] = {
+FIGURES: dict[str, FigureSpec[Any]] = {
     spec.name: spec for spec in (CRITICAL_SIZES, ACCURACIES, EFFICIENCIES, CAPACITY, DYNAMICS)
 }

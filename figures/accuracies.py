@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dcrit.empirics.claims.claim import Evidence, ProblemEvidence
-from dcrit.empirics.critical_size import Psychometric, sizes_and_accuracies, transition_width
+from dcrit.empirics.critical_size import Psychometric, sizes_and_accuracies
 from dcrit.empirics.efficiency import CompetitionFit
+from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
+from dcrit.empirics.sequential import sequential_transition_width
 from dcrit.figures import canvas, scales, style
 from dcrit.figures.critical_sizes import arms
 from dcrit.figures.efficiencies import mark_lost
@@ -50,7 +51,7 @@ def draw_theory(ax: Axes, fit: CompetitionFit, n_train: FloatArray, *, level: fl
 
 def psychometric_of(entry: ProblemEvidence) -> Psychometric | None:
     """The curve that was fitted to the runs; None where they hold no transition."""
-    midpoint, width = entry.critical_size.estimate, transition_width(entry.transition)
+    midpoint, width = entry.transition.measured.estimate, sequential_transition_width(entry.transition.outcomes)
     return None if midpoint is None or width is None else Psychometric(midpoint=midpoint, width=width)
 
 
@@ -75,15 +76,15 @@ def fitted_range(curve: Psychometric) -> Interval:
 def draw_runs(ax: Axes, entry: ProblemEvidence) -> None:
     """Test accuracy of every run; crosses on the lower edge for runs that diverged."""
     style_of_runs = {"linestyle": "", "marker": "o", "color": style.GREY, "alpha": 0.55, "markeredgewidth": 0}
-    ax.plot(*sizes_and_accuracies(entry.transition), **style_of_runs, label=RUNS, zorder=3)  # type: ignore[arg-type]
-    lost = [o.config.n_train for o in entry.transition if not math.isfinite(o.test_accuracy)]
+    ax.plot(*sizes_and_accuracies(entry.transition.outcomes), **style_of_runs, label=RUNS, zorder=3)  # type: ignore[arg-type]
+    lost = [o.config.n_train for o in entry.transition.outcomes if not math.isfinite(o.test_accuracy)]
     if lost:
         mark_lost(ax, lost)
 
 
 def draw_midpoints(ax: Axes, entry: ProblemEvidence) -> None:
     """Measured and a-priori critical size at accuracy one half, with their intervals."""
-    measured, prior = entry.critical_size, entry.a_priori
+    measured, prior = entry.transition.measured, entry.transition.predicted
     if prior is not None and prior.value is not None:
         ax.errorbar(
             prior.value,
@@ -123,15 +124,17 @@ def draw_accuracies(ax: Axes, entry: ProblemEvidence) -> list[str]:
     ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
     curve, ranges = psychometric_of(entry), dict[str, Interval]()
     if curve is None:
-        remarks.append(f"No curve fitted: {entry.critical_size.reason}.")
+        remarks.append(f"No curve fitted: {entry.transition.measured.reason}.")
     else:
         ranges[SPAN_FIT] = fitted_range(curve)
     if isinstance(entry.fit, str):
         remarks.append(f"No predicted curve: {entry.fit}.")
     elif (predicted := predicted_range(entry.fit.competition)) is not None:
         ranges[SPAN_THEORY] = predicted
-    if entry.a_priori is None or entry.a_priori.value is None:
-        why = "no calibration speaks for it" if entry.a_priori is None else entry.a_priori.reason
+    if entry.transition.predicted is None or entry.transition.predicted.value is None:
+        why = (
+            "no calibration speaks for it" if entry.transition.predicted is None else entry.transition.predicted.reason
+        )
         remarks.append(f"Nothing predicted a priori: {why}.")
     ends = _sizes(entry, list(ranges.values()))
     if ends is None:
@@ -153,24 +156,28 @@ def draw_accuracies(ax: Axes, entry: ProblemEvidence) -> list[str]:
 
 def _sizes(entry: ProblemEvidence, ranges: Sequence[Interval]) -> tuple[float, float] | None:
     """Range of the horizontal axis: all runs and intervals, up to all pairs; None without runs."""
-    marked: list[float] = [o.config.n_train for o in entry.transition]
+    marked: list[float] = [o.config.n_train for o in entry.transition.outcomes]
     if not marked:
         return None
-    prior = entry.a_priori
+    prior = entry.transition.predicted
     if prior is not None and prior.interval is not None:
         ranges = [*ranges, prior.interval]
     marked += [end for interval in ranges for end in (interval.low, interval.high)]
     ends = scales.spread([min(size, entry.problem.n_pairs) for size in [*marked, entry.problem.n_pairs]], margin=0.02)
     # A range that the theory opens at a single example must not squeeze what was measured.
-    return None if ends is None else (max(ends[0], 0.5 * min(o.config.n_train for o in entry.transition)), ends[1])
+    return (
+        None
+        if ends is None
+        else (max(ends[0], 0.5 * min(o.config.n_train for o in entry.transition.outcomes)), ends[1])
+    )
 
 
-def draw(evidence: Evidence) -> Figure:
+def draw(evidence: Sequence[ProblemEvidence]) -> Figure:
     """A panel a problem."""
-    return canvas.panel_per_problem(evidence.problems, draw_accuracies, ylabel=YLABEL, height=HEIGHT, order=ORDER)
+    return canvas.panel_per_problem(evidence, draw_accuracies, ylabel=YLABEL, height=HEIGHT, order=ORDER)
 
 
-SPEC = FigureSpec(
+SPEC: FigureSpec[list[ProblemEvidence]] = FigureSpec(
     name="accuracies",
     title="Test accuracy over training-set size, predicted and measured",
     caption=(
@@ -180,5 +187,6 @@ SPEC = FigureSpec(
         f"measured at smaller moduli. Brackets: semi-grokking, the sizes between accuracies {SPAN}; an end beyond all "
         f"pairs is open. Shading and error bars: {LEVEL:.0%} intervals."
     ),
+    experiment=EXPERIMENT,
     draw=draw,
 )

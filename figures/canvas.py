@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dcrit.empirics.claims.claim import ProblemEvidence
+from dcrit.empirics.experiments.competition import ProblemEvidence
 from dcrit.figures import style
 
 #: Height of a line of small print [inches], and mean width of its characters.

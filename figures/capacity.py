@@ -11,13 +11,11 @@ from matplotlib.figure import Figure
 
 from dcrit.empirics.calibrate import CapacityLine
 from dcrit.empirics.claims.capacity_linear import PUBLISHED
-from dcrit.empirics.claims.claim import Evidence
+from dcrit.empirics.experiments.capacities import EXPERIMENT, Capacities
 from dcrit.figures import canvas, scales, style
 from dcrit.figures.figure import FigureSpec
 from dcrit.theory.estimates import LEVEL, half_width
 from dcrit.theory.problem import Activation
-
-Capacities = Mapping[Activation, CapacityLine | str]
 
 #: Who published a number of bits per parameter, by key of the bibliography.
 AUTHORS = {"allenzhu2024": "Allen-Zhu & Li 2024", "morris2025": "Morris et al. 2025"}
@@ -118,13 +116,13 @@ def draw_bits(ax: Axes, lines: Mapping[Activation, CapacityLine]) -> None:
     ax.set_ylabel("capacity $c$ [bits/parameter]")
 
 
-def draw(evidence: Evidence) -> Figure:
+def draw(evidence: Capacities) -> Figure:
     """Capacity over model size: in examples, and in bits per parameter."""
     with style.context():
         figure = canvas.new_figure(style.DOUBLE, 3.0)
         axes = figure.subplots(1, 2)
-        lines = lines_of(evidence.capacities)
-        canvas.footnotes(figure, missing(evidence.capacities))
+        lines = lines_of(evidence)
+        canvas.footnotes(figure, missing(evidence))
         for ax, fill in zip(axes, (draw_capacity, draw_bits), strict=True):
             canvas.prepare(ax)
             ax.set_xlabel("model size $N$ [parameters]")
@@ -137,7 +135,7 @@ def draw(evidence: Evidence) -> Figure:
         return figure
 
 
-SPEC = FigureSpec(
+SPEC: FigureSpec[Capacities] = FigureSpec(
     name="capacity",
     title="Random labels that a model memorizes, over its number of parameters",
     caption=(
@@ -146,5 +144,6 @@ SPEC = FigureSpec(
         f"linear. Shading, error bars and ±: {LEVEL:.0%} intervals. Grey: values published for language models. Sizes "
         "that all available random labels do not overload have no measured capacity and no mark."
     ),
+    experiment=EXPERIMENT,
     draw=draw,
 )

@@ -13,8 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from dcrit.empirics.claims.claim import Evidence, ProblemEvidence, label
+from dcrit.empirics.claims.claim import label
 from dcrit.empirics.claims.dcrit_predicted import TARGET
+from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
 from dcrit.figures import canvas, scales, style
 from dcrit.figures.figure import FigureSpec
 from dcrit.figures.labels import boxes_of, place_labels
@@ -31,14 +32,14 @@ KINDS: tuple[Kind, ...] = ("a priori", "from efficiencies")
 
 def prediction_of(entry: ProblemEvidence, kind: Kind) -> Prediction | None:
     """The prediction of a kind; None where none was made."""
-    return entry.a_priori if kind == "a priori" else entry.implied
+    return entry.transition.predicted if kind == "a priori" else entry.implied
 
 
 def missing(entry: ProblemEvidence) -> list[str]:
     """Why a problem, or one of its predictions, has no place in the plane; one line each."""
     name = label(entry.problem)
-    if entry.critical_size.estimate is None:
-        return [f"Not shown: {name}: {entry.critical_size.reason}."]
+    if entry.transition.measured.estimate is None:
+        return [f"Not shown: {name}: {entry.transition.measured.reason}."]
     lines: list[str] = []
     for kind in KINDS:
         prediction = prediction_of(entry, kind)
@@ -76,7 +77,7 @@ def draw_predictions(ax: Axes, entries: Sequence[ProblemEvidence], kind: Kind) -
     """
     points: list[tuple[float, float] | None] = []
     for entry in entries:
-        prediction, measured = prediction_of(entry, kind), entry.critical_size
+        prediction, measured = prediction_of(entry, kind), entry.transition.measured
         if prediction is None or prediction.value is None or measured.estimate is None:
             points.append(None)
             continue
@@ -131,7 +132,7 @@ def names(problems: Sequence[Problem]) -> tuple[list[str], str]:
 def _range(entries: Sequence[ProblemEvidence]) -> tuple[float, float]:
     values: list[float] = []
     for entry in entries:
-        for one in (entry.critical_size, *(prediction_of(entry, kind) for kind in KINDS)):
+        for one in (entry.transition.measured, *(prediction_of(entry, kind) for kind in KINDS)):
             if one is None:
                 continue
             best = one.value if isinstance(one, Prediction) else one.estimate
@@ -174,10 +175,10 @@ def _key(entries: Sequence[ProblemEvidence]) -> list[Line2D]:
     return shapes + kinds
 
 
-def draw(evidence: Evidence) -> Figure:
+def draw(evidence: Sequence[ProblemEvidence]) -> Figure:
     """Predicted against measured critical size over all problems."""
     with style.context():
-        entries = evidence.problems
+        entries = evidence
         side = style.SINGLE if len(entries) <= CROWD else 0.75 * style.DOUBLE
         figure = canvas.new_figure(side, side + 0.28)
         ax = figure.subplots()
@@ -206,7 +207,7 @@ def draw(evidence: Evidence) -> Figure:
         return figure
 
 
-SPEC = FigureSpec(
+SPEC: FigureSpec[list[ProblemEvidence]] = FigureSpec(
     name="critical-sizes",
     title="Predicted against measured critical size",
     caption=(
@@ -216,5 +217,6 @@ SPEC = FigureSpec(
         f"size enters either. Error bars are {LEVEL:.0%} intervals. The band holds predictions with "
         f"|ln(predicted/measured)| ≤ {TARGET:g}."
     ),
+    experiment=EXPERIMENT,
     draw=draw,
 )

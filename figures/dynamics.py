@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from dcrit.empirics.claims.claim import DynamicsEvidence, Evidence
+from dcrit.empirics.experiments.dynamics_points import EXPERIMENT, DynamicsEvidence
 from dcrit.figures import canvas, style
 from dcrit.figures.figure import FigureSpec
 from dcrit.theory.problem import N_HEADS, Problem
@@ -77,12 +77,12 @@ def title_of(point: DynamicsEvidence) -> str:
     return f"{point.predicted}\n$D={point.n_train}$, ${width}$\nin {right} of {len(point.observed)} runs{shown}"
 
 
-def draw(evidence: Evidence) -> Figure:
+def draw(evidence: Sequence[DynamicsEvidence]) -> Figure:
     """One column a dynamics: accuracies above, squared norm below."""
     with style.context():
         figure = canvas.new_figure(style.DOUBLE, HEIGHT)
         axes = figure.subplots(2, len(DYNAMICS), sharex="col", height_ratios=(1.25, 1))
-        points = choose(evidence.dynamics)
+        points = choose(evidence)
         for column, (kind, point) in enumerate(points.items()):
             upper, lower = axes[0, column], axes[1, column]
             for ax in (upper, lower):
@@ -106,7 +106,7 @@ def draw(evidence: Evidence) -> Figure:
         return figure
 
 
-SPEC = FigureSpec(
+SPEC: FigureSpec[list[DynamicsEvidence]] = FigureSpec(
     name="dynamics",
     title="The four dynamics, and where the norm goes",
     caption=(
@@ -114,5 +114,6 @@ SPEC = FigureSpec(
         "above, accuracy on the training set and on all other pairs, below, the squared norm of the parameters. The "
         "third line of a title counts the runs at that point that showed the dynamics predicted there."
     ),
+    experiment=EXPERIMENT,
     draw=draw,
 )

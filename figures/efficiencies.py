@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
 from numpy.typing import NDArray
 
-from dcrit.empirics.claims.claim import Evidence, ProblemEvidence
 from dcrit.empirics.efficiency import CompetitionFit, usable
+from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
 from dcrit.empirics.outcomes import Outcome
 from dcrit.figures import canvas, scales, style
 from dcrit.figures.figure import FigureSpec
@@ -119,7 +119,7 @@ def draw_sizes(ax: Axes, entry: ProblemEvidence) -> list[str]:
             remarks.append(f"No predicted critical size: {entry.implied.reason}.")
         else:
             draw_size(ax, entry.implied.value, entry.implied.interval, label=IMPLIED, colour=style.GREEN, line="--")
-    measured = entry.critical_size
+    measured = entry.transition.measured
     if measured.estimate is None:
         remarks.append(f"No measured critical size: {measured.reason}.")
     else:
@@ -142,7 +142,7 @@ def draw_efficiencies(ax: Axes, entry: ProblemEvidence) -> list[str]:
     draw_runs(ax, entry.generalizing, label=TASK, marker="s", colour=style.BLUE)
     remarks = draw_sizes(ax, entry)
     marked = [o.config.n_train for o in runs]
-    marked += [size for size in (entry.critical_size.estimate, entry.implied.value) if size is not None]
+    marked += [size for size in (entry.transition.measured.estimate, entry.implied.value) if size is not None]
     ends = scales.spread(marked)
     if ends is None:
         canvas.blank(ax, "No runs.", width=2.0)
@@ -156,13 +156,13 @@ def draw_efficiencies(ax: Axes, entry: ProblemEvidence) -> list[str]:
     return remarks
 
 
-def draw(evidence: Evidence) -> Figure:
+def draw(evidence: Sequence[ProblemEvidence]) -> Figure:
     """A panel a problem."""
     order = [RANDOM, TASK, *(label for label, *_ in CURVES), CROSSING, IMPLIED, MEASURED]
-    return canvas.panel_per_problem(evidence.problems, draw_efficiencies, ylabel=YLABEL, height=HEIGHT, order=order)
+    return canvas.panel_per_problem(evidence, draw_efficiencies, ylabel=YLABEL, height=HEIGHT, order=order)
 
 
-SPEC = FigureSpec(
+SPEC: FigureSpec[list[ProblemEvidence]] = FigureSpec(
     name="efficiencies",
     title="Efficiency of both circuits over training-set size, and where they cross",
     caption=(
@@ -172,5 +172,6 @@ SPEC = FigureSpec(
         "which both laws cross, the size at which the mixture reaches test accuracy one half, and the measured "
         f"critical size, which no law was fitted to. Shading: {LEVEL:.0%} intervals."
     ),
+    experiment=EXPERIMENT,
     draw=draw,
 )

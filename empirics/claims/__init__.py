@@ -1,5 +1,7 @@
 """Claims under test, one module each."""
 
+from typing import Any
+
 from dcrit.empirics.claims.capacity_linear import CLAIM as CAPACITY_LINEAR
 from dcrit.empirics.claims.claim import Claim
 from dcrit.empirics.claims.dcrit_predicted import CLAIM as DCRIT_PREDICTED
@@ -8,7 +10,7 @@ from dcrit.empirics.claims.gen_efficiency_flat import CLAIM as GEN_EFFICIENCY_FL
 from dcrit.empirics.claims.mem_efficiency_falls import CLAIM as MEM_EFFICIENCY_FALLS
 
 #: Every claim by its id, in the order of the verdict table.
-CLAIMS: dict[str, Claim] = {
+CLAIMS: dict[str, Claim[Any]] = {
     claim.id: claim
     for claim in (GEN_EFFICIENCY_FLAT, MEM_EFFICIENCY_FALLS, DCRIT_PREDICTED, CAPACITY_LINEAR, FOUR_DYNAMICS)
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dcrit.empirics.calibrate import CapacityLine
-from dcrit.empirics.claims.claim import Claim, Evidence, Ruling, Verdict, combine, rule
-from dcrit.theory.estimates import LEVEL, Interval, half_width
+from dcrit.empirics.claims.claim import Claim, Finding, Row
+from dcrit.empirics.claims.effect import Effect, effect_of_error, every
+from dcrit.empirics.experiments.capacities import EXPERIMENT, Capacities
+from dcrit.theory.estimates import Interval
 
 #: Slopes d ln D_mem/d ln N that count as linear.
 LINEAR = (0.85, 1.15)
@@ -13,56 +15,56 @@ LINEAR = (0.85, 1.15)
 PUBLISHED = {"allenzhu2024": 2.0, "morris2025": 3.6}
 
 
-def judge(evidence: Evidence) -> Verdict:
+def judge(evidence: Capacities) -> Finding:
     """Slope of ln D_mem over ln N for each activation."""
-    rows: list[dict[str, str | float | None]] = []
-    rulings: list[Ruling] = []
-    slopes: list[tuple[float, float]] = []
+    rows: list[Row] = []
+    effects: list[Effect | None] = []
     n_runs = 0
-    for activation, line in evidence.capacities.items():
+    for activation, line in evidence.items():
         if not isinstance(line, CapacityLine):
             rows.append({"activation": activation, "slope": None, "note": line})
-            rulings.append("inconclusive")
+            effects.append(None)
             continue
-        half = half_width(line.slope_error, freedom=line.n_sizes - 2)
-        interval = Interval(low=line.slope - half, high=line.slope + half)
-        rulings.append(rule(interval, inside=LINEAR))
-        slopes.append((line.slope, half))
+        effect = effect_of_error(line.slope, line.slope_error, LINEAR, freedom=line.n_sizes - 2)
+        effects.append(effect)
         n_runs += line.n_runs
         rows.append(
             {
                 "activation": activation,
                 "slope": line.slope,
-                "low": interval.low,
-                "high": interval.high,
+                "low": effect.interval.low,
+                "high": effect.interval.high,
                 "bits/parameter": line.bits,
                 "± (s.e.)": line.bits_error,
                 "sizes": line.n_sizes,
                 **PUBLISHED,
             }
         )
-    measured = sum(slope for slope, _ in slopes) / len(slopes) if slopes else None
+    found = [effect for effect in effects if effect is not None]
+    measured = sum(effect.estimate for effect in found) / len(found) if found else None
     # The activations' errors are independent, so the mean's half width adds in quadrature.
-    spread = sum(half**2 for _, half in slopes) ** 0.5 / len(slopes) if slopes else 0.0
+    spread = sum((effect.interval.high - effect.estimate) ** 2 for effect in found) ** 0.5 / max(1, len(found))
     bits = ", ".join(f"{row['activation']} {row['bits/parameter']:.2f}" for row in rows if "bits/parameter" in row)
-    return Verdict(
-        claim=CLAIM.id,
-        verdict=combine(rulings),
+    p_inside, p_outside = every(effects)
+    return Finding(
         predicted=1.0,
         measured=measured,
-        interval=None if measured is None else Interval(low=measured - spread, high=measured + spread, level=LEVEL),
+        interval=None if measured is None else Interval(low=measured - spread, high=measured + spread),
         n_runs=n_runs,
         n_unconverged=0,
         reason=f"bits per parameter: {bits}" if bits else "too few overloaded models",
+        p_inside=p_inside,
+        p_outside=p_outside,
         rows=rows,
     )
 
 
-CLAIM = Claim(
+CLAIM: Claim[Capacities] = Claim(
     id="capacity-linear",
     statement="The number of random labels a model memorizes grows linearly in its number of parameters.",
     source=("huang2024", "allenzhu2024", "morris2025"),
     criterion=f"Slope d ln D_mem/d ln N for each activation: supported if the 90 % interval lies within "
     f"{LINEAR[0]}–{LINEAR[1]}, refuted if outside, inconclusive otherwise. Refuted by one, supported by all.",
+    experiment=EXPERIMENT,
     judge=judge,
 )

@@ -6,24 +6,28 @@ import math
 
 import numpy as np
 
-from dcrit.empirics.claims.claim import Claim, Evidence, Ruling, Verdict, label
-from dcrit.empirics.critical_size import bootstrap_midpoints, sizes_and_accuracies
-from dcrit.theory.estimates import Interval, interval_of, median_log_error
+from dcrit.empirics.claims.claim import Claim, Finding, Row, label
+from dcrit.empirics.claims.effect import effect_of_draws
+from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
+from dcrit.theory.estimates import Interval, median_log_error
 
 #: Largest median |ln(predicted/measured)|.
 TARGET = 0.10
 
+#: Draws of problems and their sizes.
+DRAWS = 4000
 
-def judge(evidence: Evidence) -> Verdict:
+
+def judge(evidence: list[ProblemEvidence]) -> Finding:
     """Median |ln(predicted/measured)| over problems, predicted before training by the shipped calibration."""
-    rows: list[dict[str, str | float | None]] = []
+    rows: list[Row] = []
     predicted: list[float] = []
     implied: list[tuple[float, float]] = []
     measured: list[float] = []
     draws: list[np.ndarray] = []
     n_runs = n_lost = 0
-    for entry in evidence.problems:
-        prior, found = entry.a_priori, entry.critical_size
+    for entry in evidence:
+        prior, found = entry.transition.predicted, entry.transition.measured
         interval, prior_interval = found.interval, None if prior is None else prior.interval
         n_lost += found.n_unconverged
         rows.append(
@@ -43,7 +47,8 @@ def judge(evidence: Evidence) -> Verdict:
                 "note": found.reason or (prior.reason if prior is not None else "no calibration ships for it"),
             }
         )
-        if found.estimate is None:
+        log_sizes = entry.transition.log_size_draws(DRAWS)
+        if found.estimate is None or log_sizes is None:
             continue
         if entry.implied.value is not None:
             implied.append((entry.implied.value, found.estimate))
@@ -51,18 +56,18 @@ def judge(evidence: Evidence) -> Verdict:
             continue
         predicted.append(prior.value)
         measured.append(found.estimate)
-        draws.append(bootstrap_midpoints(*sizes_and_accuracies(entry.transition)))
+        draws.append(np.exp(log_sizes))
         n_runs += found.n_runs
     if not predicted:
-        return Verdict(
-            claim=CLAIM.id,
-            verdict="inconclusive",
+        return Finding(
             predicted=TARGET,
             measured=None,
             interval=None,
             n_runs=n_runs,
             n_unconverged=n_lost,
             reason="no problem has both a prediction and a measured transition",
+            p_inside=None,
+            p_outside=None,
             rows=rows,
         )
     # Problems are a sample too: both they and their measured sizes are drawn anew.
@@ -71,45 +76,43 @@ def judge(evidence: Evidence) -> Verdict:
     for sample in np.transpose(draws):
         pick = rng.integers(len(predicted), size=len(predicted))
         errors.append(median_log_error(np.array(predicted)[pick], sample[pick]))
-    interval = interval_of(errors)
-    complete = len(predicted) == len(evidence.problems)
-    ruling: Ruling = "inconclusive"
-    if interval.high <= TARGET and complete:
-        ruling = "supported"
-    elif interval.low > TARGET:
-        ruling = "refuted"
+    error = median_log_error(predicted, measured)
+    effect = effect_of_draws(errors, (-math.inf, TARGET), estimate=error)
     covered = sum(_overlap(row) for row in rows)
     ours = ""
     if implied:
-        error = median_log_error(*zip(*implied, strict=True))
-        ours = f"; {error:.3f} when the efficiencies are measured on the problem itself"
-    return Verdict(
-        claim=CLAIM.id,
-        verdict=ruling,
+        ours = (
+            f"; {median_log_error(*zip(*implied, strict=True)):.3f} when the efficiencies are measured on the problem "
+            "itself"
+        )
+    return Finding(
         predicted=TARGET,
-        measured=median_log_error(predicted, measured),
-        interval=interval,
+        measured=error,
+        interval=effect.interval,
         n_runs=n_runs,
         n_unconverged=n_lost,
         reason=f"median |ln(predicted/measured)| over {len(predicted)} problems; {covered} of them inside the "
         f"predicted interval{ours}",
+        p_inside=effect.p_inside if len(predicted) == len(evidence) else None,
+        p_outside=effect.p_outside,
         rows=rows,
     )
 
 
-def _overlap(row: dict[str, str | float | None]) -> bool:
+def _overlap(row: Row) -> bool:
     low, high, measured = row["predicted low"], row["predicted high"], row["measured"]
     if not (isinstance(low, float) and isinstance(high, float) and isinstance(measured, float)):
         return False
     return measured in Interval(low=low, high=high)
 
 
-CLAIM = Claim(
+CLAIM: Claim[list[ProblemEvidence]] = Claim(
     id="dcrit-predicted",
     statement="The critical size is predicted, before any training, on configurations that no constant was fitted to.",
     source=("dcrit",),
     criterion=f"Median |ln(predicted/measured)| over problems at moduli above those calibrated on: supported if its "
     f"90 % interval (problems and their measured sizes resampled) lies at or below {TARGET}, refuted if above, "
     "inconclusive otherwise or where a problem has no prediction or no measured transition.",
+    experiment=EXPERIMENT,
     judge=judge,
 )

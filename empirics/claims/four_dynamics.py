@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import binomtest
 
-from dcrit.empirics.claims.claim import Claim, Evidence, Ruling, Verdict, combine, label
-from dcrit.theory.estimates import LEVEL, Interval
+from dcrit.empirics.claims.claim import Claim, Finding, Row, label
+from dcrit.empirics.claims.effect import Effect, effect_of_count, every
+from dcrit.empirics.experiments.dynamics_points import EXPERIMENT, DynamicsEvidence
+from dcrit.theory.regimes import Dynamics
 
 #: Fraction of runs at a point that have to show the dynamics predicted there.
 MAJORITY = 0.5
@@ -15,27 +16,23 @@ MAJORITY = 0.5
 FALLEN = 0.9
 
 
-def judge(evidence: Evidence) -> Verdict:
+def judge(evidence: list[DynamicsEvidence]) -> Finding:
     """Fraction of runs that show the predicted dynamics at each point, and where the norm went."""
-    rows: list[dict[str, str | float | None]] = []
-    placed: list[Ruling] = []
-    signed: list[Ruling] = []
+    rows: list[Row] = []
+    placed: list[Effect] = []
+    signed: dict[Dynamics, list[bool]] = {}
     hits = total = 0
-    for point in evidence.dynamics:
+    for point in evidence:
         right = sum(observed == point.predicted for observed in point.observed)
         n = len(point.observed)
         hits, total = hits + right, total + n
-        interval = _interval(right, n)
-        placed.append(
-            "supported" if interval.low > MAJORITY else "refuted" if interval.high < MAJORITY else "inconclusive"
-        )
-        ratio = float(np.median(point.norm_ratios))
+        placed.append(effect_of_count(right, n, MAJORITY))
         signature = ""
         if point.predicted in ("progression", "grokking"):
             should_fall = point.predicted == "grokking"
-            holds = (ratio < FALLEN) == should_fall
-            signed.append("supported" if holds else "refuted")
-            signature = f"{'falls' if should_fall else 'rises'}: {'yes' if holds else 'no'}"
+            holds = [(ratio < FALLEN) == should_fall for ratio in point.norm_ratios]
+            signed.setdefault(point.predicted, []).extend(holds)
+            signature = f"{'falls' if should_fall else 'rises'}: {sum(holds)} of {n}"
         rows.append(
             {
                 "problem": label(point.problem),
@@ -43,51 +40,47 @@ def judge(evidence: Evidence) -> Verdict:
                 "predicted": point.predicted,
                 "observed": ", ".join(f"{kind} {point.observed.count(kind)}" for kind in sorted(set(point.observed))),
                 "right": right / n,
-                "final/largest norm": ratio,
+                "final/largest norm": float(np.median(point.norm_ratios)),
                 "norm": signature,
             }
         )
     if not total:
-        return Verdict(
-            claim=CLAIM.id,
-            verdict="inconclusive",
+        return Finding(
             predicted=1.0,
             measured=None,
             interval=None,
             n_runs=0,
             n_unconverged=0,
             reason="the curves leave no point to look at",
+            p_inside=None,
+            p_outside=None,
             rows=rows,
         )
-    places, signatures = combine(placed), combine(signed)
-    return Verdict(
-        claim=CLAIM.id,
-        verdict=combine([places, signatures]),
+    signatures = {kind: effect_of_count(sum(holds), len(holds), MAJORITY) for kind, holds in signed.items()}
+    p_inside, p_outside = every([*placed, *signatures.values()])
+    norms = ", ".join(f"{kind} {sum(holds)} of {len(holds)}" for kind, holds in signed.items())
+    return Finding(
         predicted=1.0,
         measured=hits / total,
-        interval=_interval(hits, total),
+        interval=effect_of_count(hits, total, MAJORITY).interval,
         n_runs=total,
         n_unconverged=0,
-        reason=f"places {places} ({hits} of {total} runs as predicted), norm signatures {signatures} "
-        f"({signed.count('supported')} of {len(signed)})",
+        reason=f"{hits} of {total} runs show the dynamics predicted; runs with the norm signature: {norms or 'none'}",
+        p_inside=p_inside,
+        p_outside=p_outside,
         rows=rows,
     )
 
 
-def _interval(hits: int, total: int) -> Interval:
-    """Wilson interval of a fraction."""
-    interval = binomtest(hits, total).proportion_ci(confidence_level=LEVEL, method="wilson")
-    return Interval(low=float(interval.low), high=float(interval.high), level=LEVEL)
-
-
-CLAIM = Claim(
+CLAIM: Claim[list[DynamicsEvidence]] = Claim(
     id="four-dynamics",
     statement="Each of the four dynamics is found where the two curves put it: progression with a rising norm, "
     "grokking with a falling one.",
     source=("huang2024",),
-    criterion="Places: at every point the 90 % Wilson interval of the fraction of runs that show the dynamics "
-    f"predicted there lies above {MAJORITY:.0%}; refuted if it lies below at one, inconclusive otherwise. Norms: the "
-    f"median settled norm is below {FALLEN} of its largest value for grokking, and not for progression. Refuted if "
-    "either fails.",
+    criterion=f"At every point more than {MAJORITY:.0%} of runs show the dynamics predicted there, and more than "
+    f"{MAJORITY:.0%} of all runs predicted to grok settle below {FALLEN} of their largest squared norm, and of those "
+    "predicted to progress do not (exact binomial tests). Supported if each of these holds, refuted if one fails "
+    "(Bonferroni), inconclusive otherwise.",
+    experiment=EXPERIMENT,
     judge=judge,
 )

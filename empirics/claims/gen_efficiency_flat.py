@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from dcrit.empirics.claims.claim import Claim, Evidence, Verdict, label, rule
+from dcrit.empirics.claims.claim import Claim, Finding, Row, label
+from dcrit.empirics.claims.effect import effect_of_error
 from dcrit.empirics.efficiency import slope_of_log_efficiency, usable
+from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
 from dcrit.empirics.outcomes import FITTED
 from dcrit.theory.estimates import interval_of
 
@@ -17,12 +21,13 @@ MARGIN = 0.1
 FEWEST_PROBLEMS = 2
 
 
-def judge(evidence: Evidence) -> Verdict:
+def judge(evidence: list[ProblemEvidence]) -> Finding:
     """Slope of ln e over ln D among runs that generalize fully, averaged over problems."""
-    rows: list[dict[str, str | float | None]] = []
-    slopes: list[np.ndarray] = []
+    rows: list[Row] = []
+    slopes: list[float] = []
+    errors: list[float] = []
     n_runs = n_unconverged = 0
-    for entry in evidence.problems:
+    for entry in evidence:
         fitted, unconverged, _ = usable(entry.generalizing)
         n_unconverged += unconverged
         # At all pairs there is no test set; a run that fits them all has the rule or a table of everything.
@@ -32,7 +37,8 @@ def judge(evidence: Evidence) -> Verdict:
             continue
         slope, draws = slope_of_log_efficiency(general)
         interval = interval_of(draws)
-        slopes.append(draws)
+        slopes.append(slope)
+        errors.append(float(draws.std(ddof=1)))
         n_runs += len(general)
         rows.append(
             {
@@ -43,41 +49,44 @@ def judge(evidence: Evidence) -> Verdict:
                 "runs": len(general),
             }
         )
-    if len(slopes) < FEWEST_PROBLEMS:
-        return Verdict(
-            claim=CLAIM.id,
-            verdict="inconclusive",
-            predicted=0.0,
-            measured=float(np.mean([draws.mean() for draws in slopes])) if slopes else None,
-            interval=interval_of(slopes[0]) if slopes else None,
-            n_runs=n_runs,
-            n_unconverged=n_unconverged,
-            reason=f"{len(slopes)} of {len(evidence.problems)} problems have converged runs at two sizes that "
-            f"generalize fully, {FEWEST_PROBLEMS} needed",
-            rows=rows,
+    shared = {"predicted": 0.0, "n_runs": n_runs, "n_unconverged": n_unconverged, "rows": rows}
+    if not slopes:
+        return Finding(
+            **shared,  # type: ignore[arg-type]
+            measured=None,
+            interval=None,
+            reason="no problem has converged runs at two sizes that generalize fully",
+            p_inside=None,
+            p_outside=None,
         )
-    mean = np.mean(slopes, axis=0)
-    interval = interval_of(mean)
-    measured = float(np.mean([row["slope"] for row in rows if isinstance(row["slope"], float)]))
-    return Verdict(
-        claim=CLAIM.id,
-        verdict=rule(interval, inside=(-MARGIN, MARGIN)),
-        predicted=0.0,
-        measured=measured,
-        interval=interval,
-        n_runs=n_runs,
-        n_unconverged=n_unconverged,
-        reason=f"ln e changes by {measured:+.3f} per ln D over {len(slopes)} of {len(evidence.problems)} problems",
-        rows=rows,
+    # Runs of a problem scatter, and problems differ: the larger of the two errors counts.
+    within = math.sqrt(sum(error**2 for error in errors)) / len(slopes)
+    between = float(np.std(slopes, ddof=1)) / math.sqrt(len(slopes)) if len(slopes) > 1 else 0.0
+    effect = effect_of_error(float(np.mean(slopes)), max(within, between), (-MARGIN, MARGIN))
+    enough = len(slopes) >= FEWEST_PROBLEMS
+    reason = f"ln e changes by {effect.estimate:+.3f} per ln D over {len(slopes)} of {len(evidence)} problems"
+    if not enough:
+        reason = (
+            f"{len(slopes)} of {len(evidence)} problems have converged runs at two sizes that generalize fully, "
+            f"{FEWEST_PROBLEMS} needed"
+        )
+    return Finding(
+        **shared,  # type: ignore[arg-type]
+        measured=effect.estimate,
+        interval=effect.interval,
+        reason=reason,
+        p_inside=effect.p_inside if enough else None,
+        p_outside=effect.p_outside if enough else None,
     )
 
 
-CLAIM = Claim(
+CLAIM: Claim[list[ProblemEvidence]] = Claim(
     id="gen-efficiency-flat",
     statement="The efficiency of a generalizing network does not depend on the training-set size.",
     source=("varma2023",),
     criterion=f"Mean slope d ln e/d ln D over problems: supported if its 90 % interval lies within ±{MARGIN}, "
     "refuted if it lies outside, inconclusive otherwise or "
     f"where fewer than {FEWEST_PROBLEMS} problems have fully generalizing runs at two sizes.",
+    experiment=EXPERIMENT,
     judge=judge,
 )

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from dcrit.empirics.claims.claim import Claim, Evidence, Ruling, Verdict, combine, label
+from dcrit.empirics.claims.claim import Claim, Finding, Row, label
+from dcrit.empirics.claims.effect import Effect, effect_of_error, every
 from dcrit.empirics.efficiency import slope_of_log_efficiency, usable
-from dcrit.theory.estimates import interval_of
+from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
+from dcrit.theory.estimates import Interval
 
 #: Slope that memorizing must at least have.
-STEEPEST_ALLOWED = -0.2
+LEAST_SLOPE = -0.2
 
 #: Largest root mean square deviation from a power law, in ln e.
 SCATTER = 0.1
 
 
-def judge(evidence: Evidence) -> Verdict:
+def judge(evidence: list[ProblemEvidence]) -> Finding:
     """Slope of ln e over ln D on random labels, and the deviation from a straight line, per problem."""
-    rows: list[dict[str, str | float | None]] = []
-    slopes: list[np.ndarray] = []
-    rulings: list[Ruling] = []
+    rows: list[Row] = []
+    effects: list[Effect | None] = []
+    straight = True
     n_runs = n_unconverged = 0
-    for entry in evidence.problems:
+    for entry in evidence:
         fitted, unconverged, unfitted = usable(entry.memorizing)
         n_unconverged += unconverged
         row: dict[str, str | float | None] = {
@@ -32,43 +36,46 @@ def judge(evidence: Evidence) -> Verdict:
         }
         rows.append(row)
         if len({o.config.n_train for o in fitted}) < 3:
-            rulings.append("inconclusive")
+            effects.append(None)
             continue
         n_runs += len(fitted)
         slope, draws = slope_of_log_efficiency(fitted)
-        slopes.append(draws)
-        interval = interval_of(draws)
+        effect = effect_of_error(slope, float(draws.std(ddof=1)), (-math.inf, LEAST_SLOPE), freedom=len(fitted) - 2)
+        effects.append(effect)
         x, y = np.log([o.config.n_train for o in fitted]), np.log([o.efficiency for o in fitted])
         scatter = float(np.std(y - np.polyval(np.polyfit(x, y, 1), x)))
-        row |= {"slope": slope, "low": interval.low, "high": interval.high, "scatter": scatter}
-        if interval.low > STEEPEST_ALLOWED:
-            rulings.append("refuted")
-        else:
-            falls = interval.high < STEEPEST_ALLOWED
-            rulings.append("supported" if falls and scatter <= SCATTER else "inconclusive")
-    mean = np.mean(slopes, axis=0) if slopes else np.array([])
-    found = [row["slope"] for row in rows if isinstance(row["slope"], float)]
-    return Verdict(
-        claim=CLAIM.id,
-        verdict=combine(rulings),
+        straight &= scatter <= SCATTER
+        row |= {"slope": slope, "low": effect.interval.low, "high": effect.interval.high, "scatter": scatter}
+    found = [effect for effect in effects if effect is not None]
+    slopes = [effect.estimate for effect in found]
+    half = math.sqrt(sum((effect.interval.high - effect.estimate) ** 2 for effect in found)) / max(1, len(found))
+    measured = float(np.mean(slopes)) if found else None
+    p_inside, p_outside = every(effects)
+    reason = "no problem has converged memorizing runs at three sizes"
+    if found:
+        reason = f"exponents {min(slopes):.2f} to {max(slopes):.2f} over {len(found)} problems"
+        if not straight:
+            reason += f"; runs scatter about a power law by more than {SCATTER} in ln e"
+    return Finding(
         predicted=None,
-        measured=float(np.mean(found)) if found else None,
-        interval=interval_of(mean) if slopes else None,
+        measured=measured,
+        interval=None if measured is None else Interval(low=measured - half, high=measured + half),
         n_runs=n_runs,
         n_unconverged=n_unconverged,
-        reason=f"exponents {min(found):.2f} to {max(found):.2f} over {len(found)} problems"
-        if found
-        else "no problem has converged memorizing runs at three sizes",
+        reason=reason,
+        p_inside=p_inside if straight else None,
+        p_outside=p_outside,
         rows=rows,
     )
 
 
-CLAIM = Claim(
+CLAIM: Claim[list[ProblemEvidence]] = Claim(
     id="mem-efficiency-falls",
     statement="The efficiency of memorizing falls with the training-set size, as a power law below capacity.",
     source=("varma2023",),
     criterion=f"For every problem, slope d ln e/d ln D on random labels: supported if its 90 % interval lies below "
-    f"{STEEPEST_ALLOWED} and the scatter about the line is at most {SCATTER} in ln e; refuted if the interval lies "
+    f"{LEAST_SLOPE} and the scatter about the line is at most {SCATTER} in ln e; refuted if the interval lies "
     "above; inconclusive otherwise. Refuted by one problem, supported by all.",
+    experiment=EXPERIMENT,
     judge=judge,
 )

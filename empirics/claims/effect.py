@@ -1,0 +1,135 @@
+"""A measured quantity against the range its claim allows: interval, p-values, and how several add up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtr, stdtr
+from scipy.stats import binomtest
+
+from dcrit.theory.estimates import LEVEL, Interval, half_width, interval_of
+
+#: Largest p-value that decides, before several claims are corrected for: the tail beyond one end of an interval.
+SIGNIFICANCE = (1 - LEVEL) / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """What runs say about one quantity, against a range that was fixed before them.
+
+    Attributes:
+        estimate: Best value.
+        interval: Its interval.
+        p_inside: Largest probability, were the truth at an edge of the range or beyond, of data this far inside;
+            a small one supports the claim.
+        p_outside: The same of data this far outside, were the truth within; a small one refutes it.
+
+    Raises:
+        ValueError: A p-value is not between 0 and 1.
+    """
+
+    estimate: float
+    interval: Interval
+    p_inside: float
+    p_outside: float
+
+    def __post_init__(self) -> None:
+        for name in ("p_inside", "p_outside"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)!r}")
+
+
+Range = tuple[float, float]
+
+
+def effect_of_error(estimate: float, standard_error: float, allowed: Range, *, freedom: float = math.inf) -> Effect:
+    """An estimate with a standard error, by Student's t.
+
+    p_inside = max P(T ≥ (x − low)/σ), P(T ≥ (high − x)/σ);  p_outside = min of 1 minus each
+
+    Args:
+        estimate: x.
+        standard_error: σ, above 0.
+        allowed: Ends of the range; infinite where it is open.
+        freedom: Degrees of freedom; inf for the normal distribution.
+    """
+    low, high = allowed
+
+    def beyond(distance: float) -> float:
+        """P(T ≥ distance/σ)."""
+        z = distance / standard_error
+        return float(ndtr(-z)) if math.isinf(freedom) else float(stdtr(freedom, -z))
+
+    tails = (beyond(estimate - low), beyond(high - estimate))
+    half = half_width(standard_error, freedom=freedom)
+    return Effect(
+        estimate=estimate,
+        interval=Interval(low=estimate - half, high=estimate + half),
+        p_inside=max(tails),
+        p_outside=min(1 - tail for tail in tails),
+    )
+
+
+def effect_of_draws(draws: ArrayLike, allowed: Range, *, estimate: float | None = None) -> Effect:
+    """A quantity by its bootstrap or posterior draws: the fraction of them, one added, on the wrong side of an edge.
+
+    Args:
+        draws: (n,) draws; some thousand where several claims are corrected for.
+        allowed: Ends of the range; infinite where it is open.
+        estimate: Best value; the median of the draws if None.
+
+    Source: efron1993.
+    """
+    sample = np.asarray(draws, dtype=np.float64)
+    low, high = allowed
+
+    def fraction(n: int) -> float:
+        return (n + 1) / (sample.size + 1)
+
+    below, above = int((sample < low).sum()), int((sample > high).sum())
+    return Effect(
+        estimate=float(np.median(sample)) if estimate is None else estimate,
+        interval=interval_of(sample),
+        p_inside=max(fraction(below) if math.isfinite(low) else 0.0, fraction(above) if math.isfinite(high) else 0.0),
+        p_outside=min(fraction(sample.size - below), fraction(sample.size - above)),
+    )
+
+
+def effect_of_count(hits: int, total: int, least: float) -> Effect:
+    """A fraction that is to be at least so large, by the exact binomial test, with its Wilson interval.
+
+    Args:
+        hits: Successes.
+        total: Trials, at least 1.
+        least: Smallest fraction that the claim allows.
+    """
+    interval = binomtest(hits, total).proportion_ci(confidence_level=LEVEL, method="wilson")
+    return Effect(
+        estimate=hits / total,
+        interval=Interval(low=float(interval.low), high=float(interval.high)),
+        p_inside=float(binomtest(hits, total, least, alternative="greater").pvalue),
+        p_outside=float(binomtest(hits, total, least, alternative="less").pvalue),
+    )
+
+
+def every(effects: Sequence[Effect | None]) -> tuple[float | None, float | None]:
+    """p_inside and p_outside of a claim about every configuration.
+
+    It holds only if it does in each: p_inside is the largest. It fails if it does in one: p_outside is the
+    smallest, times their number (Bonferroni).
+
+    Args:
+        effects: One a configuration; None where its runs do not say, which leaves refuting alone.
+
+    Source: holm1979.
+    """
+    known = [effect for effect in effects if effect is not None]
+    if not known:
+        return None, None
+    complete = len(known) == len(effects)
+    p_inside = max(effect.p_inside for effect in known) if complete else None
+    return p_inside, min(1.0, len(known) * min(effect.p_outside for effect in known))

@@ -1,0 +1,1 @@
+"""Experiments that claims and figures rest on, one module each."""

@@ -1,0 +1,145 @@
+"""Experiment: what networks do at the places where the two predicted curves put each of the four dynamics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from dcrit.empirics.experiments.experiment import Experiment, Laboratory
+from dcrit.empirics.experiments.work import flops_of
+from dcrit.empirics.outcomes import dynamics_of, norm_ratio
+from dcrit.empirics.runs import Curves, RunConfig
+from dcrit.theory.crossing import Crossing
+from dcrit.theory.prediction import CriticalSizePrediction
+from dcrit.theory.problem import Problem, check_integer
+from dcrit.theory.regimes import DYNAMICS, Dynamics, dynamics_codes
+
+#: Width at which progression is looked for: small enough that all pairs overload it.
+OVERLOADED_WIDTH = 4
+
+#: Where each dynamics is looked for, well inside its region, as factors of the boundary that limits it.
+BELOW_ONSET, ABOVE_COMPLETION = 0.75, 1.2
+
+#: Fraction of all pairs that a run with a test set may use.
+MOST_PAIRS = 0.9
+
+#: Most places looked at for one problem.
+PLACES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class DynamicsDesign:
+    """Where the four dynamics are looked for.
+
+    Attributes:
+        problems: Their predicted curves say where; one that no calibration speaks for is left out.
+        seeds: Runs per place.
+
+    Raises:
+        ValueError: A field is out of range.
+    """
+
+    problems: tuple[Problem, ...]
+    seeds: int = 4
+
+    def __post_init__(self) -> None:
+        check_integer("seeds", self.seeds, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DynamicsEvidence:
+    """Runs at a point where the two curves put one of the four dynamics.
+
+    Attributes:
+        problem: The problem, its width included.
+        n_train: D [examples].
+        predicted: The dynamics that the curves put there.
+        observed: What each run showed.
+        norm_ratios: Settled squared norm of each run over its largest.
+        example: Curves of the first run, for pictures.
+    """
+
+    problem: Problem
+    n_train: int
+    predicted: Dynamics
+    observed: tuple[Dynamics, ...]
+    norm_ratios: tuple[float, ...]
+    example: Curves
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Point:
+    problem: Problem
+    n_train: int
+    predicted: Dynamics
+
+
+def _points(prediction: CriticalSizePrediction) -> Iterator[_Point]:
+    """Sizes below, at and above the transition, and one beyond capacity, with what the two curves put there."""
+    problem, memorized = prediction.problem, prediction.capacity.value
+    if memorized is None:
+        return
+    largest = MOST_PAIRS * problem.n_pairs
+    small = replace(problem, width=OVERLOADED_WIDTH)
+    room = memorized * small.n_params / problem.n_params
+    if 2 * room <= largest:
+        yield _Point(problem=small, n_train=round(2 * room), predicted="progression")
+    onset, half, completion = (prediction.competition.size_at_accuracy(level) for level in (0.1, 0.5, 0.9))
+    if not (isinstance(onset, Crossing) and isinstance(half, Crossing)):
+        return
+    end = completion.n_train if isinstance(completion, Crossing) else math.inf
+    for size in (BELOW_ONSET * onset.n_train, half.n_train, ABOVE_COMPLETION * end):
+        if size <= largest:
+            code = int(dynamics_codes(round(size), memorized, onset.n_train, end))
+            yield _Point(problem=problem, n_train=round(size), predicted=DYNAMICS[code])
+
+
+def measure(design: DynamicsDesign, laboratory: Laboratory) -> list[DynamicsEvidence]:
+    """One entry a place."""
+    points: list[_Point] = []
+    for problem in design.problems:
+        prediction = laboratory.predict(problem)
+        if prediction is not None:
+            points += [point for point in _points(prediction) if point not in points]
+    blocks = [
+        [RunConfig(problem=point.problem, n_train=point.n_train, seed=seed) for seed in range(design.seeds)]
+        for point in points
+    ]
+    found = laboratory.blocks(blocks, stage="the four dynamics")
+    return [
+        DynamicsEvidence(
+            problem=point.problem,
+            n_train=point.n_train,
+            predicted=point.predicted,
+            observed=tuple(dynamics_of(one) for one in made),
+            norm_ratios=tuple(norm_ratio(one) for one in made),
+            example=made[0].curves,
+        )
+        for point, made in zip(points, found, strict=True)
+    ]
+
+
+def flops(design: DynamicsDesign) -> float:
+    """Most that the design trains, were every run on all pairs of the widest problem [FLOPs]."""
+    return (
+        PLACES
+        * design.seeds
+        * flops_of(RunConfig(problem=problem, n_train=problem.n_pairs, seed=0) for problem in design.problems)
+    )
+
+
+EXPERIMENT: Experiment[DynamicsDesign, list[DynamicsEvidence]] = Experiment(
+    name="four-dynamics",
+    designs={
+        "quick": DynamicsDesign(
+            problems=tuple(
+                Problem(task="add", modulus=31, activation=activation, width=width)
+                for activation in ("square", "relu")
+                for width in (32, 64)
+            )
+        ),
+    },
+    measure=measure,
+    flops=flops,
+)

@@ -1,0 +1,121 @@
+"""Measured critical sizes of several problems beside their predictions, all measured together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcrit.empirics.cost import step_flops
+from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.outcomes import Outcome, outcome_of
+from dcrit.empirics.runs import RunConfig, Runner
+from dcrit.empirics.sequential import SequentialDesign, full_runs, measure_sequentially, midpoint_draws
+from dcrit.theory.estimates import Measurement, Prediction
+from dcrit.theory.problem import Problem
+
+FloatArray = NDArray[np.float64]
+
+
+class TransitionDesign(Protocol):
+    """Which runs measure one transition, decided round by round from those made."""
+
+    def propose(self, outcomes: Sequence[Outcome], /) -> list[RunConfig]:
+        """Runs to make next; none at the end."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransitionsDesign:
+    """Which critical sizes are measured, and how well.
+
+    Attributes:
+        problems: What to measure.
+        tolerance: Relative half width of the 90 % interval at which a measurement ends.
+        budget: Most model-steps of one measurement, in horizons.
+        steps: Horizon [steps]; 0 stands for the protocol's.
+        first_seed: Seeds count up from here.
+    """
+
+    problems: tuple[Problem, ...]
+    tolerance: float = 0.05
+    budget: float = 12.0
+    steps: int = 0
+    first_seed: int = 0
+
+    def designs(self) -> list[SequentialDesign]:
+        """One design a problem.
+
+        Raises:
+            ValueError: A field is out of range.
+        """
+        return [
+            SequentialDesign(
+                problem=problem,
+                tolerance=self.tolerance,
+                budget=self.budget,
+                steps=self.steps,
+                first_seed=self.first_seed,
+            )
+            for problem in self.problems
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transition:
+    """A measured critical size beside what was predicted before.
+
+    Attributes:
+        problem: What was measured.
+        predicted: By the calibration that speaks for the problem; None where none does.
+        outcomes: Of the full runs, without the probes that only say where to look.
+        measured: Critical size from them.
+    """
+
+    problem: Problem
+    predicted: Prediction | None
+    outcomes: Sequence[Outcome]
+    measured: Measurement
+
+    def log_size_draws(self, n_draws: int, *, seed: int = 0) -> FloatArray | None:
+        """Draws of ln D_crit from its posterior, (n_draws,); None where there is no transition."""
+        return None if self.measured.estimate is None else np.log(midpoint_draws(self.outcomes, n_draws, seed=seed))
+
+
+def measure_transitions(design: TransitionsDesign, laboratory: Laboratory) -> list[Transition]:
+    """One transition a problem; predictions are made first."""
+    predictions = [laboratory.predict(problem) for problem in design.problems]
+    found = advance_together(design.designs(), laboratory.runs)
+    return [
+        Transition(
+            problem=problem,
+            predicted=None if prediction is None else prediction.critical_size,
+            outcomes=full_runs(outcomes),
+            measured=measure_sequentially(outcomes, tolerance=design.tolerance),
+        )
+        for problem, prediction, outcomes in zip(design.problems, predictions, found, strict=True)
+    ]
+
+
+def advance_together(designs: Sequence[TransitionDesign], run: Runner) -> list[list[Outcome]]:
+    """Outcomes of the adaptive runs of every design, round by round, so that every round fills the machine."""
+    found: list[list[Outcome]] = [[] for _ in designs]
+    rounds = 0
+    while True:
+        proposals = [design.propose(outcomes) for design, outcomes in zip(designs, found, strict=True)]
+        if not any(proposals):
+            return found
+        rounds += 1
+        runs = iter(run([one for new in proposals for one in new], stage=f"critical sizes, round {rounds}"))
+        for outcomes, new in zip(found, proposals, strict=True):
+            outcomes.extend(outcome_of(next(runs)) for _ in new)
+
+
+def transitions_flops(design: TransitionsDesign) -> float:
+    """Most that the design trains, were every run on all pairs [FLOPs]."""
+    return float(
+        sum(design.budget * one.horizon * step_flops(one.problem, one.problem.n_pairs) for one in design.designs())
+    )
