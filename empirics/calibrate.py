@@ -27,6 +27,12 @@ WIDTHS = (16, 24, 32, 48, 64, 96, 128, 256)
 CAPACITY_WIDTHS = (4, 6, 8, 12, 16, 24, 32)
 TRANSFORMER_CAPACITY_WIDTHS = (4, 8, 12)
 
+
+def capacity_widths(family: Problem) -> tuple[int, ...]:
+    """Widths at which capacity is measured."""
+    return CAPACITY_WIDTHS if family.model == "mlp" else TRANSFORMER_CAPACITY_WIDTHS
+
+
 #: Tasks that are relabelings of addition share its calibration.
 ISOMORPHIC_TO_ADDITION = ("add", "sub", "mul", "div")
 
@@ -72,9 +78,7 @@ class CalibrationDesign:
 
     def capacity_problems(self) -> list[Problem]:
         """Problems small enough to be overloaded, at the largest modulus, where most labels exist."""
-        modulus = max(self.moduli)
-        widths = CAPACITY_WIDTHS if self.family.model == "mlp" else TRANSFORMER_CAPACITY_WIDTHS
-        return [replace(self.family, modulus=modulus, width=h) for h in widths]
+        return [replace(self.family, modulus=max(self.moduli), width=h) for h in capacity_widths(self.family)]
 
 
 @dataclass(frozen=True, kw_only=True)

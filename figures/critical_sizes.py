@@ -20,7 +20,7 @@ from dcrit.figures import canvas, scales, style
 from dcrit.figures.figure import FigureSpec
 from dcrit.figures.labels import boxes_of, place_labels
 from dcrit.theory.estimates import LEVEL, Interval, Prediction
-from dcrit.theory.problem import Activation, Problem
+from dcrit.theory.problem import Family, Problem
 
 FloatArray = NDArray[np.float64]
 Kind = Literal["a priori", "from efficiencies"]
@@ -81,14 +81,14 @@ def draw_predictions(ax: Axes, entries: Sequence[ProblemEvidence], kind: Kind) -
         if prediction is None or prediction.value is None or measured.estimate is None:
             points.append(None)
             continue
-        colour = style.ACTIVATION_COLOUR[entry.problem.activation]
+        colour = style.FAMILY_COLOUR[entry.problem.family]
         filled = kind == "a priori"
         ax.errorbar(
             measured.estimate,
             prediction.value,
             xerr=arms(measured.estimate, measured.interval),
             yerr=arms(prediction.value, prediction.interval),
-            fmt=style.ACTIVATION_MARKER[entry.problem.activation],
+            fmt=style.FAMILY_MARKER[entry.problem.family],
             color=colour,
             markerfacecolor=colour if filled else "white",
             markersize=5.0 if filled else 4.5,
@@ -156,17 +156,17 @@ def _obstacles(ax: Axes, points: Sequence[tuple[float, float]]) -> FloatArray:
 
 
 def _key(entries: Sequence[ProblemEvidence]) -> list[Line2D]:
-    activations: list[Activation] = list(dict.fromkeys(entry.problem.activation for entry in entries))
+    families: list[Family] = list(dict.fromkeys(entry.problem.family for entry in entries))
     shapes = [
         Line2D(
             [],
             [],
             linestyle="",
-            marker=style.ACTIVATION_MARKER[activation],
-            color=style.ACTIVATION_COLOUR[activation],
-            label=activation,
+            marker=style.FAMILY_MARKER[family],
+            color=style.FAMILY_COLOUR[family],
+            label=family,
         )
-        for activation in activations
+        for family in families
     ]
     kinds = [
         Line2D([], [], linestyle="", marker="o", color=style.BLACK, markerfacecolor=face, label=kind)

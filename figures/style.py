@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
-from dcrit.theory.problem import Activation, Problem
+from dcrit.theory.problem import Family, Problem
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
@@ -30,8 +30,13 @@ NOTE = "#8B1A1A"
 SHADE = 0.22
 
 #: Markers differ with the colours, so that a print in grey says the same.
-ACTIVATION_COLOUR: dict[Activation, str] = {"square": BLUE, "relu": VERMILLION}
-ACTIVATION_MARKER: dict[Activation, str] = {"square": "s", "relu": "^"}
+FAMILY_COLOUR: dict[Family, str] = {
+    "square": BLUE,
+    "relu": VERMILLION,
+    "square transformer": SKY,
+    "relu transformer": GREEN,
+}
+FAMILY_MARKER: dict[Family, str] = {"square": "s", "relu": "^", "square transformer": "D", "relu transformer": "o"}
 
 RC: dict[RcKeyType, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib, so that pictures agree between machines

@@ -9,6 +9,7 @@ from typing import Literal, Self, cast
 from dcrit.theory.tasks import Task, find_task
 
 Model = Literal["mlp", "transformer"]
+Family = Literal["square", "relu", "square transformer", "relu transformer"]
 Activation = Literal["relu", "square"]
 
 #: Degree of homogeneity κ of the pair-MLP's logits in its parameters: σ's degree plus the unembedding's 1.
@@ -135,6 +136,13 @@ class Problem:
             return (2 * self.n_symbols + self.n_classes) * self.width
         d = self.width
         return (self.n_symbols + 1 + 3) * d + self.depth * 12 * d * d + self.n_classes * d
+
+    @property
+    def family(self) -> Family:
+        """Activation, and the model where it is not the pair-MLP: what a colour of the figures stands for."""
+        if self.model == "mlp":
+            return self.activation
+        return "square transformer" if self.activation == "square" else "relu transformer"
 
     @property
     def n_units(self) -> int:

@@ -16,13 +16,13 @@ PUBLISHED = {"allenzhu2024": 2.0, "morris2025": 3.6}
 
 
 def judge(evidence: Capacities) -> Finding:
-    """Slope of ln D_mem over ln N for each activation."""
+    """Slope of ln D_mem over ln N for each family."""
     rows: list[Row] = []
     effects: list[Effect | None] = []
     n_runs = 0
-    for activation, line in evidence.items():
+    for family, line in evidence.items():
         if not isinstance(line, CapacityLine):
-            rows.append({"activation": activation, "slope": None, "note": line})
+            rows.append({"family": family, "slope": None, "note": line})
             effects.append(None)
             continue
         effect = effect_of_error(line.slope, line.slope_error, LINEAR, freedom=line.n_sizes - 2)
@@ -30,7 +30,7 @@ def judge(evidence: Capacities) -> Finding:
         n_runs += line.n_runs
         rows.append(
             {
-                "activation": activation,
+                "family": family,
                 "slope": line.slope,
                 "low": effect.interval.low,
                 "high": effect.interval.high,
@@ -42,9 +42,9 @@ def judge(evidence: Capacities) -> Finding:
         )
     found = [effect for effect in effects if effect is not None]
     measured = sum(effect.estimate for effect in found) / len(found) if found else None
-    # The activations' errors are independent, so the mean's half width adds in quadrature.
+    # The families' errors are independent, so the mean's half width adds in quadrature.
     spread = sum((effect.interval.high - effect.estimate) ** 2 for effect in found) ** 0.5 / max(1, len(found))
-    bits = ", ".join(f"{row['activation']} {row['bits/parameter']:.2f}" for row in rows if "bits/parameter" in row)
+    bits = ", ".join(f"{row['family']} {row['bits/parameter']:.2f}" for row in rows if "bits/parameter" in row)
     p_inside, p_outside = every(effects)
     return Finding(
         predicted=1.0,
@@ -63,7 +63,7 @@ CLAIM: Claim[Capacities] = Claim(
     id="capacity-linear",
     statement="The number of random labels a model memorizes grows linearly in its number of parameters.",
     source=("huang2024", "allenzhu2024", "morris2025"),
-    criterion=f"Slope d ln D_mem/d ln N for each activation: supported if the 90 % interval lies within "
+    criterion=f"Slope d ln D_mem/d ln N for each family: supported if the 90 % interval lies within "
     f"{LINEAR[0]}–{LINEAR[1]}, refuted if outside, inconclusive otherwise. Refuted by one, supported by all.",
     experiment=EXPERIMENT,
     judge=judge,

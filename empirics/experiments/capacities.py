@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from dcrit.empirics.calibrate import CAPACITY_WIDTHS, CapacityLine
+from dcrit.empirics.calibrate import CapacityLine, capacity_widths
 from dcrit.empirics.capacity import CapacityDesign
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
 from dcrit.empirics.experiments.work import flops_of
-from dcrit.theory.problem import Activation, Problem, check_integer
+from dcrit.theory.problem import Family, Problem, check_integer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +17,7 @@ class CapacitiesDesign:
     """Which models are overloaded.
 
     Attributes:
-        families: Problems whose width is replaced, one an activation.
-        widths: Small enough that random labels on all pairs overload them.
+        families: Problems whose width is replaced, one a family.
         seeds: Runs per width.
 
     Raises:
@@ -26,34 +25,31 @@ class CapacitiesDesign:
     """
 
     families: tuple[Problem, ...]
-    widths: tuple[int, ...] = CAPACITY_WIDTHS
     seeds: int = 3
 
     def __post_init__(self) -> None:
         check_integer("seeds", self.seeds, 1)
 
-    def designs(self) -> dict[Activation, list[CapacityDesign]]:
-        """One list an activation, one design a width."""
+    def designs(self) -> dict[Family, list[CapacityDesign]]:
+        """One list a family, one design a width."""
         return {
-            family.activation: [
-                CapacityDesign(problem=replace(family, width=width), seeds=self.seeds) for width in self.widths
+            family.family: [
+                CapacityDesign(problem=replace(family, width=width), seeds=self.seeds)
+                for width in capacity_widths(family)
             ]
             for family in self.families
         }
 
 
-Capacities = Mapping[Activation, CapacityLine | str]
+Capacities = Mapping[Family, CapacityLine | str]
 
 
 def measure(design: CapacitiesDesign, laboratory: Laboratory) -> Capacities:
-    """Capacity over model size by activation, or why there is no line."""
+    """Capacity over model size by family, or why there is no line."""
     designs = design.designs()
     blocks = [one.configs() for group in designs.values() for one in group]
     found = iter(laboratory.outcomes(blocks, stage="capacities"))
-    return {
-        activation: CapacityLine.fit([(one.problem, next(found)) for one in group])
-        for activation, group in designs.items()
-    }
+    return {name: CapacityLine.fit([(one.problem, next(found)) for one in group]) for name, group in designs.items()}
 
 
 def flops(design: CapacitiesDesign) -> float:
@@ -61,11 +57,23 @@ def flops(design: CapacitiesDesign) -> float:
     return flops_of(config for group in design.designs().values() for one in group for config in one.configs())
 
 
+#: The small transformer, at the modulus and learning rate of its calibration.
+TRANSFORMER = Problem(task="add", modulus=23, model="transformer", activation="relu", width=8, learning_rate=3e-3)
+
 EXPERIMENT: Experiment[CapacitiesDesign, Capacities] = Experiment(
     name="capacities",
     designs={
         "quick": CapacitiesDesign(
             families=tuple(Problem(task="add", modulus=31, activation=kind) for kind in ("square", "relu"))
+        ),
+        "standard": CapacitiesDesign(
+            families=(
+                *(Problem(task="add", modulus=31, activation=kind) for kind in ("square", "relu")),
+                TRANSFORMER,
+            )
+        ),
+        "paper": CapacitiesDesign(
+            families=(Problem(task="add", modulus=113, model="transformer", activation="relu", learning_rate=1e-3),)
         ),
     },
     measure=measure,

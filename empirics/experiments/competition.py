@@ -109,6 +109,26 @@ EXPERIMENT: Experiment[CompetitionDesign, list[ProblemEvidence]] = Experiment(
                 for width in (32, 64)
             )
         ),
+        "standard": CompetitionDesign(
+            problems=(
+                *(
+                    Problem(task="add", modulus=31, activation=activation, width=width)
+                    for activation in ("square", "relu")
+                    for width in (32, 64, 128)
+                ),
+                Problem(task="add", modulus=37, activation="square", width=64),
+                Problem(task="square-of-sum", modulus=31, activation="square", width=64),
+                Problem(task="sum-squares", modulus=31, activation="square", width=64),
+                Problem(task="add", modulus=31, model="transformer", activation="relu", width=24, learning_rate=3e-3),
+            )
+        ),
+        # The published configuration of Huang et al. and Nanda et al., at the optimizer settings of the latter.
+        "paper": CompetitionDesign(
+            problems=tuple(
+                Problem(task="add", modulus=113, model="transformer", activation="relu", width=d, learning_rate=1e-3)
+                for d in (32, 64, 128)
+            )
+        ),
     },
     measure=measure,
     flops=flops,

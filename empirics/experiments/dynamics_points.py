@@ -139,6 +139,20 @@ EXPERIMENT: Experiment[DynamicsDesign, list[DynamicsEvidence]] = Experiment(
                 for width in (32, 64)
             )
         ),
+        "standard": DynamicsDesign(
+            problems=(
+                *(Problem(task="add", modulus=31, activation=kind, width=64) for kind in ("square", "relu")),
+                Problem(task="add", modulus=31, model="transformer", activation="relu", width=24, learning_rate=3e-3),
+            ),
+            seeds=8,
+        ),
+        "paper": DynamicsDesign(
+            problems=tuple(
+                Problem(task="add", modulus=113, model="transformer", activation="relu", width=d, learning_rate=1e-3)
+                for d in (32, 64)
+            ),
+            seeds=11,
+        ),
     },
     measure=measure,
     flops=flops,
