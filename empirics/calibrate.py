@@ -77,8 +77,14 @@ class CalibrationDesign:
         return [replace(self.family, modulus=p, width=h) for p in self.moduli for h in self.widths]
 
     def capacity_problems(self) -> list[Problem]:
-        """Problems small enough to be overloaded, at the largest modulus, where most labels exist."""
-        return [replace(self.family, modulus=max(self.moduli), width=h) for h in capacity_widths(self.family)]
+        """Problems small enough to be overloaded, at the largest modulus, where most labels exist.
+
+        Widths of transformers come in steps of 4: only at the largest modulus of any calibration are three overloaded.
+        """
+        modulus = max(self.moduli)
+        if self.family.model == "transformer":
+            modulus = max(modulus, LARGEST_MODULUS)
+        return [replace(self.family, modulus=modulus, width=h) for h in capacity_widths(self.family)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,8 +57,8 @@ def flops(design: CapacitiesDesign) -> float:
     return flops_of(config for group in design.designs().values() for one in group for config in one.configs())
 
 
-#: The small transformer, at the modulus and learning rate of its calibration.
-TRANSFORMER = Problem(task="add", modulus=23, model="transformer", activation="relu", width=8, learning_rate=3e-3)
+#: The small transformer, at the modulus and learning rate at which its calibration measures capacity.
+TRANSFORMER = Problem(task="add", modulus=29, model="transformer", activation="relu", width=8, learning_rate=3e-3)
 
 EXPERIMENT: Experiment[CapacitiesDesign, Capacities] = Experiment(
     name="capacities",
