@@ -79,7 +79,7 @@ def test_without_scatter_the_side_of_the_edge_decides(x: float, inside: float, o
 
 @pytest.mark.parametrize("error", [-1.0, math.nan])
 def test_a_bad_standard_error_is_refused(error: float) -> None:
-    with pytest.raises(ValueError, match="^standard_error must be at least 0, got"):
+    with pytest.raises(ValueError, match=r"^standard_error must be at least 0, got"):
         effect_of_error(0.0, error, (0, 1))
 
 
