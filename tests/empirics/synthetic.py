@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dcrit.empirics.mixtures import MixtureConfig, MixtureRun
 from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import CURVE_NAMES, Curves, Ending, Run, RunConfig
 from dcrit.empirics.sequential import PROBE_SHIFT
@@ -130,3 +131,9 @@ class World:
             neuron_norm=math.sqrt(overshoot[-1]) * (MARGIN / efficiency) ** (1 / problem.homogeneity),
             **dict(zip(("deficit_low", "deficit_median", "deficit_high"), (MARGIN * deficits).tolist(), strict=True)),
         )
+
+
+def no_mixtures(configs: Sequence[MixtureConfig], /) -> list[MixtureRun]:
+    """A runner where no mixture is to be trained."""
+    assert not configs
+    return []
