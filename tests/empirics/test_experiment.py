@@ -54,12 +54,19 @@ def test_accounts_one_after_the_other_are_apart_and_nested_ones_enter_the_outer(
 
 def test_an_account_ends_where_its_experiment_fails() -> None:
     bench = laboratory(World())
-    with bench.account() as outer:
-        with pytest.raises(RuntimeError, match="broken"), bench.account() as inner:
+
+    def fail() -> None:
+        with bench.account():
             bench.runs(CONFIGS[:2], stage="a")
             raise RuntimeError("broken")
+
+    with bench.account() as outer:
+        with pytest.raises(RuntimeError, match="broken"):
+            fail()
         bench.runs(CONFIGS[2:3], stage="b")
-    assert (inner.n_runs, outer.n_runs) == (2, 3)
+    with bench.account() as after:
+        bench.runs(CONFIGS[3:], stage="c")
+    assert (outer.n_runs, after.n_runs) == (3, 1)
 
 
 def test_mixtures_are_accounted_beside_runs() -> None:

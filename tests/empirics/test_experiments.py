@@ -64,7 +64,7 @@ def test_no_experiment_trains_more_than_it_says(experiment: Experiment[Any, Any]
 def test_a_design_without_seeds_is_refused(design: Any, seeds: int) -> None:
     with pytest.raises(ValueError, match=f"^seeds must be an integer of at least 1, got {seeds}"):
         design(problems=PROBLEMS, seeds=seeds)
-    with pytest.raises(ValueError, match="^seeds must"):
+    with pytest.raises(ValueError, match=r"^seeds must"):
         CapacitiesDesign(families=PROBLEMS, seeds=seeds)
 
 
