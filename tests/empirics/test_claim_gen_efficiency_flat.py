@@ -18,8 +18,7 @@ NAME = "gen-efficiency-flat"
 )
 def test_flat_generalizing_efficiency(slope: float, noise: float, expected: Ruling) -> None:
     entries = [
-        entry(problem, generalizing=power_law(slope, noise=noise, seed=k))
-        for k, problem in enumerate((*BOTH, *BOTH))
+        entry(problem, generalizing=power_law(slope, noise=noise, seed=k)) for k, problem in enumerate((*BOTH, *BOTH))
     ]
     found = judged(NAME, entries)
     assert found.ruling() == expected
