@@ -40,8 +40,8 @@ def as_predicted(*, runs: int = RUNS, **changed: tuple[Sequence[Dynamics], float
 
 MISSED: tuple[Dynamics, ...] = ("ungrokking",) * RUNS
 TORN: tuple[Dynamics, ...] = ("grokking", "ungrokking") * (RUNS // 2)
-MOSTLY: tuple[Dynamics, ...] = (*("grokking",) * (RUNS - 3), *("ungrokking",) * 3)
 GROKKED: tuple[Dynamics, ...] = ("grokking",) * RUNS
+MOSTLY = (*GROKKED[3:], *MISSED[:3])
 
 
 @pytest.mark.parametrize(
