@@ -53,15 +53,20 @@ def effect_of_error(estimate: float, standard_error: float, allowed: Range, *, f
 
     Args:
         estimate: x.
-        standard_error: σ, above 0.
+        standard_error: σ; 0 stands for the limit, in which only the estimate's side of an edge counts.
         allowed: Ends of the range; infinite where it is open.
         freedom: Degrees of freedom; inf for the normal distribution.
+
+    Raises:
+        ValueError: The standard error is negative or not a number.
     """
     low, high = allowed
+    if not standard_error >= 0:
+        raise ValueError(f"standard_error must be at least 0, got {standard_error!r}")
 
     def beyond(distance: float) -> float:
         """P(T ≥ distance/σ)."""
-        z = distance / standard_error
+        z = distance / standard_error if standard_error else math.copysign(math.inf, distance) if distance else 0.0
         return float(ndtr(-z)) if math.isinf(freedom) else float(stdtr(freedom, -z))
 
     tails = (beyond(estimate - low), beyond(high - estimate))

@@ -35,6 +35,7 @@ class CompetitionDesign:
 
     def __post_init__(self) -> None:
         check_integer("seeds", self.seeds, 1)
+        self.transitions()
 
     def efficiencies(self) -> list[EfficiencyDesign]:
         """One design a problem."""

@@ -56,11 +56,12 @@ class Laboratory:
 
     @contextmanager
     def account(self) -> Iterator[Account]:
-        """An account of everything that is asked for meanwhile."""
+        """An account of everything that is asked for meanwhile; it enters the one that was kept before as well."""
         outer, self._account = self._account, Account()
         try:
             yield self._account
         finally:
+            outer.seconds_by_run |= self._account.seconds_by_run
             self._account = outer
 
     def runs(self, configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:

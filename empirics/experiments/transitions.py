@@ -38,6 +38,9 @@ class TransitionsDesign:
         budget: Most model-steps of one measurement, in horizons.
         steps: Horizon [steps]; 0 stands for the protocol's.
         first_seed: Seeds count up from here.
+
+    Raises:
+        ValueError: A field is out of range.
     """
 
     problems: tuple[Problem, ...]
@@ -46,12 +49,11 @@ class TransitionsDesign:
     steps: int = 0
     first_seed: int = 0
 
-    def designs(self) -> list[SequentialDesign]:
-        """One design a problem.
+    def __post_init__(self) -> None:
+        self.designs()
 
-        Raises:
-            ValueError: A field is out of range.
-        """
+    def designs(self) -> list[SequentialDesign]:
+        """One design a problem."""
         return [
             SequentialDesign(
                 problem=problem,

@@ -13,8 +13,10 @@ from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
 from dcrit.empirics import critical_size, suites, sweep
+from dcrit.figures import FIGURES
 from dcrit.theory.calibration import Calibration, shipped_calibrations
 from dcrit.theory.problem import Problem
+from tests.cli.miniature import miniature_suite
 
 TINY = ["--modulus", "5", "--width", "4"]
 SIZE = ["--n-train", "10"]
@@ -257,32 +259,35 @@ def test_runs_that_make_no_calibration_fail_and_write_none(tmp_path: Path) -> No
 
 @pytest.fixture(scope="module")
 def validated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[str], Result, Path]]:
-    """A suite whose horizon is a hundred steps, under the name of the quick one."""
+    """A suite whose horizon is a hundred steps, under the name of the quick one; figures are drawn of it as well."""
     out = tmp_path_factory.mktemp("validate") / "out"
-    small = replace(
-        suites.QUICK,
-        problems=(Problem(modulus=7, width=8, learning_rate=0.1, weight_decay=4.0),),
-        seeds=1,
-        max_runs=12,
-        dynamics_seeds=1,
-    )
+    problem = Problem(modulus=7, width=8, learning_rate=0.1, weight_decay=4.0)
     words = ["validate", "quick", "--out", str(out), "--workers", "1", "--json"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(suites.SUITES, "quick", small)
-        patch.setattr(suites, "CAPACITY_WIDTHS", (1, 2, 3))
-        patch.setattr(critical_size, "RESAMPLES", 20)
+        suite = miniature_suite(problem, seeds=1)
+        patch.setitem(suites.SUITES, "quick", suite)
+        for name, spec in FIGURES.items():
+            experiment = next((one for one in suite.experiments if one.name == spec.experiment.name), None)
+            if experiment is not None:
+                patch.setitem(FIGURES, name, replace(spec, experiment=experiment))
         yield words, invoke(*words), out
 
 
 def test_a_validation_answers_in_the_keys_of_the_contract(validated: tuple[list[str], Result, Path]) -> None:
     _, result, out = validated
     found = document(result)
-    assert [claim["id"] for claim in found["claims"]] == [claim.id for claim in suites.QUICK.claims]
+    assert [claim["id"] for claim in found["claims"]] == [claim.id for claim in suites.SUITES["quick"].claims]
     for claim in found["claims"]:
         assert {"id", "statement", "predicted", "measured", "interval", "verdict"} <= claim.keys()
         assert claim["verdict"] in ("supported", "refuted", "inconclusive")
+        assert claim["runs_made"] >= claim["n_runs"]
+        # No calibration speaks for so fast a protocol, so no place is looked at.
+        assert (claim["runs_made"] == 0) == (claim["id"] == "four-dynamics")
+        assert (claim["training_seconds"] > 0) == (claim["runs_made"] > 0)
+        assert claim["reason"]
     assert json.loads((out / "report.json").read_text(encoding="utf-8")) == found
-    assert "efficiencies and capacities: " in result.stderr
+    for stage in ("efficiencies: ", "critical sizes, round 1: ", "capacities: "):
+        assert stage in result.stderr
 
 
 def test_claims_are_judged_alone_without_training_again(
@@ -290,10 +295,15 @@ def test_claims_are_judged_alone_without_training_again(
 ) -> None:
     words, first, out = validated
     monkeypatch.setattr(sweep, "train", lambda *_, **__: pytest.fail("trained again"))
-    names = ["capacity-linear", "mem-efficiency-falls"]
+    names = ["mem-efficiency-falls", "capacity-linear"]
     chosen = document(invoke(*words, "--claim", names[0], "--claim", names[1]))
     claims = {claim["id"]: claim for claim in document(first)["claims"]}
-    assert chosen["claims"] == [claims[name] for name in names]
+    # Beside fewer claims the threshold differs, and with it a ruling may.
+    beside = {"threshold", "verdict", "reason"}
+    for claim, name in zip(chosen["claims"], names, strict=True):
+        assert {key: value for key, value in claim.items() if key not in beside} == {
+            key: value for key, value in claims[name].items() if key not in beside
+        }
     assert len(list(out.glob("runs/*.parquet"))) > 0
 
 
@@ -314,6 +324,16 @@ def test_a_figure_of_runs_that_are_not_there_says_who_makes_them(
     sentence = only_sentence(invoke("figure", "capacity", "--store", "empty", "--out", "out"))
     assert re.search(r"--store empty lacks \d+ runs .*'dcrit validate quick' makes them", sentence)
     assert list((place / "empty").iterdir()) == []
+
+
+def test_a_figure_of_a_suite_that_has_no_part_of_it_is_refused(
+    validated: tuple[list[str], Result, Path], place: Path
+) -> None:
+    del validated  # Its experiments have designs for the quick suite alone.
+    before = inventory(place)
+    sentence = only_sentence(invoke("figure", "capacity", "--suite", "paper", "--out", "out"))
+    assert "--suite must be one of quick for figure capacity, got 'paper'" in sentence
+    assert inventory(place) == before
 
 
 def test_every_shipped_calibration_answers_through_the_command() -> None:

@@ -10,7 +10,9 @@ from typer.testing import CliRunner, Result
 from dcrit.cli import validate as validate_command
 from dcrit.cli.app import app
 from dcrit.empirics import suites
+from dcrit.figures import FIGURES
 from dcrit.theory.problem import Problem
+from tests.cli.miniature import miniature_suite
 
 TINY = ["--modulus", "5", "--width", "4"]
 PROBLEM_KEYS = {"task", "modulus", "model", "activation", "width", "depth", "weight_decay", "learning_rate"}
@@ -203,25 +205,19 @@ def test_validate_writes_report_and_figures_and_says_the_same_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Forty time constants of a fast decay are a hundred steps: the whole path in seconds.
-    small = suites.Suite(
-        name="quick",
-        problems=(Problem(modulus=7, width=16, learning_rate=0.05, weight_decay=4.0),),
-        claims=suites.QUICK.claims,
-        seeds=2,
-        tolerance=0.2,
-        max_runs=24,
-        dynamics_seeds=2,
-    )
+    small = miniature_suite(Problem(modulus=7, width=16, learning_rate=0.05, weight_decay=4.0), seeds=2)
     monkeypatch.setitem(suites.SUITES, "quick", small)
-    monkeypatch.setattr(suites, "CAPACITY_WIDTHS", (1, 2, 3))
     words = ["validate", "quick", "--out", str(tmp_path), "--workers", "1", "--json"]
     found = document(invoke(*words))
-    assert {claim["id"] for claim in found["claims"]} == {claim.id for claim in suites.QUICK.claims}
+    assert {claim["id"] for claim in found["claims"]} == {claim.id for claim in small.claims}
     for claim in found["claims"]:
         assert {"id", "statement", "predicted", "measured", "interval", "verdict"} <= claim.keys()
         assert claim["verdict"] in ("supported", "refuted", "inconclusive")
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8")) == found
-    assert len(list((tmp_path / "figures").glob("*.png"))) == 5
+    made = {spec.name for spec in FIGURES.values() if spec.experiment.name in {one.name for one in small.experiments}}
+    assert len(made) >= 5
+    for suffix in ("png", "svg"):
+        assert {path.stem for path in (tmp_path / "figures").glob(f"*.{suffix}")} == made
     again = document(invoke(*words))
     assert again["claims"] == found["claims"]
     assert validate_command.SuiteChoice.quick.value in suites.SUITES

@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dcrit.empirics.mixtures import MixtureConfig, MixtureRun
 from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import CURVE_NAMES, Curves, Ending, Run, RunConfig
+from dcrit.empirics.sequential import PROBE_SHIFT
 from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw, capacity
 from dcrit.theory.margin import loss_from_margin
 from dcrit.theory.mixture import Competition, DeficitLaw
@@ -79,6 +81,8 @@ def run_of(config: RunConfig, *, ending: Ending = "horizon", **given: ArrayLike)
 class World:
     """A runner that trains nothing: every run ends where :func:`competition_of` puts it.
 
+    A run shorter than the protocol's horizon generalizes only as one on fewer examples would.
+
     Attributes:
         noise: Standard deviation of ln e between runs; that of the log-odds of test accuracy is ten times this.
         bits: Capacity [bits/parameter].
@@ -112,7 +116,8 @@ class World:
             # What the generalizing share of the margin overcomes, as the deficit of the mixture.
             share = 1 / (1 + math.exp(-float(laws.log_odds(log_size))))
             deficits = (1 - share) * deficits - share
-        test = chance if is_random or fitted < 1 else float(laws.test_accuracy(n_train))
+        lag = PROBE_SHIFT if config.horizon < replace(config, steps=0).horizon else 0.0
+        test = chance if is_random or fitted < 1 else float(laws.test_accuracy(n_train * math.exp(-lag)))
         test += test * (1 - test) * 10 * self.noise * float(rng.standard_normal())
         # Networks that come to generalize have overshot before.
         progress = np.array(config.evaluation_steps()) / config.horizon
@@ -126,3 +131,9 @@ class World:
             neuron_norm=math.sqrt(overshoot[-1]) * (MARGIN / efficiency) ** (1 / problem.homogeneity),
             **dict(zip(("deficit_low", "deficit_median", "deficit_high"), (MARGIN * deficits).tolist(), strict=True)),
         )
+
+
+def no_mixtures(configs: Sequence[MixtureConfig], /) -> list[MixtureRun]:
+    """A runner where no mixture is to be trained."""
+    assert not configs
+    return []

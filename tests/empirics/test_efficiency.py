@@ -13,13 +13,13 @@ from dcrit.empirics.efficiency import (
     CompetitionFit,
     EfficiencyDesign,
     fit_competition,
+    implied_critical_size,
     measure_generalizing_efficiency,
     slope_of_log_efficiency,
     usable,
 )
 from dcrit.empirics.outcomes import FITTED, Outcome, outcome_of
 from dcrit.empirics.runs import RunConfig
-from dcrit.empirics.suites import implied_critical_size
 from dcrit.theory.estimates import LEVEL
 from dcrit.theory.problem import Activation, Problem
 from tests.empirics.synthetic import World, competition_of, half_accuracy_size, outcome

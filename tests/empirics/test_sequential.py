@@ -11,7 +11,14 @@ from dcrit.empirics import sequential as module
 from dcrit.empirics.critical_size import COARSE_FRACTIONS
 from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import RunConfig
-from dcrit.empirics.sequential import PsychometricPosterior, SequentialDesign, measure_sequentially
+from dcrit.empirics.sequential import (
+    PsychometricPosterior,
+    SequentialDesign,
+    full_runs,
+    measure_sequentially,
+    midpoint_draws,
+    sequential_transition_width,
+)
 from dcrit.theory.estimates import LEVEL
 from dcrit.theory.problem import Problem
 from tests.empirics.synthetic import outcome
@@ -184,6 +191,51 @@ def test_diverged_runs_are_counted_and_left_out() -> None:
     alone, beside = measure_sequentially(outcomes), measure_sequentially([*lost, *outcomes])
     assert (beside.estimate, beside.interval, beside.n_runs) == (alone.estimate, alone.interval, alone.n_runs)
     assert (alone.n_unconverged, beside.n_unconverged) == (0, 2)
+
+
+def test_quantiles_of_the_draws_are_the_interval() -> None:
+    outcomes = measured(SequentialDesign(problem=PROBLEM))
+    draws = midpoint_draws(outcomes, 4000)
+    assert draws.shape == (4000,)
+    for level in (0.5, LEVEL, 0.99):
+        interval = measure_sequentially(outcomes, level=level).interval
+        assert interval is not None
+        quantiles = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+        np.testing.assert_allclose(quantiles, [interval.low, interval.high], rtol=1e-3)
+    assert np.median(draws) == pytest.approx(measure_sequentially(outcomes).estimate, rel=1e-3)
+
+
+def test_draws_are_the_same_in_an_order_of_their_seed() -> None:
+    outcomes = measured(SequentialDesign(problem=PROBLEM))
+    one, again, other = (midpoint_draws(outcomes, 500, seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other)
+    np.testing.assert_allclose(np.sort(one), np.sort(other))
+    # In random order: draws of two problems side by side are independent.
+    assert abs(np.corrcoef(one, other)[0, 1]) < 4 / math.sqrt(500)
+    assert abs(np.corrcoef(one[1:], one[:-1])[0, 1]) < 4 / math.sqrt(500)
+
+
+def test_probes_enter_neither_draws_nor_width() -> None:
+    outcomes = measured(SequentialDesign(problem=PROBLEM))
+    full = full_runs(outcomes)
+    assert full == [one for one in outcomes if one.config.horizon == 4000]
+    assert 0 < len(full) < len(outcomes)
+    np.testing.assert_array_equal(midpoint_draws(outcomes, 100), midpoint_draws(full, 100))
+    assert sequential_transition_width(outcomes) == sequential_transition_width(full)
+    assert full_runs([]) == []
+
+
+@pytest.mark.parametrize("width", [0.06, 0.27])
+def test_the_posterior_width_tells_sharp_from_broad(width: float) -> None:
+    outcomes = measured(SequentialDesign(problem=PROBLEM, tolerance=0.01, budget=12.0), width=width)
+    assert sequential_transition_width(outcomes) == pytest.approx(width, rel=0.5)
+
+
+def test_without_a_transition_there_is_no_width() -> None:
+    flat = [outcome(RunConfig(problem=PROBLEM, n_train=size, seed=size), test_accuracy=0.1) for size in (200, 800)]
+    assert sequential_transition_width(flat) is None
+    assert sequential_transition_width([]) is None
 
 
 @pytest.mark.parametrize("modulus", [3, 5, 7])

@@ -1,40 +1,54 @@
 import math
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from dcrit.empirics import critical_size
-from dcrit.empirics.calibrate import CapacityLine
+from dcrit.empirics.calibrate import CAPACITY_WIDTHS, CapacityLine
+from dcrit.empirics.capacity import CapacityDesign
 from dcrit.empirics.claims import CLAIMS
-from dcrit.empirics.claims.claim import Evidence
-from dcrit.empirics.critical_size import CriticalSizeDesign
+from dcrit.empirics.claims.effect import SIGNIFICANCE
+from dcrit.empirics.claims.holm import holm_thresholds
 from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign
+from dcrit.empirics.experiments import capacities, competition, dynamics_points
+from dcrit.empirics.experiments.capacities import CapacitiesDesign
+from dcrit.empirics.experiments.competition import CompetitionDesign, ProblemEvidence
+from dcrit.empirics.experiments.dynamics_points import MOST_PAIRS, DynamicsDesign, DynamicsEvidence
+from dcrit.empirics.experiments.experiment import Experiment, Laboratory
 from dcrit.empirics.outcomes import outcome_of
 from dcrit.empirics.runs import Run, RunConfig
-from dcrit.empirics.suites import MOST_PAIRS, SUITES, Suite, gather, judge, measure_transitions, select
+from dcrit.empirics.suites import SUITE_NAMES, SUITES, Result, Suite, gather, judge, select, suite_of
 from dcrit.theory.calibration import Calibration, Cell, calibration_for, constants_of, shipped_calibrations
 from dcrit.theory.laws import CapacityLaw
 from dcrit.theory.prediction import predict_critical_size
 from dcrit.theory.problem import Activation, Problem
 from dcrit.theory.regimes import DYNAMICS
-from tests.empirics.synthetic import BITS, World, competition_of, half_accuracy_size
+from tests.empirics.synthetic import BITS, World, competition_of, half_accuracy_size, no_mixtures
 
-MINIATURE = Suite(
-    name="miniature",
-    problems=(Problem(modulus=31, width=48), Problem(modulus=31, width=64)),
-    claims=tuple(CLAIMS.values()),
-    seeds=2,
-    tolerance=0.05,
-    max_runs=36,
-    dynamics_seeds=4,
-)
+PROBLEMS = (Problem(modulus=31, width=48), Problem(modulus=31, width=64))
+
+#: Claims judged here; others rest on experiments of their own.
+NAMES = ("gen-efficiency-flat", "mem-efficiency-falls", "dcrit-predicted", "capacity-linear", "four-dynamics")
 
 
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(critical_size, "RESAMPLES", 30)
+def miniature(problems: tuple[Problem, ...] = PROBLEMS) -> Suite:
+    """A small suite under the name of the quick one; enough runs a place for the exact test and its correction."""
+    designs: dict[str, tuple[Experiment[Any, Any], Any]] = {
+        "competition": (competition.EXPERIMENT, CompetitionDesign(problems=problems, seeds=2)),
+        "capacities": (capacities.EXPERIMENT, CapacitiesDesign(families=problems[:1], seeds=2)),
+        "four-dynamics": (dynamics_points.EXPERIMENT, DynamicsDesign(problems=problems, seeds=8)),
+    }
+    small = {name: replace(experiment, designs={"quick": design}) for name, (experiment, design) in designs.items()}
+    claims = [CLAIMS[name] for name in NAMES]
+    return Suite(name="quick", claims=tuple(replace(one, experiment=small[one.experiment.name]) for one in claims))
+
+
+MINIATURE = miniature()
+
+
+def laboratory(world: World, *activations: Activation) -> Laboratory:
+    return Laboratory(world, no_mixtures, [calibration_of(activation) for activation in activations])
 
 
 def calibration_of(activation: Activation) -> Calibration:
@@ -79,18 +93,37 @@ def test_what_ships_was_measured_at_moduli_up_to_29() -> None:
     assert max(cell.n_symbols for cell in cells) <= 29
 
 
-@pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
-def test_suites_are_judged_above_everything_that_was_calibrated_on(suite: Suite) -> None:
-    largest = max(cell.n_symbols for calibration in shipped_calibrations() for cell in calibration.cells)
-    assert suite.problems
-    assert all(problem.n_symbols > largest and problem.modulus > 29 for problem in suite.problems)
-    assert all(calibration_for(problem, shipped_calibrations()) is not None for problem in suite.problems)
+def problems_of(design: Any) -> tuple[Problem, ...]:
+    return design.families if isinstance(design, CapacitiesDesign) else design.problems
 
 
-@pytest.mark.parametrize("name", SUITES)
-def test_a_suite_has_its_name_and_known_claims(name: str) -> None:
-    assert SUITES[name].name == name
-    assert [CLAIMS[claim.id] for claim in SUITES[name].claims] == list(SUITES[name].claims)
+@pytest.mark.parametrize("experiment", [competition.EXPERIMENT, dynamics_points.EXPERIMENT], ids=lambda one: one.name)
+def test_predictions_are_judged_above_everything_that_was_calibrated_on(experiment: Experiment[Any, Any]) -> None:
+    assert experiment.designs
+    for design in experiment.designs.values():
+        assert problems_of(design)
+        for problem in problems_of(design):
+            calibration = calibration_for(problem, shipped_calibrations())
+            # Where none speaks for a model, nothing is predicted and nothing judged.
+            assert calibration is not None or problem.model != "mlp"
+            for cell in () if calibration is None else calibration.cells:
+                assert problem.n_symbols > cell.n_symbols
+            assert problem.modulus > 29
+
+
+def test_suites_have_their_names_and_all_claims_that_have_a_part_in_them() -> None:
+    assert list(SUITES) == list(SUITE_NAMES)
+    for name, suite in SUITES.items():
+        assert suite.name == name
+        assert suite == suite_of(name)
+        expected = [one for one, claim in CLAIMS.items() if name in claim.experiment.designs]
+        assert [claim.id for claim in suite.claims] == expected
+    assert set(NAMES) <= {claim.id for claim in SUITES["quick"].claims}
+
+
+def test_claims_of_one_experiment_share_it() -> None:
+    assert [one.name for one in MINIATURE.experiments] == ["competition", "capacities", "four-dynamics"]
+    assert [one.name for one in select(MINIATURE, NAMES[:2]).experiments] == ["competition"]
 
 
 # --- choosing claims ---
@@ -115,92 +148,140 @@ def test_an_unknown_claim_is_refused() -> None:
 
 # --- gathering ---
 
+Gathered = tuple[dict[str, Result], World]
+
 
 @pytest.fixture(scope="module")
-def gathered() -> tuple[Evidence, World]:
+def gathered() -> Gathered:
     world = World()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(critical_size, "RESAMPLES", 30)
-        return gather(MINIATURE, world, [calibration_of("relu"), calibration_of("square")]), world
+    return gather(MINIATURE, laboratory(world, "relu", "square")), world
 
 
-def test_every_measurement_is_of_its_own_problem(gathered: tuple[Evidence, World]) -> None:
-    evidence, _ = gathered
-    assert [entry.problem for entry in evidence.problems] == list(MINIATURE.problems)
-    for entry in evidence.problems:
+def competition_evidence(gathered: Gathered) -> list[ProblemEvidence]:
+    return gathered[0]["competition"].evidence
+
+
+def test_every_measurement_is_of_its_own_problem(gathered: Gathered) -> None:
+    evidence = competition_evidence(gathered)
+    assert [entry.problem for entry in evidence] == list(PROBLEMS)
+    for entry in evidence:
         design = EfficiencyDesign(problem=entry.problem, seeds=2)
         assert [o.config for o in entry.memorizing] == design.memorizing()
         assert [o.config for o in entry.generalizing] == design.generalizing()
-        assert {o.config.problem for o in entry.transition} == {entry.problem}
+        assert {o.config.problem for o in entry.transition.outcomes} == {entry.problem}
+        # Probes say where to look and are no part of what is measured.
+        assert {o.config.horizon for o in entry.transition.outcomes} == {4000}
         truth = half_accuracy_size(entry.problem)
         assert isinstance(entry.fit, CompetitionFit)
         assert entry.implied.value == pytest.approx(truth, rel=0.1)
-        assert entry.critical_size.estimate == pytest.approx(truth, rel=0.03)
-        assert 24 <= len(entry.transition) <= 36
+        measured = entry.transition.measured
+        assert measured.estimate == pytest.approx(truth, rel=0.05)
+        assert measured.interval is not None
+        assert truth in measured.interval
+        assert 4 <= len(entry.transition.outcomes) <= 12
 
 
-def test_the_prediction_is_the_calibrations_own(gathered: tuple[Evidence, World]) -> None:
-    evidence, _ = gathered
-    for entry in evidence.problems:
-        assert entry.a_priori is not None
-        assert entry.a_priori == predict_critical_size(entry.problem, calibration_of("square")).critical_size
-        assert entry.a_priori.value == pytest.approx(half_accuracy_size(entry.problem), rel=0.1)
+def test_the_prediction_is_the_calibrations_own(gathered: Gathered) -> None:
+    for entry in competition_evidence(gathered):
+        predicted = entry.transition.predicted
+        assert predicted is not None
+        assert predicted == predict_critical_size(entry.problem, calibration_of("square")).critical_size
+        assert predicted.value == pytest.approx(half_accuracy_size(entry.problem), rel=0.1)
 
 
-def test_capacity_is_measured_once_an_activation(gathered: tuple[Evidence, World]) -> None:
-    evidence, _ = gathered
-    assert list(evidence.capacities) == ["square"]
-    line = evidence.capacities["square"]
+def test_draws_of_a_transition_are_those_of_its_interval(gathered: Gathered) -> None:
+    for entry in competition_evidence(gathered):
+        draws, interval = entry.transition.log_size_draws(4000), entry.transition.measured.interval
+        assert draws is not None
+        assert interval is not None
+        assert np.exp(np.quantile(draws, [0.05, 0.95])) == pytest.approx([interval.low, interval.high], rel=1e-3)
+
+
+def test_capacity_is_measured_once_an_activation(gathered: Gathered) -> None:
+    found = gathered[0]["capacities"].evidence
+    assert list(found) == ["square"]
+    line = found["square"]
     assert isinstance(line, CapacityLine)
     assert line.bits == pytest.approx(BITS, rel=1e-9)
 
 
-def test_dynamics_are_looked_for_where_the_predicted_curves_put_them(gathered: tuple[Evidence, World]) -> None:
-    evidence, _ = gathered
-    assert [point.predicted for point in evidence.dynamics] == [*DYNAMICS, *DYNAMICS[1:]]
-    for point in evidence.dynamics:
-        assert point.observed == (point.predicted,) * 4
+def test_dynamics_are_looked_for_where_the_predicted_curves_put_them(gathered: Gathered) -> None:
+    points: list[DynamicsEvidence] = gathered[0]["four-dynamics"].evidence
+    assert [point.predicted for point in points] == [*DYNAMICS, *DYNAMICS[1:]]
+    for point in points:
+        assert point.observed == (point.predicted,) * 8
         assert point.n_train <= MOST_PAIRS * point.problem.n_pairs + 0.5
         if point.predicted == "semi-grokking":
-            competition = predict_critical_size(point.problem, calibration_of("square")).competition
-            assert point.n_train == round(competition.size_at_accuracy(0.5).n_train)  # type: ignore[union-attr]
+            laws = predict_critical_size(point.problem, calibration_of("square")).competition
+            assert point.n_train == round(laws.size_at_accuracy(0.5).n_train)  # type: ignore[union-attr]
 
 
-def test_sweeps_advance_together_and_say_what_they_are_for(gathered: tuple[Evidence, World]) -> None:
-    _, world = gathered
-    first, *rounds, last = world.stages
-    assert (first, last) == ("efficiencies and capacities", "the four dynamics")
+def test_sweeps_advance_together_and_say_what_they_are_for(gathered: Gathered) -> None:
+    first, *rounds, capacity, last = gathered[1].stages
+    assert (first, capacity, last) == ("efficiencies", "capacities", "the four dynamics")
     assert rounds == [f"critical sizes, round {k + 1}" for k in range(len(rounds))]
     assert len(rounds) >= 2
-    addresses = [config.address for config in world.asked]
+    addresses = [config.address for config in gathered[1].asked]
     assert len(set(addresses)) == len(addresses)
 
 
-def test_the_verdicts_are_those_the_world_deserves(gathered: tuple[Evidence, World]) -> None:
-    evidence, _ = gathered
-    verdicts = judge(MINIATURE, evidence)
-    assert [claim.id for claim, _ in verdicts] == list(CLAIMS)
-    assert {claim.id: verdict.verdict for claim, verdict in verdicts} == dict.fromkeys(CLAIMS, "supported")
-    chosen = judge(select(MINIATURE, ("capacity-linear",)), evidence)
-    assert [claim.id for claim, _ in chosen] == ["capacity-linear"]
+def test_every_experiment_is_announced_made_once_and_accounted(gathered: Gathered) -> None:
+    begun: list[str] = []
+    world = World()
+    results = gather(MINIATURE, laboratory(world, "relu", "square"), begin=begun.append)
+    assert begun == list(results) == ["competition", "capacities", "four-dynamics"]
+    assert sum(result.account.n_runs for result in results.values()) == len(world.asked)
+    assert results["capacities"].account.n_runs == sum(
+        len(CapacityDesign(problem=replace(PROBLEMS[0], width=width), seeds=2).configs()) for width in CAPACITY_WIDTHS
+    )
+    alone = gather(select(MINIATURE, ("capacity-linear",)), laboratory(World()))
+    assert list(alone) == ["capacities"]
+    assert judge(MINIATURE, results) == judge(MINIATURE, gathered[0])
 
 
-def test_the_same_world_gives_the_same_verdicts(gathered: tuple[Evidence, World]) -> None:
-    evidence, _ = gathered
-    again = gather(MINIATURE, World(), [calibration_of("relu"), calibration_of("square")])
-    assert judge(MINIATURE, again) == judge(MINIATURE, evidence)
+# --- judging ---
+
+
+def test_the_verdicts_are_those_the_world_deserves(gathered: Gathered) -> None:
+    verdicts = judge(MINIATURE, gathered[0])
+    assert [one.claim.id for one in verdicts] == list(NAMES)
+    assert {one.claim.id: one.ruling for one in verdicts} == dict.fromkeys(NAMES, "supported")
+    chosen = judge(select(MINIATURE, ("capacity-linear",)), gathered[0])
+    assert [(one.claim.id, one.threshold) for one in chosen] == [("capacity-linear", SIGNIFICANCE)]
+
+
+def test_verdicts_are_corrected_for_their_number(gathered: Gathered) -> None:
+    verdicts = judge(MINIATURE, gathered[0])
+    assert [one.threshold for one in verdicts] == holm_thresholds([one.finding.p_value for one in verdicts])
+    # Five runs a place decide alone, and no longer beside the other claims.
+    points: list[DynamicsEvidence] = gathered[0]["four-dynamics"].evidence
+    few = [replace(one, observed=one.observed[:5], norm_ratios=one.norm_ratios[:5]) for one in points]
+    results = gathered[0] | {"four-dynamics": replace(gathered[0]["four-dynamics"], evidence=few)}
+    only = judge(select(MINIATURE, ("four-dynamics",)), results)
+    assert [one.ruling for one in only] == ["supported"]
+    shadowed = replace(MINIATURE, claims=(*MINIATURE.claims, MINIATURE.claims[-1]))
+    last = judge(shadowed, results)[-1]
+    assert last.threshold == pytest.approx(SIGNIFICANCE / 2)
+    assert (last.ruling, last.finding.ruling()) == ("inconclusive", "supported")
+    assert "supported alone, but not beside the other claims" in last.reason
+
+
+def test_claims_that_share_an_experiment_share_its_account(gathered: Gathered) -> None:
+    accounts = {one.claim.id: one.account for one in judge(MINIATURE, gathered[0])}
+    assert accounts["gen-efficiency-flat"] is accounts["dcrit-predicted"] is gathered[0]["competition"].account
+    assert accounts["capacity-linear"] is gathered[0]["capacities"].account
 
 
 def test_what_no_calibration_speaks_for_is_measured_and_not_predicted() -> None:
-    suite = replace(MINIATURE, problems=MINIATURE.problems[:1])
-    evidence = gather(suite, World(), [calibration_of("relu")])
-    (entry,) = evidence.problems
-    assert entry.a_priori is None
-    assert entry.critical_size.estimate == pytest.approx(half_accuracy_size(entry.problem), rel=0.03)
-    assert evidence.dynamics == []
-    verdicts = {claim.id: verdict.verdict for claim, verdict in judge(suite, evidence)}
-    assert verdicts["dcrit-predicted"] == verdicts["four-dynamics"] == "inconclusive"
-    assert verdicts["mem-efficiency-falls"] == "supported"
+    suite = miniature(PROBLEMS[:1])
+    results = gather(suite, laboratory(World(), "relu"))
+    (entry,) = results["competition"].evidence
+    assert entry.transition.predicted is None
+    assert entry.transition.measured.estimate == pytest.approx(half_accuracy_size(entry.problem), rel=0.05)
+    assert results["four-dynamics"].evidence == []
+    rulings = {one.claim.id: one.ruling for one in judge(suite, results)}
+    assert rulings["dcrit-predicted"] == rulings["four-dynamics"] == "inconclusive"
+    assert rulings["mem-efficiency-falls"] == "supported"
 
 
 class Failing(World):
@@ -211,38 +292,17 @@ class Failing(World):
 
 
 def test_a_world_without_results_is_inconclusive_throughout() -> None:
-    evidence = gather(MINIATURE, Failing(), [])
-    assert evidence.dynamics == []
-    for claim, verdict in judge(MINIATURE, evidence):
-        assert (claim.id, verdict.verdict) == (claim.id, "inconclusive")
-        assert verdict.measured is None
+    results = gather(MINIATURE, laboratory(Failing()))
+    assert results["four-dynamics"].evidence == []
+    for one in judge(MINIATURE, results):
+        assert (one.claim.id, one.ruling, one.threshold) == (one.claim.id, "inconclusive", None)
+        assert one.finding.measured is None
 
 
-def test_transitions_advance_round_by_round_together() -> None:
-    designs = [
-        CriticalSizeDesign(problem=MINIATURE.problems[0], tolerance=1e-6, max_runs=30),
-        CriticalSizeDesign(problem=MINIATURE.problems[1], tolerance=1e-6, max_runs=14),
-    ]
-    sizes: list[list[Problem]] = []
-
-    class Watched(World):
-        def __call__(self, configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
-            sizes.append([config.problem for config in configs])
-            return super().__call__(configs, stage=stage)
-
-    found = measure_transitions(designs, Watched())
-    first, second = MINIATURE.problems
-    assert sizes == [[first] * 12 + [second] * 12, [first] * 12 + [second] * 2, [first] * 6]
-    assert [len(outcomes) for outcomes in found] == [30, 14]
-    assert [{o.config.problem for o in outcomes} for outcomes in found] == [{first}, {second}]
-    assert measure_transitions([], World()) == []
-
-
-def test_outcomes_are_those_of_their_own_runs(gathered: tuple[Evidence, World]) -> None:
-    evidence, _ = gathered
+def test_outcomes_are_those_of_their_own_runs(gathered: Gathered) -> None:
     world = World()
-    for entry in evidence.problems:
-        for one in [*entry.memorizing, *entry.generalizing, *entry.transition]:
+    for entry in competition_evidence(gathered):
+        for one in [*entry.memorizing, *entry.generalizing, *entry.transition.outcomes]:
             fresh = outcome_of(world.run(one.config))
             assert one.squared_norm == fresh.squared_norm
             assert one.test_accuracy == fresh.test_accuracy or math.isnan(one.test_accuracy)

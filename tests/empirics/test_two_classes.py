@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign, fit_competition
+from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign, fit_competition, implied_critical_size
 from dcrit.empirics.module_runs import ModuleOutcome
 from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import RunConfig
 from dcrit.empirics.study import _measured, _predicted
 from dcrit.empirics.study_design import StudyDesign
-from dcrit.empirics.suites import implied_critical_size
 from dcrit.theory.estimates import Measurement
 from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw
 from dcrit.theory.problem import Problem

@@ -3,9 +3,8 @@ from collections.abc import Callable
 import pytest
 from matplotlib.figure import Figure
 
-from dcrit.empirics.claims.claim import Evidence
 from dcrit.figures import FIGURES
-from tests.figures.synthetic import EMPTY, complete_evidence, gappy_evidence
+from tests.figures.synthetic import EMPTY, Evidence, complete_evidence, gappy_evidence
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +24,7 @@ def drawn(evidences: dict[str, Evidence]) -> Callable[[str, str], Figure]:
 
     def draw(name: str, kind: str) -> Figure:
         if (name, kind) not in done:
-            figure = FIGURES[name].draw(evidences[kind])
+            figure = FIGURES[name].draw(evidences[kind][FIGURES[name].experiment.name])
             figure.draw_without_rendering()
             done[name, kind] = figure
         return done[name, kind]

@@ -3,21 +3,26 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from dcrit.empirics.calibrate import CapacityLine
-from dcrit.empirics.claims.claim import DynamicsEvidence, Evidence, ProblemEvidence
-from dcrit.empirics.critical_size import COARSE_FRACTIONS, fit_psychometric, sizes_and_accuracies
-from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign
+from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign, implied_critical_size
+from dcrit.empirics.experiments.capacities import Capacities
+from dcrit.empirics.experiments.competition import ProblemEvidence
+from dcrit.empirics.experiments.dynamics_points import DynamicsEvidence
+from dcrit.empirics.experiments.transitions import Transition
 from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import CURVE_NAMES, Curves, RunConfig
-from dcrit.empirics.suites import implied_critical_size
-from dcrit.theory.estimates import Interval, Measurement, Prediction
+from dcrit.empirics.sequential import measure_sequentially
+from dcrit.theory.estimates import Interval, Prediction
 from dcrit.theory.laws import CapacityLaw, GeneralizingLaw, MemorizingLaw
 from dcrit.theory.mixture import Competition, DeficitLaw
 from dcrit.theory.problem import Activation, Problem
 from dcrit.theory.regimes import Dynamics
+
+Evidence = dict[str, Any]
 
 BITS: dict[Activation, float] = {"square": 2.1, "relu": 1.2}
 
@@ -98,34 +103,28 @@ def problem_evidence(problem: Problem, *, a_priori: float = 1.04, seed: int = 0)
     memorizing = [outcome(c, noisy(laws.memorizing.log_efficiency(np.log(c.n_train)))) for c in design.memorizing()]
     generalizing = [outcome(c, noisy(laws.log_efficiency(np.log(c.n_train)))) for c in design.generalizing()]
     transition: list[Outcome] = []
-    sizes = [fraction * problem.n_pairs for fraction in COARSE_FRACTIONS for _ in range(2)]
-    sizes += [factor * truth for factor in (0.85, 0.93, 1.0, 1.08, 1.17) for _ in range(4)]
-    for k, size in enumerate(sizes):
+    factors = (0.8, 0.86, 0.92, 0.97, 1.0, 1.03, 1.08, 1.15, 1.25)
+    for k, size in enumerate([*(factor * truth for factor in factors), 0.9 * problem.n_pairs]):
         config = RunConfig(problem=problem, n_train=round(size), seed=k, until="generalized")
         expected = float(laws.test_accuracy(config.n_train))
         accuracy = np.clip(rng.normal(expected, 0.3 * np.sqrt(expected * (1 - expected))), 0.0, 1.0)
         efficiency = noisy(laws.log_efficiency(np.log(config.n_train)))
         transition.append(outcome(config, efficiency, test_accuracy=float(accuracy)))
-    midpoint = fit_psychometric(*sizes_and_accuracies(transition)).midpoint
     return ProblemEvidence(
-        problem=problem,
         memorizing=memorizing,
         generalizing=generalizing,
         fit=fit,
-        transition=transition,
-        critical_size=Measurement(
-            quantity="critical_size",
-            estimate=midpoint,
-            interval=Interval(low=0.97 * midpoint, high=1.04 * midpoint),
-            unit="examples",
-            n_runs=len(transition),
-        ),
         implied=implied,
-        a_priori=Prediction(
-            quantity="critical_size",
-            value=a_priori * truth,
-            interval=Interval(low=0.85 * a_priori * truth, high=1.2 * a_priori * truth),
-            unit="examples",
+        transition=Transition(
+            problem=problem,
+            predicted=Prediction(
+                quantity="critical_size",
+                value=a_priori * truth,
+                interval=Interval(low=0.85 * a_priori * truth, high=1.2 * a_priori * truth),
+                unit="examples",
+            ),
+            outcomes=transition,
+            measured=measure_sequentially(transition),
         ),
     )
 
@@ -184,7 +183,7 @@ def dynamics_evidence(problem: Problem, kinds: Sequence[Dynamics]) -> list[Dynam
 
 
 def complete_evidence() -> Evidence:
-    """What a suite gathers."""
+    """What a suite gathers, by the name of the experiment."""
     activations: tuple[Activation, ...] = ("square", "relu")
     problems = [Problem(modulus=31, activation=kind, width=width) for kind in activations for width in (48, 96)]
     factors = (1.06, 0.93, 1.08, 1.15)
@@ -192,14 +191,12 @@ def complete_evidence() -> Evidence:
         problem_evidence(problem, a_priori=factor, seed=k)
         for k, (problem, factor) in enumerate(zip(problems, factors, strict=True))
     ]
-    return Evidence(
-        problems=entries,
-        capacities={activation: capacity_line(activation) for activation in activations},
-        dynamics=[
-            *dynamics_evidence(problems[0], ["progression", "ungrokking", "semi-grokking", "grokking"]),
-            *dynamics_evidence(problems[2], ["ungrokking"]),
-        ],
-    )
+    lines: Capacities = {activation: capacity_line(activation) for activation in activations}
+    points = [
+        *dynamics_evidence(problems[0], ["progression", "ungrokking", "semi-grokking", "grokking"]),
+        *dynamics_evidence(problems[2], ["ungrokking"]),
+    ]
+    return {"competition": entries, "capacities": lines, "four-dynamics": points}
 
 
 NO_FIT = "only 3 runs on random labels converged and fit their training set, 4 over two sizes needed"
@@ -212,11 +209,13 @@ def without_fit(entry: ProblemEvidence) -> ProblemEvidence:
 
 
 def without_transition(entry: ProblemEvidence) -> ProblemEvidence:
-    return replace(
-        entry,
-        transition=[replace(o, test_accuracy=0.02) for o in entry.transition],
-        critical_size=replace(entry.critical_size, estimate=None, interval=None, reason=NO_TRANSITION),
-    )
+    measured = replace(entry.transition.measured, estimate=None, interval=None, reason=NO_TRANSITION)
+    outcomes = [replace(o, test_accuracy=0.02) for o in entry.transition.outcomes]
+    return replace(entry, transition=replace(entry.transition, outcomes=outcomes, measured=measured))
+
+
+def without_prediction(entry: ProblemEvidence) -> ProblemEvidence:
+    return replace(entry, transition=replace(entry.transition, predicted=None))
 
 
 def with_lost_runs(entry: ProblemEvidence) -> ProblemEvidence:
@@ -226,34 +225,36 @@ def with_lost_runs(entry: ProblemEvidence) -> ProblemEvidence:
         for k, o in enumerate(entry.memorizing)
     ]
     memorizing[5] = replace(memorizing[5], efficiency=math.nan, converged=False)
-    transition = [replace(o, test_accuracy=math.nan) if k % 9 == 0 else o for k, o in enumerate(entry.transition)]
-    return replace(entry, memorizing=memorizing, transition=transition)
+    outcomes = [
+        replace(o, test_accuracy=math.nan) if k % 9 == 0 else o for k, o in enumerate(entry.transition.outcomes)
+    ]
+    return replace(entry, memorizing=memorizing, transition=replace(entry.transition, outcomes=outcomes))
 
 
 def without_runs(entry: ProblemEvidence) -> ProblemEvidence:
-    bare = without_transition(without_fit(entry))
-    return replace(bare, memorizing=[], generalizing=[], transition=[], a_priori=None)
+    bare = without_prediction(without_transition(without_fit(entry)))
+    return replace(bare, memorizing=[], generalizing=[], transition=replace(bare.transition, outcomes=[]))
 
 
 def gappy_evidence(complete: Evidence) -> Evidence:
     """Everything that can be missing, is."""
-    first, second, third, fourth = complete.problems
-    return Evidence(
-        problems=[
-            replace(with_lost_runs(first), a_priori=None),
+    first, second, third, fourth = complete["competition"]
+    return {
+        "competition": [
+            without_prediction(with_lost_runs(first)),
             with_lost_runs(without_fit(second)),
             without_transition(third),
             without_runs(fourth),
         ],
-        capacities={"square": complete.capacities["square"], "relu": NO_CAPACITY},
-        dynamics=dynamics_evidence(first.problem, ["ungrokking", "grokking"]),
-    )
+        "capacities": {"square": complete["capacities"]["square"], "relu": NO_CAPACITY},
+        "four-dynamics": dynamics_evidence(first.problem, ["ungrokking", "grokking"]),
+    }
 
 
-EMPTY = Evidence(problems=[], capacities={}, dynamics=[])
+EMPTY: Evidence = {"competition": [], "capacities": {}, "four-dynamics": []}
 
 
-def crowded_evidence() -> Evidence:
+def crowded_evidence() -> list[ProblemEvidence]:
     """More problems than fit beside each other, at two moduli."""
     activations: tuple[Activation, ...] = ("square", "relu")
     problems = [
@@ -262,5 +263,4 @@ def crowded_evidence() -> Evidence:
         for activation in activations
         for width in (32, 48, 64, 96, 128)
     ]
-    entries = [problem_evidence(one, a_priori=1 + 0.03 * (k * 7 % 5 - 2), seed=k) for k, one in enumerate(problems)]
-    return Evidence(problems=entries, capacities={}, dynamics=[])
+    return [problem_evidence(one, a_priori=1 + 0.03 * (k * 7 % 5 - 2), seed=k) for k, one in enumerate(problems)]

@@ -15,14 +15,13 @@ from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
 from dcrit.empirics.claims.capacity_linear import PUBLISHED
-from dcrit.empirics.claims.claim import Evidence
 from dcrit.empirics.critical_size import sizes_and_accuracies
 from dcrit.empirics.efficiency import CompetitionFit, usable
 from dcrit.figures import accuracies, capacity, critical_sizes, dynamics, efficiencies, style
 from dcrit.figures.labels import PLACES, boxes_of, place_labels
 from dcrit.theory.estimates import Interval
 from dcrit.theory.problem import Problem
-from tests.figures.synthetic import BITS, capacity_line, dynamics_evidence, with_lost_runs, without_fit
+from tests.figures.synthetic import BITS, Evidence, capacity_line, dynamics_evidence, with_lost_runs, without_fit
 
 FloatArray = NDArray[np.float64]
 
@@ -68,16 +67,16 @@ def test_predictions_stand_against_measurements_with_both_intervals(
     evidence: Evidence, kind: critical_sizes.Kind
 ) -> None:
     ax = panel()
-    critical_sizes.draw_predictions(ax, evidence.problems, kind)
-    assert len(ax.containers) == len(evidence.problems)
-    for bar, entry in zip(ax.containers, evidence.problems, strict=True):
+    critical_sizes.draw_predictions(ax, evidence["competition"], kind)
+    assert len(ax.containers) == len(evidence["competition"])
+    for bar, entry in zip(ax.containers, evidence["competition"], strict=True):
         assert isinstance(bar, ErrorbarContainer)
         prediction = critical_sizes.prediction_of(entry, kind)
         assert prediction is not None
         assert prediction.value is not None
-        assert entry.critical_size.estimate is not None
-        assert_allclose(point_of(bar), [(entry.critical_size.estimate, prediction.value)])
-        assert_allclose(ends_of(bar, 0), [band(entry.critical_size.interval)])
+        assert entry.transition.measured.estimate is not None
+        assert_allclose(point_of(bar), [(entry.transition.measured.estimate, prediction.value)])
+        assert_allclose(ends_of(bar, 0), [band(entry.transition.measured.interval)])
         assert_allclose(ends_of(bar, 1), [band(prediction.interval)])
         mark = bar.lines[0]
         assert mark is not None
@@ -86,11 +85,11 @@ def test_predictions_stand_against_measurements_with_both_intervals(
 
 
 def test_problems_without_a_point_are_named_instead(evidence: Evidence) -> None:
-    entry = without_fit(evidence.problems[0])
+    entry = without_fit(evidence["competition"][0])
     ax = panel()
     assert critical_sizes.draw_predictions(ax, [entry], "from efficiencies") == [None]
     assert len(critical_sizes.missing(entry)) == 1
-    assert critical_sizes.missing(evidence.problems[0]) == []
+    assert critical_sizes.missing(evidence["competition"][0]) == []
 
 
 def test_every_problem_is_labelled_by_what_tells_it_apart() -> None:
@@ -111,7 +110,7 @@ def test_a_label_with_room_sits_beside_its_point() -> None:
 
 
 def test_every_run_is_drawn_and_only_those_fitted_to_are_filled(evidence: Evidence) -> None:
-    entry = with_lost_runs(evidence.problems[0])
+    entry = with_lost_runs(evidence["competition"][0])
     ax = panel()
     efficiencies.draw_efficiencies(ax, entry)
     filled, hollow, lost = (line(ax, label) for label in (efficiencies.RANDOM, efficiencies.UNUSED, "no finite value"))
@@ -130,7 +129,7 @@ def test_every_run_is_drawn_and_only_those_fitted_to_are_filled(evidence: Eviden
 
 
 def test_laws_and_sizes_are_those_of_the_fit(evidence: Evidence) -> None:
-    entry = evidence.problems[0]
+    entry = evidence["competition"][0]
     assert isinstance(entry.fit, CompetitionFit)
     laws = entry.fit.competition
     ax = panel()
@@ -141,25 +140,25 @@ def test_laws_and_sizes_are_those_of_the_fit(evidence: Evidence) -> None:
         assert_allclose(np.log(y), law(np.log(x)))
     crossing = laws.crossing()
     sizes = {efficiencies.CROSSING: crossing.n_train}  # type: ignore[union-attr]
-    sizes |= {efficiencies.IMPLIED: entry.implied.value, efficiencies.MEASURED: entry.critical_size.estimate}  # type: ignore[dict-item]
+    sizes |= {efficiencies.IMPLIED: entry.implied.value, efficiencies.MEASURED: entry.transition.measured.estimate}  # type: ignore[dict-item]
     for label, size in sizes.items():
         assert_allclose(data(ax, label)[0], size)
     spans = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in ax.patches]  # type: ignore[attr-defined]
-    assert_allclose(spans, [band(entry.implied.interval), band(entry.critical_size.interval)])
+    assert_allclose(spans, [band(entry.implied.interval), band(entry.transition.measured.interval)])
     assert len(ax.collections) == len(efficiencies.CURVES)
 
 
 def test_accuracies_of_all_runs_are_drawn(evidence: Evidence) -> None:
-    entry = with_lost_runs(evidence.problems[1])
+    entry = with_lost_runs(evidence["competition"][1])
     ax = panel()
     accuracies.draw_accuracies(ax, entry)
-    assert_allclose(data(ax, accuracies.RUNS), sizes_and_accuracies(entry.transition))
-    lost = [o.config.n_train for o in entry.transition if math.isnan(o.test_accuracy)]
+    assert_allclose(data(ax, accuracies.RUNS), sizes_and_accuracies(entry.transition.outcomes))
+    lost = [o.config.n_train for o in entry.transition.outcomes if math.isnan(o.test_accuracy)]
     assert_allclose(data(ax, "no finite value")[0], lost)
 
 
 def test_accuracy_curves_are_the_theorys_and_the_fits(evidence: Evidence) -> None:
-    entry = evidence.problems[0]
+    entry = evidence["competition"][0]
     assert isinstance(entry.fit, CompetitionFit)
     ax = panel()
     assert accuracies.draw_accuracies(ax, entry) == []
@@ -170,13 +169,13 @@ def test_accuracy_curves_are_the_theorys_and_the_fits(evidence: Evidence) -> Non
     draws = np.array([laws.test_accuracy(x) for laws in entry.fit.draws])
     assert np.ptp(edge[:, 1]) <= np.ptp(draws)  # type: ignore[index]
     x, y = data(ax, accuracies.FIT)
-    assert entry.critical_size.estimate is not None
-    assert np.interp(math.log(entry.critical_size.estimate), np.log(x), y) == pytest.approx(0.5, abs=0.01)
-    assert entry.a_priori is not None
-    assert entry.a_priori.value is not None
+    assert entry.transition.measured.estimate is not None
+    assert np.interp(math.log(entry.transition.measured.estimate), np.log(x), y) == pytest.approx(0.5, abs=0.01)
+    assert entry.transition.predicted is not None
+    assert entry.transition.predicted.value is not None
     for label, size, interval in (
-        (accuracies.MEASURED, entry.critical_size.estimate, entry.critical_size.interval),
-        (accuracies.A_PRIORI, entry.a_priori.value, entry.a_priori.interval),
+        (accuracies.MEASURED, entry.transition.measured.estimate, entry.transition.measured.interval),
+        (accuracies.A_PRIORI, entry.transition.predicted.value, entry.transition.predicted.interval),
     ):
         bar = errorbar(ax, label)
         assert_allclose(point_of(bar), [(size, 0.5)])
@@ -184,7 +183,7 @@ def test_accuracy_curves_are_the_theorys_and_the_fits(evidence: Evidence) -> Non
 
 
 def test_semi_grokking_is_where_both_curves_pass_its_two_accuracies(evidence: Evidence) -> None:
-    entry = evidence.problems[0]
+    entry = evidence["competition"][0]
     assert isinstance(entry.fit, CompetitionFit)
     ax = panel()
     accuracies.draw_accuracies(ax, entry)
@@ -197,7 +196,7 @@ def test_semi_grokking_is_where_both_curves_pass_its_two_accuracies(evidence: Ev
 
 
 def test_semi_grokking_is_open_where_the_upper_accuracy_is_never_reached(evidence: Evidence) -> None:
-    fit = evidence.problems[0].fit
+    fit = evidence["competition"][0].fit
     assert isinstance(fit, CompetitionFit)
     laws = fit.competition
     noisy = replace(laws, deficits=replace(laws.deficits, spread=1000 * laws.deficits.spread))
@@ -237,7 +236,7 @@ def test_bits_per_parameter_are_the_capacities_over_the_sizes() -> None:
 
 
 def test_training_curves_are_those_of_the_run(evidence: Evidence) -> None:
-    point = evidence.dynamics[0]
+    point = evidence["four-dynamics"][0]
     upper, lower = panel(), panel()
     dynamics.draw_accuracy(upper, point)
     dynamics.draw_norm(lower, point)
@@ -263,17 +262,17 @@ def test_the_problem_with_most_dynamics_is_chosen() -> None:
 
 
 def test_a_run_that_shows_other_dynamics_says_so(evidence: Evidence) -> None:
-    point = evidence.dynamics[1]
+    point = evidence["four-dynamics"][1]
     assert "this one" not in dynamics.title_of(point)
     assert "this one: grokking" in dynamics.title_of(replace(point, observed=("grokking", "ungrokking")))
     assert "in 1 of 2 runs" in dynamics.title_of(replace(point, observed=("grokking", "ungrokking")))
 
 
 def test_a_diverged_run_is_drawn_as_far_as_it_went(evidence: Evidence) -> None:
-    point = evidence.dynamics[0]
+    point = evidence["four-dynamics"][0]
     gone = np.where(point.example.step > 100, np.nan, 1.0)
     fields = {name: values if name == "step" else values * gone for name, values in vars(point.example).items()}
-    figure = dynamics.draw(replace(evidence, dynamics=[replace(point, example=type(point.example)(**fields))]))
+    figure = dynamics.draw([replace(point, example=type(point.example)(**fields))])
     figure.draw_without_rendering()
     drawn = np.asarray(line(figure.axes[0], "train accuracy").get_ydata())
     assert 0 < np.isfinite(drawn).sum() < drawn.size

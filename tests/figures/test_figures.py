@@ -1,10 +1,12 @@
 """What holds for every figure: nothing is cut off or covered, axes say their units, nothing leaks out."""
 
 import builtins
+import pkgutil
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -17,14 +19,15 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from dcrit.empirics.claims.claim import Evidence
+from dcrit import figures
 from dcrit.figures import FIGURES, style
-from tests.figures.synthetic import NO_CAPACITY, NO_FIT, NO_TRANSITION, crowded_evidence
+from tests.figures.synthetic import EMPTY, NO_CAPACITY, NO_FIT, NO_TRANSITION, Evidence, crowded_evidence
 
 Drawn = Callable[[str, str], Figure]
 
 KINDS = pytest.mark.parametrize("kind", ["complete", "gappy", "empty"])
-NAMES = pytest.mark.parametrize("name", list(FIGURES))
+#: Figures of experiments that have evidence here; others bring their own.
+NAMES = pytest.mark.parametrize("name", [name for name, spec in FIGURES.items() if spec.experiment.name in EMPTY])
 
 
 def texts_of(figure: Figure) -> list[Text]:
@@ -106,17 +109,19 @@ def test_axes_are_labelled_with_units(drawn: Drawn, name: str, kind: str) -> Non
             assert re.fullmatch(r".+ \[.+\]", ax.get_ylabel())
 
 
-@NAMES
-def test_missing_evidence_is_said_in_words(drawn: Drawn, name: str) -> None:
-    expected = {
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    {
         "critical-sizes": [NO_FIT, f"Not shown: add p=31 relu H=48: {NO_TRANSITION}", "no calibration speaks for it"],
         "accuracies": [f"No predicted curve: {NO_FIT}", f"No curve fitted: {NO_TRANSITION}", "No runs.", "a priori"],
         "efficiencies": [f"No laws fitted: {NO_FIT}", f"No measured critical size: {NO_TRANSITION}", "No runs."],
         "capacity": [f"Not shown: relu: {NO_CAPACITY}"],
         "dynamics": ["No run was made: the curves put no point here."],
-    }
+    }.items(),
+)
+def test_missing_evidence_is_said_in_words(drawn: Drawn, name: str, expected: list[str]) -> None:
     text = said(drawn(name, "gappy"))
-    for words in expected[name]:
+    for words in expected:
         assert words in text
 
 
@@ -150,7 +155,7 @@ def test_drawing_leaves_nothing_behind(name: str, evidence: Evidence, monkeypatc
         monkeypatch.setattr(Path, method, forbidden)
     monkeypatch.setattr(Figure, "savefig", forbidden)
     before = dict(mpl.rcParams)
-    FIGURES[name].draw(evidence)
+    FIGURES[name].draw(evidence[FIGURES[name].experiment.name])
     assert dict(mpl.rcParams) == before
     assert not Gcf.figs
 
@@ -163,6 +168,13 @@ def test_many_problems_stay_legible() -> None:
     inside = figure.axes[0].get_window_extent()
     assert all(overlap(box, inside) > 0.99 * overlap(box, box) for box in labels)
     assert max(overlap(one, other) for one, other in combinations(labels, 2)) < 1.0
+
+
+def test_every_figure_that_is_written_is_listed() -> None:
+    modules = [import_module(f"{figures.__name__}.{found.name}") for found in pkgutil.iter_modules(figures.__path__)]
+    written = [module.SPEC for module in modules if hasattr(module, "SPEC")]
+    assert sorted(spec.name for spec in written) == sorted(FIGURES)
+    assert all(FIGURES[spec.name] is spec for spec in written)
 
 
 def test_figures_are_listed_by_their_names() -> None:
