@@ -62,7 +62,8 @@ def judge(evidence: list[ProblemEvidence]) -> Finding:
     # Runs of a problem scatter, and problems differ: the larger of the two errors counts.
     within = math.sqrt(sum(error**2 for error in errors)) / len(slopes)
     between = float(np.std(slopes, ddof=1)) / math.sqrt(len(slopes)) if len(slopes) > 1 else 0.0
-    effect = effect_of_error(float(np.mean(slopes)), max(within, between), (-MARGIN, MARGIN))
+    freedom = len(slopes) - 1 if between > within else math.inf
+    effect = effect_of_error(float(np.mean(slopes)), max(within, between), (-MARGIN, MARGIN), freedom=freedom)
     enough = len(slopes) >= FEWEST_PROBLEMS
     reason = f"ln e changes by {effect.estimate:+.3f} per ln D over {len(slopes)} of {len(evidence)} problems"
     if not enough:

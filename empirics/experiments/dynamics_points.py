@@ -137,14 +137,16 @@ EXPERIMENT: Experiment[DynamicsDesign, list[DynamicsEvidence]] = Experiment(
                 Problem(task="add", modulus=31, activation=activation, width=width)
                 for activation in ("square", "relu")
                 for width in (32, 64)
-            )
+            ),
+            # The fewest that decide a place beside four other claims, were all alike.
+            seeds=7,
         ),
         "standard": DynamicsDesign(
             problems=(
                 *(Problem(task="add", modulus=31, activation=kind, width=64) for kind in ("square", "relu")),
                 Problem(task="add", modulus=31, model="transformer", activation="relu", width=24, learning_rate=3e-3),
             ),
-            seeds=8,
+            seeds=10,
         ),
         "paper": DynamicsDesign(
             problems=tuple(
