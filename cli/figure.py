@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 def figure(
     name: Annotated[str | None, typer.Argument(help="Which figure; see --list.")] = None,
     list_figures: Annotated[bool, typer.Option("--list", help="List the figures.")] = False,
-    suite: Annotated[SuiteChoice, typer.Option(help="Suite whose runs are drawn.")] = SuiteChoice.quick,
+    suite: Annotated[
+        SuiteChoice,
+        typer.Option(
+            parser=options.choice(SuiteChoice), metavar=options.words(SuiteChoice), help="Suite whose runs are drawn."
+        ),
+    ] = SuiteChoice.quick,
     store: Annotated[Path, typer.Option(help="Folder with the suite's runs.")] = Path("validation/quick/runs"),
     out: Annotated[Path, typer.Option(help="Folder for the picture, as PNG and SVG.")] = Path("figures-out"),
     as_json: options.Json = False,

@@ -22,7 +22,13 @@ class SuiteChoice(StrEnum):
 
 
 def validate(
-    suite: Annotated[SuiteChoice, typer.Argument(help="Which suite: quick takes under five minutes on two cores.")],
+    suite: Annotated[
+        SuiteChoice,
+        typer.Argument(
+            parser=options.choice(SuiteChoice),
+            help="Which suite: quick takes under five minutes on two cores.",
+        ),
+    ],
     claim: Annotated[list[str] | None, typer.Option(help="Judge only this claim; may be given several times.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for report, figures and runs.")] = Path("validation/quick"),
     store: Annotated[Path | None, typer.Option(help="Folder of the runs; default: runs/ in the output folder.")] = None,
