@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 def figure(
     name: Annotated[str | None, typer.Argument(help="Which figure; see --list.")] = None,
     list_figures: Annotated[bool, typer.Option("--list", help="List the figures.")] = False,
-    suite: Annotated[SuiteChoice, typer.Option(help="Suite whose runs are drawn.")] = SuiteChoice.quick,
+    suite: Annotated[
+        SuiteChoice,
+        typer.Option(
+            parser=options.choice(SuiteChoice), metavar=options.words(SuiteChoice), help="Suite whose runs are drawn."
+        ),
+    ] = SuiteChoice.quick,
     store: Annotated[
         Path | None, typer.Option(help="Folder with the suite's runs; default: validation/SUITE/runs.")
     ] = None,

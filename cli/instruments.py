@@ -157,9 +157,21 @@ def effective_dimension(
             help="α; 0 for ελ, the curvature of the penalty that weight decay amounts to in AdamW, ε = 1e-8.",
         ),
     ] = 0.0,
-    matrix: Annotated[MatrixChoice, typer.Option(help="Curvature of the training loss.")] = MatrixChoice.gauss_newton,
+    matrix: Annotated[
+        MatrixChoice,
+        typer.Option(
+            parser=options.choice(MatrixChoice),
+            metavar=options.words(MatrixChoice),
+            help="Curvature of the training loss.",
+        ),
+    ] = MatrixChoice.gauss_newton,
     method: Annotated[
-        MethodChoice, typer.Option(help="All eigenvalues, Lanczos quadrature, or exact up to 3000 parameters.")
+        MethodChoice,
+        typer.Option(
+            parser=options.choice(MethodChoice),
+            metavar=options.words(MethodChoice),
+            help="All eigenvalues, Lanczos quadrature, or exact up to 3000 parameters.",
+        ),
     ] = MethodChoice.auto,
     probes: Annotated[
         int, typer.Option(parser=options.integer, metavar="INTEGER", help="Random vectors of the stochastic trace.")

@@ -102,15 +102,19 @@ def critical_size(
     start: Annotated[
         StartChoice,
         typer.Option(
+            parser=options.choice(StartChoice),
+            metavar=options.words(StartChoice),
             help="scratch: train on D examples. generalized: train on 90 % of all pairs first, then go on with D of "
-            "them (ungrokking). both: each, and the hysteresis between them."
+            "them (ungrokking). both: each, and the hysteresis between them.",
         ),
     ] = StartChoice.scratch,
     method: Annotated[
         MethodChoice,
         typer.Option(
+            parser=options.choice(MethodChoice),
+            metavar=options.words(MethodChoice),
             help="sequential: short probes, then the cost of about five full runs where a posterior points. rounds: "
-            "dozens of runs on both sides, a bootstrap; what ungrokking, and so --start both, always takes."
+            "dozens of runs on both sides, a bootstrap; what ungrokking, and so --start both, always takes.",
         ),
     ] = MethodChoice.sequential,
     tolerance: Annotated[

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -52,6 +52,31 @@ def decimal(text: str) -> float:
         raise typer.BadParameter(f"must be a number, got '{text}'") from error
 
 
+Kind = TypeVar("Kind", bound=StrEnum)
+
+
+def choice(kind: type[Kind]) -> Callable[[str], Kind]:
+    """A parser of one of some words.
+
+    Args:
+        kind: The words.
+    """
+
+    def parse(text: str) -> Kind:
+        try:
+            return kind(str(text))
+        except ValueError as error:
+            raise typer.BadParameter(f"must be one of {', '.join(kind)}, got '{text}'") from error
+
+    parse.__name__ = kind.__name__
+    return parse
+
+
+def words(kind: type[StrEnum]) -> str:
+    """What the help shows in the place of a value."""
+    return "|".join(kind)
+
+
 Task = Annotated[str, typer.Option(help=f"What is learned: {', '.join(TASKS)}.", rich_help_panel="Problem")]
 Modulus = Annotated[
     int,
@@ -62,8 +87,21 @@ Modulus = Annotated[
         rich_help_panel="Problem",
     ),
 ]
-Model = Annotated[ModelChoice, typer.Option(help="Model family.", rich_help_panel="Problem")]
-Activation = Annotated[ActivationChoice, typer.Option(help="σ of the hidden layer.", rich_help_panel="Problem")]
+Model = Annotated[
+    ModelChoice,
+    typer.Option(
+        parser=choice(ModelChoice), metavar=words(ModelChoice), help="Model family.", rich_help_panel="Problem"
+    ),
+]
+Activation = Annotated[
+    ActivationChoice,
+    typer.Option(
+        parser=choice(ActivationChoice),
+        metavar=words(ActivationChoice),
+        help="σ of the hidden layer.",
+        rich_help_panel="Problem",
+    ),
+]
 Width = Annotated[
     int,
     typer.Option(

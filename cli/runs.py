@@ -56,8 +56,14 @@ def list_runs(store: options.StoreFolder = options.DEFAULT_STORE, as_json: optio
 
 @app.command("verify")
 def verify(store: options.StoreFolder = options.DEFAULT_STORE, as_json: options.Json = False) -> None:
-    """Check every file against its checksum; exit 1 if one is damaged. Damaged runs are made again when needed."""
-    inventory = _open(store).inventory()
+    """Check every file against its checksum; exit 1 if one is damaged. Damaged runs are made again when needed.
+
+    Runs of single networks and of mixtures are checked each by what they have to hold.
+    """
+    from dcrit.empirics.inventory import merged
+    from dcrit.empirics.mixture_store import MixtureStore
+
+    inventory = merged([_open(store).inventory(), MixtureStore(store).inventory()])
     damaged = [{"file": str(damage.path), "reason": damage.reason} for damage in inventory.damaged]
     if as_json:
         print_json(

@@ -80,7 +80,11 @@ def simulate(
     level: options.Level = 0.9,
     circuits: Annotated[
         CircuitsChoice,
-        typer.Option(help="Whether circuits share weights, as calibrated, or add up, so that the winner takes all."),
+        typer.Option(
+            parser=options.choice(CircuitsChoice),
+            metavar=options.words(CircuitsChoice),
+            help="Whether circuits share weights, as calibrated, or add up, so that the winner takes all.",
+        ),
     ] = CircuitsChoice.shared,
     start_ratio: Annotated[
         float,

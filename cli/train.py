@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dcrit.cli import options
 from dcrit.cli.output import print_json, table
 from dcrit.cli.training import training
+
+if TYPE_CHECKING:
+    from dcrit.empirics.outcomes import Outcome
+    from dcrit.empirics.runs import Run
 
 
 class PrecisionChoice(StrEnum):
@@ -26,6 +30,15 @@ class DeviceChoice(StrEnum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
+
+
+def _dynamics(run: Run, outcome: Outcome) -> str | None:
+    """What a run shows; nothing without unseen pairs or without numbers, and no name for what still moves."""
+    from dcrit.empirics.outcomes import dynamics_of
+
+    if not math.isfinite(outcome.test_accuracy):
+        return None
+    return dynamics_of(run) if outcome.converged else "unsettled"
 
 
 def train(
@@ -45,8 +58,16 @@ def train(
     steps: Annotated[
         int, typer.Option(parser=options.integer, metavar="INTEGER", help="Horizon; 0 for the protocol's 40/(ηλ).")
     ] = 0,
-    precision: Annotated[PrecisionChoice, typer.Option(help="Floating-point type.")] = PrecisionChoice.float32,
-    device: Annotated[DeviceChoice, typer.Option(help="Where to train.")] = DeviceChoice.auto,
+    precision: Annotated[
+        PrecisionChoice,
+        typer.Option(
+            parser=options.choice(PrecisionChoice), metavar=options.words(PrecisionChoice), help="Floating-point type."
+        ),
+    ] = PrecisionChoice.float32,
+    device: Annotated[
+        DeviceChoice,
+        typer.Option(parser=options.choice(DeviceChoice), metavar=options.words(DeviceChoice), help="Where to train."),
+    ] = DeviceChoice.auto,
     store: options.StoreFolder = options.DEFAULT_STORE,
     workers: options.Workers = 0,
     as_json: options.Json = False,
@@ -55,9 +76,12 @@ def train(
 
     With --json also what a step took: seconds_per_step, on one core and for one model; model_steps_per_second, its
     inverse; flops_per_step, counted in products of matrices; peak_memory_bytes, of the largest process or the GPU.
+
+    The dynamics are "unsettled" where the efficiency still moves at the horizon (converged is false): accuracies may
+    then still change. They are null where a run diverged or has no unseen pairs.
     """
     from dcrit.empirics.cost import peak_memory_bytes, step_flops
-    from dcrit.empirics.outcomes import dynamics_of, generalized_at, memorized_at, outcome_of
+    from dcrit.empirics.outcomes import generalized_at, memorized_at, outcome_of
     from dcrit.empirics.runs import RunConfig
     from dcrit.theory.problem import check_integer
 
@@ -78,8 +102,7 @@ def train(
             {
                 "n_train": one.config.n_train,
                 "seed": one.config.seed,
-                # Without unseen pairs, or without numbers, there is nothing to name.
-                "dynamics": dynamics_of(one) if math.isfinite(outcome.test_accuracy) else None,
+                "dynamics": _dynamics(one, outcome),
                 "train_accuracy": outcome.train_accuracy,
                 "test_accuracy": outcome.test_accuracy,
                 "margin": outcome.margin,

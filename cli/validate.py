@@ -31,7 +31,11 @@ COLOURS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
 
 def validate(
     suite: Annotated[
-        SuiteChoice, typer.Argument(help="Which suite: on two cores quick takes three minutes, standard an hour.")
+        SuiteChoice,
+        typer.Argument(
+            parser=options.choice(SuiteChoice),
+            help="Which suite: on two cores quick takes three minutes, standard an hour.",
+        ),
     ],
     claim: Annotated[list[str] | None, typer.Option(help="Judge only this claim; may be given several times.")] = None,
     out: Annotated[

@@ -48,7 +48,8 @@ class CalibrationDesign:
         seeds: Runs per size in a cell.
 
     Raises:
-        ValueError: A list holds a bad value, or there are too few to fit the scaling laws to.
+        ValueError: A list holds a bad value, there are too few to fit the scaling laws to, or the task has no rule
+            to generalize to.
     """
 
     family: Problem
@@ -57,6 +58,7 @@ class CalibrationDesign:
     seeds: int = 3
 
     def __post_init__(self) -> None:
+        self.family.check_rule()
         # The scaling laws have a slope in the modulus and a curvature in the width.
         for name, values, fewest in (("modulus", self.moduli, 2), ("width", self.widths, 3)):
             if len(set(values)) < fewest:

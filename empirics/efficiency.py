@@ -54,6 +54,9 @@ class EfficiencyDesign:
         problem: What to measure.
         seeds: Runs per size.
         first_seed: Seeds count up from here.
+
+    Raises:
+        ValueError: A field is out of range, or the task has no rule to generalize to.
     """
 
     problem: Problem
@@ -61,6 +64,7 @@ class EfficiencyDesign:
     first_seed: int = 0
 
     def __post_init__(self) -> None:
+        self.problem.check_rule()
         check_integer("seeds", self.seeds, 1)
         check_integer("first_seed", self.first_seed, 0)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dcrit.empirics.adamw import adamw_for
 from dcrit.empirics.devices import Repeated
+from dcrit.empirics.evaluation import deficits_and_losses
 from dcrit.empirics.networks import Examples, family_of
 from dcrit.empirics.outcomes import is_decided
 from dcrit.empirics.runs import CURVE_NAMES, DEFICIT_QUANTILES, Curves, Ending, Run, RunConfig
@@ -160,20 +161,14 @@ class Ensemble:
     def evaluate(self) -> np.ndarray:
         """All curve values but the step, one row a member: (M, 11) in the order of ``CURVE_NAMES``."""
         logits = self.models.logits_of_all_pairs()  # (M, C, S²)
-        labels = self.data["all_labels"][:, None]  # (M, 1, S²)
-        correct = logits.gather(1, labels)[:, 0]  # (M, S²)
-        # A tie counts as wrong: the correct class has to win alone.
-        rivals = logits.scatter_(1, labels, -torch.inf)  # (M, C, S²)
-        deficit = rivals.amax(1) - correct  # (M, S²)
+        deficit, loss = deficits_and_losses(logits, self.data["all_labels"][:, None])  # (M, S²)
         right = (deficit < 0).double()  # (M, S²)
-        # log(1 + Σ exp(rival − correct)) keeps full relative precision where the loss is tiny.
-        loss = torch.nn.functional.softplus(rivals.logsumexp(1).double() - correct.double())  # (M, S²)
         train = self.data["is_train"].double()  # (M, S²)
         test = 1 - train  # (M, S²)
         neuron = self.models.neuron_squared_norms()  # (M, units)
         decay = self.configs[0].problem.weight_decay
         load = (decay * self.models.theta.double().abs()).clamp(max=1)  # (M, rows, columns)
-        quantiles = torch.tensor(DEFICIT_QUANTILES, dtype=torch.float64, device=logits.device)
+        quantiles = torch.tensor(DEFICIT_QUANTILES, dtype=torch.float64, device=deficit.device)
         columns = [
             (loss * train).sum(1) / train.sum(1),
             (right * train).sum(1) / train.sum(1),

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag, softplus
+from torch.nn.functional import embedding_bag
 
 from dcrit.empirics.adamw import AdamW
 from dcrit.empirics.ensemble import padded_rows
+from dcrit.empirics.evaluation import deficits_and_losses
 from dcrit.empirics.mixtures import TASK_CURVES, MixtureConfig, MixtureCurves, MixtureRun
 from dcrit.empirics.residual import residual_of
 from dcrit.empirics.runs import Ending
@@ -316,11 +317,8 @@ class MixtureEnsemble:
         for step in self.everywhere:
             _, _, hidden = step.hidden(self.theta)  # (M, S², H)
             logits = torch.bmm(self.theta[:, step.rows.head], hidden.mT)  # (M, C, S²)
-            correct = logits.gather(1, step.labels)[:, 0]  # (M, S²)
-            rivals = logits.scatter_(1, step.labels, -torch.inf)  # (M, C, S²)
-            # As for single networks: a tie counts as wrong, and tiny losses keep their relative precision.
-            right = (rivals.amax(1) < correct).double()  # (M, S²)
-            loss = softplus(rivals.logsumexp(1).double() - correct.double())  # (M, S²)
+            deficit, loss = deficits_and_losses(logits, step.labels)  # (M, S²)
+            right = (deficit < 0).double()  # (M, S²)
             parts = [(value, mask) for mask in (step.is_train, 1 - step.is_train) for value in (loss, right)]
             columns.append(torch.stack([(value * mask).sum(1) / mask.sum(1) for value, mask in parts], 1))  # (M, 4)
         norms = self.theta.double().square().sum((1, 2))  # (M,)

@@ -13,19 +13,20 @@ from dcrit.empirics.ensemble import padded_rows
 from dcrit.empirics.mixture_networks import Layout, mixture_key, train_mixtures
 from dcrit.empirics.mixtures import MIXTURE_CURVES, TASK_CURVES, MixtureConfig, MixtureCurves, MixtureRun
 from dcrit.empirics.parquet_store import ParquetStore
-from dcrit.empirics.runs import Ending
+from dcrit.empirics.runs import CURVE_NAMES, Ending
 
 Report = Callable[[int, int], None]
 
 
 class MixtureStore(ParquetStore[MixtureConfig, MixtureRun]):
-    """Finished runs of mixtures in one folder, which is not one of single networks.
+    """Finished runs of mixtures in one folder, which may hold runs of single networks, too.
 
     Args:
         folder: Where the files lie; need not exist before they are written.
     """
 
     curve_names = MIXTURE_CURVES
+    other_curve_names = (CURVE_NAMES,)
     endings = ("horizon", "diverged")
 
     def config_from(self, fields: dict[str, Any]) -> MixtureConfig:

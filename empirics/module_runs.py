@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dcrit.empirics.adamw import BETA_1, BETA_2, EPSILON
+from dcrit.empirics.evaluation import deficits_and_losses
 from dcrit.empirics.outcomes import CONVERGENCE_TOLERANCE, SETTLED_FRACTION
 from dcrit.empirics.runs import DEFICIT_QUANTILES, HORIZON, evaluation_steps
 from dcrit.theory.margin import efficiency, margin_from_loss
@@ -243,15 +244,6 @@ def logits_of(module: nn.Module, inputs: Tensor, n_classes: int) -> Tensor:
     return torch.cat(rows).double()  # (n, C)
 
 
-def _deficits(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Best wrong minus correct logit and cross-entropy of every example: (n,) each."""
-    correct = logits.gather(1, labels[:, None])  # (n, 1)
-    rivals = logits.scatter(1, labels[:, None], -torch.inf)  # (n, C)
-    # log(1 + Σ exp(rival − correct)) keeps full relative precision where the loss is tiny.
-    loss = nn.functional.softplus(rivals.logsumexp(1) - correct[:, 0])  # (n,)
-    return rivals.amax(1) - correct[:, 0], loss  # (n,)
-
-
 @torch.no_grad()
 def effective_homogeneity(module: nn.Module, inputs: Tensor, labels: Tensor, n_classes: int) -> float:
     """How the margin grows when all trained parameters are scaled together.
@@ -279,7 +271,8 @@ def effective_homogeneity(module: nn.Module, inputs: Tensor, labels: Tensor, n_c
     for sign in (1, -1):
         for parameter, value in zip(parameters, before, strict=True):
             parameter.copy_(value * math.exp(sign * SCALING))
-        margins.append(-float(_deficits(logits_of(module, inputs, n_classes), labels)[0].mean()))
+        deficit, _ = deficits_and_losses(logits_of(module, inputs, n_classes).T, labels[None])  # (n,)
+        margins.append(-float(deficit.mean()))
     for parameter, value in zip(parameters, before, strict=True):
         parameter.copy_(value)
     return math.log(margins[0] / margins[1]) / (2 * SCALING) if min(margins) > 0 else math.nan
@@ -374,12 +367,11 @@ def _evaluated(
     n_classes: int,
 ) -> list[float]:
     """All curve values but the step, in the order of ``MODULE_CURVES``."""
-    deficit, loss = _deficits(logits_of(module, seen[0], n_classes), seen[1])
-    # A tie counts as wrong: the correct class has to win alone.
+    deficit, loss = deficits_and_losses(logits_of(module, seen[0], n_classes).T, seen[1][None])  # (D,)
     values = [float(loss.mean()), float((deficit < 0).double().mean())]
     test = [math.nan] * 2 + [math.nan] * len(DEFICIT_QUANTILES)
     if len(unseen[1]):
-        deficit, loss = _deficits(logits_of(module, unseen[0], n_classes), unseen[1])
+        deficit, loss = deficits_and_losses(logits_of(module, unseen[0], n_classes).T, unseen[1][None])  # (n − D,)
         quantiles = np.quantile(deficit.cpu().numpy(), DEFICIT_QUANTILES)
         test = [float(loss.mean()), float((deficit < 0).double().mean()), *map(float, quantiles)]
     norm = float(sum(parameter.double().square().sum() for parameter in parameters))

@@ -11,13 +11,15 @@ import re
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 import polars as pl
+
+from dcrit.empirics.inventory import Damage, Inventory
 
 #: Subfolder to which damaged files are moved.
 DAMAGED = "damaged"
@@ -80,36 +82,8 @@ class UntrustedError(Exception):
     """What is wrong with a file's contents."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Damage:
-    """A file of the store that is not trusted.
-
-    Attributes:
-        path: Where it lies.
-        reason: What is wrong with it.
-    """
-
-    path: Path
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inventory:
-    """What a store holds.
-
-    Attributes:
-        n_runs: Different runs that can be used.
-        n_files: Files that passed every check, each one batch.
-        n_stale: Runs made under another protocol, or written by another version: never used.
-        n_bytes: Size of all files, damaged ones included [bytes].
-        damaged: Files that are not trusted.
-    """
-
-    n_runs: int
-    n_files: int
-    n_stale: int
-    n_bytes: int
-    damaged: tuple[Damage, ...]
+class OtherKindError(Exception):
+    """A file holds runs of another kind, which another store of the same folder reads."""
 
 
 class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
@@ -118,17 +92,20 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
     Files are written under a hidden temporary name, then renamed, and never changed: a reader sees
     a whole batch or none, and several processes may share the folder. Nothing is read before it is
     asked for. A file whose bytes do not have the checksum in its name, or whose configurations do
-    not have the addresses beside them, counts as absent and is listed in :attr:`damaged`.
+    not have the addresses beside them, counts as absent and is listed in :attr:`damaged`. Whole files
+    of runs of another kind are left alone.
 
     Args:
         folder: Where the files lie; need not exist before :meth:`prepare` or :meth:`add`.
 
     Attributes:
         curve_names: Columns of the curves.
+        other_curve_names: Columns of the curves of other kinds of run, which may lie in the same folder.
         endings: Why a run may have ended.
     """
 
     curve_names: ClassVar[tuple[str, ...]]
+    other_curve_names: ClassVar[tuple[tuple[str, ...], ...]] = ()
     endings: ClassVar[tuple[str, ...]]
 
     @abstractmethod
@@ -152,6 +129,7 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         self._places: dict[str, Path] = {}
         self._runs: dict[str, AnyRun] = {}
         self._damaged: dict[Path, Damage] = {}
+        self._others: dict[Path, str] = {}
         self._n_stale = 0
 
     def prepare(self) -> None:
@@ -252,16 +230,16 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         """Read every file again, in full, and check everything that can be checked."""
         self._forget()
         self._scan()
-        paths = self._paths()
-        for path in paths:
-            if path not in self._damaged:
+        for path in self._paths():
+            if path not in self._damaged and path not in self._others:
                 self._read(path)
+        sound = [path for path in self._paths() if path not in self._damaged and path not in self._others]
         return Inventory(
             n_runs=len(self._places),
-            n_files=len(paths) - len(self._damaged),
             n_stale=self._n_stale,
-            n_bytes=sum(path.stat().st_size for path in paths),
+            sound=tuple(sound),
             damaged=tuple(self._damaged.values()),
+            others=tuple(Damage(path=path, reason=reason) for path, reason in self._others.items()),
         )
 
     def _paths(self) -> list[Path]:
@@ -304,6 +282,8 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
             yield
         except FileNotFoundError:
             self._known.discard(path.name)
+        except OtherKindError as error:
+            self._others[path] = str(error)
         except (UntrustedError, OSError) as error:
             self._damaged[path] = Damage(path=path, reason=str(error))
 
@@ -327,8 +307,12 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
             frame = pl.read_parquet(io.BytesIO(data), columns=columns)
         except pl.exceptions.PolarsError as error:
             raise UntrustedError(f"it is not a Parquet file of runs: {error}") from error
+        names = frame.columns if columns is None else pl.read_parquet_schema(io.BytesIO(data))
+        wrong = f"its columns are {', '.join(names)}, of other names or types than a run's"
+        if any(set(names) == {*HEAD, *curves} for curves in self.other_curve_names):
+            raise OtherKindError(wrong)
         if frame.schema != pl.Schema({name: self._schema[name] for name in columns or self._schema}):
-            raise UntrustedError(f"its columns are {', '.join(frame.columns)}, of other names or types than a run's")
+            raise UntrustedError(wrong)
         if sum(frame.null_count().row(0)):
             raise UntrustedError("values are missing")
         return frame

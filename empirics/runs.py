@@ -129,10 +129,6 @@ class RunConfig:
         canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
-    def with_seed(self, seed: int) -> Self:
-        """The same run with another seed."""
-        return replace(self, seed=seed)
-
     def evaluation_steps(self) -> list[int]:
         """Steps at which curves are recorded."""
         return evaluation_steps(self.horizon, self.problem.time_constant)

@@ -10,10 +10,10 @@ from typing import Any, cast, get_args
 import numpy as np
 import polars as pl
 
+from dcrit.empirics.inventory import Damage, Inventory
+from dcrit.empirics.mixtures import MIXTURE_CURVES
 from dcrit.empirics.parquet_store import (
     DAMAGED,
-    Damage,
-    Inventory,
     ParquetStore,
     StoreWriteError,
     parquet,
@@ -35,6 +35,7 @@ class Store(ParquetStore[RunConfig, Run]):
     """
 
     curve_names = CURVE_NAMES
+    other_curve_names = (MIXTURE_CURVES,)
     endings = get_args(Ending)
 
     def config_from(self, fields: dict[str, Any]) -> RunConfig:

@@ -14,7 +14,7 @@ from dcrit.empirics.critical_size import (
     measure_critical_size,
     sizes_and_accuracies,
 )
-from dcrit.empirics.outcomes import PERSISTENCE, Outcome, first_persistent, outcome_of
+from dcrit.empirics.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs import STARTING_FRACTION, Run, RunConfig, Runner
 from dcrit.theory.estimates import LEVEL, Measurement, interval_of
 from dcrit.theory.regimes import SEMI_GROKKING
@@ -50,12 +50,6 @@ def ungrokking_outcome(run: Run) -> Outcome:
     """Settled values; a run that had not generalized before has no test accuracy, as it has none to lose."""
     outcome = outcome_of(run)
     return outcome if started_generalized(run) else replace(outcome, test_accuracy=math.nan)
-
-
-def ungrokked_at(run: Run) -> float | None:
-    """First step from which test accuracy stays below one half for the persistence time; None if it never does."""
-    duration = PERSISTENCE * run.config.problem.time_constant
-    return first_persistent(run.curves.step, run.curves.test_accuracy < 0.5, duration)
 
 
 def ungrokking_runs(design: UngrokkingDesign, run: Runner) -> list[Run]:

@@ -171,6 +171,15 @@ class Problem:
         """The same model and optimizer on as many symbols, with random labels as frequent: pure memorization."""
         return replace(self, task=self.definition.control, modulus=self.n_symbols)
 
+    def check_rule(self) -> None:
+        """Refuse a task that can only be memorized.
+
+        Raises:
+            ValueError: Its labels are random.
+        """
+        if self.definition.rule is None:
+            raise ValueError(f"task must have a rule to generalize to, and labels of '{self.task}' are random")
+
     def check_n_train(self, n_train: int) -> None:
         """Refuse a training-set size that the task cannot fill.
 

@@ -10,6 +10,8 @@ from typer.testing import CliRunner, Result
 from dcrit.cli import validate as validate_command
 from dcrit.cli.app import app
 from dcrit.empirics import suites
+from dcrit.empirics.mixture_store import MixtureStore, MixtureTrainer
+from dcrit.empirics.mixtures import beside_facts
 from dcrit.figures import FIGURES
 from dcrit.theory.problem import Problem
 from tests.cli.miniature import miniature_suite
@@ -183,6 +185,14 @@ def test_a_file_cut_short_is_found_and_its_runs_are_made_again(
     assert [entry["file"] for entry in json.loads(verdict.stdout)["damaged"]] == [str(victim)]
     assert json.loads(invoke(*words).stdout)["runs"] == json.loads(first.stdout)["runs"]
     assert document(invoke("runs", "verify", "--store", str(store), "--json"))["damaged"] == []
+
+
+def test_mixtures_in_the_same_folder_are_sound(tmp_path: Path) -> None:
+    mixture = beside_facts(Problem(modulus=5, width=4, learning_rate=0.5), n_train=15, n_facts=6)
+    MixtureTrainer(MixtureStore(tmp_path))([mixture])
+    found = document(invoke("runs", "verify", "--store", str(tmp_path), "--json"))
+    assert (found["damaged"], found["n_runs"], found["n_files"]) == ([], 1, 1)
+    assert document(invoke("runs", "list", "--store", str(tmp_path), "--json"))["n_runs"] == 0
 
 
 def test_runs_are_listed_and_exported(trained: tuple[list[str], Result, Path], tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -140,7 +141,7 @@ def test_curves_follow_the_oracle_without_test_pairs(activation: Activation) -> 
 @ACTIVATIONS
 def test_members_do_not_depend_on_their_batch(activation: Activation, precision: Precision) -> None:
     configs = mixed_batch(activation, precision)
-    others = [config.with_seed(config.seed + 10) for config in configs]
+    others = [replace(config, seed=config.seed + 10) for config in configs]
     theta, values = trained(configs, 100)
     for batch in (*permutations(configs, 1), configs[::-1], [*others, *configs, *others], configs[1:3]):
         other_theta, other_values = trained(batch, 100)

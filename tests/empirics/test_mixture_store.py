@@ -10,6 +10,7 @@ import torch
 
 from dcrit.empirics import mixture_store as module
 from dcrit.empirics.batches import MEMBERS
+from dcrit.empirics.inventory import Damage, Inventory, merged
 from dcrit.empirics.mixture_networks import mixture_key
 from dcrit.empirics.mixture_store import MixtureStore, MixtureTrainer, plan_mixtures
 from dcrit.empirics.mixtures import MIXTURE_CURVES, MixtureConfig, MixtureRun, Phase, beside_facts
@@ -17,6 +18,7 @@ from dcrit.empirics.parquet_store import checksum, parquet
 from dcrit.empirics.runs import RunConfig
 from dcrit.empirics.store import Store
 from dcrit.theory.problem import Problem
+from tests.empirics.synthetic import run_of
 
 PROBLEM = Problem(modulus=5, width=4, learning_rate=0.5)
 
@@ -108,11 +110,41 @@ def test_curves_of_the_wrong_length_are_not_trusted(store: MixtureStore, name: s
     assert [says in damage.reason for damage in again.damaged] == [True]
 
 
-def test_a_store_of_single_networks_is_none_of_mixtures(tmp_path: Path) -> None:
-    MixtureTrainer(MixtureStore(tmp_path))(configs(1))
+def test_both_kinds_of_run_share_a_folder_and_leave_each_other_alone(tmp_path: Path) -> None:
+    mixtures = MixtureTrainer(MixtureStore(tmp_path))(configs(2))
+    single = run_of(RunConfig(problem=PROBLEM, n_train=15, seed=0))
     singles = Store(tmp_path)
-    assert singles.get(RunConfig(problem=PROBLEM, n_train=15, seed=0)) is None
-    assert "of other names or types than a run's" in singles.inventory().damaged[0].reason
+    assert singles.get(single.config) is None
+    assert (singles.damaged, singles.set_aside()) == ((), ())
+    singles.add([single])
+    assert MixtureStore(tmp_path).set_aside() == ()
+    assert [len(MixtureStore(tmp_path).find([run.config for run in mixtures])), len(list(singles.runs()))] == [2, 1]
+    found = [store.inventory() for store in (Store(tmp_path), MixtureStore(tmp_path))]
+    assert [(one.n_runs, one.n_files, len(one.others), one.damaged) for one in found] == [(1, 1, 1, ()), (2, 1, 1, ())]
+    both = merged(found)
+    assert (both.n_runs, both.n_files, both.damaged) == (3, 2, ())
+    assert both.n_bytes == sum(path.stat().st_size for path in tmp_path.glob("*.parquet"))
+
+
+def test_each_kind_is_checked_by_its_own_store(tmp_path: Path) -> None:
+    MixtureTrainer(MixtureStore(tmp_path))(configs(1))
+    (path,) = tmp_path.glob("*.parquet")
+    forged = parquet(pl.read_parquet(path).with_columns(pl.col("squared_norm").list.slice(1)))
+    path.unlink()
+    bent = tmp_path / f"{'0' * 16}-{checksum(forged)}.parquet"
+    bent.write_bytes(forged)
+    (cut := tmp_path / f"{'1' * 16}-{checksum(forged)}.parquet").write_bytes(forged[:-9])
+    (damage, other) = merged([Store(tmp_path).inventory(), MixtureStore(tmp_path).inventory()]).damaged
+    assert (damage.path, other.path) == (bent, cut)
+    assert "squared_norm" in damage.reason
+    assert "checksum" in other.reason
+
+
+def test_a_file_that_every_store_takes_for_anothers_is_damaged() -> None:
+    strange = Damage(path=Path("strange.parquet"), reason="columns")
+    one = Inventory(n_runs=0, n_stale=0, sound=(), damaged=(), others=(strange,))
+    assert merged([one, one]).damaged == (strange,)
+    assert merged([one, replace(one, sound=(strange.path,), others=())]).damaged == ()
 
 
 def test_batches_hold_everything_once_and_alike() -> None:

@@ -190,11 +190,6 @@ def test_protocol_changes_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     assert RunConfig(problem=BASE.problem, n_train=BASE.n_train, seed=BASE.seed).address != BASE.address
 
 
-def test_with_seed_changes_the_seed_alone() -> None:
-    assert BASE.with_seed(9).to_dict() == BASE.to_dict() | {"seed": 9}
-    assert BASE.with_seed(9).address != BASE.address
-
-
 def test_every_field_has_bad_values() -> None:
     assert list(BAD_VALUES) == [field.name for field in fields(RunConfig) if field.name != "problem"]
 

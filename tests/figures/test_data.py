@@ -80,7 +80,7 @@ def test_predictions_stand_against_measurements_with_both_intervals(
         assert_allclose(ends_of(bar, 1), [band(prediction.interval)])
         mark = bar.lines[0]
         assert mark is not None
-        assert mark.get_marker() == style.ACTIVATION_MARKER[entry.problem.activation]
+        assert mark.get_marker() == style.FAMILY_MARKER[entry.problem.activation]
         assert (mark.get_markerfacecolor() == "white") == (kind == "from efficiencies")
 
 
@@ -279,6 +279,6 @@ def test_a_diverged_run_is_drawn_as_far_as_it_went(evidence: Evidence) -> None:
 
 
 def test_activations_differ_in_marker_and_in_grey() -> None:
-    assert len(set(style.ACTIVATION_MARKER.values())) == len(style.ACTIVATION_MARKER)
-    greys = [np.dot(to_rgba(colour)[:3], [0.299, 0.587, 0.114]) for colour in style.ACTIVATION_COLOUR.values()]
+    assert len(set(style.FAMILY_MARKER.values())) == len(style.FAMILY_MARKER)
+    greys = [np.dot(to_rgba(colour)[:3], [0.299, 0.587, 0.114]) for colour in style.FAMILY_COLOUR.values()]
     assert abs(greys[0] - greys[1]) > 0.08
