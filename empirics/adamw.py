@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Generic, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,7 +12,37 @@ from torch import Tensor
 BETA_1, BETA_2, EPSILON = 0.9, 0.98, 1e-8
 
 
-class AdamW:
+#: A count of steps, on the host or on the device.
+Count = TypeVar("Count", int, Tensor)
+
+
+class _Moments(Generic[Count]):
+    """Parameters, the two moments of their gradients, and what both kinds of step know besides.
+
+    Attributes:
+        theta: Parameters, updated in place.
+        learning_rate: η.
+        weight_decay: λ.
+        mean: m, shaped as the parameters.
+        square: v, shaped as they are.
+        n_steps: Steps taken.
+    """
+
+    n_steps: Count
+
+    def __init__(self, theta: Tensor, *, learning_rate: float, weight_decay: float) -> None:
+        self.theta = theta
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.mean, self.square = torch.zeros_like(theta), torch.zeros_like(theta)
+
+    def keep(self, members: Tensor) -> Self:
+        """The optimizer of some of the members, first dimension of the parameters, going on as before."""
+        kept = type(self)(self.theta[members], learning_rate=self.learning_rate, weight_decay=self.weight_decay)
+        kept.mean, kept.square, kept.n_steps = self.mean[members], self.square[members], self.n_steps
+        return kept
+
+
+class AdamW(_Moments[int]):
     """Adam with decoupled weight decay, at steps t from 1 on.
 
     m ← β₁m + (1 − β₁)g,  v ← β₂v + (1 − β₂)g²,
@@ -29,9 +60,7 @@ class AdamW:
     """
 
     def __init__(self, theta: Tensor, *, learning_rate: float, weight_decay: float) -> None:
-        self.theta = theta
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.mean, self.square = torch.zeros_like(theta), torch.zeros_like(theta)
+        super().__init__(theta, learning_rate=learning_rate, weight_decay=weight_decay)
         self.denominator = torch.empty_like(theta)
         self.n_steps = 0
 
@@ -46,14 +75,8 @@ class AdamW:
         self.theta.mul_(1 - self.learning_rate * self.weight_decay)
         self.theta.addcdiv_(self.mean, self.denominator, value=-self.learning_rate / correction_1)
 
-    def keep(self, members: Tensor) -> AdamW:
-        """The optimizer of some of the members, first dimension of the parameters, going on as before."""
-        kept = AdamW(self.theta[members], learning_rate=self.learning_rate, weight_decay=self.weight_decay)
-        kept.mean, kept.square, kept.n_steps = self.mean[members], self.square[members], self.n_steps
-        return kept
 
-
-class FusedAdamW:
+class FusedAdamW(_Moments[Tensor]):
     """The same step by torch's fused kernel, one pass over everything, with its count of steps on the device.
 
     Nothing of a step depends on the host, so a CUDA graph can hold it. It rounds an update in another
@@ -68,9 +91,7 @@ class FusedAdamW:
     """
 
     def __init__(self, theta: Tensor, *, learning_rate: float, weight_decay: float) -> None:
-        self.theta = theta
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.mean, self.square = torch.zeros_like(theta), torch.zeros_like(theta)
+        super().__init__(theta, learning_rate=learning_rate, weight_decay=weight_decay)
         self.n_steps = torch.zeros((), dtype=torch.float32, device=theta.device)  # float32 as the kernel wants it
 
     def step(self, grad: Tensor) -> None:
@@ -91,12 +112,6 @@ class FusedAdamW:
             amsgrad=False,
             maximize=False,
         )
-
-    def keep(self, members: Tensor) -> FusedAdamW:
-        """The optimizer of some of the members, first dimension of the parameters, going on as before."""
-        kept = FusedAdamW(self.theta[members], learning_rate=self.learning_rate, weight_decay=self.weight_decay)
-        kept.mean, kept.square, kept.n_steps = self.mean[members], self.square[members], self.n_steps
-        return kept
 
 
 def adamw_for(theta: Tensor, *, learning_rate: float, weight_decay: float) -> AdamW | FusedAdamW:

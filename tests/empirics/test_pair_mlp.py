@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from dcrit.empirics import pair_mlp as module
-from dcrit.empirics.pair_mlp import PairMLPs, TrainingStep, members_at_once
+from dcrit.empirics.pair_mlp import PairMLPs, TrainingStep, piece_shape
 from dcrit.theory.problem import HOMOGENEITY, Activation
 
 N_MEMBERS, N_SYMBOLS, WIDTH, N_ROWS = 3, 5, 7, 12
@@ -168,17 +168,78 @@ def test_members_taken_together_do_not_matter(
     models, data = random_models(activation), random_data(padding_seed=2)
     whole = handwritten_gradient(models, data)
     monkeypatch.setattr(module, "STEP_CACHE_BYTES", most * 8 * N_ROWS * (2 * WIDTH + N_SYMBOLS))
-    assert members_at_once(N_MEMBERS, N_ROWS, width=WIDTH, n_classes=N_SYMBOLS, dtype=torch.float64) == most
+    assert tiny_shape() == (most, N_ROWS)
     assert torch.equal(handwritten_gradient(models, data), whole)
+
+
+def tiny_shape() -> tuple[int, int]:
+    return piece_shape(N_MEMBERS, N_ROWS, width=WIDTH, n_classes=N_SYMBOLS, dtype=torch.float64)
+
+
+def cut_into_parts(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """No member fits alone, and only so many of its rows do."""
+    monkeypatch.setattr(module, "STEP_CACHE_BYTES", 1)
+    monkeypatch.setattr(module, "PART_CACHE_BYTES", 8 * rows * (2 * WIDTH + N_SYMBOLS))
+    monkeypatch.setattr(module, "LANES", 1)
+    assert tiny_shape() == (1, rows)
+
+
+@ACTIVATIONS
+@pytest.mark.parametrize("rows", [1, 4, 6])
+def test_members_too_large_for_a_cache_are_cut_into_parts(
+    activation: Activation, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, data = random_models(activation), random_data(padding_seed=2)
+    cut_into_parts(monkeypatch, rows)
+    assert_close(handwritten_gradient(models, data), autograd_gradient(models, data))
+    assert torch.equal(handwritten_gradient(models, data, calls=2), handwritten_gradient(models, data))
+    assert torch.equal(handwritten_gradient(models, random_data(padding_seed=3)), handwritten_gradient(models, data))
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_member_is_cut_by_its_own_size_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    models, data = random_models("square"), random_data(padding_seed=2)
+    cut_into_parts(monkeypatch, 4)
+    together = handwritten_gradient(models, data)
+    for member in range(N_MEMBERS):
+        part = slice(member, member + 1)
+        alone = PairMLPs(theta=models.theta[part].clone(), activation="square")
+        symbols, labels, weights = (tensor[part] for tensor in data)
+        assert torch.equal(handwritten_gradient(alone, (symbols, labels, weights)), together[part])
+
+
+def test_a_step_follows_its_models_and_gradient_when_they_are_others() -> None:
+    symbols, labels, weights = data = random_data(padding_seed=2)
+    step = TrainingStep(
+        symbols=symbols, labels=labels, weights=weights, width=WIDTH, n_symbols=N_SYMBOLS, dtype=torch.float64
+    )
+    models, others = random_models("square"), random_models("square")
+    others.theta *= 0.5
+    one, other = torch.empty_like(models.theta), torch.empty_like(models.theta)
+    step.gradient(models, one)
+    step.gradient(others, other)
+    assert torch.equal(one, handwritten_gradient(models, data))
+    assert torch.equal(other, handwritten_gradient(others, data))
 
 
 def test_members_are_taken_in_equal_pieces_that_fit_a_cache() -> None:
     size = 4 * 192 * (2 * 64 + 23)
     for n_members in (1, 2, 16, 17, 40):
-        at_once = members_at_once(n_members, 192, width=64, n_classes=23, dtype=torch.float32)
+        at_once, rows = piece_shape(n_members, 192, width=64, n_classes=23, dtype=torch.float32)
         pieces = -(-n_members // at_once)
+        assert rows == 192
         assert at_once * size <= module.STEP_CACHE_BYTES
         assert pieces == 1 or n_members * size > module.STEP_CACHE_BYTES * (pieces - 1)
         assert n_members > at_once * (pieces - 1)
-    assert members_at_once(3, 3072, width=512, n_classes=113, dtype=torch.float32) == 1
-    assert members_at_once(2000, 192, width=64, n_classes=23, dtype=torch.float32, device="cuda") == 2000
+    assert piece_shape(2000, 192, width=64, n_classes=23, dtype=torch.float32, device="cuda") == (2000, 192)
+
+
+def test_a_large_member_is_taken_in_equal_parts_that_fit_a_cache() -> None:
+    row = 4 * (2 * 512 + 113)
+    at_once, part = piece_shape(3, 3072, width=512, n_classes=113, dtype=torch.float32)
+    n_parts = -(-3072 // part)
+    assert at_once == 1
+    assert part % module.LANES == 0
+    assert (part - module.LANES) * row < module.PART_CACHE_BYTES
+    assert 3072 * row > module.PART_CACHE_BYTES * (n_parts - 1)
+    assert piece_shape(3, 3072, width=512, n_classes=113, dtype=torch.float32, device="cuda") == (3, 3072)
