@@ -8,8 +8,7 @@ from dcrit.cli.report import document_of
 from dcrit.empirics.budget import LeftOut
 from dcrit.empirics.claims.claim import Claim, Finding
 from dcrit.empirics.experiments.capacities import EXPERIMENT as CAPACITIES
-from dcrit.empirics.experiments.experiment import Account, Experiment
-from dcrit.empirics.experiments.work import flops_of
+from dcrit.empirics.experiments.experiment import Account, Experiment, SuiteName
 from dcrit.empirics.suites import Result, Suite, judge
 from dcrit.theory.estimates import Interval
 
@@ -25,10 +24,9 @@ PIXEL = bytes.fromhex(
 )
 
 
-def experiment_of(name: str) -> Experiment[str, str]:
-    return Experiment(
-        name=name, designs={"quick": name}, measure=lambda design, _: design, flops=lambda _: flops_of([])
-    )
+def experiment_of(name: str, flops: float = 0.0) -> Experiment[str, str]:
+    designs: dict[SuiteName, str] = {"quick": name, "paper": name}
+    return Experiment(name=name, designs=designs, measure=lambda design, _: design, flops=lambda _: flops)
 
 
 def claim_of(
@@ -56,7 +54,7 @@ def claim_of(
 
 
 def suite() -> Suite:
-    one, two = experiment_of("one"), experiment_of("two")
+    one, two = experiment_of("one"), experiment_of("two", 3.1e16)
     return Suite(
         name="quick",
         claims=(

@@ -34,5 +34,5 @@ def test_our_own_claims_cite_nothing() -> None:
 
 
 def test_an_unknown_key_is_refused() -> None:
-    with pytest.raises(ValueError, match="source must be one of .*varma2023.*, got 'nobody1900'"):
+    with pytest.raises(ValueError, match=r"source must be one of .*varma2023.*, got 'nobody1900'"):
         reference("nobody1900")
