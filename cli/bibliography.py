@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import cast
 
-from pybtex.database import Entry, parse_string
+from pybtex.database import Entry, Person, parse_string
 from pybtex.richtext import Text
 
 #: Key of our own claims, which no paper stands behind.
@@ -52,12 +53,13 @@ def _link(fields: Mapping[str, str]) -> str:
 
 
 def _reference(key: str, entry: Entry) -> Reference:
-    names = [_plain(" ".join([*person.prelast_names, *person.last_names])) for person in entry.persons["author"]]
+    people = cast("Mapping[str, Sequence[Person]]", entry.persons)["author"]
+    names = [_plain(" ".join([*person.prelast_names, *person.last_names])) for person in people]
     if len(names) > MOST_AUTHORS:
         authors = f"{names[0]} et al."
     else:
         authors = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-    fields = {name.lower(): value for name, value in entry.fields.items()}
+    fields = {name.lower(): value for name, value in cast("Mapping[str, str]", entry.fields).items()}
     title = _plain(fields["title"])
     stop = "" if title.endswith(("?", "!")) else "."
     return Reference(key=key, text=f"{authors} ({fields['year']}). {title}{stop} {_place(fields)}.", link=_link(fields))

@@ -56,7 +56,10 @@ def test_durations_in_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words
 
 
-@pytest.mark.parametrize(("field", "value"), [("seconds", 0.0), ("seconds", math.inf), ("rate", 0.0), ("rate", -1.0)])
-def test_a_budget_validates_itself(field: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"{field} must be a finite number above 0, got"):
-        Budget(**{"seconds": 1.0, "rate": 1.0, field: value})
+@pytest.mark.parametrize(
+    ("seconds", "rate", "says"),
+    [(0.0, 1.0, "seconds"), (math.inf, 1.0, "seconds"), (1.0, 0.0, "rate"), (1.0, -1.0, "rate")],
+)
+def test_a_budget_validates_itself(seconds: float, rate: float, says: str) -> None:
+    with pytest.raises(ValueError, match=f"{says} must be a finite number above 0, got"):
+        Budget(seconds=seconds, rate=rate)
