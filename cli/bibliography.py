@@ -54,7 +54,7 @@ def _link(fields: Mapping[str, str]) -> str:
 
 def _reference(key: str, entry: Entry) -> Reference:
     people = cast("Mapping[str, Sequence[Person]]", entry.persons)["author"]
-    names = [_plain(" ".join([*person.prelast_names, *person.last_names])) for person in people]
+    names = [_plain(" ".join(cast("list[str]", person.prelast_names + person.last_names))) for person in people]
     if len(names) > MOST_AUTHORS:
         authors = f"{names[0]} et al."
     else:
