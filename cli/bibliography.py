@@ -38,6 +38,11 @@ def _plain(latex: str) -> str:
     return str(Text.from_latex(latex)).replace("\N{NO-BREAK SPACE}", " ")
 
 
+def _family_name(person: Person) -> str:
+    parts = (cast("list[str]", part) for part in (person.prelast_names, person.last_names))
+    return _plain(" ".join(name for part in parts for name in part))
+
+
 def _place(fields: Mapping[str, str]) -> str:
     where = _plain(fields.get("journal") or fields.get("booktitle") or fields.get("publisher") or "")
     volume = fields.get("volume", "")
@@ -54,7 +59,7 @@ def _link(fields: Mapping[str, str]) -> str:
 
 def _reference(key: str, entry: Entry) -> Reference:
     people = cast("Mapping[str, Sequence[Person]]", entry.persons)["author"]
-    names = [_plain(" ".join(cast("list[str]", person.prelast_names + person.last_names))) for person in people]
+    names = [_family_name(person) for person in people]
     if len(names) > MOST_AUTHORS:
         authors = f"{names[0]} et al."
     else:
