@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format readme ablation bench setup clean
+.PHONY: demo test check format readme gallery ablation bench setup clean
 demo: setup            ## the main job: train a few hundred networks, compare with the prediction
 	$(BIN)/dcrit validate quick --out validation/quick
 
@@ -18,8 +18,12 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-readme: setup          ## remake the README's numbers and pictures from the last make demo
-	$(BIN)/python docs/remake.py validation/quick
+# Each takes the validations that were run here; what was not run stays as it was committed.
+readme: setup          ## remake the README's tables from the last make demo and dcrit validate standard
+	$(BIN)/python docs/remake.py $(dir $(wildcard validation/quick/report.json validation/standard/report.json))
+
+gallery: setup         ## remake figures/gallery/, pictures and report, from the last dcrit validate standard
+	$(BIN)/python docs/remake.py --gallery validation/standard
 
 ablation: setup        ## remake docs/ablation.md: every refinement and baseline on the held-out configurations
 	$(BIN)/python docs/ablation.py

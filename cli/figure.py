@@ -36,10 +36,20 @@ def figure(
     from dcrit.figures import FIGURES
 
     if list_figures:
+        listed = [
+            {
+                "name": spec.name,
+                "title": spec.title,
+                "experiment": spec.experiment.name,
+                "suites": list(spec.experiment.designs),
+            }
+            for spec in FIGURES.values()
+        ]
         if as_json:
-            print_json({"figures": [{"name": spec.name, "title": spec.title} for spec in FIGURES.values()]})
+            print_json({"figures": listed})
         else:
-            table("figures", ["name", "shows"], [[spec.name, spec.title] for spec in FIGURES.values()])
+            rows = [[one["name"], one["title"], one["experiment"], ", ".join(one["suites"])] for one in listed]
+            table("figures", ["name", "shows", "experiment", "suites"], rows)
         return
     if name not in FIGURES:
         raise typer.BadParameter(f"NAME must be one of {', '.join(FIGURES)}, got {name or 'nothing'}")

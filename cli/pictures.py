@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 
+from dcrit.empirics.budget import LeftOut
 from dcrit.empirics.suites import Result
 from dcrit.figures import FIGURES
 from dcrit.figures.figure import FigureSpec
@@ -28,10 +29,15 @@ def save(spec: FigureSpec[Any], evidence: Any, folder: Path) -> list[Path]:
     return paths
 
 
+def drawable(results: Mapping[str, Result]) -> list[FigureSpec[Any]]:
+    """Figures whose experiment was made."""
+    return [
+        spec
+        for spec in FIGURES.values()
+        if spec.experiment.name in results and not isinstance(results[spec.experiment.name].evidence, LeftOut)
+    ]
+
+
 def save_all(results: Mapping[str, Result], folder: Path) -> dict[str, list[Path]]:
     """Draw every figure whose experiment was made; files by the figure's name."""
-    return {
-        spec.name: save(spec, results[spec.experiment.name].evidence, folder)
-        for spec in FIGURES.values()
-        if spec.experiment.name in results
-    }
+    return {spec.name: save(spec, results[spec.experiment.name].evidence, folder) for spec in drawable(results)}

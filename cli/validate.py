@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import sys
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dcrit.cli import options
 from dcrit.cli.output import number, print_json, say, span, table
-from dcrit.cli.report import write_report
 
 if TYPE_CHECKING:
+    from dcrit.empirics.budget import Budget
     from dcrit.theory.estimates import Interval
 
 
@@ -27,6 +29,9 @@ class SuiteChoice(StrEnum):
 
 #: Colours of rulings on a terminal.
 COLOURS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
+
+#: Time for a suite's experiments where none is given [minutes].
+BUDGETS = {"quick": math.inf, "standard": math.inf, "paper": 30.0}
 
 
 def validate(
@@ -42,6 +47,14 @@ def validate(
         Path | None, typer.Option(help="Folder for report, figures and runs; default: validation/SUITE.")
     ] = None,
     store: Annotated[Path | None, typer.Option(help="Folder of the runs; default: runs/ in the output folder.")] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES",
+            help="Leave out experiments that would take longer than what is left of so many minutes, stored runs "
+            "counted as well; 'inf' leaves out none. Default: 30 for paper, inf for the others.",
+        ),
+    ] = None,
     workers: options.Workers = 0,
     as_json: options.Json = False,
 ) -> None:
@@ -50,28 +63,41 @@ def validate(
     A rerun trains only what the store lacks.
     """
     from dcrit.cli.training import laboratory
-    from dcrit.empirics.claims.claim import verdict_json
     from dcrit.empirics.suites import SUITES, gather, judge, select
     from dcrit.theory.problem import check_integer
 
     began = time.monotonic()
     folder = out or Path("validation") / suite.value
+    minutes = BUDGETS[suite.value] if budget is None else budget
     with options.bad_input():
         chosen = select(SUITES[suite.value], tuple(claim or ()))
         check_integer("workers", workers, 0)
+        check_budget(minutes)
         check_writable_folder(folder)
-    with laboratory(store or folder / "runs", workers) as bench:
-        results = gather(chosen, bench)
-    verdicts = judge(chosen, results)
-    document: dict[str, Any] = {
-        "suite": chosen.name,
-        "seconds": time.monotonic() - began,
-        "claims": [verdict_json(verdict) for verdict in verdicts],
-    }
-    from dcrit.cli.pictures import save_all
+    limited = time_for(minutes, workers)
+    names = [experiment.name for experiment in chosen.experiments]
 
-    write_report(document, folder / "report.json")
+    def begin(name: str) -> None:
+        print(f"experiment {name} ({names.index(name) + 1} of {len(names)})", file=sys.stderr)
+
+    with laboratory(store or folder / "runs", workers) as bench:
+        results = gather(chosen, bench, begin=begin, budget=limited)
+    verdicts = judge(chosen, results)
+
+    from dcrit.cli.pictures import save_all
+    from dcrit.cli.report import document_of, write_report
+
     pictures = save_all(results, folder / "figures")
+    document = document_of(
+        chosen,
+        results,
+        verdicts,
+        bench.calibrations,
+        seconds=time.monotonic() - began,
+        budget_minutes=None if limited is None else minutes,
+    )
+    vector = {name: next(path for path in paths if path.suffix == ".svg") for name, paths in pictures.items()}
+    files = write_report(document, folder, vector)
     if as_json:
         print_json(document)
         return
@@ -98,8 +124,43 @@ def validate(
     )
     for verdict in verdicts:
         say(f"{verdict.claim.id}: {verdict.reason}")
-    say(f"{number(document['seconds'])} seconds; report {folder / 'report.json'}")
-    say(f"{len(pictures)} pictures in {folder / 'figures'}")
+    say(f"{number(document['seconds'])} seconds; {len(pictures)} pictures in {folder / 'figures'}")
+    say(f"report: {files['html']} (also .md and .json)")
+
+
+def check_budget(minutes: float) -> None:
+    """Refuse a budget that is no time.
+
+    Raises:
+        ValueError: It is not above 0.
+    """
+    if not minutes > 0:
+        raise ValueError(f"budget must be above 0 minutes, or inf, got {minutes!r}")
+
+
+def time_for(minutes: float, workers: int) -> Budget | None:
+    """A budget that begins now, with the rate of this machine measured first; None where there is no limit.
+
+    Args:
+        minutes: Time for the experiments [minutes].
+        workers: Training processes; 0 for one per core.
+    """
+    if math.isinf(minutes):
+        return None
+    from dcrit.empirics.budget import ASSUMED_FRACTION, Budget
+    from dcrit.empirics.devices import resolve_device
+    from dcrit.empirics.speed import training_rate
+    from dcrit.empirics.sweep import usable_cores
+
+    device = resolve_device("auto")
+    processes = (workers or usable_cores()) if device == "cpu" else 1
+    rate = training_rate(device, processes)
+    print(
+        f"budget {number(minutes)} minutes at {rate / 1e9:.3g} GFLOP/s: {ASSUMED_FRACTION:.0%} of what products of "
+        f"batch shape reach here, {processes} at a time",
+        file=sys.stderr,
+    )
+    return Budget(seconds=60 * minutes, rate=rate)
 
 
 def _span(interval: Interval | None) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dcrit.empirics.budget import Budget, LeftOut
 from dcrit.empirics.claims import CLAIMS
-from dcrit.empirics.claims.claim import Claim, Verdict
+from dcrit.empirics.claims.claim import Claim, Finding, Verdict
 from dcrit.empirics.claims.holm import holm_thresholds
 from dcrit.empirics.experiments.experiment import Account, Experiment, Laboratory, SuiteName
 
@@ -58,38 +59,50 @@ class Result:
     """What one experiment of a suite gave.
 
     Attributes:
-        evidence: For its claims and figures.
+        evidence: For its claims and figures, or that it was left out.
         account: The runs it rests on.
     """
 
-    evidence: Any
+    evidence: Any | LeftOut
     account: Account
 
 
-def gather(suite: Suite, laboratory: Laboratory, *, begin: Callable[[str], None] = lambda _: None) -> dict[str, Result]:
-    """Make the suite's experiments, one after the other.
+def gather(
+    suite: Suite,
+    laboratory: Laboratory,
+    *,
+    begin: Callable[[str], None] = lambda _: None,
+    budget: Budget | None = None,
+) -> dict[str, Result]:
+    """Make the suite's experiments, one after the other, and leave out those that there is no time for.
 
     Args:
         suite: What to run.
         laboratory: Trains runs, or finds them.
         begin: Told the name of each experiment before it is made.
+        budget: Time for all of them; None for as long as it takes.
 
     Returns:
         Results by the experiment's name.
     """
     results: dict[str, Result] = {}
     for experiment in suite.experiments:
+        design = experiment.designs[suite.name]
+        refusal = None if budget is None else budget.refusal(experiment.flops(design))
+        if refusal is not None:
+            results[experiment.name] = Result(evidence=refusal, account=Account())
+            continue
         begin(experiment.name)
         with laboratory.account() as account:
-            evidence = experiment.measure(experiment.designs[suite.name], laboratory)
+            evidence = experiment.measure(design, laboratory)
         results[experiment.name] = Result(evidence=evidence, account=account)
     return results
 
 
 def judge(suite: Suite, results: Mapping[str, Result]) -> list[Verdict]:
-    """Every claim of the suite with its ruling, corrected for their number."""
+    """Every claim of the suite with its ruling, corrected for the number of those that could be judged."""
     own = [results[claim.experiment.name] for claim in suite.claims]
-    findings = [claim.judge(result.evidence) for claim, result in zip(suite.claims, own, strict=True)]
+    findings = [_finding(claim, result.evidence) for claim, result in zip(suite.claims, own, strict=True)]
     thresholds = holm_thresholds([finding.p_value for finding in findings])
     return [
         Verdict(
@@ -101,3 +114,18 @@ def judge(suite: Suite, results: Mapping[str, Result]) -> list[Verdict]:
         )
         for claim, finding, threshold, result in zip(suite.claims, findings, thresholds, own, strict=True)
     ]
+
+
+def _finding(claim: Claim[Any], evidence: Any | LeftOut) -> Finding:
+    if not isinstance(evidence, LeftOut):
+        return claim.judge(evidence)
+    return Finding(
+        predicted=None,
+        measured=None,
+        interval=None,
+        n_runs=0,
+        n_unconverged=0,
+        reason=evidence.reason,
+        p_inside=None,
+        p_outside=None,
+    )

@@ -7,12 +7,13 @@ from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, effect_of_error, every
 from dcrit.empirics.experiments.capacities import EXPERIMENT, Capacities
 from dcrit.theory.estimates import Interval
+from dcrit.theory.published import published_values
 
 #: Slopes d ln D_mem/d ln N that count as linear.
 LINEAR = (0.85, 1.15)
 
 #: Bits per parameter in the literature, for comparison in the table.
-PUBLISHED = {"allenzhu2024": 2.0, "morris2025": 3.6}
+PUBLISHED = published_values("bits_per_parameter")
 
 
 def judge(evidence: Capacities) -> Finding:
