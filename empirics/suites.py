@@ -63,7 +63,7 @@ class Result:
         account: The runs it rests on.
     """
 
-    evidence: Any | LeftOut
+    evidence: Any
     account: Account
 
 
@@ -116,7 +116,7 @@ def judge(suite: Suite, results: Mapping[str, Result]) -> list[Verdict]:
     ]
 
 
-def _finding(claim: Claim[Any], evidence: Any | LeftOut) -> Finding:
+def _finding(claim: Claim[Any], evidence: Any) -> Finding:
     if not isinstance(evidence, LeftOut):
         return claim.judge(evidence)
     return Finding(
