@@ -25,8 +25,8 @@ CLAIM: Claim[SeriesEvidence] = Claim(
     id="dcrit-decay-free",
     statement="The critical size does not depend on the weight decay.",
     source=("varma2023",),
-    criterion="ln ratio of the critical size at each other weight decay to that at 1, each after the protocol's horizon: "
-    f"supported if the 90 % interval lies within ±{MARGIN} for every one, refuted if it lies outside for one "
+    criterion="ln ratio of the critical size at each other weight decay to that at 1, each after the protocol's "
+    f"horizon: supported if the 90 % interval lies within ±{MARGIN} for every one, refuted if it lies outside for one "
     "(Bonferroni), inconclusive otherwise or where a transition is missing.",
     experiment=EXPERIMENT,
     judge=judge,
