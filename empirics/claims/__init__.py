@@ -11,7 +11,9 @@ from dcrit.empirics.claims.dcrit_vs_modulus import CLAIM as DCRIT_VS_MODULUS
 from dcrit.empirics.claims.four_dynamics import CLAIM as FOUR_DYNAMICS
 from dcrit.empirics.claims.gen_efficiency_flat import CLAIM as GEN_EFFICIENCY_FLAT
 from dcrit.empirics.claims.mem_efficiency_falls import CLAIM as MEM_EFFICIENCY_FALLS
+from dcrit.empirics.claims.semi_grokking import CLAIM as SEMI_GROKKING
 from dcrit.empirics.claims.task_isomorphism import CLAIM as TASK_ISOMORPHISM
+from dcrit.empirics.claims.ungrokking import CLAIM as UNGROKKING
 
 #: Every claim by its id, in the order of the verdict table.
 CLAIMS: dict[str, Claim[Any]] = {
@@ -24,6 +26,8 @@ CLAIMS: dict[str, Claim[Any]] = {
         DCRIT_FALLS_WITH_SIZE,
         CAPACITY_LINEAR,
         FOUR_DYNAMICS,
+        UNGROKKING,
+        SEMI_GROKKING,
         DCRIT_VS_MODULUS,
         TASK_ISOMORPHISM,
     )

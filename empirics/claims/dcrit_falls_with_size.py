@@ -69,8 +69,8 @@ CLAIM: Claim[SeriesEvidence] = Claim(
     source=("huang2024", "zhu2024"),
     criterion="Posterior probability that the slope d ln D_crit/d ln N over widths, with unknown scatter about the "
     "line, is negative: supported (Huang) if it is in every family, refuted (Zhu) if it is positive in one "
-    "(Bonferroni), at the error allowed beside the other claims; inconclusive otherwise. The number shown is the highest slope; odds of the "
-    "two signs are those of equal prior chances.",
+    "(Bonferroni), at the error allowed beside the other claims; inconclusive otherwise. The number shown is the "
+    "highest slope; odds of the two signs are those of equal prior chances.",
     experiment=EXPERIMENT,
     judge=judge,
 )
