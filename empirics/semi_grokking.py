@@ -41,7 +41,8 @@ def measure_partial_interval(outcomes: Sequence[Outcome], n_draws: int, *, seed:
     """The interval from runs over sizes, several at each.
 
     Means over seeds, made monotone in D, are joined by straight lines over ln D. For the draws, runs are resampled
-    within each size, their deviations widened by √(n/(n − 1)); there a level that is not reached lies at the outermost size.
+    within each size, their deviations widened by √(n/(n − 1)); there a level that is not reached lies at
+    the outermost size.
 
     Args:
         outcomes: Runs of one problem; diverged ones are left out.

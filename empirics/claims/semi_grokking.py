@@ -102,8 +102,8 @@ CLAIM: Claim[list[SemiGrokkingEvidence]] = Claim(
     criterion=f"More than {MAJORITY:.0%} of the runs at the measured critical size settle between {SEMI_GROKKING[0]} "
     f"and {SEMI_GROKKING[1]} (exact binomial test), in every network; and at moduli from {BLIND_MODULUS} on, where no "
     f"constant was measured, ln(D_90/D_10) is within a factor {FACTOR} of the predicted one (runs resampled): "
-    "supported if each holds, refuted if one fails (Bonferroni), inconclusive otherwise or where a level is not reached. The "
-    "number shown is the worst ln(measured/predicted width).",
+    "supported if each holds, refuted if one fails (Bonferroni), inconclusive otherwise or where a level is not "
+    "reached. The number shown is the worst ln(measured/predicted width).",
     experiment=EXPERIMENT,
     judge=judge,
 )
