@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -17,6 +18,9 @@ from dcrit.figures.critical_sizes import arms
 from dcrit.figures.figure import FigureSpec
 from dcrit.theory.estimates import LEVEL
 from dcrit.theory.problem import Problem
+
+#: Smallest factor between the ends of the vertical axis.
+LEAST_SPAN = 2.0
 
 MEASURED, PREDICTED, POWER_LAW = "measured", "predicted", "power law through the measured"
 
@@ -81,6 +85,12 @@ def unplaced(series: Sequence[Transition]) -> list[str]:
     ]
 
 
+def at_least(ends: tuple[float, float], factor: float) -> tuple[float, float]:
+    """The range, widened about its middle to a factor, so that its axis has some ticks and a flat line looks flat."""
+    middle, half = math.sqrt(ends[0] * ends[1]), math.sqrt(max(factor, ends[1] / ends[0]))
+    return middle / half, middle * half
+
+
 def draw_power_law(ax: Axes, fit: SeriesFit, series: Sequence[Transition]) -> None:
     """The line of mean slope through the weighted mean of the measured sizes."""
     if fit.posterior is None:
@@ -105,7 +115,7 @@ def reading(fit: SeriesFit) -> str:
     if fit.posterior is None or fit.interval is None:
         return "too few measured transitions for a slope"
     theory = "" if fit.predicted is None else f", predicted {fit.predicted:+.2f}"
-    return f"slope {fit.posterior.slope:+.2f} ({fit.interval.low:+.2f} – {fit.interval.high:+.2f}){theory}"
+    return f"slope {fit.posterior.slope:+.2f} ({fit.interval.low:+.2f} to {fit.interval.high:+.2f}){theory}"
 
 
 def draw(evidence: SeriesEvidence) -> Figure:
@@ -135,7 +145,7 @@ def draw(evidence: SeriesEvidence) -> Figure:
             draw_predicted(ax, series, lambda one: one.n_params)
             draw_measured(ax, series, lambda one: one.n_params)
             scales.log_axis(ax, "x", *ends)
-            scales.log_axis(ax, "y", *heights)
+            scales.log_axis(ax, "y", *at_least(heights, LEAST_SPAN), most=7)
         figure.set_size_inches(figure.get_figwidth(), figure.get_figheight() + extra)
         canvas.legend(figure, columns=3)
         return figure
