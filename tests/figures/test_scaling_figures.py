@@ -117,5 +117,10 @@ def test_measured_marks_are_filled_and_predicted_ones_open(widths: list[Transiti
         assert mark.get_marker() == style.ACTIVATION_MARKER["relu"]
 
 
+def test_a_narrow_range_is_widened_about_its_middle_and_a_wide_one_stays() -> None:
+    assert_allclose(size_scaling.at_least((90.0, 110.0), 2.0), np.sqrt(90 * 110) * np.array([0.5, 2.0]) ** 0.5)
+    assert_allclose(size_scaling.at_least((10.0, 100.0), 2.0), (10.0, 100.0))
+
+
 def test_both_are_registered() -> None:
     assert {"modulus-scaling", "size-scaling"} <= set(FIGURES)
