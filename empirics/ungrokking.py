@@ -16,6 +16,7 @@ from dcrit.empirics.critical_size import (
 )
 from dcrit.empirics.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs import STARTING_FRACTION, Run, RunConfig, Runner
+from dcrit.empirics.sequential import SequentialDesign
 from dcrit.theory.estimates import LEVEL, Measurement, interval_of
 from dcrit.theory.regimes import SEMI_GROKKING
 
@@ -33,6 +34,27 @@ class UngrokkingDesign(CriticalSizeDesign):
 
     def _config(self, n_train: int, seed: int) -> RunConfig:
         return RunConfig(problem=self.problem, n_train=n_train, seed=seed, start="generalized")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequentialUngrokkingDesign(SequentialDesign):
+    """As :class:`UngrokkingDesign`, with the few runs of a sequential design.
+
+    A horizon of the budget is one before the training set shrinks and one after. It takes ``start``, a size to
+    look at first: a network that generalizes loses it too slowly for short probes.
+
+    Source: varma2023.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.start is None:
+            raise ValueError("start must be a size, got None")
+
+    def _config(self, n_train: float, seed: int) -> RunConfig:
+        return RunConfig(
+            problem=self.problem, n_train=self._size(n_train), seed=seed, steps=self.steps, start="generalized"
+        )
 
 
 def started_generalized(run: Run) -> bool:

@@ -8,8 +8,19 @@ from dcrit.figures.critical_sizes import SPEC as CRITICAL_SIZES
 from dcrit.figures.dynamics import SPEC as DYNAMICS
 from dcrit.figures.efficiencies import SPEC as EFFICIENCIES
 from dcrit.figures.figure import FigureSpec
+from dcrit.figures.modulus_scaling import SPEC as MODULUS_SCALING
+from dcrit.figures.size_scaling import SPEC as SIZE_SCALING
 
 #: Every figure by its name, the main result first.
 FIGURES: dict[str, FigureSpec[Any]] = {
-    spec.name: spec for spec in (CRITICAL_SIZES, ACCURACIES, EFFICIENCIES, CAPACITY, DYNAMICS)
+    spec.name: spec
+    for spec in (
+        CRITICAL_SIZES,
+        ACCURACIES,
+        EFFICIENCIES,
+        CAPACITY,
+        DYNAMICS,
+        SIZE_SCALING,
+        MODULUS_SCALING,
+    )
 }

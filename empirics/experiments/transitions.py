@@ -15,6 +15,7 @@ from dcrit.empirics.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs import RunConfig, Runner
 from dcrit.empirics.sequential import SequentialDesign, full_runs, measure_sequentially, midpoint_draws
 from dcrit.theory.estimates import Measurement, Prediction
+from dcrit.theory.prediction import CriticalSizePrediction
 from dcrit.theory.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -89,17 +90,29 @@ class Transition:
 
 def measure_transitions(design: TransitionsDesign, laboratory: Laboratory) -> list[Transition]:
     """One transition a problem; predictions are made first."""
-    predictions = [laboratory.predict(problem) for problem in design.problems]
-    found = advance_together(design.designs(), laboratory.runs)
+    (found,) = measure_series([design], laboratory)
+    return found
+
+
+def measure_series(series: Sequence[TransitionsDesign], laboratory: Laboratory) -> list[list[Transition]]:
+    """The transitions of several designs, in the same rounds."""
+    predictions = iter([laboratory.predict(problem) for design in series for problem in design.problems])
+    found = iter(advance_together([one for design in series for one in design.designs()], laboratory.runs))
     return [
-        Transition(
-            problem=problem,
-            predicted=None if prediction is None else prediction.critical_size,
-            outcomes=full_runs(outcomes),
-            measured=measure_sequentially(outcomes, tolerance=design.tolerance),
-        )
-        for problem, prediction, outcomes in zip(design.problems, predictions, found, strict=True)
+        [_transition(problem, next(predictions), next(found), design.tolerance) for problem in design.problems]
+        for design in series
     ]
+
+
+def _transition(
+    problem: Problem, prediction: CriticalSizePrediction | None, outcomes: Sequence[Outcome], tolerance: float
+) -> Transition:
+    return Transition(
+        problem=problem,
+        predicted=None if prediction is None else prediction.critical_size,
+        outcomes=full_runs(outcomes),
+        measured=measure_sequentially(outcomes, tolerance=tolerance),
+    )
 
 
 def advance_together(designs: Sequence[TransitionDesign], run: Runner) -> list[list[Outcome]]:

@@ -1,0 +1,76 @@
+"""Claim: the critical size falls with the model size; the opposite is claimed as well."""
+
+from __future__ import annotations
+
+import math
+
+from dcrit.empirics.claims.claim import Claim, Finding, Row
+from dcrit.empirics.claims.effect import Effect, every
+from dcrit.empirics.claims.scaling_fits import fit_series
+from dcrit.empirics.experiments.model_sizes import EXPERIMENT
+from dcrit.empirics.experiments.series import SeriesEvidence
+from dcrit.theory.problem import Problem
+
+#: Smallest probability of a sign that is told from another, lest a logarithm be infinite.
+LEAST = 1e-12
+
+
+def family_of(problem: Problem) -> str:
+    """What the problems of a series share, in a few words."""
+    return f"{problem.model} {problem.activation} p={problem.modulus}"
+
+
+def judge(evidence: SeriesEvidence) -> Finding:
+    """Sign of d ln D_crit/d ln N in each family."""
+    rows: list[Row] = []
+    effects: list[Effect | None] = []
+    predictions: list[float | None] = []
+    said: list[str] = []
+    for series in evidence:
+        family = family_of(series[0].problem)
+        fit = fit_series(series, lambda problem: problem.n_params)
+        posterior, interval = fit.posterior, fit.interval
+        sizes = ", ".join(f"{one.problem.width}: {one.measured.estimate:.0f}" for one in fit.transitions)
+        row: dict[str, str | float | None] = {"family": family, "D_crit by width": sizes, "predicted": fit.predicted}
+        rows.append(row)
+        if posterior is None or interval is None:
+            effects.append(None)
+            predictions.append(None)
+            said.append(f"{family}: only {len(fit.transitions)} of {len(series)} widths have a transition")
+            row["note"] = "too few measured transitions"
+            continue
+        rising = posterior.probability_above(0.0)
+        effects.append(
+            Effect(estimate=posterior.slope, interval=interval, p_inside=rising, p_outside=max(0.0, 1 - rising))
+        )
+        predictions.append(fit.predicted)
+        factor = math.log10(max(LEAST, 1 - rising) / max(LEAST, rising))
+        row |= {"slope": posterior.slope, "low": interval.low, "high": interval.high, "log10 falls/rises": factor}
+        said.append(f"{family}: {posterior.slope:+.3f}, log10 odds of falling {factor:+.1f}")
+    known = [(effect, at) for effect, at in zip(effects, predictions, strict=True) if effect is not None]
+    highest, predicted = max(known, key=lambda entry: entry[0].estimate) if known else (None, None)
+    p_inside, p_outside = every(effects)
+    return Finding(
+        predicted=predicted,
+        measured=None if highest is None else highest.estimate,
+        interval=None if highest is None else highest.interval,
+        n_runs=sum(one.measured.n_runs for series in evidence for one in series),
+        n_unconverged=sum(one.measured.n_unconverged for series in evidence for one in series),
+        reason=f"slopes d ln D_crit/d ln N: {'; '.join(said)}",
+        p_inside=p_inside,
+        p_outside=p_outside,
+        rows=rows,
+    )
+
+
+CLAIM: Claim[SeriesEvidence] = Claim(
+    id="dcrit-falls-with-size",
+    statement="The critical size falls with the model size.",
+    source=("huang2024", "zhu2024"),
+    criterion="Posterior probability that the slope d ln D_crit/d ln N over widths, with unknown scatter about the "
+    "line, is negative: supported (Huang) if it is in every family, refuted (Zhu) if it is positive in one "
+    "(Bonferroni), at the error allowed beside the other claims; inconclusive otherwise. The number shown is the "
+    "highest slope; odds of the two signs are those of equal prior chances.",
+    experiment=EXPERIMENT,
+    judge=judge,
+)

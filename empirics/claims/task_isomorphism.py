@@ -1,0 +1,31 @@
+"""Claim: tasks that are relabelings of each other have the same critical size."""
+
+from __future__ import annotations
+
+from dcrit.empirics.claims.claim import Claim, Finding, label
+from dcrit.empirics.claims.ratio import judge_equal
+from dcrit.empirics.experiments.relabelings import EXPERIMENT
+from dcrit.empirics.experiments.series import SeriesEvidence
+
+#: Largest |ln ratio| of critical sizes that counts as the same size.
+MARGIN = 0.10
+
+
+def judge(evidence: SeriesEvidence) -> Finding:
+    """The relabeled task of each pair against addition."""
+    pairs = [(other, addition) for addition, other in evidence]
+    names = [f"{label(other.problem)} against {label(addition.problem)}" for other, addition in pairs]
+    return judge_equal(pairs, MARGIN, names)
+
+
+CLAIM: Claim[SeriesEvidence] = Claim(
+    id="task-isomorphism",
+    statement="Tasks that are relabelings of each other, subtraction and addition, products of nonzero residues and "
+    "addition modulo p − 1, have the same critical size.",
+    source=("dcrit",),
+    criterion=f"ln ratio of the two critical sizes of each pair: supported if the 90 % interval lies within ±{MARGIN} "
+    "for every pair, refuted if it lies outside for one (Bonferroni), inconclusive otherwise or where a transition is "
+    "missing.",
+    experiment=EXPERIMENT,
+    judge=judge,
+)

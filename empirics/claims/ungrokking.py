@@ -1,0 +1,100 @@
+"""Claim: a network that generalizes loses it as its data shrink, below the size that training from scratch needs."""
+
+from __future__ import annotations
+
+import math
+
+from dcrit.empirics.claims.claim import Claim, Finding, Row, label
+from dcrit.empirics.claims.effect import Effect, effect_of_draws, every
+from dcrit.empirics.experiments.ungrokking_sizes import EXPERIMENT, UngrokkingEvidence
+
+#: Smallest ln(D_scratch/D_ungrok) that counts as hysteresis.
+LEAST_HYSTERESIS = 0.05
+
+#: Largest |ln(predicted/measured)| of an ungrokking size that counts as predicted.
+TARGET = 0.10
+
+#: No constant was measured at this modulus or above; predictions below it are no test.
+BLIND_MODULUS = 31
+
+DRAWS = 4000
+
+
+def hysteresis_effect(entry: UngrokkingEvidence) -> Effect | None:
+    """ln(D_scratch/D_ungrok) against the least hysteresis; None where a direction has no transition."""
+    up, down = entry.transition.log_size_draws(DRAWS, seed=0), entry.log_size_draws(DRAWS, seed=1)
+    return None if up is None or down is None else effect_of_draws(up - down, (LEAST_HYSTERESIS, math.inf))
+
+
+def crossing_effect(entry: UngrokkingEvidence) -> Effect | None:
+    """ln(crossing/D_ungrok), the crossing as predicted, against ±TARGET; None where one of them is missing."""
+    draws = entry.log_size_draws(DRAWS, seed=1)
+    crossing = None if entry.prediction is None else entry.prediction.crossing.value
+    return None if draws is None or crossing is None else effect_of_draws(math.log(crossing) - draws, (-TARGET, TARGET))
+
+
+def judge(evidence: list[UngrokkingEvidence]) -> Finding:
+    """Hysteresis of every network, and the ungrokking size against the crossing where that was predicted."""
+    rows: list[Row] = []
+    effects: list[Effect | None] = []
+    crossings: list[Effect] = []
+    said: list[str] = []
+    for entry in evidence:
+        apart, error = hysteresis_effect(entry), crossing_effect(entry)
+        effects.append(apart)
+        if entry.problem.modulus >= BLIND_MODULUS and entry.prediction is not None:
+            effects.append(error)
+            crossings += [] if error is None else [error]
+        scratch, below = entry.transition.measured, entry.measured
+        shared, additive = entry.shared, entry.additive
+        rows.append(
+            {
+                "problem": label(entry.problem),
+                "from scratch": scratch.estimate,
+                "ungrokking": below.estimate,
+                "low": None if below.interval is None else below.interval.low,
+                "high": None if below.interval is None else below.interval.high,
+                "hysteresis": None if apart is None else apart.estimate,
+                "hysteresis low": None if apart is None else apart.interval.low,
+                "hysteresis high": None if apart is None else apart.interval.high,
+                "crossing": None if entry.prediction is None else entry.prediction.crossing.value,
+                "ln(crossing/ungrokking)": None if error is None else error.estimate,
+                "shared: from scratch": None if shared is None else shared.scratch_size,
+                "shared: ungrokking": None if shared is None else shared.ungrokking_size,
+                "additive: from scratch": None if additive is None else additive.scratch_size,
+                "additive: ungrokking": None if additive is None else additive.ungrokking_size,
+                "note": scratch.reason or below.reason,
+            }
+        )
+        if apart is None:
+            said.append(f"{label(entry.problem)}: {scratch.reason or below.reason}")
+        else:
+            off = "" if error is None else f", crossing off by {error.estimate:+.2f}"
+            said.append(f"{label(entry.problem)}: hysteresis {apart.estimate:.2f}{off}")
+    worst = max(crossings, key=lambda effect: abs(effect.estimate), default=None)
+    p_inside, p_outside = every(effects)
+    return Finding(
+        predicted=0.0,
+        measured=None if worst is None else worst.estimate,
+        interval=None if worst is None else worst.interval,
+        n_runs=sum(entry.transition.measured.n_runs + entry.measured.n_runs for entry in evidence),
+        n_unconverged=sum(entry.transition.measured.n_unconverged + entry.measured.n_unconverged for entry in evidence),
+        reason="; ".join(said) or "nothing was measured",
+        p_inside=p_inside,
+        p_outside=p_outside,
+        rows=rows,
+    )
+
+
+CLAIM: Claim[list[UngrokkingEvidence]] = Claim(
+    id="ungrokking",
+    statement="A network that generalizes loses it when its training set shrinks, at fewer examples than training from "
+    "scratch needs: at the size where both circuits are equally efficient, as predicted.",
+    source=("varma2023", "dcrit"),
+    criterion=f"In every network ln(D_scratch/D_ungrok) is at least {LEAST_HYSTERESIS}, and at moduli from "
+    f"{BLIND_MODULUS} on, where no constant was measured, |ln(predicted crossing/D_ungrok)| is at most {TARGET}: "
+    "supported if the 90 % intervals say so of each, refuted if one lies outside (Bonferroni), inconclusive otherwise "
+    "or where a transition is missing. The number shown is the worst ln(predicted crossing/D_ungrok).",
+    experiment=EXPERIMENT,
+    judge=judge,
+)

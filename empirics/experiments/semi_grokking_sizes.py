@@ -1,0 +1,158 @@
+"""Experiment: settled accuracies over the sizes around the measured critical size, many at that size itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dcrit.empirics.cost import step_flops
+from dcrit.empirics.experiments.experiment import Experiment, Laboratory
+from dcrit.empirics.experiments.transitions import Transition, TransitionsDesign, measure_series, transitions_flops
+from dcrit.empirics.outcomes import Outcome
+from dcrit.empirics.runs import RunConfig
+from dcrit.theory.prediction import CriticalSizePrediction
+from dcrit.theory.problem import Problem, check_integer
+
+#: Sizes around the critical one, in ln D.
+OFFSETS = (-0.5, -0.35, -0.2, -0.1, 0.0, 0.1, 0.2, 0.35, 0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemiGrokkingDesign:
+    """Which transitions are looked at in full.
+
+    Attributes:
+        transitions: How the critical sizes are measured.
+        seeds: Runs at each other size.
+        central_seeds: Runs at the critical size.
+        first_seed: Seeds count up from here; above those of the transitions, whose runs chose the critical size.
+
+    Raises:
+        ValueError: A field is out of range.
+    """
+
+    transitions: tuple[TransitionsDesign, ...]
+    seeds: int = 4
+    central_seeds: int = 16
+    first_seed: int = 1000
+
+    def __post_init__(self) -> None:
+        check_integer("seeds", self.seeds, 2)
+        check_integer("central_seeds", self.central_seeds, 2)
+        check_integer("first_seed", self.first_seed, 0)
+
+    def configs(self, problem: Problem, critical_size: float, steps: int) -> list[RunConfig]:
+        """Runs around a critical size; sizes that no test set is left for are those with one pair to test on."""
+        found: list[RunConfig] = []
+        for offset in OFFSETS:
+            size = min(problem.n_pairs - 1, max(1, round(critical_size * math.exp(offset))))
+            count = self.seeds if offset else self.central_seeds
+            first = self.first_seed + len(found)
+            found += [
+                RunConfig(problem=problem, n_train=size, seed=first + k, steps=steps, until="generalized")
+                for k in range(count)
+            ]
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemiGrokkingEvidence:
+    """One problem.
+
+    Attributes:
+        transition: The measured critical size.
+        outcomes: Settled values of the runs around it, made after it; none where there is no transition.
+        prediction: What was predicted before any run; None where no calibration speaks for the problem.
+    """
+
+    transition: Transition
+    outcomes: Sequence[Outcome]
+    prediction: CriticalSizePrediction | None
+
+    @property
+    def problem(self) -> Problem:
+        """The problem."""
+        return self.transition.problem
+
+    @property
+    def central(self) -> list[Outcome]:
+        """Runs at the critical size."""
+        estimate = self.transition.measured.estimate
+        return [one for one in self.outcomes if estimate is not None and one.config.n_train == round(estimate)]
+
+
+def measure(design: SemiGrokkingDesign, laboratory: Laboratory) -> list[SemiGrokkingEvidence]:
+    """One entry a problem."""
+    found = measure_series(design.transitions, laboratory)
+    places = [(series, one) for series, ones in zip(design.transitions, found, strict=True) for one in ones]
+    blocks = [
+        [] if one.measured.estimate is None else design.configs(one.problem, one.measured.estimate, series.steps)
+        for series, one in places
+    ]
+    outcomes = laboratory.outcomes(blocks, stage="around critical sizes")
+    return [
+        SemiGrokkingEvidence(transition=one, outcomes=made, prediction=laboratory.predict(one.problem))
+        for (_, one), made in zip(places, outcomes, strict=True)
+    ]
+
+
+def flops(design: SemiGrokkingDesign) -> float:
+    """Most that the design trains, were every run on all pairs [FLOPs]."""
+    n_runs = design.central_seeds + design.seeds * (len(OFFSETS) - 1)
+    around = sum(
+        n_runs * one.horizon * step_flops(one.problem, one.problem.n_pairs)
+        for series in design.transitions
+        for one in series.designs()
+    )
+    return around + sum(transitions_flops(series) for series in design.transitions)
+
+
+EXPERIMENT: Experiment[SemiGrokkingDesign, list[SemiGrokkingEvidence]] = Experiment(
+    name="semi-grokking-sizes",
+    designs={
+        "standard": SemiGrokkingDesign(
+            transitions=(
+                TransitionsDesign(
+                    problems=(
+                        Problem(task="add", modulus=31, activation="square", width=64),
+                        Problem(task="add", modulus=31, activation="relu", width=64),
+                    )
+                ),
+                TransitionsDesign(
+                    problems=(
+                        Problem(
+                            task="add",
+                            modulus=23,
+                            model="transformer",
+                            activation="relu",
+                            width=24,
+                            learning_rate=3e-3,
+                        ),
+                    ),
+                    steps=5000,
+                    budget=8.0,
+                ),
+            )
+        ),
+        "paper": SemiGrokkingDesign(
+            transitions=(
+                TransitionsDesign(
+                    problems=(
+                        Problem(
+                            task="add",
+                            modulus=113,
+                            model="transformer",
+                            activation="relu",
+                            width=64,
+                            learning_rate=1e-3,
+                        ),
+                    )
+                ),
+            ),
+            seeds=11,
+        ),
+    },
+    measure=measure,
+    flops=flops,
+)

@@ -1,0 +1,199 @@
+"""Experiment: critical sizes from below and from above, beside what the theory says of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dcrit.empirics.cost import step_flops
+from dcrit.empirics.experiments.experiment import Experiment, Laboratory
+from dcrit.empirics.experiments.transitions import Transition, TransitionsDesign, measure_series, transitions_flops
+from dcrit.empirics.outcomes import Outcome
+from dcrit.empirics.runs import Run
+from dcrit.empirics.sequential import measure_sequentially, midpoint_draws
+from dcrit.empirics.ungrokking import SequentialUngrokkingDesign, ungrokking_outcome
+from dcrit.theory.estimates import Measurement
+from dcrit.theory.prediction import CriticalSizePrediction
+from dcrit.theory.problem import Problem, check_positive
+from dcrit.theory.simulation import Hysteresis, ungrokking_and_scratch
+
+#: The first look from above is at this fraction of the size from scratch; it never enters an estimate.
+FIRST_LOOK = 0.8
+
+#: Sizes at which the theory's networks are simulated, as fractions of all pairs.
+SIMULATED = tuple(np.geomspace(0.03, 0.98, 30).tolist())
+
+
+@dataclass(frozen=True, kw_only=True)
+class UngrokkingSizesDesign:
+    """Which networks are measured in both directions.
+
+    Attributes:
+        scratch: How the sizes from scratch are measured; those from above as well as these.
+        budget: Most model-steps of a measurement from above, in pairs of horizons.
+
+    Raises:
+        ValueError: A field is out of range.
+    """
+
+    scratch: tuple[TransitionsDesign, ...]
+    budget: float = 10.0
+
+    def __post_init__(self) -> None:
+        check_positive("budget", self.budget)
+        for one in self.scratch:
+            one.designs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class UngrokkingEvidence:
+    """One problem in both directions.
+
+    Attributes:
+        transition: From scratch.
+        outcomes: Of networks that generalized before their training set shrank; those that did not have no accuracy.
+        measured: Ungrokking size.
+        prediction: What was predicted before any run; None where no calibration speaks for the problem.
+        shared: Both sizes as simulated with circuits that share weights, the default; None without a prediction.
+        additive: The same with circuits whose costs add.
+    """
+
+    transition: Transition
+    outcomes: Sequence[Outcome]
+    measured: Measurement
+    prediction: CriticalSizePrediction | None
+    shared: Hysteresis | None
+    additive: Hysteresis | None
+
+    @property
+    def problem(self) -> Problem:
+        """The problem."""
+        return self.transition.problem
+
+    def log_size_draws(self, n_draws: int, *, seed: int = 0) -> np.ndarray | None:
+        """Draws of the ln of the ungrokking size from its posterior, (n_draws,); None where there is no transition."""
+        return None if self.measured.estimate is None else np.log(midpoint_draws(self.outcomes, n_draws, seed=seed))
+
+
+def measure(design: UngrokkingSizesDesign, laboratory: Laboratory) -> list[UngrokkingEvidence]:
+    """One entry a problem."""
+    scratch = measure_series(design.scratch, laboratory)
+    places = [(series, one) for series, found in zip(design.scratch, scratch, strict=True) for one in found]
+    downward = [_downward(design, series, one) for series, one in places]
+    made: list[list[Run]] = [[] for _ in places]
+    rounds = 0
+    while True:
+        proposals = [
+            [] if one is None else one.propose([ungrokking_outcome(run) for run in runs])
+            for one, runs in zip(downward, made, strict=True)
+        ]
+        if not any(proposals):
+            break
+        rounds += 1
+        for runs, new in zip(made, laboratory.blocks(proposals, stage=f"ungrokking, round {rounds}"), strict=True):
+            runs.extend(new)
+    return [
+        _evidence(one, [ungrokking_outcome(run) for run in runs], series.tolerance, laboratory)
+        for (series, one), runs in zip(places, made, strict=True)
+    ]
+
+
+def _downward(
+    design: UngrokkingSizesDesign, series: TransitionsDesign, found: Transition
+) -> SequentialUngrokkingDesign | None:
+    if found.measured.estimate is None:
+        return None
+    return SequentialUngrokkingDesign(
+        problem=found.problem,
+        tolerance=series.tolerance,
+        budget=design.budget,
+        steps=series.steps,
+        first_seed=series.first_seed,
+        start=FIRST_LOOK * found.measured.estimate,
+    )
+
+
+def _evidence(
+    found: Transition, outcomes: Sequence[Outcome], tolerance: float, laboratory: Laboratory
+) -> UngrokkingEvidence:
+    problem = found.problem
+    prediction = laboratory.predict(problem)
+
+    def simulated(*, shared: bool) -> Hysteresis | None:
+        if prediction is None:
+            return None
+        sizes = [fraction * problem.n_pairs for fraction in SIMULATED]
+        return ungrokking_and_scratch(problem, prediction.competition, sizes, shared=shared)
+
+    measured = measure_sequentially(outcomes, tolerance=tolerance)
+    if not outcomes:
+        measured = replace(measured, reason="no transition from scratch to begin below")
+    return UngrokkingEvidence(
+        transition=found,
+        outcomes=outcomes,
+        measured=replace(measured, quantity="ungrokking_size"),
+        prediction=prediction,
+        shared=simulated(shared=True),
+        additive=simulated(shared=False),
+    )
+
+
+def flops(design: UngrokkingSizesDesign) -> float:
+    """Most that the design trains, were every run on all pairs [FLOPs]."""
+    above = sum(
+        2 * design.budget * one.horizon * step_flops(one.problem, one.problem.n_pairs)
+        for series in design.scratch
+        for one in series.designs()
+    )
+    return above + sum(transitions_flops(series) for series in design.scratch)
+
+
+EXPERIMENT: Experiment[UngrokkingSizesDesign, list[UngrokkingEvidence]] = Experiment(
+    name="ungrokking-sizes",
+    designs={
+        "standard": UngrokkingSizesDesign(
+            scratch=(
+                TransitionsDesign(
+                    problems=(
+                        Problem(task="add", modulus=31, activation="square", width=64),
+                        Problem(task="add", modulus=31, activation="relu", width=64),
+                    )
+                ),
+                TransitionsDesign(
+                    problems=(
+                        Problem(
+                            task="add",
+                            modulus=23,
+                            model="transformer",
+                            activation="relu",
+                            width=24,
+                            learning_rate=3e-3,
+                        ),
+                    ),
+                    steps=5000,
+                    budget=8.0,
+                ),
+            )
+        ),
+        "paper": UngrokkingSizesDesign(
+            scratch=(
+                TransitionsDesign(
+                    problems=(
+                        Problem(
+                            task="add",
+                            modulus=113,
+                            model="transformer",
+                            activation="relu",
+                            width=128,
+                            learning_rate=1e-3,
+                        ),
+                    )
+                ),
+            )
+        ),
+    },
+    measure=measure,
+    flops=flops,
+)

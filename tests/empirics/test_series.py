@@ -1,0 +1,81 @@
+from dataclasses import replace
+
+import pytest
+
+from dcrit.empirics.experiments import model_sizes, moduli, relabelings, weight_decays
+from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.experiments.series import SeriesDesign, flops, measure
+from dcrit.empirics.experiments.transitions import TransitionsDesign, measure_transitions
+from dcrit.theory.calibration import shipped_calibrations
+from dcrit.theory.problem import Problem
+from tests.empirics.synthetic import World, half_accuracy_size
+from tests.empirics.transitions import with_width
+
+EXPERIMENTS = (model_sizes.EXPERIMENT, moduli.EXPERIMENT, relabelings.EXPERIMENT, weight_decays.EXPERIMENT)
+
+
+def laboratory(world: World) -> Laboratory:
+    def no_mixtures(*_: object) -> list[object]:
+        raise AssertionError("no mixture is asked for")
+
+    return Laboratory(world, no_mixtures, shipped_calibrations())  # type: ignore[arg-type]
+
+
+def test_every_problem_of_every_series_is_measured_beside_its_prediction() -> None:
+    world = World()
+    series = tuple(
+        TransitionsDesign(problems=tuple(with_width(Problem(modulus=31, activation=activation), 48, 64)))
+        for activation in ("square", "relu")
+    )
+    found = measure(SeriesDesign(series=series), laboratory(world))
+    assert [[one.problem for one in made] for made in found] == [list(design.problems) for design in series]
+    for one in (one for made in found for one in made):
+        assert one.measured.estimate == pytest.approx(half_accuracy_size(one.problem), rel=0.06)
+        assert one.predicted is not None
+        assert one.predicted.value is not None
+
+
+def test_series_ask_for_the_runs_that_each_would_ask_for_alone() -> None:
+    together, alone = World(), World()
+    series = tuple(TransitionsDesign(problems=(one, replace(one, task="sub"))) for one in (Problem(modulus=31),) * 1)
+    measure(SeriesDesign(series=series), laboratory(together))
+    measure_transitions(series[0], laboratory(alone))
+    assert together.asked == alone.asked
+
+
+def test_a_series_needs_two_problems() -> None:
+    with pytest.raises(ValueError, match="problems must be at least 2"):
+        SeriesDesign(series=(TransitionsDesign(problems=(Problem(),)),))
+    with pytest.raises(ValueError, match="tolerance"):
+        SeriesDesign(series=(TransitionsDesign(problems=(Problem(), Problem(task="sub")), tolerance=0.0),))
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda one: one.name)
+def test_standard_is_small_and_paper_is_that_of_the_papers(experiment: object) -> None:
+    designs = experiment.designs  # type: ignore[attr-defined]
+    assert set(designs) == {"standard", "paper"}
+    assert flops(designs["standard"]) < 2e13 < flops(designs["paper"])
+    for series in designs["paper"].series:
+        for problem in series.problems:
+            assert problem.model == "transformer"
+            assert problem.learning_rate == 1e-3
+
+
+def test_relabeled_tasks_are_compared_with_addition_of_the_same_order() -> None:
+    for series in relabelings.EXPERIMENT.designs["standard"].series:
+        addition, other = series.problems
+        assert addition.task == "add"
+        assert (addition.n_symbols, addition.n_classes) == (other.n_symbols, other.n_classes)
+
+
+def test_series_differ_in_one_respect() -> None:
+    for experiment, field in (
+        (model_sizes.EXPERIMENT, "width"),
+        (moduli.EXPERIMENT, "modulus"),
+        (weight_decays.EXPERIMENT, "weight_decay"),
+    ):
+        for design in experiment.designs.values():
+            for series in design.series:
+                first, *others = series.problems
+                for other in others:
+                    assert replace(other, **{field: getattr(first, field)}) == first
