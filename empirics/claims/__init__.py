@@ -5,12 +5,28 @@ from typing import Any
 from dcrit.empirics.claims.capacity_linear import CLAIM as CAPACITY_LINEAR
 from dcrit.empirics.claims.claim import Claim
 from dcrit.empirics.claims.dcrit_predicted import CLAIM as DCRIT_PREDICTED
+from dcrit.empirics.claims.dd_below_star import CLAIM as DD_BELOW_STAR
+from dcrit.empirics.claims.dd_harder_task import CLAIM as DD_HARDER_TASK
+from dcrit.empirics.claims.dd_peak_sqrt import CLAIM as DD_PEAK_SQRT
 from dcrit.empirics.claims.four_dynamics import CLAIM as FOUR_DYNAMICS
 from dcrit.empirics.claims.gen_efficiency_flat import CLAIM as GEN_EFFICIENCY_FLAT
 from dcrit.empirics.claims.mem_efficiency_falls import CLAIM as MEM_EFFICIENCY_FALLS
+from dcrit.empirics.claims.regime_labels import CLAIM as REGIME_LABELS
+from dcrit.empirics.claims.star_located import CLAIM as STAR_LOCATED
 
 #: Every claim by its id, in the order of the verdict table.
 CLAIMS: dict[str, Claim[Any]] = {
     claim.id: claim
-    for claim in (GEN_EFFICIENCY_FLAT, MEM_EFFICIENCY_FALLS, DCRIT_PREDICTED, CAPACITY_LINEAR, FOUR_DYNAMICS)
+    for claim in (
+        GEN_EFFICIENCY_FLAT,
+        MEM_EFFICIENCY_FALLS,
+        DCRIT_PREDICTED,
+        CAPACITY_LINEAR,
+        FOUR_DYNAMICS,
+        STAR_LOCATED,
+        REGIME_LABELS,
+        DD_BELOW_STAR,
+        DD_HARDER_TASK,
+        DD_PEAK_SQRT,
+    )
 }
