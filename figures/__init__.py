@@ -6,10 +6,23 @@ from dcrit.figures.accuracies import SPEC as ACCURACIES
 from dcrit.figures.capacity import SPEC as CAPACITY
 from dcrit.figures.critical_sizes import SPEC as CRITICAL_SIZES
 from dcrit.figures.dynamics import SPEC as DYNAMICS
+from dcrit.figures.effective_dimension import SPEC as EFFECTIVE_DIMENSION
 from dcrit.figures.efficiencies import SPEC as EFFICIENCIES
 from dcrit.figures.figure import FigureSpec
+from dcrit.figures.model_size import SPEC as MODEL_SIZE
+from dcrit.figures.phase_map import SPEC as PHASE_MAP
 
 #: Every figure by its name, the main result first.
 FIGURES: dict[str, FigureSpec[Any]] = {
-    spec.name: spec for spec in (CRITICAL_SIZES, ACCURACIES, EFFICIENCIES, CAPACITY, DYNAMICS)
+    spec.name: spec
+    for spec in (
+        CRITICAL_SIZES,
+        ACCURACIES,
+        EFFICIENCIES,
+        CAPACITY,
+        DYNAMICS,
+        PHASE_MAP,
+        MODEL_SIZE,
+        EFFECTIVE_DIMENSION,
+    )
 }

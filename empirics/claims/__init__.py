@@ -6,6 +6,7 @@ from dcrit.empirics.claims.capacity_linear import CLAIM as CAPACITY_LINEAR
 from dcrit.empirics.claims.claim import Claim
 from dcrit.empirics.claims.dcrit_predicted import CLAIM as DCRIT_PREDICTED
 from dcrit.empirics.claims.dd_below_star import CLAIM as DD_BELOW_STAR
+from dcrit.empirics.claims.dd_effective_dim import CLAIM as DD_EFFECTIVE_DIM
 from dcrit.empirics.claims.dd_harder_task import CLAIM as DD_HARDER_TASK
 from dcrit.empirics.claims.dd_peak_sqrt import CLAIM as DD_PEAK_SQRT
 from dcrit.empirics.claims.four_dynamics import CLAIM as FOUR_DYNAMICS
@@ -28,5 +29,6 @@ CLAIMS: dict[str, Claim[Any]] = {
         DD_BELOW_STAR,
         DD_HARDER_TASK,
         DD_PEAK_SQRT,
+        DD_EFFECTIVE_DIM,
     )
 }

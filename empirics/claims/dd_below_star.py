@@ -75,9 +75,9 @@ def judge(evidence: GridEvidence) -> Finding:
         interval=None if deepest is None else deepest.interval,
         n_runs=sum(grid.n_runs for grid in evidence.grids),
         n_unconverged=sum(grid.n_lost for grid in evidence.grids),
-        reason=f"mean accuracy dips by {SMALLEST_DIP:g} or more at {dips['below']} of {totals['below']} sizes below the "
-        f"star and {dips['above']} of {totals['above']} above, noise not counted; {len(known)} of {len(effects)} planes "
-        "have sizes on both sides",
+        reason=f"mean accuracy dips by {SMALLEST_DIP:g} or more at {dips['below']} of {totals['below']} sizes below "
+        f"the star and {dips['above']} of {totals['above']} above, noise not counted; {len(known)} of {len(effects)} "
+        "planes have sizes on both sides",
         p_inside=p_inside,
         p_outside=p_outside,
         rows=rows,
@@ -90,9 +90,9 @@ CLAIM: Claim[GridEvidence] = Claim(
     source=("huang2024",),
     criterion=f"The dip is the largest fall of seed-averaged test accuracy below a smaller width that a larger width "
     f"recovers by half. In every plane with sizes on both sides of the 90 % interval of D*: supported if some size "
-    f"below has a dip by {SMALLEST_DIP:g} that a curve rising with width does not show by noise (bootstrap, Bonferroni) "
-    f"and every size above none by {SMALLEST_DIP:g}; refuted if in one plane no size below has such a dip, or one above "
-    "has; inconclusive otherwise, and not supported where a plane has no star.",
+    f"below has a dip by {SMALLEST_DIP:g} that a curve rising with width does not show by noise (bootstrap, "
+    f"Bonferroni) and every size above none by {SMALLEST_DIP:g}; refuted if in one plane no size below has such a dip, "
+    "or one above has; inconclusive otherwise, and not supported where a plane has no star.",
     experiment=EXPERIMENT,
     judge=judge,
 )

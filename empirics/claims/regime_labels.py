@@ -25,7 +25,7 @@ MAJORITY = 0.5
 #: Small and large models are the so many smallest and largest widths.
 ENDS = 2
 
-#: Training sets by the fraction of all pairs in them: little up to the first, moderate between the next two, excess above.
+#: Training sets by the fraction of all pairs: little up to the first, moderate between the next two, excess above.
 LITTLE, MODERATE, EXCESS = 0.36, (0.4, 0.6), 0.8
 
 #: A run has grokked if it generalizes so many times later than it fits.
@@ -132,11 +132,11 @@ CLAIM: Claim[GridEvidence] = Claim(
     statement="Small models on little data underfit, large ones on little data grok, on moderate data show double "
     "descent and on excess data overfit.",
     source=("huang2024",),
-    criterion=f"In every plane of addition, small and large are the {ENDS} smallest and largest widths, little, moderate "
-    f"and excess data up to {LITTLE}, {MODERATE[0]}–{MODERATE[1]} and at least {EXCESS} of all pairs. More than "
-    f"{MAJORITY:.0%} of the runs of a corner show its label (exact binomial tests): train accuracy below {FITTED}; "
-    f"fitted, and test accuracy {SEMI_GROKKING[1]} reached at least {DELAY:g} times later and kept; fitted with test "
-    f"accuracy below {SEMI_GROKKING[1]}. Double descent is a dip by {SMALLEST_DIP:g} over the upper half of the widths "
+    criterion=f"In every plane of addition, small and large are the {ENDS} smallest and largest widths, little, "
+    f"moderate and excess data up to {LITTLE}, {MODERATE[0]}–{MODERATE[1]} and at least {EXCESS} of all pairs. More "
+    f"than {MAJORITY:.0%} of the runs of a corner show its label (exact binomial tests): train accuracy below "
+    f"{FITTED}; fitted, and test accuracy {SEMI_GROKKING[1]} reached at least {DELAY:g} times later and kept; fitted with "
+    f"test accuracy below {SEMI_GROKKING[1]}. Double descent is a dip by {SMALLEST_DIP:g} over the upper half of the widths "
     "beyond noise (Bonferroni) at some moderate size. Supported if each holds, refuted if one fails (Bonferroni), "
     "inconclusive otherwise.",
     experiment=EXPERIMENT,

@@ -86,9 +86,9 @@ CLAIM: Claim[GridEvidence] = Claim(
     id="star-located",
     statement="The critical size and the capacity, both measured over model size, cross at a located star (N*, D*).",
     source=("dcrit",),
-    criterion=f"In every plane of addition, of {DRAWS} draws of both curves (Student's t of the mean over seeds at every "
-    f"point): supported if they cross between the smallest and the largest model, within a factor {FACTOR:g} of the "
-    "median N*, refuted if in one plane they do not cross there (Bonferroni), inconclusive otherwise. D_crit is "
+    criterion=f"In every plane of addition, of {DRAWS} draws of both curves (Student's t of the mean over seeds at "
+    f"every point): supported if they cross between the smallest and the largest model, within a factor {FACTOR:g} of "
+    "the median N*, refuted if in one plane they do not cross there (Bonferroni), inconclusive otherwise. D_crit is "
     "where mean test accuracy passes 1/2; D_mem a power law through the models that random labels overload.",
     experiment=EXPERIMENT,
     judge=judge,

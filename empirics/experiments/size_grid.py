@@ -170,7 +170,8 @@ def predicted_map(family: GridFamily, laboratory: Laboratory) -> PhaseDiagram | 
     if calibration is None:
         return None
     widths = default_widths(family.problem, calibration, MAP_WIDTHS, largest=family.widths[-1])
-    sizes = np.geomspace(*(fraction * family.problem.n_pairs for fraction in MAP_FRACTIONS), MAP_SIZES)
+    low, high = MAP_FRACTIONS
+    sizes = family.problem.n_pairs * np.geomspace(low, high, MAP_SIZES)
     return phase_diagram(family.problem, calibration, widths=widths, n_trains=sizes)
 
 
