@@ -135,10 +135,10 @@ CLAIM: Claim[GridEvidence] = Claim(
     criterion=f"In every plane of addition, small and large are the {ENDS} smallest and largest widths, little, "
     f"moderate and excess data up to {LITTLE}, {MODERATE[0]}–{MODERATE[1]} and at least {EXCESS} of all pairs. More "
     f"than {MAJORITY:.0%} of the runs of a corner show its label (exact binomial tests): train accuracy below "
-    f"{FITTED}; fitted, and test accuracy {SEMI_GROKKING[1]} reached at least {DELAY:g} times later and kept; fitted with "
-    f"test accuracy below {SEMI_GROKKING[1]}. Double descent is a dip by {SMALLEST_DIP:g} over the upper half of the widths "
-    "beyond noise (Bonferroni) at some moderate size. Supported if each holds, refuted if one fails (Bonferroni), "
-    "inconclusive otherwise.",
+    f"{FITTED}; fitted, and test accuracy {SEMI_GROKKING[1]} reached at least {DELAY:g} times later and kept; "
+    f"fitted with test accuracy below {SEMI_GROKKING[1]}. Double descent is a dip by {SMALLEST_DIP:g} over the upper "
+    "half of the widths beyond noise (Bonferroni) at some moderate size. Supported if each holds, refuted if one "
+    "fails (Bonferroni), inconclusive otherwise.",
     experiment=EXPERIMENT,
     judge=judge,
 )
