@@ -57,7 +57,7 @@ def draw(evidence: list[DimensionCurve]) -> Figure:
             problem = found.problem
             title = f"{problem.task}, $p={problem.modulus}$, {problem.activation}, $D={found.n_train}$"
             ax.set_title(title, loc="left")
-            ax.set(xlabel=r"effective dimensionality $N_\mathrm{eff}$ [parameters]", ylabel="test loss [nats]")
+            ax.set(xlabel=r"$N_\mathrm{eff}$ [parameters]", ylabel="test loss [nats]")
             symbol = style.width_symbol(problem)
             texts = [f"${symbol}={width}$" for width in found.widths]
             drawn = [(point, text) for point, text in zip(points, texts, strict=True) if np.isfinite(point).all()]

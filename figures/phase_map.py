@@ -115,7 +115,7 @@ def draw_plane(ax: Axes, grid: Grid) -> list[str]:
     for which, values in (("x", grid.n_params.tolist()), ("y", [float(size) for size in grid.family.sizes])):
         ends = scales.spread(values, margin=0.1)
         assert ends is not None
-        scales.log_axis(ax, which, *ends)  # type: ignore[arg-type]
+        scales.log_axis(ax, which, *ends, most=4 if which == "x" else 6)  # type: ignore[arg-type]
     ax.set(xlabel="model size $N$ [parameters]", ylabel=style.SIZE_LABEL)
     return missing
 

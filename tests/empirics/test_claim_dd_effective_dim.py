@@ -64,7 +64,9 @@ def test_what_was_found_is_found_again(tmp_path: Path) -> None:
     first = DimensionTrainer(DimensionStore(tmp_path))(configs)
     store = DimensionStore(tmp_path)
     assert store.missing(configs) == []
-    assert DimensionTrainer(store)(configs) == first
+    again = DimensionTrainer(store)(configs)
+    assert [(run.config.address, run.values) for run in again] == [(run.config.address, run.values) for run in first]
+    assert len(list(tmp_path.glob("*.parquet"))) == 1
     for run in first:
         assert 0 <= run.values.value <= TINY.n_params
         assert run.values.larger <= run.values.value <= run.values.smaller
