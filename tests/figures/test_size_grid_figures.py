@@ -1,9 +1,11 @@
 """What is in the pictures of planes and of effective dimensionality is what was measured."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
@@ -19,8 +21,13 @@ from tests.empirics.synthetic import World
 from tests.empirics.test_claim_dd_effective_dim import curve_of
 
 
-def bars(figure_axes) -> list[ErrorbarContainer]:
-    return [one for one in figure_axes.containers if isinstance(one, ErrorbarContainer)]
+def bars(ax: Axes) -> list[ErrorbarContainer]:
+    return [one for one in ax.containers if isinstance(one, ErrorbarContainer)]
+
+
+def mark(bar: ErrorbarContainer) -> Any:
+    assert bar.lines[0] is not None
+    return bar.lines[0]
 
 
 def test_curves_are_means_over_seeds_within_their_intervals() -> None:
@@ -29,21 +36,19 @@ def test_curves_are_means_over_seeds_within_their_intervals() -> None:
     model_size.draw_curves(ax, grid, "test_accuracy")
     assert len(bars(ax)) == len(SIZES)
     for s, bar in enumerate(bars(ax)):
-        assert bar.lines[0] is not None
-        assert_allclose(bar.lines[0].get_ydata(), grid.test_accuracy[s].mean(1))
+        assert_allclose(mark(bar).get_ydata(), grid.test_accuracy[s].mean(1))
         assert bar.get_label() == f"$D$ = {SIZES[s]}"
     ax = Figure().subplots()
     model_size.draw_curves(ax, grid, "test_loss")
-    assert bars(ax)[0].lines[0] is not None
-    assert_allclose(bars(ax)[0].lines[0].get_ydata(), np.exp(np.log(grid.test_loss[0]).mean(1)))
+    assert_allclose(mark(bars(ax)[0]).get_ydata(), np.exp(np.log(grid.test_loss[0]).mean(1)))
 
 
 def test_sizes_differ_in_marker_and_colour() -> None:
     ax = Figure().subplots()
     model_size.draw_curves(ax, plane(rising), "test_accuracy")
-    lines = [bar.lines[0] for bar in bars(ax)]
-    assert len({line.get_marker() for line in lines if line is not None}) == len(SIZES)
-    assert len({line.get_color() for line in lines if line is not None}) == len(SIZES)
+    lines = [mark(bar) for bar in bars(ax)]
+    assert len({line.get_marker() for line in lines}) == len(SIZES)
+    assert len({line.get_color() for line in lines}) == len(SIZES)
 
 
 def test_points_show_what_most_seeds_do() -> None:
@@ -68,8 +73,9 @@ def test_the_measured_star_is_drawn_with_its_intervals() -> None:
     star = star_of(grid)
     assert star is not None
     (bar,) = bars(ax)
-    assert bar.lines[0] is not None
-    assert_allclose(bar.lines[0].get_xydata(), [star.middle()])
+    middle = star.middle()
+    assert middle is not None
+    assert_allclose(mark(bar).get_xydata(), [middle])
     along = star.params_interval()
     assert along is not None
     ends = bar.lines[2][0].get_segments()[0][:, 0]
