@@ -26,7 +26,10 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 #: A loss of nothing has no place on a logarithmic axis [nats].
 LEAST_LOSS = 1e-6
 
-#: Sizes without a legible curve beyond these are still drawn; markers and colours start again.
+#: Lower end of the loss axis: what generalizes fully goes on below it [nats].
+SMALLEST_SHOWN = 1e-3
+
+#: Part of the colour map in use: its lightest yellow is hard to see on white.
 COLOUR_RANGE = (0.0, 0.85)
 
 
@@ -93,7 +96,7 @@ def draw_row(accuracy: Axes, loss: Axes, grid: Grid) -> None:
     seen = np.exp(means(np.log(np.maximum(grid.test_loss, LEAST_LOSS))))
     limits = scales.spread(np.ravel(seen).tolist(), margin=0.12)
     if limits is not None:
-        scales.log_axis(loss, "y", max(limits[0], 1e-3), max(limits[1], 1e-2))
+        scales.log_axis(loss, "y", max(limits[0], SMALLEST_SHOWN), max(limits[1], 10 * SMALLEST_SHOWN))
     accuracy.set_title(f"{problem.task}, $p={problem.modulus}$, {problem.activation} {problem.model}", loc="left")
     loss.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
@@ -118,7 +121,7 @@ SPEC: FigureSpec[GridEvidence] = FigureSpec(
     caption=(
         "Settled test accuracy (left, mean over seeds) and test loss (right, geometric mean) over width, one curve a "
         f"training-set size D. Bars are {LEVEL:.0%} intervals of the mean by Student's t. A dip in accuracy with a "
-        "later rise is double descent in model size."
+        f"later rise is double descent in model size. Losses below {SMALLEST_SHOWN} nats lie off the axis."
     ),
     experiment=EXPERIMENT,
     draw=draw,

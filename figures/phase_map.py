@@ -135,7 +135,7 @@ def draw(evidence: GridEvidence) -> Figure:
             height = max(height, canvas.title(ax, text, draw_plane(ax, grid), width=room))
         rows = len({ax.get_position().y0 for ax in axes})
         figure.set_size_inches(figure.get_figwidth(), figure.get_figheight() + rows * height + 0.45)
-        canvas.legend(figure, columns=4)
+        canvas.legend(figure, columns=4 if len(axes) > 1 else 2)
         return figure
 
 

@@ -92,6 +92,10 @@ def test_planes_are_drawn_whole(n: int) -> None:
     for module in (model_size, phase_map):
         figure = module.draw(GridEvidence(grids=grids))
         figure.draw_without_rendering()
+        for legend in figure.legends:
+            box = legend.get_window_extent()
+            assert box.x0 >= 0
+            assert box.x1 <= figure.bbox.x1
         for ax in figure.axes:
             assert n == 0 or ax.get_xlabel().endswith("]")
             assert n == 0 or ax.get_ylabel().endswith("]")
