@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from dcrit.empirics.experiments.dimensions import EXPERIMENT, DimensionCurve
 from dcrit.figures import canvas, scales, style
@@ -13,15 +14,20 @@ from dcrit.figures.labels import boxes_of, place_labels
 from dcrit.figures.model_size import LEAST_LOSS, curve
 from dcrit.theory.estimates import LEVEL
 
+FloatArray = NDArray[np.float64]
+
 #: Height of a panel [inches].
 HEIGHT = 2.2
 
+#: Points along a bar or line that labels keep clear of.
+ALONG = 40
 
-def draw_curve(ax: Axes, found: DimensionCurve) -> list[tuple[float, float]]:
+
+def draw_curve(ax: Axes, found: DimensionCurve) -> FloatArray:
     """Mean N_eff and geometric mean of test loss at every width, with intervals of both.
 
     Returns:
-        The points drawn, (N_eff, loss), in the order of the widths.
+        What is drawn, (2, 3, K): N_eff and loss, each with the ends of its interval, in the order of the widths.
     """
     log_loss = np.log(np.maximum(found.test_loss, LEAST_LOSS))
     x, x_low, x_high = (np.maximum(one, 1e-2) for one in curve(found.dimension))
@@ -37,7 +43,21 @@ def draw_curve(ax: Axes, found: DimensionCurve) -> list[tuple[float, float]]:
         linewidth=0.6,
         elinewidth=0.8,
     )
-    return list(zip(x.tolist(), y.tolist(), strict=True))
+    return np.array([[x, x_low, x_high], [y, y_low, y_high]])
+
+
+def _obstacles(ax: Axes, drawn: FloatArray) -> FloatArray:
+    """Marks, bars and the line between them, which no label should cover: (n, 4) in pixels."""
+    (x, x_low, x_high), (y, y_low, y_high) = np.log(drawn)
+    share = np.linspace(0, 1, ALONG)[:, None]
+    lines = [
+        (x_low + share * (x_high - x_low), y + 0 * share),
+        (x + 0 * share, y_low + share * (y_high - y_low)),
+        (x[:-1] + share * np.diff(x), y[:-1] + share * np.diff(y)),
+    ]
+    along = [point for a, b in lines for point in np.exp(np.transpose([a.ravel(), b.ravel()])).tolist()]
+    marks = np.transpose(drawn[:, 0]).tolist()
+    return np.vstack([boxes_of(ax, marks, 6), boxes_of(ax, along, 2)])
 
 
 def draw(evidence: list[DimensionCurve]) -> Figure:
@@ -46,26 +66,27 @@ def draw(evidence: list[DimensionCurve]) -> Figure:
         figure, axes = canvas.panels(max(1, len(evidence)), height=HEIGHT)
         if not evidence:
             canvas.blank(axes[0], "No network was looked at.", width=2.0)
-        named: list[tuple[Axes, list[tuple[tuple[float, float], str]]]] = []
+        named: list[tuple[Axes, DimensionCurve, FloatArray]] = []
         for ax, found in zip(axes, evidence, strict=False):
             canvas.prepare(ax)
-            points = draw_curve(ax, found)
-            for which, values in (("x", [x for x, _ in points]), ("y", [y for _, y in points])):
-                ends = scales.spread(values, margin=0.2)
+            drawn = draw_curve(ax, found)
+            for which, values in zip(("x", "y"), drawn, strict=True):
+                ends = scales.spread(values.ravel().tolist(), margin=0.15)
                 if ends is not None:
                     scales.log_axis(ax, which, *ends, most=5)  # type: ignore[arg-type]
             problem = found.problem
             title = f"{problem.task}, $p={problem.modulus}$, {problem.activation}, $D={found.n_train}$"
             ax.set_title(title, loc="left")
             ax.set(xlabel=r"$N_\mathrm{eff}$ [parameters]", ylabel="test loss [nats]")
-            symbol = style.width_symbol(problem)
-            texts = [f"${symbol}={width}$" for width in found.widths]
-            drawn = [(point, text) for point, text in zip(points, texts, strict=True) if np.isfinite(point).all()]
-            named.append((ax, drawn))
+            named.append((ax, found, drawn))
         figure.draw_without_rendering()  # labels are placed around what is drawn where it is drawn
-        for ax, labels in named:
-            if labels:
-                place_labels(ax, labels, boxes_of(ax, [point for point, _ in labels], 6))
+        for ax, found, drawn in named:
+            known = np.isfinite(drawn).all(axis=(0, 1))
+            symbol = style.width_symbol(found.problem)
+            texts = [f"${symbol}={width}$" for width, is_known in zip(found.widths, known, strict=True) if is_known]
+            points: list[tuple[float, float]] = np.transpose(drawn[:, 0, known]).tolist()
+            if texts:
+                place_labels(ax, list(zip(points, texts, strict=True)), _obstacles(ax, drawn[:, :, known]))
         return figure
 
 

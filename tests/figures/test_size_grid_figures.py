@@ -103,7 +103,10 @@ def test_planes_are_drawn_whole(n: int) -> None:
 
 def test_dimensions_stand_against_losses() -> None:
     curve = curve_of([40, 30, 20, 10], [8, 4, 2, 1])
-    points = effective_dimension.draw_curve(Figure().subplots(), curve)
+    drawn = effective_dimension.draw_curve(Figure().subplots(), curve)
+    points = np.transpose(drawn[:, 0])
+    assert (drawn[:, 1] < drawn[:, 0]).all()
+    assert (drawn[:, 0] < drawn[:, 2]).all()
     expected = np.transpose([curve.dimension.mean(1), np.exp(np.log(curve.test_loss).mean(1))])
     assert_allclose(points, expected)
     figure = effective_dimension.draw([curve, curve])
