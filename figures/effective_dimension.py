@@ -81,9 +81,9 @@ def draw(evidence: list[DimensionCurve]) -> Figure:
             named.append((ax, found, drawn))
         figure.draw_without_rendering()  # labels are placed around what is drawn where it is drawn
         for ax, found, drawn in named:
-            known = np.isfinite(drawn).all(axis=(0, 1))
+            known = np.flatnonzero(np.isfinite(drawn).all(axis=(0, 1)))
             symbol = style.width_symbol(found.problem)
-            texts = [f"${symbol}={width}$" for width, is_known in zip(found.widths, known, strict=True) if is_known]
+            texts = [f"${symbol}={found.widths[index]}$" for index in known]
             points: list[tuple[float, float]] = np.transpose(drawn[:, 0, known]).tolist()
             if texts:
                 place_labels(ax, list(zip(points, texts, strict=True)), _obstacles(ax, drawn[:, :, known]))
