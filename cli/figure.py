@@ -13,6 +13,7 @@ from dcrit.cli.output import print_json, say, table
 from dcrit.cli.validate import SuiteChoice
 
 if TYPE_CHECKING:
+    from dcrit.empirics.dimensions import DimensionConfig, DimensionRun
     from dcrit.empirics.mixtures import MixtureConfig, MixtureRun
     from dcrit.empirics.runs import Run, RunConfig
 
@@ -54,8 +55,9 @@ def figure(
     if name not in FIGURES:
         raise typer.BadParameter(f"NAME must be one of {', '.join(FIGURES)}, got {name or 'nothing'}")
     from dcrit.cli.pictures import save
-    from dcrit.cli.training import MIXTURES
+    from dcrit.cli.training import DIMENSIONS, MIXTURES
     from dcrit.cli.validate import check_writable_folder
+    from dcrit.empirics.dimension_store import DimensionStore
     from dcrit.empirics.experiments.experiment import Laboratory
     from dcrit.empirics.mixture_store import MixtureStore
     from dcrit.empirics.store import Store
@@ -73,7 +75,7 @@ def figure(
         )
     with options.bad_input():
         check_writable_folder(out)
-    opened, mixtures = Store(folder), MixtureStore(folder / MIXTURES)
+    opened, mixtures, dimensions = Store(folder), MixtureStore(folder / MIXTURES), DimensionStore(folder / DIMENSIONS)
 
     def refuse(lacking: int, what: str) -> None:
         if lacking:
@@ -89,7 +91,11 @@ def figure(
         refuse(len(mixtures.missing(configs)), "mixtures")
         return [run for run in map(mixtures.get, configs) if run is not None]
 
-    bench = Laboratory(stored, stored_mixtures, shipped_calibrations())
+    def stored_dimensions(configs: Sequence[DimensionConfig], /) -> list[DimensionRun]:
+        refuse(len(dimensions.missing(configs)), "effective dimensionalities")
+        return [run for run in map(dimensions.get, configs) if run is not None]
+
+    bench = Laboratory(stored, stored_mixtures, shipped_calibrations(), stored_dimensions)
     paths = save(spec, spec.experiment.measure(spec.experiment.designs[suite.value], bench), out)
     if as_json:
         print_json({"files": [str(path) for path in paths]})

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: Folder of the mixtures within that of the runs.
 MIXTURES = "mixtures"
 
+#: Folder of the effective dimensionalities within that of the runs.
+DIMENSIONS = "dimensions"
+
 
 @contextlib.contextmanager
 def training(store: Path, workers: int, *, device: str = "auto") -> Iterator[Runner]:
@@ -76,6 +79,7 @@ def laboratory(store: Path, workers: int, *, device: str = "auto") -> Iterator[L
     Raises:
         typer.BadParameter: The folder cannot be written, or there is no such device (exit 2).
     """
+    from dcrit.empirics.dimensions import DimensionConfig, DimensionRun
     from dcrit.empirics.experiments.experiment import Laboratory
     from dcrit.empirics.mixtures import MixtureConfig, MixtureRun
     from dcrit.theory.calibration import shipped_calibrations
@@ -85,8 +89,13 @@ def laboratory(store: Path, workers: int, *, device: str = "auto") -> Iterator[L
 
         return MixtureTrainer(MixtureStore(store / MIXTURES))(configs)
 
+    def measure_dimensions(configs: Sequence[DimensionConfig], /) -> list[DimensionRun]:
+        from dcrit.empirics.dimension_store import DimensionStore, DimensionTrainer
+
+        return DimensionTrainer(DimensionStore(store / DIMENSIONS))(configs)
+
     with training(store, workers, device=device) as run:
-        yield Laboratory(run, train_mixtures, shipped_calibrations())
+        yield Laboratory(run, train_mixtures, shipped_calibrations(), measure_dimensions)
 
 
 def _resolve(device: str) -> str:

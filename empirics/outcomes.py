@@ -101,6 +101,11 @@ def _median_between(run: Run, name: str, start: float, stop: float) -> float:
     return float(np.median(getattr(run.curves, name)[window]))
 
 
+def settled_value(run: Run, name: str) -> float:
+    """Median of a curve over the run's last tenth; NaN for a diverged run."""
+    return _median_between(run, name, 1.0 - SETTLED_FRACTION, 1.0)
+
+
 def _squared_norm_of_price(run: Run, start: float, stop: float) -> float:
     """‖θ‖₂·‖θ‖_{2,κ}: the ℓ2,3 norm is recorded for κ = 3, and for κ = 2 both factors are the ℓ2 norm."""
     squared = _median_between(run, "squared_norm", start, stop)

@@ -5,10 +5,15 @@ from typing import Any
 from dcrit.figures.accuracies import SPEC as ACCURACIES
 from dcrit.figures.capacity import SPEC as CAPACITY
 from dcrit.figures.critical_sizes import SPEC as CRITICAL_SIZES
+from dcrit.figures.delays import SPEC as DELAYS
 from dcrit.figures.dynamics import SPEC as DYNAMICS
+from dcrit.figures.effective_dimension import SPEC as EFFECTIVE_DIMENSION
 from dcrit.figures.efficiencies import SPEC as EFFICIENCIES
+from dcrit.figures.emergence_threshold import SPEC as EMERGENCE_THRESHOLD
 from dcrit.figures.figure import FigureSpec
+from dcrit.figures.model_size import SPEC as MODEL_SIZE
 from dcrit.figures.modulus_scaling import SPEC as MODULUS_SCALING
+from dcrit.figures.phase_map import SPEC as PHASE_MAP
 from dcrit.figures.size_scaling import SPEC as SIZE_SCALING
 
 #: Every figure by its name, the main result first.
@@ -19,7 +24,12 @@ FIGURES: dict[str, FigureSpec[Any]] = {
         ACCURACIES,
         EFFICIENCIES,
         CAPACITY,
+        PHASE_MAP,
+        MODEL_SIZE,
+        EFFECTIVE_DIMENSION,
         DYNAMICS,
+        DELAYS,
+        EMERGENCE_THRESHOLD,
         SIZE_SCALING,
         MODULUS_SCALING,
     )

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
+from dcrit.empirics.dimensions import DimensionConfig, DimensionRun, DimensionRunner
 from dcrit.empirics.mixtures import MixtureConfig, MixtureRun, MixtureRunner
 from dcrit.empirics.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs import Run, RunConfig, Runner
@@ -47,10 +48,18 @@ class Laboratory:
         run: Trains networks, or finds them in a store.
         train_mixtures: Trains mixtures, or finds them.
         calibrations: Constants for predictions made before any run of a suite.
+        measure_dimensions: Looks at networks' curvature, or finds what was found; needed by experiments on it alone.
     """
 
-    def __init__(self, run: Runner, train_mixtures: MixtureRunner, calibrations: Sequence[Calibration]) -> None:
+    def __init__(
+        self,
+        run: Runner,
+        train_mixtures: MixtureRunner,
+        calibrations: Sequence[Calibration],
+        measure_dimensions: DimensionRunner | None = None,
+    ) -> None:
         self.calibrations = calibrations
+        self._measure_dimensions = measure_dimensions
         self._run, self._train_mixtures = run, train_mixtures
         self._account = Account()
 
@@ -82,6 +91,18 @@ class Laboratory:
     def mixtures(self, configs: Sequence[MixtureConfig], /) -> list[MixtureRun]:
         """Finished runs of mixtures in the order of the configurations; this is a :class:`MixtureRunner`."""
         found = self._train_mixtures(configs)
+        self._account.seconds_by_run |= {one.config.address: one.seconds for one in found}
+        return found
+
+    def dimensions(self, configs: Sequence[DimensionConfig], /) -> list[DimensionRun]:
+        """Effective dimensionalities in the order of the configurations; this is a :class:`DimensionRunner`.
+
+        Raises:
+            ValueError: The laboratory was made without a way to measure them.
+        """
+        if self._measure_dimensions is None:
+            raise ValueError("measure_dimensions must be given for experiments on curvature, got None")
+        found = self._measure_dimensions(configs)
         self._account.seconds_by_run |= {one.config.address: one.seconds for one in found}
         return found
 

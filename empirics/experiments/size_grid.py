@@ -1,0 +1,290 @@
+"""Experiment: settled values over model size × training-set size × seeds, and the capacities beside them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcrit.empirics.capacity import OVERLOADED, CapacityDesign, memorized_count
+from dcrit.empirics.experiments.experiment import Experiment, Laboratory
+from dcrit.empirics.experiments.work import flops_of
+from dcrit.empirics.outcomes import FITTED, PERSISTENCE, first_persistent, outcome_of, settled_value
+from dcrit.empirics.runs import Run, RunConfig
+from dcrit.theory.calibration import calibration_for
+from dcrit.theory.phase_diagram import PhaseDiagram, check_widths, default_widths, phase_diagram
+from dcrit.theory.problem import Problem, check_integer
+from dcrit.theory.regimes import SEMI_GROKKING
+
+FloatArray = NDArray[np.float64]
+
+#: Points of the predicted map: widths, and training-set sizes between these fractions of all pairs.
+MAP_WIDTHS, MAP_SIZES = 40, 60
+MAP_FRACTIONS = (0.1, 0.95)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridFamily:
+    """A problem at several widths and training-set sizes.
+
+    Attributes:
+        problem: Its width is replaced.
+        widths: H or d, rising.
+        sizes: D, rising [examples].
+        capacity_widths: Widths at which random labels are memorized; at least two that all pairs overload make a curve.
+        seeds: Runs per point.
+        capacity_seeds: Runs per size on random labels.
+        steps: Horizon [steps]; 0 stands for the protocol's.
+
+    Raises:
+        ValueError: A list does not rise, or a number is out of range.
+    """
+
+    problem: Problem
+    widths: tuple[int, ...]
+    sizes: tuple[int, ...]
+    capacity_widths: tuple[int, ...]
+    seeds: int = 5
+    capacity_seeds: int = 3
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        check_widths(self.widths)
+        check_widths(self.sizes)
+        check_integer("seeds", self.seeds, 2)
+        check_integer("capacity_seeds", self.capacity_seeds, 1)
+        check_integer("steps", self.steps, 0)
+        for size in self.sizes:
+            self.problem.check_n_train(size)
+        if self.sizes[-1] == self.problem.n_pairs:
+            raise ValueError(f"sizes must leave pairs to test on, got {self.sizes[-1]} of {self.problem.n_pairs}")
+
+    def at(self, width: int) -> Problem:
+        """The problem at a width."""
+        return replace(self.problem, width=width)
+
+    def configs(self) -> list[RunConfig]:
+        """Runs on the task: sizes, widths and seeds, the last counting fastest."""
+        return [
+            RunConfig(problem=self.at(width), n_train=size, seed=seed, steps=self.steps)
+            for size in self.sizes
+            for width in self.widths
+            for seed in range(self.seeds)
+        ]
+
+    def capacity_configs(self) -> list[list[RunConfig]]:
+        """Runs on random labels, one list a width."""
+        designs = [CapacityDesign(problem=self.at(width), seeds=self.capacity_seeds) for width in self.capacity_widths]
+        return [[replace(config, steps=self.steps) for config in design.configs()] for design in designs]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridDesign:
+    """Which planes are measured.
+
+    Attributes:
+        families: Whole planes, from the narrowest model to a wide one.
+        star_families: Only around the star, on problems that no calibration has seen.
+    """
+
+    families: tuple[GridFamily, ...]
+    star_families: tuple[GridFamily, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """What runs at every point of a plane settled at: arrays (sizes, widths, seeds), NaN where a run diverged.
+
+    Attributes:
+        family: What was run.
+        test_accuracy: On unseen pairs.
+        train_accuracy: On the training set.
+        test_loss: On unseen pairs [nats].
+        fitted_at: Step from which train accuracy persists at ``FITTED``; inf where it never does [steps].
+        grokked_at: Step from which test accuracy persists at the end of semi-grokking; inf where never [steps].
+        memorized: Random labels memorized by each run that is overloaded, by width [examples].
+        diagram: The predicted plane; None where no calibration speaks for it.
+    """
+
+    family: GridFamily
+    test_accuracy: FloatArray
+    train_accuracy: FloatArray
+    test_loss: FloatArray
+    fitted_at: FloatArray
+    grokked_at: FloatArray
+    memorized: dict[int, FloatArray] = field(default_factory=dict)
+    diagram: PhaseDiagram | None = None
+
+    @property
+    def n_params(self) -> FloatArray:
+        """N at every width [parameters]."""
+        return np.array([float(self.family.at(width).n_params) for width in self.family.widths])
+
+    @property
+    def n_runs(self) -> int:
+        """Runs on the task that did not diverge."""
+        return int(np.isfinite(self.test_accuracy).sum())
+
+    @property
+    def n_lost(self) -> int:
+        """Runs on the task that diverged."""
+        return int(np.isnan(self.test_accuracy).sum())
+
+    @property
+    def name(self) -> str:
+        """The family in a few words, for tables."""
+        problem = self.family.problem
+        return f"{problem.task} p={problem.modulus} {problem.activation} {problem.model}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridEvidence:
+    """Measured planes.
+
+    Attributes:
+        grids: Whole ones.
+        star_grids: Those around the star only.
+    """
+
+    grids: Sequence[Grid]
+    star_grids: Sequence[Grid] = ()
+
+
+def _passages(run: Run) -> tuple[float, float]:
+    """Steps from which train and test accuracy persist at their levels; inf where they never do."""
+    curves, duration = run.curves, PERSISTENCE * run.config.problem.time_constant
+    found = (
+        first_persistent(curves.step, curve >= level, duration)
+        for curve, level in ((curves.train_accuracy, FITTED), (curves.test_accuracy, SEMI_GROKKING[1]))
+    )
+    train, test = (math.inf if at is None else at for at in found)
+    return train, test
+
+
+def predicted_map(family: GridFamily, laboratory: Laboratory) -> PhaseDiagram | None:
+    """The plane as a calibration predicts it, over the family's widths as far as its laws reach."""
+    calibration = calibration_for(family.problem, laboratory.calibrations)
+    if calibration is None:
+        return None
+    widths = default_widths(family.problem, calibration, MAP_WIDTHS, largest=family.widths[-1])
+    low, high = MAP_FRACTIONS
+    sizes = family.problem.n_pairs * np.geomspace(low, high, MAP_SIZES)
+    return phase_diagram(family.problem, calibration, widths=widths, n_trains=sizes)
+
+
+def grid_of(
+    family: GridFamily, runs: Sequence[Run], capacity_runs: Sequence[Sequence[Run]], diagram: PhaseDiagram | None
+) -> Grid:
+    """Settled values of a plane's runs, given in the order of the family's configurations."""
+    shape = (len(family.sizes), len(family.widths), family.seeds)
+    values = {
+        name: np.array([settled_value(run, name) for run in runs]).reshape(shape)
+        for name in ("test_accuracy", "train_accuracy", "test_loss")
+    }
+    passages = np.array([_passages(run) for run in runs]).reshape(*shape, 2)
+    memorized: dict[int, FloatArray] = {}
+    for width, group in zip(family.capacity_widths, capacity_runs, strict=True):
+        outcomes = [outcome_of(run) for run in group]
+        counts = [memorized_count(one) for one in outcomes if one.train_accuracy < OVERLOADED]
+        if len(counts) >= 2 and min(counts) > 0:
+            memorized[width] = np.array(counts)
+    return Grid(
+        family=family,
+        **values,
+        fitted_at=passages[..., 0],
+        grokked_at=passages[..., 1],
+        memorized=memorized,
+        diagram=diagram,
+    )
+
+
+def measure(design: GridDesign, laboratory: Laboratory) -> GridEvidence:
+    """Every plane; predictions are made first, and all runs in one sweep."""
+    families = (*design.families, *design.star_families)
+    diagrams = [predicted_map(family, laboratory) for family in families]
+    blocks = [block for family in families for block in (family.configs(), *family.capacity_configs())]
+    found = iter(laboratory.blocks(blocks, stage="planes of model and training-set size"))
+    grids = [
+        grid_of(family, next(found), [next(found) for _ in family.capacity_widths], diagram)
+        for family, diagram in zip(families, diagrams, strict=True)
+    ]
+    n = len(design.families)
+    return GridEvidence(grids=grids[:n], star_grids=grids[n:])
+
+
+def _configs(design: GridDesign) -> Iterator[RunConfig]:
+    for family in (*design.families, *design.star_families):
+        yield from family.configs()
+        for block in family.capacity_configs():
+            yield from block
+
+
+def flops(design: GridDesign) -> float:
+    """What the design trains [FLOPs]."""
+    return flops_of(_configs(design))
+
+
+TASKS = ("add", "square-of-sum")
+
+#: Fractions 0.25 to 0.85 of the 529 pairs at modulus 23, with a test set left at the largest; transformers cost more.
+SIZES = (132, 185, 238, 291, 344, 450)
+TRANSFORMER_SIZES = (159, 212, 264, 330, 450)
+
+STANDARD = GridDesign(
+    families=(
+        *(
+            GridFamily(
+                problem=Problem(
+                    task=task, modulus=23, model="transformer", activation="relu", width=24, learning_rate=3e-3
+                ),
+                widths=(4, 8, 12, 16, 24, 32),
+                sizes=TRANSFORMER_SIZES,
+                capacity_widths=(4, 8),
+                steps=5000,
+            )
+            for task in TASKS
+        ),
+        *(
+            GridFamily(
+                problem=Problem(task=task, modulus=23, activation=activation),
+                widths=(4, 6, 8, 12, 16, 24, 32, 48, 64),
+                sizes=SIZES,
+                capacity_widths=(4, 6, 8, 12, 16, 24),
+            )
+            for activation in ("square", "relu")
+            for task in TASKS
+        ),
+    ),
+    star_families=tuple(
+        GridFamily(
+            problem=Problem(task="add", modulus=31, activation=activation),
+            widths=(8, 12, 16, 24, 32),
+            sizes=(300, 400, 500, 600, 700, 850),
+            capacity_widths=(4, 6, 8, 12, 16, 24),
+            seeds=3,
+        )
+        for activation in ("square", "relu")
+    ),
+)
+
+PAPER = GridDesign(
+    families=tuple(
+        GridFamily(
+            problem=Problem(
+                task=task, modulus=113, model="transformer", activation="relu", width=128, learning_rate=1e-3
+            ),
+            widths=tuple(range(4, 101, 4)),
+            sizes=(1000, 1500, 2000, 2600, 3000, 3500, 4000, 5000, 6500, 10850),
+            capacity_widths=(4, 8, 12, 16, 20, 24),
+            seeds=11,
+        )
+        for task in TASKS
+    ),
+)
+
+EXPERIMENT: Experiment[GridDesign, GridEvidence] = Experiment(
+    name="size-grid", designs={"standard": STANDARD, "paper": PAPER}, measure=measure, flops=flops
+)
