@@ -39,7 +39,7 @@ def figure(
     if name not in FIGURES:
         raise typer.BadParameter(f"NAME must be one of {', '.join(FIGURES)}, got {name or 'nothing'}")
     from dcrit.cli.pictures import save
-    from dcrit.cli.training import MIXTURES
+    from dcrit.cli.training import MIXTURES_FOLDER
     from dcrit.cli.validate import check_writable_folder
     from dcrit.empirics.experiments.experiment import Laboratory
     from dcrit.empirics.mixture_store import MixtureStore
@@ -58,7 +58,7 @@ def figure(
         )
     with options.bad_input():
         check_writable_folder(out)
-    opened, mixtures = Store(folder), MixtureStore(folder / MIXTURES)
+    opened, mixtures = Store(folder), MixtureStore(folder / MIXTURES_FOLDER)
 
     def refuse(lacking: int, what: str) -> None:
         if lacking:
@@ -70,8 +70,8 @@ def figure(
         refuse(len(opened.missing(configs)), stage)
         return [run for run in map(opened.get, configs) if run is not None]
 
-    def stored_mixtures(configs: Sequence[MixtureConfig], /) -> list[MixtureRun]:
-        refuse(len(mixtures.missing(configs)), "mixtures")
+    def stored_mixtures(configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> list[MixtureRun]:
+        refuse(len(mixtures.missing(configs)), stage)
         return [run for run in map(mixtures.get, configs) if run is not None]
 
     bench = Laboratory(stored, stored_mixtures, shipped_calibrations())
