@@ -23,7 +23,7 @@ PROPORTIONAL = (0.85, 1.15)
 #: Exponents of 1/ln(D/D_crit) that count as 1.
 DIVERGENCE = (0.75, 1.25)
 
-#: Mean |predicted/measured − 1| to stay below, that of arXiv 2603.13331.
+#: Mean |predicted/measured − 1| to stay below, as published in khanh2026.
 PUBLISHED_ERROR = 0.346
 
 #: Draws of configurations and their runs, and of critical sizes.
@@ -198,7 +198,7 @@ CLAIM: Claim[list[DelayEvidence]] = Claim(
     id="delay-law",
     statement="The steps from memorization to generalization go with 1/(ηλ), diverge at D_crit like 1/ln(D/D_crit), "
     f"and are predicted before training with a mean relative error below {PUBLISHED_ERROR:.1%}.",
-    source=("dcrit", "liu2022", "arxiv2603.13331"),
+    source=("dcrit", "liu2022", "khanh2026"),
     criterion=f"Delay from train accuracy 0.99 to test accuracy {LEVEL_TEST}, runs that do not generalize by the "
     "horizon known to take longer. For every problem the exponents of 1/η and 1/λ (censored regression of ln delay) "
     f"lie within {PROPORTIONAL[0]}–{PROPORTIONAL[1]}, that of 1/ln(D/D_crit) within {DIVERGENCE[0]}–{DIVERGENCE[1]}, "
