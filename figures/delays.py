@@ -173,7 +173,8 @@ SPEC: FigureSpec[list[DelayEvidence]] = FigureSpec(
         f"Steps from train accuracy 0.99 to test accuracy {LEVEL_TEST}. Above: over training-set size in measured "
         "critical sizes, beside the delay predicted before any of these runs. Below: over 1/(ηλ) at one size, "
         "learning rate and weight decay varied one at a time. Bars span the seeds. A triangle is a run that "
-        "did not generalize by its horizon, at the time that was waited; an open circle stands where most seeds did not."
+        "did not generalize by its horizon, at the time that was waited; an open circle stands where most "
+        "seeds did not."
     ),
     experiment=EXPERIMENT,
     draw=draw,

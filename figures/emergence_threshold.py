@@ -149,7 +149,8 @@ SPEC: FigureSpec[list[FactsPoint]] = FigureSpec(
         "whose tasks share one feed-forward block or have one each, and for one trained on the task alone first; "
         "beside them the theory's rule and the additive formula, both from the measured size without facts. Right: "
         "over model size; the model at which the task emerges from D examples is where the curve passes D. "
-        f"Predictions on the right are made before any run. Bars are {LEVEL:.0%} intervals; a triangle says that accuracy stayed below "
+        "Predictions on the right are made before any run. "
+        f"Bars are {LEVEL:.0%} intervals; a triangle says that accuracy stayed below "
         "one half up to there."
     ),
     experiment=EXPERIMENT,

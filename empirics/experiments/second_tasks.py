@@ -117,6 +117,8 @@ EXPERIMENT: Experiment[SecondTasksDesign, list[SecondTask]] = Experiment(
                 Problem(task="add", modulus=23, activation=activation, width=64) for activation in ("square", "relu")
             ),
             first=("sub", "sum-squares"),
+            tolerance=0.025,
+            budget=16.0,
         ),
         # Several tasks are built for pair-MLPs only; modulus and optimizer are those of the published transformers.
         "paper": SecondTasksDesign(
