@@ -33,16 +33,6 @@ MEASURED, CENSORED, LONGER, THEORY, PROPORTIONAL = (
 )
 
 
-def median_of(point: DelayPoint) -> tuple[float, bool]:
-    """Median delay with the bounds in their places, and whether it is itself such a bound."""
-    order = np.argsort(point.delays, kind="stable")
-    middle = np.array(point.delays)[order]
-    longer = np.array(point.beyond)[order] == 1
-    # Longer delays come last, whatever their bounds: they exceed all that is known to the horizon.
-    ranked = np.concatenate([middle[~longer], middle[longer]])
-    return float(np.median(ranked)), 2 * int(longer.sum()) >= len(ranked)
-
-
 def draw_points(ax: Axes, places: Sequence[float], points: Sequence[DelayPoint], colour: str) -> None:
     """Medians with ranges over seeds, and every censored run as a triangle at what it was waited for.
 
@@ -55,7 +45,7 @@ def draw_points(ax: Axes, places: Sequence[float], points: Sequence[DelayPoint],
     for place, point in zip(places, points, strict=True):
         if not point.delays:
             continue
-        middle, is_bound = median_of(point)
+        middle, is_bound = point.median
         low, high = min(point.delays), max(point.delays)
         ax.errorbar(
             [place],
@@ -112,11 +102,11 @@ def draw_rates(ax: Axes, entry: DelayEvidence) -> list[str]:
     for (_, chosen), colour in zip(kinds.items(), (style.BLUE, style.ORANGE), strict=True):
         draw_points(ax, [places[k] for k in chosen], [points[k] for k in chosen], colour)
     reference = next((one for one in points if one.problem == entry.problem and one.delays), None)
-    if reference is not None and not median_of(reference)[1]:
+    if reference is not None and not reference.median[1]:
         ends = np.array(sorted(places))[[0, -1]]
         ax.plot(
             ends,
-            median_of(reference)[0] * ends / reference.problem.time_constant,
+            reference.median[0] * ends / reference.problem.time_constant,
             "--",
             color=style.GREY,
             linewidth=0.9,

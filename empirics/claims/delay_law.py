@@ -86,7 +86,7 @@ def _point_row(point: DelayPoint) -> Row:
         "weight decay": problem.weight_decay,
         "n_train": point.n_train,
         "predicted delay": point.predicted if known else None,
-        "median delay": float(np.median(point.delays)) if point.delays else None,
+        "median delay": point.median[0] if point.delays else None,
         "low": min(point.delays, default=None),
         "high": max(point.delays, default=None),
         "not by the horizon": point.n_censored,

@@ -107,6 +107,16 @@ class DelayPoint:
         """Runs that did not generalize by the horizon."""
         return self.beyond.count(1)
 
+    @property
+    def median(self) -> tuple[float, bool]:
+        """Median delay of at least one run, and whether it is itself a bound from below.
+
+        Bounds from below come last, whatever they are: they exceed all that is known to the horizon.
+        """
+        ranked = sorted(zip(self.delays, self.beyond, strict=True), key=lambda one: (one[1] == 1, one[0]))
+        middle = (ranked[(len(ranked) - 1) // 2], ranked[len(ranked) // 2])
+        return sum(delay for delay, _ in middle) / 2, middle[1][1] == 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class DelayEvidence:

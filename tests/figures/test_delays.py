@@ -75,8 +75,8 @@ def test_rates_stand_beside_proportionality_through_the_reference() -> None:
 
 
 def test_a_median_that_most_seeds_never_reached_is_a_bound() -> None:
-    assert delays.median_of(point(300, 900.0, 100.0, 100.0, longer=2)) == (100.0, True)
-    assert delays.median_of(point(300, 900.0, 800.0, 100.0, longer=1)) == (900.0, False)
+    assert point(300, 900.0, 100.0, 100.0, longer=2).median == (100.0, True)
+    assert point(300, 900.0, 800.0, 100.0, longer=1).median == (900.0, False)
 
 
 @pytest.mark.parametrize("known", [True, False])
