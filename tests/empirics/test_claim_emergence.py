@@ -18,8 +18,8 @@ PROBLEM = Problem(modulus=31, width=64)
 PREDICTED = MixtureWorld(size=lambda _: 1.0).laboratory().predict(PROBLEM)
 assert PREDICTED is not None
 POWER = 2 * PREDICTED.competition.memorizing.exponent / 3
-ALONE = PREDICTED.critical_size.value
-assert ALONE is not None
+assert PREDICTED.critical_size.value is not None
+ALONE: float = PREDICTED.critical_size.value
 
 
 def measured(size: Callable[[MixtureConfig], float], *series: FactsSeries) -> list[FactsPoint]:

@@ -41,7 +41,7 @@ def test_every_architecture_stands_at_its_measured_size(evidence: list[FactsPoin
     for series, kind in ((MAIN, "one block"), (evidence[5].series, "a block for each")):
         own = [one for one in evidence if one.series == series and one.transition.measured.estimate is not None]
         drawn = bars(ax, kind)
-        np.testing.assert_allclose([y for _, y in drawn], [one.transition.measured.estimate for one in own])
+        assert [y for _, y in drawn] == pytest.approx([one.transition.measured.estimate for one in own])
         np.testing.assert_allclose([x for x, _ in drawn], [one.n_facts for one in own], atol=6)
     assert len(bars(ax, "one block, task alone first")) == 1
     (beyond,) = [line for line in ax.lines if line.get_label() == module.BEYOND]
