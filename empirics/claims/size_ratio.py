@@ -17,8 +17,8 @@ FloatArray = NDArray[np.float64]
 #: 0: the draws are of the quantity; 1 and −1: it lies above, or below, what is drawn.
 Side = Literal[-1, 0, 1]
 
-#: Draws of every critical size.
-DRAWS = 4000
+#: Draws of every critical size: one in so many, times the comparisons of a claim, must be able to decide beside others.
+DRAWS = 20_000
 
 
 def log_sizes(transition: MixtureTransition, *, seed: int = 0) -> tuple[FloatArray, Side] | None:
