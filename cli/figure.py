@@ -55,7 +55,7 @@ def figure(
     if name not in FIGURES:
         raise typer.BadParameter(f"NAME must be one of {', '.join(FIGURES)}, got {name or 'nothing'}")
     from dcrit.cli.pictures import save
-    from dcrit.cli.training import DIMENSIONS, MIXTURES
+    from dcrit.cli.training import DIMENSIONS_FOLDER, MIXTURES_FOLDER
     from dcrit.cli.validate import check_writable_folder
     from dcrit.empirics.dimension_store import DimensionStore
     from dcrit.empirics.experiments.experiment import Laboratory
@@ -75,7 +75,8 @@ def figure(
         )
     with options.bad_input():
         check_writable_folder(out)
-    opened, mixtures, dimensions = Store(folder), MixtureStore(folder / MIXTURES), DimensionStore(folder / DIMENSIONS)
+    opened, mixtures = Store(folder), MixtureStore(folder / MIXTURES_FOLDER)
+    dimensions = DimensionStore(folder / DIMENSIONS_FOLDER)
 
     def refuse(lacking: int, what: str) -> None:
         if lacking:
@@ -87,8 +88,8 @@ def figure(
         refuse(len(opened.missing(configs)), stage)
         return [run for run in map(opened.get, configs) if run is not None]
 
-    def stored_mixtures(configs: Sequence[MixtureConfig], /) -> list[MixtureRun]:
-        refuse(len(mixtures.missing(configs)), "mixtures")
+    def stored_mixtures(configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> list[MixtureRun]:
+        refuse(len(mixtures.missing(configs)), stage)
         return [run for run in map(mixtures.get, configs) if run is not None]
 
     def stored_dimensions(configs: Sequence[DimensionConfig], /) -> list[DimensionRun]:

@@ -13,16 +13,21 @@ import typer
 from dcrit.cli import options
 
 if TYPE_CHECKING:
+    from dcrit.empirics.dimensions import DimensionConfig, DimensionRun
     from dcrit.empirics.experiments.experiment import Laboratory
+    from dcrit.empirics.mixture_store import MixtureStore
+    from dcrit.empirics.mixtures import MixtureConfig, MixtureRun
+    from dcrit.empirics.progress import SweepDisplay
     from dcrit.empirics.runs import Run, RunConfig, Runner
     from dcrit.empirics.store import Store
+    from dcrit.empirics.sweep import LocalExecutor
 
 
 #: Folder of the mixtures within that of the runs.
-MIXTURES = "mixtures"
+MIXTURES_FOLDER = "mixtures"
 
 #: Folder of the effective dimensionalities within that of the runs.
-DIMENSIONS = "dimensions"
+DIMENSIONS_FOLDER = "dimensions"
 
 
 @contextlib.contextmanager
@@ -39,32 +44,8 @@ def training(store: Path, workers: int, *, device: str = "auto") -> Iterator[Run
     Raises:
         typer.BadParameter: The folder cannot be written, or there is no such device (exit 2).
     """
-    from dcrit.empirics.store import Store
-    from dcrit.theory.problem import check_integer
-
-    with options.bad_input():
-        check_integer("workers", workers, 0)
-        if device == "cuda":
-            _resolve(device)
-        opened = Store(store)
-        opened.prepare()
-    with contextlib.ExitStack() as stack:
-        trainer: Runner | None = None
-
-        def run(configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
-            nonlocal trainer
-            if not opened.missing(configs):
-                found = [opened.get(config) for config in configs]
-                if None not in found:
-                    return [one for one in found if one is not None]
-            trainer = trainer or _start(opened, workers, device, stack)
-            return trainer(configs, stage=stage)
-
-        try:
-            yield run
-        except KeyboardInterrupt:
-            print("Interrupted. Finished batches are kept: the same command goes on from there.", file=sys.stderr)
-            raise typer.Exit(130) from None
+    with _machine(store, workers, device) as machine:
+        yield machine.run
 
 
 @contextlib.contextmanager
@@ -79,43 +60,85 @@ def laboratory(store: Path, workers: int, *, device: str = "auto") -> Iterator[L
     Raises:
         typer.BadParameter: The folder cannot be written, or there is no such device (exit 2).
     """
-    from dcrit.empirics.dimensions import DimensionConfig, DimensionRun
     from dcrit.empirics.experiments.experiment import Laboratory
-    from dcrit.empirics.mixtures import MixtureConfig, MixtureRun
     from dcrit.theory.calibration import shipped_calibrations
 
-    def train_mixtures(configs: Sequence[MixtureConfig], /) -> list[MixtureRun]:
-        from dcrit.empirics.mixture_store import MixtureStore, MixtureTrainer
+    with _machine(store, workers, device) as machine:
+        yield Laboratory(machine.run, machine.run_mixtures, shipped_calibrations(), machine.measure_dimensions)
 
-        return MixtureTrainer(MixtureStore(store / MIXTURES))(configs)
 
-    def measure_dimensions(configs: Sequence[DimensionConfig], /) -> list[DimensionRun]:
+@contextlib.contextmanager
+def _machine(store: Path, workers: int, device: str) -> Iterator[_Machine]:
+    """What trains into that folder, closed and told of Ctrl-C as every command needs it."""
+    from dcrit.empirics.store import Store
+    from dcrit.theory.problem import check_integer
+
+    with options.bad_input():
+        check_integer("workers", workers, 0)
+        if device == "cuda":
+            _resolve(device)
+        opened = Store(store)
+        opened.prepare()
+    with contextlib.ExitStack() as stack:
+        try:
+            yield _Machine(opened, workers, device, stack)
+        except KeyboardInterrupt:
+            print("Interrupted. Finished batches are kept: the same command goes on from there.", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+
+class _Machine:
+    """Two runners on one set of worker processes and under one display, both started when first needed.
+
+    Args:
+        store: Runs of single networks.
+        workers: Training processes; 0 for one per core.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        stack: Closes processes and display.
+    """
+
+    def __init__(self, store: Store, workers: int, device: str, stack: contextlib.ExitStack) -> None:
+        self._store, self._workers, self._device, self._stack = store, workers, device, stack
+        self._started: tuple[LocalExecutor, SweepDisplay] | None = None
+        self._mixtures: MixtureStore | None = None
+
+    def run(self, configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
+        """Runs of single networks; this is a :class:`Runner`."""
+        if not self._store.missing(configs):
+            found = [self._store.get(config) for config in configs]
+            if None not in found:
+                return [one for one in found if one is not None]
+        executor, display = self._start()
+        return executor.run(configs, self._store, display.stage(stage))
+
+    def run_mixtures(self, configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> list[MixtureRun]:
+        """Runs of mixtures; this is a :class:`MixtureRunner`."""
+        from dcrit.empirics.mixture_store import MIXTURES, MixtureStore
+
+        self._mixtures = self._mixtures or MixtureStore(self._store.folder / MIXTURES_FOLDER)
+        executor, display = self._start()
+        return executor.run_with(MIXTURES, configs, self._mixtures, display.stage(stage))
+
+    def measure_dimensions(self, configs: Sequence[DimensionConfig], /) -> list[DimensionRun]:
+        """Effective dimensionalities, measured by this process where none is stored."""
         from dcrit.empirics.dimension_store import DimensionStore, DimensionTrainer
 
-        return DimensionTrainer(DimensionStore(store / DIMENSIONS))(configs)
+        return DimensionTrainer(DimensionStore(self._store.folder / DIMENSIONS_FOLDER))(configs)
 
-    with training(store, workers, device=device) as run:
-        yield Laboratory(run, train_mixtures, shipped_calibrations(), measure_dimensions)
+    def _start(self) -> tuple[LocalExecutor, SweepDisplay]:
+        from dcrit.empirics.progress import SweepDisplay
+        from dcrit.empirics.sweep import LocalExecutor
+
+        if self._started is None:
+            executor = self._stack.enter_context(LocalExecutor(self._workers or None, device=_resolve(self._device)))
+            self._started = executor, self._stack.enter_context(SweepDisplay())
+        return self._started
 
 
 def _resolve(device: str) -> str:
     from dcrit.empirics.devices import resolve_device
 
     return resolve_device(device)
-
-
-def _start(store: Store, workers: int, device: str, stack: contextlib.ExitStack) -> Runner:
-    """A runner that trains, its processes and display closed with the stack."""
-    from dcrit.empirics.progress import SweepDisplay
-    from dcrit.empirics.sweep import LocalExecutor
-
-    executor = stack.enter_context(LocalExecutor(workers or None, device=_resolve(device)))
-    display = stack.enter_context(SweepDisplay())
-
-    def run(configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
-        return executor.run(configs, store, display.stage(stage))
-
-    return run
 
 
 def check_writable_file(path: Path) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Generic, Protocol, TypeVar
 
 from dcrit.empirics.ensemble import batch_key, rows_of
 from dcrit.empirics.runs import RunConfig
@@ -36,8 +37,20 @@ CALL_FLOPS: dict[Model, int] = {"mlp": 300_000, "transformer": 6_000_000}
 ATTENTION_FLOPS = 30_000
 
 
+class Trainable(Protocol):
+    """A configuration, as far as its cost goes."""
+
+    @property
+    def total_steps(self) -> int:
+        """Steps at most, those taken before the recorded ones included [steps]."""
+        ...
+
+
+AnyTrainable = TypeVar("AnyTrainable", bound=Trainable)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Batch:
+class Batch(Generic[AnyTrainable]):
     """Runs that are trained together.
 
     Attributes:
@@ -45,7 +58,7 @@ class Batch:
         step_cost: Of one step of one model [FLOPs].
     """
 
-    configs: tuple[RunConfig, ...]
+    configs: tuple[AnyTrainable, ...]
     step_cost: int
 
     @property
@@ -71,7 +84,7 @@ def step_cost(config: RunConfig) -> int:
     return step + math.ceil(evaluation * len(config.evaluation_steps()) / config.total_steps)
 
 
-def plan_batches(configs: Sequence[RunConfig], device: str = "cpu") -> list[Batch]:
+def plan_batches(configs: Sequence[RunConfig], device: str = "cpu") -> list[Batch[RunConfig]]:
     """Divide runs into batches, the most expensive first.
 
     The number of workers has no say in it: rounding may depend on the batch that a run is in, and
@@ -90,7 +103,7 @@ def plan_batches(configs: Sequence[RunConfig], device: str = "cpu") -> list[Batc
     return sorted(batches, key=lambda batch: -batch.cost)
 
 
-def _divide(whole: Batch, largest: float, device: str) -> list[Batch]:
+def _divide(whole: Batch[RunConfig], largest: float, device: str) -> list[Batch[RunConfig]]:
     n_members = len(whole.configs)
     most = _most_members(whole.configs[0], device)
     if device == "cpu":

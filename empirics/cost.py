@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 
+from dcrit.empirics.mixtures import MixtureConfig
 from dcrit.theory.problem import N_HEADS, Problem
 
 #: Tokens of the transformer's input: a, b, =.
@@ -42,6 +43,19 @@ def step_flops(problem: Problem, n_train: int) -> int:
     # Keys and values at all positions, the rest at the one that is read.
     last = (2 * N_TOKENS + 2) * width**2 + feed_forward + 2 * width * N_TOKENS
     return 6 * n_train * (unembed + (problem.depth - 1) * whole + last)
+
+
+def mixture_flops(config: MixtureConfig) -> int:
+    """Operations of a whole run on several tasks, counted like those of :func:`step_flops` [FLOPs].
+
+    6·D_k·(H·C_k + H²) for every step that trains task k, without H² where the embedding is merged.
+    """
+    block = config.width if config.embedding == "apart" else 0
+    per_task = [
+        6 * component.n_train * config.width * (config.problem(k).n_classes + block)
+        for k, component in enumerate(config.components)
+    ]
+    return sum(phase.steps * sum(per_task[task] for task in phase.tasks) for phase in config.phases)
 
 
 def peak_memory_bytes() -> int:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
-import torch
 
-from dcrit.empirics.batches import CACHE_BYTES, MEMBERS
+from dcrit.empirics.batches import CACHE_BYTES, CALL_FLOPS, LOGIT_FLOPS, MEMBERS, Batch
+from dcrit.empirics.cost import mixture_flops
 from dcrit.empirics.ensemble import padded_rows
 from dcrit.empirics.mixture_networks import Layout, mixture_key, train_mixtures
 from dcrit.empirics.mixtures import MIXTURE_CURVES, TASK_CURVES, MixtureConfig, MixtureCurves, MixtureRun
 from dcrit.empirics.parquet_store import ParquetStore
 from dcrit.empirics.runs import CURVE_NAMES, Ending
-
-Report = Callable[[int, int], None]
+from dcrit.empirics.sweep import LocalExecutor, Trainer
 
 
 class MixtureStore(ParquetStore[MixtureConfig, MixtureRun]):
@@ -53,12 +53,12 @@ class MixtureStore(ParquetStore[MixtureConfig, MixtureRun]):
         return MixtureRun(config=config, curves=MixtureCurves(**shaped), ending=cast("Ending", ending), seconds=seconds)
 
 
-def plan_mixtures(configs: Sequence[MixtureConfig], device: str = "cpu") -> list[tuple[MixtureConfig, ...]]:
-    """Divide runs into batches of the same shapes that suit a core's cache."""
+def plan_mixtures(configs: Sequence[MixtureConfig], device: str = "cpu") -> list[Batch[MixtureConfig]]:
+    """Divide runs into batches of the same shapes that suit a core's cache, the most expensive first."""
     groups: dict[tuple[object, ...], list[MixtureConfig]] = {}
     for config in configs:
         groups.setdefault(mixture_key(config), []).append(config)
-    batches = []
+    batches: list[Batch[MixtureConfig]] = []
     for group in groups.values():
         first = group[0]
         most = MEMBERS[device]
@@ -69,12 +69,26 @@ def plan_mixtures(configs: Sequence[MixtureConfig], device: str = "cpu") -> list
             # A parameter, its gradient and two moments; units before and after σ and their gradient, and logits.
             member = size * (4 * Layout.of(first).n_rows * first.width + examples * (3 * first.width + 2 * n_classes))
             most = max(1, min(most, CACHE_BYTES // member))
-        batches += [tuple(group[start : start + most]) for start in range(0, len(group), most)]
-    return batches
+        cost = _step_cost(first)
+        batches += [
+            Batch(configs=tuple(group[start : start + most]), step_cost=cost) for start in range(0, len(group), most)
+        ]
+    return sorted(batches, key=lambda batch: -batch.cost)
+
+
+def _step_cost(config: MixtureConfig) -> int:
+    """Estimated cost of one step of one model, without evaluations [FLOPs]."""
+    logits = sum(component.n_train * config.problem(k).n_classes for k, component in enumerate(config.components))
+    calls = len(config.components) * CALL_FLOPS["mlp"]
+    return math.ceil(mixture_flops(config) / config.total_steps) + LOGIT_FLOPS * logits + calls
+
+
+#: How mixtures are trained by processes of this machine.
+MIXTURES: Trainer[MixtureConfig, MixtureRun] = Trainer(plan=plan_mixtures, train=train_mixtures)
 
 
 class MixtureTrainer:
-    """Runs of mixtures, trained by the calling process where a store lacks them, each batch kept when finished.
+    """Runs of mixtures, trained where a store lacks them, each batch kept when finished.
 
     Two tasks with a block and a head each, first one and then both, beside facts to memorize:
 
@@ -104,34 +118,15 @@ class MixtureTrainer:
 
     Args:
         store: Where runs are found and kept.
-        device: Where to train.
-        report: Told after every batch how many of the lacking runs are done, and how many they are.
+        workers: Training processes; None for one on each usable core.
+        device: ``cpu``, ``cuda`` or ``auto``.
     """
 
-    def __init__(self, store: MixtureStore, *, device: str = "cpu", report: Report = lambda _, __: None) -> None:
-        self.store, self.device, self.report = store, device, report
+    def __init__(self, store: MixtureStore, *, workers: int | None = None, device: str = "cpu") -> None:
+        self.store, self.workers, self.device = store, workers, device
 
-    def __call__(self, configs: Sequence[MixtureConfig], /) -> list[MixtureRun]:
-        """Finished runs in the order of the configurations.
-
-        Raises:
-            ValueError: Something has to be trained and the store's folder cannot be written to.
-            StoreWriteError: A finished batch cannot be stored.
-        """
-        found = self.store.find(configs)
-        lacking = list({c.address: c for c in configs if c.address not in found}.values())
-        if lacking:
-            self.store.prepare()
-            self.store.set_aside()
-        n_threads, done = torch.get_num_threads(), 0
-        torch.set_num_threads(1)  # the number of threads changes rounding
-        try:
-            for batch in plan_mixtures(lacking, self.device):
-                runs = train_mixtures(batch, device=self.device)
-                self.store.add(runs)
-                found |= {run.config.address: run for run in runs}
-                done += len(batch)
-                self.report(done, len(lacking))
-        finally:
-            torch.set_num_threads(n_threads)
-        return [found[config.address] for config in configs]
+    def __call__(self, configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> list[MixtureRun]:
+        """Finished runs in the order of the configurations, as :meth:`LocalExecutor.run_with` trains them."""
+        del stage  # nobody is told
+        with LocalExecutor(self.workers, device=self.device) as executor:
+            return executor.run_with(MIXTURES, configs, self.store)

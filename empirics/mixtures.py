@@ -173,6 +173,11 @@ class MixtureConfig:
         """Steps of all phases [steps]."""
         return sum(phase.steps for phase in self.phases)
 
+    @property
+    def total_steps(self) -> int:
+        """The same, by the name that it has for single networks [steps]."""
+        return self.horizon
+
     def evaluation_steps(self) -> list[int]:
         """Steps at which curves are recorded: 0, and those of the protocol counted from the start of every phase."""
         steps, began = [0], 0
@@ -265,8 +270,13 @@ class MixtureRun:
 class MixtureRunner(Protocol):
     """Trains mixtures, or finds them in a store."""
 
-    def __call__(self, configs: Sequence[MixtureConfig], /) -> list[MixtureRun]:
-        """Finished runs in the order of the configurations."""
+    def __call__(self, configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> list[MixtureRun]:
+        """Finished runs in the order of the configurations.
+
+        Args:
+            configs: What to run; may repeat itself.
+            stage: What the runs are for, as progress is shown under.
+        """
         ...
 
 

@@ -149,15 +149,18 @@ def outcome_of(run: Run) -> Outcome:
     )
 
 
-def generalized_at(config: RunConfig, step: FloatArray, test_accuracy: FloatArray) -> float | None:
-    """First step from which test accuracy stays fitted for the persistence time; None if it never does.
+def generalized_at(
+    config: RunConfig, step: FloatArray, test_accuracy: FloatArray, level: float = FITTED
+) -> float | None:
+    """First step from which test accuracy stays at a level for the persistence time; None if it never does.
 
     Args:
         config: What is run.
         step: (E,) evaluation steps.
         test_accuracy: (E,) curve, NaN where there is nothing to test on.
+        level: Accuracy that counts as generalization.
     """
-    return first_persistent(step, test_accuracy >= FITTED, PERSISTENCE * config.problem.time_constant)
+    return first_persistent(step, test_accuracy >= level, PERSISTENCE * config.problem.time_constant)
 
 
 def memorized_at(config: RunConfig, step: FloatArray, train_accuracy: FloatArray) -> float | None:

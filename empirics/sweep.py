@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Self, cast
+from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 import torch
 
-from dcrit.empirics.batches import Batch, plan_batches
+from dcrit.empirics.batches import Batch, Trainable, plan_batches
 from dcrit.empirics.devices import resolve_device
 from dcrit.empirics.ensemble import Progress, train
+from dcrit.empirics.parquet_store import Addressed, Finished, ParquetStore
 from dcrit.empirics.runs import Run, RunConfig
 from dcrit.empirics.store import Store
 from dcrit.theory.problem import check_integer
@@ -57,6 +58,28 @@ class SweepProgress:
 Report = Callable[[SweepProgress], None]
 
 
+class Job(Addressed, Trainable, Protocol):
+    """A configuration that a sweep can train."""
+
+
+AnyJob = TypeVar("AnyJob", bound=Job)
+AnyRun = TypeVar("AnyRun", bound=Finished)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer(Generic[AnyJob, AnyRun]):
+    """How one kind of run is trained.
+
+    Attributes:
+        plan: Divides configurations into batches for a device, the most expensive first.
+        train: Trains one batch, with ``device`` and ``progress`` by keyword; a function of a module, as workers
+            are told its name.
+    """
+
+    plan: Callable[[Sequence[AnyJob], str], list[Batch[AnyJob]]]
+    train: Callable[..., list[AnyRun]]
+
+
 class WorkerError(RuntimeError):
     """A worker process died or failed; batches that were finished before are stored."""
 
@@ -87,9 +110,20 @@ class LocalExecutor:
         self._stop()
 
     def run(self, configs: Sequence[RunConfig], store: Store, report: Report = lambda _: None) -> list[Run]:
+        """Runs of single networks, as :meth:`run_with` trains them."""
+        return self.run_with(Trainer(plan=plan_batches, train=train), configs, store, report)
+
+    def run_with(
+        self,
+        trainer: Trainer[AnyJob, AnyRun],
+        configs: Sequence[AnyJob],
+        store: ParquetStore[AnyJob, AnyRun],
+        report: Report = lambda _: None,
+    ) -> list[AnyRun]:
         """Runs of all configurations, trained where the store lacks them.
 
         Args:
+            trainer: How they are trained.
             configs: What to run; may repeat itself.
             store: Where runs are found and kept.
             report: Told how far the sweep is, first before anything is trained, last when all is.
@@ -102,7 +136,7 @@ class LocalExecutor:
             StoreWriteError: A finished batch cannot be stored.
             WorkerError: A worker process died or failed.
         """
-        sweep = _Sweep(configs, store, self.device, report)
+        sweep = _Sweep(trainer, configs, store, self.device, report)
         if sweep.batches:
             store.prepare()
             for damage in store.set_aside():
@@ -114,31 +148,31 @@ class LocalExecutor:
             self._train_here(sweep)
         return [replace(sweep.found[config.address], config=config) for config in configs]
 
-    def _needs_processes(self, sweep: _Sweep) -> bool:
+    def _needs_processes(self, sweep: _Sweep[Any, Any]) -> bool:
         if self.workers == 1 or len(sweep.batches) <= 1:
             return False
         return bool(self._processes) or sweep.total >= SMALL
 
-    def _train_here(self, sweep: _Sweep) -> None:
+    def _train_here(self, sweep: _Sweep[Any, Any]) -> None:
         n_threads = torch.get_num_threads()
         torch.set_num_threads(1)  # as workers do: the number of threads changes rounding
         try:
             for batch in sweep.batches:
                 progress = _throttled(lambda n_steps, batch=batch: sweep.advance(batch, n_steps))
-                sweep.finish(batch, train(batch.configs, device=self.device, progress=progress))
+                sweep.finish(batch, sweep.trainer.train(batch.configs, device=self.device, progress=progress))
         finally:
             torch.set_num_threads(n_threads)
 
-    def _distribute(self, sweep: _Sweep) -> None:
+    def _distribute(self, sweep: _Sweep[Any, Any]) -> None:
         queue = deque(sweep.batches)
-        busy: dict[Connection, Batch] = {}
+        busy: dict[Connection, Batch[Any]] = {}
         try:
             self._start(min(self.workers, len(queue)))
             idle = list(self._processes)
             while queue or busy:
                 while queue and idle:
                     connection, batch = idle.pop(), queue.popleft()
-                    self._send(connection, batch)
+                    self._send(connection, sweep.trainer.train, batch)
                     busy[connection] = batch
                 for connection in cast("list[Connection]", wait(list(busy))):
                     message = self._receive(connection)
@@ -172,13 +206,13 @@ class LocalExecutor:
             process.join()
             process.close()
 
-    def _send(self, connection: Connection, batch: Batch) -> None:
+    def _send(self, connection: Connection, trains: Callable[..., list[Any]], batch: Batch[Any]) -> None:
         try:
-            connection.send(batch.configs)
+            connection.send((trains, batch.configs))
         except OSError as error:
             raise self._death(connection) from error
 
-    def _receive(self, connection: Connection) -> int | list[Run]:
+    def _receive(self, connection: Connection) -> int | list[Any]:
         try:
             message = connection.recv()
         except (EOFError, OSError) as error:
@@ -227,13 +261,20 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-class _Sweep:
+class _Sweep(Generic[AnyJob, AnyRun]):
     """What of one sweep is found, lacking and done."""
 
-    def __init__(self, configs: Sequence[RunConfig], store: Store, device: str, report: Report) -> None:
-        self.found = store.find(configs)
+    def __init__(
+        self,
+        trainer: Trainer[AnyJob, AnyRun],
+        configs: Sequence[AnyJob],
+        store: ParquetStore[AnyJob, AnyRun],
+        device: str,
+        report: Report,
+    ) -> None:
+        self.trainer, self.found = trainer, store.find(configs)
         lacking = {config.address: config for config in configs if config.address not in self.found}
-        self.batches = plan_batches(list(lacking.values()), device)
+        self.batches = trainer.plan(list(lacking.values()), device)
         self.total = sum(batch.cost for batch in self.batches)
         self._left = {id(batch): batch.cost for batch in self.batches}
         self._n_reused, self._n_total = len(self.found), len(self.found) + len(lacking)
@@ -250,11 +291,11 @@ class _Sweep:
             )
         )
 
-    def advance(self, batch: Batch, n_steps: int) -> None:
+    def advance(self, batch: Batch[AnyJob], n_steps: int) -> None:
         self._left[id(batch)] -= n_steps * batch.step_cost
         self.report()
 
-    def finish(self, batch: Batch, runs: Sequence[Run]) -> None:
+    def finish(self, batch: Batch[AnyJob], runs: Sequence[AnyRun]) -> None:
         self._store.add(runs)
         self.found |= {run.config.address: run for run in runs}
         del self._left[id(batch)]
@@ -266,9 +307,9 @@ def _work(connection: Connection) -> None:
     torch.set_num_threads(1)
     with contextlib.suppress(EOFError, OSError):
         while True:
-            configs = connection.recv()
+            trains, configs = connection.recv()
             try:
-                message: list[Run] | str = train(configs, progress=_throttled(connection.send))
+                message: list[Any] | str = trains(configs, device="cpu", progress=_throttled(connection.send))
             except OSError:
                 raise  # the parent is gone
             except Exception:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,7 +18,20 @@ from dcrit.theory.problem import N_HEADS, Problem
 from dcrit.theory.regimes import DYNAMICS, Dynamics
 
 #: Height of the figure [inches].
-HEIGHT = 3.6
+HEIGHT = 3.75
+
+#: How curves by the theory look.
+THIN: dict[str, Any] = {"linestyle": "-.", "linewidth": 0.9}
+
+#: Labels in the order of the legend, a measured curve above its simulated one.
+ORDER = (
+    "train accuracy",
+    "train, by the theory",
+    "test accuracy",
+    "test, by the theory",
+    "squared norm",
+    "norm, by the theory",
+)
 
 
 def _family(problem: Problem) -> Problem:
@@ -55,17 +69,22 @@ def log_steps(ax: Axes, last: float) -> None:
 
 
 def draw_accuracy(ax: Axes, point: DynamicsEvidence) -> None:
-    """Train and test accuracy of the example run over steps."""
-    curves = point.example
+    """Train and test accuracy of the example run over steps, and those of the theory in thin lines over them."""
+    curves, simulated = point.example, point.simulated
     ax.plot(curves.step, curves.train_accuracy, color=style.ORANGE, linestyle="--", label="train accuracy")
     ax.plot(curves.step, curves.test_accuracy, color=style.BLUE, label="test accuracy")
+    if simulated is not None:
+        ax.plot(simulated.steps, simulated.train_accuracy, color=style.VERMILLION, label="train, by the theory", **THIN)
+        ax.plot(simulated.steps, simulated.test_accuracy, color=style.SKY, label="test, by the theory", **THIN)
     log_steps(ax, float(curves.step[-1]))
 
 
 def draw_norm(ax: Axes, point: DynamicsEvidence) -> None:
-    """Squared norm of the example run over steps."""
-    curves = point.example
+    """Squared norm of the example run over steps, and that of the theory."""
+    curves, simulated = point.example, point.simulated
     ax.plot(curves.step, curves.squared_norm, color=style.BLACK, linestyle="-", label="squared norm")
+    if simulated is not None:
+        ax.plot(simulated.steps, simulated.squared_norm, color=style.GREY, label="norm, by the theory", **THIN)
     log_steps(ax, float(curves.step[-1]))
 
 
@@ -102,7 +121,7 @@ def draw(evidence: Sequence[DynamicsEvidence]) -> Figure:
         axes[0, 0].set_ylabel("accuracy [fraction]")
         axes[1, 0].set_ylabel("squared norm $Q$ [1]")
         figure.align_labels()
-        canvas.legend(figure, columns=3)
+        canvas.legend(figure, columns=3, order=ORDER)
         return figure
 
 
@@ -112,7 +131,9 @@ SPEC: FigureSpec[list[DynamicsEvidence]] = FigureSpec(
     caption=(
         "One run of each of the four dynamics, at a training-set size D where the two curves D_crit and D_mem put it; "
         "above, accuracy on the training set and on all other pairs, below, the squared norm of the parameters. The "
-        "third line of a title counts the runs at that point that showed the dynamics predicted there."
+        "third line of a title counts the runs at that point that showed the dynamics predicted there. Thin lines are "
+        "the curves of two competing circuits, integrated before any run; they know no capacity, so there are none "
+        "for progression."
     ),
     experiment=EXPERIMENT,
     draw=draw,

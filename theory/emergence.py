@@ -31,6 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from dcrit.theory.calibration import ANCHOR
 from dcrit.theory.crossing import Crossing, NoCrossing
 from dcrit.theory.mixture import Competition
+from dcrit.theory.problem import check_positive
 
 FloatArray = NDArray[np.float64]
 
@@ -211,6 +212,29 @@ def emergent_critical_size(competition: Competition, n_facts: float) -> Crossing
     shares = np.linspace(0.0, 1.0, 10_001)[1:]
     cheapest = cost_with_facts(competition, n_train=size, n_facts=n_facts, share=shares).min()
     return Crossing(n_train=size, efficiency=1 / float(cheapest))
+
+
+def additive_critical_size(alone: ArrayLike, n_facts: ArrayLike, power: float) -> FloatArray:
+    """Critical size beside facts where circuits add up in norm² and sets of examples share one memorizing circuit.
+
+    (D_r + D)^s − D_r^s = D_crit(0)^s,  s = 2β/κ: memorizing D more examples costs what generalizing does.
+
+    Measured networks do not follow it (docs/emergence.md); it is the law to compare with.
+
+    Args:
+        alone: D_crit(0), any shape [examples].
+        n_facts: D_r, broadcast with it [examples].
+        power: s, above 0.
+
+    Returns:
+        D_crit(D_r) [examples].
+
+    Raises:
+        ValueError: ``power`` is not above 0.
+    """
+    check_positive("power", power)
+    sizes, facts = np.asarray(alone, dtype=np.float64), np.asarray(n_facts, dtype=np.float64)
+    return (facts**power + sizes**power) ** (1 / power) - facts
 
 
 def slope_at_no_facts(competition: Competition) -> float:

@@ -14,6 +14,7 @@ from dcrit.theory.crossing import Crossing
 from dcrit.theory.prediction import CriticalSizePrediction
 from dcrit.theory.problem import Problem, check_integer
 from dcrit.theory.regimes import DYNAMICS, Dynamics, dynamics_codes
+from dcrit.theory.simulation import Trajectory, circuits_at, simulate
 
 #: Width at which progression is looked for: small enough that all pairs overload it.
 OVERLOADED_WIDTH = 4
@@ -58,6 +59,7 @@ class DynamicsEvidence:
         observed: What each run showed.
         norm_ratios: Settled squared norm of each run over its largest.
         example: Curves of the first run, for pictures.
+        simulated: Curves by the theory, before any run; None beyond capacity, of which the two circuits know nothing.
     """
 
     problem: Problem
@@ -66,6 +68,7 @@ class DynamicsEvidence:
     observed: tuple[Dynamics, ...]
     norm_ratios: tuple[float, ...]
     example: Curves
+    simulated: Trajectory | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +76,7 @@ class _Point:
     problem: Problem
     n_train: int
     predicted: Dynamics
+    simulated: Trajectory | None = None
 
 
 def _points(prediction: CriticalSizePrediction) -> Iterator[_Point]:
@@ -92,7 +96,9 @@ def _points(prediction: CriticalSizePrediction) -> Iterator[_Point]:
     for size in (BELOW_ONSET * onset.n_train, half.n_train, ABOVE_COMPLETION * end):
         if size <= largest:
             code = int(dynamics_codes(round(size), memorized, onset.n_train, end))
-            yield _Point(problem=problem, n_train=round(size), predicted=DYNAMICS[code])
+            circuits = circuits_at(problem, prediction.competition, round(size))
+            simulated = None if DYNAMICS[code] == "progression" else simulate(circuits)
+            yield _Point(problem=problem, n_train=round(size), predicted=DYNAMICS[code], simulated=simulated)
 
 
 def measure(design: DynamicsDesign, laboratory: Laboratory) -> list[DynamicsEvidence]:
@@ -101,7 +107,8 @@ def measure(design: DynamicsDesign, laboratory: Laboratory) -> list[DynamicsEvid
     for problem in design.problems:
         prediction = laboratory.predict(problem)
         if prediction is not None:
-            points += [point for point in _points(prediction) if point not in points]
+            asked = {(point.problem, point.n_train) for point in points}
+            points += [point for point in _points(prediction) if (point.problem, point.n_train) not in asked]
     blocks = [
         [RunConfig(problem=point.problem, n_train=point.n_train, seed=seed) for seed in range(design.seeds)]
         for point in points
@@ -115,6 +122,7 @@ def measure(design: DynamicsDesign, laboratory: Laboratory) -> list[DynamicsEvid
             observed=tuple(dynamics_of(one) for one in made),
             norm_ratios=tuple(norm_ratio(one) for one in made),
             example=made[0].curves,
+            simulated=point.simulated,
         )
         for point, made in zip(points, found, strict=True)
     ]

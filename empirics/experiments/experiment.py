@@ -88,9 +88,9 @@ class Laboratory:
         """Settled values of several lists of runs, all trained in one sweep."""
         return [[outcome_of(one) for one in block] for block in self.blocks(blocks, stage=stage)]
 
-    def mixtures(self, configs: Sequence[MixtureConfig], /) -> list[MixtureRun]:
+    def mixtures(self, configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> list[MixtureRun]:
         """Finished runs of mixtures in the order of the configurations; this is a :class:`MixtureRunner`."""
-        found = self._train_mixtures(configs)
+        found = self._train_mixtures(configs, stage=stage)
         self._account.seconds_by_run |= {one.config.address: one.seconds for one in found}
         return found
 

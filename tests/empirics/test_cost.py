@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from dcrit.empirics.cost import N_TOKENS, peak_memory_bytes, step_flops
+from dcrit.empirics.cost import N_TOKENS, mixture_flops, peak_memory_bytes, step_flops
 from dcrit.empirics.ensemble import Ensemble
+from dcrit.empirics.mixture_networks import MixtureEnsemble
+from dcrit.empirics.mixtures import Blocks, Embedding, beside_facts
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.problem import Activation, Problem
 
@@ -20,6 +22,25 @@ def test_counted_operations_of_a_pair_mlp_are_those_made(activation: Activation)
     with FlopCounterMode(display=False) as counter:
         ensemble.advance(2)
     assert counter.get_total_flops() == 2 * 3 * step_flops(problem, 28)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "embedding"), [("shared", "merged"), ("split", "merged"), ("shared", "apart"), ("split", "apart")]
+)
+def test_counted_operations_of_mixtures_are_those_made(blocks: Blocks, embedding: Embedding) -> None:
+    problem = Problem(modulus=7, width=16, learning_rate=0.5)
+    mixture = beside_facts(problem, n_train=28, n_facts=12, blocks=blocks, embedding=embedding, pretraining=30)
+    ensemble = MixtureEnsemble([mixture], "cpu")
+    found = []
+    for phase in range(2):
+        if phase:
+            ensemble.begin(phase)
+        with FlopCounterMode(display=False) as counter:
+            ensemble.advance(2)
+        found.append(counter.get_total_flops() / 2)
+    steps = [phase.steps for phase in mixture.phases]
+    assert mixture_flops(mixture) == sum(each * n for each, n in zip(found, steps, strict=True))
+    assert mixture.total_steps == sum(steps)
 
 
 @pytest.mark.parametrize(("width", "depth"), [(8, 2), (12, 3)])

@@ -25,7 +25,7 @@ class Pretender:
     diverging: int = -1
     asked: list[MixtureConfig] = field(default_factory=list)
 
-    def __call__(self, configs: Sequence[MixtureConfig], /) -> list[MixtureRun]:
+    def __call__(self, configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> list[MixtureRun]:
         self.asked += configs
         return [self.run(config) for config in configs]
 

@@ -1,4 +1,5 @@
 import doctest
+import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,16 @@ import pytest
 import torch
 
 from dcrit.empirics import mixture_store as module
+from dcrit.empirics import sweep
 from dcrit.empirics.batches import MEMBERS
 from dcrit.empirics.inventory import Damage, Inventory, merged
-from dcrit.empirics.mixture_networks import mixture_key
-from dcrit.empirics.mixture_store import MixtureStore, MixtureTrainer, plan_mixtures
+from dcrit.empirics.mixture_networks import mixture_key, train_mixtures
+from dcrit.empirics.mixture_store import MIXTURES, MixtureStore, MixtureTrainer, plan_mixtures
 from dcrit.empirics.mixtures import MIXTURE_CURVES, MixtureConfig, MixtureRun, Phase, beside_facts
 from dcrit.empirics.parquet_store import checksum, parquet
 from dcrit.empirics.runs import RunConfig
 from dcrit.empirics.store import Store
+from dcrit.empirics.sweep import LocalExecutor, SweepProgress
 from dcrit.theory.problem import Problem
 from tests.empirics.synthetic import run_of
 
@@ -36,6 +39,10 @@ def assert_same(got: MixtureRun | None, expected: MixtureRun) -> None:
         assert values.tobytes() == getattr(expected.curves, name).tobytes(), name
 
 
+def replace_trainer(monkeypatch: pytest.MonkeyPatch, train: Any) -> None:
+    monkeypatch.setattr(module, "MIXTURES", replace(module.MIXTURES, train=train))
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> MixtureStore:
     return MixtureStore(tmp_path / "mixtures")
@@ -52,12 +59,9 @@ def test_runs_come_back_bit_by_bit(store: MixtureStore) -> None:
 
 
 def test_what_is_stored_is_not_trained_again(store: MixtureStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[int, int]] = []
-    first = MixtureTrainer(store, report=lambda *done: told.append(done))(configs(3))
-    assert told == [(3, 3)]
+    first = MixtureTrainer(store)(configs(3))
     trained: list[MixtureConfig] = []
-    train = module.train_mixtures
-    monkeypatch.setattr(module, "train_mixtures", lambda batch, **rest: trained.extend(batch) or train(batch, **rest))
+    replace_trainer(monkeypatch, lambda batch, **rest: trained.extend(batch) or train_mixtures(batch, **rest))
     runs = MixtureTrainer(MixtureStore(store.folder))([*configs(4), *configs(2)])
     assert trained == configs(1, first=3)
     for run, expected in zip([*runs[:3], *runs[4:]], [*first, *first[:2]], strict=True):
@@ -67,16 +71,15 @@ def test_what_is_stored_is_not_trained_again(store: MixtureStore, monkeypatch: p
 def test_a_finished_batch_outlives_the_failure_of_the_next(
     store: MixtureStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = module.train_mixtures
     calls: list[int] = []
 
     def fail_on_the_second(batch: list[MixtureConfig], **rest: Any) -> list[MixtureRun]:
         calls.append(len(batch))
         if len(calls) == 2:
             raise RuntimeError("power cut")
-        return train(batch, **rest)
+        return train_mixtures(batch, **rest)
 
-    monkeypatch.setattr(module, "train_mixtures", fail_on_the_second)
+    replace_trainer(monkeypatch, fail_on_the_second)
     n_threads = torch.get_num_threads()
     with pytest.raises(RuntimeError, match="power cut"):
         MixtureTrainer(store)([*configs(2), *configs(2, n_facts=0)])
@@ -150,16 +153,18 @@ def test_a_file_that_every_store_takes_for_anothers_is_damaged() -> None:
 def test_batches_hold_everything_once_and_alike() -> None:
     wanted = [*configs(40), *configs(3, n_facts=0), *(c.with_n_train(24, seed=c.seed) for c in configs(5))]
     batches = plan_mixtures(wanted)
-    assert sorted(c.address for batch in batches for c in batch) == sorted(c.address for c in wanted)
+    assert sorted(c.address for batch in batches for c in batch.configs) == sorted(c.address for c in wanted)
     for batch in batches:
-        assert len({mixture_key(config) for config in batch}) == 1
-        assert len(batch) <= MEMBERS["cpu"]
-    assert {len(batch) for batch in batches} == {16, 8, 3, 5}
+        assert len({mixture_key(config) for config in batch.configs}) == 1
+        assert len(batch.configs) <= MEMBERS["cpu"]
+    assert {len(batch.configs) for batch in batches} == {16, 8, 3, 5}
+    costs = [batch.cost for batch in batches]
+    assert costs == sorted(costs, reverse=True)
 
 
 def test_large_members_come_in_small_batches() -> None:
     large = beside_facts(Problem(modulus=113, width=512), n_train=9000, n_facts=100)
-    assert [len(batch) for batch in plan_mixtures([large, replace(large, seed=1)])] == [1, 1]
+    assert [len(batch.configs) for batch in plan_mixtures([large, replace(large, seed=1)])] == [1, 1]
 
 
 def test_schedules_are_kept_apart(store: MixtureStore) -> None:
@@ -169,6 +174,23 @@ def test_schedules_are_kept_apart(store: MixtureStore) -> None:
     assert [run.config for run in runs] == [joint, later]
     assert [run.curves.step[-1] for run in runs] == [80, 100]
     assert not np.array_equal(runs[0].curves.train_loss[:3], runs[1].curves.train_loss[:3])
+
+
+def test_worker_processes_train_what_the_calling_process_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sweep, "SMALL", 0)
+    wanted = [*configs(3), *configs(2, n_facts=0)]
+    alone = MixtureTrainer(MixtureStore(tmp_path / "alone"), workers=1)(wanted)
+    told: list[SweepProgress] = []
+    with LocalExecutor(2) as executor:
+        together = executor.run_with(MIXTURES, wanted, MixtureStore(tmp_path / "together"), told.append)
+        assert len(multiprocessing.active_children()) >= 2
+        # The same processes train single networks as well.
+        executor.run([RunConfig(problem=PROBLEM, n_train=15, seed=k, steps=20) for k in range(20)], Store(tmp_path))
+    for run, expected in zip(together, alone, strict=True):
+        assert_same(replace(run, seconds=expected.seconds), expected)
+    total = sum(batch.cost for batch in plan_mixtures(wanted))
+    assert told[0] == SweepProgress(done=0, total=total, runs_done=0, runs_total=5, runs_reused=0)
+    assert told[-1] == SweepProgress(done=total, total=total, runs_done=5, runs_total=5, runs_reused=0)
 
 
 def test_the_example_holds() -> None:

@@ -50,9 +50,8 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "runs")
 
 
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
-    """What is trained in this process, in order."""
+def spy_on_training(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
+    """What is trained in this process from now on, in order."""
     seen: list[RunConfig] = []
 
     def spy(batch: Sequence[RunConfig], **options: Any) -> list[Run]:
@@ -61,6 +60,11 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
 
     monkeypatch.setattr(sweep, "train", spy)
     return seen
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
+    return spy_on_training(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -290,10 +294,11 @@ class ThreadWorker(threading.Thread):
         assert not self.is_alive()
 
 
-def test_an_error_in_a_worker_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object, **__: object) -> list[Run]:
-        raise ArithmeticError("no such number")
+def fail(*_: object, **__: object) -> list[Run]:
+    raise ArithmeticError("no such number")
 
+
+def test_an_error_in_a_worker_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     executor = LocalExecutor(2)
 
     def start(_: int) -> None:
@@ -313,7 +318,7 @@ def test_an_error_in_a_worker_is_told(store: Store, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_death_of_a_worker_is_told_and_costs_batches_in_flight_alone(
-    store: Store, monkeypatch: pytest.MonkeyPatch, trained: list[RunConfig]
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweep, "SMALL", 0)
     others = set(multiprocessing.active_children())
@@ -332,6 +337,7 @@ def test_the_death_of_a_worker_is_told_and_costs_batches_in_flight_alone(
         assert set(multiprocessing.active_children()) == others
     kept = [config for config in SEVERAL if config not in Store(store.folder).missing(SEVERAL)]
     assert 0 < finished == len(kept) < len(SEVERAL)
+    trained = spy_on_training(monkeypatch)
     run_sweep(SEVERAL, store, workers=1)
     assert set(trained) == set(SEVERAL) - set(kept)
 

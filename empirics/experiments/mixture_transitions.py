@@ -1,0 +1,124 @@
+"""Measured critical sizes of tasks that are learned beside others, all measured together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcrit.empirics.cost import mixture_flops
+from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.mixtures import MixtureConfig, MixtureRun
+from dcrit.empirics.outcomes import Outcome
+from dcrit.empirics.runs import RunConfig
+from dcrit.empirics.sequential import SequentialDesign, full_runs, measure_sequentially, midpoint_draws
+from dcrit.theory.estimates import Measurement
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixtureTransition:
+    """A measured critical size of the first task of a mixture.
+
+    Attributes:
+        template: The mixture; its own size of the first task plays no part.
+        outcomes: Of the full runs, as if the first task had been alone; they hold accuracies and no norms.
+        measured: Critical size from them.
+    """
+
+    template: MixtureConfig
+    outcomes: Sequence[Outcome]
+    measured: Measurement
+
+    def log_size_draws(self, n_draws: int, *, seed: int = 0) -> FloatArray | None:
+        """Draws of ln D_crit from its posterior, (n_draws,); None where there is no transition."""
+        return None if self.measured.estimate is None else np.log(midpoint_draws(self.outcomes, n_draws, seed=seed))
+
+    @property
+    def largest(self) -> int:
+        """Largest size that was run [examples]."""
+        return max(one.config.n_train for one in self.outcomes)
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether there is no transition because accuracy stays below one half at every size."""
+        return self.measured.estimate is None and all(one.test_accuracy < 0.5 for one in self.outcomes)
+
+
+def design_of(template: MixtureConfig, *, tolerance: float, budget: float) -> SequentialDesign:
+    """Which runs measure it: probes are short in the last phase alone, those before it are never cut."""
+    return SequentialDesign(
+        problem=template.problem(0),
+        tolerance=tolerance,
+        budget=budget,
+        steps=template.phases[-1].steps,
+        first_seed=template.seed,
+    )
+
+
+def mixture_of(template: MixtureConfig, config: RunConfig) -> MixtureConfig:
+    """The mixture of a proposed run of the first task: its size, its seed, and as many steps in the last phase."""
+    last = replace(template.phases[-1], steps=config.horizon)
+    resized = template.with_n_train(config.n_train, seed=config.seed)
+    return replace(resized, phases=(*template.phases[:-1], last))
+
+
+def outcome_of_mixture(config: RunConfig, run: MixtureRun) -> Outcome:
+    """Settled accuracies of the first task."""
+    nothing = math.nan
+    return Outcome(
+        config=config,
+        train_accuracy=run.settled("train_accuracy"),
+        test_accuracy=run.settled("test_accuracy"),
+        margin=nothing,
+        squared_norm=nothing,
+        efficiency=nothing,
+        log_efficiency_drift=nothing,
+        deficits=(nothing, nothing, nothing),
+        converged=False,
+    )
+
+
+def measure_mixture_transitions(
+    templates: Sequence[MixtureConfig], laboratory: Laboratory, *, tolerance: float, budget: float, stage: str
+) -> list[MixtureTransition]:
+    """One transition a mixture, round by round, so that every round fills the machine.
+
+    Args:
+        templates: What to measure.
+        laboratory: Trains.
+        tolerance: Relative half width of the 90 % interval at which a measurement ends.
+        budget: Most model-steps of one measurement, in horizons.
+        stage: What they are for.
+    """
+    designs = [design_of(template, tolerance=tolerance, budget=budget) for template in templates]
+    found: list[list[Outcome]] = [[] for _ in templates]
+    rounds = 0
+    while True:
+        proposals = [design.propose(outcomes) for design, outcomes in zip(designs, found, strict=True)]
+        if not any(proposals):
+            break
+        rounds += 1
+        wanted = [mixture_of(own, one) for own, new in zip(templates, proposals, strict=True) for one in new]
+        runs = iter(laboratory.mixtures(wanted, stage=f"{stage}, round {rounds}"))
+        for outcomes, new in zip(found, proposals, strict=True):
+            outcomes.extend(outcome_of_mixture(one, next(runs)) for one in new)
+    return [
+        MixtureTransition(
+            template=template,
+            outcomes=full_runs(outcomes),
+            measured=measure_sequentially(outcomes, tolerance=tolerance),
+        )
+        for template, outcomes in zip(templates, found, strict=True)
+    ]
+
+
+def mixture_transitions_flops(templates: Sequence[MixtureConfig], *, budget: float) -> float:
+    """Most that the measurements train, were every run on nearly all pairs [FLOPs]."""
+    return budget * float(
+        sum(mixture_flops(one.with_n_train(one.problem(0).n_pairs - 1, seed=one.seed)) for one in templates)
+    )
