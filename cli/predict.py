@@ -87,10 +87,7 @@ def critical_size(
                 efficiency.reason,
             )
         )
-        title = (
-            f"{task} mod {modulus}, {problem.activation} pair-MLP, width {width} "
-            f"({problem.n_params} parameters, {problem.n_pairs} pairs)"
-        )
+        title = f"{options.title_of(problem)} ({problem.n_params} parameters, {problem.n_pairs} pairs)"
         table(title, ["where", "value", f"{level:.0%} interval", "note"], rows)
         say(f"calibration: {found.calibration}")
         if found.critical_size.extrapolated:
