@@ -18,7 +18,8 @@ WIDEST = 3
 
 def harder(easy: Grid, hard: Grid) -> Effect | None:
     """Mean ln(D_crit of the square/D_crit of the sum) over the widest models; None where one has no transition."""
-    drawn = [critical_draws(grid)[-WIDEST:] for grid in (easy, hard)]
+    # Two seeds: planes of one shape would share their noise, and a difference lose it.
+    drawn = [critical_draws(grid, seed=seed)[-WIDEST:] for seed, grid in enumerate((easy, hard))]
     ratio = (drawn[1] - drawn[0]).mean(0) if all(np.isfinite(one).mean() > 0.99 for one in drawn) else None
     if ratio is None:
         return None
