@@ -17,6 +17,7 @@ from dcrit.empirics.sequential import (
     full_runs,
     measure_sequentially,
     midpoint_draws,
+    posterior_of,
     sequential_transition_width,
 )
 from dcrit.theory.estimates import LEVEL
@@ -230,6 +231,17 @@ def test_probes_enter_neither_draws_nor_width() -> None:
 def test_the_posterior_width_tells_sharp_from_broad(width: float) -> None:
     outcomes = measured(SequentialDesign(problem=PROBLEM, tolerance=0.01, budget=12.0), width=width)
     assert sequential_transition_width(outcomes) == pytest.approx(width, rel=0.5)
+
+
+def test_a_posterior_is_computed_once_for_all_who_ask() -> None:
+    runs = np.array([200.0, 300.0]), np.array([0.2, 0.8])
+    first = posterior_of(*runs, 961)
+    assert first.quantiles([0.5]) == PsychometricPosterior(n_train=runs[0], accuracy=runs[1], largest=961).quantiles(
+        [0.5]
+    )
+    assert posterior_of(*(values.copy() for values in runs), 961) is first
+    others = [(runs[0], runs[1], 900), (runs[0] + 1, runs[1], 961), (runs[0], runs[1] + 0.01, 961)]
+    assert all(posterior_of(*other) is not first for other in others)
 
 
 def test_without_a_transition_there_is_no_width() -> None:
