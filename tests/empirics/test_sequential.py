@@ -234,14 +234,13 @@ def test_the_posterior_width_tells_sharp_from_broad(width: float) -> None:
 
 
 def test_a_posterior_is_computed_once_for_all_who_ask() -> None:
-    runs = np.array([200.0, 300.0]), np.array([0.2, 0.8])
-    first = posterior_of(*runs, 961)
-    assert first.quantiles([0.5]) == PsychometricPosterior(n_train=runs[0], accuracy=runs[1], largest=961).quantiles(
-        [0.5]
-    )
-    assert posterior_of(*(values.copy() for values in runs), 961) is first
-    others = [(runs[0], runs[1], 900), (runs[0] + 1, runs[1], 961), (runs[0], runs[1] + 0.01, 961)]
-    assert all(posterior_of(*other) is not first for other in others)
+    n_train, accuracy = np.array([200.0, 300.0]), np.array([0.2, 0.8])
+    first = posterior_of(n_train, accuracy, 961)
+    alone = PsychometricPosterior(n_train=n_train, accuracy=accuracy, largest=961)
+    assert first.interval() == alone.interval()
+    assert posterior_of(n_train.copy(), accuracy.copy(), 961) is first
+    for other in ((n_train, accuracy, 900), (n_train + 1, accuracy, 961), (n_train, accuracy + 0.01, 961)):
+        assert posterior_of(*other) is not first
 
 
 def test_without_a_transition_there_is_no_width() -> None:
