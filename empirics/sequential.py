@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,9 @@ PROBE_SHIFT, PROBE_SPREAD = 0.3, 0.2
 
 #: Runs of a round, and the runs without which nothing is estimated.
 ROUND_RUNS, FEWEST_RUNS = 2, 4
+
+#: Posteriors that are kept, a few hundred kB each: design, measurement, draws and width ask for the same one in turn.
+KEPT = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +111,22 @@ class PsychometricPosterior:
         return Interval(low=float(low), high=float(high), level=level)
 
 
+@lru_cache(maxsize=KEPT)
+def _kept_posterior(n_train: tuple[float, ...], accuracy: tuple[float, ...], largest: float) -> PsychometricPosterior:
+    return PsychometricPosterior(n_train=np.array(n_train), accuracy=np.array(accuracy), largest=largest)
+
+
+def posterior_of(n_train: FloatArray, accuracy: FloatArray, largest: float) -> PsychometricPosterior:
+    """The posterior of those runs, computed once for all who ask for it.
+
+    Args:
+        n_train: (n,) sizes.
+        accuracy: (n,) final test accuracies.
+        largest: Most examples that a midpoint may lie at.
+    """
+    return _kept_posterior(tuple(n_train.tolist()), tuple(accuracy.tolist()), largest)
+
+
 def _grid(prior: tuple[float, float], n: int) -> FloatArray:
     """Values within 2.5 standard deviations of a log-normal prior."""
     return prior[0] * np.exp(prior[1] * np.linspace(-2.5, 2.5, n))
@@ -167,7 +186,7 @@ class SequentialDesign:
         n_train, accuracy = sizes_and_accuracies(full)
         if room <= 0 or self._is_without(n_train, accuracy):
             return []
-        posterior = PsychometricPosterior(n_train=n_train, accuracy=accuracy, largest=self.problem.n_pairs)
+        posterior = posterior_of(n_train, accuracy, self.problem.n_pairs)
         if self._is_enough(posterior):
             return []
         low, middle, high = posterior.quantiles([0.3, 0.5, 0.7], self._place(probes, posterior.log_sizes))
@@ -241,7 +260,7 @@ def midpoint_draws(outcomes: Sequence[Outcome], n_draws: int, *, seed: int = 0) 
     """
     full = full_runs(outcomes)
     n_train, accuracy = sizes_and_accuracies(full)
-    posterior = PsychometricPosterior(n_train=n_train, accuracy=accuracy, largest=full[0].config.problem.n_pairs)
+    posterior = posterior_of(n_train, accuracy, full[0].config.problem.n_pairs)
     # Evenly spread probabilities in random order: no noise from the draws themselves.
     probabilities = (np.arange(n_draws) + 0.5) / n_draws
     return posterior.quantiles(np.random.default_rng(seed).permutation(probabilities).tolist())
@@ -253,7 +272,7 @@ def sequential_transition_width(outcomes: Sequence[Outcome]) -> float | None:
     n_train, accuracy = sizes_and_accuracies(full)
     if n_train.size == 0 or not is_bracketed(n_train, accuracy):
         return None
-    return PsychometricPosterior(n_train=n_train, accuracy=accuracy, largest=full[0].config.problem.n_pairs).width
+    return posterior_of(n_train, accuracy, full[0].config.problem.n_pairs).width
 
 
 def measure_sequentially(
@@ -273,7 +292,7 @@ def measure_sequentially(
     n_lost = len(full) - int(n_train.size)
     if not is_bracketed(n_train, accuracy):
         return no_transition(n_train, accuracy, n_lost=n_lost)
-    posterior = PsychometricPosterior(n_train=n_train, accuracy=accuracy, largest=full[0].config.problem.n_pairs)
+    posterior = posterior_of(n_train, accuracy, full[0].config.problem.n_pairs)
     interval = posterior.interval(level)
     wide = tolerance is not None and math.log(interval.high / interval.low) / 2 > tolerance
     return Measurement(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dcrit.empirics.budget import Budget, LeftOut
@@ -20,10 +20,12 @@ class Suite:
     Attributes:
         name: Word on the command line.
         claims: What is judged: every claim whose experiment has a design of that name, unless fewer are chosen.
+        n_claims: How many are corrected for, where fewer are chosen; None for those it holds.
     """
 
     name: SuiteName
     claims: tuple[Claim[Any], ...]
+    n_claims: int | None = None
 
     @property
     def experiments(self) -> list[Experiment[Any, Any]]:
@@ -51,7 +53,10 @@ def select(suite: Suite, claims: Sequence[str]) -> Suite:
     for name in claims:
         if name not in known:
             raise ValueError(f"claim must be one of {', '.join(known)}, got '{name}'")
-    return Suite(name=suite.name, claims=tuple(known[name] for name in claims)) if claims else suite
+    if not claims:
+        return suite
+    # All claims of the suite stay corrected for: one judged alone gets no easier ruling.
+    return replace(suite, claims=tuple(known[name] for name in claims), n_claims=suite.n_claims or len(suite.claims))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,10 +105,10 @@ def gather(
 
 
 def judge(suite: Suite, results: Mapping[str, Result]) -> list[Verdict]:
-    """Every claim of the suite with its ruling, corrected for the number of those that could be judged."""
+    """Every claim with its ruling, corrected for the number of claims that the whole suite has."""
     own = [results[claim.experiment.name] for claim in suite.claims]
     findings = [_finding(claim, result.evidence) for claim, result in zip(suite.claims, own, strict=True)]
-    thresholds = holm_thresholds([finding.p_value for finding in findings])
+    thresholds = holm_thresholds([finding.p_value for finding in findings], n_claims=suite.n_claims)
     return [
         Verdict(
             claim=claim,

@@ -32,14 +32,14 @@ def draw_curve(ax: Axes, found: DimensionCurve) -> FloatArray:
     log_loss = np.log(np.maximum(found.test_loss, LEAST_LOSS))
     x, x_low, x_high = (np.maximum(one, 1e-2) for one in curve(found.dimension))
     y, y_low, y_high = (np.exp(one) for one in curve(log_loss))
-    activation = found.problem.activation
+    family = found.problem.family
     ax.errorbar(
         x,
         y,
         xerr=[x - x_low, x_high - x],
         yerr=[y - y_low, y_high - y],
-        fmt=f"-{style.ACTIVATION_MARKER[activation]}",
-        color=style.ACTIVATION_COLOUR[activation],
+        fmt=f"-{style.FAMILY_MARKER[family]}",
+        color=style.FAMILY_COLOUR[family],
         linewidth=0.6,
         elinewidth=0.8,
     )

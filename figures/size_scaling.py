@@ -33,8 +33,8 @@ def draw_measured(ax: Axes, series: Sequence[Transition], x_of: Callable[[Proble
                 x_of(one.problem),
                 one.measured.estimate,
                 yerr=arms(one.measured.estimate, one.measured.interval),
-                fmt=style.ACTIVATION_MARKER[one.problem.activation],
-                color=style.ACTIVATION_COLOUR[one.problem.activation],
+                fmt=style.FAMILY_MARKER[one.problem.family],
+                color=style.FAMILY_COLOUR[one.problem.family],
                 markersize=4.5,
                 elinewidth=1.2,
                 capsize=2,
@@ -47,12 +47,12 @@ def draw_predicted(ax: Axes, series: Sequence[Transition], x_of: Callable[[Probl
     """Predicted critical sizes with their intervals: open, with a wide pale bar."""
     for one in series:
         if one.predicted is not None and one.predicted.value is not None:
-            colour = style.ACTIVATION_COLOUR[one.problem.activation]
+            colour = style.FAMILY_COLOUR[one.problem.family]
             ax.errorbar(
                 x_of(one.problem),
                 one.predicted.value,
                 yerr=arms(one.predicted.value, one.predicted.interval),
-                fmt=style.ACTIVATION_MARKER[one.problem.activation],
+                fmt=style.FAMILY_MARKER[one.problem.family],
                 color=colour,
                 markerfacecolor="white",
                 markersize=6.5,
@@ -103,7 +103,7 @@ def draw_power_law(ax: Axes, fit: SeriesFit, series: Sequence[Transition]) -> No
     ax.plot(
         np.exp(log_x),
         np.exp(centre_y + fit.posterior.slope * (log_x - centre_x)),
-        color=style.ACTIVATION_COLOUR[series[0].problem.activation],
+        color=style.FAMILY_COLOUR[series[0].problem.family],
         linewidth=0.9,
         label=f"{series[0].problem.activation}, {POWER_LAW}",
         zorder=2,

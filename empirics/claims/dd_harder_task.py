@@ -102,8 +102,8 @@ def judge(evidence: GridEvidence) -> Finding:
 
 CLAIM: Claim[GridEvidence] = Claim(
     id="dd-harder-task",
-    statement="The square (a + b)² mod p has a higher critical size than a + b, and dips over model size where a + b "
-    "does not.",
+    statement="The task (a + b)² mod p has a higher critical size than a + b, "
+    "and dips over model size where a + b does not.",
     source=("huang2024",),
     criterion=f"For every model: supported if ln of the ratio of critical sizes in the {WIDEST} widest models is above "
     f"0 and at some size the square dips by {SMALLEST_DIP:g} beyond noise (Bonferroni) while the sum does not; refuted "

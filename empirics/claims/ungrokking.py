@@ -94,7 +94,8 @@ CLAIM: Claim[list[UngrokkingEvidence]] = Claim(
     criterion=f"In every network ln(D_scratch/D_ungrok) is at least {LEAST_HYSTERESIS}, and at moduli from "
     f"{BLIND_MODULUS} on, where no constant was measured, |ln(predicted crossing/D_ungrok)| is at most {TARGET}: "
     "supported if the 90 % intervals say so of each, refuted if one lies outside (Bonferroni), inconclusive otherwise "
-    "or where a transition is missing. The number shown is the worst ln(predicted crossing/D_ungrok).",
+    "or where a transition is missing. The number shown is the worst ln(predicted crossing/D_ungrok). "
+    "Transformers train for 5000 steps, 15 time constants 1/(ηλ), instead of 40.",
     experiment=EXPERIMENT,
     judge=judge,
 )

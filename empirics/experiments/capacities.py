@@ -19,6 +19,7 @@ class CapacitiesDesign:
     Attributes:
         families: Problems whose width is replaced, one a family.
         seeds: Runs per width.
+        widths: At which every family is overloaded; None for those of its calibration.
 
     Raises:
         ValueError: A field is out of range.
@@ -26,16 +27,21 @@ class CapacitiesDesign:
 
     families: tuple[Problem, ...]
     seeds: int = 3
+    widths: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         check_integer("seeds", self.seeds, 1)
+        if self.widths is not None and not self.widths:
+            raise ValueError("widths must hold at least one width, got ()")
+        for width in self.widths or ():
+            check_integer("widths", width, 1)
 
     def designs(self) -> dict[Family, list[CapacityDesign]]:
         """One list a family, one design a width."""
         return {
             family.family: [
                 CapacityDesign(problem=replace(family, width=width), seeds=self.seeds)
-                for width in capacity_widths(family)
+                for width in (capacity_widths(family) if self.widths is None else self.widths)
             ]
             for family in self.families
         }

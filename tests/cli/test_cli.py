@@ -90,7 +90,7 @@ BAD = [
     ),
     (["measure", "efficiency", "--task", "random"], "--task must have a rule to generalize to, and labels of 'random'"),
     (["calibrate", "--out", "new", "--task", "random"], "--task must have a rule to generalize to, and labels of"),
-    (["validate", "long"], "'suite': must be one of quick, got 'long'"),
+    (["validate", "long"], "'suite': must be one of quick, standard, paper, got 'long'"),
     (["validate", "quick", "--out", "new", "--workers", "-1"], "--workers must be an integer of at least 0, got -1"),
     (["validate", "quick", "--out", "new", "--claim", "four"], "--claim must be one of .*four-dynamics, got 'four'"),
     (["runs", "verify", "--store", "none"], "--store must be a folder that holds runs, got none"),

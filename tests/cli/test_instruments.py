@@ -56,8 +56,11 @@ BAD = [
     (["effective-dimension", "--n-train", "530"], "--n-train must be at most 529"),
     (["effective-dimension", "--n-train", "9", "--alpha", "-1"], "--alpha must be a finite number above 0, got -1.0"),
     (["effective-dimension", "--n-train", "9", "--probes", "1"], "--probes must be an integer of at least 2, got 1"),
-    (["effective-dimension", "--n-train", "9", "--matrix", "fisher"], "'--matrix'.*'fisher'.*gauss-newton"),
-    (["critical-size", "--start", "middle"], "'--start'.*'middle'.*scratch.*generalized.*both"),
+    (
+        ["effective-dimension", "--n-train", "9", "--matrix", "fisher"],
+        "'--matrix': must be one of gauss-newton, hessian, got 'fisher'",
+    ),
+    (["critical-size", "--start", "middle"], "'--start': must be one of scratch, generalized, both, got 'middle'"),
 ]
 
 

@@ -133,7 +133,7 @@ class World:
         )
 
 
-def no_mixtures(configs: Sequence[MixtureConfig], /) -> list[MixtureRun]:
+def no_mixtures(configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> list[MixtureRun]:
     """A runner where no mixture is to be trained."""
-    assert not configs
+    assert not configs, stage
     return []

@@ -14,7 +14,7 @@ from dcrit.empirics.experiments.dimensions import DimensionCurve, DimensionsDesi
 from dcrit.empirics.experiments.experiment import Laboratory
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.problem import Problem
-from tests.empirics.synthetic import World
+from tests.empirics.synthetic import World, no_mixtures
 
 WIDTHS = (4, 8, 16, 32)
 TINY = Problem(task="add", modulus=5, width=3, learning_rate=0.1)
@@ -98,7 +98,7 @@ def test_the_experiment_puts_every_network_in_its_place() -> None:
             for one in configs
         ]
 
-    bench = Laboratory(World(), lambda _: [], [], looked)
+    bench = Laboratory(World(), no_mixtures, [], looked)
     design = DimensionsDesign(families=(TINY,), widths=(2, 3), sizes=(10, 12), seeds=2)
     with bench.account() as account:
         curves = measure(design, bench)
@@ -111,4 +111,4 @@ def test_the_experiment_puts_every_network_in_its_place() -> None:
 
 def test_a_laboratory_without_the_means_says_so() -> None:
     with pytest.raises(ValueError, match="measure_dimensions must be given"):
-        Laboratory(World(), lambda _: [], []).dimensions([])
+        Laboratory(World(), no_mixtures, []).dimensions([])

@@ -22,7 +22,7 @@ from dcrit.theory.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.estimates import Prediction
 from dcrit.theory.prediction import CriticalSizePrediction, predict_critical_size
 from dcrit.theory.problem import Problem
-from tests.empirics.synthetic import World, half_accuracy_size, outcome
+from tests.empirics.synthetic import World, half_accuracy_size, no_mixtures, outcome
 from tests.empirics.transitions import transition
 
 PROBLEM = Problem(modulus=31, width=64)
@@ -97,10 +97,7 @@ def test_widths_at_calibrated_moduli_are_no_test() -> None:
 
 
 def test_runs_are_made_around_the_measured_size_with_seeds_of_their_own() -> None:
-    def no_mixtures(*_: object) -> list[object]:
-        raise AssertionError("no mixture is asked for")
-
-    laboratory = Laboratory(World(), no_mixtures, shipped_calibrations())  # type: ignore[arg-type]
+    laboratory = Laboratory(World(), no_mixtures, shipped_calibrations())
     design = SemiGrokkingDesign(transitions=(TransitionsDesign(problems=(PROBLEM,)),))
     (found,) = measure(design, laboratory)
     assert found.transition.measured.estimate == pytest.approx(half_accuracy_size(PROBLEM), rel=0.06)

@@ -24,7 +24,7 @@ from dcrit.empirics.star import critical_sizes, star_of
 from dcrit.theory.calibration import shipped_calibrations
 from dcrit.theory.problem import Problem
 from tests.empirics.planes import SIZES, WIDTHS, dipped, family, plane, rising
-from tests.empirics.synthetic import World
+from tests.empirics.synthetic import World, no_mixtures
 
 
 def evidence(*grids: Grid) -> GridEvidence:
@@ -41,7 +41,7 @@ def test_grids_hold_every_run_in_its_place() -> None:
         capacity_seeds=1,
     )
     world = World()
-    found = measure(GridDesign(families=(small,)), Laboratory(world, lambda _: [], shipped_calibrations()))
+    found = measure(GridDesign(families=(small,)), Laboratory(world, no_mixtures, shipped_calibrations()))
     (grid,) = found.grids
     assert grid.test_accuracy.shape == (2, 2, 2)
     assert len(world.asked) == 8 + 4

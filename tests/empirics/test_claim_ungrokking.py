@@ -23,7 +23,7 @@ from dcrit.theory.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.estimates import Prediction
 from dcrit.theory.prediction import CriticalSizePrediction, predict_critical_size
 from dcrit.theory.problem import Problem
-from tests.empirics.synthetic import run_of
+from tests.empirics.synthetic import no_mixtures, run_of
 from tests.empirics.transitions import outcomes_around, transition
 
 PROBLEM = Problem(modulus=31, width=64)
@@ -97,10 +97,7 @@ def both_ways(scratch: float, below: float) -> tuple[list[RunConfig], Laboratory
         first = 0.0 if config.start == "scratch" else 1.0
         return run_of(config, train_loss=1e-3, squared_norm=100.0, test_accuracy=first + (final - first) * progress)
 
-    def no_mixtures(*_: object) -> list[object]:
-        raise AssertionError("no mixture is asked for")
-
-    return asked, Laboratory(run, no_mixtures, shipped_calibrations())  # type: ignore[arg-type]
+    return asked, Laboratory(run, no_mixtures, shipped_calibrations())
 
 
 def test_both_directions_are_measured_and_simulated() -> None:

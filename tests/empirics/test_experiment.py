@@ -74,8 +74,8 @@ def test_mixtures_are_accounted_beside_runs() -> None:
     object.__setattr__(made, "config", CONFIGS[3])
     object.__setattr__(made, "seconds", 7.0)
 
-    def train(configs: object, /) -> list[MixtureRun]:
-        del configs
+    def train(configs: object, /, *, stage: str = "mixtures") -> list[MixtureRun]:
+        del configs, stage
         return [made]
 
     bench = Laboratory(World(), train, [])

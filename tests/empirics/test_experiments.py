@@ -1,11 +1,13 @@
 """Designs of all experiments: what they train at most, what they refuse, and that each is known by one name."""
 
 import math
+import re
 from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
 
+from dcrit.empirics.calibrate import capacity_widths
 from dcrit.empirics.claims import CLAIMS
 from dcrit.empirics.experiments import capacities, competition, dynamics_points
 from dcrit.empirics.experiments.capacities import CapacitiesDesign
@@ -66,6 +68,25 @@ def test_a_design_without_seeds_is_refused(design: Any, seeds: int) -> None:
         design(problems=PROBLEMS, seeds=seeds)
     with pytest.raises(ValueError, match=r"^seeds must"):
         CapacitiesDesign(families=PROBLEMS, seeds=seeds)
+
+
+def test_capacities_are_measured_at_the_calibrations_widths_unless_told_otherwise() -> None:
+    family = PROBLEMS[0]
+    for design, widths in (
+        (CapacitiesDesign(families=(family,)), capacity_widths(family)),
+        (CapacitiesDesign(families=(family,), widths=(1, 3)), (1, 3)),
+    ):
+        (designs,) = design.designs().values()
+        assert [one.problem for one in designs] == [replace(family, width=width) for width in widths]
+
+
+@pytest.mark.parametrize(
+    ("widths", "message"),
+    [((), "widths must hold at least one width, got ()"), ((4, 0), "widths must be an integer of at least 1, got 0")],
+)
+def test_bad_widths_of_capacities_are_refused(widths: tuple[int, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        CapacitiesDesign(families=PROBLEMS, widths=widths)
 
 
 @pytest.mark.parametrize("field", [{"tolerance": 0.0}, {"budget": -1.0}, {"first_seed": -1}, {"steps": -1}])

@@ -9,7 +9,7 @@ from dcrit.empirics.budget import Budget, LeftOut
 from dcrit.empirics.claims.claim import Claim, Finding, verdict_json
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
 from dcrit.empirics.suites import Suite, gather, judge
-from tests.empirics.synthetic import World
+from tests.empirics.synthetic import World, no_mixtures
 
 
 def claim_of(name: str, flops: float) -> Claim[Any]:
@@ -37,9 +37,6 @@ SUITE = Suite(name="quick", claims=(claim_of("first", 5e9), claim_of("second", 1
 
 @pytest.fixture
 def laboratory() -> Laboratory:
-    def no_mixtures(_: object, /) -> Any:
-        raise AssertionError("nothing is trained here")
-
     return Laboratory(World(), no_mixtures, [])
 
 

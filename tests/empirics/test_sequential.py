@@ -17,6 +17,7 @@ from dcrit.empirics.sequential import (
     full_runs,
     measure_sequentially,
     midpoint_draws,
+    posterior_of,
     sequential_transition_width,
 )
 from dcrit.theory.estimates import LEVEL
@@ -230,6 +231,16 @@ def test_probes_enter_neither_draws_nor_width() -> None:
 def test_the_posterior_width_tells_sharp_from_broad(width: float) -> None:
     outcomes = measured(SequentialDesign(problem=PROBLEM, tolerance=0.01, budget=12.0), width=width)
     assert sequential_transition_width(outcomes) == pytest.approx(width, rel=0.5)
+
+
+def test_a_posterior_is_computed_once_for_all_who_ask() -> None:
+    n_train, accuracy = np.array([200.0, 300.0]), np.array([0.2, 0.8])
+    first = posterior_of(n_train, accuracy, 961)
+    alone = PsychometricPosterior(n_train=n_train, accuracy=accuracy, largest=961)
+    assert first.interval() == alone.interval()
+    assert posterior_of(n_train.copy(), accuracy.copy(), 961) is first
+    for other in ((n_train, accuracy, 900), (n_train + 1, accuracy, 961), (n_train, accuracy + 0.01, 961)):
+        assert posterior_of(*other) is not first
 
 
 def test_without_a_transition_there_is_no_width() -> None:

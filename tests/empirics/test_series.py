@@ -8,17 +8,14 @@ from dcrit.empirics.experiments.series import SeriesDesign, flops, measure
 from dcrit.empirics.experiments.transitions import TransitionsDesign, measure_transitions
 from dcrit.theory.calibration import shipped_calibrations
 from dcrit.theory.problem import Problem
-from tests.empirics.synthetic import World, half_accuracy_size
+from tests.empirics.synthetic import World, half_accuracy_size, no_mixtures
 from tests.empirics.transitions import with_width
 
 EXPERIMENTS = (model_sizes.EXPERIMENT, moduli.EXPERIMENT, relabelings.EXPERIMENT, weight_decays.EXPERIMENT)
 
 
 def laboratory(world: World) -> Laboratory:
-    def no_mixtures(*_: object) -> list[object]:
-        raise AssertionError("no mixture is asked for")
-
-    return Laboratory(world, no_mixtures, shipped_calibrations())  # type: ignore[arg-type]
+    return Laboratory(world, no_mixtures, shipped_calibrations())
 
 
 def test_every_problem_of_every_series_is_measured_beside_its_prediction() -> None:

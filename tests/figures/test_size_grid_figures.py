@@ -17,7 +17,7 @@ from dcrit.figures import effective_dimension, model_size, phase_map
 from dcrit.theory.calibration import shipped_calibrations
 from dcrit.theory.regimes import DYNAMICS
 from tests.empirics.planes import SIZES, WIDTHS, dipped, plane, rising
-from tests.empirics.synthetic import World
+from tests.empirics.synthetic import World, no_mixtures
 from tests.empirics.test_claim_dd_effective_dim import curve_of
 
 
@@ -87,7 +87,7 @@ def test_the_measured_star_is_drawn_with_its_intervals() -> None:
 @pytest.mark.parametrize("n", [0, 1, 3])
 def test_planes_are_drawn_whole(n: int) -> None:
     mlp = plane(rising, model="mlp")
-    bench = Laboratory(World(), lambda _: [], shipped_calibrations())
+    bench = Laboratory(World(), no_mixtures, shipped_calibrations())
     grids = [replace(mlp, diagram=predicted_map(mlp.family, bench)), plane(dipped), plane(lambda *_: 0.1)][:n]
     for module in (model_size, phase_map):
         figure = module.draw(GridEvidence(grids=grids))
