@@ -37,11 +37,13 @@ def calibration_of(problem: Problem, path: Path | None) -> Calibration:
             )
         if path is not None:
             return load_calibration(path)
-    chosen = calibration_for(problem, shipped_calibrations())
+    shipped = shipped_calibrations()
+    chosen = calibration_for(problem, shipped)
     if chosen is None:
+        known = "; ".join(sorted({f"{', '.join(one.tasks)} ({one.activation} {one.model})" for one in shipped}))
         raise typer.BadParameter(
-            "--task must be one of add, sub, mul, div, sum-squares, square-of-sum and --model 'mlp', for which "
-            f"calibrations ship, got '{problem.task}' and '{problem.model}'. No calibration ships for that; "
+            f"--task, --activation and --model must be a combination for which a calibration ships: {known}; got "
+            f"'{problem.task}', '{problem.activation}' and '{problem.model}'. No calibration ships for that; "
             "'dcrit calibrate' measures one, and --calibration FILE uses it."
         )
     return chosen

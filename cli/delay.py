@@ -56,7 +56,7 @@ def delay(
         print_json(document)
         return
     table(
-        f"{task} mod {modulus}, {problem.activation} pair-MLP, width {width}, {n_train} examples",
+        f"{options.title_of(problem)}, {n_train} examples",
         ["until", "steps", f"{level:.0%} interval", "note"],
         [
             row_of("training set memorized (99 %)", memorize),

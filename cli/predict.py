@@ -40,6 +40,7 @@ def critical_size(
     """
     from dcrit.theory.prediction import predict_critical_size
     from dcrit.theory.regime_prediction import check_level
+    from dcrit.theory.track_record import track_record
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     chosen = calibration_of(problem, calibration)
@@ -47,6 +48,7 @@ def critical_size(
         check_level(level)
         found = predict_critical_size(problem, chosen, level=level)
 
+    record = track_record(chosen)
     efficiency = found.generalizing_efficiency
     sizes = (found.critical_size, found.onset, found.completion, found.crossing, found.capacity)
     if as_json:
@@ -62,6 +64,7 @@ def critical_size(
             "generalizing_efficiency_interval": _pair(found.generalizing_efficiency.interval),
             "extrapolated": found.critical_size.extrapolated,
             "calibration": found.calibration,
+            "track_record": None if record is None else record.to_dict(),
         }
         for size in (found.onset, found.completion, found.crossing):
             document[size.quantity] = size.value
@@ -87,12 +90,11 @@ def critical_size(
                 efficiency.reason,
             )
         )
-        title = (
-            f"{task} mod {modulus}, {problem.activation} pair-MLP, width {width} "
-            f"({problem.n_params} parameters, {problem.n_pairs} pairs)"
-        )
+        title = f"{options.title_of(problem)} ({problem.n_params} parameters, {problem.n_pairs} pairs)"
         table(title, ["where", "value", f"{level:.0%} interval", "note"], rows)
         say(f"calibration: {found.calibration}")
+        if record is not None:
+            say(f"track record: {record.sentence()}")
         if found.critical_size.extrapolated:
             say("extrapolated: the question lies outside the calibrated sizes or optimizer, so intervals are widened")
     if explain:

@@ -47,10 +47,10 @@ class CircuitsChoice(StrEnum):
 
 
 def homogeneous(problem: Problem) -> Problem:
-    """The problem, for commands that need the exponent of its norm.
+    """The problem, for commands whose dynamics need logits that are exactly homogeneous in the parameters.
 
     Raises:
-        typer.BadParameter: The model has none that is known without measurement (exit 2).
+        typer.BadParameter: The model's are not: a transformer's exponent is an effective one (exit 2).
     """
     if problem.model != "mlp":
         raise typer.BadParameter(f"--model must be 'mlp' for training curves by the theory, got '{problem.model}'")
@@ -161,7 +161,7 @@ def simulate(
         }
         print_json(document)
         return
-    _tell(trajectory, f"{task} mod {modulus}, {problem.activation} pair-MLP, width {width}, {n_train} examples")
+    _tell(trajectory, f"{options.title_of(problem)}, {n_train} examples")
     say(f"memorized (99 % of the training set) at step {number(passed.memorized)}")
     say(f"test accuracy stays above {accuracy:g} from step {number(passed.generalized)}")
     rows = [row_of("D_crit", found.critical_size), row_of("D_cross, where both are as efficient", found.crossing)]

@@ -35,7 +35,8 @@ def number(value: float | None) -> str:
 
 
 def verdicts(report: dict[str, Any]) -> str:
-    """A suite's table of verdicts, as Markdown."""
+    """A suite's table of verdicts, as Markdown; the quick one with its reasons, which others have in their report."""
+    whole = report["suite"] == "quick"
     lines = [
         f"`dcrit validate {report['suite']}`: {report['runs']} runs, "
         f"{duration(report['training_seconds'])} of training on one core:",
@@ -48,7 +49,7 @@ def verdicts(report: dict[str, Any]) -> str:
         span = "–" if interval is None else f"{number(interval[0])} – {number(interval[1])}"
         lines.append(
             f"| `{claim['id']}` | {number(claim['predicted'])} | {number(claim['measured'])} | {span} "
-            f"| {claim['verdict']}: {claim['reason'].replace('|', chr(92) + '|')} |"
+            f"| {claim['verdict']}{': ' + claim['reason'].replace('|', chr(92) + '|') if whole else ''} |"
         )
     return "\n".join(lines)
 

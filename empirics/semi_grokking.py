@@ -25,11 +25,13 @@ class PartialInterval:
         onset: Size at the lower level [examples].
         completion: Size at the upper one [examples].
         log_widths: (n,) bootstrap draws of ln(completion/onset).
+        reached: (n,) whether both levels lie between the sizes tried; elsewhere the width is at least the drawn one.
     """
 
     onset: float
     completion: float
     log_widths: FloatArray
+    reached: NDArray[np.bool_]
 
     @property
     def log_width(self) -> float:
@@ -72,9 +74,15 @@ def measure_partial_interval(outcomes: Sequence[Outcome], n_draws: int, *, seed:
         widened = means[index] + (own - means[index]) * math.sqrt(count / max(1, count - 1))
         drawn[:, index] = widened[rng.integers(count, size=(n_draws, count))].mean(axis=1)
     log_sizes = np.log(sizes)
-    ends = np.array([_passages(log_sizes, _monotone(row, counts)) for row in drawn])
+    curves = np.array([_monotone(row, counts) for row in drawn])
+    ends = np.array([_passages(log_sizes, row) for row in curves])
     onset, completion = np.exp(_passages(log_sizes, curve))
-    return PartialInterval(onset=float(onset), completion=float(completion), log_widths=ends[:, 1] - ends[:, 0])
+    return PartialInterval(
+        onset=float(onset),
+        completion=float(completion),
+        log_widths=ends[:, 1] - ends[:, 0],
+        reached=(curves[:, 0] <= low) & (curves[:, -1] >= high),
+    )
 
 
 def _monotone(means: FloatArray, counts: NDArray[np.int_]) -> FloatArray:

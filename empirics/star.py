@@ -59,10 +59,15 @@ class MeasuredStar:
         return math.exp(n), math.exp(d)
 
 
-def critical_draws(grid: Grid) -> FloatArray:
-    """Draws of ln D_crit at every width, (K, n); inf where test accuracy ends below one half."""
+def critical_draws(grid: Grid, *, seed: int = 0) -> FloatArray:
+    """Draws of ln D_crit at every width, (K, n); inf where test accuracy ends below one half.
+
+    Args:
+        grid: Its plane.
+        seed: Of the draws; planes that are compared need different ones.
+    """
     log_sizes = np.log(grid.family.sizes)
-    drawn = mean_draws(grid.test_accuracy)  # (n, S, K)
+    drawn = mean_draws(grid.test_accuracy, seed=seed)  # (n, S, K)
     return np.array([transition(log_sizes, drawn[:, :, k].T) for k in range(drawn.shape[2])])
 
 

@@ -92,7 +92,8 @@ def title_of(point: DynamicsEvidence) -> str:
     """Dynamics, size and width, how many runs showed what was predicted, and whether this one did."""
     right = sum(observed == point.predicted for observed in point.observed)
     width = f"{style.width_symbol(point.problem)}={point.problem.width}"
-    shown = "" if point.observed[0] == point.predicted else f"\nthis one: {point.observed[0]}"
+    first = next(iter(point.observed), "diverged")
+    shown = "" if first == point.predicted else f"\nthis one: {first}"
     return f"{point.predicted}\n$D={point.n_train}$, ${width}$\nin {right} of {len(point.observed)} runs{shown}"
 
 

@@ -26,7 +26,7 @@ def judge(evidence: list[ProblemEvidence]) -> Finding:
     measured: list[float] = []
     draws: list[np.ndarray] = []
     n_runs = n_lost = 0
-    for entry in evidence:
+    for index, entry in enumerate(evidence):
         prior, found = entry.transition.predicted, entry.transition.measured
         interval, prior_interval = found.interval, None if prior is None else prior.interval
         n_lost += found.n_unconverged
@@ -47,7 +47,8 @@ def judge(evidence: list[ProblemEvidence]) -> Finding:
                 "note": found.reason or (prior.reason if prior is not None else "no calibration ships for it"),
             }
         )
-        log_sizes = entry.transition.log_size_draws(DRAWS)
+        # A seed each: with one seed all sizes would err together.
+        log_sizes = entry.transition.log_size_draws(DRAWS, seed=index)
         if found.estimate is None or log_sizes is None:
             continue
         if entry.implied.value is not None:

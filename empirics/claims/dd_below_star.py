@@ -92,7 +92,8 @@ CLAIM: Claim[GridEvidence] = Claim(
     f"recovers by half. In every plane with sizes on both sides of the 90 % interval of D*: supported if some size "
     f"below has a dip by {SMALLEST_DIP:g} that a curve rising with width does not show by noise (bootstrap, "
     f"Bonferroni) and every size above none by {SMALLEST_DIP:g}; refuted if in one plane no size below has such a dip, "
-    "or one above has; inconclusive otherwise, and not supported where a plane has no star.",
+    "or one above has; inconclusive otherwise, and not supported where a plane has no star, or no size on one side of "
+    "it.",
     experiment=EXPERIMENT,
     judge=judge,
 )

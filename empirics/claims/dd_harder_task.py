@@ -18,7 +18,8 @@ WIDEST = 3
 
 def harder(easy: Grid, hard: Grid) -> Effect | None:
     """Mean ln(D_crit of the square/D_crit of the sum) over the widest models; None where one has no transition."""
-    drawn = [critical_draws(grid)[-WIDEST:] for grid in (easy, hard)]
+    # Two seeds: planes of one shape would share their noise, and a difference lose it.
+    drawn = [critical_draws(grid, seed=seed)[-WIDEST:] for seed, grid in enumerate((easy, hard))]
     ratio = (drawn[1] - drawn[0]).mean(0) if all(np.isfinite(one).mean() > 0.99 for one in drawn) else None
     if ratio is None:
         return None
@@ -101,8 +102,8 @@ def judge(evidence: GridEvidence) -> Finding:
 
 CLAIM: Claim[GridEvidence] = Claim(
     id="dd-harder-task",
-    statement="The task (a + b)² mod p has a higher critical size than a + b, "
-    "and dips over model size where a + b does not.",
+    statement="The square (a + b)² mod p has a higher critical size than a + b, and dips over model size where a + b "
+    "does not.",
     source=("huang2024",),
     criterion=f"For every model: supported if ln of the ratio of critical sizes in the {WIDEST} widest models is above "
     f"0 and at some size the square dips by {SMALLEST_DIP:g} beyond noise (Bonferroni) while the sum does not; refuted "

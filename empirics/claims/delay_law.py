@@ -152,7 +152,8 @@ def _bounds(point: DelayPoint) -> FloatArray:
     """Least and largest |predicted/measured − 1| of every run: (n, 2).
 
     A delay longer than b: between |p/b − 1| there and 1 at infinity, or any less if p lies beyond b. One shorter
-    than the resolution counts with it. A prediction of never counts as one of b, the longest that was waited.
+    than the resolution counts with it. A prediction of never counts as one of the longest that was waited; beside a
+    run that did not generalize by then it may be right, or off by as much as that lies below the delay.
     """
     assert point.predicted is not None
     longest = HORIZON * point.problem.time_constant
@@ -162,7 +163,7 @@ def _bounds(point: DelayPoint) -> FloatArray:
         if side != 1:
             bounds.append((abs(before / delay - 1),) * 2)
         elif math.isinf(before):
-            bounds.append((0.0, 0.0))
+            bounds.append((0.0, 1.0))
         elif before < delay:
             bounds.append((1 - before / delay, 1.0))
         else:

@@ -82,6 +82,8 @@ def effect_of_error(estimate: float, standard_error: float, allowed: Range, *, f
 def effect_of_draws(draws: ArrayLike, allowed: Range, *, estimate: float | None = None) -> Effect:
     """A quantity by its bootstrap or posterior draws: the fraction of them, one added, on the wrong side of an edge.
 
+    A draw at an edge is neither inside nor outside, and so counts against both.
+
     Args:
         draws: (n,) draws; some thousand where several claims are corrected for.
         allowed: Ends of the range; infinite where it is open.
@@ -96,10 +98,15 @@ def effect_of_draws(draws: ArrayLike, allowed: Range, *, estimate: float | None 
         return (n + 1) / (sample.size + 1)
 
     below, above = int((sample < low).sum()), int((sample > high).sum())
+    # Sizes that are cut off at a common bound give many draws at an edge.
+    at_low, at_high = int((sample == low).sum()), int((sample == high).sum())
     return Effect(
         estimate=float(np.median(sample)) if estimate is None else estimate,
         interval=interval_of(sample),
-        p_inside=max(fraction(below) if math.isfinite(low) else 0.0, fraction(above) if math.isfinite(high) else 0.0),
+        p_inside=max(
+            fraction(below + at_low) if math.isfinite(low) else 0.0,
+            fraction(above + at_high) if math.isfinite(high) else 0.0,
+        ),
         p_outside=min(fraction(sample.size - below), fraction(sample.size - above)),
     )
 

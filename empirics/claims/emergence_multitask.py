@@ -151,10 +151,11 @@ def _threshold(points: Sequence[FactsPoint]) -> Effect | None:
     N_c(D_r, D) and D_crit(N, D_r) are one curve read along either axis; along this one errors are finite.
     """
     deviations: list[tuple[FloatArray, Side]] = []
-    for point in points:
+    for index, point in enumerate(points):
         if point.n_facts == 0:
             continue
-        measured, before = log_sizes(point.transition), rule(point)
+        # A seed each: with one seed all sizes would err together.
+        measured, before = log_sizes(point.transition, seed=index), rule(point)
         if measured is None or before is None:
             return None
         deviations.append((measured[0] - math.log(before), measured[1]))

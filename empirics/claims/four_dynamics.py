@@ -19,14 +19,14 @@ FALLEN = 0.9
 def judge(evidence: list[DynamicsEvidence]) -> Finding:
     """Fraction of runs that show the predicted dynamics at each point, and where the norm went."""
     rows: list[Row] = []
-    placed: list[Effect] = []
+    placed: list[Effect | None] = []
     signed: dict[Dynamics, list[bool]] = {}
     hits = total = 0
     for point in evidence:
         right = sum(observed == point.predicted for observed in point.observed)
         n = len(point.observed)
         hits, total = hits + right, total + n
-        placed.append(effect_of_count(right, n, MAJORITY))
+        placed.append(effect_of_count(right, n, MAJORITY) if n else None)
         signature = ""
         if point.predicted in ("progression", "grokking"):
             should_fall = point.predicted == "grokking"
@@ -39,8 +39,8 @@ def judge(evidence: list[DynamicsEvidence]) -> Finding:
                 "n_train": point.n_train,
                 "predicted": point.predicted,
                 "observed": ", ".join(f"{kind} {point.observed.count(kind)}" for kind in sorted(set(point.observed))),
-                "right": right / n,
-                "final/largest norm": float(np.median(point.norm_ratios)),
+                "right": right / n if n else None,
+                "final/largest norm": float(np.median(point.norm_ratios)) if n else None,
                 "norm": signature,
             }
         )
@@ -50,13 +50,13 @@ def judge(evidence: list[DynamicsEvidence]) -> Finding:
             measured=None,
             interval=None,
             n_runs=0,
-            n_unconverged=0,
-            reason="the curves leave no point to look at",
+            n_unconverged=sum(point.n_lost for point in evidence),
+            reason="the curves leave no point to look at, or every run diverged",
             p_inside=None,
             p_outside=None,
             rows=rows,
         )
-    signatures = {kind: effect_of_count(sum(holds), len(holds), MAJORITY) for kind, holds in signed.items()}
+    signatures = {kind: effect_of_count(sum(holds), len(holds), MAJORITY) for kind, holds in signed.items() if holds}
     p_inside, p_outside = every([*placed, *signatures.values()])
     norms = ", ".join(f"{kind} {sum(holds)} of {len(holds)}" for kind, holds in signed.items())
     return Finding(
@@ -64,7 +64,7 @@ def judge(evidence: list[DynamicsEvidence]) -> Finding:
         measured=hits / total,
         interval=effect_of_count(hits, total, MAJORITY).interval,
         n_runs=total,
-        n_unconverged=0,
+        n_unconverged=sum(point.n_lost for point in evidence),
         reason=f"{hits} of {total} runs show the dynamics predicted; runs with the norm signature: {norms or 'none'}",
         p_inside=p_inside,
         p_outside=p_outside,
@@ -80,7 +80,7 @@ CLAIM: Claim[list[DynamicsEvidence]] = Claim(
     criterion=f"At every point more than {MAJORITY:.0%} of runs show the dynamics predicted there, and more than "
     f"{MAJORITY:.0%} of all runs predicted to grok settle below {FALLEN} of their largest squared norm, and of those "
     "predicted to progress do not (exact binomial tests). Supported if each of these holds, refuted if one fails "
-    "(Bonferroni), inconclusive otherwise.",
+    "(Bonferroni), inconclusive otherwise. Runs that diverged are left out.",
     experiment=EXPERIMENT,
     judge=judge,
 )

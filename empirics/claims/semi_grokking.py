@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -39,7 +40,16 @@ def width_effect(found: PartialInterval | str, predicted: float | None) -> Effec
     limit = math.log(FACTOR)
     # Draws of no width at all would have no logarithm.
     draws = np.log(np.maximum(found.log_widths, 1e-6) / predicted)
-    return effect_of_draws(draws, (-limit, limit), estimate=math.log(found.log_width / predicted))
+    effect = effect_of_draws(draws, (-limit, limit), estimate=math.log(found.log_width / predicted))
+    # A width known only from below may be any larger one: it supports nothing, and is too small for nothing.
+    widest = np.where(found.reached, draws, max(limit, float(draws.max())) + 1.0)
+    too_small = effect_of_draws(widest, (-limit, math.inf)).p_outside
+    too_large = effect_of_draws(draws, (-math.inf, limit)).p_outside
+    return replace(
+        effect,
+        p_inside=effect_of_draws(widest, (-limit, limit)).p_inside,
+        p_outside=min(too_small, too_large),
+    )
 
 
 def judge(evidence: list[SemiGrokkingEvidence]) -> Finding:

@@ -56,10 +56,11 @@ class DynamicsEvidence:
         problem: The problem, its width included.
         n_train: D [examples].
         predicted: The dynamics that the curves put there.
-        observed: What each run showed.
-        norm_ratios: Settled squared norm of each run over its largest.
-        example: Curves of the first run, for pictures.
+        observed: What each run showed that did not diverge.
+        norm_ratios: Settled squared norm of each of them over its largest.
+        example: Curves of the first of them, for pictures.
         simulated: Curves by the theory, before any run; None beyond capacity, of which the two circuits know nothing.
+        n_lost: Runs that diverged: they fit nothing, and would pass for progression.
     """
 
     problem: Problem
@@ -69,6 +70,7 @@ class DynamicsEvidence:
     norm_ratios: tuple[float, ...]
     example: Curves
     simulated: Trajectory | None = None
+    n_lost: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,12 +121,14 @@ def measure(design: DynamicsDesign, laboratory: Laboratory) -> list[DynamicsEvid
             problem=point.problem,
             n_train=point.n_train,
             predicted=point.predicted,
-            observed=tuple(dynamics_of(one) for one in made),
-            norm_ratios=tuple(norm_ratio(one) for one in made),
-            example=made[0].curves,
+            observed=tuple(dynamics_of(one) for one in kept),
+            norm_ratios=tuple(norm_ratio(one) for one in kept),
+            example=(kept or made)[0].curves,
             simulated=point.simulated,
+            n_lost=len(made) - len(kept),
         )
         for point, made in zip(points, found, strict=True)
+        for kept in ([one for one in made if one.ending != "diverged"],)
     ]
 
 

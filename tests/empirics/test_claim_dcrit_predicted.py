@@ -90,3 +90,13 @@ def test_diverged_runs_are_counted() -> None:
     lost = outcomes_at(SQUARE, [250, 270], [math.nan, math.nan])
     found = judged(NAME, [entry(transition=[*runs, *lost], predicted=prediction(TRUTH))])
     assert (found.n_runs, found.n_unconverged) == (28, 2)
+
+
+def test_sizes_of_different_problems_err_apart() -> None:
+    def width(n_problems: int) -> float:
+        alike = [entry(transition=transition(noise=0.1), predicted=prediction(1.2 * TRUTH)) for _ in range(n_problems)]
+        interval = judged(NAME, alike).interval
+        assert interval is not None
+        return interval.high - interval.low
+
+    assert width(15) < 0.8 * width(1)

@@ -138,3 +138,19 @@ def test_sizes_and_rates_are_those_of_the_design() -> None:
 def test_bad_designs_are_refused(changed: dict[str, object], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         DelaysDesign(problems=(PROBLEM,), **changed)  # type: ignore[arg-type]
+
+
+def test_a_prediction_of_never_does_not_support_where_runs_may_still_generalize() -> None:
+    (entry,) = evidence()
+    silent = [
+        replace(point, predicted=math.inf, beyond=(1,) * len(point.delays)) if k else point
+        for k, point in enumerate(entry.points)
+    ]
+    row = next(
+        row
+        for row in CLAIM.judge([replace(entry, points=silent)]).rows
+        if "predicted/measured" in str(row["statement"])
+    )
+    # They may all have been right, or nearly all wrong.
+    assert float(row["error"] or 0) < 0.1
+    assert row["p inside"] == 1.0

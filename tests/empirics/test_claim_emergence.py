@@ -67,6 +67,19 @@ def test_the_claim_holds_where_formula_and_prediction_both_do(monkeypatch: pytes
     assert multitask(by_formula).ruling(0.05 / 21) == "supported"
 
 
+def test_sizes_at_which_widths_are_the_threshold_err_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+
+    def draws(_: object, *, seed: int = 0) -> tuple[np.ndarray, int]:
+        seeds.append(seed)
+        return np.zeros(emergence_multitask.DRAWS), 0
+
+    points = measured(by_rule, FactsSeries(problem=PROBLEM, n_facts=(60, 90, 120)))
+    monkeypatch.setattr(emergence_multitask, "log_sizes", draws)
+    emergence_multitask.judge(points)
+    assert len(set(seeds)) == len(points) == len(seeds)
+
+
 def test_sizes_that_facts_do_not_move_refute() -> None:
     finding = multitask(lambda _: ALONE)
     assert finding.ruling(0.05 / 21) == "refuted"

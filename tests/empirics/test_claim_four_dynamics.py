@@ -1,11 +1,14 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from dcrit.empirics.claims.claim import Ruling
-from dcrit.empirics.experiments.dynamics_points import DynamicsEvidence
-from dcrit.empirics.runs import RunConfig
+from dcrit.empirics.experiments.dynamics_points import DynamicsDesign, DynamicsEvidence, measure
+from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.runs import Run, RunConfig
+from dcrit.theory.calibration import shipped_calibrations
 from dcrit.theory.regimes import DYNAMICS, Dynamics
 from tests.empirics.evidence import SQUARE, judged
 from tests.empirics.synthetic import run_of
@@ -72,3 +75,23 @@ def test_four_runs_a_point_decide_nothing() -> None:
 def test_no_point_to_look_at_is_inconclusive() -> None:
     found = judged(NAME, [])
     assert (found.ruling(), found.measured, found.n_runs) == ("inconclusive", None, 0)
+
+
+def test_a_point_whose_runs_all_diverged_shows_nothing() -> None:
+    lost = replace(point("progression", (), 1.0), n_lost=RUNS)
+    found = judged(NAME, [*as_predicted()[1:], lost])
+    assert (found.p_inside, found.n_runs, found.n_unconverged) == (None, 3 * RUNS, RUNS)
+    alone = judged(NAME, [lost])
+    assert (alone.p_value, alone.n_unconverged) == (None, RUNS)
+
+
+def test_runs_that_diverged_are_no_progression() -> None:
+    def diverging(configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
+        return [
+            run_of(config, ending="diverged" if config.seed == 0 else "horizon", squared_norm=1.0) for config in configs
+        ]
+
+    laboratory = Laboratory(diverging, lambda *_, **__: [], shipped_calibrations())
+    found = measure(DynamicsDesign(problems=(SQUARE,), seeds=3), laboratory)
+    assert found
+    assert all((len(one.observed), len(one.norm_ratios), one.n_lost) == (2, 2, 1) for one in found)

@@ -17,6 +17,7 @@ from dcrit.empirics.experiments.semi_grokking_sizes import (
 )
 from dcrit.empirics.experiments.transitions import TransitionsDesign
 from dcrit.empirics.outcomes import Outcome
+from dcrit.empirics.semi_grokking import PartialInterval
 from dcrit.theory.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.estimates import Prediction
 from dcrit.theory.prediction import CriticalSizePrediction, predict_critical_size
@@ -118,3 +119,13 @@ def test_designs_cost_what_the_suites_are_for() -> None:
     assert flops(EXPERIMENT.designs["standard"]) < 2e13 < flops(EXPERIMENT.designs["paper"])
     with pytest.raises(ValueError, match="central_seeds"):
         SemiGrokkingDesign(transitions=(), central_seeds=1)
+
+
+@pytest.mark.parametrize(("ratio", "is_refuted"), [(0.5, False), (1.0, False), (2.0, True)])
+def test_widths_known_from_below_support_nothing_and_are_never_too_small(ratio: float, is_refuted: bool) -> None:
+    draws = np.full(1000, ratio)
+    cut_off = PartialInterval(onset=100, completion=100 * math.e, log_widths=draws, reached=draws < 0)
+    effect = semi_grokking.width_effect(cut_off, 1.0)
+    assert effect is not None
+    assert effect.p_inside == 1.0
+    assert effect.p_outside == pytest.approx(1 / 1001 if is_refuted else 1.0)

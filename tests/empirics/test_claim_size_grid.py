@@ -124,6 +124,16 @@ def test_harder_task_rulings() -> None:
     assert dd_harder_task.judge(evidence(easy)).p_value is None
 
 
+def test_critical_sizes_of_two_planes_err_apart() -> None:
+    grid = plane(rising, noise=0.1)
+    effect = dd_harder_task.harder(grid, grid)
+    assert effect is not None
+    # Draws that shared their noise would put the ratio at exactly 1.
+    assert effect.interval.low < -0.01
+    assert effect.interval.high > 0.01
+    assert effect.p_inside == pytest.approx(0.5, abs=0.05)
+
+
 def loss_with_exponent(exponent: float):
     """A loss that peaks at N ∝ D^exponent, amid the widths."""
     made = family()

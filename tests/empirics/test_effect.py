@@ -126,17 +126,22 @@ def test_exact_p_values_of_counts_are_never_too_small(n: int, least: float) -> N
 
 
 def test_draws_are_counted_on_the_wrong_side_of_each_edge() -> None:
-    draws = np.arange(-3.0, 16.0)  # nineteen: three below 0, five above 10
+    draws = np.arange(-3.0, 16.0)  # nineteen: three below 0, five above 10, and one at each
     found = effect_of_draws(draws, (0.0, 10.0))
-    assert found.p_inside == pytest.approx(6 / 20)
+    assert found.p_inside == pytest.approx(7 / 20)
     assert found.p_outside == pytest.approx(15 / 20)
     assert found.estimate == 6.0
     assert effect_of_draws(draws, (0.0, 10.0), estimate=5.5).estimate == 5.5
-    assert effect_of_draws(draws, (-math.inf, 10.0)).p_inside == pytest.approx(6 / 20)
-    assert effect_of_draws(draws, (0.0, math.inf)).p_inside == pytest.approx(4 / 20)
+    assert effect_of_draws(draws, (-math.inf, 10.0)).p_inside == pytest.approx(7 / 20)
+    assert effect_of_draws(draws, (0.0, math.inf)).p_inside == pytest.approx(5 / 20)
     # No p-value is below one over the number of draws.
     assert effect_of_draws(draws, (-10.0, 20.0)).p_inside == pytest.approx(1 / 20)
     assert effect_of_draws(draws, (20.0, math.inf)).p_outside == pytest.approx(1 / 20)
+
+
+def test_draws_that_all_lie_at_an_edge_decide_nothing() -> None:
+    found = effect_of_draws(np.zeros(400), (0.0, math.inf))
+    assert (found.p_inside, found.p_outside) == (1.0, 1.0)
 
 
 @given(st.integers(0, 100), st.floats(0.2, 2), st.floats(0.2, 2))

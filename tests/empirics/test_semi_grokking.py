@@ -43,6 +43,12 @@ def test_draws_scatter_as_new_runs_would() -> None:
     assert 0.01 < interval.log_widths.std() < 0.2
 
 
+def test_draws_whose_ends_lie_outside_the_sizes_are_marked() -> None:
+    assert found(runs(0.0, 0.2, 0.4, 0.6, 0.8, 1.0)).reached.all()
+    barely = found(runs(0.0, 0.2, 0.4, 0.6, 0.8, 0.9, noise=0.05)).reached
+    assert 0.1 < barely.mean() < 0.9
+
+
 @pytest.mark.parametrize(
     ("means", "word"), [((0.2, 0.3, 0.4, 0.6, 0.8, 1.0), "smallest"), ((0.0, 0.2, 0.3, 0.4, 0.5, 0.6), "largest")]
 )
