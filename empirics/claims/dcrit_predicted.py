@@ -120,7 +120,8 @@ CLAIM: Claim[list[ProblemEvidence]] = Claim(
     source=("dcrit",),
     criterion=f"Median |ln(predicted/measured)| over problems at moduli above those calibrated on: supported if its "
     f"90 % interval (problems and their measured sizes resampled) lies at or below {TARGET}, refuted if above, in both "
-    "cases only as far as the sign test of the median over problems agrees, inconclusive otherwise or where a problem has no prediction or no measured transition.",
+    "cases only as far as the sign test of the median over problems agrees; inconclusive otherwise or where a problem "
+    "has no prediction or no measured transition.",
     experiment=EXPERIMENT,
     judge=judge,
 )

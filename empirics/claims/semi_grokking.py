@@ -109,11 +109,11 @@ CLAIM: Claim[list[SemiGrokkingEvidence]] = Claim(
     statement="Near the critical size runs settle at partial test accuracy, over an interval of sizes as wide as the "
     "mixture of both circuits predicts.",
     source=("varma2023", "huang2024", "dcrit"),
-    criterion=f"More than {MAJORITY:.0%} of the runs at the measured critical size end, at the horizon, "
-    f"between {SEMI_GROKKING[0]} and {SEMI_GROKKING[1]} (exact binomial test), in every network; and at moduli from {BLIND_MODULUS} on, where no "
-    f"constant was measured, ln(D_90/D_10) is within a factor {FACTOR} of the predicted one (runs resampled): "
-    "supported if each holds, refuted if one fails (Bonferroni), inconclusive otherwise or where a level is not "
-    "reached. The number shown is the worst ln(measured/predicted width). Transformers train for 5000 "
+    criterion=f"More than {MAJORITY:.0%} of the runs at the measured critical size end, at the horizon, between "
+    f"{SEMI_GROKKING[0]} and {SEMI_GROKKING[1]} (exact binomial test), in every network; and at moduli from "
+    f"{BLIND_MODULUS} on, where no constant was measured, ln(D_90/D_10) is within a factor {FACTOR} of the predicted "
+    "one (runs resampled): supported if each holds, refuted if one fails (Bonferroni), inconclusive otherwise or where "
+    "a level is not reached. The number shown is the worst ln(measured/predicted width). Transformers train for 5000 "
     "steps, 15 time constants 1/(ηλ), instead of 40.",
     experiment=EXPERIMENT,
     judge=judge,
