@@ -15,7 +15,7 @@ from dcrit.empirics.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs import Runner
 from dcrit.theory.calibration import FEWEST_CELLS, Calibration, Cell, constants_of
 from dcrit.theory.laws import CapacityLaw, bits_per_parameter
-from dcrit.theory.problem import Problem, check_integer
+from dcrit.theory.problem import Model, Problem, check_integer
 
 #: Calibrations that ship stay at or below this modulus; larger ones are kept for testing.
 LARGEST_MODULUS = 29
@@ -33,8 +33,12 @@ def capacity_widths(family: Problem) -> tuple[int, ...]:
     return CAPACITY_WIDTHS if family.model == "mlp" else TRANSFORMER_CAPACITY_WIDTHS
 
 
-#: Tasks that are relabelings of addition share its calibration.
-ISOMORPHIC_TO_ADDITION = ("add", "sub", "mul", "div")
+#: Tasks that are relabelings of addition share its calibration. A transformer embeds both symbols alike, so there
+#: only relabelings that treat them alike are the same task to it: subtraction is not.
+ISOMORPHIC_TO_ADDITION: dict[Model, tuple[str, ...]] = {
+    "mlp": ("add", "sub", "mul", "div"),
+    "transformer": ("add", "mul"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,8 +206,9 @@ def calibrate(design: CalibrationDesign, run: Runner, *, note: Callable[[str], N
     if isinstance(line, str):
         raise ValueError(f"capacity could not be measured: {line}")
     family = design.family
+    relabelings = ISOMORPHIC_TO_ADDITION[family.model]
     return Calibration(
-        tasks=ISOMORPHIC_TO_ADDITION if family.task in ISOMORPHIC_TO_ADDITION else (family.task,),
+        tasks=relabelings if family.task in relabelings else (family.task,),
         model=family.model,
         activation=family.activation,
         weight_decay=family.weight_decay,
