@@ -83,7 +83,8 @@ def dip_of(values: ArrayLike, *, n_draws: int = DRAWS, seed: int = 0) -> Dip | N
     Source: efron1993 (bootstrap test).
     """
     sample = np.asarray(values, dtype=np.float64)
-    sample = sample[np.isfinite(sample).sum(1) >= 2]
+    kept = np.flatnonzero(np.isfinite(sample).sum(1) >= 2)
+    sample = sample[kept]
     if len(sample) < 3:
         return None
     mean = means(sample)  # (K,)
@@ -93,7 +94,7 @@ def dip_of(values: ArrayLike, *, n_draws: int = DRAWS, seed: int = 0) -> Dip | N
     null, _ = deepest((rising + noise).T.clip(0, 1))
     return Dip(
         depth=float(depth[0]),
-        index=int(index[0]),
+        index=int(kept[int(index[0])]),
         depths=deepest((mean + noise).T.clip(0, 1))[0],
         p_rising=float((null >= depth[0]).sum() + 1) / (n_draws + 1),
     )

@@ -105,10 +105,13 @@ def gather(
 
 
 def judge(suite: Suite, results: Mapping[str, Result]) -> list[Verdict]:
-    """Every claim with its ruling, corrected for the number of claims that the whole suite has."""
+    """Every claim with its ruling, corrected for all claims of the whole suite but those left out for lack of time."""
     own = [results[claim.experiment.name] for claim in suite.claims]
     findings = [_finding(claim, result.evidence) for claim, result in zip(suite.claims, own, strict=True)]
-    thresholds = holm_thresholds([finding.p_value for finding in findings], n_claims=suite.n_claims)
+    n_left_out = sum(isinstance(result.evidence, LeftOut) for result in own)
+    n_claims = (suite.n_claims or len(suite.claims)) - n_left_out
+    p_values = [finding.p_value for finding in findings]
+    thresholds = holm_thresholds(p_values, n_claims=n_claims)
     return [
         Verdict(
             claim=claim,

@@ -70,7 +70,7 @@ CLAIM: Claim[SeriesEvidence] = Claim(
     criterion="Posterior probability that the slope d ln D_crit/d ln N over widths, with unknown scatter about the "
     "line, is negative: supported (Huang) if it is in every family, refuted (Zhu) if it is positive in one "
     "(Bonferroni), at the error allowed beside the other claims; inconclusive otherwise. The number shown is the "
-    "highest slope; odds of the two signs are those of equal prior chances. Transformers train for 5000 "
+    "highest slope; odds of the two signs are those of equal prior chances. Standard: transformers train for 5000 "
     "steps, 15 time constants 1/(ηλ), instead of 40.",
     experiment=EXPERIMENT,
     judge=judge,

@@ -14,6 +14,7 @@ from dcrit.empirics.claims.effect import Effect, effect_of_draws, effect_of_erro
 from dcrit.empirics.experiments.delays import EXPERIMENT, DelayEvidence, DelayPoint
 from dcrit.empirics.runs import HORIZON
 from dcrit.theory.delay import LEVEL_TEST
+from dcrit.theory.published import published_values
 
 FloatArray = NDArray[np.float64]
 
@@ -24,7 +25,7 @@ PROPORTIONAL = (0.85, 1.15)
 DIVERGENCE = (0.75, 1.25)
 
 #: Mean |predicted/measured − 1| to stay below, as published in truong2026.
-PUBLISHED_ERROR = 0.346
+PUBLISHED_ERROR = published_values("delay_error")["truong2026"]
 
 #: Draws of configurations and their runs, and of critical sizes.
 DRAWS, SIZE_DRAWS = 4000, 60

@@ -7,7 +7,8 @@ import numpy as np
 from dcrit.empirics.claims.claim import Claim, Finding, Row, label
 from dcrit.empirics.claims.effect import Effect, effect_of_count, every
 from dcrit.empirics.experiments.dynamics_points import EXPERIMENT, DynamicsEvidence
-from dcrit.theory.regimes import Dynamics
+from dcrit.theory.problem import Family
+from dcrit.theory.regimes import DYNAMICS, Dynamics
 
 #: Fraction of runs at a point that have to show the dynamics predicted there.
 MAJORITY = 0.5
@@ -56,8 +57,19 @@ def judge(evidence: list[DynamicsEvidence]) -> Finding:
             p_outside=None,
             rows=rows,
         )
+    # A dynamics that was looked for nowhere in a family leaves refuting alone.
+    kinds: dict[tuple[str, int, Family], set[Dynamics]] = {}
+    for point in evidence:
+        problem = point.problem
+        kinds.setdefault((problem.task, problem.modulus, problem.family), set()).add(point.predicted)
+    missing = [
+        f"{task} p={modulus} {family}: {kind}"
+        for (task, modulus, family), seen in kinds.items()
+        for kind in DYNAMICS
+        if kind not in seen
+    ]
     signatures = {kind: effect_of_count(sum(holds), len(holds), MAJORITY) for kind, holds in signed.items() if holds}
-    p_inside, p_outside = every([*placed, *signatures.values()])
+    p_inside, p_outside = every([*placed, *signatures.values(), *(None for _ in missing)])
     norms = ", ".join(f"{kind} {sum(holds)} of {len(holds)}" for kind, holds in signed.items())
     return Finding(
         predicted=1.0,
@@ -65,7 +77,8 @@ def judge(evidence: list[DynamicsEvidence]) -> Finding:
         interval=effect_of_count(hits, total, MAJORITY).interval,
         n_runs=total,
         n_unconverged=sum(point.n_lost for point in evidence),
-        reason=f"{hits} of {total} runs show the dynamics predicted; runs with the norm signature: {norms or 'none'}",
+        reason=f"{hits} of {total} runs show the dynamics predicted; runs with the norm signature: {norms or 'none'}"
+        + (f"; the curves leave no place for {', '.join(missing)}" if missing else ""),
         p_inside=p_inside,
         p_outside=p_outside,
         rows=rows,

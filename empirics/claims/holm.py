@@ -24,14 +24,14 @@ def holm_thresholds(
         One threshold a claim: its own α/(m − k + 1), or that of the first claim in order that failed before it.
 
     Raises:
-        ValueError: Fewer claims are corrected for than are judged.
+        ValueError: Fewer claims are corrected for than have a p-value.
 
     Source: holm1979.
     """
     m = len(p_values) if n_claims is None else n_claims
-    if m < len(p_values):
-        raise ValueError(f"n_claims must be at least {len(p_values)}, got {m}")
     order = sorted((p, index) for index, p in enumerate(p_values) if p is not None and math.isfinite(p))
+    if m < len(order):
+        raise ValueError(f"n_claims must be at least {len(order)}, got {m}")
     thresholds: list[float | None] = [None] * len(p_values)
     failed: float | None = None
     for rank, (p, index) in enumerate(order):

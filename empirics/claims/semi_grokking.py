@@ -66,7 +66,7 @@ def judge(evidence: list[SemiGrokkingEvidence]) -> Finding:
         predicted = predicted_log_width(entry)
         found = measure_partial_interval(entry.outcomes, DRAWS)
         error = width_effect(found, predicted)
-        if entry.problem.modulus >= BLIND_MODULUS and entry.prediction is not None:
+        if entry.problem.modulus >= BLIND_MODULUS:
             effects.append(error)
             widths += [] if error is None else [error]
         missing = found if isinstance(found, str) else ""
@@ -113,8 +113,8 @@ CLAIM: Claim[list[SemiGrokkingEvidence]] = Claim(
     f"{SEMI_GROKKING[0]} and {SEMI_GROKKING[1]} (exact binomial test), in every network; and at moduli from "
     f"{BLIND_MODULUS} on, where no constant was measured, ln(D_90/D_10) is within a factor {FACTOR} of the predicted "
     "one (runs resampled): supported if each holds, refuted if one fails (Bonferroni), inconclusive otherwise or where "
-    "a level is not reached. The number shown is the worst ln(measured/predicted width). Transformers train for 5000 "
-    "steps, 15 time constants 1/(ηλ), instead of 40.",
+    "a level is not reached. The number shown is the worst ln(measured/predicted width). "
+    "In the standard suite transformers train for 5000 steps, 15 time constants 1/(ηλ), instead of 40.",
     experiment=EXPERIMENT,
     judge=judge,
 )

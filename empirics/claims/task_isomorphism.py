@@ -20,8 +20,8 @@ def judge(evidence: SeriesEvidence) -> Finding:
 
 CLAIM: Claim[SeriesEvidence] = Claim(
     id="task-isomorphism",
-    statement="Tasks that are relabelings of each other, subtraction and addition, products of nonzero residues and "
-    "addition modulo p − 1, have the same critical size.",
+    statement="In pair-MLPs, tasks that are relabelings of each other, subtraction and addition, products of nonzero "
+    "residues and addition modulo p − 1, have the same critical size.",
     source=("dcrit",),
     criterion=f"ln ratio of the two critical sizes of each pair: supported if the 90 % interval lies within ±{MARGIN} "
     "for every pair, refuted if it lies outside for one (Bonferroni), inconclusive otherwise or where a transition is "

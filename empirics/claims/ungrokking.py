@@ -42,7 +42,7 @@ def judge(evidence: list[UngrokkingEvidence]) -> Finding:
     for entry in evidence:
         apart, error = hysteresis_effect(entry), crossing_effect(entry)
         effects.append(apart)
-        if entry.problem.modulus >= BLIND_MODULUS and entry.prediction is not None:
+        if entry.problem.modulus >= BLIND_MODULUS:
             effects.append(error)
             crossings += [] if error is None else [error]
         scratch, below = entry.transition.measured, entry.measured
@@ -95,7 +95,7 @@ CLAIM: Claim[list[UngrokkingEvidence]] = Claim(
     f"{BLIND_MODULUS} on, where no constant was measured, |ln(predicted crossing/D_ungrok)| is at most {TARGET}: "
     "supported if the 90 % intervals say so of each, refuted if one lies outside (Bonferroni), inconclusive otherwise "
     "or where a transition is missing. The number shown is the worst ln(predicted crossing/D_ungrok). "
-    "Transformers train for 5000 steps, 15 time constants 1/(ηλ), instead of 40.",
+    "In the standard suite transformers train for 5000 steps, 15 time constants 1/(ηλ), instead of 40.",
     experiment=EXPERIMENT,
     judge=judge,
 )

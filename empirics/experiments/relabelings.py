@@ -31,11 +31,6 @@ EXPERIMENT: Experiment[SeriesDesign, SeriesEvidence] = Experiment(
                 *_pairs(Problem(task="add", modulus=23, activation="relu", width=64)),
             )
         ),
-        "paper": SeriesDesign(
-            series=_pairs(
-                Problem(task="add", modulus=113, model="transformer", activation="relu", width=128, learning_rate=1e-3)
-            )
-        ),
     },
     measure=measure,
     flops=flops,

@@ -348,9 +348,8 @@ def test_every_shipped_calibration_answers_through_the_command() -> None:
     for one in shipped_calibrations():
         for task in one.tasks:
             modulus = "31" if task in ("mul", "div") else "30"
-            found = document(
-                invoke(*PREDICT, "--task", task, "--modulus", modulus, "--activation", one.activation, "--json")
-            )
+            family = ["--model", one.model, "--activation", one.activation, "--learning-rate", str(one.learning_rate)]
+            found = document(invoke(*PREDICT, "--task", task, "--modulus", modulus, *family, "--json"))
             assert found["calibration"] == one.name
         answered.append(one)
     assert answered

@@ -12,6 +12,9 @@ from tests.empirics.synthetic import outcomes_at
 NAME = "dcrit-predicted"
 TRUTH = 260.0
 
+#: The fewest of which the sign test says anything alone.
+PROBLEMS = 5
+
 
 def transition(problem: Problem = SQUARE, *, truth: float = TRUTH, noise: float = 0.02, seed: int = 0) -> list[Outcome]:
     rng = np.random.default_rng(seed)
@@ -31,20 +34,31 @@ def transition(problem: Problem = SQUARE, *, truth: float = TRUTH, noise: float 
     ],
 )
 def test_predicted_critical_size(factor: float, noise: float, expected: Ruling) -> None:
-    found = judged(NAME, [entry(transition=transition(noise=noise), predicted=prediction(factor * TRUTH))])
+    found = judged(
+        NAME,
+        [
+            entry(transition=transition(noise=noise, seed=k), predicted=prediction(factor * TRUTH))
+            for k in range(PROBLEMS)
+        ],
+    )
     assert found.ruling() == expected
     assert found.predicted == 0.10
     assert found.measured == pytest.approx(abs(math.log(factor)), abs=0.02)
-    assert (found.n_runs, found.n_unconverged) == (28, 0)
+    assert (found.n_runs, found.n_unconverged) == (28 * PROBLEMS, 0)
+
+
+def test_four_problems_decide_nothing() -> None:
+    few = [entry(transition=transition(seed=k), predicted=prediction(1.01 * TRUTH)) for k in range(4)]
+    assert judged(NAME, few).p_value == pytest.approx(1 / 16)
 
 
 @pytest.mark.parametrize(
     ("factors", "expected", "inside"),
     [
-        ((1.05, 0.96, 1.02), "supported", 3),
-        # The median is as small, but not over any three problems like these.
-        ((1.05, 0.96, 2.0), "inconclusive", 2),
-        ((1.5, 0.6, 2.0), "refuted", 0),
+        ((1.05, 0.96, 1.02, 0.97, 1.04), "supported", 5),
+        # The median is as small, but not over any five problems like these.
+        ((1.05, 0.96, 2.0, 0.97, 2.0), "inconclusive", 3),
+        ((1.5, 0.6, 2.0, 1.5, 0.5), "refuted", 0),
     ],
 )
 def test_the_prediction_error_is_a_median_over_problems(
@@ -57,7 +71,7 @@ def test_the_prediction_error_is_a_median_over_problems(
     found = judged(NAME, entries)
     assert found.ruling() == expected
     assert found.measured == pytest.approx(np.median(np.abs(np.log(factors))), abs=0.02)
-    assert f"over 3 problems; {inside} of them inside" in found.reason
+    assert f"over 5 problems; {inside} of them inside" in found.reason
     # The error of the implied sizes, ln 0.9, is told beside it.
     assert "0.10" in found.reason
     assert [row["ln ratio"] for row in found.rows] == pytest.approx(np.log(factors).tolist(), abs=0.02)
@@ -75,7 +89,7 @@ def test_problems_without_prediction_or_transition_are_shown_and_not_judged() ->
     found = judged(NAME, entries)
     # What is there is good, but not complete.
     assert (found.ruling(), found.p_inside) == ("inconclusive", None)
-    assert judged(NAME, entries[:1]).ruling() == "supported"
+    assert judged(NAME, entries[:1]).p_inside == pytest.approx(0.5)
     assert found.n_runs == 28
     notes = [str(row["note"]) for row in found.rows]
     assert notes[:3] == ["", "no calibration ships for it", "memorizing wins"]

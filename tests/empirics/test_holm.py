@@ -21,11 +21,11 @@ def decided(p_values: list[float | None], significance: float = SIGNIFICANCE) ->
 
 def literal(p_values: list[float | None], significance: float) -> list[bool]:
     """Holm's procedure as it is told: take the smallest that is left, until one is too large."""
-    left = {index: p for index, p in enumerate(p_values) if p is not None}
+    left = {index: 1.0 if p is None else p for index, p in enumerate(p_values)}
     rejected = [False] * len(p_values)
     while left:
         index = min(left, key=lambda k: left[k])
-        if left[index] > significance / len(left):
+        if p_values[index] is None or left[index] > significance / len(left):
             break
         rejected[index] = True
         del left[index]
@@ -41,11 +41,10 @@ def test_decisions_are_those_of_the_procedure_as_it_is_told(p_values: list[float
 def test_never_more_is_decided_than_without_correction_and_never_less_than_by_bonferroni(
     p_values: list[float | None],
 ) -> None:
-    known = sum(p is not None for p in p_values)
     for p, one in zip(p_values, decided(p_values), strict=True):
         if p is not None:
             assert one <= (p <= SIGNIFICANCE)
-            assert one >= (p <= SIGNIFICANCE / known)
+            assert one >= (p <= SIGNIFICANCE / len(p_values))
 
 
 @given(P_VALUES, st.randoms(use_true_random=False))
@@ -63,10 +62,16 @@ def test_a_worked_example() -> None:
     assert decided(p_values, 0.05) == [False, True, False, False, True]
 
 
-def test_what_cannot_be_decided_counts_for_nothing() -> None:
-    assert holm_thresholds([None, 0.04, None, math.nan], 0.05) == [None, 0.05, None, None]
+def test_what_cannot_be_decided_is_corrected_for_like_a_p_value_of_one() -> None:
+    assert holm_thresholds([None, 0.04, None, math.nan], 0.05) == [None, 0.05 / 4, None, None]
     assert holm_thresholds([]) == []
     assert holm_thresholds([None]) == [None]
+
+
+def test_more_claims_may_be_corrected_for_than_are_judged() -> None:
+    assert holm_thresholds([0.001, 0.004], 0.05, n_claims=20) == pytest.approx([0.05 / 20, 0.05 / 19])
+    with pytest.raises(ValueError, match=r"^n_claims must be at least 2, got 1$"):
+        holm_thresholds([0.001, 0.004], 0.05, n_claims=1)
 
 
 def test_one_claim_alone_is_not_corrected() -> None:

@@ -137,7 +137,9 @@ def test_no_claim_named_is_all_claims() -> None:
 def test_named_claims_alone_are_judged() -> None:
     chosen = select(MINIATURE, ("capacity-linear", "gen-efficiency-flat"))
     assert [claim.id for claim in chosen.claims] == ["capacity-linear", "gen-efficiency-flat"]
-    assert replace(chosen, claims=MINIATURE.claims) == MINIATURE
+    # Those not chosen stay corrected for.
+    assert replace(chosen, claims=MINIATURE.claims, n_claims=None) == MINIATURE
+    assert chosen.n_claims == select(chosen, ("capacity-linear",)).n_claims == len(NAMES)
 
 
 def test_an_unknown_claim_is_refused() -> None:
@@ -246,9 +248,12 @@ def test_every_experiment_is_announced_made_once_and_accounted(gathered: Gathere
 def test_the_verdicts_are_those_the_world_deserves(gathered: Gathered) -> None:
     verdicts = judge(MINIATURE, gathered[0])
     assert [one.claim.id for one in verdicts] == list(NAMES)
-    assert {one.claim.id: one.ruling for one in verdicts} == dict.fromkeys(NAMES, "supported")
+    rulings = {one.claim.id: one.ruling for one in verdicts}
+    # Four problems are too few for the sign test of their median: 1/16 at best.
+    assert rulings.pop("dcrit-predicted") == "inconclusive"
+    assert set(rulings.values()) == {"supported"}
     chosen = judge(select(MINIATURE, ("capacity-linear",)), gathered[0])
-    assert [(one.claim.id, one.threshold) for one in chosen] == [("capacity-linear", SIGNIFICANCE)]
+    assert [(one.claim.id, one.threshold) for one in chosen] == [("capacity-linear", SIGNIFICANCE / len(NAMES))]
 
 
 def test_verdicts_are_corrected_for_their_number(gathered: Gathered) -> None:
@@ -258,8 +263,9 @@ def test_verdicts_are_corrected_for_their_number(gathered: Gathered) -> None:
     points: list[DynamicsEvidence] = gathered[0]["four-dynamics"].evidence
     few = [replace(one, observed=one.observed[:5], norm_ratios=one.norm_ratios[:5]) for one in points]
     results = gathered[0] | {"four-dynamics": replace(gathered[0]["four-dynamics"], evidence=few)}
-    only = judge(select(MINIATURE, ("four-dynamics",)), results)
-    assert [one.ruling for one in only] == ["supported"]
+    (claim,) = select(MINIATURE, ("four-dynamics",)).claims
+    assert [one.ruling for one in judge(Suite(name="quick", claims=(claim,)), results)] == ["supported"]
+    assert [one.ruling for one in judge(select(MINIATURE, ("four-dynamics",)), results)] == ["inconclusive"]
     shadowed = replace(MINIATURE, claims=(*MINIATURE.claims, MINIATURE.claims[-1]))
     last = judge(shadowed, results)[-1]
     assert last.threshold == pytest.approx(SIGNIFICANCE / 2)
