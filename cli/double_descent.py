@@ -76,7 +76,7 @@ def double_descent(
     rows = [row_of(name, value) for name, value in answers.items()]
     table(title, ["of the dip", "value", f"{level:.0%} interval", "note"], rows)
     say(f"{'a dip' if found.dip else 'no dip'}; probability of one {found.probability:.2f}")
-    say(f"it moves as N ∝ D^{found.params_exponent:.2f}, width ∝ D^{found.width_exponent:.2f}")
+    say(f"where it sits, or would, moves as N ∝ D^{found.params_exponent:.2f}, width ∝ D^{found.width_exponent:.2f}")
     say(f"calibration: {found.calibration}")
     if out is not None:
         say(str(out))

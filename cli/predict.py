@@ -82,6 +82,9 @@ def critical_size(
             (meaning, size.value, span(*(_pair(size.interval) or (None, None))), size.reason)
             for meaning, size in zip(meanings, sizes, strict=True)
         ]
+        if record is not None and 2 * record.n_inside < record.n_configurations:
+            warning = "unreliable: most measured sizes lie outside such intervals, see the track record"
+            rows[0] = (*rows[0][:3], f"{rows[0][3]}; {warning}" if rows[0][3] else warning)
         rows.append(
             (
                 "generalizing efficiency e_gen, nats per norm^κ",

@@ -353,3 +353,13 @@ def test_every_shipped_calibration_answers_through_the_command() -> None:
             assert found["calibration"] == one.name
         answered.append(one)
     assert answered
+
+
+def test_a_prediction_whose_like_failed_before_says_so_beside_its_number() -> None:
+    family = ["--model", "transformer", "--activation", "relu", "--learning-rate", "0.003", "--width", "24"]
+    told = " ".join(invoke(*PREDICT, "--modulus", "31", *family).stdout.split())
+    record = document(invoke(*PREDICT, "--modulus", "31", *family, "--json"))["track_record"]
+    assert 2 * record["n_inside"] < record["n_configurations"]
+    assert "unreliable" in told
+    assert f"{record['n_inside']} of {record['n_configurations']} inside the 90 % interval" in told
+    assert "unreliable" not in invoke(*PREDICT, "--modulus", "31", "--width", "64").stdout

@@ -69,11 +69,12 @@ def test_a_crossing_at_the_margin_decides_nothing() -> None:
     assert ungrokking.judge([entry(260, 200, 200 * math.exp(ungrokking.TARGET))]).ruling() == "inconclusive"
 
 
-def test_predictions_at_calibrated_moduli_and_missing_ones_do_not_count() -> None:
-    calibrated = replace(PROBLEM, modulus=23)
-    finding = ungrokking.judge([entry(180, 140, 300, calibrated), entry(260, 200, None)])
-    assert finding.ruling() == "supported"
-    assert finding.measured is None
+def test_predictions_at_calibrated_moduli_do_not_count_and_missing_ones_cannot_support() -> None:
+    calibrated = entry(180, 140, 300, replace(PROBLEM, modulus=23))
+    alone = ungrokking.judge([calibrated])
+    assert alone.ruling() == "supported"
+    assert alone.measured is None
+    assert ungrokking.judge([calibrated, entry(260, 200, None)]).p_inside is None
 
 
 def test_a_missing_transition_is_named_and_cannot_support() -> None:
