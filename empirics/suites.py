@@ -52,7 +52,9 @@ def select(suite: Suite, claims: Sequence[str]) -> Suite:
     known = {claim.id: claim for claim in suite.claims}
     for name in claims:
         if name not in known:
-            raise ValueError(f"claim must be one of {', '.join(known)}, got '{name}'")
+            others = [other for other, one in SUITES.items() if name in {claim.id for claim in one.claims}]
+            where = f", a claim of {' and '.join(others)}" if others else ""
+            raise ValueError(f"claim must be one of {', '.join(known)} in suite {suite.name}, got '{name}'{where}")
     if not claims:
         return suite
     # All claims of the suite stay corrected for: one judged alone gets no easier ruling.

@@ -16,6 +16,9 @@ from dcrit.figures import style
 LINE_HEIGHT = style.SMALL * 1.35 / 72
 CHARACTER = style.SMALL * 0.56 / 72
 
+#: Mean width of a character of a title [inches].
+TITLE_CHARACTER = style.FONT * 0.56 / 72
+
 #: Room for a remark above a panel of two in a row [inches].
 PANEL_TEXT = 2.9
 
@@ -69,7 +72,7 @@ def title(ax: Axes, text: str, remarks: Sequence[str] = (), *, width: float) -> 
     """
     small = "\n".join(wrapped(remark, width) for remark in remarks)
     lines = small.count("\n") + 1 if small else 0
-    ax.set_title(text, loc="left", pad=4 + lines * LINE_HEIGHT * 72)
+    ax.set_title(textwrap.fill(text, int(width / TITLE_CHARACTER)), loc="left", pad=4 + lines * LINE_HEIGHT * 72)
     if small:
         ax.annotate(
             small,

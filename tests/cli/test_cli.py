@@ -92,7 +92,10 @@ BAD = [
     (["calibrate", "--out", "new", "--task", "random"], "--task must have a rule to generalize to, and labels of"),
     (["validate", "long"], "'suite': must be one of quick, standard, paper, got 'long'"),
     (["validate", "quick", "--out", "new", "--workers", "-1"], "--workers must be an integer of at least 0, got -1"),
-    (["validate", "quick", "--out", "new", "--claim", "four"], "--claim must be one of .*four-dynamics, got 'four'"),
+    (
+        ["validate", "quick", "--out", "new", "--claim", "four"],
+        "--claim must be one of .* in suite quick, got 'four'",
+    ),
     (["runs", "verify", "--store", "none"], "--store must be a folder that holds runs, got none"),
     (["figure", "dynamics", "--store", "none", "--out", "new"], "--store must be a folder .*, got none"),
     (["train", *TINY, *SIZE, "--store", "file/runs"], "--store must be a folder .*, got file/runs: Not a directory"),

@@ -147,6 +147,8 @@ def test_an_unknown_claim_is_refused() -> None:
         select(MINIATURE, ("capacity-linear", "nonsense"))
     with pytest.raises(ValueError, match="got 'four-dynamics'"):
         select(select(MINIATURE, ("capacity-linear",)), ("four-dynamics",))
+    with pytest.raises(ValueError, match=r"got 'delay-law', a claim of standard and paper$"):
+        select(MINIATURE, ("delay-law",))
 
 
 # --- gathering ---
