@@ -39,7 +39,7 @@ def validate(
         SuiteChoice,
         typer.Argument(
             parser=options.choice(SuiteChoice),
-            help="Which suite: on two cores quick takes three minutes, standard an hour.",
+            help="Which suite: on two cores quick takes two minutes, standard an hour or more.",
         ),
     ],
     claim: Annotated[list[str] | None, typer.Option(help="Judge only this claim; may be given several times.")] = None,
