@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
+from dcrit.empirics.experiments.problems import PUBLISHED_TRANSFORMER
 from dcrit.empirics.experiments.transitions import Transition, TransitionsDesign, measure_transitions, transitions_flops
 from dcrit.empirics.experiments.work import flops_of
 from dcrit.empirics.outcomes import generalized_at, memorized_at
@@ -244,19 +245,8 @@ EXPERIMENT: Experiment[DelaysDesign, list[DelayEvidence]] = Experiment(
                 Problem(task="add", modulus=31, activation=activation, width=64) for activation in ("square", "relu")
             )
         ),
-        # Published: one layer, relu, width 128, learning rate 1e-3, weight decay 1.
         "paper": DelaysDesign(
-            problems=(
-                Problem(
-                    task="add",
-                    modulus=113,
-                    model="transformer",
-                    activation="relu",
-                    width=128,
-                    learning_rate=1e-3,
-                    weight_decay=1.0,
-                ),
-            ),
+            problems=(PUBLISHED_TRANSFORMER,),
             seeds=4,
         ),
     },

@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dcrit.empirics.experiments.experiment import Experiment
+from dcrit.empirics.experiments.problems import SMALL_TRANSFORMER, TRANSFORMER_STEPS
 from dcrit.empirics.experiments.series import SeriesDesign, SeriesEvidence, flops, measure
 from dcrit.empirics.experiments.transitions import TransitionsDesign
 from dcrit.theory.problem import Problem
-
-TRANSFORMER = Problem(task="add", modulus=23, model="transformer", activation="relu", learning_rate=3e-3)
-
-#: Horizon of the small transformers [steps], 15/(ηλ): their transitions are over by then.
-TRANSFORMER_STEPS = 5000
 
 
 def _series(problem: Problem, widths: tuple[int, ...], *, steps: int = 0, budget: float = 12.0) -> TransitionsDesign:
@@ -29,7 +25,7 @@ EXPERIMENT: Experiment[SeriesDesign, SeriesEvidence] = Experiment(
             series=(
                 _series(Problem(task="add", modulus=31, activation="square"), (32, 48, 64, 128, 256)),
                 _series(Problem(task="add", modulus=31, activation="relu"), (32, 48, 64, 128, 256)),
-                _series(TRANSFORMER, (12, 16, 24, 32, 48), steps=TRANSFORMER_STEPS, budget=8.0),
+                _series(SMALL_TRANSFORMER, (12, 16, 24, 32, 48), steps=TRANSFORMER_STEPS, budget=8.0),
             )
         ),
         "paper": SeriesDesign(

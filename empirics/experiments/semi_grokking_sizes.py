@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dcrit.empirics.cost import step_flops
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
+from dcrit.empirics.experiments.problems import PUBLISHED_TRANSFORMER, SMALL_TRANSFORMER, TRANSFORMER_STEPS
 from dcrit.empirics.experiments.transitions import Transition, TransitionsDesign, measure_series, transitions_flops
 from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import RunConfig
@@ -120,36 +121,14 @@ EXPERIMENT: Experiment[SemiGrokkingDesign, list[SemiGrokkingEvidence]] = Experim
                     )
                 ),
                 TransitionsDesign(
-                    problems=(
-                        Problem(
-                            task="add",
-                            modulus=23,
-                            model="transformer",
-                            activation="relu",
-                            width=24,
-                            learning_rate=3e-3,
-                        ),
-                    ),
-                    steps=5000,
+                    problems=(SMALL_TRANSFORMER,),
+                    steps=TRANSFORMER_STEPS,
                     budget=8.0,
                 ),
             )
         ),
         "paper": SemiGrokkingDesign(
-            transitions=(
-                TransitionsDesign(
-                    problems=(
-                        Problem(
-                            task="add",
-                            modulus=113,
-                            model="transformer",
-                            activation="relu",
-                            width=64,
-                            learning_rate=1e-3,
-                        ),
-                    )
-                ),
-            ),
+            transitions=(TransitionsDesign(problems=(replace(PUBLISHED_TRANSFORMER, width=64),)),),
             seeds=11,
         ),
     },

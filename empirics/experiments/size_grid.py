@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dcrit.empirics.capacity import OVERLOADED, CapacityDesign, memorized_count
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
+from dcrit.empirics.experiments.problems import SMALL_TRANSFORMER, TRANSFORMER_STEPS
 from dcrit.empirics.experiments.work import flops_of
 from dcrit.empirics.outcomes import FITTED, PERSISTENCE, first_persistent, outcome_of, settled_value
 from dcrit.empirics.runs import Run, RunConfig
@@ -237,13 +238,11 @@ STANDARD = GridDesign(
     families=(
         *(
             GridFamily(
-                problem=Problem(
-                    task=task, modulus=23, model="transformer", activation="relu", width=24, learning_rate=3e-3
-                ),
+                problem=replace(SMALL_TRANSFORMER, task=task),
                 widths=(4, 8, 12, 16, 24, 32),
                 sizes=TRANSFORMER_SIZES,
                 capacity_widths=(4, 8),
-                steps=5000,
+                steps=TRANSFORMER_STEPS,
             )
             for task in TASKS
         ),

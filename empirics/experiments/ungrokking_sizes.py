@@ -9,6 +9,7 @@ import numpy as np
 
 from dcrit.empirics.cost import step_flops
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
+from dcrit.empirics.experiments.problems import PUBLISHED_TRANSFORMER, SMALL_TRANSFORMER, TRANSFORMER_STEPS
 from dcrit.empirics.experiments.transitions import Transition, TransitionsDesign, measure_series, transitions_flops
 from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import Run
@@ -162,37 +163,13 @@ EXPERIMENT: Experiment[UngrokkingSizesDesign, list[UngrokkingEvidence]] = Experi
                     )
                 ),
                 TransitionsDesign(
-                    problems=(
-                        Problem(
-                            task="add",
-                            modulus=23,
-                            model="transformer",
-                            activation="relu",
-                            width=24,
-                            learning_rate=3e-3,
-                        ),
-                    ),
-                    steps=5000,
+                    problems=(SMALL_TRANSFORMER,),
+                    steps=TRANSFORMER_STEPS,
                     budget=8.0,
                 ),
             )
         ),
-        "paper": UngrokkingSizesDesign(
-            scratch=(
-                TransitionsDesign(
-                    problems=(
-                        Problem(
-                            task="add",
-                            modulus=113,
-                            model="transformer",
-                            activation="relu",
-                            width=128,
-                            learning_rate=1e-3,
-                        ),
-                    )
-                ),
-            )
-        ),
+        "paper": UngrokkingSizesDesign(scratch=(TransitionsDesign(problems=(PUBLISHED_TRANSFORMER,)),)),
     },
     measure=measure,
     flops=flops,
