@@ -10,16 +10,12 @@ from typing import Any, cast, get_args
 import numpy as np
 import polars as pl
 
-from dcrit.empirics.inventory import Damage, Inventory
+from dcrit.empirics.batch_files import parquet
+from dcrit.empirics.inventory import DAMAGED, Damage, Inventory
 from dcrit.empirics.mixtures import MIXTURE_CURVES
-from dcrit.empirics.parquet_store import (
-    DAMAGED,
-    ParquetStore,
-    StoreWriteError,
-    parquet,
-    write_whole,
-)
+from dcrit.empirics.parquet_store import ParquetStore, StoreWriteError
 from dcrit.empirics.runs import CURVE_NAMES, Curves, Ending, Run, RunConfig
+from dcrit.empirics.whole_files import write_whole
 from dcrit.theory.problem import Problem
 
 __all__ = ["DAMAGED", "Damage", "Inventory", "Store", "StoreWriteError", "check_export_name", "export"]
