@@ -96,7 +96,7 @@ def decoded(
         if list(schema.items()) != list(expected.items()):
             raise UntrustedError(wrong)
         frame = pl.read_parquet(io.BytesIO(data), columns=list(columns))
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # a forged file can reach both
         raise UntrustedError(f"it is not a Parquet file of runs: {error}") from error
     if sum(frame.null_count().row(0)):
         raise UntrustedError("values are missing")

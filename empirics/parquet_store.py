@@ -40,6 +40,8 @@ CACHE_BYTES = 64 * 2**20
 #: Bytes of a decoded run beside its curves, measured.
 RUN_BYTES = 3000
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 class StoreWriteError(RuntimeError):
     """A finished batch could not be written; those written before it are kept."""
@@ -109,11 +111,8 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
                 with contextlib.suppress(OSError):
                     probe.unlink()
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StoreWriteError(
-                    f"nothing can be stored in {self.folder}: {error.strerror}. "
-                    "Batches stored before are kept; free space there and repeat the command"
-                ) from error
+            if error.errno in _FULL:
+                raise StoreWriteError(f"nothing can be stored in {self.folder}: {_advice(error)}") from error
             raise ValueError(
                 f"store must be a folder that can be written to, got {self.folder}: {error.strerror}"
             ) from error
@@ -187,8 +186,7 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
             # A file server may refuse what is done already: the same bytes have the same name.
             if not _is_sound(path):
                 raise StoreWriteError(
-                    f"a finished batch could not be stored in {self.folder}: {error.strerror}. "
-                    "Batches stored before are kept; free space there and repeat the command"
+                    f"a finished batch could not be stored in {self.folder}: {_advice(error)}"
                 ) from error
         self._known.add(path.name)
         self._places |= dict.fromkeys(batch, path)
@@ -324,7 +322,7 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         for address, text in zip(frame["address"], frame["config"], strict=True):
             config = None
             # Protocols and fields come and go: what this version would write otherwise, it never asks for.
-            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
                 config = self.config_from(json.loads(text))
             yield config if config is not None and config.address == address else None
 
@@ -355,6 +353,11 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
 def _size(table: pl.DataFrame) -> int:
     """Memory that the runs of a table take once decoded [bytes]."""
     return RUN_BYTES * len(table) + int(table.estimated_size())
+
+
+def _advice(error: OSError) -> str:
+    remedy = "free space there" if error.errno in _FULL else "make it a folder that can be written to"
+    return f"{error.strerror}. Batches stored before are kept; {remedy} and repeat the command"
 
 
 def _is_sound(path: Path) -> bool:
