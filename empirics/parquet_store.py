@@ -198,6 +198,12 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         self._scan()
         return tuple(self._damaged.values())
 
+    @property
+    def strange(self) -> tuple[Path, ...]:
+        """Whole files of runs of another kind."""
+        self._scan()
+        return tuple(self._others)
+
     def set_aside(self) -> tuple[Damage, ...]:
         """Move damaged files to a subfolder, so that their runs are made again; nothing is deleted.
 
