@@ -87,8 +87,8 @@ def _total(files: Sequence[StoredFile]) -> dict[str, Any]:
     }
 
 
-def _megabytes(n_bytes: float) -> str:
-    return f"{n_bytes / 1e6:.1f} MB"
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:.1f} kB"
 
 
 @app.command("list")
@@ -138,18 +138,18 @@ def list_runs(store: options.StoreFolder = options.DEFAULT_STORE, as_json: optio
             _show(title, rows[kind])
     say(
         f"{n_runs[KindChoice.runs]} runs, {n_runs[KindChoice.mixtures]} mixtures, "
-        f"{n_runs[KindChoice.dimensions]} effective dimensionalities; all files of {store}: {_megabytes(n_bytes)}"
+        f"{n_runs[KindChoice.dimensions]} effective dimensionalities; all files of {store}: {_size(n_bytes)}"
     )
     for kind, words in (("temporary", "temporary files"), ("checkpoint", "checkpoints")):
         if left[kind]["n_files"]:
             say(
-                f"incomplete: {left[kind]['n_files']} {words}, {_megabytes(left[kind]['n_bytes'])}, "
+                f"incomplete, {words}: {left[kind]['n_files']} of {_size(left[kind]['n_bytes'])}, "
                 f"the oldest written {left[kind]['oldest_seconds'] / 60:.0f} minutes ago"
             )
     if damaged:
-        say(f"damaged and not used: {len(damaged)} files; 'dcrit runs verify' says what is wrong with each")
+        say(f"damaged files, not used: {len(damaged)}; 'dcrit runs verify' says what is wrong with each")
     if aside:
-        say(f"set aside before, as damaged: {len(aside)} files, {_megabytes(_total(aside)['n_bytes'])}")
+        say(f"damaged files, set aside before: {len(aside)} of {_size(_total(aside)['n_bytes'])}")
 
 
 def _of_kind(incomplete: Sequence[Incomplete], kind: str) -> list[Incomplete]:
@@ -167,7 +167,7 @@ def _show(title: str, rows: Sequence[dict[str, Any]]) -> None:
     table(
         title,
         [*(name.replace("_", " ") for name in names), "size"],
-        [[*(row[name] for name in names), _megabytes(row["n_bytes"])] for row in shown],
+        [[*(row[name] for name in names), _size(row["n_bytes"])] for row in shown],
     )
 
 
@@ -274,6 +274,6 @@ def export(
     if out is not None:
         say(f"{n_runs} runs written to {out}, one row for {forms[kind].row}")
     if tensorboard is not None:
-        say(f"{n_logged} runs logged; to see them: tensorboard --logdir {tensorboard}")
+        say(f"{n_logged} runs logged, beside those logged before; to see them: tensorboard --logdir {tensorboard}")
     if n_damaged:
-        say(f"damaged and left out: {n_damaged} files; 'dcrit runs verify' says what is wrong with each")
+        say(f"damaged files, left out: {n_damaged}; 'dcrit runs verify' says what is wrong with each")

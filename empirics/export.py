@@ -73,7 +73,7 @@ def export(runs: Iterable[AnyRun], path: Path, table: Table[AnyRun]) -> int:
 
     Raises:
         ValueError: The name ends otherwise, or the file cannot be written.
-        ExportError: There is no space left for it.
+        ExportError: Writing it failed, for example because the disk is full.
     """
     check_export_name(path)
     n_runs, left = 0, iter(runs)
@@ -92,16 +92,22 @@ def export(runs: Iterable[AnyRun], path: Path, table: Table[AnyRun]) -> int:
     try:
         with whole(path) as file:
             hidden = Path(file.name)
-            if path.suffix == ".parquet":
-                rows.sink_parquet(hidden, row_group_size=ROW_GROUP)
-            else:
-                rows.sink_csv(hidden)
+            try:
+                if path.suffix == ".parquet":
+                    rows.sink_parquet(hidden, row_group_size=ROW_GROUP)
+                else:
+                    rows.sink_csv(hidden)
+            except (OSError, pl.exceptions.PolarsError) as error:  # polars tells of a full disk by either
+                raise ExportError(_failure(path, error)) from error
     except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise ExportError(f"the table could not be written to {path}: {reason}. Nothing is left of it") from error
-        raise ValueError(f"out must be a file that can be written, got {path}: {reason}") from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ExportError(_failure(path, error)) from error
+        raise ValueError(f"out must be a file that can be written, got {path}: {error.strerror}") from error
     return n_runs
+
+
+def _failure(path: Path, error: Exception) -> str:
+    return f"the table could not be written to {path}: {error}. Nothing is left of it"
 
 
 def _schema(owner: type, without: Sequence[str] = ()) -> dict[str, Any]:
