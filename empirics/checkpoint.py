@@ -45,15 +45,19 @@ class Checkpoint:
     """
 
     path: Path
-    interval: float = INTERVAL
+    interval: float
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     _kept: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._kept = self.clock()
 
-    def load(self) -> State | None:
-        """What was kept last; None if there is nothing, or nothing that can be trusted."""
+    def load(self, fits: Callable[[State], bool]) -> State | None:
+        """What was kept last; None if there is nothing, or nothing that can be trusted.
+
+        Args:
+            fits: Whether a state has the arrays of the ensemble, in their shapes.
+        """
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
@@ -66,10 +70,14 @@ class Checkpoint:
             return None
         try:
             with np.load(io.BytesIO(data[_CHECKSUM:]), allow_pickle=False) as arrays:
-                return dict(arrays)
-        except (ValueError, zipfile.BadZipFile) as error:
+                state = dict(arrays)
+        except (AttributeError, ValueError, EOFError, zipfile.BadZipFile) as error:
             _log.warning("%s is no checkpoint, its runs begin anew: %s", self.path, error)
             return None
+        if not fits(state):
+            _log.warning("%s is a checkpoint of other runs, those asked for begin anew", self.path)
+            return None
+        return state
 
     def keep(self, state: Callable[[], State]) -> None:
         """Keep the state if the last one is old enough.
@@ -96,13 +104,21 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def checkpoint_of(folder: Path, configs: Sequence[Addressed], *, interval: float = INTERVAL) -> Checkpoint:
+def alike(state: State, shapes: Mapping[str, tuple[int | None, ...]]) -> bool:
+    """Whether a state has just these arrays, as numbers or text, in these shapes; None for any length."""
+    return state.keys() == shapes.keys() and all(
+        array.ndim == len(shapes[name])
+        and all(wanted in (None, got) for wanted, got in zip(shapes[name], array.shape, strict=True))
+        for name, array in state.items()
+    )
+
+
+def checkpoint_of(folder: Path, configs: Sequence[Addressed]) -> Checkpoint:
     """The checkpoint of an ensemble, found by its members in their order.
 
     Args:
         folder: Of the store that its runs will be kept in.
         configs: Members of the ensemble.
-        interval: Shortest time between two states that are kept [s].
     """
     identity = hashlib.sha256("".join(config.address for config in configs).encode()).hexdigest()[:32]
-    return Checkpoint(path=folder / CHECKPOINTS / f"{identity}{SUFFIX}", interval=interval)
+    return Checkpoint(path=folder / CHECKPOINTS / f"{identity}{SUFFIX}", interval=INTERVAL)

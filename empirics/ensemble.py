@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
+from typing import cast, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dcrit.empirics.adamw import adamw_for
-from dcrit.empirics.checkpoint import Checkpoint, State
+from dcrit.empirics.checkpoint import Checkpoint, State, alike
 from dcrit.empirics.devices import Repeated
 from dcrit.empirics.evaluation import deficits_and_losses
 from dcrit.empirics.networks import Examples, family_of
@@ -216,7 +216,7 @@ def train(
         One finished run for each configuration, in the given order.
     """
     training = _Training(configs, device)
-    kept = checkpoint and checkpoint.load()
+    kept = checkpoint and checkpoint.load(training.fits)
     if kept:
         progress(training.restore(kept))
     elif configs[0].start == "generalized":
@@ -290,6 +290,21 @@ class _Training:
             "endings": np.array([self._endings.get(member, "") for member in range(len(self.configs))]),
             "spent": np.array(self._spent),
         }
+
+    def fits(self, state: State) -> bool:
+        """Whether :meth:`restore` can take it."""
+        n_members, (_, rows, columns) = len(self.configs), self.ensemble.optimizer.theta.shape
+        parameters = dict.fromkeys(("theta", "mean", "square"), (None, rows, columns))
+        counts: dict[str, tuple[int | None, ...]] = {"n_steps": (), "active": (None,), "done": (), "steps": (None,)}
+        members = dict.fromkeys(("lengths", "endings", "spent"), (n_members,))
+        rows_of_curves = {"rows": (None, len(CURVE_NAMES) - 1)}
+        return (
+            alike(state, {**parameters, **counts, **members, **rows_of_curves})
+            and len(state["active"]) == len(state["theta"]) == len(state["mean"]) == len(state["square"]) > 0
+            and set(state["active"].tolist()) <= set(range(n_members))
+            and state["lengths"].sum() == len(state["steps"]) == len(state["rows"])
+            and set(state["endings"].tolist()) <= {"", *get_args(Ending)}
+        )
 
     def restore(self, state: State) -> int:
         """Go on from a state of the same batch; model-steps that are done by it, or no longer due."""

@@ -299,6 +299,10 @@ class MixtureEnsemble:
         moments = {"mean": optimizer.mean.cpu().numpy(), "square": optimizer.square.cpu().numpy()}
         return {"theta": self.theta.cpu().numpy(), "n_steps": np.array(optimizer.n_steps), **moments}
 
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the arrays of :meth:`state`."""
+        return {name: array.shape for name, array in self.state().items()}
+
     def restore(self, phase: int, state: State) -> None:
         """Go on within a phase from a state of the same batch."""
         self.theta.copy_(torch.from_numpy(state["theta"]))

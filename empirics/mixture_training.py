@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dcrit.empirics.checkpoint import Checkpoint
+from dcrit.empirics.checkpoint import Checkpoint, alike
 from dcrit.empirics.ensemble import Progress
 from dcrit.empirics.mixture_networks import MixtureEnsemble
 from dcrit.empirics.mixtures import TASK_CURVES, MixtureConfig, MixtureCurves, MixtureRun
@@ -37,7 +37,9 @@ def train_mixtures(
     ensemble = MixtureEnsemble(configs, device)
     steps, ends = configs[0].evaluation_steps(), np.cumsum([phase.steps for phase in configs[0].phases]).tolist()
     values, norms, done, phase = [], [], 0, 0
-    kept = checkpoint and checkpoint.load()
+    curves_shape = (len(configs), len(TASK_CURVES), len(configs[0].components))
+    shapes = {"values": (None, *curves_shape), "norms": (None, len(configs)), "done": (), "phase": (), "seconds": ()}
+    kept = checkpoint and checkpoint.load(lambda state: alike(state, {**ensemble.shapes(), **shapes}))
     if kept:
         done, phase, began = int(kept["done"]), int(kept["phase"]), began - float(kept["seconds"])
         values, norms = list(kept["values"]), list(kept["norms"])
