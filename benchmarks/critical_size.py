@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from dcrit.empirics.critical_size import measure_critical_size
+from dcrit.empirics.local_executor import LocalExecutor
 from dcrit.empirics.outcomes import outcome_of
 from dcrit.empirics.runs import Run, RunConfig
 from dcrit.empirics.sequential import SequentialDesign, measure_sequentially
 from dcrit.empirics.store import Store
-from dcrit.empirics.sweep import LocalExecutor
 from dcrit.theory.problem import Problem
 
 PROBLEMS = (

@@ -15,12 +15,12 @@ from dcrit.cli import options
 if TYPE_CHECKING:
     from dcrit.empirics.dimensions import DimensionConfig, DimensionRun
     from dcrit.empirics.experiments.experiment import Laboratory
+    from dcrit.empirics.local_executor import LocalExecutor
     from dcrit.empirics.mixture_store import MixtureStore
     from dcrit.empirics.mixtures import MixtureConfig, MixtureRun
     from dcrit.empirics.progress import SweepDisplay
     from dcrit.empirics.runs import Run, RunConfig, Runner
     from dcrit.empirics.store import Store
-    from dcrit.empirics.sweep import LocalExecutor
 
 
 #: Folder of the mixtures within that of the runs.
@@ -126,8 +126,8 @@ class _Machine:
         return DimensionTrainer(DimensionStore(self._store.folder / DIMENSIONS_FOLDER))(configs)
 
     def _start(self) -> tuple[LocalExecutor, SweepDisplay]:
+        from dcrit.empirics.local_executor import LocalExecutor
         from dcrit.empirics.progress import SweepDisplay
-        from dcrit.empirics.sweep import LocalExecutor
 
         if self._started is None:
             executor = self._stack.enter_context(LocalExecutor(self._workers or None, device=_resolve(self._device)))

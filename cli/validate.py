@@ -149,8 +149,8 @@ def time_for(minutes: float, workers: int) -> Budget | None:
         return None
     from dcrit.empirics.budget import ASSUMED_FRACTION, Budget
     from dcrit.empirics.devices import resolve_device
+    from dcrit.empirics.local_executor import usable_cores
     from dcrit.empirics.speed import training_rate
-    from dcrit.empirics.sweep import usable_cores
 
     device = resolve_device("auto")
     processes = (workers or usable_cores()) if device == "cpu" else 1

@@ -64,6 +64,10 @@ class AdamW(_Moments[int]):
         self.denominator = torch.empty_like(theta)
         self.n_steps = 0
 
+    def set_n_steps(self, n_steps: int) -> None:
+        """Go on as if so many steps had been taken; the moments are the caller's."""
+        self.n_steps = n_steps
+
     def step(self, grad: Tensor) -> None:
         """Take one step along a gradient of the parameters' shape."""
         self.n_steps += 1
@@ -93,6 +97,10 @@ class FusedAdamW(_Moments[Tensor]):
     def __init__(self, theta: Tensor, *, learning_rate: float, weight_decay: float) -> None:
         super().__init__(theta, learning_rate=learning_rate, weight_decay=weight_decay)
         self.n_steps = torch.zeros((), dtype=torch.float32, device=theta.device)  # float32 as the kernel wants it
+
+    def set_n_steps(self, n_steps: int) -> None:
+        """Go on as if so many steps had been taken; the moments are the caller's."""
+        self.n_steps.fill_(n_steps)
 
     def step(self, grad: Tensor) -> None:
         """Take one step along a gradient of the parameters' shape."""

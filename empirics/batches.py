@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
@@ -56,15 +57,22 @@ class Batch(Generic[AnyTrainable]):
     Attributes:
         configs: What to run; all share a batch key.
         step_cost: Of one step of one model [FLOPs].
+        member_bytes: Estimated memory of one model with its data, at its largest [bytes].
     """
 
     configs: tuple[AnyTrainable, ...]
     step_cost: int
+    member_bytes: int
 
     @property
     def cost(self) -> int:
         """Of all steps of all models [FLOPs]."""
         return self.step_cost * self.configs[0].total_steps * len(self.configs)
+
+    @property
+    def n_bytes(self) -> int:
+        """Estimated memory of all models with their data, at its largest [bytes]."""
+        return self.member_bytes * len(self.configs)
 
 
 def step_cost(config: RunConfig) -> int:
@@ -84,34 +92,53 @@ def step_cost(config: RunConfig) -> int:
     return step + math.ceil(evaluation * len(config.evaluation_steps()) / config.total_steps)
 
 
-def plan_batches(configs: Sequence[RunConfig], device: str = "cpu") -> list[Batch[RunConfig]]:
+def member_bytes(config: RunConfig) -> int:
+    """Estimated memory of one model with its data while it is evaluated, when it takes most [bytes].
+
+    All pairs have their logits and hidden units in the run's precision, logits twice more while losses are taken in
+    double precision, and their symbols, classes and masks; parameters have gradient and two moments.
+    """
+    problem = config.problem
+    size = 4 if config.precision == "float32" else 8
+    of_pair = size * (problem.n_classes + _hidden_values(problem)) + 16 * problem.n_classes + 64
+    of_row = size * (3 * _hidden_values(problem) + 2 * problem.n_classes) + 32
+    return problem.n_pairs * of_pair + rows_of(config) * of_row + 4 * size * problem.n_params
+
+
+def plan_batches(configs: Sequence[RunConfig], device: str = "cpu", memory: float = math.inf) -> list[Batch[RunConfig]]:
     """Divide runs into batches, the most expensive first.
 
     The number of workers has no say in it: rounding may depend on the batch that a run is in, and
-    no result may depend on how many cores a machine has.
+    no result may depend on how many cores a machine has. Memory has one only where it would not hold a batch.
 
     Args:
         configs: Different runs.
         device: ``cpu`` or ``cuda``.
+        memory: Of a worker [bytes].
     """
     groups: dict[tuple[object, ...], list[RunConfig]] = {}
     for config in configs:
         groups.setdefault(batch_key(config), []).append(config)
-    whole = [Batch(configs=tuple(group), step_cost=step_cost(group[0])) for group in groups.values()]
+    whole = [
+        Batch(configs=tuple(group), step_cost=step_cost(group[0]), member_bytes=member_bytes(group[0]))
+        for group in groups.values()
+    ]
     largest = LARGEST_SHARE * sum(batch.cost for batch in whole)
-    batches = [piece for batch in whole for piece in _divide(batch, largest, device)]
+    batches = [piece for batch in whole for piece in _divide(batch, largest, device, memory)]
     return sorted(batches, key=lambda batch: -batch.cost)
 
 
-def _divide(whole: Batch[RunConfig], largest: float, device: str) -> list[Batch[RunConfig]]:
+def _divide(whole: Batch[RunConfig], largest: float, device: str, memory: float) -> list[Batch[RunConfig]]:
     n_members = len(whole.configs)
-    most = _most_members(whole.configs[0], device)
+    first = whole.configs[0]
+    most = _most_members(first, device)
     if device == "cpu":
-        fewest = FEWEST_MEMBERS[whole.configs[0].problem.model]
+        fewest = FEWEST_MEMBERS[first.problem.model]
         most = min(most, max(fewest, round(largest / whole.cost * n_members)))
+    most = max(1, min(most, int(min(memory, sys.maxsize) // whole.member_bytes)))
     n_pieces = math.ceil(n_members / most)
     edges = [n_members * piece // n_pieces for piece in range(n_pieces + 1)]
-    return [Batch(configs=whole.configs[start:stop], step_cost=whole.step_cost) for start, stop in pairwise(edges)]
+    return [replace(whole, configs=whole.configs[start:stop]) for start, stop in pairwise(edges)]
 
 
 def _most_members(config: RunConfig, device: str) -> int:

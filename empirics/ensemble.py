@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dcrit.empirics.adamw import adamw_for
+from dcrit.empirics.checkpoint import Checkpoint, State, alike
 from dcrit.empirics.devices import Repeated
 from dcrit.empirics.evaluation import deficits_and_losses
 from dcrit.empirics.networks import Examples, family_of
@@ -192,61 +194,148 @@ class Ensemble:
         self._prepare()
 
 
-def train(configs: Sequence[RunConfig], *, device: str = "cpu", progress: Progress = lambda _: None) -> list[Run]:
+def train(
+    configs: Sequence[RunConfig],
+    *,
+    device: str = "cpu",
+    progress: Progress = lambda _: None,
+    checkpoint: Checkpoint | None = None,
+) -> list[Run]:
     """Train every configuration to its end, in one batch.
 
     A member leaves the batch as soon as its outcome is decided or its loss is not finite; the
-    others are not touched by it.
+    others are not touched by it. What was kept in the checkpoint is gone on from, to the same bits.
 
     Args:
         configs: Runs that share :func:`batch_key`.
         device: Where to train.
         progress: Called with the number of model-steps (steps × members still due) just finished.
+        checkpoint: Where states are kept and found; None for nowhere.
 
     Returns:
         One finished run for each configuration, in the given order.
     """
-    ensemble = Ensemble(configs, device)
-    if configs[0].start == "generalized":
-        ensemble.models.theta.copy_(_generalized_theta(configs, device, progress))
-    active = list(range(len(configs)))
-    rows: list[list[np.ndarray]] = [[] for _ in configs]
-    steps: list[list[int]] = [[] for _ in configs]
-    endings: dict[int, Ending] = {}
-    spent = [0.0] * len(configs)
-    done, horizon = 0, configs[0].horizon
+    training = _Training(configs, device)
+    kept = checkpoint and checkpoint.load(training.fits)
+    if kept:
+        progress(training.restore(kept))
+    elif configs[0].start == "generalized":
+        training.ensemble.models.theta.copy_(_generalized_theta(configs, device, progress))
     for target in configs[0].evaluation_steps():
-        began = time.perf_counter()
-        ensemble.advance(target - done)
-        values = ensemble.evaluate()
-        share = (time.perf_counter() - began) / len(active)
-        progress((target - done) * len(active))
-        done = target
-        for row, member in zip(values, active, strict=True):
-            rows[member].append(row)
-            steps[member].append(done)
-            spent[member] += share
-            if not np.isfinite(row[0]):
-                endings[member] = "diverged"
-            elif is_decided(configs[member], np.array(steps[member]), np.array(rows[member])):
-                endings[member] = "decided"
-        keep = [place for place, member in enumerate(active) if member not in endings]
-        if not keep:
-            progress((horizon - done) * len(active))
+        if target <= training.done:
+            continue
+        progress(training.advance_to(target))
+        if not training.active:
             break
-        if len(keep) < len(active):
-            progress((horizon - done) * (len(active) - len(keep)))
-            active = [active[place] for place in keep]
-            ensemble.keep(keep)
-    return [
-        Run(
-            config=config,
-            curves=_curves(steps[member], rows[member]),
-            ending=endings.get(member, "horizon"),
-            seconds=spent[member],
+        if checkpoint:
+            checkpoint.keep(training.state)
+    return training.runs()
+
+
+class _Training:
+    """Members of one batch on their way: what is still trained, and the curves of all.
+
+    Attributes:
+        ensemble: Members still trained.
+        active: Their places among the configurations.
+        done: Steps taken [steps]; -1 before the first evaluation.
+    """
+
+    def __init__(self, configs: Sequence[RunConfig], device: str) -> None:
+        self.configs, self.ensemble = configs, Ensemble(configs, device)
+        self.active, self.done = list(range(len(configs))), -1
+        self._rows: list[list[np.ndarray]] = [[] for _ in configs]
+        self._steps: list[list[int]] = [[] for _ in configs]
+        self._endings: dict[int, Ending] = {}
+        self._spent = [0.0] * len(configs)
+
+    def advance_to(self, target: int) -> int:
+        """Train to that step, evaluate, and drop members that ended; model-steps done, or no longer due."""
+        began = time.perf_counter()
+        before = max(0, self.done)
+        self.ensemble.advance(target - before)
+        values = self.ensemble.evaluate()
+        share = (time.perf_counter() - began) / len(self.active)
+        done = (target - before) * len(self.active)
+        self.done = target
+        for row, member in zip(values, self.active, strict=True):
+            rows, steps = self._rows[member], self._steps[member]
+            rows.append(row)
+            steps.append(target)
+            self._spent[member] += share
+            if not np.isfinite(row[0]):
+                self._endings[member] = "diverged"
+            elif is_decided(self.configs[member], np.array(steps), np.array(rows)):
+                self._endings[member] = "decided"
+        left = [place for place, member in enumerate(self.active) if member not in self._endings]
+        done += (self.configs[0].horizon - target) * (len(self.active) - len(left))
+        if left and len(left) < len(self.active):
+            self.ensemble.keep(left)
+        self.active = [self.active[place] for place in left]
+        return done
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that :meth:`restore` needs, as arrays."""
+        optimizer = self.ensemble.optimizer
+        return {
+            "theta": optimizer.theta.cpu().numpy(),
+            "mean": optimizer.mean.cpu().numpy(),
+            "square": optimizer.square.cpu().numpy(),
+            "n_steps": np.array(int(optimizer.n_steps)),
+            "active": np.array(self.active),
+            "done": np.array(self.done),
+            "lengths": np.array([len(rows) for rows in self._rows]),
+            "steps": np.concatenate([np.array(steps) for steps in self._steps]),
+            "rows": np.concatenate([np.array(rows) for rows in self._rows]),
+            "endings": np.array([self._endings.get(member, "") for member in range(len(self.configs))]),
+            "spent": np.array(self._spent),
+        }
+
+    def fits(self, state: State) -> bool:
+        """Whether :meth:`restore` can take it."""
+        n_members, (_, rows, columns) = len(self.configs), self.ensemble.optimizer.theta.shape
+        parameters = dict.fromkeys(("theta", "mean", "square"), (None, rows, columns))
+        counts: dict[str, tuple[int | None, ...]] = {"n_steps": (), "active": (None,), "done": (), "steps": (None,)}
+        members = dict.fromkeys(("lengths", "endings", "spent"), (n_members,))
+        rows_of_curves = {"rows": (None, len(CURVE_NAMES) - 1)}
+        return (
+            alike(state, {**parameters, **counts, **members, **rows_of_curves})
+            and len(state["active"]) == len(state["theta"]) == len(state["mean"]) == len(state["square"]) > 0
+            and set(state["active"].tolist()) <= set(range(n_members))
+            and state["lengths"].sum() == len(state["steps"]) == len(state["rows"])
+            and set(state["endings"].tolist()) <= {"", *get_args(Ending)}
         )
-        for member, config in enumerate(configs)
-    ]
+
+    def restore(self, state: State) -> int:
+        """Go on from a state of the same batch; model-steps that are done by it, or no longer due."""
+        self.active, self.done = state["active"].tolist(), int(state["done"])
+        if len(self.active) < len(self.configs):
+            self.ensemble.keep(self.active)
+        optimizer = self.ensemble.optimizer
+        for name in ("theta", "mean", "square"):
+            getattr(optimizer, name).copy_(torch.from_numpy(state[name]))
+        optimizer.set_n_steps(int(state["n_steps"]))
+        edges = np.cumsum(state["lengths"])[:-1].tolist()
+        self._rows = [list(rows) for rows in np.split(state["rows"], edges)]
+        self._steps = [steps.tolist() for steps in np.split(state["steps"], edges)]
+        endings = cast("list[Ending]", state["endings"].tolist())
+        self._endings = {member: ending for member, ending in enumerate(endings) if ending}
+        self._spent = state["spent"].tolist()
+        first, n_ended = self.configs[0], len(self.configs) - len(self.active)
+        before = (first.total_steps - first.horizon) * len(self.configs)
+        return before + self.done * len(self.active) + first.horizon * n_ended
+
+    def runs(self) -> list[Run]:
+        """Finished runs of all members, in the order of their configurations."""
+        return [
+            Run(
+                config=config,
+                curves=_curves(self._steps[member], self._rows[member]),
+                ending=self._endings.get(member, "horizon"),
+                seconds=self._spent[member],
+            )
+            for member, config in enumerate(self.configs)
+        ]
 
 
 def _generalized_theta(configs: Sequence[RunConfig], device: str, progress: Progress) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,11 +11,11 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from dcrit.empirics.adamw import AdamW
+from dcrit.empirics.checkpoint import State
 from dcrit.empirics.ensemble import padded_rows
 from dcrit.empirics.evaluation import deficits_and_losses
-from dcrit.empirics.mixtures import TASK_CURVES, MixtureConfig, MixtureCurves, MixtureRun
+from dcrit.empirics.mixtures import MixtureConfig
 from dcrit.empirics.residual import residual_of
-from dcrit.empirics.runs import Ending
 from dcrit.theory.problem import Activation
 
 Progress = Callable[[int], None]
@@ -294,6 +293,24 @@ class MixtureEnsemble:
         total = torch.stack([self.steps[k].is_train.sum(1) for k in self.tasks]).sum(0)[:, None]  # (M, 1)
         self.weights = [(self.steps[k].is_train / total).to(self.theta.dtype)[:, None] for k in self.tasks]
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Parameters and moments, as :meth:`restore` takes them."""
+        optimizer = self.optimizer
+        moments = {"mean": optimizer.mean.cpu().numpy(), "square": optimizer.square.cpu().numpy()}
+        return {"theta": self.theta.cpu().numpy(), "n_steps": np.array(optimizer.n_steps), **moments}
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the arrays of :meth:`state`."""
+        return {name: array.shape for name, array in self.state().items()}
+
+    def restore(self, phase: int, state: State) -> None:
+        """Go on within a phase from a state of the same batch."""
+        self.theta.copy_(torch.from_numpy(state["theta"]))
+        self.begin(phase)
+        self.optimizer.mean.copy_(torch.from_numpy(state["mean"]))
+        self.optimizer.square.copy_(torch.from_numpy(state["square"]))
+        self.optimizer.n_steps = int(state["n_steps"])
+
     @torch.no_grad()
     def gradient(self) -> Tensor:
         """Gradient of every member's loss in the current phase: (M, n_rows, H)."""
@@ -323,43 +340,3 @@ class MixtureEnsemble:
             columns.append(torch.stack([(value * mask).sum(1) / mask.sum(1) for value, mask in parts], 1))  # (M, 4)
         norms = self.theta.double().square().sum((1, 2))  # (M,)
         return torch.stack(columns, 2).cpu().numpy(), norms.cpu().numpy()
-
-
-def train_mixtures(
-    configs: Sequence[MixtureConfig], *, device: str = "cpu", progress: Progress = lambda _: None
-) -> list[MixtureRun]:
-    """Train every configuration through all its phases, in one batch.
-
-    Args:
-        configs: Runs that share :func:`mixture_key`.
-        device: Where to train.
-        progress: Called with the number of model-steps just finished.
-
-    Returns:
-        One finished run for each configuration, in the given order; a member whose loss ceases to be finite
-        has its curves to the end and is marked as diverged.
-    """
-    began = time.perf_counter()
-    ensemble = MixtureEnsemble(configs, device)
-    ends = np.cumsum([phase.steps for phase in configs[0].phases]).tolist()
-    steps, values, norms, done, phase = configs[0].evaluation_steps(), [], [], 0, 0
-    for target in steps:
-        if done == ends[phase] and target > done:
-            phase += 1
-            ensemble.begin(phase)
-        ensemble.advance(target - done)
-        progress((target - done) * len(configs))
-        done = target
-        row, norm = ensemble.evaluate()
-        values.append(row)
-        norms.append(norm)
-    table, norm = np.stack(values, 1), np.stack(norms, 1)  # (M, E, 4, K), (M, E)
-    seconds = (time.perf_counter() - began) / len(configs)
-    runs = []
-    for member, config in enumerate(configs):
-        ending: Ending = "horizon" if np.isfinite(table[member, :, 0]).all() else "diverged"
-        curves = {name: table[member, :, column].copy() for column, name in enumerate(TASK_CURVES)}
-        step = np.array(steps, dtype=np.float64)
-        recorded = MixtureCurves(step=step, squared_norm=norm[member].copy(), **curves)
-        runs.append(MixtureRun(config=config, curves=recorded, ending=ending, seconds=seconds))
-    return runs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -11,11 +12,13 @@ import numpy as np
 from dcrit.empirics.batches import CACHE_BYTES, CALL_FLOPS, LOGIT_FLOPS, MEMBERS, Batch
 from dcrit.empirics.cost import mixture_flops
 from dcrit.empirics.ensemble import padded_rows
-from dcrit.empirics.mixture_networks import Layout, mixture_key, train_mixtures
+from dcrit.empirics.local_executor import LocalExecutor
+from dcrit.empirics.mixture_networks import Layout, mixture_key
+from dcrit.empirics.mixture_training import train_mixtures
 from dcrit.empirics.mixtures import MIXTURE_CURVES, TASK_CURVES, MixtureConfig, MixtureCurves, MixtureRun
 from dcrit.empirics.parquet_store import ParquetStore
 from dcrit.empirics.runs import CURVE_NAMES, Ending
-from dcrit.empirics.sweep import LocalExecutor, Trainer
+from dcrit.empirics.sweep import Trainer
 
 
 class MixtureStore(ParquetStore[MixtureConfig, MixtureRun]):
@@ -53,8 +56,16 @@ class MixtureStore(ParquetStore[MixtureConfig, MixtureRun]):
         return MixtureRun(config=config, curves=MixtureCurves(**shaped), ending=cast("Ending", ending), seconds=seconds)
 
 
-def plan_mixtures(configs: Sequence[MixtureConfig], device: str = "cpu") -> list[Batch[MixtureConfig]]:
-    """Divide runs into batches of the same shapes that suit a core's cache, the most expensive first."""
+def plan_mixtures(
+    configs: Sequence[MixtureConfig], device: str = "cpu", memory: float = math.inf
+) -> list[Batch[MixtureConfig]]:
+    """Divide runs into batches of the same shapes that suit a core's cache, the most expensive first.
+
+    Args:
+        configs: Different runs.
+        device: ``cpu`` or ``cuda``.
+        memory: Of a worker [bytes].
+    """
     groups: dict[tuple[object, ...], list[MixtureConfig]] = {}
     for config in configs:
         groups.setdefault(mixture_key(config), []).append(config)
@@ -63,17 +74,31 @@ def plan_mixtures(configs: Sequence[MixtureConfig], device: str = "cpu") -> list
         first = group[0]
         most = MEMBERS[device]
         if device == "cpu":
-            size = 4 if first.precision == "float32" else 8
-            n_classes = max(first.problem(k).n_classes for k in range(len(first.components)))
-            examples = max(padded_rows(component.n_train) for component in first.components)
-            # A parameter, its gradient and two moments; units before and after σ and their gradient, and logits.
-            member = size * (4 * Layout.of(first).n_rows * first.width + examples * (3 * first.width + 2 * n_classes))
-            most = max(1, min(most, CACHE_BYTES // member))
+            most = min(most, CACHE_BYTES // _step_bytes(first))
+        whole = _member_bytes(first)
+        most = max(1, min(most, int(min(memory, sys.maxsize) // whole)))
         cost = _step_cost(first)
         batches += [
-            Batch(configs=tuple(group[start : start + most]), step_cost=cost) for start in range(0, len(group), most)
+            Batch(configs=tuple(group[start : start + most]), step_cost=cost, member_bytes=whole)
+            for start in range(0, len(group), most)
         ]
     return sorted(batches, key=lambda batch: -batch.cost)
+
+
+def _step_bytes(config: MixtureConfig) -> int:
+    """Tensors of one member's step: parameters with gradient and moments, units with theirs, logits [bytes]."""
+    size = 4 if config.precision == "float32" else 8
+    n_classes = max(config.problem(k).n_classes for k in range(len(config.components)))
+    examples = max(padded_rows(component.n_train) for component in config.components)
+    return size * (4 * Layout.of(config).n_rows * config.width + examples * (3 * config.width + 2 * n_classes))
+
+
+def _member_bytes(config: MixtureConfig) -> int:
+    """Estimated memory of one member: its step, and units and logits of the largest task's pairs evaluated [bytes]."""
+    size = 4 if config.precision == "float32" else 8
+    evaluated = [config.problem(k) for k in range(len(config.components))]
+    pairs = max(one.n_pairs * (size * (3 * config.width + one.n_classes) + 16 * one.n_classes) for one in evaluated)
+    return _step_bytes(config) + pairs + 64 * sum(one.n_pairs for one in evaluated)
 
 
 def _step_cost(config: MixtureConfig) -> int:

@@ -1,39 +1,28 @@
-"""Train what a store lacks of a list of runs, on all cores, and keep every batch as soon as it is finished."""
+"""What of a list of runs a store lacks, which batches are left to train, and what becomes of those that fail."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import multiprocessing
-import os
-import signal
 import time
-import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Any, Generic, Protocol, Self, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
-from dcrit.empirics.batches import Batch, Trainable, plan_batches
-from dcrit.empirics.devices import resolve_device
-from dcrit.empirics.ensemble import Progress, train
+from dcrit.empirics.batches import Batch, Trainable
+from dcrit.empirics.checkpoint import Checkpoint, checkpoint_of
+from dcrit.empirics.ensemble import Progress
 from dcrit.empirics.parquet_store import Addressed, Finished, ParquetStore
-from dcrit.empirics.runs import Run, RunConfig
-from dcrit.empirics.store import Store
-from dcrit.theory.problem import check_integer
 
 _log = logging.getLogger(__name__)
 
-#: Work below which starting processes takes longer than it saves, some seconds on one core [FLOPs].
-SMALL = 2e11
-
-#: Shortest time between two reports of one worker [s].
+#: Shortest time between two reports of one batch [s].
 REPORT_INTERVAL = 0.2
+
+#: How often a run that is trained alone may bring its worker down.
+MOST_DEATHS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +35,7 @@ class SweepProgress:
         runs_done: Runs that are stored by now.
         runs_total: Different runs that were asked for.
         runs_reused: Runs that were stored before.
+        failures: Batches whose worker died or ran out of memory.
     """
 
     done: int
@@ -53,6 +43,7 @@ class SweepProgress:
     runs_done: int
     runs_total: int
     runs_reused: int
+    failures: int = 0
 
 
 Report = Callable[[SweepProgress], None]
@@ -71,253 +62,188 @@ class Trainer(Generic[AnyJob, AnyRun]):
     """How one kind of run is trained.
 
     Attributes:
-        plan: Divides configurations into batches for a device, the most expensive first.
-        train: Trains one batch, with ``device`` and ``progress`` by keyword; a function of a module, as workers
-            are told its name.
+        plan: Divides configurations into batches for a device and the memory of a worker [bytes], the most
+            expensive first.
+        train: Trains one batch, with ``device``, ``progress`` and ``checkpoint`` by keyword; a function of a module,
+            as workers are told its name.
     """
 
-    plan: Callable[[Sequence[AnyJob], str], list[Batch[AnyJob]]]
+    plan: Callable[[Sequence[AnyJob], str, float], list[Batch[AnyJob]]]
     train: Callable[..., list[AnyRun]]
 
 
 class WorkerError(RuntimeError):
-    """A worker process died or failed; batches that were finished before are stored."""
+    """Training failed in a worker, or a run cannot be trained at all; batches that were finished are stored."""
 
 
-class LocalExecutor:
-    """Trains sweeps with processes of this machine, started when first needed and kept until the end.
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """One batch as a worker is told to train it, in this process, another one, or on another machine.
 
-    Args:
-        workers: Processes; None for one on each usable core. With one, and on an accelerator, the
-            calling process trains.
-        device: ``cpu``, ``cuda`` or ``auto``.
-
-    Raises:
-        ValueError: ``workers`` is below 1, or there is no such device.
+    Attributes:
+        trains: Trains a batch.
+        configs: What to run.
+        device: Where to train.
+        checkpoint: Where states are kept and found.
     """
 
-    def __init__(self, workers: int | None = None, *, device: str = "cpu") -> None:
-        if workers is not None:
-            check_integer("workers", workers, 1)
-        self.device = resolve_device(device)
-        self.workers = workers or usable_cores() if self.device == "cpu" else 1
-        self._processes: dict[Connection, BaseProcess] = {}
+    trains: Callable[..., list[Any]]
+    configs: tuple[Any, ...]
+    device: str
+    checkpoint: Checkpoint
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop()
-
-    def run(self, configs: Sequence[RunConfig], store: Store, report: Report = lambda _: None) -> list[Run]:
-        """Runs of single networks, as :meth:`run_with` trains them."""
-        return self.run_with(Trainer(plan=plan_batches, train=train), configs, store, report)
-
-    def run_with(
-        self,
-        trainer: Trainer[AnyJob, AnyRun],
-        configs: Sequence[AnyJob],
-        store: ParquetStore[AnyJob, AnyRun],
-        report: Report = lambda _: None,
-    ) -> list[AnyRun]:
-        """Runs of all configurations, trained where the store lacks them.
+    def __call__(self, progress: Progress) -> list[Any]:
+        """Finished runs; on one thread, as the number of threads changes rounding.
 
         Args:
-            trainer: How they are trained.
-            configs: What to run; may repeat itself.
-            store: Where runs are found and kept.
-            report: Told how far the sweep is, first before anything is trained, last when all is.
-
-        Returns:
-            Finished runs in the order of ``configs``.
-
-        Raises:
-            ValueError: Something has to be trained and the store's folder cannot be written to.
-            StoreWriteError: A finished batch cannot be stored.
-            WorkerError: A worker process died or failed.
+            progress: Called once in a while with the number of model-steps just finished.
         """
-        sweep = _Sweep(trainer, configs, store, self.device, report)
-        if sweep.batches:
-            store.prepare()
-            for damage in store.set_aside():
-                _log.warning("%s was damaged and its runs are made again: %s", damage.path, damage.reason)
-        sweep.report()
-        if self._needs_processes(sweep):
-            self._distribute(sweep)
-        else:
-            self._train_here(sweep)
-        return [replace(sweep.found[config.address], config=config) for config in configs]
-
-    def _needs_processes(self, sweep: _Sweep[Any, Any]) -> bool:
-        if self.workers == 1 or len(sweep.batches) <= 1:
-            return False
-        return bool(self._processes) or sweep.total >= SMALL
-
-    def _train_here(self, sweep: _Sweep[Any, Any]) -> None:
         n_threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # as workers do: the number of threads changes rounding
+        torch.set_num_threads(1)
         try:
-            for batch in sweep.batches:
-                progress = _throttled(lambda n_steps, batch=batch: sweep.advance(batch, n_steps))
-                sweep.finish(batch, sweep.trainer.train(batch.configs, device=self.device, progress=progress))
+            return self.trains(
+                self.configs, device=self.device, progress=throttled(progress), checkpoint=self.checkpoint
+            )
         finally:
             torch.set_num_threads(n_threads)
 
-    def _distribute(self, sweep: _Sweep[Any, Any]) -> None:
-        queue = deque(sweep.batches)
-        busy: dict[Connection, Batch[Any]] = {}
-        try:
-            self._start(min(self.workers, len(queue)))
-            idle = list(self._processes)
-            while queue or busy:
-                while queue and idle:
-                    connection, batch = idle.pop(), queue.popleft()
-                    self._send(connection, sweep.trainer.train, batch)
-                    busy[connection] = batch
-                for connection in cast("list[Connection]", wait(list(busy))):
-                    message = self._receive(connection)
-                    if isinstance(message, int):
-                        sweep.advance(busy[connection], message)
-                    else:
-                        sweep.finish(busy.pop(connection), message)
-                        idle.append(connection)
-        except BaseException:
-            self._stop()
-            raise
 
-    def _start(self, n_processes: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        with _interrupts_held():
-            while len(self._processes) < n_processes:
-                ours, theirs = context.Pipe()
-                process = context.Process(target=_work, args=(theirs,), daemon=True)
-                process.start()
-                theirs.close()
-                self._processes[ours] = process
+class Sweep(Generic[AnyJob, AnyRun]):
+    """What of one list of runs is stored, waiting, in flight and done.
 
-    def _stop(self) -> None:
-        processes = list(self._processes.values())
-        for connection in self._processes:
-            connection.close()
-        self._processes = {}
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join()
-            process.close()
-
-    def _send(self, connection: Connection, trains: Callable[..., list[Any]], batch: Batch[Any]) -> None:
-        try:
-            connection.send((trains, batch.configs))
-        except OSError as error:
-            raise self._death(connection) from error
-
-    def _receive(self, connection: Connection) -> int | list[Any]:
-        try:
-            message = connection.recv()
-        except (EOFError, OSError) as error:
-            raise self._death(connection) from error
-        if isinstance(message, str):
-            raise WorkerError(f"training failed in a worker process:\n{message}")
-        return message
-
-    def _death(self, connection: Connection) -> WorkerError:
-        process = self._processes[connection]
-        process.join()
-        return WorkerError(
-            f"a worker process died (exit code {process.exitcode}). Finished batches are stored: repeat the command "
-            "to go on from there, with fewer workers if memory ran out"
-        )
-
-
-def run_sweep(
-    configs: Sequence[RunConfig],
-    store: Store,
-    *,
-    workers: int | None = None,
-    device: str = "cpu",
-    report: Report = lambda _: None,
-) -> list[Run]:
-    """Runs of all configurations, trained where the store lacks them; for a single sweep.
+    Batches are planned for all runs, stored ones included, and those of a batch that are stored are then left out.
+    So a sweep that was stopped goes on with the batches that it would have trained, whose runs have the same bits.
 
     Args:
+        trainer: How runs are trained.
         configs: What to run; may repeat itself.
         store: Where runs are found and kept.
-        workers: Processes; None for one on each usable core.
-        device: ``cpu``, ``cuda`` or ``auto``.
+        device: Where batches are trained.
+        memory: Of a worker [bytes].
         report: Told how far the sweep is.
 
-    Returns:
-        Finished runs in the order of ``configs``.
+    Attributes:
+        waiting: Batches that no worker has, the most expensive first.
+        total: Estimated cost of all that was lacking [FLOPs].
     """
-    with LocalExecutor(workers, device=device) as executor:
-        return executor.run(configs, store, report)
-
-
-def usable_cores() -> int:
-    """Cores that this process may use, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-class _Sweep(Generic[AnyJob, AnyRun]):
-    """What of one sweep is found, lacking and done."""
 
     def __init__(
         self,
         trainer: Trainer[AnyJob, AnyRun],
         configs: Sequence[AnyJob],
         store: ParquetStore[AnyJob, AnyRun],
+        *,
         device: str,
+        memory: float,
         report: Report,
     ) -> None:
-        self.trainer, self.found = trainer, store.find(configs)
-        lacking = {config.address: config for config in configs if config.address not in self.found}
-        self.batches = trainer.plan(list(lacking.values()), device)
-        self.total = sum(batch.cost for batch in self.batches)
-        self._left = {id(batch): batch.cost for batch in self.batches}
-        self._n_reused, self._n_total = len(self.found), len(self.found) + len(lacking)
-        self._store, self._report = store, report
+        self._trainer, self._store, self._device, self._report = trainer, store, device, report
+        wanted = {config.address: config for config in configs}
+        lacking = {config.address for config in store.missing(list(wanted.values()))}
+        planned = trainer.plan(list(wanted.values()), device, memory) if lacking else []
+        left = [
+            replace(batch, configs=tuple(config for config in batch.configs if config.address in lacking))
+            for batch in planned
+        ]
+        self.waiting = deque(sorted((batch for batch in left if batch.configs), key=lambda batch: -batch.cost))
+        self.total = sum(batch.cost for batch in self.waiting)
+        # By identity: halves of a batch may be equal to it, and configurations take long to hash.
+        self._left = {id(batch): batch.cost for batch in self.waiting}
+        self._n_stored, self._n_total = len(wanted) - len(lacking), len(wanted)
+        self._n_reused, self._n_failures = self._n_stored, 0
+        self._deaths: dict[str, int] = {}
+        self._hopeless: list[str] = []
 
     def report(self) -> None:
+        """Tell how far the sweep is."""
         self._report(
             SweepProgress(
                 done=self.total - sum(self._left.values()),
                 total=self.total,
-                runs_done=len(self.found),
+                runs_done=self._n_stored,
                 runs_total=self._n_total,
                 runs_reused=self._n_reused,
+                failures=self._n_failures,
             )
         )
 
+    def assignment(self, batch: Batch[AnyJob]) -> Assignment:
+        """What a worker is told of a batch."""
+        return Assignment(
+            trains=self._trainer.train, configs=batch.configs, device=self._device, checkpoint=self._checkpoint(batch)
+        )
+
     def advance(self, batch: Batch[AnyJob], n_steps: int) -> None:
+        """Account for model-steps of a batch in flight."""
         self._left[id(batch)] -= n_steps * batch.step_cost
         self.report()
 
     def finish(self, batch: Batch[AnyJob], runs: Sequence[AnyRun]) -> None:
+        """Store the runs of a batch.
+
+        Raises:
+            StoreWriteError: They cannot be stored.
+        """
         self._store.add(runs)
-        self.found |= {run.config.address: run for run in runs}
+        self._checkpoint(batch).remove()
+        self._n_stored += len(batch.configs)
         del self._left[id(batch)]
         self.report()
 
+    def halve(self, batch: Batch[AnyJob], reason: str) -> None:
+        """Have a batch whose worker died or ran out of memory trained again in two halves, or give a lone run up.
 
-def _work(connection: Connection) -> None:
-    """Train batch after batch; the end of the pipe, also by the parent's death, is the end of the work."""
-    torch.set_num_threads(1)
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            trains, configs = connection.recv()
-            try:
-                message: list[Any] | str = trains(configs, device="cpu", progress=_throttled(connection.send))
-            except OSError:
-                raise  # the parent is gone
-            except Exception:
-                message = traceback.format_exc()
-            connection.send(message)
+        Args:
+            batch: What was in flight.
+            reason: What happened, as the beginning of a sentence.
+        """
+        self._n_failures += 1
+        del self._left[id(batch)]
+        n_members = len(batch.configs)
+        if n_members > 1:
+            self._checkpoint(batch).remove()
+            cuts = (slice(None, n_members // 2), slice(n_members // 2, None))
+            again = [replace(batch, configs=batch.configs[cut]) for cut in cuts]
+            _log.warning("%s while it trained %d runs; they are trained again in two halves", reason, n_members)
+        else:
+            address = batch.configs[0].address
+            self._deaths[address] = self._deaths.get(address, 0) + 1
+            if self._deaths[address] >= MOST_DEATHS:
+                self._hopeless.append(f"{reason} while it trained run {address} alone")
+                self.total -= batch.cost
+                self.report()
+                return
+            again = [replace(batch)]
+            _log.warning("%s while it trained one run, which is trained again", reason)
+        self.waiting.extendleft(reversed(again))
+        self._left |= {id(half): half.cost for half in again}
+        self.report()
+
+    def close(self) -> None:
+        """End the sweep.
+
+        Raises:
+            WorkerError: Runs could not be trained even alone.
+        """
+        if self._hopeless:
+            raise WorkerError(
+                f"{len(self._hopeless)} of {self._n_total} runs could not be trained; all others are stored. "
+                f"{self._hopeless[0]}. Repeat the command with fewer workers or on a machine with more memory"
+            )
+
+    def _checkpoint(self, batch: Batch[AnyJob]) -> Checkpoint:
+        return checkpoint_of(self._store.folder, batch.configs)
 
 
-def _throttled(send: Progress) -> Progress:
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory, of the host or of an accelerator, ran out."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # The CPU's allocator has no exception of its own.
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def throttled(send: Progress) -> Progress:
     """Adds up model-steps and passes them on once in a while; what is left at the end goes without saying."""
     held, sent = 0, time.monotonic()
 
@@ -330,14 +256,3 @@ def _throttled(send: Progress) -> Progress:
             held, sent = 0, now
 
     return progress
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits, and processes started meanwhile never see it: they end when their parent says so."""
-    resource_tracker.ensure_running()  # else it starts, and lifts the mask, in between
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

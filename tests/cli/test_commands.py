@@ -169,7 +169,7 @@ def test_train_tells_every_run(trained: tuple[list[str], Result, Path]) -> None:
 
 def test_a_rerun_trains_nothing(trained: tuple[list[str], Result, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     words, first, _ = trained
-    monkeypatch.setattr("dcrit.empirics.sweep.train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("dcrit.empirics.executor.train", lambda *_, **__: pytest.fail("trained again"))
     assert json.loads(invoke(*words).stdout)["runs"] == json.loads(first.stdout)["runs"]
 
 

@@ -131,7 +131,7 @@ def test_nothing_makes_no_batches() -> None:
 
 
 def test_the_cost_of_a_batch_is_that_of_all_its_steps() -> None:
-    assert Batch(configs=tuple(seeds(3, steps=50)), step_cost=7).cost == 3 * 50 * 7
+    assert Batch(configs=tuple(seeds(3, steps=50)), step_cost=7, member_bytes=5).cost == 3 * 50 * 7
 
 
 def test_the_run_before_a_generalized_start_counts_in_full() -> None:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from dcrit.empirics import ensemble
-from dcrit.empirics.mixture_networks import Layout, MixtureEnsemble, draw_mixture, mixture_key, train_mixtures
+from dcrit.empirics.mixture_networks import Layout, MixtureEnsemble, draw_mixture, mixture_key
+from dcrit.empirics.mixture_training import train_mixtures
 from dcrit.empirics.mixtures import TASK_CURVES, Component, MixtureConfig, Phase, beside_facts
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.problem import Problem

@@ -9,17 +9,19 @@ import polars as pl
 import pytest
 import torch
 
+from dcrit.empirics import local_executor
 from dcrit.empirics import mixture_store as module
-from dcrit.empirics import sweep
 from dcrit.empirics.batch_files import checksum, parquet
 from dcrit.empirics.batches import MEMBERS
 from dcrit.empirics.inventory import Damage, Inventory, merged
-from dcrit.empirics.mixture_networks import mixture_key, train_mixtures
+from dcrit.empirics.local_executor import LocalExecutor
+from dcrit.empirics.mixture_networks import mixture_key
 from dcrit.empirics.mixture_store import MIXTURES, MixtureStore, MixtureTrainer, plan_mixtures
+from dcrit.empirics.mixture_training import train_mixtures
 from dcrit.empirics.mixtures import MIXTURE_CURVES, MixtureConfig, MixtureRun, Phase, beside_facts
 from dcrit.empirics.runs import RunConfig
 from dcrit.empirics.store import Store
-from dcrit.empirics.sweep import LocalExecutor, SweepProgress
+from dcrit.empirics.sweep import SweepProgress
 from dcrit.theory.problem import Problem
 from tests.empirics.synthetic import run_of
 
@@ -177,7 +179,7 @@ def test_schedules_are_kept_apart(store: MixtureStore) -> None:
 
 
 def test_worker_processes_train_what_the_calling_process_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sweep, "SMALL", 0)
+    monkeypatch.setattr(local_executor, "SMALL", 0)
     wanted = [*configs(3), *configs(2, n_facts=0)]
     alone = MixtureTrainer(MixtureStore(tmp_path / "alone"), workers=1)(wanted)
     told: list[SweepProgress] = []

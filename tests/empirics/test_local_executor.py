@@ -1,3 +1,4 @@
+import functools
 import json
 import multiprocessing
 import os
@@ -5,22 +6,25 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from dcrit.empirics import sweep
+from dcrit.empirics import executor as executors
+from dcrit.empirics import local_executor, sweep
 from dcrit.empirics.batches import plan_batches
 from dcrit.empirics.ensemble import train
+from dcrit.empirics.local_executor import LocalExecutor, run_sweep, usable_cores
 from dcrit.empirics.runs import CURVE_NAMES, Run, RunConfig
 from dcrit.empirics.store import DAMAGED, Store
-from dcrit.empirics.sweep import LocalExecutor, SweepProgress, WorkerError, run_sweep, usable_cores
+from dcrit.empirics.sweep import SweepProgress, Trainer, WorkerError
 from dcrit.theory.problem import Problem
 
 
@@ -58,7 +62,7 @@ def spy_on_training(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
         seen.extend(batch)
         return train(batch, **options)
 
-    monkeypatch.setattr(sweep, "train", spy)
+    monkeypatch.setattr(executors, "train", spy)
     return seen
 
 
@@ -70,7 +74,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
 @pytest.fixture(scope="module")
 def two_workers() -> Iterator[LocalExecutor]:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sweep, "SMALL", 0)
+        patched.setattr(local_executor, "SMALL", 0)
         with LocalExecutor(2) as executor:
             yield executor
 
@@ -106,7 +110,7 @@ def test_curves_are_the_trainer_s(store: Store) -> None:
 @pytest.mark.usefixtures("no_processes")
 def test_a_rerun_trains_nothing_and_is_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = run_sweep(SEVERAL, store, workers=1)
-    monkeypatch.setattr(sweep, "train", lambda *_, **__: pytest.fail("something is trained"))
+    monkeypatch.setattr(executors, "train", lambda *_, **__: pytest.fail("something is trained"))
     monkeypatch.setattr(Store, "prepare", lambda _: pytest.fail("reading needs no writable folder"))
     assert_same(run_sweep(SEVERAL, store), runs)
     assert_same(run_sweep(SEVERAL[::-1], Store(store.folder), workers=2), runs[::-1])
@@ -143,12 +147,13 @@ def test_processes_are_kept_from_sweep_to_sweep_and_ctrl_c_is_not_theirs(
 
 @pytest.mark.usefixtures("no_processes")
 @pytest.mark.parametrize(
-    ("workers", "small", "wanted"), [(1, 0, SEVERAL), (2, 0, configs(4)), (2, sweep.SMALL, SEVERAL), (2, 0, [])]
+    ("workers", "small", "wanted"),
+    [(1, 0, SEVERAL), (2, 0, configs(4)), (2, local_executor.SMALL, SEVERAL), (2, 0, [])],
 )
 def test_no_processes_where_they_cannot_help(
     store: Store, monkeypatch: pytest.MonkeyPatch, workers: int, small: float, wanted: list[RunConfig]
 ) -> None:
-    monkeypatch.setattr(sweep, "SMALL", small)
+    monkeypatch.setattr(local_executor, "SMALL", small)
     assert len(run_sweep(wanted, store, workers=workers)) == len(wanted)
 
 
@@ -165,7 +170,7 @@ def test_the_number_of_threads_is_one_then_restored(store: Store, monkeypatch: p
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        monkeypatch.setattr(sweep, "train", spy)
+        monkeypatch.setattr(executors, "train", spy)
         if fails:
             with pytest.raises(ZeroDivisionError):
                 run_sweep(configs(2), store)
@@ -192,6 +197,9 @@ def test_progress_begins_at_nothing_and_ends_at_everything(
 
     executor = two_workers if n_workers == 2 else LocalExecutor(1)
     executor.run([*SEVERAL, *SEVERAL[:5]], store, report)
+    # A batch of the whole plan loses the two that are stored.
+    left = [[config for config in batch.configs if config not in SEVERAL[:2]] for batch in plan_batches(SEVERAL)]
+    n_batches = sum(bool(batch) for batch in left)
     total = sum(batch.cost for batch in plan_batches(SEVERAL[2:]))
     assert seen[0] == SweepProgress(done=0, total=total, runs_done=2, runs_total=18, runs_reused=2)
     assert seen[-1] == SweepProgress(done=total, total=total, runs_done=18, runs_total=18, runs_reused=2)
@@ -203,9 +211,9 @@ def test_progress_begins_at_nothing_and_ends_at_everything(
         assert n_workers == 2 or before.runs_done == after.runs_done or before.done == after.done
     # Every batch is stored as soon as it is finished.
     assert stored == [progress.runs_done for progress in seen]
-    assert len({progress.runs_done for progress in seen}) == 1 + len(plan_batches(SEVERAL[2:]))
+    assert len({progress.runs_done for progress in seen}) == 1 + n_batches
     if n_workers == 1:
-        assert len({progress.done for progress in seen}) > 3 * len(plan_batches(SEVERAL[2:]))
+        assert len({progress.done for progress in seen}) > 3 * n_batches
 
 
 def test_a_sweep_that_is_stored_reports_no_work(store: Store) -> None:
@@ -220,7 +228,7 @@ def test_reports_are_throttled_and_lose_nothing_but_the_end(monkeypatch: pytest.
     monkeypatch.setattr(sweep, "REPORT_INTERVAL", 4.0)
     monkeypatch.setattr(sweep.time, "monotonic", lambda: now)
     sent: list[int] = []
-    progress = sweep._throttled(sent.append)
+    progress = sweep.throttled(sent.append)
     for tick in range(1, 100):
         now = float(tick)
         progress(1)
@@ -257,7 +265,7 @@ def test_a_failure_keeps_the_batches_before_it(store: Store, monkeypatch: pytest
             raise KeyboardInterrupt
         return train(batch, **options)
 
-    monkeypatch.setattr(sweep, "train", fail_on_the_third)
+    monkeypatch.setattr(executors, "train", fail_on_the_third)
     with pytest.raises(KeyboardInterrupt):
         run_sweep(SEVERAL, store, workers=1)
     left = [config for batch in batches[2:] for config in batch.configs]
@@ -285,7 +293,7 @@ class ThreadWorker(threading.Thread):
     exitcode = None
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(target=sweep._work, args=(connection,), daemon=True)
+        super().__init__(target=local_executor._work, args=(connection,), daemon=True)
 
     def terminate(self) -> None:
         pass
@@ -308,8 +316,8 @@ def test_an_error_in_a_worker_is_told(store: Store, monkeypatch: pytest.MonkeyPa
         executor._processes[ours] = worker  # pyright: ignore[reportArgumentType]
 
     n_threads = torch.get_num_threads()
-    monkeypatch.setattr(sweep, "SMALL", 0)
-    monkeypatch.setattr(sweep, "train", fail)
+    monkeypatch.setattr(local_executor, "SMALL", 0)
+    monkeypatch.setattr(executors, "train", fail)
     monkeypatch.setattr(executor, "_start", start)
     with pytest.raises(WorkerError, match="no such number"):
         executor.run(SEVERAL, store)
@@ -317,36 +325,90 @@ def test_an_error_in_a_worker_is_told(store: Store, monkeypatch: pytest.MonkeyPa
     assert executor._processes == {}
 
 
-def test_the_death_of_a_worker_is_told_and_costs_batches_in_flight_alone(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sweep, "SMALL", 0)
-    others = set(multiprocessing.active_children())
-    finished = 0
+def kill_workers_once(others: set[Any]) -> Callable[[SweepProgress], None]:
+    """A report that kills all workers when the first batch is stored."""
+    killed = False
 
-    def kill(progress: SweepProgress) -> None:
-        nonlocal finished
-        finished = progress.runs_done
-        if finished:
+    def report(progress: SweepProgress) -> None:
+        nonlocal killed
+        if progress.runs_done and not killed:
+            killed = True
             for child in set(multiprocessing.active_children()) - others:
                 child.kill()
 
+    return report
+
+
+def test_a_worker_that_dies_is_replaced_and_its_batch_trained_in_halves(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(local_executor, "SMALL", 0)
+    others = set(multiprocessing.active_children())
     with LocalExecutor(2) as executor:
-        with pytest.raises(WorkerError, match=r"died \(exit code -9\).*stored: repeat the command"):
-            executor.run(SEVERAL, store, kill)
-        assert set(multiprocessing.active_children()) == others
-    kept = [config for config in SEVERAL if config not in Store(store.folder).missing(SEVERAL)]
-    assert 0 < finished == len(kept) < len(SEVERAL)
-    trained = spy_on_training(monkeypatch)
-    run_sweep(SEVERAL, store, workers=1)
-    assert set(trained) == set(SEVERAL) - set(kept)
+        runs = executor.run(SEVERAL, store, kill_workers_once(others))
+        assert len(set(multiprocessing.active_children()) - others) == 2
+    assert "died (exit code -9, as the system does when memory runs out) while it trained" in caplog.text
+    assert "they are trained again in two halves" in caplog.text
+    assert not list((store.folder / "checkpoints").glob("*"))
+    for run, other in zip(runs, run_sweep(SEVERAL, Store(tmp_path / "alone"), workers=1), strict=True):
+        # Widths that are no multiple of 16 agree to rounding in other batches.
+        np.testing.assert_allclose(run.curves.train_loss, other.curves.train_loss, rtol=1e-3)
+
+
+def test_a_run_that_kills_every_worker_is_given_up_and_all_others_are_stored(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_executor, "SMALL", 0)
+    deadly = SEVERAL[5].address
+    with LocalExecutor(2) as executor:
+        trainer = Trainer(plan=plan_batches, train=functools.partial(train_or_die, deadly))
+        with pytest.raises(WorkerError, match=rf"^1 of 18 runs could not.*exit code -9.*trained run {deadly} alone"):
+            executor.run_with(trainer, SEVERAL, store)
+    assert [config.address for config in Store(store.folder).missing(SEVERAL)] == [deadly]
+
+
+def train_or_die(deadly: str, batch: Sequence[RunConfig], **options: Any) -> list[Run]:
+    """What a worker does whose machine kills it for one of the runs."""
+    if deadly in {config.address for config in batch}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return train(batch, **options)
+
+
+def train_few(batch: Sequence[RunConfig], **options: Any) -> list[Run]:
+    """Training whose memory really runs out where more than two are trained at once."""
+    if len(batch) > 2:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    return train(batch, **options)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_batch_whose_memory_runs_out_is_halved_until_it_fits(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, workers: int
+) -> None:
+    monkeypatch.setattr(local_executor, "SMALL", 0)
+    seen: list[SweepProgress] = []
+    with LocalExecutor(workers) as executor:
+        runs = executor.run_with(Trainer(plan=plan_batches, train=train_few), SEVERAL, store, seen.append)
+    assert [run.config for run in runs] == SEVERAL
+    assert "memory ran out" in caplog.text
+    assert seen[-1].failures >= len(plan_batches(SEVERAL))
+    assert seen[-1].done == seen[-1].total
+
+
+def never_fits(batch: Sequence[RunConfig], **_: Any) -> list[Run]:
+    raise MemoryError
+
+
+def test_a_run_that_does_not_fit_alone_is_given_up_in_one_sentence(store: Store) -> None:
+    with pytest.raises(WorkerError, match=r"^3 of 3 runs could not be trained.*memory ran out while it trained run"):
+        LocalExecutor(1).run_with(Trainer(plan=plan_batches, train=never_fits), configs(3), store)
 
 
 # The sweep stops itself when the first batch is stored, hence at the same place however fast the machine is.
 STOPPED = """
 import json, os, signal, sys
 from pathlib import Path
-from dcrit.empirics import sweep
+from dcrit.empirics import local_executor
 from dcrit.empirics.runs import RunConfig
 from dcrit.empirics.store import Store
 
@@ -355,9 +417,9 @@ def report(progress):
         print(progress.runs_done, flush=True)
         os.killpg(0, signal.SIGINT) if sys.argv[3] == "SIGINT" else os.kill(os.getpid(), signal.SIGKILL)
 
-sweep.SMALL = 0
+local_executor.SMALL = 0
 configs = [RunConfig.from_dict(fields) for fields in json.loads(sys.argv[2])]
-sweep.run_sweep(configs, Store(Path(sys.argv[1])), workers=2, report=report)
+local_executor.run_sweep(configs, Store(Path(sys.argv[1])), workers=2, report=report)
 """
 
 
