@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,73 +13,191 @@ from dcrit.cli import options
 from dcrit.cli.output import print_json, say, table
 
 if TYPE_CHECKING:
-    from dcrit.empirics.runs import Run
-    from dcrit.empirics.store import Store
-    from dcrit.theory.problem import Problem
+    from dcrit.empirics.holdings import Group
+    from dcrit.empirics.inventory import Incomplete, StoredFile
+    from dcrit.empirics.parquet_store import ParquetStore
+
+    AnyStore = ParquetStore[Any, Any]
 
 app = typer.Typer(help="What a store of runs holds: list, verify, export.", no_args_is_help=True)
 
 
-def _open(folder: Path) -> Store:
+class KindChoice(StrEnum):
+    """Kinds of stored run."""
+
+    runs = "runs"
+    mixtures = "mixtures"
+    dimensions = "dimensions"
+
+
+def _open(folder: Path, kinds: Sequence[KindChoice] = tuple(KindChoice)) -> dict[KindChoice, list[AnyStore]]:
+    """Stores of some kinds in a folder and the folders within; those that are not there take no time."""
+    from dcrit.cli.training import DIMENSIONS_FOLDER, MIXTURES_FOLDER
     from dcrit.empirics.store import Store
 
     if not folder.is_dir():
         raise typer.BadParameter(f"--store must be a folder that holds runs, got {folder}; 'dcrit train' makes one")
-    return Store(folder)
+    with options.bad_input():
+        singles = Store(folder)
+        mixtures: list[AnyStore] = []
+        dimensions: list[AnyStore] = []
+        within = (folder / MIXTURES_FOLDER).is_dir()
+        if KindChoice.mixtures in kinds and (within or singles.strange):
+            from dcrit.empirics.mixture_store import MixtureStore
+
+            # Mixtures may lie beside runs of single networks.
+            mixtures += [MixtureStore(folder)] if singles.strange else []
+            mixtures += [MixtureStore(folder / MIXTURES_FOLDER)] if within else []
+        if KindChoice.dimensions in kinds and (folder / DIMENSIONS_FOLDER).is_dir():
+            from dcrit.empirics.dimension_store import DimensionStore
+
+            dimensions.append(DimensionStore(folder / DIMENSIONS_FOLDER))
+    return {KindChoice.runs: [singles], KindChoice.mixtures: mixtures, KindChoice.dimensions: dimensions}
+
+
+def _groups(kind: KindChoice, stores: Sequence[AnyStore]) -> list[Group]:
+    from itertools import chain
+
+    from dcrit.empirics import holdings
+
+    describe = {
+        KindChoice.runs: holdings.describe_run,
+        KindChoice.mixtures: holdings.describe_mixture,
+        KindChoice.dimensions: holdings.describe_dimension,
+    }
+    return holdings.grouped(chain.from_iterable(store.headings() for store in stores), describe[kind])
+
+
+def _row(group: Group) -> dict[str, Any]:
+    return {
+        **group.settings,
+        "runs": group.n_runs,
+        "n_train": list(group.n_train),
+        "seeds": group.n_seeds,
+        "diverged": group.n_diverged,
+        "n_bytes": group.n_bytes,
+    }
+
+
+def _total(files: Sequence[StoredFile]) -> dict[str, Any]:
+    return {
+        "n_files": len(files),
+        "n_bytes": sum(file.n_bytes for file in files),
+        "oldest_seconds": max((file.age for file in files), default=None),
+    }
+
+
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:.1f} kB"
 
 
 @app.command("list")
 def list_runs(store: options.StoreFolder = options.DEFAULT_STORE, as_json: options.Json = False) -> None:
-    """Runs by problem and horizon: how many, at which sizes, with how many seeds, and how many diverged."""
+    """Runs by problem and horizon: how many, at which sizes, with how many seeds, how many diverged, and their size.
+
+    Then mixtures and effective dimensionalities the same way; what is incomplete (temporary files, and checkpoints
+    from which unfinished batches go on); and damaged files, those in their place and those set aside.
+    """
+    from dcrit.empirics.holdings import disk_use
+    from dcrit.empirics.inventory import DAMAGED, files_in, incomplete_work
+
     opened = _open(store)
-    groups: dict[tuple[Problem, int], list[Run]] = {}
-    for run in opened.runs():
-        groups.setdefault((run.config.problem, run.config.horizon), []).append(run)
-    inventory = opened.inventory()
-    rows = [
-        {
-            **problem.to_dict(),
-            "steps": steps,
-            "runs": len(found),
-            "n_train": [min(run.config.n_train for run in found), max(run.config.n_train for run in found)],
-            "seeds": len({run.config.seed for run in found}),
-            "diverged": sum(run.ending == "diverged" for run in found),
-        }
-        for (problem, steps), found in sorted(groups.items(), key=lambda item: str(item[0]))
-    ]
+    rows = {kind: [_row(group) for group in _groups(kind, stores)] for kind, stores in opened.items()}
+    n_runs = {kind: sum(row["runs"] for row in rows[kind]) for kind in KindChoice}
+    every = [one for stores in opened.values() for one in stores]
+    folders = list(dict.fromkeys(one.folder for one in every))
+    incomplete = [one for folder in folders for one in incomplete_work(folder)]
+    aside = [one for folder in folders for one in files_in(folder / DAMAGED)]
+    damaged = {one.path: one.reason for each in every for one in each.damaged}
+    n_bytes = disk_use(store)
+    left = {kind: _total(_of_kind(incomplete, kind)) for kind in ("temporary", "checkpoint")}
     if as_json:
-        print_json({"store": str(store), "n_runs": inventory.n_runs, "n_bytes": inventory.n_bytes, "problems": rows})
+        print_json(
+            {
+                "store": str(store),
+                "n_runs": n_runs[KindChoice.runs],
+                "n_bytes": n_bytes,
+                "problems": rows[KindChoice.runs],
+                **{
+                    kind.value: {
+                        "n_runs": n_runs[kind],
+                        "n_bytes": sum(row["n_bytes"] for row in rows[kind]),
+                        "problems": rows[kind],
+                    }
+                    for kind in (KindChoice.mixtures, KindChoice.dimensions)
+                },
+                "incomplete": left,
+                "damaged": [{"file": str(path), "reason": reason} for path, reason in damaged.items()],
+                "set_aside": _total(aside),
+            }
+        )
         return
-    names = list(rows[0]) if rows else ["task", "runs"]
-    shown = [row | {"n_train": " – ".join(map(str, row["n_train"]))} for row in rows]
-    table(f"{store}", [name.replace("_", " ") for name in names], [list(row.values()) for row in shown])
-    say(f"{inventory.n_runs} runs in {inventory.n_files} files, {inventory.n_bytes / 1e6:.1f} MB")
+    titles = {KindChoice.runs: f"{store}", KindChoice.mixtures: "mixtures", KindChoice.dimensions: "dimensions"}
+    for kind, title in titles.items():
+        if rows[kind] or kind == KindChoice.runs:
+            _show(title, rows[kind])
+    say(
+        f"{n_runs[KindChoice.runs]} runs, {n_runs[KindChoice.mixtures]} mixtures, "
+        f"{n_runs[KindChoice.dimensions]} effective dimensionalities; all files of {store}: {_size(n_bytes)}"
+    )
+    for kind, words in (("temporary", "temporary files"), ("checkpoint", "checkpoints")):
+        if left[kind]["n_files"]:
+            say(
+                f"incomplete, {words}: {left[kind]['n_files']} of {_size(left[kind]['n_bytes'])}, "
+                f"the oldest written {left[kind]['oldest_seconds'] / 60:.0f} minutes ago"
+            )
+    if damaged:
+        say(f"damaged files, not used: {len(damaged)}; 'dcrit runs verify' says what is wrong with each")
+    if aside:
+        say(f"damaged files, set aside before: {len(aside)} of {_size(_total(aside)['n_bytes'])}")
+
+
+def _of_kind(incomplete: Sequence[Incomplete], kind: str) -> list[Incomplete]:
+    return [one for one in incomplete if one.kind == kind]
+
+
+def _show(title: str, rows: Sequence[dict[str, Any]]) -> None:
+    names = [name for name in (rows[0] if rows else ("task", "runs")) if name != "n_bytes"]
+    shown: list[dict[str, Any]] = [
+        row
+        | {"n_train": " – ".join(map(str, row["n_train"]))}
+        | ({"tasks": ", ".join(row["tasks"])} if "tasks" in row else {})
+        for row in rows
+    ]
+    table(
+        title,
+        [*(name.replace("_", " ") for name in names), "size"],
+        [[*(row[name] for name in names), _size(row["n_bytes"])] for row in shown],
+    )
 
 
 @app.command("verify")
 def verify(store: options.StoreFolder = options.DEFAULT_STORE, as_json: options.Json = False) -> None:
     """Check every file against its checksum; exit 1 if one is damaged. Damaged runs are made again when needed.
 
-    Runs of single networks and of mixtures are checked each by what they have to hold.
+    Runs of single networks, mixtures and effective dimensionalities are checked each by what they have to hold.
     """
     from dcrit.empirics.inventory import merged
-    from dcrit.empirics.mixture_store import MixtureStore
 
-    inventory = merged([_open(store).inventory(), MixtureStore(store).inventory()])
-    damaged = [{"file": str(damage.path), "reason": damage.reason} for damage in inventory.damaged]
+    by_folder: dict[Path, list[Any]] = {}
+    for one in (one for stores in _open(store).values() for one in stores):
+        by_folder.setdefault(one.folder, []).append(one.inventory())
+    parts = [merged(inventories) for inventories in by_folder.values()]
+    damaged = [{"file": str(one.path), "reason": one.reason} for part in parts for one in part.damaged]
+    n_runs, n_files, n_stale = (sum(getattr(part, name) for part in parts) for name in ("n_runs", "n_files", "n_stale"))
     if as_json:
         print_json(
             {
                 "store": str(store),
-                "n_runs": inventory.n_runs,
-                "n_files": inventory.n_files,
-                "n_stale": inventory.n_stale,
-                "n_bytes": inventory.n_bytes,
+                "n_runs": n_runs,
+                "n_files": n_files,
+                "n_stale": n_stale,
+                "n_bytes": sum(part.n_bytes for part in parts),
                 "damaged": damaged,
             }
         )
     else:
-        say(f"{inventory.n_files} sound files with {inventory.n_runs} runs, {inventory.n_stale} of another protocol")
+        say(f"{n_files} sound files with {n_runs} runs, {n_stale} of another protocol")
         for entry in damaged:
             say(f"damaged: {entry['file']}: {entry['reason']}; its runs are made again when they are needed")
     if damaged:
@@ -87,23 +207,73 @@ def verify(store: options.StoreFolder = options.DEFAULT_STORE, as_json: options.
 @app.command("export")
 def export(
     out: Annotated[
-        Path, typer.Option(help="File to write, .csv (one row an evaluation), or .parquet (one row a run).")
-    ],
+        Path | None,
+        typer.Option(help="File to write, .csv or .parquet: the same table, one row an evaluation."),
+    ] = None,
+    kind: Annotated[
+        KindChoice,
+        typer.Option(
+            parser=options.choice(KindChoice),
+            metavar=options.words(KindChoice),
+            help="Which runs: of single networks; mixtures, one row an evaluation and task; "
+            "effective dimensionalities, one row a network.",
+        ),
+    ] = KindChoice.runs,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(help="Folder to log the curves to for TensorBoard, each run under a name of its own."),
+    ] = None,
     store: options.StoreFolder = options.DEFAULT_STORE,
     as_json: options.Json = False,
 ) -> None:
-    """Write all curves as one table."""
-    from dcrit.cli.training import check_writable_file
-    from dcrit.empirics.store import check_export_name
-    from dcrit.empirics.store import export as write
+    """Write all curves as one table, for TensorBoard, or both. Rows are in no particular order of runs.
 
-    opened = _open(store)
+    Memory does not grow with the number of runs. Damaged files are left out, and counted.
+    """
+    from itertools import chain
+
+    from dcrit.cli.training import check_writable_file
+    from dcrit.empirics import export as tables
+    from dcrit.empirics.tensorboard import check_tensorboard, log_curves
+
+    stores = _open(store, [kind])[kind]
+    forms = {
+        KindChoice.runs: tables.RUNS,
+        KindChoice.mixtures: tables.MIXTURES,
+        KindChoice.dimensions: tables.DIMENSIONS,
+    }
+    n_runs = n_logged = 0
     with options.bad_input():
-        check_export_name(out)
-        check_writable_file(out)
-        runs = list(opened.runs())
-        write(runs, out)
+        if out is None and tensorboard is None:
+            raise ValueError(
+                "out must be a file that ends in .csv or .parquet where --tensorboard is not given, got none"
+            )
+        if tensorboard is not None and kind != KindChoice.runs:
+            raise ValueError(f"tensorboard must be left out for --kind {kind}: only runs of single networks are logged")
+        if out is not None:
+            tables.check_export_name(out)
+            check_writable_file(out)
+        if tensorboard is not None:
+            check_tensorboard(tensorboard)
+        if out is not None:
+            n_runs = tables.export(chain.from_iterable(one.runs() for one in stores), out, forms[kind])
+        if tensorboard is not None:
+            n_logged = log_curves(stores[0].runs(), tensorboard)
+    n_damaged = len({one.path for each in stores for one in each.damaged})
     if as_json:
-        print_json({"file": str(out), "n_runs": len(runs)})
-    else:
-        say(f"{len(runs)} runs written to {out}")
+        print_json(
+            {
+                "file": None if out is None else str(out),
+                "n_runs": n_runs,
+                "tensorboard": None if tensorboard is None else str(tensorboard),
+                "n_logged": n_logged,
+                "n_damaged": n_damaged,
+            }
+        )
+        return
+    if out is not None:
+        say(f"{n_runs} runs written to {out}, one row for {forms[kind].row}")
+    if tensorboard is not None:
+        say(f"{n_logged} runs logged, beside those logged before; to see them: tensorboard --logdir {tensorboard}")
+    if n_damaged:
+        say(f"damaged files, left out: {n_damaged}; 'dcrit runs verify' says what is wrong with each")

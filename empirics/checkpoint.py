@@ -14,12 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.parquet_store import Addressed, write_whole
+from dcrit.empirics.addressed import Addressed
+from dcrit.empirics.inventory import CHECKPOINT_SUFFIX, CHECKPOINTS
+from dcrit.empirics.whole_files import write_whole
 
 _log = logging.getLogger(__name__)
-
-#: Subfolder of a store for checkpoints, and how their names end.
-CHECKPOINTS, SUFFIX = "checkpoints", ".checkpoint"
 
 #: Shortest time between two checkpoints of one ensemble [s]. Ensembles that take less leave none.
 INTERVAL = 30.0
@@ -121,4 +120,4 @@ def checkpoint_of(folder: Path, configs: Sequence[Addressed]) -> Checkpoint:
         configs: Members of the ensemble.
     """
     identity = hashlib.sha256("".join(config.address for config in configs).encode()).hexdigest()[:32]
-    return Checkpoint(path=folder / CHECKPOINTS / f"{identity}{SUFFIX}", interval=INTERVAL)
+    return Checkpoint(path=folder / CHECKPOINTS / f"{identity}{CHECKPOINT_SUFFIX}", interval=INTERVAL)

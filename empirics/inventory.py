@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
+
+from dcrit.empirics.whole_files import temporaries
+
+#: Subfolder to which damaged files are moved.
+DAMAGED = "damaged"
+
+#: Subfolder of the states from which unfinished batches go on.
+CHECKPOINTS = "checkpoints"
+
+#: How their names end.
+CHECKPOINT_SUFFIX = ".checkpoint"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +36,33 @@ class Damage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StoredFile:
+    """A file beside the finished batches.
+
+    Attributes:
+        path: Where it lies.
+        n_bytes: Its size [bytes].
+        age: Time since it was last written [s].
+    """
+
+    path: Path
+    n_bytes: int
+    age: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incomplete(StoredFile):
+    """A file of work that is under way, or was when its process ended.
+
+    Attributes:
+        kind: ``temporary``: a file that is being written, or whose writer was killed;
+            ``checkpoint``: a state from which an unfinished batch goes on.
+    """
+
+    kind: Literal["temporary", "checkpoint"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Inventory:
     """What a store holds.
 
@@ -31,6 +72,8 @@ class Inventory:
         sound: Files that passed every check, each one batch.
         damaged: Files that are not trusted.
         others: Whole files of runs of another kind, and what tells that they are.
+        set_aside: Damaged files that were moved aside before.
+        incomplete: Files of unfinished work.
     """
 
     n_runs: int
@@ -38,6 +81,8 @@ class Inventory:
     sound: tuple[Path, ...]
     damaged: tuple[Damage, ...]
     others: tuple[Damage, ...] = ()
+    set_aside: tuple[StoredFile, ...] = ()
+    incomplete: tuple[Incomplete, ...] = ()
 
     @property
     def n_files(self) -> int:
@@ -47,7 +92,39 @@ class Inventory:
     @cached_property
     def n_bytes(self) -> int:
         """Size of these files, damaged ones included [bytes]."""
-        return sum(path.stat().st_size for path in (*self.sound, *(one.path for one in self.damaged)))
+        return sum(one.n_bytes for one in stored_files([*self.sound, *(one.path for one in self.damaged)]))
+
+
+def stored_files(paths: Sequence[Path]) -> tuple[StoredFile, ...]:
+    """Size and age of files, without those that are gone."""
+    files: list[StoredFile] = []
+    now = time.time()
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            state = path.stat()
+            files.append(StoredFile(path=path, n_bytes=state.st_size, age=max(0.0, now - state.st_mtime)))
+    return tuple(files)
+
+
+def files_in(folder: Path) -> tuple[StoredFile, ...]:
+    """Size and age of all files of a folder; none where there is no such folder."""
+    return stored_files(sorted(path for path in folder.glob("*") if path.is_file()))
+
+
+def incomplete_work(folder: Path) -> tuple[Incomplete, ...]:
+    """Temporary files and checkpoints of a store.
+
+    Args:
+        folder: Its folder.
+    """
+    hidden = [*temporaries(folder), *temporaries(folder / CHECKPOINTS)]
+    states = sorted((folder / CHECKPOINTS).glob(f"*{CHECKPOINT_SUFFIX}"))
+    return (*_incomplete(hidden, "temporary"), *_incomplete(states, "checkpoint"))
+
+
+def _incomplete(paths: Sequence[Path], kind: Literal["temporary", "checkpoint"]) -> Iterator[Incomplete]:
+    for one in stored_files(paths):
+        yield Incomplete(path=one.path, n_bytes=one.n_bytes, age=one.age, kind=kind)
 
 
 def merged(inventories: Sequence[Inventory]) -> Inventory:
@@ -67,4 +144,6 @@ def merged(inventories: Sequence[Inventory]) -> Inventory:
         n_stale=sum(inventory.n_stale for inventory in inventories),
         sound=tuple(sound),
         damaged=tuple(damaged[path] for path in sorted(damaged)),
+        set_aside=tuple({one.path: one for inventory in inventories for one in inventory.set_aside}.values()),
+        incomplete=tuple({one.path: one for inventory in inventories for one in inventory.incomplete}.values()),
     )

@@ -3,95 +3,57 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import io
+import errno
 import json
 import os
-import re
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic
 
 import numpy as np
 import polars as pl
 
-from dcrit.empirics.inventory import Damage, Inventory
+from dcrit.empirics.addressed import Addressed, AnyConfig, AnyRun, Finished, Heading, canonical
+from dcrit.empirics.batch_files import (
+    HEAD,
+    OtherKindError,
+    UntrustedError,
+    batch_name,
+    batch_paths,
+    check_addresses,
+    decoded,
+    parquet,
+    trusted_bytes,
+)
+from dcrit.empirics.inventory import CHECKPOINTS, DAMAGED, Damage, Inventory, files_in, incomplete_work
+from dcrit.empirics.run_cache import RunCache
+from dcrit.empirics.whole_files import is_gone, remove_abandoned, write_whole
 
-#: Subfolder to which damaged files are moved.
-DAMAGED = "damaged"
+__all__ = ["Addressed", "Finished", "ParquetStore", "StoreWriteError"]
 
-#: Columns of every kind of run; its curves, lists of numbers, are beside them.
-HEAD = {"address": pl.String, "config": pl.String, "ending": pl.String, "seconds": pl.Float64}
+#: Bytes that the decoded runs of a store may take until the file read longest ago is dropped.
+CACHE_BYTES = 64 * 2**20
 
-#: Identity of a batch (its addresses, hashed) and checksum.
-_NAME = re.compile(r"[0-9a-f]{16}-(?P<checksum>[0-9a-f]{32})\.parquet")
+#: Bytes of a decoded run beside its curves, measured.
+RUN_BYTES = 3000
 
-
-class Addressed(Protocol):
-    """A configuration that a store finds runs by."""
-
-    @cached_property
-    def address(self) -> str:
-        """Content address: 32 hexadecimal digits of the SHA-256 of the canonical JSON."""
-        ...
-
-    def to_dict(self) -> dict[str, Any]:
-        """Fields as JSON values."""
-        ...
-
-
-class Finished(Protocol):
-    """A finished run: a dataclass of a configuration, why it ended, how long it took, and curves."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def config(self) -> Any:
-        """What was run."""
-        ...
-
-    @property
-    def ending(self) -> str:
-        """Why it ended."""
-        ...
-
-    @property
-    def seconds(self) -> float:
-        """How long it took [s]."""
-        ...
-
-
-AnyConfig = TypeVar("AnyConfig", bound=Addressed)
-AnyRun = TypeVar("AnyRun", bound=Finished)
-
-
-def canonical(config: Addressed) -> str:
-    """The text whose hash is the address."""
-    return json.dumps(config.to_dict(), sort_keys=True, separators=(",", ":"))
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class StoreWriteError(RuntimeError):
     """A finished batch could not be written; those written before it are kept."""
 
 
-class UntrustedError(Exception):
-    """What is wrong with a file's contents."""
-
-
-class OtherKindError(Exception):
-    """A file holds runs of another kind, which another store of the same folder reads."""
-
-
 class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
     """Finished runs in one folder, addressed by what was run.
 
     Files are written under a hidden temporary name, then renamed, and never changed: a reader sees
-    a whole batch or none, and several processes may share the folder. Nothing is read before it is
-    asked for. A file whose bytes do not have the checksum in its name, or whose configurations do
+    a whole batch or none, and several processes may share the folder, also over a network. Nothing is read
+    before it is asked for; then the addresses of all runs are kept, and the files read last up to
+    :data:`CACHE_BYTES`. A file whose bytes do not have the checksum in its name, or whose configurations do
     not have the addresses beside them, counts as absent and is listed in :attr:`damaged`. Whole files
     of runs of another kind are left alone.
 
@@ -127,26 +89,35 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
     def _forget(self) -> None:
         self._known: set[str] = set()
         self._places: dict[str, Path] = {}
-        self._runs: dict[str, AnyRun] = {}
+        self._cache: RunCache[AnyRun] = RunCache(CACHE_BYTES)
         self._damaged: dict[Path, Damage] = {}
         self._others: dict[Path, str] = {}
-        self._n_stale = 0
 
     def prepare(self) -> None:
-        """Create the folder and make sure that files can be written there.
+        """Create the folder, make sure that files can be written there, and remove what killed writers left.
 
         Raises:
             ValueError: They cannot.
+            StoreWriteError: They could, but there is no space left.
         """
+        probe = self.folder / f".{uuid.uuid4().hex}.tmp"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            probe = self.folder / f".{uuid.uuid4().hex}.tmp"
-            probe.touch()
-            probe.unlink()
+            try:
+                probe.touch()
+                probe.write_bytes(bytes(4096))
+                now = probe.stat().st_mtime
+            finally:
+                with contextlib.suppress(OSError):
+                    probe.unlink()
         except OSError as error:
+            if error.errno in _FULL:
+                raise StoreWriteError(f"nothing can be stored in {self.folder}: {_advice(error)}") from error
             raise ValueError(
                 f"store must be a folder that can be written to, got {self.folder}: {error.strerror}"
             ) from error
+        remove_abandoned(self.folder, now)
+        remove_abandoned(self.folder / CHECKPOINTS, now)
 
     def get(self, config: AnyConfig) -> AnyRun | None:
         """The stored run of a configuration; None if there is none."""
@@ -155,8 +126,13 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         run = self._load(config.address)
         return run and replace(run, config=config)
 
+    def stored(self, configs: Sequence[AnyConfig]) -> set[str]:
+        """Addresses of those of the runs that are stored; no curve is decoded."""
+        self._scan()
+        return {config.address for config in configs if config.address in self._places}
+
     def find(self, configs: Sequence[AnyConfig]) -> dict[str, AnyRun]:
-        """Those of the runs that are stored, by address."""
+        """Those of the runs that are stored, by address, all in memory; ``StoredRuns`` reads them one by one."""
         self._scan()
         runs = {config.address: self._load(config.address) for config in configs}
         return {address: run for address, run in runs.items() if run is not None}
@@ -167,12 +143,25 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         return list({config.address: config for config in configs if config.address not in self._places}.values())
 
     def runs(self) -> Iterator[AnyRun]:
-        """All stored runs, by address."""
+        """All stored runs, each once, file by file in the order of their names."""
         self._scan()
-        for address in sorted(self._places):
-            run = self._load(address)
-            if run is not None:
-                yield run
+        for path in sorted(set(self._places.values())):
+            for address, run in self._read(path).items():
+                if self._places.get(address) == path:
+                    yield run
+
+    def headings(self) -> Iterator[Heading[AnyConfig]]:
+        """What is known of all stored runs without their curves, in the order of :meth:`runs`."""
+        self._scan()
+        for path in sorted(set(self._places.values())):
+            with self._noting_damage(path):
+                data = trusted_bytes(path)
+                frame = self._decode(data, list(HEAD))
+                for config, ending, seconds in zip(
+                    self._configs(frame), frame["ending"], frame["seconds"], strict=True
+                ):
+                    if config is not None and self._places.get(config.address) == path:
+                        yield Heading(config=config, ending=ending, seconds=seconds, n_bytes=len(data) / len(frame))
 
     def add(self, runs: Sequence[AnyRun]) -> None:
         """Store finished runs as one batch; those stored already are left as they are.
@@ -187,20 +176,21 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         batch = {run.config.address: run for run in runs if run.config.address in lacking}
         if not batch:
             return
-        data = self._encode(list(batch.values()))
-        identity = hashlib.sha256("".join(sorted(batch)).encode()).hexdigest()[:16]
-        path = self.folder / f"{identity}-{checksum(data)}.parquet"
+        table = self._table(list(batch.values()))
+        data = parquet(table)
+        path = self.folder / batch_name(list(batch), data)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(path, data)
         except OSError as error:
-            raise StoreWriteError(
-                f"a finished batch could not be stored in {self.folder}: {error.strerror}. "
-                "Batches stored before are kept; free space there and repeat the command"
-            ) from error
+            # A file server may refuse what is done already: the same bytes have the same name.
+            if not _is_sound(path):
+                raise StoreWriteError(
+                    f"a finished batch could not be stored in {self.folder}: {_advice(error)}"
+                ) from error
         self._known.add(path.name)
         self._places |= dict.fromkeys(batch, path)
-        self._runs |= batch
+        self._cache.add(path, batch, _size(table))
 
     @property
     def damaged(self) -> tuple[Damage, ...]:
@@ -208,90 +198,117 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         self._scan()
         return tuple(self._damaged.values())
 
+    @property
+    def strange(self) -> tuple[Path, ...]:
+        """Whole files of runs of another kind."""
+        self._scan()
+        return tuple(self._others)
+
     def set_aside(self) -> tuple[Damage, ...]:
         """Move damaged files to a subfolder, so that their runs are made again; nothing is deleted.
 
+        Every file is read once more before: over a network one may have been seen in part.
+
         Returns:
             The files moved, with their new paths.
+
+        Raises:
+            StoreWriteError: One cannot be moved.
         """
         moved: list[Damage] = []
-        for damage in self.damaged:
-            target = self.folder / DAMAGED / damage.path.name
-            target.parent.mkdir(exist_ok=True)
-            # Another process may have been faster.
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(damage.path, target)
-                moved.append(replace(damage, path=target))
-            del self._damaged[damage.path]
-            self._known.discard(damage.path.name)
+        for path in [damage.path for damage in self.damaged]:
+            del self._damaged[path]
+            self._known.discard(path.name)
+            self._read(path)
+            damage = self._damaged.pop(path, None)
+            if damage is None:
+                continue
+            target = self.folder / DAMAGED / path.name
+            try:
+                target.parent.mkdir(exist_ok=True)
+                os.replace(path, target)
+            except OSError as error:
+                if is_gone(error):  # another process was faster
+                    continue
+                self._damaged[path] = damage
+                raise StoreWriteError(
+                    f"a damaged file could not be set aside, {path}: {error.strerror}. Nothing was changed"
+                ) from error
+            moved.append(replace(damage, path=target))
         return tuple(moved)
 
     def inventory(self) -> Inventory:
         """Read every file again, in full, and check everything that can be checked."""
         self._forget()
         self._scan()
-        for path in self._paths():
+        addresses: set[str] = set()
+        n_stale = 0
+        for path in batch_paths(self.folder):
             if path not in self._damaged and path not in self._others:
-                self._read(path)
-        sound = [path for path in self._paths() if path not in self._damaged and path not in self._others]
+                with self._noting_damage(path):
+                    rows = self._decoded_runs(self._decode(trusted_bytes(path), self._columns))
+                    n_stale += sum(run is None for _, run in rows)
+                    addresses |= {address for address, run in rows if run is not None}
+        sound = [path for path in batch_paths(self.folder) if path not in self._damaged and path not in self._others]
         return Inventory(
-            n_runs=len(self._places),
-            n_stale=self._n_stale,
+            n_runs=len(addresses),
+            n_stale=n_stale,
             sound=tuple(sound),
             damaged=tuple(self._damaged.values()),
             others=tuple(Damage(path=path, reason=reason) for path, reason in self._others.items()),
+            set_aside=files_in(self.folder / DAMAGED),
+            incomplete=incomplete_work(self.folder),
         )
-
-    def _paths(self) -> list[Path]:
-        try:
-            return sorted(path for path in self.folder.iterdir() if _NAME.fullmatch(path.name))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise ValueError(f"store must be a folder that can be read, got {self.folder}: {error.strerror}") from error
 
     def _scan(self) -> None:
         """Index the files that appeared since the last time."""
-        for path in self._paths():
+        for path in batch_paths(self.folder):
             if path.name in self._known:
                 continue
             self._known.add(path.name)
             with self._noting_damage(path):
-                frame = self._decode(_trusted_bytes(path), ["address", "config"])
-                for address, config in zip(frame["address"], self._configs(frame), strict=True):
-                    if config is None:
-                        self._n_stale += 1
-                    else:
-                        self._places.setdefault(address, path)
+                frame = self._decode(trusted_bytes(path), ["address", "config"])
+                check_addresses(frame)
+                for address in frame["address"]:
+                    self._places.setdefault(address, path)
 
     def _load(self, address: str) -> AnyRun | None:
-        if address in self._places and address not in self._runs:
-            self._runs |= self._read(self._places[address])
-        return self._runs.get(address)
+        """A run whose place is known; what this version would write otherwise is never asked for by its address."""
+        path = self._places.get(address)
+        if path is None:
+            return None
+        runs = self._cache.get(path)
+        return (self._read(path, keep=True) if runs is None else runs).get(address)
 
-    def _read(self, path: Path) -> dict[str, AnyRun]:
+    def _read(self, path: Path, *, keep: bool = False) -> dict[str, AnyRun]:
         """Runs of one file by address; none, and their places forgotten, if it is gone or damaged."""
         with self._noting_damage(path):
-            return self._decoded_runs(self._decode(_trusted_bytes(path)))
-        self._places = {address: place for address, place in self._places.items() if place != path}
+            frame = self._decode(trusted_bytes(path), self._columns)
+            runs = {address: run for address, run in self._decoded_runs(frame) if run is not None}
+            if keep:
+                self._cache.add(path, runs, _size(frame))
+            return runs
         return {}
 
     @contextlib.contextmanager
     def _noting_damage(self, path: Path) -> Iterator[None]:
+        """What to make of a file that cannot be used: its runs count as absent."""
         try:
             yield
-        except FileNotFoundError:
-            self._known.discard(path.name)
         except OtherKindError as error:
             self._others[path] = str(error)
         except (UntrustedError, OSError) as error:
-            self._damaged[path] = Damage(path=path, reason=str(error))
+            if isinstance(error, OSError) and is_gone(error):
+                self._known.discard(path.name)
+            else:
+                self._damaged[path] = Damage(path=path, reason=str(error))
+            self._places = {address: place for address, place in self._places.items() if place != path}
 
     @property
-    def _schema(self) -> pl.Schema:
-        return pl.Schema(HEAD | dict.fromkeys(self.curve_names, pl.List(pl.Float64)))
+    def _columns(self) -> list[str]:
+        return [*HEAD, *self.curve_names]
 
-    def _encode(self, runs: Sequence[AnyRun]) -> bytes:
+    def _table(self, runs: Sequence[AnyRun]) -> pl.DataFrame:
         table: dict[str, list[object]] = {
             "address": [run.config.address for run in runs],
             "config": [canonical(run.config) for run in runs],
@@ -300,85 +317,58 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         }
         rows = [self.columns(run) for run in runs]
         table |= {name: [row[name] for row in rows] for name in self.curve_names}
-        return parquet(pl.DataFrame(table, schema=self._schema))
+        return pl.DataFrame(table, schema=HEAD | dict.fromkeys(self.curve_names, pl.List(pl.Float64)))
 
-    def _decode(self, data: bytes, columns: list[str] | None = None) -> pl.DataFrame:
-        try:
-            frame = pl.read_parquet(io.BytesIO(data), columns=columns)
-        except pl.exceptions.PolarsError as error:
-            raise UntrustedError(f"it is not a Parquet file of runs: {error}") from error
-        names = frame.columns if columns is None else pl.read_parquet_schema(io.BytesIO(data))
-        wrong = f"its columns are {', '.join(names)}, of other names or types than a run's"
-        if any(set(names) == {*HEAD, *curves} for curves in self.other_curve_names):
-            raise OtherKindError(wrong)
-        if frame.schema != pl.Schema({name: self._schema[name] for name in columns or self._schema}):
-            raise UntrustedError(wrong)
-        if sum(frame.null_count().row(0)):
-            raise UntrustedError("values are missing")
-        return frame
+    def _decode(self, data: bytes, columns: Sequence[str]) -> pl.DataFrame:
+        return decoded(data, columns, self.curve_names, self.other_curve_names)
 
     def _configs(self, frame: pl.DataFrame) -> Iterator[AnyConfig | None]:
         """Configuration of every row, None where it is stale; no row of a file with a false address is trusted."""
-        for address, text in frame.select("address", "config").iter_rows():
-            if hashlib.sha256(text.encode()).hexdigest()[:32] != address:
-                raise UntrustedError(f"the configuration stored under address {address} has another address")
-        for address, text in frame.select("address", "config").iter_rows():
+        check_addresses(frame)
+        for address, text in zip(frame["address"], frame["config"], strict=True):
             config = None
             # Protocols and fields come and go: what this version would write otherwise, it never asks for.
-            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
                 config = self.config_from(json.loads(text))
             yield config if config is not None and config.address == address else None
 
-    def _decoded_runs(self, frame: pl.DataFrame) -> dict[str, AnyRun]:
+    def _decoded_runs(self, frame: pl.DataFrame) -> list[tuple[str, AnyRun | None]]:
+        """Address and run of every row, no run where it is stale."""
         if not set(frame["ending"]) <= set(self.endings):
             raise UntrustedError(f"endings are {', '.join(frame['ending'].unique())}")
         curves: dict[str, list[np.ndarray]] = {}
+        ends = frame.select(pl.col(self.curve_names).list.len().cum_sum())
         for name in self.curve_names:
             values = frame[name].explode()
             if values.null_count():
                 raise UntrustedError(f"{name} is not one value an evaluation")
-            starts = frame[name].list.len().cum_sum().to_numpy()[:-1]
-            curves[name] = np.split(values.to_numpy(writable=True), starts)
-        runs: dict[str, AnyRun] = {}
+            curves[name] = np.split(values.to_numpy(writable=True), ends[name].to_numpy()[:-1])
+        runs: list[tuple[str, AnyRun | None]] = []
         for row, config in enumerate(self._configs(frame)):
+            run = None
             if config is not None:
                 mine = {name: curves[name][row] for name in self.curve_names}
                 try:
                     run = self.run_from(config, mine, frame["ending"][row], frame["seconds"][row])
                 except ValueError as error:
                     raise UntrustedError(str(error)) from error
-                runs[config.address] = run
+            runs.append((frame["address"][row], run))
         return runs
 
 
-def checksum(data: bytes) -> str:
-    """What a file's name says of its bytes."""
-    return hashlib.sha256(data).hexdigest()[:32]
+def _size(table: pl.DataFrame) -> int:
+    """Memory that the runs of a table take once decoded [bytes]."""
+    return RUN_BYTES * len(table) + int(table.estimated_size())
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it never exists in part, not even after a power cut."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+def _advice(error: OSError) -> str:
+    remedy = "free space there" if error.errno in _FULL else "make it a folder that can be written to"
+    return f"{error.strerror}. Batches stored before are kept; {remedy} and repeat the command"
+
+
+def _is_sound(path: Path) -> bool:
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def parquet(table: pl.DataFrame) -> bytes:
-    """A table as the bytes of a file."""
-    buffer = io.BytesIO()
-    table.write_parquet(buffer)
-    return buffer.getvalue()
-
-
-def _trusted_bytes(path: Path) -> bytes:
-    data = path.read_bytes()
-    if not path.name.endswith(f"-{checksum(data)}.parquet"):
-        raise UntrustedError(f"its {len(data)} bytes do not have the checksum in its name")
-    return data
+        trusted_bytes(path)
+    except (OSError, UntrustedError):
+        return False
+    return True

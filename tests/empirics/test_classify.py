@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from dcrit.empirics.classify import Classification, classify
 from dcrit.empirics.curve_files import CurveSet, read_curves
 from dcrit.empirics.ensemble import train
+from dcrit.empirics.export import RUNS, export
 from dcrit.empirics.outcomes import FITTED, dynamics_of, outcome_of
 from dcrit.empirics.runs import RunConfig
 from dcrit.empirics.settling import Thresholds
-from dcrit.empirics.store import Store, export
+from dcrit.empirics.store import Store
 from dcrit.theory.problem import Problem
 from dcrit.theory.regimes import DYNAMICS, SEMI_GROKKING
 
@@ -259,7 +260,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_real_runs_are_classified_as_the_package_does(ending: str, store: Store, tmp_path: Path) -> None:
     path = tmp_path / f"runs.{ending}"
-    export(list(store.runs()), path)
+    export(store.runs(), path, RUNS)
     found = {one.run: one for one in map(classify, read_curves(path).runs)}
     runs = {run.config.address: run for run in store.runs()}
     assert found.keys() == runs.keys()
@@ -275,7 +276,7 @@ def test_a_real_run_on_its_way_is_not_settled(tmp_path: Path) -> None:
     problem = Problem(modulus=13, width=32, learning_rate=0.03)
     (run,) = train([RunConfig(problem=problem, n_train=100, seed=0)])
     path = tmp_path / "run.csv"
-    export([run], path)
+    export([run], path, RUNS)
     (found,) = map(classify, read_curves(path).runs)
     assert dynamics_of(run) == "semi-grokking"
     assert found.dynamics == "cannot tell"

@@ -11,6 +11,7 @@ import torch
 
 from dcrit.empirics import local_executor
 from dcrit.empirics import mixture_store as module
+from dcrit.empirics.batch_files import checksum, parquet
 from dcrit.empirics.batches import MEMBERS
 from dcrit.empirics.inventory import Damage, Inventory, merged
 from dcrit.empirics.local_executor import LocalExecutor
@@ -18,7 +19,6 @@ from dcrit.empirics.mixture_networks import mixture_key
 from dcrit.empirics.mixture_store import MIXTURES, MixtureStore, MixtureTrainer, plan_mixtures
 from dcrit.empirics.mixture_training import train_mixtures
 from dcrit.empirics.mixtures import MIXTURE_CURVES, MixtureConfig, MixtureRun, Phase, beside_facts
-from dcrit.empirics.parquet_store import checksum, parquet
 from dcrit.empirics.runs import RunConfig
 from dcrit.empirics.store import Store
 from dcrit.empirics.sweep import SweepProgress

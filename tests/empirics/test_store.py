@@ -1,60 +1,18 @@
 import hashlib
-import io
 import json
-import math
 import os
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 
-from dcrit.empirics.runs import CURVE_NAMES, Curves, Ending, Run, RunConfig
-from dcrit.empirics.store import DAMAGED, Store, StoreWriteError, export
+from dcrit.empirics.runs import RunConfig
+from dcrit.empirics.store import DAMAGED, Store, StoreWriteError
 from dcrit.theory.problem import Problem
-
-SPECIAL = [math.nan, math.inf, -math.inf, -0.0, 5e-324, 1 / 3]
-
-
-def made(config: RunConfig, *, n_evaluations: int = 9, ending: Ending = "horizon") -> Run:
-    rng = np.random.default_rng(config.seed)
-    curves = {name: rng.normal(size=n_evaluations) for name in CURVE_NAMES}
-    curves["test_loss"][: len(SPECIAL)] = SPECIAL[:n_evaluations]
-    return Run(config=config, curves=Curves(**curves), ending=ending, seconds=rng.random())
-
-
-def configs(count: int, **fields: Any) -> list[RunConfig]:
-    return [RunConfig(problem=Problem(modulus=7, width=4), n_train=20, seed=seed, **fields) for seed in range(count)]
-
-
-def assert_same(got: Run | None, expected: Run) -> None:
-    assert got is not None
-    assert (got.config, got.ending, got.seconds) == (expected.config, expected.ending, expected.seconds)
-    for name in CURVE_NAMES:
-        values = getattr(got.curves, name)
-        assert values.dtype == np.float64
-        assert values.tobytes() == getattr(expected.curves, name).tobytes(), name
-
-
-def files(store: Store) -> list[Path]:
-    return sorted(path for path in store.folder.rglob("*") if path.is_file())
-
-
-def write_named(store: Store, data: bytes) -> Path:
-    """A file whose name has the right checksum."""
-    path = store.folder / f"{'0' * 16}-{hashlib.sha256(data).hexdigest()[:32]}.parquet"
-    path.write_bytes(data)
-    return path
-
-
-def parquet(frame: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer)
-    return buffer.getvalue()
+from tests.empirics.stored import assert_same, configs, files, made, parquet, write_named
 
 
 @pytest.fixture
@@ -466,42 +424,3 @@ def test_a_folder_that_can_only_be_read_is_refused(store: Store, monkeypatch: py
     monkeypatch.setattr(Path, "touch", refuse)
     with pytest.raises(ValueError, match=rf"^store must be .* got {store.folder}: Permission denied$"):
         store.prepare()
-
-
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_an_export_has_a_row_for_every_evaluation(tmp_path: Path, suffix: str) -> None:
-    problem = Problem(task="sub", modulus=7, width=4, weight_decay=0.5)
-    runs = [
-        made(RunConfig(problem=problem, n_train=20, seed=0, steps=60), n_evaluations=9),
-        made(RunConfig(problem=problem, n_train=21, seed=1), n_evaluations=4, ending="decided"),
-    ]
-    path = tmp_path / f"table{suffix}"
-    path.write_text("old")
-    export(runs, path)
-    table = pl.read_csv(path) if suffix == ".csv" else pl.read_parquet(path)
-    assert table["address"].to_list() == [runs[0].config.address] * 9 + [runs[1].config.address] * 4
-    assert table["steps"].to_list() == [60] * 9 + [8000] * 4
-    assert set(table["task"]) == {"sub"}
-    assert set(table["weight_decay"]) == {0.5}
-    assert set(table.columns) == {
-        *("address", "ending", "seconds", *CURVE_NAMES),
-        *(*problem.to_dict(), "n_train", "seed", "steps", "until", "precision", "start"),
-    }
-    for name in CURVE_NAMES:
-        expected = np.concatenate([getattr(run.curves, name) for run in runs])
-        np.testing.assert_array_equal(table[name].to_numpy(), expected, err_msg=name)
-    assert [path.name for path in tmp_path.iterdir()] == [path.name]
-
-
-def test_an_export_of_nothing_is_a_table_without_rows(tmp_path: Path) -> None:
-    export([], tmp_path / "table.csv")
-    assert (tmp_path / "table.csv").read_text().startswith("address,task,modulus,")
-    assert pl.read_csv(tmp_path / "table.csv").is_empty()
-
-
-def test_an_export_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"^out must end in \.csv or \.parquet, got .*table\.xls"):
-        export([], tmp_path / "table.xls")
-    with pytest.raises(ValueError, match=r"^out must be a file that can be written, got .*table\.csv"):
-        export([], tmp_path / "none" / "table.csv")
-    assert list(tmp_path.iterdir()) == []
