@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ GRID_FRACTIONS = (0.12, 0.9)
 TOLERANCE = 0.05
 
 
-def model_steps(runs: list[Run]) -> int:
+def model_steps(runs: Sequence[Run]) -> int:
     """Steps that were taken, summed over runs [model-steps]."""
     return sum(int(run.curves.step[-1]) for run in runs)
 

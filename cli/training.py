@@ -102,16 +102,16 @@ class _Machine:
         self._started: tuple[LocalExecutor, SweepDisplay] | None = None
         self._mixtures: MixtureStore | None = None
 
-    def run(self, configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
+    def run(self, configs: Sequence[RunConfig], /, *, stage: str) -> Sequence[Run]:
         """Runs of single networks; this is a :class:`Runner`."""
-        if not self._store.missing(configs):
-            found = [self._store.get(config) for config in configs]
-            if None not in found:
-                return [one for one in found if one is not None]
+        from dcrit.empirics.stored_runs import StoredRuns
+
+        if self._store.readable(configs):
+            return StoredRuns(self._store, configs)
         executor, display = self._start()
         return executor.run(configs, self._store, display.stage(stage))
 
-    def run_mixtures(self, configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> list[MixtureRun]:
+    def run_mixtures(self, configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> Sequence[MixtureRun]:
         """Runs of mixtures; this is a :class:`MixtureRunner`."""
         from dcrit.empirics.mixture_store import MIXTURES, MixtureStore
 

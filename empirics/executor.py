@@ -12,6 +12,7 @@ from dcrit.empirics.ensemble import train
 from dcrit.empirics.parquet_store import ParquetStore
 from dcrit.empirics.runs import Run, RunConfig
 from dcrit.empirics.store import Store
+from dcrit.empirics.stored_runs import StoredRuns
 from dcrit.empirics.sweep import AnyJob, AnyRun, Report, Sweep, Trainer
 
 _log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Executor(ABC):
     def _train(self, sweep: Sweep[Any, Any]) -> None:
         """Train all waiting batches of a sweep; :meth:`Sweep.halve` those whose worker died or ran out of memory."""
 
-    def run(self, configs: Sequence[RunConfig], store: Store, report: Report = lambda _: None) -> list[Run]:
+    def run(self, configs: Sequence[RunConfig], store: Store, report: Report = lambda _: None) -> Sequence[Run]:
         """Runs of single networks, as :meth:`run_with` trains them."""
         return self.run_with(Trainer(plan=plan_batches, train=train), configs, store, report)
 
@@ -49,7 +50,7 @@ class Executor(ABC):
         configs: Sequence[AnyJob],
         store: ParquetStore[AnyJob, AnyRun],
         report: Report = lambda _: None,
-    ) -> list[AnyRun]:
+    ) -> Sequence[AnyRun]:
         """Runs of all configurations, trained where the store lacks them.
 
         Args:
@@ -59,7 +60,8 @@ class Executor(ABC):
             report: Told how far the sweep is, first before anything is trained, last when all is.
 
         Returns:
-            Finished runs in the order of ``configs``.
+            Finished runs in the order of ``configs``, read from the store when they are asked for: memory does not
+            grow with their number.
 
         Raises:
             ValueError: Something has to be trained and the store's folder cannot be written to.
@@ -69,9 +71,8 @@ class Executor(ABC):
         # A file may turn out to be damaged, or gone, only when its runs are read: those are trained then.
         for _ in range(2):
             self.sweep(trainer, configs, store, report)
-            found = [store.get(config) for config in configs]
-            if None not in found:
-                return [run for run in found if run is not None]
+            if store.readable(configs):
+                return StoredRuns(store, configs)
         raise RuntimeError(
             f"finished runs vanish from {store.folder} while they are read; does another program clean it?"
         )

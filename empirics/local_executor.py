@@ -141,7 +141,7 @@ def run_sweep(
     workers: int | None = None,
     device: str = "cpu",
     report: Report = lambda _: None,
-) -> list[Run]:
+) -> Sequence[Run]:
     """Runs of all configurations, trained where the store lacks them; for a single sweep.
 
     Args:

@@ -150,7 +150,7 @@ class MixtureTrainer:
     def __init__(self, store: MixtureStore, *, workers: int | None = None, device: str = "cpu") -> None:
         self.store, self.workers, self.device = store, workers, device
 
-    def __call__(self, configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> list[MixtureRun]:
+    def __call__(self, configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> Sequence[MixtureRun]:
         """Finished runs in the order of the configurations, as :meth:`LocalExecutor.run_with` trains them."""
         del stage  # nobody is told
         with LocalExecutor(self.workers, device=self.device) as executor:

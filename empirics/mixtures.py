@@ -270,7 +270,7 @@ class MixtureRun:
 class MixtureRunner(Protocol):
     """Trains mixtures, or finds them in a store."""
 
-    def __call__(self, configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> list[MixtureRun]:
+    def __call__(self, configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> Sequence[MixtureRun]:
         """Finished runs in the order of the configurations.
 
         Args:

@@ -131,6 +131,10 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         self._scan()
         return {config.address for config in configs if config.address in self._places}
 
+    def readable(self, configs: Sequence[AnyConfig]) -> bool:
+        """Whether all runs are stored and can be read; a file that cannot be is damaged from now on."""
+        return not self.missing(configs) and all(self.get(config) is not None for config in configs)
+
     def find(self, configs: Sequence[AnyConfig]) -> dict[str, AnyRun]:
         """Those of the runs that are stored, by address, all in memory; ``StoredRuns`` reads them one by one."""
         self._scan()

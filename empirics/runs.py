@@ -212,6 +212,6 @@ class Run:
 class Runner(Protocol):
     """Trains runs, or finds them in a store."""
 
-    def __call__(self, configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
+    def __call__(self, configs: Sequence[RunConfig], /, *, stage: str) -> Sequence[Run]:
         """Finished runs in the order of the configurations; ``stage`` says what they are for, to people."""
         ...

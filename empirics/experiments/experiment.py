@@ -73,7 +73,7 @@ class Laboratory:
             outer.seconds_by_run |= self._account.seconds_by_run
             self._account = outer
 
-    def runs(self, configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
+    def runs(self, configs: Sequence[RunConfig], /, *, stage: str) -> Sequence[Run]:
         """Finished runs in the order of the configurations; this is a :class:`Runner`."""
         found = self._run(configs, stage=stage)
         self._account.seconds_by_run |= {one.config.address: one.seconds for one in found}
@@ -88,7 +88,7 @@ class Laboratory:
         """Settled values of several lists of runs, all trained in one sweep."""
         return [[outcome_of(one) for one in block] for block in self.blocks(blocks, stage=stage)]
 
-    def mixtures(self, configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> list[MixtureRun]:
+    def mixtures(self, configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> Sequence[MixtureRun]:
         """Finished runs of mixtures in the order of the configurations; this is a :class:`MixtureRunner`."""
         found = self._train_mixtures(configs, stage=stage)
         self._account.seconds_by_run |= {one.config.address: one.seconds for one in found}

@@ -12,7 +12,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
-from dcrit.empirics import critical_size, suites, sweep
+from dcrit.empirics import critical_size, executor, suites
 from dcrit.figures import FIGURES
 from dcrit.theory.calibration import Calibration, shipped_calibrations
 from dcrit.theory.problem import Problem
@@ -304,7 +304,7 @@ def test_claims_are_judged_alone_without_training_again(
     validated: tuple[list[str], Result, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words, first, out = validated
-    monkeypatch.setattr(sweep, "train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(executor, "train", lambda *_, **__: pytest.fail("trained again"))
     names = ["mem-efficiency-falls", "capacity-linear"]
     chosen = document(invoke(*words, "--claim", names[0], "--claim", names[1]))
     claims = {claim["id"]: claim for claim in document(first)["claims"]}
@@ -321,7 +321,7 @@ def test_a_figure_is_drawn_from_stored_runs(
     validated: tuple[list[str], Result, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, _, out = validated
-    monkeypatch.setattr(sweep, "train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(executor, "train", lambda *_, **__: pytest.fail("trained again"))
     found = document(invoke("figure", "capacity", "--store", str(out / "runs"), "--out", str(tmp_path), "--json"))
     assert sorted(Path(path).name for path in found["files"]) == ["capacity.png", "capacity.svg"]
     assert all(Path(path).stat().st_size > 1000 for path in found["files"])

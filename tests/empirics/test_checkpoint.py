@@ -100,8 +100,9 @@ def test_an_ensemble_goes_on_to_the_same_bits(tmp_path: Path, name: str, n_kept:
     configs, n_stops, done = ENSEMBLES[name], 0, 0
     path = tmp_path / "one.checkpoint"
     runs = None
+    n_steps: list[int] = []
     while runs is None:
-        n_steps: list[int] = []
+        n_steps = []
         try:
             runs = train(configs, checkpoint=StopAfter(path, n_kept), progress=n_steps.append)
         except StoppedError:
@@ -148,8 +149,9 @@ def test_a_member_that_diverged_stays_so(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("n_kept", [1, 7])
 def test_a_mixture_goes_on_to_the_same_bits(tmp_path: Path, n_kept: int) -> None:
     configs, n_stops, runs = [MIXTURE, replace(MIXTURE, seed=1)], 0, None
+    n_steps: list[int] = []
     while runs is None:
-        n_steps: list[int] = []
+        n_steps = []
         try:
             runs = train_mixtures(configs, checkpoint=StopAfter(tmp_path / "m", n_kept), progress=n_steps.append)
         except StoppedError:

@@ -81,7 +81,7 @@ def test_mixtures_are_accounted_beside_runs() -> None:
     bench = Laboratory(World(), train, [])
     with bench.account() as account:
         bench.runs(CONFIGS[:1], stage="runs")
-        found: list[MixtureRun] = bench.mixtures(list[MixtureConfig]())
+        found = bench.mixtures(list[MixtureConfig]())
     assert found == [made]
     assert account.seconds == pytest.approx(7.5)
 
