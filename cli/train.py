@@ -70,6 +70,8 @@ def train(
     ] = DeviceChoice.auto,
     store: options.StoreFolder = options.DEFAULT_STORE,
     workers: options.Workers = 0,
+    executor: options.Executor = options.ExecutorChoice.local,
+    address: options.Address = None,
     as_json: options.Json = False,
 ) -> None:
     """Train one problem at every given size with every seed; what the store holds is not run again.
@@ -86,6 +88,7 @@ def train(
     from dcrit.theory.problem import check_integer
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    machine = options.machine_from(workers, executor, address, device.value)
     with options.bad_input():
         check_integer("seeds", seeds, 1)
         configs = [
@@ -93,7 +96,7 @@ def train(
             for size in n_train
             for seed in range(seeds)
         ]
-    with training(store, workers, device=device.value) as run:
+    with training(store, machine) as run:
         runs = run(configs, stage="training")
     results = []
     for one in runs:

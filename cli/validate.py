@@ -56,6 +56,8 @@ def validate(
         ),
     ] = None,
     workers: options.Workers = 0,
+    executor: options.Executor = options.ExecutorChoice.local,
+    address: options.Address = None,
     as_json: options.Json = False,
 ) -> None:
     """Train real networks, compare them with the theory, and print a verdict on every claim.
@@ -64,14 +66,13 @@ def validate(
     """
     from dcrit.cli.training import laboratory
     from dcrit.empirics.suites import SUITES, gather, judge, select
-    from dcrit.theory.problem import check_integer
 
     began = time.monotonic()
     folder = out or Path("validation") / suite.value
     minutes = BUDGETS[suite.value] if budget is None else budget
+    machine = options.machine_from(workers, executor, address)
     with options.bad_input():
         chosen = select(SUITES[suite.value], tuple(claim or ()))
-        check_integer("workers", workers, 0)
         check_budget(minutes)
         check_writable_folder(folder)
     limited = time_for(minutes, workers)
@@ -80,7 +81,7 @@ def validate(
     def begin(name: str) -> None:
         print(f"experiment {name} ({names.index(name) + 1} of {len(names)})", file=sys.stderr)
 
-    with laboratory(store or folder / "runs", workers) as bench:
+    with laboratory(store or folder / "runs", machine) as bench:
         results = gather(chosen, bench, begin=begin, budget=limited)
     verdicts = judge(chosen, results)
 
