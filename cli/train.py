@@ -77,7 +77,8 @@ def train(
     """Train one problem at every given size with every seed; what the store holds is not run again.
 
     With --json also what a step took: seconds_per_step, on one core and for one model; model_steps_per_second, its
-    inverse; flops_per_step, counted in products of matrices; peak_memory_bytes, of the largest process or the GPU.
+    inverse; flops_per_step, counted in products of matrices; peak_memory_bytes, of the largest process or the
+    GPU, null on a cluster.
 
     The dynamics are "unsettled" where the efficiency still moves at the horizon (converged is false): accuracies may
     then still change. They are null where a run diverged or has no unseen pairs.
@@ -130,7 +131,8 @@ def train(
                 "seconds_per_step": seconds / steps_taken if steps_taken else None,
                 "model_steps_per_second": steps_taken / seconds if seconds else None,
                 "flops_per_step": operations / steps_taken if steps_taken else None,
-                "peak_memory_bytes": peak_memory_bytes(),
+                # Of what nodes of a cluster held nothing is known here.
+                "peak_memory_bytes": peak_memory_bytes() if machine.executor == "local" else None,
             }
         )
         return

@@ -68,9 +68,12 @@ def laboratory(store: Path, machine: options.Machine) -> Iterator[Laboratory]:
 @contextlib.contextmanager
 def _runners(store: Path, machine: options.Machine) -> Iterator[_Runners]:
     """What trains into that folder, closed and told of Ctrl-C as every command needs it."""
+    from dcrit.empirics.cluster_address import check_address
     from dcrit.empirics.store import Store
 
     with options.bad_input():
+        if machine.address is not None:
+            check_address(machine.address)
         if machine.device == "cuda" and machine.executor == "local":
             _resolve(machine.device)
         opened = Store(store)

@@ -74,6 +74,7 @@ def validate(
     with options.bad_input():
         chosen = select(SUITES[suite.value], tuple(claim or ()))
         check_budget(minutes)
+        check_rate(minutes, machine)
         check_writable_folder(folder)
     limited = time_for(minutes, workers)
     names = [experiment.name for experiment in chosen.experiments]
@@ -137,6 +138,19 @@ def check_budget(minutes: float) -> None:
     """
     if not minutes > 0:
         raise ValueError(f"budget must be above 0 minutes, or inf, got {minutes!r}")
+
+
+def check_rate(minutes: float, machine: options.Machine) -> None:
+    """Refuse a limit of time on a cluster of unknown size.
+
+    Raises:
+        ValueError: There is a limit, and nothing says how much the cluster trains at a time.
+    """
+    if math.isfinite(minutes) and machine.address is not None and machine.workers == 0:
+        raise ValueError(
+            f"workers must be at least 1 beside --address and a budget of {number(minutes)} minutes, got 0: "
+            "say how many batches the cluster trains at a time"
+        )
 
 
 def time_for(minutes: float, workers: int) -> Budget | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,11 +11,10 @@ import ray
 import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from dcrit.empirics.cluster_address import check_address, refusal
+
 #: Results are small, and pass through here [bytes].
 OBJECT_STORE_BYTES = 128 << 20
-
-#: How long a cluster's address may take to answer [s].
-CONNECT_TIMEOUT = 5.0
 
 #: A GPU is given out in so many parts: several small batches share one.
 GPU_PARTS = 8
@@ -74,20 +72,12 @@ def connect(address: str) -> None:
     Raises:
         ValueError: There is none.
     """
+    check_address(address)
     _silence()
     try:
-        if address != "auto":
-            host, _, port = address.rpartition(":")
-            if not host or not port.isdecimal() or "/" in host:
-                raise ValueError("it is no host:port")
-            # Ray itself would try for a minute.
-            socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT).close()
         ray.init(address=address, log_to_driver=False, configure_logging=False)
-    except (OSError, OverflowError, RuntimeError, ValueError) as error:
-        raise ValueError(
-            "address must be 'auto' or host:port of a running Ray cluster that this machine is a node of, "
-            f"got {address!r}: {str(error).splitlines()[0]}"
-        ) from error
+    except (OSError, RuntimeError, ValueError) as error:
+        raise refusal(address, str(error).splitlines()[0]) from error
 
 
 def _silence() -> None:
