@@ -127,6 +127,9 @@ class _Runners:
         from dcrit.empirics.progress import SweepDisplay
 
         if self._started is None:
+            if self._machine.executor == "ray":
+                # Ray prints news of lost workers and nodes on standard output, which is the command's.
+                self._stack.enter_context(contextlib.redirect_stdout(sys.stderr))
             with options.bad_input():
                 executor = self._stack.enter_context(_executor(self._machine))
             self._started = executor, self._stack.enter_context(SweepDisplay())

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from dcrit.empirics.batches import Batch, plan_batches
+from dcrit.empirics.checkpoint import CHECKPOINTS, Checkpoint
 from dcrit.empirics.ensemble import train
 from dcrit.empirics.executor import Executor
 from dcrit.empirics.local_executor import LocalExecutor
@@ -23,14 +24,14 @@ from dcrit.empirics.mixture_store import MIXTURES, MixtureStore
 from dcrit.empirics.mixtures import beside_facts
 from dcrit.empirics.runs import CURVE_NAMES, Run, RunConfig
 from dcrit.empirics.store import Store
-from dcrit.empirics.sweep import SweepProgress, Trainer, WorkerError
+from dcrit.empirics.sweep import Sweep, SweepProgress, Trainer, WorkerError
 from dcrit.theory.problem import Problem
 
 ray = pytest.importorskip("ray")
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
-from dcrit.empirics import ray_cluster  # noqa: E402
+from dcrit.empirics import ray_cluster, ray_executor  # noqa: E402
 from dcrit.empirics.ray_executor import RayExecutor  # noqa: E402
 
 # Workers cannot import the tests.
@@ -51,29 +52,38 @@ def configs(count: int, width: int = 4, **fields: Any) -> list[RunConfig]:
 SEVERAL = [*configs(10), *configs(5, width=5), *configs(3, width=7, start="generalized")]
 
 
+#: Of a node of the cluster.
+NODE = {"object_store_memory": 80 << 20, "include_dashboard": False}
+
+
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def cluster() -> Iterator[Cluster]:
     with pytest.MonkeyPatch.context() as patched:
         for name, value in ray_cluster.ENVIRONMENT.items():
             patched.setenv(name, value)
-        cluster = Cluster(
-            initialize_head=True,
-            head_node_args={
-                "num_cpus": 2,
-                "num_gpus": 1,
-                "object_store_memory": 80 << 20,
-                "include_dashboard": False,
-            },
-        )
-        yield cluster.address
+        # What other programs hold of this machine's memory must not decide a test.
+        patched.setenv("RAY_memory_monitor_refresh_ms", "0")
+        cluster = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 2, "num_gpus": 1})
+        yield cluster
         ray.shutdown()
         cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
-def executor(address: str) -> Iterator[RayExecutor]:
-    with RayExecutor(address) as one:
-        yield one
+def address(cluster: Cluster) -> str:
+    return cluster.address
+
+
+@pytest.fixture
+def executor(address: str) -> RayExecutor:
+    if not ray.is_initialized():
+        ray_cluster.connect(address)
+    return RayExecutor()
+
+
+@pytest.fixture
+def unconnected() -> None:
+    ray.shutdown()
 
 
 @pytest.fixture
@@ -142,6 +152,7 @@ def train_alone(lock: Path, batch: Sequence[RunConfig], **options: Any) -> list[
     return runs
 
 
+@pytest.mark.usefixtures("unconnected")
 def test_no_more_batches_are_in_flight_than_workers(address: str, store: Store, tmp_path: Path) -> None:
     with RayExecutor(address, workers=1) as executor:
         runs = train_with(executor, functools.partial(train_alone, tmp_path / "lock"), store)
@@ -173,6 +184,37 @@ def as_one(wanted: Sequence[RunConfig], *_: object) -> list[Batch[RunConfig]]:
     return [replace(plan_batches(wanted)[0], configs=tuple(wanted))]
 
 
+def wait_on(place: str, flag: Path, batch: Sequence[RunConfig], **options: Any) -> list[Run]:
+    """Raises the flag and waits for the end on one node; trains on all others once it is raised."""
+    if ray.get_runtime_context().get_node_id() == place:
+        flag.touch()
+        time.sleep(DEADLINE)
+    deadline = time.monotonic() + DEADLINE
+    while not flag.exists():
+        assert time.monotonic() < deadline, "that node is given nothing"
+        time.sleep(0.02)
+    return train(batch, **options)
+
+
+@pytest.mark.usefixtures("unconnected")
+def test_batches_of_a_node_that_is_lost_are_trained_elsewhere(
+    cluster: Cluster, store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = cluster.add_node(**NODE, num_cpus=1)
+    flag = tmp_path / "flag"
+
+    def lose(_: SweepProgress) -> None:
+        if flag.exists() and node in cluster.worker_nodes:
+            cluster.remove_node(node, allow_graceful=False)
+
+    with RayExecutor(cluster.address) as executor:
+        trainer = Trainer(plan=plan_batches, train=functools.partial(wait_on, node.node_id, flag))
+        runs = executor.run_with(trainer, [*SEVERAL, *configs(20, width=8)], store, lose)
+    assert flag.exists()
+    assert [run.config for run in runs] == [*SEVERAL, *configs(20, width=8)]
+    assert "a node of the cluster was lost while it trained" in caplog.text
+
+
 def die_always(*_: object, **__: object) -> list[Run]:
     os.kill(os.getpid(), signal.SIGKILL)
     return []
@@ -181,6 +223,36 @@ def die_always(*_: object, **__: object) -> list[Run]:
 def test_a_run_that_kills_its_workers_is_given_up(executor: RayExecutor, store: Store) -> None:
     with pytest.raises(WorkerError, match=r"^1 of 1 runs could not .* a worker of the cluster died while it trained"):
         executor.run_with(Trainer(plan=plan_batches, train=die_always), configs(1), store)
+
+
+def keep_and_die(
+    batch: Sequence[RunConfig], *, checkpoint: Checkpoint, progress: Callable[[int], None], **options: Any
+) -> list[Run]:
+    """Dies when half of the steps are taken and kept, and goes on from there when it is trained again."""
+    kept, taken = checkpoint.path.exists(), 0
+
+    def count(n_steps: int) -> None:
+        nonlocal taken
+        taken += n_steps
+        if not kept and checkpoint.path.exists() and taken >= 20:
+            os.kill(os.getpid(), signal.SIGKILL)
+        progress(n_steps)
+
+    runs = train(batch, checkpoint=replace(checkpoint, interval=0.0), progress=count, **options)
+    assert kept, "it never died"
+    assert taken < 40, "nothing was gone on from"
+    return runs
+
+
+def test_a_run_goes_on_from_its_checkpoint_on_another_worker(
+    executor: RayExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Workers have another working directory.
+    monkeypatch.chdir(tmp_path)
+    store = Store(Path("runs"))
+    runs = executor.run_with(Trainer(plan=plan_batches, train=keep_and_die), configs(1), store)
+    assert_same(runs, LocalExecutor(1).run(configs(1), Store(tmp_path / "alone")))
+    assert list((store.folder / CHECKPOINTS).iterdir()) == []
 
 
 def train_few(batch: Sequence[RunConfig], **options: Any) -> list[Run]:
@@ -254,6 +326,7 @@ def plan_for_cpu(wanted: Sequence[RunConfig], *_: object) -> list[Batch[RunConfi
     return plan_batches(wanted)
 
 
+@pytest.mark.usefixtures("unconnected")
 def test_small_batches_share_a_gpu(address: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_cluster, "smallest_gpu", lambda _: 8.0 * GIB)
     folder = tmp_path / "notes"
@@ -279,9 +352,9 @@ def test_a_batch_asks_for_its_memory_and_at_most_a_node_s(executor: RayExecutor)
     assert executor.requirements(int(executor.memory))["memory"] == pytest.approx(whole / 2, rel=1e-6)
 
 
+@pytest.mark.usefixtures("unconnected")
 def test_a_cluster_that_was_there_stays_and_so_does_a_connection(address: str, store: Store) -> None:
-    ray.shutdown()
-    ray.init(address=address, log_to_driver=False)
+    ray_cluster.connect(address)
     with RayExecutor() as executor:
         executor.run(configs(1), store)
     assert ray.is_initialized()
@@ -292,8 +365,8 @@ def test_a_cluster_that_was_there_stays_and_so_does_a_connection(address: str, s
         assert not ray.is_initialized()
 
 
+@pytest.mark.usefixtures("unconnected")
 def test_a_device_that_no_node_has_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    ray.shutdown()
     everything = ray_cluster.nodes
     monkeypatch.setattr(ray_cluster, "nodes", lambda: [replace(node, gpus=0.0) for node in everything()])
     with pytest.raises(ValueError, match=r"^device must be 'cpu' or 'auto' on this cluster, got 'cuda'"):
@@ -304,6 +377,34 @@ def test_a_device_that_no_node_has_is_refused(address: str, monkeypatch: pytest.
     with pytest.raises(ValueError, match=r"^address must be of a cluster in which some node has a core"):
         RayExecutor(address)
     assert not ray.is_initialized()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ray.exceptions.OutOfMemoryError("full"), "memory ran out on a node of the cluster"),
+        (ray.exceptions.WorkerCrashedError(), "a worker of the cluster died"),
+        (ray.exceptions.NodeDiedError("gone"), "a node of the cluster was lost"),
+        (ray.exceptions.ObjectLostError("0" * 56, None, ""), "a node of the cluster was lost with its results"),
+        (ray.exceptions.OwnerDiedError("0" * 56, None, ""), "a node of the cluster was lost with its results"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_ray_says_of_a_lost_batch_has_it_trained_again(
+    executor: RayExecutor, store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def raises(_: object) -> None:
+        raise error
+
+    planned = Sweep(Trainer(plan=as_one, train=train), configs(4), store, device="cpu", memory=1e9, report=print)
+    batch = planned.waiting.popleft()
+    task: Any = iter(["its message"])
+    flying = {task: batch}
+    monkeypatch.setattr(ray_executor.ray, "get", raises)
+    reasons: list[str] = []
+    monkeypatch.setattr(planned, "halve", lambda batch, reason: reasons.append(reason))
+    assert executor._receive(task, planned, flying)
+    assert (reasons, flying) == ([said], {})
 
 
 @pytest.mark.parametrize("workers", [0, -1, True, 1.0])
