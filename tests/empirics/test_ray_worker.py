@@ -87,7 +87,9 @@ def test_checkpoints_are_kept_where_the_store_is_seen_alone(tmp_path: Path) -> N
     assert messages(give_back, checkpoint=checkpoint) == [[None]]
     assert messages(give_back, marker=marker) == [[None]]
     now = 1000.0
-    ((kept,),) = messages(give_back, checkpoint=checkpoint, marker=marker)  # pyright: ignore[reportGeneralTypeIssues]
+    (message,) = messages(give_back, checkpoint=checkpoint, marker=marker)
+    assert isinstance(message, list)
+    (kept,) = message
     assert kept.path == checkpoint.path
     # Its time began when training did: another machine's clock says nothing here.
     kept.keep(lambda: pytest.fail("a state is kept too early"))
