@@ -11,7 +11,7 @@ import ray
 import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from dcrit.empirics.cluster_address import check_address, refusal
+from dcrit.empirics.cluster_address import AUTO, check_address, refusal
 
 #: Results are small, and pass through here [bytes].
 OBJECT_STORE_BYTES = 128 << 20
@@ -77,7 +77,9 @@ def connect(address: str) -> None:
     try:
         ray.init(address=address, log_to_driver=False, configure_logging=False)
     except (OSError, RuntimeError, ValueError) as error:
-        raise refusal(address, str(error).splitlines()[0]) from error
+        # Ray shows its token to no address that was spelled out, unless it is told to; nor do we.
+        hint = "; where the cluster asks for a token, set RAY_AUTH_MODE=token" if address != AUTO else ""
+        raise refusal(address, str(error).splitlines()[0] + hint) from error
 
 
 def _silence() -> None:
