@@ -58,6 +58,8 @@ def calibrate(
     seeds: options.Seeds = 3,
     store: options.StoreFolder = options.DEFAULT_STORE,
     workers: options.Workers = 0,
+    executor: options.Executor = options.ExecutorChoice.local,
+    address: options.Address = None,
     as_json: options.Json = False,
 ) -> None:
     """Measure efficiencies and capacity over moduli and widths, and store them for predictions.
@@ -67,15 +69,14 @@ def calibrate(
     """
     from dcrit.empirics.calibrate import MODULI, WIDTHS, CalibrationDesign
     from dcrit.empirics.calibrate import calibrate as measure
-    from dcrit.theory.problem import check_integer
 
     moduli, widths = tuple(modulus or MODULI), tuple(width or WIDTHS)
     family = options.problem_from(task, moduli[0], model, activation, widths[0], 1, weight_decay, learning_rate)
+    machine = options.machine_from(workers, executor, address)
     with options.bad_input():
         design = CalibrationDesign(family=family, moduli=moduli, widths=widths, seeds=seeds)
-        check_integer("workers", workers, 0)
         check_writable_file(out)
-    with training(store, workers) as run:
+    with training(store, machine) as run:
         try:
             found = measure(design, run)
         except ValueError as error:

@@ -126,6 +126,8 @@ def critical_size(
     ] = 60,
     store: options.StoreFolder = options.DEFAULT_STORE,
     workers: options.Workers = 0,
+    executor: options.Executor = options.ExecutorChoice.local,
+    address: options.Address = None,
     as_json: options.Json = False,
 ) -> None:
     """The size at which test accuracy at the horizon, averaged over seeds, crosses one half.
@@ -151,12 +153,13 @@ def critical_size(
     )
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    machine = options.machine_from(workers, executor, address)
     with options.bad_input():
         from_scratch = CriticalSizeDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
         from_above = UngrokkingDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
         few = SequentialDesign(problem=problem, tolerance=tolerance, budget=float(max_runs))
     if start is StartChoice.scratch and method is MethodChoice.sequential:
-        with training(store, workers) as run:
+        with training(store, machine) as run:
             outcomes = advance_together([few], run)[0]
         full = full_runs(outcomes)
         found = with_horizon(measure_sequentially(outcomes, tolerance=tolerance), full)
@@ -173,7 +176,7 @@ def critical_size(
         return
     scratch: list[Outcome] = []
     shrunk: list[Run] = []
-    with training(store, workers) as run:
+    with training(store, machine) as run:
         if start is not StartChoice.generalized:
             scratch = advance_together([from_scratch], run)[0]
         if start is not StartChoice.scratch:
@@ -213,6 +216,8 @@ def capacity(
     seeds: options.Seeds = 3,
     store: options.StoreFolder = options.DEFAULT_STORE,
     workers: options.Workers = 0,
+    executor: options.Executor = options.ExecutorChoice.local,
+    address: options.Address = None,
     as_json: options.Json = False,
 ) -> None:
     """The largest number of random-label examples that the model memorizes, in examples and bits per parameter.
@@ -225,9 +230,10 @@ def capacity(
     from dcrit.empirics.outcomes import outcome_of
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    machine = options.machine_from(workers, executor, address)
     with options.bad_input():
         design = CapacityDesign(problem=problem, seeds=seeds)
-    with training(store, workers) as run:
+    with training(store, machine) as run:
         measurement = measure_capacity([outcome_of(one) for one in run(design.configs(), stage="capacity")])
     bits = in_bits(measurement, problem)
     _show(problem, measurement, as_document=as_json, others={"in_bits": bits}, bits_per_parameter=bits.estimate)
@@ -246,6 +252,8 @@ def efficiency(
     seeds: options.Seeds = 3,
     store: options.StoreFolder = options.DEFAULT_STORE,
     workers: options.Workers = 0,
+    executor: options.Executor = options.ExecutorChoice.local,
+    address: options.Address = None,
     as_json: options.Json = False,
 ) -> None:
     """The efficiency of generalizing, the law of memorizing, and the critical size they imply, in three norms.
@@ -264,10 +272,11 @@ def efficiency(
     from dcrit.theory.estimates import as_json as estimate_json
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    machine = options.machine_from(workers, executor, address)
     with options.bad_input():
         design = EfficiencyDesign(problem=problem, seeds=seeds)
     memory, general = design.memorizing(), design.generalizing()
-    with training(store, workers) as run:
+    with training(store, machine) as run:
         runs = run([*memory, *general], stage="efficiencies")
     outcomes = [outcome_of(one) for one in runs]
     fit = fit_competition(problem, outcomes[: len(memory)], outcomes[len(memory) :])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
-from dcrit.theory.problem import Problem
+from dcrit.theory.problem import Problem, check_integer
 from dcrit.theory.tasks import TASKS
 
 
@@ -26,6 +28,13 @@ class ActivationChoice(StrEnum):
 
     relu = "relu"
     square = "square"
+
+
+class ExecutorChoice(StrEnum):
+    """What batches are trained by."""
+
+    local = "local"
+    ray = "ray"
 
 
 def integer(text: str) -> int:
@@ -126,7 +135,30 @@ StoreFolder = Annotated[
     Path, typer.Option("--store", help="Folder in which runs are kept; what is there is not run again.")
 ]
 Workers = Annotated[
-    int, typer.Option(parser=integer, metavar="INTEGER", help="Processes that train; 0 for one per core.")
+    int,
+    typer.Option(
+        parser=integer,
+        metavar="INTEGER",
+        help="Processes that train; 0 for one per core.",
+        rich_help_panel="Machine",
+    ),
+]
+Executor = Annotated[
+    ExecutorChoice,
+    typer.Option(
+        parser=choice(ExecutorChoice),
+        metavar=words(ExecutorChoice),
+        help="local: processes of this machine. ray: a Ray cluster, started here if no --address is given.",
+        rich_help_panel="Machine",
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT|auto",
+        help="Running Ray cluster that this machine is a node of; goes with --executor ray.",
+        rich_help_panel="Machine",
+    ),
 ]
 Seeds = Annotated[int, typer.Option(parser=integer, metavar="INTEGER", help="Runs per training-set size.")]
 Level = Annotated[float, typer.Option(parser=decimal, metavar="NUMBER", help="Probability content of the intervals.")]
@@ -135,7 +167,7 @@ Level = Annotated[float, typer.Option(parser=decimal, metavar="NUMBER", help="Pr
 OPTION_FIELDS = frozenset(
     {"task", "modulus", "model", "activation", "width", "depth", "weight_decay", "learning_rate", "n_train", "seeds"}
     | {"steps", "precision", "device", "store", "workers", "out", "level", "calibration", "claim", "budget"}
-    | {"kind", "tensorboard"}
+    | {"kind", "tensorboard", "executor", "address"}
     | {"tolerance", "max_runs", "alpha", "probes", "n_classes", "step", "run", "norm", "squared_norm"}
     | {f"{part}_{curve}" for part in ("train", "test") for curve in ("accuracy", "loss")}
 )
@@ -157,6 +189,45 @@ def bad_input() -> Iterator[None]:
         field, _, rest = message.partition(" ")
         named = field in OPTION_FIELDS
         raise typer.BadParameter(f"--{field.replace('_', '-')} {rest}" if named else message) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Where a command trains.
+
+    Attributes:
+        workers: Processes that train, or most batches in flight on a cluster; 0 for as many as there is room for.
+        executor: ``local`` or ``ray``.
+        address: Of a running Ray cluster; None to start one here.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        ValueError: ``workers`` is negative, Ray is not installed, or an address is given without it.
+    """
+
+    workers: int = 0
+    executor: str = "local"
+    address: str | None = None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_integer("workers", self.workers, 0)
+        if self.executor == "local" and self.address is not None:
+            raise ValueError(f"address goes with --executor ray alone, got {self.address!r} with 'local'")
+        if self.executor == "ray" and importlib.util.find_spec("ray") is None:
+            raise ValueError(
+                "executor must be 'local' where Ray is not installed, got 'ray': pip install 'dcrit[ray]' installs it"
+            )
+
+
+def machine_from(workers: int, executor: ExecutorChoice, address: str | None, device: str = "auto") -> Machine:
+    """The machine that the shared options describe.
+
+    Raises:
+        typer.BadParameter: They do not go together (exit 2).
+    """
+    with bad_input():
+        return Machine(workers=workers, executor=executor.value, address=address, device=device)
 
 
 def problem_from(

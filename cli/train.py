@@ -70,12 +70,15 @@ def train(
     ] = DeviceChoice.auto,
     store: options.StoreFolder = options.DEFAULT_STORE,
     workers: options.Workers = 0,
+    executor: options.Executor = options.ExecutorChoice.local,
+    address: options.Address = None,
     as_json: options.Json = False,
 ) -> None:
     """Train one problem at every given size with every seed; what the store holds is not run again.
 
     With --json also what a step took: seconds_per_step, on one core and for one model; model_steps_per_second, its
-    inverse; flops_per_step, counted in products of matrices; peak_memory_bytes, of the largest process or the GPU.
+    inverse; flops_per_step, counted in products of matrices; peak_memory_bytes, of the largest process or the
+    GPU, null on a cluster.
 
     The dynamics are "unsettled" where the efficiency still moves at the horizon (converged is false): accuracies may
     then still change. They are null where a run diverged or has no unseen pairs.
@@ -86,6 +89,7 @@ def train(
     from dcrit.theory.problem import check_integer
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    machine = options.machine_from(workers, executor, address, device.value)
     with options.bad_input():
         check_integer("seeds", seeds, 1)
         configs = [
@@ -93,7 +97,7 @@ def train(
             for size in n_train
             for seed in range(seeds)
         ]
-    with training(store, workers, device=device.value) as run:
+    with training(store, machine) as run:
         runs = run(configs, stage="training")
     results = []
     for one in runs:
@@ -127,7 +131,8 @@ def train(
                 "seconds_per_step": seconds / steps_taken if steps_taken else None,
                 "model_steps_per_second": steps_taken / seconds if seconds else None,
                 "flops_per_step": operations / steps_taken if steps_taken else None,
-                "peak_memory_bytes": peak_memory_bytes(),
+                # Of what nodes of a cluster held nothing is known here.
+                "peak_memory_bytes": peak_memory_bytes() if machine.executor == "local" else None,
             }
         )
         return

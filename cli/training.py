@@ -14,8 +14,8 @@ from dcrit.cli import options
 
 if TYPE_CHECKING:
     from dcrit.empirics.dimensions import DimensionConfig, DimensionRun
+    from dcrit.empirics.executor import Executor
     from dcrit.empirics.experiments.experiment import Laboratory
-    from dcrit.empirics.local_executor import LocalExecutor
     from dcrit.empirics.mixture_store import MixtureStore
     from dcrit.empirics.mixtures import MixtureConfig, MixtureRun
     from dcrit.empirics.progress import SweepDisplay
@@ -31,31 +31,29 @@ DIMENSIONS_FOLDER = "dimensions"
 
 
 @contextlib.contextmanager
-def training(store: Path, workers: int, *, device: str = "auto") -> Iterator[Runner]:
+def training(store: Path, machine: options.Machine) -> Iterator[Runner]:
     """A runner over the store in that folder; nothing is computed before the folder is known to be writable.
 
     Torch is loaded when the first run has to be trained: what is stored is read at once.
 
     Args:
         store: Folder of the runs.
-        workers: Training processes; 0 for one per core.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        machine: Where to train.
 
     Raises:
         typer.BadParameter: The folder cannot be written, or there is no such device (exit 2).
     """
-    with _machine(store, workers, device) as machine:
-        yield machine.run
+    with _runners(store, machine) as runners:
+        yield runners.run
 
 
 @contextlib.contextmanager
-def laboratory(store: Path, workers: int, *, device: str = "auto") -> Iterator[Laboratory]:
+def laboratory(store: Path, machine: options.Machine) -> Iterator[Laboratory]:
     """A laboratory over the runs in that folder, with the calibrations that ship; mixtures lie in a folder within.
 
     Args:
         store: Folder of the runs.
-        workers: Training processes; 0 for one per core.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        machine: Where to train.
 
     Raises:
         typer.BadParameter: The folder cannot be written, or there is no such device (exit 2).
@@ -63,43 +61,43 @@ def laboratory(store: Path, workers: int, *, device: str = "auto") -> Iterator[L
     from dcrit.empirics.experiments.experiment import Laboratory
     from dcrit.theory.calibration import shipped_calibrations
 
-    with _machine(store, workers, device) as machine:
-        yield Laboratory(machine.run, machine.run_mixtures, shipped_calibrations(), machine.measure_dimensions)
+    with _runners(store, machine) as runners:
+        yield Laboratory(runners.run, runners.run_mixtures, shipped_calibrations(), runners.measure_dimensions)
 
 
 @contextlib.contextmanager
-def _machine(store: Path, workers: int, device: str) -> Iterator[_Machine]:
+def _runners(store: Path, machine: options.Machine) -> Iterator[_Runners]:
     """What trains into that folder, closed and told of Ctrl-C as every command needs it."""
+    from dcrit.empirics.cluster_address import check_address
     from dcrit.empirics.store import Store
-    from dcrit.theory.problem import check_integer
 
     with options.bad_input():
-        check_integer("workers", workers, 0)
-        if device == "cuda":
-            _resolve(device)
+        if machine.address is not None:
+            check_address(machine.address)
+        if machine.device == "cuda" and machine.executor == "local":
+            _resolve(machine.device)
         opened = Store(store)
         opened.prepare()
     with contextlib.ExitStack() as stack:
         try:
-            yield _Machine(opened, workers, device, stack)
+            yield _Runners(opened, machine, stack)
         except KeyboardInterrupt:
             print("Interrupted. Finished batches are kept: the same command goes on from there.", file=sys.stderr)
             raise typer.Exit(130) from None
 
 
-class _Machine:
-    """Two runners on one set of worker processes and under one display, both started when first needed.
+class _Runners:
+    """Two runners on one set of workers and under one display, both started when first needed.
 
     Args:
         store: Runs of single networks.
-        workers: Training processes; 0 for one per core.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        stack: Closes processes and display.
+        machine: Where to train.
+        stack: Closes workers and display.
     """
 
-    def __init__(self, store: Store, workers: int, device: str, stack: contextlib.ExitStack) -> None:
-        self._store, self._workers, self._device, self._stack = store, workers, device, stack
-        self._started: tuple[LocalExecutor, SweepDisplay] | None = None
+    def __init__(self, store: Store, machine: options.Machine, stack: contextlib.ExitStack) -> None:
+        self._store, self._machine, self._stack = store, machine, stack
+        self._started: tuple[Executor, SweepDisplay] | None = None
         self._mixtures: MixtureStore | None = None
 
     def run(self, configs: Sequence[RunConfig], /, *, stage: str) -> Sequence[Run]:
@@ -125,14 +123,27 @@ class _Machine:
 
         return DimensionTrainer(DimensionStore(self._store.folder / DIMENSIONS_FOLDER))(configs)
 
-    def _start(self) -> tuple[LocalExecutor, SweepDisplay]:
-        from dcrit.empirics.local_executor import LocalExecutor
+    def _start(self) -> tuple[Executor, SweepDisplay]:
         from dcrit.empirics.progress import SweepDisplay
 
         if self._started is None:
-            executor = self._stack.enter_context(LocalExecutor(self._workers or None, device=_resolve(self._device)))
+            if self._machine.executor == "ray":
+                # Ray prints news of lost workers and nodes on standard output, which is the command's.
+                self._stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+            with options.bad_input():
+                executor = self._stack.enter_context(_executor(self._machine))
             self._started = executor, self._stack.enter_context(SweepDisplay())
         return self._started
+
+
+def _executor(machine: options.Machine) -> Executor:
+    if machine.executor == "ray":
+        from dcrit.empirics.ray_executor import RayExecutor
+
+        return RayExecutor(machine.address, workers=machine.workers or None, device=machine.device)
+    from dcrit.empirics.local_executor import LocalExecutor
+
+    return LocalExecutor(machine.workers or None, device=_resolve(machine.device))
 
 
 def _resolve(device: str) -> str:

@@ -56,6 +56,8 @@ def validate(
         ),
     ] = None,
     workers: options.Workers = 0,
+    executor: options.Executor = options.ExecutorChoice.local,
+    address: options.Address = None,
     as_json: options.Json = False,
 ) -> None:
     """Train real networks, compare them with the theory, and print a verdict on every claim.
@@ -64,15 +66,15 @@ def validate(
     """
     from dcrit.cli.training import laboratory
     from dcrit.empirics.suites import SUITES, gather, judge, select
-    from dcrit.theory.problem import check_integer
 
     began = time.monotonic()
     folder = out or Path("validation") / suite.value
     minutes = BUDGETS[suite.value] if budget is None else budget
+    machine = options.machine_from(workers, executor, address)
     with options.bad_input():
         chosen = select(SUITES[suite.value], tuple(claim or ()))
-        check_integer("workers", workers, 0)
         check_budget(minutes)
+        check_rate(minutes, machine)
         check_writable_folder(folder)
     limited = time_for(minutes, workers)
     names = [experiment.name for experiment in chosen.experiments]
@@ -80,7 +82,7 @@ def validate(
     def begin(name: str) -> None:
         print(f"experiment {name} ({names.index(name) + 1} of {len(names)})", file=sys.stderr)
 
-    with laboratory(store or folder / "runs", workers) as bench:
+    with laboratory(store or folder / "runs", machine) as bench:
         results = gather(chosen, bench, begin=begin, budget=limited)
     verdicts = judge(chosen, results)
 
@@ -136,6 +138,19 @@ def check_budget(minutes: float) -> None:
     """
     if not minutes > 0:
         raise ValueError(f"budget must be above 0 minutes, or inf, got {minutes!r}")
+
+
+def check_rate(minutes: float, machine: options.Machine) -> None:
+    """Refuse a limit of time on a cluster of unknown size.
+
+    Raises:
+        ValueError: There is a limit, and nothing says how much the cluster trains at a time.
+    """
+    if math.isfinite(minutes) and machine.address is not None and machine.workers == 0:
+        raise ValueError(
+            f"workers must be at least 1 beside --address and a budget of {number(minutes)} minutes, got 0: "
+            "say how many batches the cluster trains at a time"
+        )
 
 
 def time_for(minutes: float, workers: int) -> Budget | None:

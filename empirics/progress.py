@@ -57,7 +57,7 @@ class SweepDisplay:
         def report(sweep: SweepProgress) -> None:
             # Without any work to do a bar would never be full.
             done, total = (sweep.done, sweep.total) if sweep.total else (1, 1)
-            self._bars.update(task, completed=done, total=total, runs=f"{sweep.runs_done}/{sweep.runs_total} runs")
+            self._bars.update(task, completed=done, total=total, runs=_so_far(sweep))
 
         return report
 
@@ -70,9 +70,20 @@ class SweepDisplay:
                 began = time.monotonic()
                 self._print(f"{name}: {sweep.runs_total} runs, {sweep.runs_reused} of them stored before")
             elif sweep.runs_done == sweep.runs_total:
-                self._print(f"{name}: done in {time.monotonic() - began:.0f} s")
+                self._print(f"{name}: done in {time.monotonic() - began:.0f} s{_failures(sweep)}")
 
         return report
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _so_far(sweep: SweepProgress) -> str:
+    return f"{sweep.runs_done}/{sweep.runs_total} runs{_failures(sweep)}"
+
+
+def _failures(sweep: SweepProgress) -> str:
+    """What went wrong so far, in words that follow others."""
+    if not sweep.failures:
+        return ""
+    return f", {sweep.failures} {'batch' if sweep.failures == 1 else 'batches'} failed"

@@ -84,13 +84,13 @@ class Assignment:
         trains: Trains a batch.
         configs: What to run.
         device: Where to train.
-        checkpoint: Where states are kept and found.
+        checkpoint: Where states are kept and found; None for nowhere.
     """
 
     trains: Callable[..., list[Any]]
     configs: tuple[Any, ...]
     device: str
-    checkpoint: Checkpoint
+    checkpoint: Checkpoint | None
 
     def __call__(self, progress: Progress) -> list[Any]:
         """Finished runs; on one thread, as the number of threads changes rounding.
@@ -123,6 +123,7 @@ class Sweep(Generic[AnyJob, AnyRun]):
         report: Told how far the sweep is.
 
     Attributes:
+        folder: Of the store.
         waiting: Batches that no worker has, the most expensive first.
         total: Estimated cost of all that was lacking [FLOPs].
     """
@@ -138,6 +139,8 @@ class Sweep(Generic[AnyJob, AnyRun]):
         report: Report,
     ) -> None:
         self._trainer, self._store, self._device, self._report = trainer, store, device, report
+        # Workers may have another working directory.
+        self.folder = store.folder.absolute()
         wanted = {config.address: config for config in configs}
         lacking = {config.address for config in store.missing(list(wanted.values()))}
         planned = trainer.plan(list(wanted.values()), device, memory) if lacking else []
@@ -232,7 +235,7 @@ class Sweep(Generic[AnyJob, AnyRun]):
             )
 
     def _checkpoint(self, batch: Batch[AnyJob]) -> Checkpoint:
-        return checkpoint_of(self._store.folder, batch.configs)
+        return checkpoint_of(self.folder, batch.configs)
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -35,7 +35,7 @@ def test_help_is_instant(words: list[str], tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "Usage: python -m dcrit" in done.stdout
     assert {"typer", "dcrit"} <= packages(done)
-    assert packages(done) & {"torch", "matplotlib", "sympy", "scipy", "polars"} == set()
+    assert packages(done) & {"torch", "matplotlib", "sympy", "scipy", "polars", "ray"} == set()
 
 
 def test_a_prediction_loads_what_it_needs(tmp_path: Path) -> None:

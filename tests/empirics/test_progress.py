@@ -8,8 +8,10 @@ from dcrit.empirics.progress import SweepDisplay
 from dcrit.empirics.sweep import SweepProgress
 
 
-def progress(done: int, total: int, runs_done: int, reused: int = 1) -> SweepProgress:
-    return SweepProgress(done=done, total=total, runs_done=runs_done, runs_total=9, runs_reused=reused)
+def progress(done: int, total: int, runs_done: int, reused: int = 1, failures: int = 0) -> SweepProgress:
+    return SweepProgress(
+        done=done, total=total, runs_done=runs_done, runs_total=9, runs_reused=reused, failures=failures
+    )
 
 
 def shown(*reports: SweepProgress, terminal: bool) -> str:
@@ -48,6 +50,15 @@ def test_on_a_terminal_a_bar_shows_runs_and_times() -> None:
     assert "9/9 runs" in full
     assert "0:00:00 left" in full
     assert "0:00:00 left" not in half
+
+
+@pytest.mark.parametrize(("failures", "said"), [(1, "1 batch failed"), (3, "3 batches failed")])
+def test_failures_are_shown_with_the_runs(failures: int, said: str) -> None:
+    reports = [progress(0, 8, 1), progress(2, 8, 3, failures=failures)]
+    assert f"3/9 runs, {said}" in last_bar(*reports)
+    ended = shown(*reports, progress(8, 8, 9, failures=failures), terminal=False)
+    assert ended.splitlines()[-1] == f"[red] sizes, round 2: done in 0 s, {said}"
+    assert "failed" not in last_bar(progress(0, 8, 1), progress(2, 8, 3))
 
 
 def test_on_a_terminal_a_stage_that_is_stored_has_a_full_bar() -> None:
