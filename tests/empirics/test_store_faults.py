@@ -7,8 +7,10 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -256,6 +258,19 @@ def test_a_listing_that_lags_costs_work_at_most(store: Store, monkeypatch: pytes
         assert opened.inventory().n_runs == 2
 
 
+def test_a_run_that_is_in_two_files_counts_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third = configs(3)
+    store.add([made(first), made(second)])
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "iterdir", lambda _: iter(()))
+        Store(store.folder).add([replace(made(second), seconds=7.0), made(third)])
+    assert len(files(store)) == 2
+    opened = Store(store.folder)
+    assert sorted(run.config.seed for run in opened.runs()) == [0, 1, 2]
+    assert sorted(heading.config.seed for heading in opened.headings()) == [0, 1, 2]
+    assert opened.inventory().n_runs == 3
+
+
 def test_a_file_that_is_listed_and_gone_is_missing_until_it_is_back(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -405,6 +420,22 @@ def test_a_forged_file_never_ends_a_command(
     inventory = store.inventory()
     assert [damage.path for damage in inventory.damaged] == ([] if inventory.n_files else [path])
     assert len(store.set_aside()) == len(inventory.damaged)
+
+
+def test_a_reader_that_panics_at_a_forged_file_finds_it_damaged(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which forgeries polars panics at depends on its version."""
+    (config,) = configs(1)
+    store.add([made(config)])
+    opened = Store(store.folder)
+
+    def panic(*_: object, **__: object) -> None:
+        raise pl.exceptions.PanicException("index out of bounds")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pl, "read_parquet", panic)
+        assert opened.missing([config]) == [config]
+        (damage,) = opened.damaged
+        assert damage.reason == "it is not a Parquet file of runs: index out of bounds"
 
 
 # -- what killed writers leave -------------------------------------------------------------------------------------
