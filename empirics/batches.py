@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
-from dcrit.empirics.ensemble import batch_key, rows_of
+from dcrit.empirics.batch_keys import batch_key, rows_of
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.problem import Model, Problem
 

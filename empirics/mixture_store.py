@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
 
-from dcrit.empirics.batches import CACHE_BYTES, CALL_FLOPS, LOGIT_FLOPS, MEMBERS, Batch
-from dcrit.empirics.cost import mixture_flops
-from dcrit.empirics.ensemble import padded_rows
-from dcrit.empirics.mixture_networks import Layout, mixture_key, train_mixtures
+from dcrit.empirics.mixture_batches import plan_mixtures
+from dcrit.empirics.mixture_networks import train_mixtures
 from dcrit.empirics.mixtures import MIXTURE_CURVES, TASK_CURVES, MixtureConfig, MixtureCurves, MixtureRun
 from dcrit.empirics.parquet_store import ParquetStore
 from dcrit.empirics.runs import CURVE_NAMES, Ending
@@ -51,36 +48,6 @@ class MixtureStore(ParquetStore[MixtureConfig, MixtureRun]):
                 raise ValueError(f"{name} is not one value an evaluation" + (" and task" if len(shape) > 1 else ""))
             shaped[name] = values.reshape(shape)
         return MixtureRun(config=config, curves=MixtureCurves(**shaped), ending=cast("Ending", ending), seconds=seconds)
-
-
-def plan_mixtures(configs: Sequence[MixtureConfig], device: str = "cpu") -> list[Batch[MixtureConfig]]:
-    """Divide runs into batches of the same shapes that suit a core's cache, the most expensive first."""
-    groups: dict[tuple[object, ...], list[MixtureConfig]] = {}
-    for config in configs:
-        groups.setdefault(mixture_key(config), []).append(config)
-    batches: list[Batch[MixtureConfig]] = []
-    for group in groups.values():
-        first = group[0]
-        most = MEMBERS[device]
-        if device == "cpu":
-            size = 4 if first.precision == "float32" else 8
-            n_classes = max(first.problem(k).n_classes for k in range(len(first.components)))
-            examples = max(padded_rows(component.n_train) for component in first.components)
-            # A parameter, its gradient and two moments; units before and after σ and their gradient, and logits.
-            member = size * (4 * Layout.of(first).n_rows * first.width + examples * (3 * first.width + 2 * n_classes))
-            most = max(1, min(most, CACHE_BYTES // member))
-        cost = _step_cost(first)
-        batches += [
-            Batch(configs=tuple(group[start : start + most]), step_cost=cost) for start in range(0, len(group), most)
-        ]
-    return sorted(batches, key=lambda batch: -batch.cost)
-
-
-def _step_cost(config: MixtureConfig) -> int:
-    """Estimated cost of one step of one model, without evaluations [FLOPs]."""
-    logits = sum(component.n_train * config.problem(k).n_classes for k, component in enumerate(config.components))
-    calls = len(config.components) * CALL_FLOPS["mlp"]
-    return math.ceil(mixture_flops(config) / config.total_steps) + LOGIT_FLOPS * logits + calls
 
 
 #: How mixtures are trained by processes of this machine.

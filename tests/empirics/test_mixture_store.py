@@ -13,8 +13,10 @@ from dcrit.empirics import mixture_store as module
 from dcrit.empirics import sweep
 from dcrit.empirics.batches import MEMBERS
 from dcrit.empirics.inventory import Damage, Inventory, merged
-from dcrit.empirics.mixture_networks import mixture_key, train_mixtures
-from dcrit.empirics.mixture_store import MIXTURES, MixtureStore, MixtureTrainer, plan_mixtures
+from dcrit.empirics.mixture_batches import plan_mixtures
+from dcrit.empirics.mixture_layout import mixture_key
+from dcrit.empirics.mixture_networks import train_mixtures
+from dcrit.empirics.mixture_store import MIXTURES, MixtureStore, MixtureTrainer
 from dcrit.empirics.mixtures import MIXTURE_CURVES, MixtureConfig, MixtureRun, Phase, beside_facts
 from dcrit.empirics.parquet_store import checksum, parquet
 from dcrit.empirics.runs import RunConfig

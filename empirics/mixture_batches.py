@@ -1,0 +1,42 @@
+"""Which mixtures are trained together, and an estimate of what each costs; without torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from dcrit.empirics.batch_keys import padded_rows
+from dcrit.empirics.batches import CACHE_BYTES, CALL_FLOPS, LOGIT_FLOPS, MEMBERS, Batch
+from dcrit.empirics.cost import mixture_flops
+from dcrit.empirics.mixture_layout import Layout, mixture_key
+from dcrit.empirics.mixtures import MixtureConfig
+
+
+def plan_mixtures(configs: Sequence[MixtureConfig], device: str = "cpu") -> list[Batch[MixtureConfig]]:
+    """Divide runs into batches of the same shapes that suit a core's cache, the most expensive first."""
+    groups: dict[tuple[object, ...], list[MixtureConfig]] = {}
+    for config in configs:
+        groups.setdefault(mixture_key(config), []).append(config)
+    batches: list[Batch[MixtureConfig]] = []
+    for group in groups.values():
+        first = group[0]
+        most = MEMBERS[device]
+        if device == "cpu":
+            size = 4 if first.precision == "float32" else 8
+            n_classes = max(first.problem(k).n_classes for k in range(len(first.components)))
+            examples = max(padded_rows(component.n_train) for component in first.components)
+            # A parameter, its gradient and two moments; units before and after σ and their gradient, and logits.
+            member = size * (4 * Layout.of(first).n_rows * first.width + examples * (3 * first.width + 2 * n_classes))
+            most = max(1, min(most, CACHE_BYTES // member))
+        cost = mixture_step_cost(first)
+        batches += [
+            Batch(configs=tuple(group[start : start + most]), step_cost=cost) for start in range(0, len(group), most)
+        ]
+    return sorted(batches, key=lambda batch: -batch.cost)
+
+
+def mixture_step_cost(config: MixtureConfig) -> int:
+    """Estimated cost of one step of one model, without evaluations [FLOPs]."""
+    logits = sum(component.n_train * config.problem(k).n_classes for k, component in enumerate(config.components))
+    calls = len(config.components) * CALL_FLOPS["mlp"]
+    return math.ceil(mixture_flops(config) / config.total_steps) + LOGIT_FLOPS * logits + calls
