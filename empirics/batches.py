@@ -128,6 +128,19 @@ def _most_members(config: RunConfig, device: str) -> int:
     return max(1, most)
 
 
+def member_bytes(config: RunConfig) -> int:
+    """Tensors of one member of a batch, at most: those of a step and those of an evaluation [bytes].
+
+    A row of a step: hidden units before and after σ and their gradient, logits and theirs; a parameter: itself, its
+    gradient and two moments. A pair of an evaluation: logits and hidden units. Twice that, for what is held on the way.
+    """
+    problem, hidden = config.problem, _hidden_values(config.problem)
+    size = 4 if config.precision == "float32" else 8
+    rows = rows_of(config.before if config.start == "generalized" else config)
+    step = rows * (3 * hidden + 2 * problem.n_classes) + 4 * problem.n_params
+    return 2 * size * (step + problem.n_pairs * (problem.n_classes + hidden))
+
+
 def _positions_read(problem: Problem) -> int:
     """Positions of one pair, over all layers, that attend to others: one in the last layer, all in those before."""
     return 0 if problem.model == "mlp" else 3 * (problem.depth - 1) + 1

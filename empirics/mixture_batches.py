@@ -40,3 +40,13 @@ def mixture_step_cost(config: MixtureConfig) -> int:
     logits = sum(component.n_train * config.problem(k).n_classes for k, component in enumerate(config.components))
     calls = len(config.components) * CALL_FLOPS["mlp"]
     return math.ceil(mixture_flops(config) / config.total_steps) + LOGIT_FLOPS * logits + calls
+
+
+def mixture_member_bytes(config: MixtureConfig) -> int:
+    """Tensors of one member of a batch, at most, as those of a single network are counted [bytes]."""
+    size = 4 if config.precision == "float32" else 8
+    problems = [config.problem(k) for k in range(len(config.components))]
+    n_classes = max(one.n_classes for one in problems)
+    rows = sum(padded_rows(component.n_train) for component in config.components)
+    step = rows * (3 * config.width + 2 * n_classes) + 4 * Layout.of(config).n_rows * config.width
+    return 2 * size * (step + sum(one.n_pairs for one in problems) * (n_classes + config.width))

@@ -193,10 +193,8 @@ class MixtureEnsemble:
         first = self.configs[0]
         self.tasks = first.phases[phase].tasks
         self.optimizer = AdamW(self.theta, learning_rate=first.learning_rate, weight_decay=first.weight_decay)
-        used = torch.from_numpy(
-            np.stack([self.layout.tasks[k].mask(self.layout.n_rows) for k in self.tasks]).any(0)
-        )  # (n_rows,)
-        self.idle = (~used).nonzero()[:, 0].to(self.theta.device)
+        used = np.stack([self.layout.tasks[k].mask(self.layout.n_rows) for k in self.tasks]).any(0)  # (n_rows,)
+        self.idle = torch.from_numpy(~used).nonzero()[:, 0].to(self.theta.device)
         self.kept = self.theta[:, self.idle].clone()  # (M, idle, H)
         total = torch.stack([self.steps[k].is_train.sum(1) for k in self.tasks]).sum(0)[:, None]  # (M, 1)
         self.weights = [(self.steps[k].is_train / total).to(self.theta.dtype)[:, None] for k in self.tasks]
