@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dcrit.cli import calibrate, classify, figure, measure, predict, runs, simulate, train, validate
+from dcrit.cli import calibrate, classify, figure, measure, plan, predict, runs, simulate, train, validate
 
 app = typer.Typer(
     name="dcrit",
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.add_typer(predict.app, name="predict")
 app.add_typer(measure.app, name="measure")
+app.add_typer(plan.app, name="plan")
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
 app.command("calibrate")(calibrate.calibrate)

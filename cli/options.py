@@ -169,6 +169,7 @@ OPTION_FIELDS = frozenset(
     | {"steps", "precision", "device", "store", "workers", "out", "level", "calibration", "claim", "budget"}
     | {"kind", "tensorboard", "executor", "address"}
     | {"tolerance", "max_runs", "alpha", "probes", "n_classes", "step", "run", "norm", "squared_norm"}
+    | {"points", "min_width", "max_width", "min_n_train", "max_n_train", "rate"}
     | {f"{part}_{curve}" for part in ("train", "test") for curve in ("accuracy", "loss")}
 )
 

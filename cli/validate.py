@@ -162,20 +162,19 @@ def time_for(minutes: float, workers: int) -> Budget | None:
     """
     if math.isinf(minutes):
         return None
-    from dcrit.empirics.budget import ASSUMED_FRACTION, Budget
+    from dcrit.empirics.budget import Budget
     from dcrit.empirics.devices import resolve_device
     from dcrit.empirics.local_executor import usable_cores
-    from dcrit.empirics.speed import training_rate
+    from dcrit.empirics.speed import measure_speed
 
     device = resolve_device("auto")
     processes = (workers or usable_cores()) if device == "cpu" else 1
-    rate = training_rate(device, processes)
+    speed = measure_speed(device, processes)
     print(
-        f"budget {number(minutes)} minutes at {rate / 1e9:.3g} GFLOP/s: {ASSUMED_FRACTION:.0%} of what products of "
-        f"batch shape reach here, {processes} at a time",
+        f"budget {number(minutes)} minutes on {processes} workers at {speed.rate / 1e9:.3g} GFLOP/s each",
         file=sys.stderr,
     )
-    return Budget(seconds=60 * minutes, rate=rate)
+    return Budget(seconds=60 * minutes, speed=speed, workers=processes)
 
 
 def _span(interval: Interval | None) -> str:

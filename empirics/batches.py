@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
-from dcrit.empirics.ensemble import batch_key, rows_of
+from dcrit.empirics.batch_keys import batch_key, rows_of
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.problem import Model, Problem
 
@@ -92,19 +92,6 @@ def step_cost(config: RunConfig) -> int:
     return step + math.ceil(evaluation * len(config.evaluation_steps()) / config.total_steps)
 
 
-def member_bytes(config: RunConfig) -> int:
-    """Estimated memory of one model with its data while it is evaluated, when it takes most [bytes].
-
-    All pairs have their logits and hidden units in the run's precision, logits twice more while losses are taken in
-    double precision, and their symbols, classes and masks; parameters have gradient and two moments.
-    """
-    problem = config.problem
-    size = 4 if config.precision == "float32" else 8
-    of_pair = size * (problem.n_classes + _hidden_values(problem)) + 16 * problem.n_classes + 64
-    of_row = size * (3 * _hidden_values(problem) + 2 * problem.n_classes) + 32
-    return problem.n_pairs * of_pair + rows_of(config) * of_row + 4 * size * problem.n_params
-
-
 def plan_batches(configs: Sequence[RunConfig], device: str = "cpu", memory: float = math.inf) -> list[Batch[RunConfig]]:
     """Divide runs into batches, the most expensive first.
 
@@ -153,6 +140,19 @@ def _most_members(config: RunConfig, device: str) -> int:
         cache = CACHE_BYTES if problem.model == "mlp" else TRANSFORMER_CACHE_BYTES
         most = min(most, round(cache / step))
     return max(1, most)
+
+
+def member_bytes(config: RunConfig) -> int:
+    """Tensors of one member of a batch, at most: those of a step and those of an evaluation [bytes].
+
+    A row of a step: hidden units before and after σ and their gradient, logits and theirs; a parameter: itself, its
+    gradient and two moments. A pair of an evaluation: logits and hidden units. Twice that, for what is held on the way.
+    """
+    problem, hidden = config.problem, _hidden_values(config.problem)
+    size = 4 if config.precision == "float32" else 8
+    rows = rows_of(config.before if config.start == "generalized" else config)
+    step = rows * (3 * hidden + 2 * problem.n_classes) + 4 * problem.n_params
+    return 2 * size * (step + problem.n_pairs * (problem.n_classes + hidden))
 
 
 def _positions_read(problem: Problem) -> int:

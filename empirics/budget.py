@@ -1,4 +1,4 @@
-"""A budget of time for a suite: which experiments there is still time for, by their counted operations."""
+"""How fast training is, and a budget of time for a suite: which experiments there is still time for."""
 
 from __future__ import annotations
 
@@ -6,11 +6,38 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dcrit.theory.problem import check_positive
+from dcrit.empirics.experiments.work import Work
+from dcrit.theory.problem import check_choice, check_integer, check_positive
 
-#: Fraction of the rate of a product of batch shape that whole steps are assumed to reach. Large steps reach 0.52 to
-#: 0.68 of a peak that is higher still (docs/performance.md); small ones spend more on what is not counted.
-ASSUMED_FRACTION = 0.5
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """How fast one worker trains.
+
+    Attributes:
+        device: ``cpu`` or ``cuda``; says what counts as cost, see :class:`~dcrit.empirics.experiments.work.Work`.
+        rate: Cost that it does in a second [FLOP/s].
+
+    Raises:
+        ValueError: A field is out of range.
+    """
+
+    device: str
+    rate: float
+
+    def __post_init__(self) -> None:
+        check_choice("device", self.device, ("cpu", "cuda"))
+        check_positive("rate", self.rate)
+
+    def seconds(self, work: Work, workers: int = 1) -> float:
+        """Time until the last of some workers ends, at most [s].
+
+        Args:
+            work: Estimated for the device.
+            workers: Each as fast as one.
+        """
+        check_integer("workers", workers, 1)
+        return work.makespan(workers) / self.rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +70,8 @@ class Budget:
 
     Attributes:
         seconds: All of it [s].
-        rate: Counted operations that this machine does in training [FLOP/s].
+        speed: Of a worker.
+        workers: That train at a time.
         clock: Seconds from some origin.
         began: When the time began to run, by the clock [s].
 
@@ -52,13 +80,14 @@ class Budget:
     """
 
     seconds: float
-    rate: float
+    speed: Speed
+    workers: int = 1
     clock: Callable[[], float] = time.monotonic
     began: float | None = field(default=None)
 
     def __post_init__(self) -> None:
         check_positive("seconds", self.seconds)
-        check_positive("rate", self.rate)
+        check_integer("workers", self.workers, 1)
         if self.began is None:
             object.__setattr__(self, "began", self.clock())
 
@@ -68,14 +97,14 @@ class Budget:
         assert self.began is not None
         return max(0.0, self.seconds - (self.clock() - self.began))
 
-    def refusal(self, flops: float) -> LeftOut | None:
+    def refusal(self, work: Work) -> LeftOut | None:
         """Why there is no time for so much work; None where there is.
 
         Args:
-            flops: Most that an experiment trains [FLOPs]; runs that are stored already count as well.
+            work: Most that an experiment trains; runs that are stored already count as well.
         """
-        seconds, remaining = flops / self.rate, self.remaining
-        return LeftOut(flops=flops, seconds=seconds, remaining=remaining) if seconds > remaining else None
+        seconds, remaining = self.speed.seconds(work, self.workers), self.remaining
+        return LeftOut(flops=work.flops, seconds=seconds, remaining=remaining) if seconds > remaining else None
 
 
 def duration(seconds: float) -> str:

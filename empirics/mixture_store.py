@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
 
-from dcrit.empirics.batches import CACHE_BYTES, CALL_FLOPS, LOGIT_FLOPS, MEMBERS, Batch
-from dcrit.empirics.cost import mixture_flops
-from dcrit.empirics.ensemble import padded_rows
 from dcrit.empirics.local_executor import LocalExecutor
-from dcrit.empirics.mixture_networks import Layout, mixture_key
+from dcrit.empirics.mixture_batches import plan_mixtures
 from dcrit.empirics.mixture_training import train_mixtures
 from dcrit.empirics.mixtures import MIXTURE_CURVES, TASK_CURVES, MixtureConfig, MixtureCurves, MixtureRun
 from dcrit.empirics.parquet_store import ParquetStore
@@ -54,58 +49,6 @@ class MixtureStore(ParquetStore[MixtureConfig, MixtureRun]):
                 raise ValueError(f"{name} is not one value an evaluation" + (" and task" if len(shape) > 1 else ""))
             shaped[name] = values.reshape(shape)
         return MixtureRun(config=config, curves=MixtureCurves(**shaped), ending=cast("Ending", ending), seconds=seconds)
-
-
-def plan_mixtures(
-    configs: Sequence[MixtureConfig], device: str = "cpu", memory: float = math.inf
-) -> list[Batch[MixtureConfig]]:
-    """Divide runs into batches of the same shapes that suit a core's cache, the most expensive first.
-
-    Args:
-        configs: Different runs.
-        device: ``cpu`` or ``cuda``.
-        memory: Of a worker [bytes].
-    """
-    groups: dict[tuple[object, ...], list[MixtureConfig]] = {}
-    for config in configs:
-        groups.setdefault(mixture_key(config), []).append(config)
-    batches: list[Batch[MixtureConfig]] = []
-    for group in groups.values():
-        first = group[0]
-        most = MEMBERS[device]
-        if device == "cpu":
-            most = min(most, CACHE_BYTES // _step_bytes(first))
-        whole = _member_bytes(first)
-        most = max(1, min(most, int(min(memory, sys.maxsize) // whole)))
-        cost = _step_cost(first)
-        batches += [
-            Batch(configs=tuple(group[start : start + most]), step_cost=cost, member_bytes=whole)
-            for start in range(0, len(group), most)
-        ]
-    return sorted(batches, key=lambda batch: -batch.cost)
-
-
-def _step_bytes(config: MixtureConfig) -> int:
-    """Tensors of one member's step: parameters with gradient and moments, units with theirs, logits [bytes]."""
-    size = 4 if config.precision == "float32" else 8
-    n_classes = max(config.problem(k).n_classes for k in range(len(config.components)))
-    examples = max(padded_rows(component.n_train) for component in config.components)
-    return size * (4 * Layout.of(config).n_rows * config.width + examples * (3 * config.width + 2 * n_classes))
-
-
-def _member_bytes(config: MixtureConfig) -> int:
-    """Estimated memory of one member: its step, and units and logits of the largest task's pairs evaluated [bytes]."""
-    size = 4 if config.precision == "float32" else 8
-    evaluated = [config.problem(k) for k in range(len(config.components))]
-    pairs = max(one.n_pairs * (size * (3 * config.width + one.n_classes) + 16 * one.n_classes) for one in evaluated)
-    return _step_bytes(config) + pairs + 64 * sum(one.n_pairs for one in evaluated)
-
-
-def _step_cost(config: MixtureConfig) -> int:
-    """Estimated cost of one step of one model, without evaluations [FLOPs]."""
-    logits = sum(component.n_train * config.problem(k).n_classes for k, component in enumerate(config.components))
-    calls = len(config.components) * CALL_FLOPS["mlp"]
-    return math.ceil(mixture_flops(config) / config.total_steps) + LOGIT_FLOPS * logits + calls
 
 
 #: How mixtures are trained by processes of this machine.

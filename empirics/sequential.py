@@ -175,6 +175,11 @@ class SequentialDesign:
         """Steps of a full run [steps]."""
         return self._config(1, 0).horizon
 
+    @property
+    def largest(self) -> RunConfig:
+        """A full run on as many pairs as a run may have: none takes longer."""
+        return self._config(self.problem.n_pairs, self.first_seed)
+
     def propose(self, outcomes: Sequence[Outcome]) -> list[RunConfig]:
         """Runs to make next; none when the interval is narrow enough, the budget spent, or no transition found."""
         if not outcomes and self.start is None:

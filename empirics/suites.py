@@ -95,7 +95,7 @@ def gather(
     results: dict[str, Result] = {}
     for experiment in suite.experiments:
         design = experiment.designs[suite.name]
-        refusal = None if budget is None else budget.refusal(experiment.flops(design))
+        refusal = None if budget is None else budget.refusal(experiment.work(suite.name, budget.speed.device))
         if refusal is not None:
             results[experiment.name] = Result(evidence=refusal, account=Account())
             continue

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from dcrit.empirics.calibrate import CapacityLine, capacity_widths
 from dcrit.empirics.capacity import CapacityDesign
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
-from dcrit.empirics.experiments.work import flops_of
+from dcrit.empirics.experiments.work import Stage
 from dcrit.theory.problem import Family, Problem, check_integer
 
 
@@ -58,9 +58,9 @@ def measure(design: CapacitiesDesign, laboratory: Laboratory) -> Capacities:
     return {name: CapacityLine.fit([(one.problem, next(found)) for one in group]) for name, group in designs.items()}
 
 
-def flops(design: CapacitiesDesign) -> float:
-    """Most that the design trains [FLOPs]."""
-    return flops_of(config for group in design.designs().values() for one in group for config in one.configs())
+def stages(design: CapacitiesDesign) -> list[Stage]:
+    """What the design trains."""
+    return [Stage(known=[config for group in design.designs().values() for one in group for config in one.configs()])]
 
 
 #: The small transformer, at the modulus and learning rate at which its calibration measures capacity.
@@ -83,5 +83,5 @@ EXPERIMENT: Experiment[CapacitiesDesign, Capacities] = Experiment(
         ),
     },
     measure=measure,
-    flops=flops,
+    stages=stages,
 )

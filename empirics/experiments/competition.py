@@ -7,8 +7,13 @@ from dataclasses import dataclass
 
 from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign, fit_competition, implied_critical_size
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
-from dcrit.empirics.experiments.transitions import Transition, TransitionsDesign, measure_transitions, transitions_flops
-from dcrit.empirics.experiments.work import flops_of
+from dcrit.empirics.experiments.transitions import (
+    Transition,
+    TransitionsDesign,
+    measure_transitions,
+    transitions_stages,
+)
+from dcrit.empirics.experiments.work import Stage
 from dcrit.empirics.outcomes import Outcome
 from dcrit.theory.estimates import Prediction
 from dcrit.theory.problem import Problem, check_integer
@@ -94,10 +99,10 @@ def measure(design: CompetitionDesign, laboratory: Laboratory) -> list[ProblemEv
     return entries
 
 
-def flops(design: CompetitionDesign) -> float:
-    """Most that the design trains [FLOPs]."""
+def stages(design: CompetitionDesign) -> list[Stage]:
+    """What the design trains at most."""
     configs = [config for one in design.efficiencies() for config in (*one.memorizing(), *one.generalizing())]
-    return flops_of(configs) + transitions_flops(design.transitions())
+    return [Stage(known=configs), *transitions_stages(design.transitions())]
 
 
 EXPERIMENT: Experiment[CompetitionDesign, list[ProblemEvidence]] = Experiment(
@@ -132,5 +137,5 @@ EXPERIMENT: Experiment[CompetitionDesign, list[ProblemEvidence]] = Experiment(
         ),
     },
     measure=measure,
-    flops=flops,
+    stages=stages,
 )

@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
 from dcrit.empirics.experiments.problems import PUBLISHED_TRANSFORMER
-from dcrit.empirics.experiments.transitions import Transition, TransitionsDesign, measure_transitions, transitions_flops
-from dcrit.empirics.experiments.work import flops_of
+from dcrit.empirics.experiments.transitions import (
+    Transition,
+    TransitionsDesign,
+    measure_transitions,
+    transitions_stages,
+)
+from dcrit.empirics.experiments.work import Stage
 from dcrit.empirics.outcomes import generalized_at, memorized_at
 from dcrit.empirics.runs import Run, RunConfig
 from dcrit.theory.calibration import Calibration, calibration_for
@@ -227,14 +232,15 @@ def _point(problem: Problem, n_train: int, runs: Sequence[Run], before: float | 
     )
 
 
-def flops(design: DelaysDesign) -> float:
-    """Most that the design trains, were every run on the largest set [FLOPs]."""
+def stages(design: DelaysDesign) -> list[Stage]:
+    """What the design trains at most, every run on the largest set."""
     configs = [
-        RunConfig(problem=one, n_train=round(LARGEST_FRACTION * problem.n_pairs), seed=0)
+        RunConfig(problem=one, n_train=round(LARGEST_FRACTION * problem.n_pairs), seed=seed, until="generalized")
         for problem in design.problems
         for one in (*[problem] * len(design.factors), problem, *design.variants(problem))
+        for seed in range(design.seeds)
     ]
-    return design.seeds * flops_of(configs) + transitions_flops(design.transitions())
+    return [*transitions_stages(design.transitions()), Stage(largest=configs)]
 
 
 EXPERIMENT: Experiment[DelaysDesign, list[DelayEvidence]] = Experiment(
@@ -251,5 +257,5 @@ EXPERIMENT: Experiment[DelaysDesign, list[DelayEvidence]] = Experiment(
         ),
     },
     measure=measure,
-    flops=flops,
+    stages=stages,
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dcrit.empirics.dimensions import DimensionConfig
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
-from dcrit.empirics.experiments.work import flops_of
+from dcrit.empirics.experiments.work import Stage
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.phase_diagram import check_widths
 from dcrit.theory.problem import Problem, check_integer
@@ -106,9 +106,12 @@ def measure(design: DimensionsDesign, laboratory: Laboratory) -> list[DimensionC
     return entries
 
 
-def flops(design: DimensionsDesign) -> float:
-    """What the design trains; the curvature is not counted [FLOPs]."""
-    return flops_of(config.run for _, _, configs in design.curves() for config in configs)
+def stages(design: DimensionsDesign) -> list[Stage]:
+    """What the design trains, point by point; the curvature is not part of it."""
+    points = [
+        configs[k : k + design.seeds] for *_, configs in design.curves() for k in range(0, len(configs), design.seeds)
+    ]
+    return [Stage(known=point) for point in points]
 
 
 EXPERIMENT: Experiment[DimensionsDesign, list[DimensionCurve]] = Experiment(
@@ -128,5 +131,5 @@ EXPERIMENT: Experiment[DimensionsDesign, list[DimensionCurve]] = Experiment(
         ),
     },
     measure=measure,
-    flops=flops,
+    stages=stages,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
-from dcrit.empirics.experiments.work import flops_of
+from dcrit.empirics.experiments.work import Stage
 from dcrit.empirics.outcomes import dynamics_of, norm_ratio
 from dcrit.empirics.runs import Curves, RunConfig
 from dcrit.theory.crossing import Crossing
@@ -132,13 +132,15 @@ def measure(design: DynamicsDesign, laboratory: Laboratory) -> list[DynamicsEvid
     ]
 
 
-def flops(design: DynamicsDesign) -> float:
-    """Most that the design trains, were every run on all pairs of the widest problem [FLOPs]."""
-    return (
-        PLACES
-        * design.seeds
-        * flops_of(RunConfig(problem=problem, n_train=problem.n_pairs, seed=0) for problem in design.problems)
-    )
+def stages(design: DynamicsDesign) -> list[Stage]:
+    """What the design trains at most, every run on as many pairs as it may use, at the problem's own width."""
+    configs = [
+        RunConfig(problem=problem, n_train=round(MOST_PAIRS * problem.n_pairs), seed=seed)
+        for problem in design.problems
+        for seed in range(design.seeds)
+        for _ in range(PLACES)
+    ]
+    return [Stage(largest=configs)]
 
 
 EXPERIMENT: Experiment[DynamicsDesign, list[DynamicsEvidence]] = Experiment(
@@ -169,5 +171,5 @@ EXPERIMENT: Experiment[DynamicsDesign, list[DynamicsEvidence]] = Experiment(
         ),
     },
     measure=measure,
-    flops=flops,
+    stages=stages,
 )

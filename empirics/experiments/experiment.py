@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 from dcrit.empirics.dimensions import DimensionConfig, DimensionRun, DimensionRunner
+from dcrit.empirics.experiments.work import Stage, Work, work_of
 from dcrit.empirics.mixtures import MixtureConfig, MixtureRun, MixtureRunner
 from dcrit.empirics.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs import Run, RunConfig, Runner
@@ -120,10 +121,19 @@ class Experiment(Generic[Design, Evidence]):
         name: What it measures, in a few words joined by hyphens.
         designs: What is run, by suite; a suite that is not named has no part of it.
         measure: Makes the runs of a design and turns them into evidence.
-        flops: Upper bound of what a design trains [FLOPs].
+        stages: What a design trains at most, stage by stage.
     """
 
     name: str
     designs: Mapping[SuiteName, Design]
     measure: Callable[[Design, Laboratory], Evidence]
-    flops: Callable[[Design], float]
+    stages: Callable[[Design], Sequence[Stage]]
+
+    def work(self, suite: SuiteName, device: str = "cpu") -> Work:
+        """Upper bound of what it trains in a suite.
+
+        Args:
+            suite: One that it has a part of.
+            device: ``cpu`` or ``cuda``.
+        """
+        return work_of(self.stages(self.designs[suite]), device)

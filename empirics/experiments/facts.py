@@ -9,8 +9,9 @@ from dcrit.empirics.experiments.experiment import Experiment, Laboratory
 from dcrit.empirics.experiments.mixture_transitions import (
     MixtureTransition,
     measure_mixture_transitions,
-    mixture_transitions_flops,
+    mixture_transitions_stages,
 )
+from dcrit.empirics.experiments.work import Stage
 from dcrit.empirics.mixtures import Blocks, Embedding, MixtureConfig, beside_facts
 from dcrit.theory.prediction import CriticalSizePrediction
 from dcrit.theory.problem import Problem, check_integer
@@ -118,9 +119,9 @@ def alone(points: Sequence[FactsPoint], series: FactsSeries) -> FactsPoint | Non
     return next((one for one in points if one.series == series and one.n_facts == 0), None)
 
 
-def flops(design: FactsDesign) -> float:
-    """Most that the design trains [FLOPs]."""
-    return mixture_transitions_flops([series.mixture(facts) for series, facts in design.cases()], budget=design.budget)
+def stages(design: FactsDesign) -> list[Stage]:
+    """What the design trains at most."""
+    return mixture_transitions_stages([series.mixture(facts) for series, facts in design.cases()], budget=design.budget)
 
 
 def _series(problem: Problem, facts: Sequence[int], *, narrow: int, wide: int, relu: bool) -> tuple[FactsSeries, ...]:
@@ -171,5 +172,5 @@ EXPERIMENT: Experiment[FactsDesign, list[FactsPoint]] = Experiment(
         ),
     },
     measure=measure,
-    flops=flops,
+    stages=stages,
 )

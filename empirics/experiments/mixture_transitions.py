@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.cost import mixture_flops
 from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.experiments.transitions import rounds
+from dcrit.empirics.experiments.work import Stage, in_turn
 from dcrit.empirics.mixtures import MixtureConfig, MixtureRun
 from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import RunConfig
@@ -117,8 +118,17 @@ def measure_mixture_transitions(
     ]
 
 
-def mixture_transitions_flops(templates: Sequence[MixtureConfig], *, budget: float) -> float:
-    """Most that the measurements train, were every run on nearly all pairs [FLOPs]."""
-    return budget * float(
-        sum(mixture_flops(one.with_n_train(one.problem(0).n_pairs - 1, seed=one.seed)) for one in templates)
-    )
+def mixture_transitions_stages(templates: Sequence[MixtureConfig], *, budget: float) -> list[Stage]:
+    """What the measurements train at most, each to the end of its budget, every full run on nearly all pairs."""
+    return in_turn(_stages(template, budget) for template in templates)
+
+
+def _stages(template: MixtureConfig, budget: float) -> list[Stage]:
+    design = design_of(template, tolerance=1.0, budget=budget)
+    probes = design.propose([])
+    spent = sum(probe.horizon for probe in probes) / design.horizon
+    n_runs = math.floor(budget - spent + 1e-9)
+    return [
+        Stage(known=[mixture_of(template, probe) for probe in probes]),
+        *rounds(mixture_of(template, design.largest), n_runs),
+    ]

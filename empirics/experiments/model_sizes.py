@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dcrit.empirics.experiments.experiment import Experiment
 from dcrit.empirics.experiments.problems import SMALL_TRANSFORMER, TRANSFORMER_STEPS
-from dcrit.empirics.experiments.series import SeriesDesign, SeriesEvidence, flops, measure
+from dcrit.empirics.experiments.series import SeriesDesign, SeriesEvidence, measure, stages
 from dcrit.empirics.experiments.transitions import TransitionsDesign
 from dcrit.theory.problem import Problem
 
@@ -38,5 +38,5 @@ EXPERIMENT: Experiment[SeriesDesign, SeriesEvidence] = Experiment(
         ),
     },
     measure=measure,
-    flops=flops,
+    stages=stages,
 )

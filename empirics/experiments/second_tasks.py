@@ -9,8 +9,9 @@ from dcrit.empirics.experiments.experiment import Experiment, Laboratory
 from dcrit.empirics.experiments.mixture_transitions import (
     MixtureTransition,
     measure_mixture_transitions,
-    mixture_transitions_flops,
+    mixture_transitions_stages,
 )
+from dcrit.empirics.experiments.work import Stage
 from dcrit.empirics.mixtures import Component, MixtureConfig, Phase
 from dcrit.empirics.runs import HORIZON
 from dcrit.theory.problem import Problem, check_positive
@@ -104,9 +105,9 @@ def measure(design: SecondTasksDesign, laboratory: Laboratory) -> list[SecondTas
     return entries
 
 
-def flops(design: SecondTasksDesign) -> float:
-    """Most that the design trains, were every run as long as a full one [FLOPs]."""
-    return mixture_transitions_flops(design.templates(), budget=2 * design.budget)
+def stages(design: SecondTasksDesign) -> list[Stage]:
+    """What the design trains at most."""
+    return mixture_transitions_stages(design.templates(), budget=design.budget)
 
 
 EXPERIMENT: Experiment[SecondTasksDesign, list[SecondTask]] = Experiment(
@@ -129,5 +130,5 @@ EXPERIMENT: Experiment[SecondTasksDesign, list[SecondTask]] = Experiment(
         ),
     },
     measure=measure,
-    flops=flops,
+    stages=stages,
 )

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dcrit.empirics.cost import step_flops
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
 from dcrit.empirics.experiments.problems import PUBLISHED_TRANSFORMER, SMALL_TRANSFORMER, TRANSFORMER_STEPS
-from dcrit.empirics.experiments.transitions import Transition, TransitionsDesign, measure_series, transitions_flops
+from dcrit.empirics.experiments.transitions import Transition, TransitionsDesign, measure_series, transitions_stages
+from dcrit.empirics.experiments.work import Stage, in_turn
 from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.prediction import CriticalSizePrediction
@@ -98,15 +98,11 @@ def measure(design: SemiGrokkingDesign, laboratory: Laboratory) -> list[SemiGrok
     ]
 
 
-def flops(design: SemiGrokkingDesign) -> float:
-    """Most that the design trains, were every run on all pairs [FLOPs]."""
+def stages(design: SemiGrokkingDesign) -> list[Stage]:
+    """What the design trains at most, every run around a critical size on nearly all pairs."""
     n_runs = design.central_seeds + design.seeds * (len(OFFSETS) - 1)
-    around = sum(
-        n_runs * one.horizon * step_flops(one.problem, one.problem.n_pairs)
-        for series in design.transitions
-        for one in series.designs()
-    )
-    return around + sum(transitions_flops(series) for series in design.transitions)
+    around = [one.largest for series in design.transitions for one in series.designs() for _ in range(n_runs)]
+    return [*in_turn(map(transitions_stages, design.transitions)), Stage(largest=around)]
 
 
 EXPERIMENT: Experiment[SemiGrokkingDesign, list[SemiGrokkingEvidence]] = Experiment(
@@ -133,5 +129,5 @@ EXPERIMENT: Experiment[SemiGrokkingDesign, list[SemiGrokkingEvidence]] = Experim
         ),
     },
     measure=measure,
-    flops=flops,
+    stages=stages,
 )

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dcrit.empirics.experiments.experiment import Laboratory
-from dcrit.empirics.experiments.transitions import Transition, TransitionsDesign, measure_series, transitions_flops
+from dcrit.empirics.experiments.transitions import Transition, TransitionsDesign, measure_series, transitions_stages
+from dcrit.empirics.experiments.work import Stage, in_turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,6 @@ def measure(design: SeriesDesign, laboratory: Laboratory) -> SeriesEvidence:
     return measure_series(design.series, laboratory)
 
 
-def flops(design: SeriesDesign) -> float:
-    """Most that the design trains [FLOPs]."""
-    return sum(transitions_flops(one) for one in design.series)
+def stages(design: SeriesDesign) -> list[Stage]:
+    """What the design trains at most, all series in the same rounds."""
+    return in_turn(map(transitions_stages, design.series))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dcrit.empirics.capacity import OVERLOADED, CapacityDesign, memorized_count
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
 from dcrit.empirics.experiments.problems import SMALL_TRANSFORMER, TRANSFORMER_STEPS
-from dcrit.empirics.experiments.work import flops_of
+from dcrit.empirics.experiments.work import Stage
 from dcrit.empirics.outcomes import FITTED, PERSISTENCE, first_persistent, outcome_of, settled_value
 from dcrit.empirics.runs import Run, RunConfig
 from dcrit.theory.calibration import calibration_for
@@ -223,9 +223,9 @@ def _configs(design: GridDesign) -> Iterator[RunConfig]:
             yield from block
 
 
-def flops(design: GridDesign) -> float:
-    """What the design trains [FLOPs]."""
-    return flops_of(_configs(design))
+def stages(design: GridDesign) -> list[Stage]:
+    """What the design trains, all in one sweep."""
+    return [Stage(known=list(_configs(design)))]
 
 
 TASKS = ("add", "square-of-sum")
@@ -285,5 +285,5 @@ PAPER = GridDesign(
 )
 
 EXPERIMENT: Experiment[GridDesign, GridEvidence] = Experiment(
-    name="size-grid", designs={"standard": STANDARD, "paper": PAPER}, measure=measure, flops=flops
+    name="size-grid", designs={"standard": STANDARD, "paper": PAPER}, measure=measure, stages=stages
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,11 +10,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.cost import step_flops
 from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.experiments.work import Stage, Trained, in_turn
 from dcrit.empirics.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs import RunConfig, Runner
-from dcrit.empirics.sequential import SequentialDesign, full_runs, measure_sequentially, midpoint_draws
+from dcrit.empirics.sequential import ROUND_RUNS, SequentialDesign, full_runs, measure_sequentially, midpoint_draws
 from dcrit.theory.estimates import Measurement, Prediction
 from dcrit.theory.prediction import CriticalSizePrediction
 from dcrit.theory.problem import Problem
@@ -129,8 +130,25 @@ def advance_together(designs: Sequence[TransitionDesign], run: Runner) -> list[l
             outcomes.extend(outcome_of(next(runs)) for _ in new)
 
 
-def transitions_flops(design: TransitionsDesign) -> float:
-    """Most that the design trains, were every run on all pairs [FLOPs]."""
-    return float(
-        sum(design.budget * one.horizon * step_flops(one.problem, one.problem.n_pairs) for one in design.designs())
-    )
+def transition_stages(design: SequentialDesign) -> list[Stage]:
+    """Runs of a measurement that goes on to the end of its budget, every full run in place on nearly all pairs."""
+    probes = design.propose([])
+    if any(probe.horizon == design.horizon for probe in probes):
+        return rounds(design.largest, math.floor(design.budget + 1e-9))
+    spent = sum(probe.horizon for probe in probes) / design.horizon
+    return [Stage(known=probes), *rounds(design.largest, math.floor(design.budget - spent + 1e-9))]
+
+
+def rounds(largest: Trained, n_runs: int) -> list[Stage]:
+    """Rounds of runs whose sizes are chosen one after the other.
+
+    Args:
+        largest: None of the runs takes longer.
+        n_runs: In all rounds.
+    """
+    return [Stage(largest=[largest] * min(ROUND_RUNS, n_runs - made)) for made in range(0, max(0, n_runs), ROUND_RUNS)]
+
+
+def transitions_stages(design: TransitionsDesign) -> list[Stage]:
+    """What the design trains at most, its problems in the same rounds."""
+    return in_turn(map(transition_stages, design.designs()))

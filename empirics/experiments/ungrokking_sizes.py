@@ -7,10 +7,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dcrit.empirics.cost import step_flops
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
 from dcrit.empirics.experiments.problems import PUBLISHED_TRANSFORMER, SMALL_TRANSFORMER, TRANSFORMER_STEPS
-from dcrit.empirics.experiments.transitions import Transition, TransitionsDesign, measure_series, transitions_flops
+from dcrit.empirics.experiments.transitions import (
+    Transition,
+    TransitionsDesign,
+    measure_series,
+    transition_stages,
+    transitions_stages,
+)
+from dcrit.empirics.experiments.work import Stage, in_turn
 from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import Run
 from dcrit.empirics.sequential import measure_sequentially, midpoint_draws
@@ -106,13 +112,19 @@ def _downward(
 ) -> SequentialUngrokkingDesign | None:
     if found.measured.estimate is None:
         return None
+    return _design_from(design, series, found.problem, FIRST_LOOK * found.measured.estimate)
+
+
+def _design_from(
+    design: UngrokkingSizesDesign, series: TransitionsDesign, problem: Problem, start: float
+) -> SequentialUngrokkingDesign:
     return SequentialUngrokkingDesign(
-        problem=found.problem,
+        problem=problem,
         tolerance=series.tolerance,
         budget=design.budget,
         steps=series.steps,
         first_seed=series.first_seed,
-        start=FIRST_LOOK * found.measured.estimate,
+        start=start,
     )
 
 
@@ -141,14 +153,14 @@ def _evidence(
     )
 
 
-def flops(design: UngrokkingSizesDesign) -> float:
-    """Most that the design trains, were every run on all pairs [FLOPs]."""
-    above = sum(
-        2 * design.budget * one.horizon * step_flops(one.problem, one.problem.n_pairs)
+def stages(design: UngrokkingSizesDesign) -> list[Stage]:
+    """What the design trains at most, every run from above on nearly all pairs."""
+    downward = [
+        _design_from(design, series, problem, FIRST_LOOK * problem.n_pairs)
         for series in design.scratch
-        for one in series.designs()
-    )
-    return above + sum(transitions_flops(series) for series in design.scratch)
+        for problem in series.problems
+    ]
+    return [*in_turn(map(transitions_stages, design.scratch)), *in_turn(map(transition_stages, downward))]
 
 
 EXPERIMENT: Experiment[UngrokkingSizesDesign, list[UngrokkingEvidence]] = Experiment(
@@ -172,5 +184,5 @@ EXPERIMENT: Experiment[UngrokkingSizesDesign, list[UngrokkingEvidence]] = Experi
         "paper": UngrokkingSizesDesign(scratch=(TransitionsDesign(problems=(PUBLISHED_TRANSFORMER,)),)),
     },
     measure=measure,
-    flops=flops,
+    stages=stages,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dcrit.empirics.experiments.experiment import Experiment
-from dcrit.empirics.experiments.series import SeriesDesign, SeriesEvidence, flops, measure
+from dcrit.empirics.experiments.series import SeriesDesign, SeriesEvidence, measure, stages
 from dcrit.empirics.experiments.transitions import TransitionsDesign
 from dcrit.theory.problem import Problem
 
@@ -46,5 +46,5 @@ EXPERIMENT: Experiment[SeriesDesign, SeriesEvidence] = Experiment(
         ),
     },
     measure=measure,
-    flops=flops,
+    stages=stages,
 )

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dcrit.empirics.batch_keys import batch_key, padded_rows, rows_of
 from dcrit.empirics.batches import (
     CACHE_BYTES,
     EVALUATION_BYTES,
@@ -15,7 +16,6 @@ from dcrit.empirics.batches import (
     plan_batches,
     step_cost,
 )
-from dcrit.empirics.ensemble import batch_key, padded_rows, rows_of
 from dcrit.empirics.runs import Precision, RunConfig
 from dcrit.theory.problem import Problem
 

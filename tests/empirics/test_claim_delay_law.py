@@ -6,9 +6,10 @@ import pytest
 
 from dcrit.empirics.claims.claim import Finding
 from dcrit.empirics.claims.delay_law import CLAIM, PUBLISHED_ERROR
-from dcrit.empirics.experiments.delays import EXPERIMENT, DelayEvidence, DelayPoint, DelaysDesign, delay_of, flops
+from dcrit.empirics.experiments.delays import EXPERIMENT, DelayEvidence, DelayPoint, DelaysDesign, delay_of, stages
 from dcrit.empirics.experiments.experiment import Laboratory
 from dcrit.empirics.experiments.transitions import Transition
+from dcrit.empirics.experiments.work import flops_of, work_of
 from dcrit.empirics.runs import RunConfig
 from dcrit.empirics.sequential import measure_sequentially
 from dcrit.theory.calibration import shipped_calibrations
@@ -128,7 +129,7 @@ def test_sizes_and_rates_are_those_of_the_design() -> None:
     assert all(point.predicted is not None for point in entry.points)
     assert entry.curve.shape[0] == 2
     assert len([config for config in world.asked if config.n_train in {p.n_train for p in entry.points}]) >= 2 * 9
-    assert flops(design) > 0
+    assert 0 < flops_of(world.asked) <= work_of(stages(design)).flops
     assert set(EXPERIMENT.designs) == {"standard", "paper"}
 
 

@@ -158,7 +158,7 @@ def test_pretraining_is_on_the_first_task_alone_in_the_same_architecture() -> No
 def test_designs_say_what_they_cost(module: object) -> None:
     experiment = module.EXPERIMENT  # type: ignore[attr-defined]
     assert set(experiment.designs) == {"standard", "paper"}
-    costs = [experiment.flops(experiment.designs[name]) for name in ("standard", "paper")]
+    costs = [experiment.work(name).cost for name in ("standard", "paper")]
     assert 0 < costs[0] < costs[1]
 
 

@@ -12,7 +12,6 @@ from dcrit.empirics.experiments.semi_grokking_sizes import (
     OFFSETS,
     SemiGrokkingDesign,
     SemiGrokkingEvidence,
-    flops,
     measure,
 )
 from dcrit.empirics.experiments.transitions import TransitionsDesign
@@ -116,7 +115,7 @@ def test_without_a_transition_no_run_is_made() -> None:
 
 
 def test_designs_cost_what_the_suites_are_for() -> None:
-    assert flops(EXPERIMENT.designs["standard"]) < 2e13 < flops(EXPERIMENT.designs["paper"])
+    assert EXPERIMENT.work("standard").flops < 2e13 < EXPERIMENT.work("paper").flops
     with pytest.raises(ValueError, match="central_seeds"):
         SemiGrokkingDesign(transitions=(), central_seeds=1)
 

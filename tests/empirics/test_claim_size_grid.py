@@ -11,13 +11,11 @@ from dcrit.empirics.claims.effect import SIGNIFICANCE
 from dcrit.empirics.experiments.experiment import Laboratory
 from dcrit.empirics.experiments.size_grid import (
     EXPERIMENT,
-    PAPER,
     STANDARD,
     Grid,
     GridDesign,
     GridEvidence,
     GridFamily,
-    flops,
     measure,
 )
 from dcrit.empirics.star import critical_sizes, star_of
@@ -66,7 +64,7 @@ def test_designs_cover_both_tasks_and_models_and_the_paper_costs_more() -> None:
     kinds = {(f.problem.task, f.problem.model, f.problem.activation) for f in STANDARD.families}
     assert len(kinds) == 6
     assert all(f.problem.modulus >= 31 for f in STANDARD.star_families)
-    assert flops(PAPER) > 100 * flops(STANDARD)
+    assert EXPERIMENT.work("paper").flops > 100 * EXPERIMENT.work("standard").flops
     assert "quick" not in EXPERIMENT.designs
 
 

@@ -13,7 +13,6 @@ from dcrit.empirics.experiments.ungrokking_sizes import (
     EXPERIMENT,
     UngrokkingEvidence,
     UngrokkingSizesDesign,
-    flops,
     measure,
 )
 from dcrit.empirics.runs import Run, RunConfig
@@ -135,6 +134,6 @@ def test_from_above_no_probe_is_made() -> None:
 
 
 def test_designs_cost_what_the_suites_are_for() -> None:
-    assert flops(EXPERIMENT.designs["standard"]) < 2e13 < flops(EXPERIMENT.designs["paper"])
+    assert EXPERIMENT.work("standard").flops < 2e13 < EXPERIMENT.work("paper").flops
     with pytest.raises(ValueError, match="budget"):
         UngrokkingSizesDesign(scratch=(), budget=0.0)

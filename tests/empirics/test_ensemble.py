@@ -10,7 +10,8 @@ from scipy.stats import chisquare
 from torch import Tensor
 
 from dcrit.empirics import ensemble as trainer
-from dcrit.empirics.ensemble import Draw, Ensemble, batch_key, draw, padded_rows, train
+from dcrit.empirics.batch_keys import batch_key, padded_rows
+from dcrit.empirics.ensemble import Draw, Ensemble, draw, train
 from dcrit.empirics.runs import CURVE_NAMES, Precision, Run, RunConfig
 from dcrit.theory.problem import Activation, Problem
 from tests.empirics.oracle import OneHotPairMLP, train_literally

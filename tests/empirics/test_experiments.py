@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, get_args
 
 import pytest
@@ -14,8 +14,8 @@ from dcrit.empirics.experiments.capacities import CapacitiesDesign
 from dcrit.empirics.experiments.competition import CompetitionDesign
 from dcrit.empirics.experiments.dynamics_points import DynamicsDesign
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory, SuiteName
-from dcrit.empirics.experiments.transitions import TransitionsDesign, advance_together, transitions_flops
-from dcrit.empirics.experiments.work import flops_of
+from dcrit.empirics.experiments.transitions import TransitionsDesign, advance_together, transitions_stages
+from dcrit.empirics.experiments.work import flops_of, work_of
 from dcrit.empirics.runs import Run, RunConfig
 from dcrit.theory.calibration import shipped_calibrations
 from dcrit.theory.problem import Problem
@@ -34,9 +34,10 @@ def test_experiments_have_names_of_their_own() -> None:
 @pytest.mark.parametrize(("experiment", "suite"), DESIGNS, ids=lambda value: getattr(value, "name", value))
 def test_every_design_has_a_known_suite_and_takes_work(experiment: Experiment[Any, Any], suite: SuiteName) -> None:
     assert suite in get_args(SuiteName)
-    work = experiment.flops(experiment.designs[suite])
-    assert math.isfinite(work)
-    assert work > 0
+    work = experiment.work(suite)
+    assert all(math.isfinite(value) and value > 0 for value in asdict(work).values())
+    assert work.n_ensembles <= work.n_runs
+    assert max(work.longest, work.flops) <= work.cost
 
 
 def test_work_is_counted_over_all_steps() -> None:
@@ -58,7 +59,9 @@ def test_no_experiment_trains_more_than_it_says(experiment: Experiment[Any, Any]
     world = World()
     experiment.measure(design, Laboratory(world, no_mixtures, shipped_calibrations()))
     trained = flops_of(world.asked)
-    assert 0 < trained <= experiment.flops(design)
+    most = work_of(experiment.stages(design))
+    assert 0 < trained <= most.flops
+    assert len({one.address for one in world.asked}) <= most.n_runs
 
 
 @pytest.mark.parametrize("design", [CompetitionDesign, DynamicsDesign])
@@ -105,8 +108,12 @@ def test_transitions_share_their_settings() -> None:
     design = TransitionsDesign(problems=PROBLEMS, tolerance=0.1, budget=5.0, steps=100, first_seed=3)
     for problem, one in zip(PROBLEMS, design.designs(), strict=True):
         assert (one.problem, one.tolerance, one.budget, one.steps, one.first_seed) == (problem, 0.1, 5.0, 100, 3)
-    whole = transitions_flops(design)
-    assert whole == pytest.approx(5 * 100 * sum(6 * 961 * 31 * problem.width for problem in PROBLEMS))
+    # Six probes of a tenth, then four full runs on all pairs but one, in two rounds.
+    stages = transitions_stages(design)
+    assert [len(stage.runs) for stage in stages] == [12, 4, 4]
+    probes = sum(one.n_train for one in stages[0].known if isinstance(one, RunConfig)) * 10 / 2
+    expected = [6 * 31 * one.width * (probes + 4 * 100 * 960) for one in PROBLEMS]
+    assert work_of(stages).flops == pytest.approx(sum(expected))
 
 
 def test_transitions_advance_round_by_round_together() -> None:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from dcrit.empirics import ensemble
-from dcrit.empirics.mixture_networks import Layout, MixtureEnsemble, draw_mixture, mixture_key
+from dcrit.empirics.mixture_layout import Layout, mixture_key
+from dcrit.empirics.mixture_networks import MixtureEnsemble, draw_mixture
 from dcrit.empirics.mixture_training import train_mixtures
 from dcrit.empirics.mixtures import TASK_CURVES, Component, MixtureConfig, Phase, beside_facts
 from dcrit.empirics.runs import RunConfig
@@ -81,7 +82,7 @@ def test_a_run_is_the_literal_one(config: MixtureConfig) -> None:
 @EVERY
 def test_parts_are_shared_as_documented(config: MixtureConfig) -> None:
     layout = Layout.of(config)
-    used = torch.stack([rows.mask(layout.n_rows) for rows in layout.tasks])
+    used = torch.from_numpy(np.stack([rows.mask(layout.n_rows) for rows in layout.tasks]))
     assert used.any(0).all()
     first_two, first_and_third = (used[0] & used[1]).sum(), (used[0] & used[2]).sum()
     heads = 5 if config.heads == "shared" else 0
@@ -114,7 +115,7 @@ def test_networks_that_share_nothing_do_not_know_of_each_other() -> None:
     layout, (both,) = Layout.of(config), gradients([config])
     for task in (0, 1):
         (alone,) = gradients([replace(config, phases=(Phase(tasks=(task,), steps=1),))])
-        mine = layout.tasks[task].mask(layout.n_rows)
+        mine = torch.from_numpy(layout.tasks[task].mask(layout.n_rows))
         assert not alone[~mine].any()
         share = config.components[task].n_train / (ADD.n_train + FACTS.n_train)
         torch.testing.assert_close(both[mine], share * alone[mine], rtol=1e-11, atol=1e-15)
@@ -126,7 +127,7 @@ def test_what_only_idle_tasks_use_stands_still(config: MixtureConfig) -> None:
     before = trained.theta.clone()
     trained.advance(4)
     moved = (trained.theta != before).any(2)[0]
-    assert torch.equal(moved, trained.layout.tasks[1].mask(trained.layout.n_rows))
+    assert torch.equal(moved, torch.from_numpy(trained.layout.tasks[1].mask(trained.layout.n_rows)))
 
 
 def test_moments_start_anew_in_every_phase() -> None:

@@ -15,8 +15,9 @@ from dcrit.empirics.batch_files import checksum, parquet
 from dcrit.empirics.batches import MEMBERS
 from dcrit.empirics.inventory import Damage, Inventory, merged
 from dcrit.empirics.local_executor import LocalExecutor
-from dcrit.empirics.mixture_networks import mixture_key
-from dcrit.empirics.mixture_store import MIXTURES, MixtureStore, MixtureTrainer, plan_mixtures
+from dcrit.empirics.mixture_batches import plan_mixtures
+from dcrit.empirics.mixture_layout import mixture_key
+from dcrit.empirics.mixture_store import MIXTURES, MixtureStore, MixtureTrainer
 from dcrit.empirics.mixture_training import train_mixtures
 from dcrit.empirics.mixtures import MIXTURE_CURVES, MixtureConfig, MixtureRun, Phase, beside_facts
 from dcrit.empirics.runs import RunConfig

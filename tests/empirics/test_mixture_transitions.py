@@ -3,13 +3,13 @@ import math
 import pytest
 
 from dcrit.empirics.claims.size_ratio import effect_of_bound, effect_of_ratio, log_sizes, size_text
-from dcrit.empirics.cost import mixture_flops
 from dcrit.empirics.experiments.mixture_transitions import (
     MixtureTransition,
     measure_mixture_transitions,
     mixture_of,
-    mixture_transitions_flops,
+    mixture_transitions_stages,
 )
+from dcrit.empirics.experiments.work import flops_of, work_of
 from dcrit.empirics.mixtures import MixtureConfig, beside_facts
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.problem import Problem
@@ -63,7 +63,9 @@ def test_phases_before_the_last_are_never_cut() -> None:
 def test_work_is_bounded_by_runs_on_all_pairs() -> None:
     world = MixtureWorld(size=lambda _: 100.0)
     transitions(world, 0)
-    assert sum(map(mixture_flops, world.asked)) <= mixture_transitions_flops([template()], budget=8)
+    most = work_of(mixture_transitions_stages([template()], budget=8))
+    assert flops_of(world.asked) <= most.flops
+    assert len(world.asked) <= most.n_runs
 
 
 def test_ratios_of_sizes_know_from_which_side() -> None:

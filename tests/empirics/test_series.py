@@ -4,8 +4,9 @@ import pytest
 
 from dcrit.empirics.experiments import model_sizes, moduli, relabelings, weight_decays
 from dcrit.empirics.experiments.experiment import Laboratory
-from dcrit.empirics.experiments.series import SeriesDesign, flops, measure
+from dcrit.empirics.experiments.series import SeriesDesign, measure, stages
 from dcrit.empirics.experiments.transitions import TransitionsDesign, measure_transitions
+from dcrit.empirics.experiments.work import work_of
 from dcrit.theory.calibration import shipped_calibrations
 from dcrit.theory.problem import Problem
 from tests.empirics.synthetic import World, half_accuracy_size, no_mixtures
@@ -51,7 +52,7 @@ def test_a_series_needs_two_problems() -> None:
 def test_standard_is_small_and_paper_is_that_of_the_papers(experiment: object) -> None:
     designs = experiment.designs  # type: ignore[attr-defined]
     assert set(designs) == {"standard", "paper"}
-    assert flops(designs["standard"]) < 2e13 < flops(designs["paper"])
+    assert work_of(stages(designs["standard"])).flops < 2e13 < work_of(stages(designs["paper"])).flops
     for series in designs["paper"].series:
         for problem in series.problems:
             # Relabelings are the same task to a pair-MLP alone.
