@@ -73,6 +73,8 @@ def calibrate(
     family = options.problem_from(task, moduli[0], model, activation, widths[0], 1, weight_decay, learning_rate)
     with options.bad_input():
         design = CalibrationDesign(family=family, moduli=moduli, widths=widths, seeds=seeds)
+        for problem in design.problems():
+            options.check_trainable(problem)
         check_integer("workers", workers, 0)
         check_writable_file(out)
     with training(store, workers) as run:

@@ -10,6 +10,7 @@ import typer
 from dcrit.cli import options
 from dcrit.cli.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.output import print_json, say, span, table
+from dcrit.theory.problem import MOST_WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,16 +20,24 @@ if TYPE_CHECKING:
 Points = Annotated[
     int,
     typer.Option(
-        parser=options.integer, metavar="INTEGER", help="Training-set sizes, and at most as many whole widths."
+        parser=options.integer_to(2000),
+        metavar="INTEGER",
+        help="Training-set sizes, and at most as many whole widths.",
     ),
 ]
 MinWidth = Annotated[
     int | None,
-    typer.Option(parser=options.integer, metavar="INTEGER", help="First width; default: half the calibration's first."),
+    typer.Option(
+        parser=options.integer_to(MOST_WIDTH),
+        metavar="INTEGER",
+        help="First width; default: half the calibration's first.",
+    ),
 ]
 MaxWidth = Annotated[
     int | None,
-    typer.Option(parser=options.integer, metavar="INTEGER", help="Last width; default: the calibration's last."),
+    typer.Option(
+        parser=options.integer_to(MOST_WIDTH), metavar="INTEGER", help="Last width; default: the calibration's last."
+    ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Picture to write; its ending says which kind, such as .png or .svg.")]
 

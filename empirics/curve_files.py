@@ -13,6 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from dcrit.theory.foreign_files import read_bounded
+
 FloatArray = NDArray[np.float64]
 
 #: Curves that a file may hold, beside the step.
@@ -63,6 +65,9 @@ _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
 
 #: Fields that options and arguments may name a column for.
 FIELDS = ("step", *QUANTITIES)
+
+#: Most bytes of a file.
+LARGEST_FILE = 64_000_000
 
 #: Float32 logs of a perfect accuracy may lie this far above 1.
 ROUNDING = 1e-6
@@ -151,10 +156,7 @@ def read_curves(path: Path, columns: Mapping[str, str] | None = None, run: Seque
 
 
 def _read(path: Path) -> pl.DataFrame:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"file must be a file that can be read, got {path}: {error.strerror}") from error
+    data = read_bounded(path, "file", LARGEST_FILE)
     try:
         if data.startswith(b"PAR1"):
             frame = pl.read_parquet(io.BytesIO(data))

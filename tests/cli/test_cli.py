@@ -67,7 +67,7 @@ BAD = [
     ([*PREDICT, "--level", "90"], "--level must be between 0 and 1, got 90.0"),
     ([*PREDICT, "--model", "transformer", "--width", "6"], "--width must be a multiple of .*, got 6"),
     ([*PREDICT, "--colour", "red"], "No such option: --colour"),
-    ([*PREDICT, "--calibration", "."], r"--calibration must be a readable file, got \."),
+    ([*PREDICT, "--calibration", "."], r"--calibration must be a file that can be read, got \."),
     ([*TRAIN], "Missing option '--n-train'"),
     ([*TRAIN, "--n-train", "0"], "--n-train must be an integer of at least 1, got 0"),
     ([*TRAIN, "--n-train", "10", "--n-train", "26"], "--n-train must be at most 25, .*, got 26"),
