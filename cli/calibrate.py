@@ -67,6 +67,7 @@ def calibrate(
     """
     from dcrit.empirics.calibrate import MODULI, WIDTHS, CalibrationDesign
     from dcrit.empirics.calibrate import calibrate as measure
+    from dcrit.empirics.parquet_store import write_whole
     from dcrit.theory.problem import check_integer
 
     moduli, widths = tuple(modulus or MODULI), tuple(width or WIDTHS)
@@ -84,7 +85,8 @@ def calibrate(
             raise RuntimeError(
                 f"the runs do not make a calibration: {error}; try more moduli, widths or seeds"
             ) from error
-    out.write_text(found.to_json(), encoding="utf-8")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(out, found.to_json().encode())
     if as_json:
         print_json({"calibration": str(out), "cells": len(found.cells), "omitted": list(found.omitted)})
         return

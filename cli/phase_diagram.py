@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,8 +55,13 @@ def check_out(out: Path | None) -> None:
     Raises:
         ValueError: Its ending is unknown or its folder does not exist.
     """
-    if out is not None and (out.suffix.lower() not in ENDINGS or not out.parent.is_dir() or out.is_dir()):
+    if out is not None and (out.suffix.lower() not in ENDINGS or not out.parent.is_dir() or not_a_file(out)):
         raise ValueError(f"out must be a file in a folder that exists, ending in {', '.join(ENDINGS)}, got {out}")
+
+
+def not_a_file(path: Path) -> bool:
+    """Whether something is there that is no file: a folder, or a device that a new file must not replace."""
+    return path.exists() and not path.is_file()
 
 
 def check_widths(low: int | None, high: int | None, points: int) -> None:
@@ -77,7 +83,7 @@ def save(figure: Figure, out: Path) -> None:
     Raises:
         typer.BadParameter: It cannot be written (exit 2).
     """
-    part = out.with_name(f".{out.stem}.part{out.suffix}")
+    part = out.with_name(f".{uuid.uuid4().hex}{out.suffix}")
     try:
         figure.savefig(part, dpi=RESOLUTION)
         part.replace(out)

@@ -102,6 +102,7 @@ def export(
         check_export_name(out)
         check_writable_file(out)
         runs = list(opened.runs())
+        out.parent.mkdir(parents=True, exist_ok=True)
         write(runs, out)
     if as_json:
         print_json({"file": str(out), "n_runs": len(runs)})

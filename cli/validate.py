@@ -177,9 +177,10 @@ def check_writable_folder(folder: Path) -> None:
     """
     import tempfile
 
+    from dcrit.cli.training import folders_for_a_while
+
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-"):
+        with folders_for_a_while(folder), tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-"):
             pass
     except OSError as error:
         raise ValueError(f"out must be a folder that can be written, got {folder}: {error.strerror}") from error

@@ -20,12 +20,18 @@ import numpy as np
 import polars as pl
 
 from dcrit.empirics.inventory import Damage, Inventory
+from dcrit.empirics.parquet_bounds import Bounds, ForeignParquetError, read_parquet
+from dcrit.theory.foreign_files import read_bounded
 
 #: Subfolder to which damaged files are moved.
 DAMAGED = "damaged"
 
 #: Columns of every kind of run; its curves, lists of numbers, are beside them.
 HEAD = {"address": pl.String, "config": pl.String, "ending": pl.String, "seconds": pl.Float64}
+
+#: Most bytes of a file, and values and bytes that it may expand to.
+LARGEST_FILE = 1_000_000_000
+EXPANDED = Bounds(n_values=200_000_000, n_bytes=2_000_000_000)
 
 #: Identity of a batch (its addresses, hashed) and checksum.
 _NAME = re.compile(r"[0-9a-f]{16}-(?P<checksum>[0-9a-f]{32})\.parquet")
@@ -217,6 +223,8 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         moved: list[Damage] = []
         for damage in self.damaged:
             target = self.folder / DAMAGED / damage.path.name
+            if target.parent.is_symlink():
+                raise StoreWriteError(f"{target.parent} must be a folder, and is a link that leads out of the store")
             target.parent.mkdir(exist_ok=True)
             # Another process may have been faster.
             with contextlib.suppress(FileNotFoundError):
@@ -304,8 +312,8 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
 
     def _decode(self, data: bytes, columns: list[str] | None = None) -> pl.DataFrame:
         try:
-            frame = pl.read_parquet(io.BytesIO(data), columns=columns)
-        except pl.exceptions.PolarsError as error:
+            frame = read_parquet(data, EXPANDED, columns)
+        except ForeignParquetError as error:
             raise UntrustedError(f"it is not a Parquet file of runs: {error}") from error
         names = frame.columns if columns is None else pl.read_parquet_schema(io.BytesIO(data))
         wrong = f"its columns are {', '.join(names)}, of other names or types than a run's"
@@ -315,6 +323,9 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
             raise UntrustedError(wrong)
         if sum(frame.null_count().row(0)):
             raise UntrustedError("values are missing")
+        # One text may stand in every row, and takes no place until it is read.
+        if sum(frame.select(pl.col(pl.String).str.len_bytes().cast(pl.UInt64).sum()).row(0)) > EXPANDED.n_bytes:
+            raise UntrustedError("its texts are too long")
         return frame
 
     def _configs(self, frame: pl.DataFrame) -> Iterator[AnyConfig | None]:
@@ -325,7 +336,7 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         for address, text in frame.select("address", "config").iter_rows():
             config = None
             # Protocols and fields come and go: what this version would write otherwise, it never asks for.
-            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
                 config = self.config_from(json.loads(text))
             yield config if config is not None and config.address == address else None
 
@@ -378,7 +389,12 @@ def parquet(table: pl.DataFrame) -> bytes:
 
 
 def _trusted_bytes(path: Path) -> bytes:
-    data = path.read_bytes()
+    try:
+        data = read_bounded(path, "it", LARGEST_FILE)
+    except ValueError as error:
+        raise (
+            error.__cause__ if isinstance(error.__cause__, FileNotFoundError) else UntrustedError(str(error))
+        ) from error
     if not path.name.endswith(f"-{checksum(data)}.parquet"):
         raise UntrustedError(f"its {len(data)} bytes do not have the checksum in its name")
     return data
