@@ -47,7 +47,7 @@ class Inventory:
     @cached_property
     def n_bytes(self) -> int:
         """Size of these files, damaged ones included [bytes]."""
-        return sum(path.stat().st_size for path in (*self.sound, *(one.path for one in self.damaged)))
+        return sum(path.lstat().st_size for path in (*self.sound, *(one.path for one in self.damaged)))
 
 
 def merged(inventories: Sequence[Inventory]) -> Inventory:

@@ -8,8 +8,10 @@ Source: own reading of the Parquet format, https://github.com/apache/parquet-for
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -59,9 +61,28 @@ def read_parquet(data: bytes, most: Bounds, columns: list[str] | None = None) ->
     """
     check_bounds(data, most)
     try:
-        return pl.read_parquet(io.BytesIO(data), columns=columns)
+        with _silence():
+            return pl.read_parquet(io.BytesIO(data), columns=columns)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise ForeignParquetError(str(error).strip().partition("\n")[0]) from error
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing on standard error: a decoder that gives up on damaged bytes writes where in itself that was."""
+    try:
+        before = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(nowhere)
 
 
 def check_bounds(data: bytes, most: Bounds) -> None:
@@ -85,16 +106,18 @@ def check_bounds(data: bytes, most: Bounds) -> None:
         _check_schema(footer[2])
         n_values = n_bytes = 0
         for group in footer[4]:
-            n_values += max(0, group[3]) * len(group[1])
-            _check(n_values, n_bytes, most)
+            # A list has at least one entry a row, also where it is empty.
+            at_least = n_values + max(0, group[3]) * len(group[1])
             for chunk in group[1]:
                 more_values, more_bytes = _chunk(reader, chunk[3])
                 n_values, n_bytes = n_values + more_values, n_bytes + more_bytes
                 _check(n_values, n_bytes, most)
+            n_values = max(n_values, at_least)
+            _check(n_values, n_bytes, most)
         _check(max(0, footer[3]), 0, most)
     except ForeignParquetError:
         raise
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ForeignParquetError("its headers lack what a Parquet file says of itself") from error
 
 
