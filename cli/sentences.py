@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
@@ -90,6 +91,6 @@ def _option_of(error: OSError, words: Sequence[str]) -> str | None:
         return None
     for before, word in zip(("", *words), words, strict=False):
         option, _, value = word.partition("=") if word.startswith("--") and "=" in word else (before, "", word)
-        if value and error.filename.startswith(value):
+        if value and error.filename.startswith(str(Path(value))):
             return option if option.startswith("-") else "the argument"
     return None

@@ -103,6 +103,16 @@ BAD = [
     (["calibrate", "--out", "file/c.json"], "--out must be a file .*, got file/c.json: "),
     (["runs", "export", "--store", "empty", "--out", "file/c.csv"], "--out must be a file .*, got file/c.csv"),
     (["runs", "export", "--store", "empty", "--out", "new/c.txt"], "--out must end in .csv or .parquet, got new/c.txt"),
+    (["calibrate", "--out", "new/c.json", "--store", "file"], "--store must be a folder .*, got file"),
+    (["calibrate", "--out", "empty"], "--out must be a file .*, got empty, which is something else"),
+    (["validate", "quick", "--out", "new", "--store", "file"], "--store must be a folder .*, got file"),
+    (["validate", "quick", "--out", "new", "--budget", "soon"], "'--budget': must be a number, got 'soon'"),
+    (["measure", "capacity", "--seeds", "1000000000"], "'--seeds': must be an integer of at most 10000, got"),
+    (["measure", "efficiency", "--weight-decay", "1e-12"], "--weight-decay times learning_rate must be at least 4e-07"),
+    (["train", *SIZE, "--modulus", "99991"], "--modulus must make at most 10000000 pairs to be trained on, got 99991"),
+    ([*PREDICT, "--modulus", "9" * 5000], "'--modulus': must be an integer, got '9+…9+'"),
+    ([*PREDICT, "--model", "\x1b[31mred"], r"got '\\x1b\[31mred'"),
+    (["runs", "list", "--store", "x" * 300], "--store must be a path made of names of at most 255 bytes, got"),
     (["measure", "capacity", *TINY, "--store", "file"], "--store must be a folder .*, got file"),
 ]
 
