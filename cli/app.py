@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from dcrit.cli import calibrate, classify, figure, measure, plan, predict, runs, simulate, train, validate
+from dcrit.cli.sentences import Commands, sentence
 
 app = typer.Typer(
     name="dcrit",
     help="Predict when a neural network stops memorizing and starts generalizing, and check it on real runs.",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -50,5 +52,5 @@ def main() -> None:
     try:
         app()
     except RuntimeError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {sentence(str(error))}", file=sys.stderr)
         sys.exit(1)

@@ -69,12 +69,15 @@ def calibrate(
     """
     from dcrit.empirics.calibrate import MODULI, WIDTHS, CalibrationDesign
     from dcrit.empirics.calibrate import calibrate as measure
+    from dcrit.empirics.whole_files import write_whole
 
     moduli, widths = tuple(modulus or MODULI), tuple(width or WIDTHS)
     family = options.problem_from(task, moduli[0], model, activation, widths[0], 1, weight_decay, learning_rate)
     machine = options.machine_from(workers, executor, address)
     with options.bad_input():
         design = CalibrationDesign(family=family, moduli=moduli, widths=widths, seeds=seeds)
+        for problem in design.problems():
+            options.check_trainable(problem)
         check_writable_file(out)
     with training(store, machine) as run:
         try:
@@ -83,7 +86,8 @@ def calibrate(
             raise RuntimeError(
                 f"the runs do not make a calibration: {error}; try more moduli, widths or seeds"
             ) from error
-    out.write_text(found.to_json(), encoding="utf-8")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(out, found.to_json().encode())
     if as_json:
         print_json({"calibration": str(out), "cells": len(found.cells), "omitted": list(found.omitted)})
         return

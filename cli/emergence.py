@@ -14,7 +14,9 @@ from dcrit.cli.phase_diagram import Out, check_out, fields_of, row_of, save
 NFacts = Annotated[
     int,
     typer.Option(
-        parser=options.integer, metavar="INTEGER", help="D_r, random-label examples that are to be memorized as well."
+        parser=options.integer_to(10**12),
+        metavar="INTEGER",
+        help="D_r, random-label examples that are to be memorized as well.",
     ),
 ]
 NTrain = Annotated[

@@ -30,6 +30,7 @@ def homogeneity(
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
+        options.check_trainable(problem)
         design = HomogeneityDesign(problem=problem, seeds=seeds)
         n_runs = len(design.configs())
     found = measure_degrees(design, progress=lambda done: print(f"{done}/{n_runs} runs", file=sys.stderr))

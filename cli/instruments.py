@@ -89,6 +89,7 @@ def circuits(
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
+        options.check_trainable(problem)
         design = CircuitDesign(problem=problem, n_train=n_train, seeds=seeds)
     with display("circuits", seeds, seeds * design.configs()[0].horizon) as progress:
         histories = circuit_histories(design, device=resolve_device("auto"), progress=progress)
@@ -174,7 +175,10 @@ def effective_dimension(
         ),
     ] = MethodChoice.auto,
     probes: Annotated[
-        int, typer.Option(parser=options.integer, metavar="INTEGER", help="Random vectors of the stochastic trace.")
+        int,
+        typer.Option(
+            parser=options.integer_to(100_000), metavar="INTEGER", help="Random vectors of the stochastic trace."
+        ),
     ] = 10,
     seeds: options.Seeds = 3,
     as_json: options.Json = False,
@@ -196,6 +200,7 @@ def effective_dimension(
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
+        options.check_trainable(problem)
         design = EffectiveDimensionDesign(
             problem=problem,
             n_train=n_train,

@@ -122,7 +122,8 @@ def critical_size(
         typer.Option(parser=options.decimal, metavar="NUMBER", help="Relative half width of the interval to reach."),
     ] = 0.05,
     max_runs: Annotated[
-        int, typer.Option(parser=options.integer, metavar="INTEGER", help="Runs at which to stop all the same.")
+        int,
+        typer.Option(parser=options.integer_to(100_000), metavar="INTEGER", help="Runs at which to stop all the same."),
     ] = 60,
     store: options.StoreFolder = options.DEFAULT_STORE,
     workers: options.Workers = 0,
@@ -155,6 +156,7 @@ def critical_size(
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     machine = options.machine_from(workers, executor, address)
     with options.bad_input():
+        options.check_trainable(problem)
         from_scratch = CriticalSizeDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
         from_above = UngrokkingDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
         few = SequentialDesign(problem=problem, tolerance=tolerance, budget=float(max_runs))
@@ -232,6 +234,7 @@ def capacity(
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     machine = options.machine_from(workers, executor, address)
     with options.bad_input():
+        options.check_trainable(problem)
         design = CapacityDesign(problem=problem, seeds=seeds)
     with training(store, machine) as run:
         measurement = measure_capacity([outcome_of(one) for one in run(design.configs(), stage="capacity")])
@@ -274,6 +277,7 @@ def efficiency(
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     machine = options.machine_from(workers, executor, address)
     with options.bad_input():
+        options.check_trainable(problem)
         design = EfficiencyDesign(problem=problem, seeds=seeds)
     memory, general = design.memorizing(), design.generalizing()
     with training(store, machine) as run:

@@ -30,6 +30,10 @@ class ActivationChoice(StrEnum):
     square = "square"
 
 
+#: Largest integer of any option: below it, every integer is a double.
+LARGEST = 10**15
+
+
 class ExecutorChoice(StrEnum):
     """What batches are trained by."""
 
@@ -41,12 +45,32 @@ def integer(text: str) -> int:
     """An integer from the command line.
 
     Raises:
-        typer.BadParameter: It is none; the message names the value.
+        typer.BadParameter: It is none, or too large for any option; the message names the value.
     """
     try:
-        return int(str(text))
+        value = int(str(text))
     except ValueError as error:
         raise typer.BadParameter(f"must be an integer, got '{text}'") from error
+    if abs(value) > LARGEST:
+        raise typer.BadParameter(f"must be an integer between -{LARGEST} and {LARGEST}, got '{text}'")
+    return value
+
+
+def integer_to(most: int) -> Callable[[str], int]:
+    """A parser of integers for options whose larger values would only fill the memory.
+
+    Args:
+        most: Largest value.
+    """
+
+    def parse(text: str) -> int:
+        value = integer(text)
+        if value > most:
+            raise typer.BadParameter(f"must be an integer of at most {most}, got '{text}'")
+        return value
+
+    parse.__name__ = "integer"
+    return parse
 
 
 def decimal(text: str) -> float:
@@ -137,7 +161,7 @@ StoreFolder = Annotated[
 Workers = Annotated[
     int,
     typer.Option(
-        parser=integer,
+        parser=integer_to(1024),
         metavar="INTEGER",
         help="Processes that train; 0 for one per core.",
         rich_help_panel="Machine",
@@ -160,7 +184,7 @@ Address = Annotated[
         rich_help_panel="Machine",
     ),
 ]
-Seeds = Annotated[int, typer.Option(parser=integer, metavar="INTEGER", help="Runs per training-set size.")]
+Seeds = Annotated[int, typer.Option(parser=integer_to(10_000), metavar="INTEGER", help="Runs per training-set size.")]
 Level = Annotated[float, typer.Option(parser=decimal, metavar="NUMBER", help="Probability content of the intervals.")]
 
 #: Fields of the library that options are named after.
@@ -257,6 +281,17 @@ def problem_from(
             weight_decay=weight_decay,
             learning_rate=learning_rate,
         )
+
+
+def check_trainable(problem: Problem) -> None:
+    """Refuse a problem of which no run can be made: too large, or too slow by the protocol's horizon.
+
+    Raises:
+        ValueError: A field is beyond what is trained.
+    """
+    from dcrit.empirics.runs import RunConfig
+
+    RunConfig(problem=problem, n_train=1, seed=0)
 
 
 def title_of(problem: Problem) -> str:

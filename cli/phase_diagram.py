@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from dcrit.cli import options
 from dcrit.cli.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.output import print_json, say, span, table
+from dcrit.theory.problem import MOST_WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,16 +21,24 @@ if TYPE_CHECKING:
 Points = Annotated[
     int,
     typer.Option(
-        parser=options.integer, metavar="INTEGER", help="Training-set sizes, and at most as many whole widths."
+        parser=options.integer_to(2000),
+        metavar="INTEGER",
+        help="Training-set sizes, and at most as many whole widths.",
     ),
 ]
 MinWidth = Annotated[
     int | None,
-    typer.Option(parser=options.integer, metavar="INTEGER", help="First width; default: half the calibration's first."),
+    typer.Option(
+        parser=options.integer_to(MOST_WIDTH),
+        metavar="INTEGER",
+        help="First width; default: half the calibration's first.",
+    ),
 ]
 MaxWidth = Annotated[
     int | None,
-    typer.Option(parser=options.integer, metavar="INTEGER", help="Last width; default: the calibration's last."),
+    typer.Option(
+        parser=options.integer_to(MOST_WIDTH), metavar="INTEGER", help="Last width; default: the calibration's last."
+    ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Picture to write; its ending says which kind, such as .png or .svg.")]
 
@@ -45,8 +55,13 @@ def check_out(out: Path | None) -> None:
     Raises:
         ValueError: Its ending is unknown or its folder does not exist.
     """
-    if out is not None and (out.suffix.lower() not in ENDINGS or not out.parent.is_dir() or out.is_dir()):
+    if out is not None and (out.suffix.lower() not in ENDINGS or not out.parent.is_dir() or not_a_file(out)):
         raise ValueError(f"out must be a file in a folder that exists, ending in {', '.join(ENDINGS)}, got {out}")
+
+
+def not_a_file(path: Path) -> bool:
+    """Whether something is there that is no file: a folder, or a device that a new file must not replace."""
+    return path.exists() and not path.is_file()
 
 
 def check_widths(low: int | None, high: int | None, points: int) -> None:
@@ -68,7 +83,7 @@ def save(figure: Figure, out: Path) -> None:
     Raises:
         typer.BadParameter: It cannot be written (exit 2).
     """
-    part = out.with_name(f".{out.stem}.part{out.suffix}")
+    part = out.with_name(f".{uuid.uuid4().hex}{out.suffix}")
     try:
         figure.savefig(part, dpi=RESOLUTION)
         part.replace(out)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,19 @@ def save(spec: FigureSpec[Any], evidence: Any, folder: Path) -> list[Path]:
     paths = [folder / f"{spec.name}.{suffix}" for suffix in ("png", "svg")]
     # Without date and with a fixed salt, the same results give the same bytes.
     with mpl.rc_context({"svg.hashsalt": spec.name}):
-        figure.savefig(paths[0], dpi=RESOLUTION, metadata={"Software": None})
-        figure.savefig(paths[1], metadata={"Date": None})
+        _replaced(paths[0], lambda aside: figure.savefig(aside, dpi=RESOLUTION, metadata={"Software": None}))
+        _replaced(paths[1], lambda aside: figure.savefig(aside, metadata={"Date": None}))
     return paths
+
+
+def _replaced(path: Path, write: Callable[[Path], object]) -> None:
+    """A file written beside its place and moved there: whole or not at all, and never through a link found there."""
+    aside = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    try:
+        write(aside)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def drawable(results: Mapping[str, Result]) -> list[FigureSpec[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,8 @@ def write_report(document: Mapping[str, Any], folder: Path, pictures: Mapping[st
         "md": markdown_page(document, {name: _relative(path, folder) for name, path in pictures.items()}),
         "html": html_page(document, pictures),
     }
-    asides = {suffix: folder / f".report.{suffix}.writing" for suffix in texts}
+    # Under a name that nobody can have put a link at before.
+    asides = {suffix: folder / f".{uuid.uuid4().hex}.report.{suffix}" for suffix in texts}
     try:
         for suffix, text in texts.items():
             asides[suffix].write_text(text, encoding="utf-8")

@@ -63,7 +63,7 @@ def _environment(*, autoescape: bool, finalize: Callable[[object], object] | Non
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": number, "span": _span, "columns": _columns, "address": _address}
+    environment.filters |= {"number": number, "span": _span, "columns": _columns, "address": _address, "page": _page}
     environment.globals |= {"marks": MARKS}
     return environment
 
@@ -92,6 +92,17 @@ def _address(link: str) -> Markup:
     if not re.fullmatch(r"(https://)?[\w./%+:-]+", link):
         raise ValueError(f"link must be an address without spaces and brackets, got {link!r}")
     return Markup(link)
+
+
+def _page(link: str) -> str:
+    """A link that a browser follows to a page, and never runs.
+
+    Raises:
+        ValueError: It is of another kind.
+    """
+    if not link.startswith("https://"):
+        raise ValueError(f"link must begin with https://, got {link!r}")
+    return link
 
 
 def _escaped_markdown(value: object) -> object:

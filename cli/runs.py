@@ -256,6 +256,7 @@ def export(
         if tensorboard is not None:
             check_tensorboard(tensorboard)
         if out is not None:
+            out.parent.mkdir(parents=True, exist_ok=True)
             n_runs = tables.export(chain.from_iterable(one.runs() for one in stores), out, forms[kind])
         if tensorboard is not None:
             n_logged = log_curves(stores[0].runs(), tensorboard)

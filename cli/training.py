@@ -158,12 +158,29 @@ def check_writable_file(path: Path) -> None:
     Raises:
         ValueError: The folder does not exist and cannot be made, or the file cannot be opened.
     """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"out must be a file that can be written, got {path}, which is something else")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         existed = path.exists()
-        with path.open("a", encoding="utf-8"):
-            pass
-        if not existed:
-            path.unlink()
+        with folders_for_a_while(path.parent):
+            with path.open("a", encoding="utf-8"):
+                pass
+            if not existed:
+                path.unlink()
     except OSError as error:
         raise ValueError(f"out must be a file that can be written, got {path}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def folders_for_a_while(folder: Path) -> Iterator[None]:
+    """A folder with those above it, gone again afterwards where they were not there before: a trial leaves nothing."""
+    made: list[Path] = []
+    try:
+        for one in reversed((folder, *folder.parents)):
+            if not one.exists():
+                one.mkdir()
+                made.append(one)
+        yield
+    finally:
+        for one in reversed(made):
+            one.rmdir()

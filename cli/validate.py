@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from dcrit.cli import options
 from dcrit.cli.output import number, print_json, say, span, table
@@ -50,6 +51,7 @@ def validate(
     budget: Annotated[
         float | None,
         typer.Option(
+            parser=options.decimal,
             metavar="MINUTES",
             help="Leave out experiments that would take longer than what is left of so many minutes, stored runs "
             "counted as well; 'inf' leaves out none. Default: 30 for paper, inf for the others.",
@@ -117,7 +119,7 @@ def validate(
                 verdict.finding.predicted,
                 verdict.finding.measured,
                 _span(verdict.finding.interval),
-                f"[{COLOURS[verdict.ruling]}]{verdict.ruling}[/]",
+                Text(verdict.ruling, style=COLOURS[verdict.ruling]),
                 verdict.finding.n_runs,
                 verdict.finding.n_unconverged,
             ]
@@ -189,9 +191,10 @@ def check_writable_folder(folder: Path) -> None:
     """
     import tempfile
 
+    from dcrit.cli.training import folders_for_a_while
+
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-"):
+        with folders_for_a_while(folder), tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-"):
             pass
     except OSError as error:
         raise ValueError(f"out must be a folder that can be written, got {folder}: {error.strerror}") from error

@@ -10,11 +10,22 @@ from pathlib import Path
 
 import polars as pl
 
+from dcrit.empirics.parquet_bounds import Bounds, ForeignParquetError, check_bounds, read_parquet
+from dcrit.theory.foreign_files import read_bounded
+
+#: Most bytes of a file, and values and bytes that it may expand to.
+LARGEST_FILE = 1_000_000_000
+EXPANDED = Bounds(n_values=200_000_000, n_bytes=2_000_000_000)
+
 #: Columns of every kind of run; its curves, lists of numbers, are beside them.
 HEAD = {"address": pl.String, "config": pl.String, "ending": pl.String, "seconds": pl.Float64}
 
 #: Identity of a batch (its addresses, hashed) and checksum.
 _NAME = re.compile(r"[0-9a-f]{16}-(?P<checksum>[0-9a-f]{32})\.parquet")
+
+
+#: What reading a forged file may end with.
+_UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, ForeignParquetError)
 
 
 class UntrustedError(Exception):
@@ -56,7 +67,11 @@ def trusted_bytes(path: Path) -> bytes:
         UntrustedError: They do not have the checksum in its name.
         OSError: It cannot be read.
     """
-    data = path.read_bytes()
+    try:
+        data = read_bounded(path, "it", LARGEST_FILE)
+    except ValueError as error:
+        cause = error.__cause__
+        raise cause if isinstance(cause, OSError) else UntrustedError(str(error)) from error
     if not path.name.endswith(f"-{checksum(data)}.parquet"):
         raise UntrustedError(f"its {len(data)} bytes do not have the checksum in its name")
     return data
@@ -88,6 +103,7 @@ def decoded(
         OtherKindError: It is a table of another kind of run.
     """
     try:
+        check_bounds(data, EXPANDED)
         schema = pl.read_parquet_schema(io.BytesIO(data))
         expected = HEAD | dict.fromkeys(curves, pl.List(pl.Float64))
         wrong = f"its columns are {', '.join(schema)}, of other names or types than a run's"
@@ -95,11 +111,18 @@ def decoded(
             raise OtherKindError(wrong)
         if list(schema.items()) != list(expected.items()):
             raise UntrustedError(wrong)
-        frame = pl.read_parquet(io.BytesIO(data), columns=list(columns))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # a forged file can reach both
+        frame = read_parquet(data, EXPANDED, list(columns))
+    except (
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+        ForeignParquetError,
+    ) as error:  # a forged file can reach both
         raise UntrustedError(f"it is not a Parquet file of runs: {error}") from error
     if sum(frame.null_count().row(0)):
         raise UntrustedError("values are missing")
+    # One text may stand in every row, and takes no place until it is read.
+    if sum(frame.select(pl.col(pl.String).str.len_bytes().cast(pl.UInt64).sum()).row(0)) > EXPANDED.n_bytes:
+        raise UntrustedError("its texts are too long")
     return frame
 
 

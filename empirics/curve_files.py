@@ -13,6 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from dcrit.empirics.parquet_bounds import MOST_COLUMNS, Bounds, ForeignParquetError, read_parquet
+from dcrit.theory.foreign_files import read_bounded
+
 FloatArray = NDArray[np.float64]
 
 #: Curves that a file may hold, beside the step.
@@ -63,6 +66,14 @@ _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
 
 #: Fields that options and arguments may name a column for.
 FIELDS = ("step", *QUANTITIES)
+
+#: Most bytes of a file, values and bytes that it expands to, columns, and runs.
+LARGEST_FILE = 64_000_000
+EXPANDED = Bounds(n_values=20_000_000, n_bytes=256_000_000)
+MOST_RUNS = 100_000
+
+#: An accuracy above 1 is read as percent from here on: between, it is as likely a fraction that was logged wrongly.
+PERCENT_FROM = 10.0
 
 #: Float32 logs of a perfect accuracy may lie this far above 1.
 ROUNDING = 1e-6
@@ -151,21 +162,24 @@ def read_curves(path: Path, columns: Mapping[str, str] | None = None, run: Seque
 
 
 def _read(path: Path) -> pl.DataFrame:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"file must be a file that can be read, got {path}: {error.strerror}") from error
+    data = read_bounded(path, "file", LARGEST_FILE)
     try:
         if data.startswith(b"PAR1"):
-            frame = pl.read_parquet(io.BytesIO(data))
+            frame = read_parquet(data, EXPANDED)
         else:
             text = data.decode("utf-8-sig")
             header = text.partition("\n")[0]
             separator = max(",;\t", key=header.count)
+            n_columns = header.count(separator) + 1
+            if n_columns > MOST_COLUMNS or n_columns * (text.count("\n") + 1) > EXPANDED.n_values:
+                raise ValueError(
+                    f"file must hold at most {MOST_COLUMNS} columns and {EXPANDED.n_values} values, got {path} of "
+                    f"{n_columns} columns and {text.count(chr(10))} rows"
+                )
             frame = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False, separator=separator)
     except UnicodeDecodeError as error:
         raise ValueError(f"file must be CSV (UTF-8 text) or Parquet, got {path}, which is neither") from error
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, ForeignParquetError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(f"file must be a CSV or Parquet table, got {path}: {reason}") from error
     if frame.is_empty():
@@ -221,6 +235,7 @@ def _check_present(found: Mapping[str, str], names: Sequence[str]) -> None:
 
 def _table(frame: pl.DataFrame, found: Mapping[str, str], runs: Sequence[str]) -> pl.DataFrame:
     """Columns named after their fields, numbers as numbers, and the run as text."""
+    _check_short(frame, runs)
     label = (
         pl.concat_str([pl.col(name).cast(pl.String).fill_null("–") for name in runs], separator=", ")
         if runs
@@ -256,26 +271,45 @@ def _table(frame: pl.DataFrame, found: Mapping[str, str], runs: Sequence[str]) -
     return table
 
 
+def _check_short(frame: pl.DataFrame, runs: Sequence[str]) -> None:
+    """Refuse names of runs that are long texts: joining copies one that a column holds a million times."""
+    for name in runs:
+        column = frame[name]
+        if column.dtype == pl.String:
+            size = int(column.str.len_bytes().cast(pl.UInt64).sum() or 0)
+            if size > LARGEST_FILE:
+                raise ValueError(f"run must be a column of names, got {size / 1e6:.0f} MB of text in column {name!r}")
+
+
 def _fractions(table: pl.DataFrame, found: Mapping[str, str]) -> tuple[pl.DataFrame, bool]:
     """Accuracies as fractions, all in one unit, and whether that was percent."""
     fields = [field for field in ("train_accuracy", "test_accuracy") if field in found]
-    largest = 0.0
+    largest, at = 0.0, ""
     for field in fields:
         values = table[field].drop_nulls().drop_nans()
         if len(values):
             low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
-            largest = max(largest, high)
+            if high > largest:
+                largest, at = high, found[field]
             if low < 0 or high > 100 * (1 + ROUNDING):
                 raise ValueError(
                     f"{field} must lie between 0 and 1, or between 0 and 100 percent, got "
                     f"{low if low < 0 else high:g} in column {found[field]!r}"
                 )
+    named = any("percent" in _plain(found[field]) or "pct" in _plain(found[field]) for field in fields)
+    if 1 + ROUNDING < largest < PERCENT_FROM and not named:
+        raise ValueError(
+            f"accuracies must be fractions up to 1, or percent in a column named so or reaching {PERCENT_FROM:g}, "
+            f"got {largest:g} at most, in column {at!r}"
+        )
     is_percent = largest > 1 + ROUNDING
     return table.with_columns(pl.col(fields) / 100) if is_percent else table, is_percent
 
 
 def _curve_sets(table: pl.DataFrame, found: Mapping[str, str], *, has_runs: bool) -> list[CurveSet]:
     sets: list[CurveSet] = []
+    if (n_runs := table["run"].n_unique()) > MOST_RUNS:
+        raise ValueError(f"run must tell at most {MOST_RUNS} runs apart, got {n_runs}")
     for (name,), rows in sorted(table.group_by("run"), key=lambda group: _natural(str(group[0][0]))):
         curves: dict[Quantity, tuple[FloatArray, FloatArray]] = {}
         problem = ""

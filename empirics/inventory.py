@@ -101,7 +101,7 @@ def stored_files(paths: Sequence[Path]) -> tuple[StoredFile, ...]:
     now = time.time()
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
-            state = path.stat()
+            state = path.lstat()
             files.append(StoredFile(path=path, n_bytes=state.st_size, age=max(0.0, now - state.st_mtime)))
     return tuple(files)
 

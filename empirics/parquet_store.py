@@ -229,6 +229,8 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
                 continue
             target = self.folder / DAMAGED / path.name
             try:
+                if target.parent.is_symlink():
+                    raise StoreWriteError(f"{target.parent} must be a folder of the store, and is a link out of it")
                 target.parent.mkdir(exist_ok=True)
                 os.replace(path, target)
             except OSError as error:

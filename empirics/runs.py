@@ -27,6 +27,9 @@ PROTOCOL = 2
 #: Most steps of a run.
 LONGEST = 10**8
 
+#: Most pairs, whose labels are a table, and parameters of a network that is trained.
+MOST_PAIRS, MOST_PARAMS = 10**7, 10**9
+
 #: The protocol's horizon, in time constants 1/(ηλ).
 HORIZON = 40
 
@@ -67,14 +70,25 @@ class RunConfig:
     start: Start = "scratch"
 
     def __post_init__(self) -> None:
+        if self.problem.n_pairs > MOST_PAIRS:
+            raise ValueError(
+                f"modulus must make at most {MOST_PAIRS} pairs to be trained on, got {self.problem.modulus}, which "
+                f"makes {self.problem.n_pairs}"
+            )
+        if self.problem.n_params > MOST_PARAMS:
+            raise ValueError(
+                f"width must make at most {MOST_PARAMS} parameters to be trained, got {self.problem.width}, which "
+                f"makes {self.problem.n_params}"
+            )
         self.problem.check_n_train(self.n_train)
         check_integer("seed", self.seed, 0)
-        check_integer("steps", self.steps, 0)
         check_choice("until", self.until, ("horizon", "generalized"))
+        check_integer("steps", self.steps, 0, LONGEST)
         if self.horizon > LONGEST:
             raise ValueError(
-                f"steps must be at most {LONGEST}, got {self.horizon}; 0 steps stand for 40/(ηλ), so small "
-                "learning_rate and weight_decay make a long run"
+                f"weight_decay times learning_rate must be at least {HORIZON / LONGEST:g}, so that the horizon "
+                f"{HORIZON}/(ηλ) has at most {LONGEST} steps, got {self.problem.weight_decay:g} times "
+                f"{self.problem.learning_rate:g}"
             )
         check_choice("precision", self.precision, ("float32", "float64"))
         check_choice("start", self.start, ("scratch", "generalized"))

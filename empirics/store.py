@@ -42,4 +42,6 @@ class Store(ParquetStore[RunConfig, Run]):
         for name, values in curves.items():
             if values.shape != curves["step"].shape:
                 raise ValueError(f"{name} is not one value an evaluation")
+        if not curves["step"].size:
+            raise ValueError("it has no evaluation")
         return Run(config=config, curves=Curves(**curves), ending=cast("Ending", ending), seconds=seconds)

@@ -15,9 +15,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
+from dcrit.theory.foreign_files import read_bounded
 from dcrit.theory.laws import CapacityLaw, GeneralizingLaw, MemorizingLaw
 from dcrit.theory.mixture import SCAN_POINTS, Competition, DeficitLaw
-from dcrit.theory.problem import Activation, Model, Problem, check_choice, check_integer, check_positive
+from dcrit.theory.problem import (
+    MOST_MODULUS,
+    MOST_WIDTH,
+    Activation,
+    Model,
+    Problem,
+    check_choice,
+    check_integer,
+    check_rate,
+)
 from dcrit.theory.tasks import find_task
 
 FloatArray = NDArray[np.float64]
@@ -42,6 +52,9 @@ WIDENING = 2.0
 
 #: Beyond this many factors e outside, nothing is left to widen, and numbers would overflow.
 FARTHEST = 6.0
+
+#: Most bytes of a file, and largest size of a constant: they are logarithms and exponents, and e^100 is no efficiency.
+LARGEST_FILE, LARGEST_MEASURED = 16_000_000, 100.0
 
 #: 2: efficiencies are per (‖θ‖₂·‖θ‖_{2,κ})^(κ/2), and capacity is a power of N; they were per Q^(κ/2), and it linear.
 FORMAT = 2
@@ -149,12 +162,15 @@ class Cell:
     n_unconverged: int
 
     def __post_init__(self) -> None:
-        check_integer("n_symbols", self.n_symbols, 2)
-        check_integer("width", self.width, 1)
+        check_integer("n_symbols", self.n_symbols, 2, MOST_MODULUS)
+        check_integer("width", self.width, 1, MOST_WIDTH)
         check_integer("n_runs", self.n_runs, 0)
         check_integer("n_unconverged", self.n_unconverged, 0)
-        if len(self.constants) != len(CONSTANTS) or not all(math.isfinite(value) for value in self.constants):
-            raise ValueError(f"constants must be {len(CONSTANTS)} finite numbers, got {self.constants!r}")
+        if len(self.constants) != len(CONSTANTS) or not all(abs(v) <= LARGEST_MEASURED for v in self.constants):
+            raise ValueError(
+                f"constants must be {len(CONSTANTS)} finite numbers of at most {LARGEST_MEASURED:g} in size, got "
+                f"{self.constants[: len(CONSTANTS) + 1]!r}"
+            )
 
 
 def _features(n_symbols: int, width: int) -> FloatArray:
@@ -207,14 +223,19 @@ class Calibration:
     omitted: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.tasks:
+            raise ValueError("tasks must name at least one task, got none")
         for task in self.tasks:
             find_task(task)
         check_choice("model", self.model, get_args(Model))
         check_choice("activation", self.activation, get_args(Activation))
-        check_positive("weight_decay", self.weight_decay)
-        check_positive("learning_rate", self.learning_rate)
+        check_rate("weight_decay", self.weight_decay)
+        check_rate("learning_rate", self.learning_rate)
         if len(self.cells) < FEWEST_CELLS:
             raise ValueError(f"cells must be at least {FEWEST_CELLS}, got {len(self.cells)}")
+        x = np.array([_features(cell.n_symbols, cell.width) for cell in self.cells])
+        if np.linalg.matrix_rank(x) < x.shape[1]:
+            raise ValueError("cells must lie at 2 or more moduli, and 3 or more widths, got fewer")
 
     @property
     def name(self) -> str:
@@ -341,21 +362,26 @@ class Calibration:
                 omitted=tuple(str(line) for line in document["omitted"]),
             )
         except ValueError as error:
-            raise ValueError(f"calibration must be a document written by 'dcrit calibrate': {error}") from error
-        except (KeyError, TypeError, IndexError, AttributeError) as error:
-            raise ValueError(f"calibration must be a document written by 'dcrit calibrate', got {error!r}") from error
+            raise ValueError(
+                f"calibration must be a document written by 'dcrit calibrate', got another: {error}"
+            ) from error
+        except (KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+            reason = f"{type(error).__name__} {str(error)[:200]}"
+            raise ValueError(
+                f"calibration must be a document written by 'dcrit calibrate', got another: {reason}"
+            ) from error
 
 
 def load_calibration(path: Path) -> Calibration:
     """A calibration from a file.
 
     Raises:
-        ValueError: The file cannot be read or is not a calibration.
+        ValueError: The file cannot be read, is too large or is not a calibration.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"calibration must be a readable file, got {path}: {error}") from error
+        text = read_bounded(path, "calibration", LARGEST_FILE).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"calibration must be a file of UTF-8 text, got {path}: {error.reason}") from error
     return Calibration.from_json(text)
 
 

@@ -114,6 +114,13 @@ def capacity(bits_per_parameter: float, n_params: ArrayLike, n_classes: int) -> 
     return bits_per_parameter * np.asarray(n_params, dtype=np.float64) / math.log2(n_classes)
 
 
+#: Largest constants of a capacity, and the inverses of the smallest: their powers and products stay within doubles.
+LARGEST_CAPACITY = {"bits": 1e6, "slope": 10.0, "n_params": 1e18}
+
+#: Largest standard error of its logarithms.
+LARGEST_ERROR = 10.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class CapacityLaw:
     """Capacity as a measured power of model size.
@@ -142,9 +149,12 @@ class CapacityLaw:
     def __post_init__(self) -> None:
         for name in ("bits", "slope", "n_params"):
             check_positive(name, getattr(self, name))
+            most = LARGEST_CAPACITY[name]
+            if not 1 / most <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be between {1 / most:g} and {most:g}, got {getattr(self, name)!r}")
         for name in ("log_bits_error", "slope_error"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)!r}")
+            if not 0 <= getattr(self, name) <= LARGEST_ERROR:
+                raise ValueError(f"{name} must be between 0 and {LARGEST_ERROR:g}, got {getattr(self, name)!r}")
 
     def bits_at(self, n_params: ArrayLike) -> FloatArray:
         """Bits per parameter at N, any shape [bits/parameter]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, Self, cast
@@ -46,10 +47,12 @@ def check_choice(name: str, got: object, allowed: tuple[object, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, got {got!r}")
 
 
-def check_integer(name: str, got: object, minimum: int) -> None:
-    """Raise ``ValueError`` naming the field unless ``got`` is an integer of at least ``minimum``."""
+def check_integer(name: str, got: object, minimum: int, maximum: float = math.inf) -> None:
+    """Raise ``ValueError`` naming the field unless ``got`` is an integer from ``minimum`` to ``maximum``."""
     if type(got) is not int or got < minimum:
         raise ValueError(f"{name} must be an integer of at least {minimum}, got {got!r}")
+    if got > maximum:
+        raise ValueError(f"{name} must be an integer of at most {maximum}, got {got!r}")
 
 
 def check_positive(name: str, got: object) -> None:
@@ -59,8 +62,21 @@ def check_positive(name: str, got: object) -> None:
         raise ValueError(f"{name} must be a finite number above 0, got {got!r}")
 
 
+def check_rate(name: str, got: float) -> None:
+    """Raise ``ValueError`` naming the field unless ``got`` is positive, and products of two such are within doubles."""
+    check_positive(name, got)
+    if not SMALLEST_RATE <= got <= LARGEST_RATE:
+        raise ValueError(f"{name} must be between {SMALLEST_RATE:g} and {LARGEST_RATE:g}, got {got!r}")
+
+
 #: Attention heads of the transformer.
 N_HEADS = 4
+
+#: Largest modulus, width and depth: counts of pairs and parameters, and powers of them, stay within doubles.
+MOST_MODULUS, MOST_WIDTH, MOST_DEPTH = 10**5, 10**9, 100
+
+#: Weight decay and learning rate lie between these.
+SMALLEST_RATE, LARGEST_RATE = 1e-30, 1e30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,17 +107,19 @@ class Problem:
     learning_rate: float = 1e-2
 
     def __post_init__(self) -> None:
-        find_task(self.task).check_modulus(self.modulus)
+        task = find_task(self.task)
+        check_integer("modulus", self.modulus, 3, MOST_MODULUS)
+        task.check_modulus(self.modulus)
         check_choice("model", self.model, ("mlp", "transformer"))
         check_choice("activation", self.activation, ("relu", "square"))
-        check_integer("width", self.width, 1)
-        check_integer("depth", self.depth, 1)
+        check_integer("width", self.width, 1, MOST_WIDTH)
+        check_integer("depth", self.depth, 1, MOST_DEPTH)
         if self.model == "mlp" and self.depth != 1:
             raise ValueError(f"depth must be 1 for model 'mlp', got {self.depth}")
         if self.model == "transformer" and self.width % N_HEADS:
             raise ValueError(f"width must be a multiple of the transformer's {N_HEADS} heads, got {self.width}")
-        check_positive("weight_decay", self.weight_decay)
-        check_positive("learning_rate", self.learning_rate)
+        check_rate("weight_decay", self.weight_decay)
+        check_rate("learning_rate", self.learning_rate)
         for name in ("weight_decay", "learning_rate"):  # 1 and 1.0 are one problem: they must be written alike
             object.__setattr__(self, name, float(getattr(self, name)))
 

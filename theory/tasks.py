@@ -245,6 +245,6 @@ def find_task(name: str) -> Task:
     """
     if name in TASKS:
         return TASKS[name]
-    near = difflib.get_close_matches(str(name), TASKS, n=1, cutoff=0.0)
+    near = difflib.get_close_matches(str(name)[:100], TASKS, n=1, cutoff=0.0)
     hint = f"; the nearest is '{near[0]}'" if near else ""
     raise ValueError(f"task must be one of {', '.join(TASKS)}, got '{name}'{hint}")

@@ -4,12 +4,15 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
 from dcrit.cli import report
+from dcrit.cli.phase_diagram import save
 from dcrit.cli.report import write_report
-from dcrit.cli.report_text import markdown_page
+from dcrit.cli.report_text import html_page, markdown_page
 from tests.cli.report_documents import HARM, harmful_document, picture
 
 
@@ -126,6 +129,62 @@ def test_markdown_refuses_an_address_that_would_end_early() -> None:
     document = harmful_document()
     with pytest.raises(ValueError, match="link must be an address"):
         markdown_page(document, {"capacity": "a b).png"})
+
+
+def spoilt(value: Any, kept: frozenset[str]) -> Any:
+    """A document whose every text means harm, but those under some keys, by which the page is laid out."""
+    if isinstance(value, dict):
+        return {key: inner if key in kept else spoilt(inner, kept) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [spoilt(inner, kept) for inner in value]
+    return f"{HARM} \" x=' --> ]]> {{{{ 7*7 }}}} \u202e" if isinstance(value, str) else value
+
+
+def test_every_text_of_a_document_is_escaped(tmp_path: Path) -> None:
+    kept = frozenset({"name", "experiment", "verdict", "link"})
+    document = spoilt(harmful_document(), kept)
+    page = Page(html_page(document, picture(tmp_path, document)))
+    assert {tag for tag, _ in page.tags} & {"script", "iframe", "object", "embed", "base", "form"} == set()
+    assert [name for _, attributes in page.tags for name in attributes if name.startswith("on") or name == "x"] == []
+    assert len([tag for tag, _ in page.tags if tag == "img"]) == 1
+    assert "{{ 7*7 }}" in page.text
+    # Markdown's links to claims hold their ids, and others than words are refused.
+    with pytest.raises(ValueError, match="link must be an address"):
+        markdown_page(document, {"capacity": "capacity.png"})
+    document = spoilt(harmful_document(), kept | {"id"})
+    files = write_report(document, tmp_path, picture(tmp_path, document))
+    assert "<" not in files["md"].read_text(encoding="utf-8")
+    assert json.loads(files["json"].read_text(encoding="utf-8")) == document
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "data:text/html,x", "//example.org", "file:///etc/passwd"])
+def test_links_lead_to_pages_and_nowhere_else(link: str, tmp_path: Path) -> None:
+    document = harmful_document()
+    document["claims"][0]["sources"][0]["link"] = link
+    with pytest.raises(ValueError, match="link must"):
+        html_page(document, picture(tmp_path, document))
+
+
+def test_a_link_in_the_folder_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "report"
+    outside.write_text("mine", encoding="utf-8")
+    folder.mkdir()
+    for name in ("report.html", "report.json", ".report.html.writing"):
+        (folder / name).symlink_to(outside)
+    document = harmful_document()
+    write_report(document, folder, picture(tmp_path, document))
+    assert outside.read_text(encoding="utf-8") == "mine"
+    assert not (folder / "report.html").is_symlink()
+
+
+def test_pictures_replace_a_link_and_do_not_follow_it(tmp_path: Path) -> None:
+    outside, drawn = tmp_path / "outside", tmp_path / "drawn.png"
+    outside.write_text("mine", encoding="utf-8")
+    drawn.symlink_to(outside)
+    save(Figure(), drawn)
+    assert outside.read_text(encoding="utf-8") == "mine"
+    assert drawn.read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["drawn.png", "outside"]
 
 
 def test_a_failure_leaves_what_was_there(

@@ -138,7 +138,7 @@ def test_people_get_a_table(command: str) -> None:
         (["--n-train", "9", "--accuracy", "1"], "--accuracy must be between 0 and 1, got 1.0"),
         (["--n-train", "9", "--level", "nan"], "--level must be between 0 and 1, got nan"),
         (["--n-train", "9", "--weight-decay", "0"], "--weight-decay must be a finite number above 0"),
-        (["--n-train", "9", "--calibration", "."], "--calibration must be a readable file"),
+        (["--n-train", "9", "--calibration", "."], "--calibration must be a file that can be read"),
     ],
 )
 def test_bad_input_is_one_sentence(command: str, words: list[str], sentence: str) -> None:

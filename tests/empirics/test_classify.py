@@ -223,7 +223,10 @@ def test_order_names_and_units_do_not_matter(frame: pl.DataFrame, seed: int, fol
     assert verdicts(mixed, folder) == plain
     renamed = frame.rename({"step": "Iteration", "train_accuracy": "acc", "test_accuracy": "Val Acc", "run": "Run ID"})
     assert verdicts(renamed, folder) == plain
-    percent = frame.with_columns(pl.col("train_accuracy", "test_accuracy") * 100)
+    percent = frame.select(
+        pl.exclude("train_accuracy", "test_accuracy"),
+        *((pl.col(f"{part}_accuracy") * 100).alias(f"{part}_acc_pct") for part in ("train", "test")),
+    )
     assert [one[:2] for one in verdicts(percent, folder)] == [one[:2] for one in plain]
 
 

@@ -99,7 +99,7 @@ def assert_same(got: Sequence[Run], expected: Sequence[Run]) -> None:
             assert getattr(run.curves, name).tobytes() == getattr(other.curves, name).tobytes(), (run.config, name)
 
 
-def train_with(executor: Executor, trains: Callable[..., list[Run]], store: Store, **options: Any) -> list[Run]:
+def train_with(executor: Executor, trains: Callable[..., list[Run]], store: Store, **options: Any) -> Sequence[Run]:
     return executor.run_with(Trainer(plan=plan_batches, train=trains), SEVERAL, store, **options)
 
 

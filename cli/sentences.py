@@ -1,0 +1,96 @@
+"""Text from outside on its way to a terminal: nothing in it moves the cursor, and no sentence fills the screen."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+from typer.core import TyperGroup
+
+#: Longest word of a sentence, and longest sentence [characters].
+LONGEST_WORD, LONGEST_SENTENCE = 300, 1200
+
+#: Spaces of other widths, which typesetting uses.
+_SPACES = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
+
+#: What every mistake in calling a command is. Typer exports only what derives from it.
+UsageError: type[Exception] = typer.BadParameter.__base__ or Exception
+
+#: Faults of a path that are found where it is used first.
+_BAD_PATHS = {
+    errno.ENAMETOOLONG: "made of names of at most 255 bytes",
+    errno.ELOOP: "without links that lead in circles",
+    errno.EACCES: "one that may be read",
+    errno.ENOTDIR: "made of folders up to its last name",
+}
+
+Answer = TypeVar("Answer")
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """The same text, with what a terminal would act on, or not show, written as an escape.
+
+    Args:
+        text: From anywhere.
+        keep: Characters that are left as they are all the same.
+    """
+    return "".join(
+        one if one.isprintable() or one in _SPACES or one in keep else one.encode("unicode_escape").decode("ascii")
+        for one in text
+    )
+
+
+def sentence(text: str) -> str:
+    """A message as one line of bounded length."""
+    line = re.sub(
+        rf"\S{{{LONGEST_WORD},}}",
+        lambda word: f"{word[0][: LONGEST_WORD // 2]}…{word[0][-LONGEST_WORD // 4 :]}",
+        printable(text),
+    )
+    return line if len(line) <= LONGEST_SENTENCE else f"{line[: LONGEST_SENTENCE - 200]} … {line[-200:]}"
+
+
+class Commands(TyperGroup):
+    """The root of the command tree: what a user did wrong leaves it as one printable sentence."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """As typer does it."""
+        return _refusing(lambda: super(Commands, self).make_context(*args, **kwargs), ())
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As typer does it; the words are kept, because a path that fails is named by the option before it."""
+        ctx.meta["dcrit.words"] = tuple(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """As typer does it."""
+        return _refusing(lambda: super(Commands, self).invoke(ctx), ctx.meta["dcrit.words"])
+
+
+def _refusing(call: Callable[[], Answer], words: Sequence[str]) -> Answer:
+    try:
+        return call()
+    except UsageError as error:
+        error.message = sentence(getattr(error, "message"))  # type: ignore[attr-defined]  # noqa: B009
+        raise
+    except OSError as error:
+        option = _option_of(error, words)
+        if option is None:
+            raise
+        allowed = _BAD_PATHS[error.errno or 0]
+        raise typer.BadParameter(sentence(f"{option} must be a path {allowed}, got '{error.filename}'")) from error
+
+
+def _option_of(error: OSError, words: Sequence[str]) -> str | None:
+    """The option whose path failed; None where the error is of another kind, or of another path."""
+    if error.errno not in _BAD_PATHS or not isinstance(error.filename, str):
+        return None
+    for before, word in zip(("", *words), words, strict=False):
+        option, _, value = word.partition("=") if word.startswith("--") and "=" in word else (before, "", word)
+        if value and error.filename.startswith(str(Path(value))):
+            return option if option.startswith("-") else "the argument"
+    return None
