@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.theory.latin import random_latin_square
+from dcrit.theory.latin import random_latin_square, random_symmetric_latin_square
 
 IntArray = NDArray[np.int64]
 Rule = Callable[[IntArray, IntArray, int], IntArray]
@@ -226,6 +226,13 @@ TASKS: dict[str, Task] = {
             formula="a uniformly random label for every pair, the same for (a, b) and (b, a)",
             sampler=_uniform_symmetric,
             symmetric=True,
+        ),
+        Task(
+            name="random-symmetric-latin",
+            formula="a random symmetric Latin square: commutative as addition is, no rule",
+            sampler=random_symmetric_latin_square,
+            symmetric=True,
+            latin=True,
         ),
         Task(
             name="random-latin",
