@@ -31,7 +31,11 @@ class CriticalSizePrediction:
 
     Attributes:
         problem: The question.
-        critical_size: Size at test accuracy one half [examples].
+        critical_size: Size at which training from scratch ends at test accuracy one half [examples]. A network that
+            sees (a, b) and (b, a) alike generalizes only once it memorizes a commutative table as unordered pairs, so
+            this is the larger of ``at_rest`` and ``unordered``.
+        at_rest: Size at which the mixture at rest has that accuracy, wherever training started [examples].
+        unordered: D_sym, from which on memory is of unordered pairs [examples]; None where nothing says so.
         crossing: Size at which both circuits are equally efficient [examples].
         onset: Size at test accuracy 10 %, where semi-grokking begins [examples].
         completion: Size at test accuracy 90 %, where it ends [examples].
@@ -43,6 +47,8 @@ class CriticalSizePrediction:
 
     problem: Problem
     critical_size: Prediction
+    at_rest: Prediction
+    unordered: Prediction | None
     crossing: Prediction
     onset: Prediction
     completion: Prediction
@@ -60,6 +66,7 @@ def size_prediction(
     accuracy: float | None = 0.5,
     level: float = LEVEL,
     extrapolated: bool = False,
+    least: tuple[float, FloatArray] = (0.0, np.zeros(1)),
 ) -> Prediction:
     """A size with its interval from the best laws and from draws of their constants.
 
@@ -73,29 +80,31 @@ def size_prediction(
         accuracy: Test accuracy that defines the size; None for the efficiency crossing.
         level: Probability content of the interval.
         extrapolated: Whether the question is outside the calibrated domain.
+        least: What the size is not below, its best value and draws, (n,) or (1,).
     """
     n_pairs = round(best.generalizing.n_pairs)
     outcome = best.crossing() if accuracy is None else best.size_at_accuracy(accuracy)
-    sizes = sizes_from(draws, n_pairs, accuracy)
+    sizes = np.maximum(sizes_from(draws, n_pairs, accuracy), least[1])
     visible = sizes <= LARGEST_FRACTION * n_pairs
     missing = 1.0 - float(visible.mean())
     reason = f"with probability {missing:.2f} there is no transition below all {n_pairs} pairs"
     if missing < 0.005:
         reason = ""
+    value = max(outcome.n_train, least[0]) if isinstance(outcome, Crossing) else 0.0
     if not isinstance(outcome, Crossing):
         reason = f"{outcome.reason} (probability of no transition {missing:.2f})"
-    elif outcome.n_train > LARGEST_FRACTION * n_pairs:
+    elif value > LARGEST_FRACTION * n_pairs:
         reason = (
-            f"the transition would need {outcome.n_train:.0f} of {n_pairs} pairs, which leaves none to test "
+            f"the transition would need {value:.0f} of {n_pairs} pairs, which leaves none to test "
             f"(probability of no transition {missing:.2f})"
         )
     else:
         found = interval_of(np.where(visible, sizes, n_pairs), level)
         # Far outside the calibration the draws are skewed; what is called best must not lie outside its interval.
-        low, high = min(found.low, outcome.n_train), max(found.high, outcome.n_train)
+        low, high = min(found.low, value), max(found.high, value)
         return Prediction(
             quantity=quantity,
-            value=outcome.n_train,
+            value=value,
             interval=Interval(low=low, high=high, level=level),
             unit="examples",
             extrapolated=extrapolated,
@@ -150,8 +159,16 @@ def predict_critical_size(
     best = competition_from(central, problem.n_pairs)
     sensible = sensible_draws(problem, calibration, n_draws, rng)
 
-    def size(quantity: str, accuracy: float | None) -> Prediction:
-        return size_prediction(quantity, best, sensible, accuracy=accuracy, level=level, extrapolated=extrapolated)
+    unordered, drawn = calibration.unordered_sizes(problem, len(sensible), rng)
+
+    def size(quantity: str, accuracy: float | None, *, from_scratch: bool = True) -> Prediction:
+        factor = 1.0
+        if from_scratch and accuracy is not None and calibration.symmetry is not None:
+            factor = calibration.symmetry.factor(accuracy)
+        least = (factor * unordered, factor * drawn) if from_scratch else (0.0, np.zeros(1))
+        return size_prediction(
+            quantity, best, sensible, accuracy=accuracy, level=level, extrapolated=extrapolated, least=least
+        )
 
     half = half_width(1.0, level=level)
     memorized = [float(calibration.memorized(problem, deviation=z)) for z in (0.0, -half, half)]
@@ -159,7 +176,17 @@ def predict_critical_size(
     return CriticalSizePrediction(
         problem=problem,
         critical_size=size("critical_size", 0.5),
-        crossing=size("crossing", None),
+        at_rest=size("at_rest", 0.5, from_scratch=False),
+        unordered=Prediction(
+            quantity="unordered",
+            value=unordered,
+            interval=interval_of(drawn, level),
+            unit="examples",
+            extrapolated=extrapolated,
+        )
+        if unordered
+        else None,
+        crossing=size("crossing", None, from_scratch=False),
         onset=size("onset", 0.1),
         completion=size("completion", 0.9),
         capacity=Prediction(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -71,10 +72,44 @@ class SymmetryLaw:
         for value in self.coefficients:
             check_finite("coefficients", value)
         check_positive("width", self.width)
-        if np.shape(self.covariance) != (3, 3) or np.linalg.eigvalsh(np.array(self.covariance)).min() < -1e-12:
+        if np.shape(self.covariance) != (3, 3) or np.linalg.eigvalsh(np.array(self.covariance)).min() < -1e-6:
             raise ValueError(f"covariance must be a positive 3 by 3 matrix, got {self.covariance!r}")
         if not 0 <= self.scatter < math.inf:
             raise ValueError(f"scatter must be at least 0 and finite, got {self.scatter!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields as JSON values, to six digits."""
+
+        def short(value: float) -> float:
+            return float(f"{value:.6g}")
+
+        return {
+            "coefficients": [short(value) for value in self.coefficients],
+            "width": short(self.width),
+            "covariance": [[short(value) for value in row] for row in self.covariance],
+            "scatter": short(self.scatter),
+        }
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """Inverse of :meth:`to_dict`."""
+        c_0, c_symbols, c_width = (float(value) for value in fields["coefficients"])
+        return cls(
+            coefficients=(c_0, c_symbols, c_width),
+            width=float(fields["width"]),
+            covariance=tuple((float(a), float(b), float(c)) for a, b, c in fields["covariance"]),
+            scatter=float(fields["scatter"]),
+        )
+
+    def factor(self, accuracy: float) -> float:
+        """Size at that s over D_sym, (s/(1 − s))^w.
+
+        Raises:
+            ValueError: The accuracy is out of range.
+        """
+        if not 0 < accuracy < 1:
+            raise ValueError(f"accuracy must be between 0 and 1, got {accuracy!r}")
+        return (accuracy / (1 - accuracy)) ** self.width
 
     def size(self, n_symbols: int, width: int, *, accuracy: float = 0.5) -> float:
         """Size at which that part of the mirror images comes out right [examples]; may exceed all pairs.
@@ -85,14 +120,9 @@ class SymmetryLaw:
             n_symbols: S.
             width: H.
             accuracy: s between 0 and 1.
-
-        Raises:
-            ValueError: The accuracy is out of range.
         """
-        if not 0 < accuracy < 1:
-            raise ValueError(f"accuracy must be between 0 and 1, got {accuracy!r}")
         best = float(features(n_symbols, width) @ np.array(self.coefficients))
-        return n_symbols**2 * math.exp(best + self.width * math.log(accuracy / (1 - accuracy)))
+        return n_symbols**2 * math.exp(best) * self.factor(accuracy)
 
     def mirrored_accuracy(self, n_train: ArrayLike, n_symbols: int, width: int) -> FloatArray:
         """s(D) [fraction], any shape of D."""
