@@ -25,6 +25,9 @@ DEGREES = range(3, 6)
 #: Numbers of bits of sparse parity, which are even as each operand is half a word.
 BITS = range(6, 13, 2)
 
+#: Orders of random symmetric Latin squares; larger ones are climbed to for minutes.
+ODD = range(3, 1000, 2)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
@@ -231,6 +234,7 @@ TASKS: dict[str, Task] = {
             name="random-symmetric-latin",
             formula="a random symmetric Latin square: commutative as addition is, no rule",
             sampler=random_symmetric_latin_square,
+            moduli=(ODD, "odd and below 1000"),
             symmetric=True,
             latin=True,
         ),
