@@ -101,9 +101,13 @@ def fit_symmetry(outcomes: Sequence[Outcome], *, seed: int = 0) -> SymmetryLaw |
     if len(symbols) < 2 or len(widths) < 2 or len(cells) < 4:
         return f"symmetric labels were memorized at {len(cells)} of the cells only, 4 over two moduli and widths needed"
     groups = [_points(runs) for runs in cells.values()]
+    right = np.concatenate(groups)[:, 4]
+    if not right.min() < 0.5 < right.max():
+        return (
+            "no size from which on symmetric labels are memorized as unordered pairs: of mirror images of trained "
+            f"pairs {right.min():.2f} to {right.max():.2f} come out right in all runs"
+        )
     best = _fit(np.concatenate(groups))
-    if not best[3] < 0:
-        return "mirror images of trained pairs do not come out right at larger sizes more often than at smaller ones"
     rng = np.random.default_rng(seed)
     draws = np.array(
         [

@@ -75,3 +75,9 @@ def test_too_few_cells_give_a_reason() -> None:
 def test_runs_that_did_not_fit_are_left_out() -> None:
     lost = [outcome(o.config, train_accuracy=0.5, test_accuracy=1.0) for o in runs(0.0)]
     assert fit_symmetry([*runs(0.0), *lost]) == fit_symmetry(runs(0.0))
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 1.0])
+def test_runs_on_one_side_alone_give_a_reason(accuracy: float) -> None:
+    same = [outcome(o.config, test_accuracy=accuracy) for o in runs(0.0)]
+    assert str(fit_symmetry(same)).startswith("no size from which on symmetric labels are memorized as unordered pairs")
