@@ -106,7 +106,7 @@ class Commuting(World):
 def test_a_transformer_is_given_the_size_from_which_on_pairs_are_unordered() -> None:
     family = Problem(model="transformer", activation="relu", learning_rate=3e-3)
     design = CalibrationDesign(family=family, moduli=(13, 17, 19, 23), widths=(24, 32, 48, 96), seeds=2)
-    law = calibrate(design, Commuting()).symmetry
+    law = calibrate(design, Commuting(bits=1.0)).symmetry
     assert law is not None
     assert law.size(37, 40) == pytest.approx(0.5 * 37**2, rel=0.02)
     assert law.width == pytest.approx(0.1, rel=0.2)
@@ -117,7 +117,7 @@ def test_a_transformer_that_never_sees_pairs_as_unordered_is_calibrated_without(
     family = Problem(model="transformer", activation="relu", learning_rate=3e-3)
     design = CalibrationDesign(family=family, moduli=(13, 17, 19, 23), widths=(24, 32, 48, 96), seeds=2)
     notes: list[str] = []
-    calibration = calibrate(design, World(), note=notes.append)
+    calibration = calibrate(design, World(bits=1.0), note=notes.append)
     assert calibration.symmetry is None
     assert list(calibration.omitted) == notes
     assert notes[-1].startswith("no size from which on symmetric labels are memorized as unordered pairs")
