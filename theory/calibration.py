@@ -274,17 +274,19 @@ class Calibration:
         widened = np.asarray(deviation, dtype=np.float64) * WIDENING ** min(self.distance(problem), FARTHEST)
         return self.capacity.capacity(problem.n_params, problem.n_classes, deviation=widened)
 
-    def unordered_sizes(self, problem: Problem, n_draws: int, rng: np.random.Generator) -> tuple[float, FloatArray]:
-        """D_sym of a problem, its best value and draws, widened outside the calibrated domain [examples].
+    def unordered_sizes(
+        self, problem: Problem, n_draws: int, rng: np.random.Generator, *, accuracy: float = 0.5
+    ) -> tuple[float, FloatArray]:
+        """Size from which on a part of mirror images comes right, its best value and draws [examples].
 
-        Both are 0 where nothing says that the network sees (a, b) and (b, a) alike, or where their labels differ.
+        Draws widen outside the calibrated domain. Both are 0 where nothing says that the network sees (a, b) and
+        (b, a) alike, or where their labels differ.
         """
         if self.symmetry is None or not problem.definition.symmetric:
             return 0.0, np.zeros(n_draws)
-        best = self.symmetry.size(problem.n_symbols, problem.width)
+        best = self.symmetry.size(problem.n_symbols, problem.width, accuracy=accuracy)
         widening = WIDENING ** min(self.distance(problem), FARTHEST)
-        factors = self.symmetry.draw(problem.n_symbols, problem.width, n_draws, rng, widening=widening)
-        return best, best * factors
+        return best, best * self.symmetry.draw(problem.n_symbols, problem.width, n_draws, rng, widening=widening)
 
     def constants(self, problem: Problem) -> FloatArray:
         """Best values of the constants for a problem: (8,)."""

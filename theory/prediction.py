@@ -18,6 +18,10 @@ FloatArray = NDArray[np.float64]
 
 N_DRAWS = 1000
 
+#: A size and draws of it.
+Gate = tuple[float, FloatArray]
+NO_GATE: Gate = (0.0, np.zeros(1))
+
 #: Logarithms and exponents of drawn constants are cut off here: larger ones mean nothing, but overflow.
 LARGEST_CONSTANT = 30.0
 
@@ -66,7 +70,7 @@ def size_prediction(
     accuracy: float | None = 0.5,
     level: float = LEVEL,
     extrapolated: bool = False,
-    least: tuple[float, FloatArray] = (0.0, np.zeros(1)),
+    least: Gate = NO_GATE,
 ) -> Prediction:
     """A size with its interval from the best laws and from draws of their constants.
 
@@ -126,6 +130,19 @@ def sensible_draws(problem: Problem, calibration: Calibration, n_draws: int, rng
     return np.clip(drawn[describes_network(drawn)], -LARGEST_CONSTANT, LARGEST_CONSTANT)
 
 
+def gate(problem: Problem, calibration: Calibration, n_draws: int, accuracy: float, seed: int) -> Gate:
+    """What the size of that accuracy is not below from scratch; draws of all accuracies move together.
+
+    Args:
+        problem: The question.
+        calibration: Constants.
+        n_draws: How many draws.
+        accuracy: Level between 0 and 1.
+        seed: Of the draws.
+    """
+    return calibration.unordered_sizes(problem, n_draws, np.random.default_rng([seed, 2]), accuracy=accuracy)
+
+
 def predict_critical_size(
     problem: Problem, calibration: Calibration, *, level: float = LEVEL, n_draws: int = N_DRAWS, seed: int = 0
 ) -> CriticalSizePrediction:
@@ -159,17 +176,19 @@ def predict_critical_size(
     best = competition_from(central, problem.n_pairs)
     sensible = sensible_draws(problem, calibration, n_draws, rng)
 
-    unordered, drawn = calibration.unordered_sizes(problem, len(sensible), rng)
-
     def size(quantity: str, accuracy: float | None, *, from_scratch: bool = True) -> Prediction:
-        factor = 1.0
-        if from_scratch and accuracy is not None and calibration.symmetry is not None:
-            factor = calibration.symmetry.factor(accuracy)
-        least = (factor * unordered, factor * drawn) if from_scratch else (0.0, np.zeros(1))
+        least = gate(problem, calibration, len(sensible), accuracy or 0.5, seed)
         return size_prediction(
-            quantity, best, sensible, accuracy=accuracy, level=level, extrapolated=extrapolated, least=least
+            quantity,
+            best,
+            sensible,
+            accuracy=accuracy,
+            level=level,
+            extrapolated=extrapolated,
+            least=least if from_scratch else NO_GATE,
         )
 
+    unordered, drawn = gate(problem, calibration, len(sensible), 0.5, seed)
     half = half_width(1.0, level=level)
     memorized = [float(calibration.memorized(problem, deviation=z)) for z in (0.0, -half, half)]
     efficiency = math.exp(float(best.generalizing.log_efficiency(0.0)))
