@@ -80,12 +80,13 @@ def critical_size(
             "both circuits equally efficient: D_cross",
             "random labels that can be memorized: D_mem",
         )
-        rows = [
+        rows: list[tuple[str, float | None, str, str]] = [
             (meaning, size.value, span(*(_pair(size.interval) or (None, None))), size.reason)
             for meaning, size in zip(meanings, sizes, strict=True)
         ]
         if found.unordered is not None:
-            rows[0] = ("training from scratch ends at test accuracy 1/2: D_crit", *rows[0][1:])
+            _, value, interval, note = rows[0]
+            rows[0] = ("training from scratch ends at test accuracy 1/2: D_crit", value, interval, note)
             for meaning, size in (
                 ("memory turns from ordered to unordered pairs: D_sym", found.unordered),
                 ("the mixture at rest has test accuracy 1/2", found.at_rest),
@@ -93,7 +94,8 @@ def critical_size(
                 rows.append((meaning, size.value, span(*(_pair(size.interval) or (None, None))), size.reason))
         if record is not None and 2 * record.n_inside < record.n_configurations:
             warning = "unreliable: most measured sizes lie outside such intervals, see the track record"
-            rows[0] = (*rows[0][:3], f"{rows[0][3]}; {warning}" if rows[0][3] else warning)
+            meaning, value, interval, note = rows[0]
+            rows[0] = (meaning, value, interval, f"{note}; {warning}" if note else warning)
         rows.append(
             (
                 "generalizing efficiency e_gen, nats per norm^κ",

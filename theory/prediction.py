@@ -94,8 +94,10 @@ def size_prediction(
     reason = f"with probability {missing:.2f} there is no transition below all {n_pairs} pairs"
     if missing < 0.005:
         reason = ""
-    value = max(outcome.n_train, least[0]) if isinstance(outcome, Crossing) else 0.0
-    if not isinstance(outcome, Crossing):
+    # Where generalizing wins at every size, the gate alone is left.
+    balance = outcome.n_train if isinstance(outcome, Crossing) else 0.0
+    value = max(balance, least[0])
+    if not isinstance(outcome, Crossing) and (outcome.winner == "memorizing" or value == 0.0):
         reason = f"{outcome.reason} (probability of no transition {missing:.2f})"
     elif value > LARGEST_FRACTION * n_pairs:
         reason = (

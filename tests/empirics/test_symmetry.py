@@ -11,7 +11,7 @@ from dcrit.theory.symmetry import SymmetryLaw, mirrored_fraction
 from tests.empirics.synthetic import outcome
 
 FAMILY = Problem(model="transformer", activation="relu", learning_rate=3e-3)
-TRUTH = SymmetryLaw(coefficients=(-0.65, -0.2, -0.15), width=0.1, covariance=((0.0,) * 3,) * 3, scatter=0.0)
+TRUTH = SymmetryLaw(coefficients=(-0.65, -0.2, -0.15), width=0.1, covariance=((0.0, 0.0, 0.0),) * 3, scatter=0.0)
 
 
 def runs(scatter: float, seed: int = 0) -> list[Outcome]:

@@ -225,7 +225,7 @@ def test_laws_extrapolated_to_nonsense_are_refused() -> None:
 def gated(fraction: float, scatter: float = 0.0) -> SymmetryLaw:
     """Memory of unordered pairs from that part of all pairs on, at every modulus and width."""
     return SymmetryLaw(
-        coefficients=(math.log(fraction), 0.0, 0.0), width=0.1, covariance=((0.0,) * 3,) * 3, scatter=scatter
+        coefficients=(math.log(fraction), 0.0, 0.0), width=0.1, covariance=((0.0, 0.0, 0.0),) * 3, scatter=scatter
     )
 
 
@@ -271,3 +271,12 @@ def test_the_interval_from_scratch_is_that_of_the_gate() -> None:
     assert math.log(inside.high / inside.low) == pytest.approx(2 * 1.645 * 0.06, rel=0.1)
     outside = interval_of(predict_critical_size(Problem(modulus=31), calibration).critical_size)
     assert outside.high / outside.low > inside.high / inside.low
+
+
+def test_where_generalizing_wins_at_rest_everywhere_the_gate_alone_is_left() -> None:
+    cheap = scaled(BEST, 1e4)
+    draws = constants_of(cheap)[None]
+    found = size_prediction("size", cheap, draws, least=(200.0, np.array([200.0])))
+    assert found.value == 200.0
+    assert interval_of(found).high == 200.0
+    assert size_prediction("size", cheap, draws).value is None
