@@ -66,9 +66,11 @@ def critical_size(
             "calibration": found.calibration,
             "track_record": None if record is None else record.to_dict(),
         }
-        for size in (found.onset, found.completion, found.crossing):
+        for size in (found.onset, found.completion, found.crossing, found.at_rest):
             document[size.quantity] = size.value
             document[f"{size.quantity}_interval"] = _pair(size.interval)
+        document["unordered"] = None if found.unordered is None else found.unordered.value
+        document["unordered_interval"] = None if found.unordered is None else _pair(found.unordered.interval)
         print_json(document)
     else:
         meanings = (
@@ -78,13 +80,22 @@ def critical_size(
             "both circuits equally efficient: D_cross",
             "random labels that can be memorized: D_mem",
         )
-        rows = [
+        rows: list[tuple[str, float | None, str, str]] = [
             (meaning, size.value, span(*(_pair(size.interval) or (None, None))), size.reason)
             for meaning, size in zip(meanings, sizes, strict=True)
         ]
+        if found.unordered is not None:
+            _, value, interval, note = rows[0]
+            rows[0] = ("training from scratch ends at test accuracy 1/2: D_crit", value, interval, note)
+            for meaning, size in (
+                ("memory turns from ordered to unordered pairs: D_sym", found.unordered),
+                ("the mixture at rest has test accuracy 1/2", found.at_rest),
+            ):
+                rows.append((meaning, size.value, span(*(_pair(size.interval) or (None, None))), size.reason))
         if record is not None and 2 * record.n_inside < record.n_configurations:
             warning = "unreliable: most measured sizes lie outside such intervals, see the track record"
-            rows[0] = (*rows[0][:3], f"{rows[0][3]}; {warning}" if rows[0][3] else warning)
+            meaning, value, interval, note = rows[0]
+            rows[0] = (meaning, value, interval, f"{note}; {warning}" if note else warning)
         rows.append(
             (
                 "generalizing efficiency e_gen, nats per norm^κ",

@@ -13,6 +13,7 @@ from dcrit.empirics.capacity import CapacityDesign, measure_capacity
 from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign, fit_competition
 from dcrit.empirics.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs import Runner
+from dcrit.empirics.symmetry import SymmetryDesign, fit_symmetry
 from dcrit.theory.calibration import FEWEST_CELLS, Calibration, Cell, constants_of
 from dcrit.theory.laws import CapacityLaw, bits_per_parameter
 from dcrit.theory.problem import Model, Problem, check_integer
@@ -91,6 +92,18 @@ class CalibrationDesign:
         if self.family.model == "transformer":
             modulus = max(modulus, LARGEST_MODULUS)
         return [replace(self.family, modulus=modulus, width=h) for h in capacity_widths(self.family)]
+
+    def symmetry_problems(self) -> list[Problem]:
+        """Problems at which to find out from which size on a commutative table is memorized as unordered pairs.
+
+        Transformers alone embed both symbols alike, and symmetric Latin squares have odd order. The size is
+        carried to larger moduli, so the largest one of any calibration is among them.
+        """
+        if self.family.model != "transformer" or not self.family.definition.symmetric:
+            return []
+        moduli = sorted({*self.moduli, LARGEST_MODULUS})
+        problems = [replace(self.family, modulus=p, width=h) for p in moduli for h in self.widths]
+        return [problem for problem in problems if problem.n_symbols % 2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +195,8 @@ def calibrate(design: CalibrationDesign, run: Runner, *, note: Callable[[str], N
     capacities = [CapacityDesign(problem=problem, seeds=design.seeds) for problem in overloaded]
     blocks = [block for plan in plans for block in (plan.memorizing(), plan.generalizing())]
     blocks += [plan.configs() for plan in capacities]
+    symmetric = [SymmetryDesign(problem=problem) for problem in design.symmetry_problems()]
+    blocks += [plan.configs() for plan in symmetric]
     runs = run([config for block in blocks for config in block], stage=f"calibrating {design.family.activation}")
     outcomes = map(outcome_of, runs)
     results = [[next(outcomes) for _ in block] for block in blocks]
@@ -202,9 +217,19 @@ def calibrate(design: CalibrationDesign, run: Runner, *, note: Callable[[str], N
         else:
             omitted.append(f"modulus {problem.modulus}, width {problem.width}: {fit}")
             note(omitted[-1])
-    line = CapacityLine.fit(list(zip(overloaded, results[2 * len(problems) :], strict=True)))
+    line = CapacityLine.fit(
+        list(zip(overloaded, results[2 * len(problems) : len(results) - len(symmetric)], strict=True))
+    )
     if isinstance(line, str):
         raise ValueError(f"capacity could not be measured: {line}")
+    symmetry = None
+    if symmetric:
+        found = fit_symmetry([outcome for block in results[len(results) - len(symmetric) :] for outcome in block])
+        if isinstance(found, str):
+            omitted.append(found)
+            note(found)
+        else:
+            symmetry = found
     family = design.family
     relabelings = ISOMORPHIC_TO_ADDITION[family.model]
     return Calibration(
@@ -216,4 +241,5 @@ def calibrate(design: CalibrationDesign, run: Runner, *, note: Callable[[str], N
         capacity=line.law,
         cells=tuple(cells),
         omitted=tuple(omitted),
+        symmetry=symmetry,
     )

@@ -28,6 +28,7 @@ from dcrit.theory.problem import (
     check_integer,
     check_rate,
 )
+from dcrit.theory.symmetry import SymmetryLaw
 from dcrit.theory.tasks import find_task
 
 FloatArray = NDArray[np.float64]
@@ -206,6 +207,8 @@ class Calibration:
         capacity: D_mem(N).
         cells: Measurements; at least as many as there are regressors plus constants.
         omitted: Cells that gave no measurement, each with its reason.
+        symmetry: When the table is memorized as unordered pairs; None for networks that tell both symbols apart, and
+            where it was not measured.
 
     Raises:
         ValueError: A field is out of range, or there are too few cells to fit the laws and their scatter.
@@ -221,6 +224,7 @@ class Calibration:
     capacity: CapacityLaw
     cells: tuple[Cell, ...]
     omitted: tuple[str, ...] = ()
+    symmetry: SymmetryLaw | None = None
 
     def __post_init__(self) -> None:
         if not self.tasks:
@@ -291,6 +295,20 @@ class Calibration:
         widened = np.asarray(deviation, dtype=np.float64) * WIDENING ** min(self.distance(problem), FARTHEST)
         return self.capacity.capacity(problem.n_params, problem.n_classes, deviation=widened)
 
+    def unordered_sizes(
+        self, problem: Problem, n_draws: int, rng: np.random.Generator, *, accuracy: float = 0.5
+    ) -> tuple[float, FloatArray]:
+        """Size from which on a part of mirror images comes right, its best value and draws [examples].
+
+        Draws widen outside the calibrated domain. Both are 0 where nothing says that the network sees (a, b) and
+        (b, a) alike, or where their labels differ.
+        """
+        if self.symmetry is None or not problem.definition.symmetric:
+            return 0.0, np.zeros(n_draws)
+        best = self.symmetry.size(problem.n_symbols, problem.width, accuracy=accuracy)
+        widening = WIDENING ** min(self.distance(problem), FARTHEST)
+        return best, best * self.symmetry.draw(problem.n_symbols, problem.width, n_draws, rng, widening=widening)
+
     def constants(self, problem: Problem) -> FloatArray:
         """Best values of the constants for a problem: (8,)."""
         return _features(problem.n_symbols, problem.width) @ self._regression[0]
@@ -311,7 +329,7 @@ class Calibration:
 
     def to_json(self) -> str:
         """The calibration as a JSON document."""
-        document = {
+        document: dict[str, Any] = {
             "format": FORMAT,
             "tasks": list(self.tasks),
             "model": self.model,
@@ -326,6 +344,8 @@ class Calibration:
             ],
             "omitted": list(self.omitted),
         }
+        if self.symmetry is not None:
+            document["symmetry"] = self.symmetry.to_dict()
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
@@ -360,6 +380,7 @@ class Calibration:
                     for row in document["cells"]
                 ),
                 omitted=tuple(str(line) for line in document["omitted"]),
+                symmetry=SymmetryLaw.from_dict(document["symmetry"]) if "symmetry" in document else None,
             )
         except ValueError as error:
             raise ValueError(

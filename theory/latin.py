@@ -52,3 +52,55 @@ def random_latin_square(order: int, rng: np.random.Generator) -> NDArray[np.int6
         corner = (other_row, other_column, other_symbol)
         improper = corner if cube[corner] < 0 else None
     return cube.argmax(axis=2).astype(np.int64)
+
+
+def random_symmetric_latin_square(order: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """A random Latin square of odd order whose (a, b) and (b, a) hold the same symbol, as in a commutative group.
+
+    Such squares are the ways to split all edges between order + 1 points into order perfect matchings, one a symbol:
+    the edge {a, b} is cell (a, b), and the edge from the last point to a is cell (a, a). Hill climbing: an edge joins a
+    matching that both its ends lack, at the price of at most one other edge, until all edges have a place.
+
+    Args:
+        order: Number of rows, columns and symbols; odd.
+        rng: Source of randomness.
+
+    Returns:
+        (order, order) array of symbols 0..order-1.
+
+    Raises:
+        ValueError: The order is even.
+
+    Source: dinitz1987.
+    """
+    if order % 2 == 0:
+        raise ValueError(f"order must be odd for a symmetric Latin square, got {order}")
+    points = order + 1
+    partner = np.full((order, points), -1)  # of a point in each matching
+    matching = np.full((points, points), -1)  # of an edge; the diagonal is none
+    np.fill_diagonal(matching, order)
+
+    def part(symbol: int, one: int, other: int) -> None:
+        partner[symbol, [one, other]] = matching[one, other] = matching[other, one] = -1
+
+    def join(symbol: int, one: int, other: int) -> None:
+        partner[symbol, one], partner[symbol, other] = other, one
+        matching[one, other] = matching[other, one] = symbol
+
+    while (partner < 0).any():
+        lacking = np.argwhere(partner < 0)
+        symbol, one = (int(value) for value in lacking[rng.integers(len(lacking))])
+        if rng.integers(2):
+            # A point that lacks a matching has as many edges without one.
+            other = int(rng.choice(np.flatnonzero(matching[one] < 0)))
+            if partner[symbol, other] >= 0:
+                part(symbol, other, int(partner[symbol, other]))
+        else:
+            alone = np.flatnonzero(partner[symbol] < 0)
+            other = int(rng.choice(alone[alone != one]))
+            if matching[one, other] >= 0:
+                part(int(matching[one, other]), one, other)
+        join(symbol, one, other)
+    square = matching[:order, :order].copy()
+    np.fill_diagonal(square, matching[order, :order])
+    return square.astype(np.int64)

@@ -18,6 +18,10 @@ FloatArray = NDArray[np.float64]
 
 N_DRAWS = 1000
 
+#: A size and draws of it.
+Gate = tuple[float, FloatArray]
+NO_GATE: Gate = (0.0, np.zeros(1))
+
 #: Logarithms and exponents of drawn constants are cut off here: larger ones mean nothing, but overflow.
 LARGEST_CONSTANT = 30.0
 
@@ -31,7 +35,11 @@ class CriticalSizePrediction:
 
     Attributes:
         problem: The question.
-        critical_size: Size at test accuracy one half [examples].
+        critical_size: Size at which training from scratch ends at test accuracy one half [examples]. A network that
+            sees (a, b) and (b, a) alike generalizes only once it memorizes a commutative table as unordered pairs, so
+            this is the larger of ``at_rest`` and ``unordered``.
+        at_rest: Size at which the mixture at rest has that accuracy, wherever training started [examples].
+        unordered: D_sym, from which on memory is of unordered pairs [examples]; None where nothing says so.
         crossing: Size at which both circuits are equally efficient [examples].
         onset: Size at test accuracy 10 %, where semi-grokking begins [examples].
         completion: Size at test accuracy 90 %, where it ends [examples].
@@ -43,6 +51,8 @@ class CriticalSizePrediction:
 
     problem: Problem
     critical_size: Prediction
+    at_rest: Prediction
+    unordered: Prediction | None
     crossing: Prediction
     onset: Prediction
     completion: Prediction
@@ -60,6 +70,7 @@ def size_prediction(
     accuracy: float | None = 0.5,
     level: float = LEVEL,
     extrapolated: bool = False,
+    least: Gate = NO_GATE,
 ) -> Prediction:
     """A size with its interval from the best laws and from draws of their constants.
 
@@ -73,29 +84,33 @@ def size_prediction(
         accuracy: Test accuracy that defines the size; None for the efficiency crossing.
         level: Probability content of the interval.
         extrapolated: Whether the question is outside the calibrated domain.
+        least: What the size is not below, its best value and draws, (n,) or (1,).
     """
     n_pairs = round(best.generalizing.n_pairs)
     outcome = best.crossing() if accuracy is None else best.size_at_accuracy(accuracy)
-    sizes = sizes_from(draws, n_pairs, accuracy)
+    sizes = np.maximum(sizes_from(draws, n_pairs, accuracy), least[1])
     visible = sizes <= LARGEST_FRACTION * n_pairs
     missing = 1.0 - float(visible.mean())
     reason = f"with probability {missing:.2f} there is no transition below all {n_pairs} pairs"
     if missing < 0.005:
         reason = ""
-    if not isinstance(outcome, Crossing):
+    # Where generalizing wins at every size, the gate alone is left.
+    balance = outcome.n_train if isinstance(outcome, Crossing) else 0.0
+    value = max(balance, least[0])
+    if not isinstance(outcome, Crossing) and (outcome.winner == "memorizing" or value == 0.0):
         reason = f"{outcome.reason} (probability of no transition {missing:.2f})"
-    elif outcome.n_train > LARGEST_FRACTION * n_pairs:
+    elif value > LARGEST_FRACTION * n_pairs:
         reason = (
-            f"the transition would need {outcome.n_train:.0f} of {n_pairs} pairs, which leaves none to test "
+            f"the transition would need {value:.0f} of {n_pairs} pairs, which leaves none to test "
             f"(probability of no transition {missing:.2f})"
         )
     else:
         found = interval_of(np.where(visible, sizes, n_pairs), level)
         # Far outside the calibration the draws are skewed; what is called best must not lie outside its interval.
-        low, high = min(found.low, outcome.n_train), max(found.high, outcome.n_train)
+        low, high = min(found.low, value), max(found.high, value)
         return Prediction(
             quantity=quantity,
-            value=outcome.n_train,
+            value=value,
             interval=Interval(low=low, high=high, level=level),
             unit="examples",
             extrapolated=extrapolated,
@@ -115,6 +130,19 @@ def sensible_draws(problem: Problem, calibration: Calibration, n_draws: int, rng
     """Drawn constants that describe a network: (m, 8) with m ≤ n_draws, columns in the order of ``CONSTANTS``."""
     drawn = calibration.draw(problem, n_draws, rng)
     return np.clip(drawn[describes_network(drawn)], -LARGEST_CONSTANT, LARGEST_CONSTANT)
+
+
+def gate(problem: Problem, calibration: Calibration, n_draws: int, accuracy: float, seed: int) -> Gate:
+    """What the size of that accuracy is not below from scratch; draws of all accuracies move together.
+
+    Args:
+        problem: The question.
+        calibration: Constants.
+        n_draws: How many draws.
+        accuracy: Level between 0 and 1.
+        seed: Of the draws.
+    """
+    return calibration.unordered_sizes(problem, n_draws, np.random.default_rng([seed, 2]), accuracy=accuracy)
 
 
 def predict_critical_size(
@@ -150,16 +178,36 @@ def predict_critical_size(
     best = competition_from(central, problem.n_pairs)
     sensible = sensible_draws(problem, calibration, n_draws, rng)
 
-    def size(quantity: str, accuracy: float | None) -> Prediction:
-        return size_prediction(quantity, best, sensible, accuracy=accuracy, level=level, extrapolated=extrapolated)
+    def size(quantity: str, accuracy: float | None, *, from_scratch: bool = True) -> Prediction:
+        least = gate(problem, calibration, len(sensible), accuracy or 0.5, seed)
+        return size_prediction(
+            quantity,
+            best,
+            sensible,
+            accuracy=accuracy,
+            level=level,
+            extrapolated=extrapolated,
+            least=least if from_scratch else NO_GATE,
+        )
 
+    unordered, drawn = gate(problem, calibration, len(sensible), 0.5, seed)
     half = half_width(1.0, level=level)
     memorized = [float(calibration.memorized(problem, deviation=z)) for z in (0.0, -half, half)]
     efficiency = math.exp(float(best.generalizing.log_efficiency(0.0)))
     return CriticalSizePrediction(
         problem=problem,
         critical_size=size("critical_size", 0.5),
-        crossing=size("crossing", None),
+        at_rest=size("at_rest", 0.5, from_scratch=False),
+        unordered=Prediction(
+            quantity="unordered",
+            value=unordered,
+            interval=interval_of(drawn, level),
+            unit="examples",
+            extrapolated=extrapolated,
+        )
+        if unordered
+        else None,
+        crossing=size("crossing", None, from_scratch=False),
         onset=size("onset", 0.1),
         completion=size("completion", 0.9),
         capacity=Prediction(

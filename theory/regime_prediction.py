@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.calibration import Calibration, sizes_from
 from dcrit.theory.estimates import LEVEL
-from dcrit.theory.prediction import N_DRAWS, CriticalSizePrediction, predict_critical_size, sensible_draws
+from dcrit.theory.prediction import N_DRAWS, CriticalSizePrediction, gate, predict_critical_size, sensible_draws
 from dcrit.theory.problem import Problem, check_integer
 from dcrit.theory.regimes import DYNAMICS, SEMI_GROKKING, Dynamics, dynamics_codes
 from dcrit.theory.tasks import find_task
@@ -171,7 +171,12 @@ def predict_regime(
     rng = np.random.default_rng(seed)
     draws = sensible_draws(problem, calibration, n_draws, rng)
     memorized = calibration.memorized(problem, deviation=rng.standard_normal(len(draws)))
-    onset, completion = (sizes_from(draws, problem.n_pairs, accuracy) for accuracy in SEMI_GROKKING)
+    onset, completion = (
+        np.maximum(
+            sizes_from(draws, problem.n_pairs, accuracy), gate(problem, calibration, len(draws), accuracy, seed)[1]
+        )
+        for accuracy in SEMI_GROKKING
+    )
     codes = dynamics_codes(n_train, memorized, onset, completion)
     unfit = float(probability_unfit(problem, calibration, problem.width))
     shares = np.bincount(codes, minlength=len(DYNAMICS)) / len(codes) * (1 - unfit)

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.theory.latin import random_latin_square
+from dcrit.theory.latin import random_latin_square, random_symmetric_latin_square
 
 IntArray = NDArray[np.int64]
 Rule = Callable[[IntArray, IntArray, int], IntArray]
@@ -24,6 +24,9 @@ DEGREES = range(3, 6)
 
 #: Numbers of bits of sparse parity, which are even as each operand is half a word.
 BITS = range(6, 13, 2)
+
+#: Orders of random symmetric Latin squares; larger ones are climbed to for minutes.
+ODD = range(3, 1000, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +229,14 @@ TASKS: dict[str, Task] = {
             formula="a uniformly random label for every pair, the same for (a, b) and (b, a)",
             sampler=_uniform_symmetric,
             symmetric=True,
+        ),
+        Task(
+            name="random-symmetric-latin",
+            formula="a random symmetric Latin square: commutative as addition is, no rule",
+            sampler=random_symmetric_latin_square,
+            moduli=(ODD, "odd and below 1000"),
+            symmetric=True,
+            latin=True,
         ),
         Task(
             name="random-latin",

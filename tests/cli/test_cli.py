@@ -369,10 +369,20 @@ def test_every_shipped_calibration_answers_through_the_command() -> None:
 
 
 def test_a_prediction_whose_like_failed_before_says_so_beside_its_number() -> None:
-    family = ["--model", "transformer", "--activation", "relu", "--learning-rate", "0.003", "--width", "24"]
+    family = ["--task", "sum-squares", "--activation", "relu", "--width", "64"]
     told = " ".join(invoke(*PREDICT, "--modulus", "31", *family).stdout.split())
     record = document(invoke(*PREDICT, "--modulus", "31", *family, "--json"))["track_record"]
     assert 2 * record["n_inside"] < record["n_configurations"]
     assert "unreliable" in told
     assert f"{record['n_inside']} of {record['n_configurations']} inside the 90 % interval" in told
     assert "unreliable" not in invoke(*PREDICT, "--modulus", "31", "--width", "64").stdout
+
+
+def test_a_transformer_from_scratch_is_told_apart_from_circuits_at_rest() -> None:
+    family = ["--model", "transformer", "--activation", "relu", "--learning-rate", "0.003", "--width", "24"]
+    found = document(invoke(*PREDICT, "--modulus", "31", *family, "--json"))
+    assert found["at_rest"] < found["unordered"] == found["critical_size"]
+    assert found["onset"] < found["critical_size"] < found["completion"]
+    assert "D_sym" in invoke(*PREDICT, "--modulus", "31", *family).stdout
+    alone = document(invoke(*PREDICT, "--modulus", "31", "--width", "64", "--json"))
+    assert (alone["unordered"], alone["at_rest"]) == (None, alone["critical_size"])

@@ -18,9 +18,11 @@ from dcrit.empirics.calibrate import (
 from dcrit.empirics.capacity import CapacityDesign
 from dcrit.empirics.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs import Run, RunConfig
+from dcrit.empirics.symmetry import CONTROL
 from dcrit.theory.calibration import CONSTANTS, Calibration, constants_of
 from dcrit.theory.prediction import predict_critical_size
 from dcrit.theory.problem import Problem
+from dcrit.theory.symmetry import mirrored_fraction
 from tests.empirics.synthetic import BITS, World, competition_of, half_accuracy_size, outcome
 
 FAMILY = Problem()
@@ -73,10 +75,52 @@ def test_a_composite_modulus_is_refused_where_it_makes_no_group() -> None:
         CalibrationDesign(family=Problem(task="mul"), moduli=(13, 15, 17))
 
 
+def test_symmetry_is_measured_of_transformers_on_commutative_tasks_alone() -> None:
+    family = Problem(model="transformer", activation="relu", learning_rate=3e-3)
+    design = CalibrationDesign(family=family, moduli=(13, 17), widths=(16, 20, 24, 32, 40, 48, 64))
+    assert {p.modulus for p in design.symmetry_problems()} == {13, 17, LARGEST_MODULUS}
+    assert {p.width for p in design.symmetry_problems()} == set(design.widths)
+    for other in (FAMILY, replace(family, task="sub"), replace(family, task="mul")):
+        assert replace(design, family=other).symmetry_problems() == []
+
+
 @pytest.fixture(scope="module")
 def measured() -> tuple[Calibration, World, list[str]]:
     world, notes = World(), []
     return calibrate(SMALL, world, note=notes.append), world, notes
+
+
+class Commuting(World):
+    """Networks that memorize symmetric labels as unordered pairs from half of all pairs on."""
+
+    def run(self, config: RunConfig) -> Run:
+        made = super().run(config)
+        if config.problem.task != CONTROL:
+            return made
+        part = mirrored_fraction(config.n_train, config.problem.n_symbols)
+        fraction = config.n_train / config.problem.n_pairs
+        accuracy = float(part / (1 + (0.5 / fraction) ** 10))
+        return replace(made, curves=replace(made.curves, test_accuracy=np.full_like(made.curves.step, accuracy)))
+
+
+def test_a_transformer_is_given_the_size_from_which_on_pairs_are_unordered() -> None:
+    family = Problem(model="transformer", activation="relu", learning_rate=3e-3)
+    design = CalibrationDesign(family=family, moduli=(13, 17, 19, 23), widths=(24, 32, 48, 96), seeds=2)
+    law = calibrate(design, Commuting(bits=1.0)).symmetry
+    assert law is not None
+    assert law.size(37, 40) == pytest.approx(0.5 * 37**2, rel=0.02)
+    assert law.width == pytest.approx(0.1, rel=0.2)
+    assert law.scatter < 0.01
+
+
+def test_a_transformer_that_never_sees_pairs_as_unordered_is_calibrated_without() -> None:
+    family = Problem(model="transformer", activation="relu", learning_rate=3e-3)
+    design = CalibrationDesign(family=family, moduli=(13, 17, 19, 23), widths=(24, 32, 48, 96), seeds=2)
+    notes: list[str] = []
+    calibration = calibrate(design, World(bits=1.0), note=notes.append)
+    assert calibration.symmetry is None
+    assert list(calibration.omitted) == notes
+    assert notes[-1].startswith("no size from which on symmetric labels are memorized as unordered pairs")
 
 
 def test_no_run_near_a_transition_is_asked_for(measured: tuple[Calibration, World, list[str]]) -> None:

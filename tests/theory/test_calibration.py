@@ -24,6 +24,7 @@ from dcrit.theory.calibration import (
 from dcrit.theory.crossing import NoCrossing
 from dcrit.theory.estimates import half_width
 from dcrit.theory.problem import Problem
+from dcrit.theory.symmetry import SymmetryLaw
 from tests.theory.worlds import CENTRE, EXACT, NOISY, WIDTHS
 
 CALIBRATION = NOISY.calibrate(np.random.default_rng(0))
@@ -263,3 +264,18 @@ def test_bad_cells_are_refused_by_name(field: str, value: object) -> None:
     }
     with pytest.raises(ValueError, match=rf"^{field} must be "):
         Cell(**fields)
+
+
+def test_the_symmetry_law_is_written_where_there_is_one() -> None:
+    law = SymmetryLaw(
+        coefficients=(-0.7, -0.2, -0.1),
+        width=0.1,
+        covariance=((1e-4, 0.0, 0.0), (0.0, 1e-4, 0.0), (0.0, 0.0, 1e-4)),
+        scatter=0.05,
+    )
+    with_law = replace(CALIBRATION, symmetry=law)
+    assert Calibration.from_json(with_law.to_json()).symmetry == law
+    # Documents without one stay as they were: their fingerprints are those of track records.
+    assert "symmetry" not in DOCUMENT
+    with pytest.raises(ValueError, match="calibration must be a document written by 'dcrit calibrate'"):
+        Calibration.from_json(with_law.to_json().replace('"scatter"', '"scatters"'))

@@ -3,7 +3,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from dcrit.theory.latin import random_latin_square
+from dcrit.theory.latin import random_latin_square, random_symmetric_latin_square
 from dcrit.theory.tasks import IntArray
 
 INTERCALATES_OF_KLEIN, INTERCALATES_OF_CYCLIC = 12, 4
@@ -68,3 +68,25 @@ def test_every_kind_of_square_is_reached_and_no_symbol_preferred() -> None:
     corners = np.bincount([square[0, 0] for square in squares], minlength=4)
     assert corners == pytest.approx(draws / 4, abs=4 * (3 / 16 * draws) ** 0.5)
     assert len({square.tobytes() for square in squares}) > 150
+
+
+@pytest.mark.parametrize("order", [1, 3, 5, 7, 13, 23])
+def test_symmetric_squares_are_latin_and_symmetric(order: int) -> None:
+    square = random_symmetric_latin_square(order, np.random.default_rng(order))
+    assert square.dtype == np.int64
+    assert np.array_equal(square, square.T)
+    for line in (*square, np.diag(square)):
+        assert sorted(line.tolist()) == list(range(order))
+
+
+def test_symmetric_squares_follow_their_generator_and_are_no_group() -> None:
+    first, again, other = (random_symmetric_latin_square(11, np.random.default_rng(seed)) for seed in (5, 5, 6))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    rows = list(combinations(range(11), 2))
+    assert len({tuple(cycle_lengths(first, a, b)) for a, b in rows}) > 3
+
+
+def test_symmetric_squares_of_even_order_are_refused() -> None:
+    with pytest.raises(ValueError, match="order must be odd for a symmetric Latin square, got 4"):
+        random_symmetric_latin_square(4, np.random.default_rng(0))

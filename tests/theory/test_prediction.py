@@ -14,6 +14,7 @@ from dcrit.theory.margin import cost
 from dcrit.theory.mixture import Competition
 from dcrit.theory.prediction import predict_critical_size, size_prediction
 from dcrit.theory.problem import Problem
+from dcrit.theory.symmetry import SymmetryLaw
 from tests.theory.worlds import EXACT, NOISY, WIDTHS
 
 CALIBRATION = NOISY.calibrate(np.random.default_rng(0))
@@ -219,3 +220,63 @@ def test_laws_extrapolated_to_nonsense_are_refused() -> None:
     )
     with pytest.raises(ValueError, match=named):
         predict_critical_size(Problem(width=10**5), calibration, n_draws=3)
+
+
+def gated(fraction: float, scatter: float = 0.0) -> SymmetryLaw:
+    """Memory of unordered pairs from that part of all pairs on, at every modulus and width."""
+    return SymmetryLaw(
+        coefficients=(math.log(fraction), 0.0, 0.0), width=0.1, covariance=((0.0, 0.0, 0.0),) * 3, scatter=scatter
+    )
+
+
+def test_from_scratch_a_commutative_task_is_not_generalized_before_memory_is_of_unordered_pairs() -> None:
+    calibration = replace(EXACT.calibrate(np.random.default_rng(2)), symmetry=gated(0.7))
+    found = predict_critical_size(Problem(), calibration, n_draws=5)
+    free = predict_critical_size(Problem(), replace(calibration, symmetry=None), n_draws=5)
+    gate = 0.7 * Problem().n_pairs
+    assert found.critical_size.value == pytest.approx(gate)
+    assert found.unordered is not None
+    assert found.unordered.value == pytest.approx(gate)
+    # Levels of accuracy are passed as mirror images come right.
+    assert found.onset.value == pytest.approx(max(free.onset.value or 0.0, gate * 9**-0.1))
+    assert found.completion.value == pytest.approx(gate * 9**0.1)
+    assert found.at_rest.value == free.critical_size.value == free.at_rest.value
+    assert found.crossing == free.crossing
+    assert free.unordered is None
+
+
+def test_a_gate_below_the_balance_changes_nothing() -> None:
+    calibration = EXACT.calibrate(np.random.default_rng(2))
+    found = predict_critical_size(Problem(), replace(calibration, symmetry=gated(0.02)), n_draws=5)
+    assert found.critical_size == predict_critical_size(Problem(), calibration, n_draws=5).critical_size
+
+
+def test_a_task_that_does_not_commute_has_no_gate() -> None:
+    calibration = replace(EXACT.calibrate(np.random.default_rng(2)), symmetry=gated(0.7))
+    found = predict_critical_size(Problem(task="sub"), calibration, n_draws=5)
+    assert found.unordered is None
+    assert found.critical_size.value == found.at_rest.value
+
+
+def test_a_gate_beyond_all_pairs_leaves_no_transition() -> None:
+    calibration = replace(EXACT.calibrate(np.random.default_rng(2)), symmetry=gated(1.2))
+    found = predict_critical_size(Problem(), calibration, n_draws=5).critical_size
+    assert found.value is None
+    assert "the transition would need" in found.reason
+
+
+def test_the_interval_from_scratch_is_that_of_the_gate() -> None:
+    calibration = replace(EXACT.calibrate(np.random.default_rng(2)), symmetry=gated(0.7, scatter=0.06))
+    inside = interval_of(predict_critical_size(Problem(), calibration).critical_size)
+    assert math.log(inside.high / inside.low) == pytest.approx(2 * 1.645 * 0.06, rel=0.1)
+    outside = interval_of(predict_critical_size(Problem(modulus=31), calibration).critical_size)
+    assert outside.high / outside.low > inside.high / inside.low
+
+
+def test_where_generalizing_wins_at_rest_everywhere_the_gate_alone_is_left() -> None:
+    cheap = scaled(BEST, 1e4)
+    draws = constants_of(cheap)[None]
+    found = size_prediction("size", cheap, draws, least=(200.0, np.array([200.0])))
+    assert found.value == 200.0
+    assert interval_of(found).high == 200.0
+    assert size_prediction("size", cheap, draws).value is None

@@ -55,7 +55,7 @@ def discrete_logs(p: int) -> list[int]:
 def moduli_of(name: str) -> list[int]:
     """Some moduli at which a task is defined."""
     moduli = TASKS[name].moduli
-    return [5, 7, 13] if moduli is None else list(moduli[0])
+    return [5, 7, 13] if moduli is None else list(moduli[0])[:4]
 
 
 EVERYWHERE = pytest.mark.parametrize(("name", "modulus"), [(name, p) for name in TASKS for p in moduli_of(name)])

@@ -1,0 +1,145 @@
+"""When a network that embeds both symbols alike memorizes unordered pairs: the gate to generalizing from scratch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from dcrit.theory.laws import check_finite
+from dcrit.theory.problem import check_positive
+
+FloatArray = NDArray[np.float64]
+
+
+def mirrored_fraction(n_train: ArrayLike, n_symbols: int) -> FloatArray:
+    """Expected part of the unseen pairs (a, b) whose mirror image (b, a) is trained on.
+
+    φ(D) = (1 − 1/S)·D/(S² − 1): a pair of equal symbols is its own mirror image
+
+    Args:
+        n_train: D [examples], any shape.
+        n_symbols: S.
+
+    Returns:
+        φ between 0 and 1, shape of ``n_train``.
+    """
+    return (1 - 1 / n_symbols) * np.asarray(n_train, dtype=np.float64) / (n_symbols**2 - 1)
+
+
+def features(n_symbols: ArrayLike, width: ArrayLike) -> FloatArray:
+    """Regressors of the law, centred: (..., 3) for shapes that broadcast."""
+    s, h = np.broadcast_arrays(
+        np.log(np.asarray(n_symbols, dtype=np.float64) / 20), np.log(np.asarray(width, dtype=np.float64) / 24)
+    )
+    return np.stack([np.ones_like(s), s, h], axis=-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SymmetryLaw:
+    """How many examples of a commutative table a network takes to memorize them as unordered pairs.
+
+    Labels are a random symmetric Latin square: commutative as addition, and nothing else to find. From scratch, few of
+    them are memorized pair by pair in order, and mirror images of trained pairs come out wrong; of many the network
+    makes one memory for (a, b) and (b, a). Over sizes the part of mirror images that comes out right is
+
+        s(D) = 1/(1 + exp(−ln(D/D_sym)/w)),  ln(D_sym/S²) = c_0 + c_S·ln(S/20) + c_H·ln(H/24)
+
+    Attributes:
+        coefficients: c_0, c_S, c_H.
+        width: w, in ln D.
+        covariance: Of the coefficients, (3, 3); errors of a cell about the law come on top.
+        scatter: Standard deviation of ln D_sym between cells about the law.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    Source: own runs, by ``dcrit calibrate``.
+    """
+
+    coefficients: tuple[float, float, float]
+    width: float
+    covariance: tuple[tuple[float, float, float], ...]
+    scatter: float
+
+    def __post_init__(self) -> None:
+        if len(self.coefficients) != 3:
+            raise ValueError(f"coefficients must be three numbers, got {self.coefficients!r}")
+        for value in self.coefficients:
+            check_finite("coefficients", value)
+        check_positive("width", self.width)
+        if np.shape(self.covariance) != (3, 3) or np.linalg.eigvalsh(np.array(self.covariance)).min() < -1e-6:
+            raise ValueError(f"covariance must be a positive 3 by 3 matrix, got {self.covariance!r}")
+        if not 0 <= self.scatter < math.inf:
+            raise ValueError(f"scatter must be at least 0 and finite, got {self.scatter!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields as JSON values, to six digits."""
+
+        def short(value: float) -> float:
+            return float(f"{value:.6g}")
+
+        return {
+            "coefficients": [short(value) for value in self.coefficients],
+            "width": short(self.width),
+            "covariance": [[short(value) for value in row] for row in self.covariance],
+            "scatter": short(self.scatter),
+        }
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """Inverse of :meth:`to_dict`."""
+        c_0, c_symbols, c_width = (float(value) for value in fields["coefficients"])
+        return cls(
+            coefficients=(c_0, c_symbols, c_width),
+            width=float(fields["width"]),
+            covariance=tuple((float(a), float(b), float(c)) for a, b, c in fields["covariance"]),
+            scatter=float(fields["scatter"]),
+        )
+
+    def factor(self, accuracy: float) -> float:
+        """Size at that s over D_sym, (s/(1 − s))^w.
+
+        Raises:
+            ValueError: The accuracy is out of range.
+        """
+        if not 0 < accuracy < 1:
+            raise ValueError(f"accuracy must be between 0 and 1, got {accuracy!r}")
+        return (accuracy / (1 - accuracy)) ** self.width
+
+    def size(self, n_symbols: int, width: int, *, accuracy: float = 0.5) -> float:
+        """Size at which that part of the mirror images comes out right [examples]; may exceed all pairs.
+
+        D = D_sym·(s/(1 − s))^w
+
+        Args:
+            n_symbols: S.
+            width: H.
+            accuracy: s between 0 and 1.
+        """
+        best = float(features(n_symbols, width) @ np.array(self.coefficients))
+        return n_symbols**2 * math.exp(best) * self.factor(accuracy)
+
+    def mirrored_accuracy(self, n_train: ArrayLike, n_symbols: int, width: int) -> FloatArray:
+        """s(D) [fraction], any shape of D."""
+        return expit(np.log(np.asarray(n_train, dtype=np.float64) / self.size(n_symbols, width)) / self.width)
+
+    def draw(
+        self, n_symbols: int, width: int, n_draws: int, rng: np.random.Generator, *, widening: float = 1.0
+    ) -> FloatArray:
+        """Factors of the size, drawn from the law's uncertainty and the scatter between cells: (n_draws,).
+
+        Args:
+            n_symbols: S.
+            width: H.
+            n_draws: How many.
+            rng: Source of randomness.
+            widening: Factor of the standard error, outside the calibrated domain.
+        """
+        x = features(n_symbols, width)
+        error = math.sqrt(float(x @ np.array(self.covariance) @ x) + self.scatter**2)
+        return np.exp(widening * error * rng.standard_normal(n_draws))
