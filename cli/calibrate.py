@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _row(cell: Cell) -> list[object]:
-    from dcrit.theory.calibration import competition_from
+    from dcrit.theory.constants import competition_from
     from dcrit.theory.crossing import Crossing
 
     laws = competition_from(np.array(cell.constants), cell.n_symbols**2)

@@ -22,16 +22,8 @@ from settled import MIDDLE, TABLE, Norm, outcomes
 from dcrit.empirics.claims.claim import label
 from dcrit.empirics.efficiency import CompetitionFit, fit_competition, usable
 from dcrit.empirics.outcomes import FITTED, Outcome
-from dcrit.theory.calibration import (
-    ANCHOR,
-    FEWEST_CELLS,
-    Calibration,
-    Cell,
-    calibration_for,
-    competition_from,
-    constants_of,
-    shipped_calibrations,
-)
+from dcrit.theory.calibration import FEWEST_CELLS, Calibration, Cell, calibration_for, shipped_calibrations
+from dcrit.theory.constants import ANCHOR, competition_from, constants_of
 from dcrit.theory.crossing import Crossing
 from dcrit.theory.laws import MemorizingLaw
 from dcrit.theory.prediction import predict_critical_size

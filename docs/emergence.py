@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from dcrit.theory.calibration import calibration_for, competition_from, shipped_calibrations
+from dcrit.theory.calibration import calibration_for, shipped_calibrations
+from dcrit.theory.constants import competition_from
 from dcrit.theory.crossing import Crossing
 from dcrit.theory.emergence import emergent_critical_size
 from dcrit.theory.mixture import Competition

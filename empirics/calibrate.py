@@ -14,7 +14,8 @@ from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign, fit_comp
 from dcrit.empirics.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs import Runner
 from dcrit.empirics.symmetry import SymmetryDesign, fit_symmetry
-from dcrit.theory.calibration import FEWEST_CELLS, Calibration, Cell, constants_of
+from dcrit.theory.calibration import FEWEST_CELLS, Calibration, Cell
+from dcrit.theory.constants import constants_of
 from dcrit.theory.laws import CapacityLaw, bits_per_parameter
 from dcrit.theory.problem import Model, Problem, check_integer
 

@@ -13,7 +13,8 @@ from dcrit.empirics.circuits import Circuits, cyclic_group, split_circuits
 from dcrit.empirics.ensemble import Progress
 from dcrit.empirics.runs import RunConfig
 from dcrit.empirics.snapshots import Snapshot, snapshot_steps, visit
-from dcrit.theory.calibration import Calibration, competition_from
+from dcrit.theory.calibration import Calibration
+from dcrit.theory.constants import competition_from
 from dcrit.theory.estimates import LEVEL, Interval, Measurement, Prediction, half_width, interval_of
 from dcrit.theory.prediction import describes_network, sensible_draws
 from dcrit.theory.problem import Problem, check_integer

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from dcrit.empirics.outcomes import FITTED, Outcome, Settled
 from dcrit.empirics.runs import RunConfig
-from dcrit.theory.calibration import constants_of
+from dcrit.theory.constants import constants_of
 from dcrit.theory.estimates import LEVEL, Measurement, Prediction, interval_of
 from dcrit.theory.laws import GeneralizingLaw, MemorizingLaw
 from dcrit.theory.mixture import Competition, DeficitLaw

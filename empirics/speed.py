@@ -15,6 +15,7 @@ import torch
 from dcrit.empirics.batches import plan_batches
 from dcrit.empirics.budget import Speed
 from dcrit.empirics.ensemble import Ensemble
+from dcrit.empirics.local_executor import usable_cores
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.problem import Problem, check_integer
 
@@ -119,6 +120,8 @@ def core_rate(references: Sequence[RunConfig] = REFERENCES, *, seconds: float = 
 def measure_speed(device: str, workers: int, *, seconds: float = 1.0) -> Speed:
     """Speed of each of some workers while all of them train: they share caches and memory, and often cores.
 
+    No more than one worker a core is timed; where there are more, they share what those reach.
+
     Args:
         device: ``cpu`` or ``cuda``.
         workers: Training processes, each with one thread; an accelerator has one.
@@ -131,12 +134,13 @@ def measure_speed(device: str, workers: int, *, seconds: float = 1.0) -> Speed:
     check_integer("workers", workers, 1)
     if device == "cuda":
         return Speed(device=device, rate=ASSUMED_FRACTION * product_rate(device))
-    if workers == 1:
-        return Speed(device=device, rate=core_rate(seconds=seconds))
+    n_timed = min(workers, usable_cores())
+    if n_timed == 1:
+        return Speed(device=device, rate=core_rate(seconds=seconds) / workers)
     context = multiprocessing.get_context("spawn")
-    barrier, processes, pipes = context.Barrier(workers), list[BaseProcess](), list[Connection]()
+    barrier, processes, pipes = context.Barrier(n_timed), list[BaseProcess](), list[Connection]()
     try:
-        for _ in range(workers):
+        for _ in range(n_timed):
             ours, theirs = context.Pipe(duplex=False)
             processes.append(context.Process(target=_time_together, args=(barrier, theirs, seconds), daemon=True))
             processes[-1].start()
@@ -144,7 +148,7 @@ def measure_speed(device: str, workers: int, *, seconds: float = 1.0) -> Speed:
             pipes.append(ours)
         rates = [pipe.recv() for pipe in pipes]
     except EOFError as error:
-        raise RuntimeError(f"one of {workers} processes died while their speed was measured; try fewer") from error
+        raise RuntimeError(f"one of {n_timed} processes died while their speed was measured; try fewer") from error
     finally:
         for process in processes:
             process.terminate()

@@ -31,7 +31,7 @@ from dcrit.empirics.module_runs import Factory, ModuleOutcome, ModuleRun, check_
 from dcrit.empirics.outcomes import FITTED
 from dcrit.empirics.study_design import ROLES, Role, StudyDesign
 from dcrit.empirics.study_result import EfficiencyPoint, StudyResult
-from dcrit.theory.calibration import constants_of
+from dcrit.theory.constants import constants_of
 from dcrit.theory.estimates import Interval, Measurement, Prediction, half_width, interval_of
 from dcrit.theory.prediction import size_prediction
 

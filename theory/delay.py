@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from dcrit.theory.calibration import ANCHOR, Calibration, constants_of
+from dcrit.theory.calibration import Calibration
+from dcrit.theory.constants import ANCHOR, constants_of
 from dcrit.theory.estimates import LEVEL, Interval, Prediction
 from dcrit.theory.margin import log_efficiency_per_squared_norm
 from dcrit.theory.prediction import N_DRAWS, predict_critical_size, sensible_draws

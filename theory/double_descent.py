@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
-from dcrit.theory.calibration import ANCHOR, Calibration
+from dcrit.theory.calibration import Calibration
+from dcrit.theory.constants import ANCHOR
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
 from dcrit.theory.margin import margin_from_loss
 from dcrit.theory.phase_diagram import N_DRAWS, aligned_draws, central_constants, check_widths, thinned

@@ -28,7 +28,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcrit.theory.calibration import ANCHOR
+from dcrit.theory.constants import ANCHOR
 from dcrit.theory.crossing import Crossing, NoCrossing
 from dcrit.theory.mixture import Competition
 from dcrit.theory.problem import check_positive

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.theory.calibration import Calibration, sizes_from
+from dcrit.theory.calibration import Calibration
+from dcrit.theory.constants import sizes_from
 from dcrit.theory.emergence import affordable_facts, emergent_sizes_from
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
 from dcrit.theory.phase_diagram import aligned_draws, central_constants, default_widths

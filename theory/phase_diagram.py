@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcrit.theory.calibration import CONSTANTS, Calibration, sizes_from
+from dcrit.theory.calibration import Calibration
+from dcrit.theory.constants import CONSTANTS, sizes_from
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
 from dcrit.theory.prediction import LARGEST_CONSTANT, LARGEST_FRACTION, describes_network, gate
 from dcrit.theory.problem import N_HEADS, Problem, check_integer

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.theory.calibration import CONSTANTS, Calibration, competition_from, sizes_from
+from dcrit.theory.calibration import Calibration
+from dcrit.theory.constants import CONSTANTS, competition_from, sizes_from
 from dcrit.theory.crossing import Crossing
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, half_width, interval_of
 from dcrit.theory.mixture import Competition

@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcrit.theory.calibration import Calibration, sizes_from
+from dcrit.theory.calibration import Calibration
+from dcrit.theory.constants import sizes_from
 from dcrit.theory.estimates import LEVEL
 from dcrit.theory.prediction import N_DRAWS, CriticalSizePrediction, gate, predict_critical_size, sensible_draws
 from dcrit.theory.problem import Problem, check_integer

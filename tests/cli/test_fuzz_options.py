@@ -79,7 +79,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             if callable(value) and not name.startswith("__"):
                 patch.setattr(training._Runners, name, stop)
         patch.setattr(ensemble.Ensemble, "__init__", stop)
-        patch.setattr(speed, "product_rate", stop)
+        patch.setattr(speed, "measure_speed", stop)
         patch.setattr(simulate, "SIZES", 2)
         yield Place(tmp_path_factory.mktemp("fuzz") / "top")
     os.chdir(before)

@@ -19,7 +19,8 @@ from dcrit.empirics.capacity import CapacityDesign
 from dcrit.empirics.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs import Run, RunConfig
 from dcrit.empirics.symmetry import CONTROL
-from dcrit.theory.calibration import CONSTANTS, Calibration, constants_of
+from dcrit.theory.calibration import Calibration
+from dcrit.theory.constants import CONSTANTS, constants_of
 from dcrit.theory.prediction import predict_critical_size
 from dcrit.theory.problem import Problem
 from dcrit.theory.symmetry import mirrored_fraction

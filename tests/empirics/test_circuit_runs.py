@@ -18,7 +18,8 @@ from dcrit.empirics.circuits import Circuits
 from dcrit.empirics.ensemble import train
 from dcrit.empirics.outcomes import outcome_of
 from dcrit.empirics.snapshots import snapshot_steps
-from dcrit.theory.calibration import calibration_for, competition_from, shipped_calibrations
+from dcrit.theory.calibration import calibration_for, shipped_calibrations
+from dcrit.theory.constants import competition_from
 from dcrit.theory.problem import Problem
 
 PROBLEM = Problem(modulus=17, width=32, learning_rate=0.05)

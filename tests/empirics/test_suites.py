@@ -19,7 +19,8 @@ from dcrit.empirics.experiments.experiment import Experiment, Laboratory
 from dcrit.empirics.outcomes import outcome_of
 from dcrit.empirics.runs import Run, RunConfig
 from dcrit.empirics.suites import SUITE_NAMES, SUITES, Result, Suite, gather, judge, select, suite_of
-from dcrit.theory.calibration import Calibration, Cell, calibration_for, constants_of, shipped_calibrations
+from dcrit.theory.calibration import Calibration, Cell, calibration_for, shipped_calibrations
+from dcrit.theory.constants import constants_of
 from dcrit.theory.laws import CapacityLaw
 from dcrit.theory.prediction import predict_critical_size
 from dcrit.theory.problem import Activation, Problem

@@ -10,17 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcrit.theory.calibration import (
-    CONSTANTS,
     WIDENING,
     Calibration,
     Cell,
     calibration_for,
-    competition_from,
-    constants_of,
     load_calibration,
     shipped_calibrations,
-    sizes_from,
 )
+from dcrit.theory.constants import CONSTANTS, competition_from, constants_of, sizes_from
 from dcrit.theory.crossing import NoCrossing
 from dcrit.theory.estimates import half_width
 from dcrit.theory.problem import Problem

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from dcrit.theory.calibration import constants_of
+from dcrit.theory.constants import constants_of
 from dcrit.theory.delay import DelayPrediction, Start, delay_steps, growth_time, predict_delay
 from dcrit.theory.mixture import Competition
 from dcrit.theory.problem import Problem

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcrit.theory.calibration import competition_from
+from dcrit.theory.constants import competition_from
 from dcrit.theory.double_descent import accuracy_from, deepest, predict_double_descent
 from dcrit.theory.laws import CapacityLaw
 from dcrit.theory.phase_diagram import phase_diagram

@@ -8,7 +8,8 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcrit.theory.calibration import calibration_for, competition_from, constants_of, shipped_calibrations
+from dcrit.theory.calibration import calibration_for, shipped_calibrations
+from dcrit.theory.constants import competition_from, constants_of
 from dcrit.theory.crossing import Crossing, NoCrossing
 from dcrit.theory.emergence import (
     affordable_facts,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dcrit.theory.calibration import constants_of
+from dcrit.theory.constants import constants_of
 from dcrit.theory.crossing import Crossing, NoCrossing
 from dcrit.theory.estimates import Interval, Prediction
 from dcrit.theory.laws import capacity

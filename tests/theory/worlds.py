@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.theory.calibration import Calibration, Cell, competition_from
+from dcrit.theory.calibration import Calibration, Cell
+from dcrit.theory.constants import competition_from
 from dcrit.theory.laws import CapacityLaw
 from dcrit.theory.mixture import Competition
 from dcrit.theory.problem import Problem
