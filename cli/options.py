@@ -238,7 +238,7 @@ class Machine:
     def __post_init__(self) -> None:
         check_integer("workers", self.workers, 0)
         if self.executor == "local" and self.address is not None:
-            raise ValueError(f"address goes with --executor ray alone, got {self.address!r} with 'local'")
+            raise ValueError(f"address must be left out without --executor ray, got {self.address!r}")
         if self.executor == "ray" and importlib.util.find_spec("ray") is None:
             raise ValueError(
                 "executor must be 'local' where Ray is not installed, got 'ray': pip install 'dcrit[ray]' installs it"

@@ -11,6 +11,7 @@ import json
 import sys
 from pathlib import Path
 
+from dcrit.cli.options import Machine
 from dcrit.cli.training import training
 from dcrit.empirics.experiments.transitions import advance_together
 from dcrit.empirics.sequential import SequentialDesign, measure_sequentially
@@ -81,7 +82,7 @@ def measure(problems: list[Problem], store: Path, path: Path) -> None:
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     rows = {json.dumps(row["problem"]): row for row in known}
     lacking = [problem for problem in problems if json.dumps(problem.to_dict()) not in rows]
-    with training(store, 0) as run:
+    with training(store, Machine()) as run:
         outcomes = advance_together([SequentialDesign(problem=p, budget=BUDGET) for p in lacking], run)
     for problem, found in zip(lacking, outcomes, strict=True):
         size = measure_sequentially(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -111,8 +111,8 @@ class Assignment:
 class Sweep(Generic[AnyJob, AnyRun]):
     """What of one list of runs is stored, waiting, in flight and done.
 
-    Batches are planned for all runs, stored ones included, and those of a batch that are stored are then left out.
-    So a sweep that was stopped goes on with the batches that it would have trained, whose runs have the same bits.
+    Batches are planned for all runs, stored ones included. One that is stored in part is divided as if it had been
+    halved. So a sweep that was stopped goes on with the batches that it would have trained, to the same bits.
 
     Args:
         trainer: How runs are trained.
@@ -144,11 +144,8 @@ class Sweep(Generic[AnyJob, AnyRun]):
         wanted = {config.address: config for config in configs}
         lacking = {config.address for config in store.missing(list(wanted.values()))}
         planned = trainer.plan(list(wanted.values()), device, memory) if lacking else []
-        left = [
-            replace(batch, configs=tuple(config for config in batch.configs if config.address in lacking))
-            for batch in planned
-        ]
-        self.waiting = deque(sorted((batch for batch in left if batch.configs), key=lambda batch: -batch.cost))
+        left = [piece for batch in planned for piece in _left_of(batch, lacking)]
+        self.waiting = deque(sorted(left, key=lambda batch: -batch.cost))
         self.total = sum(batch.cost for batch in self.waiting)
         # By identity: halves of a batch may be equal to it, and configurations take long to hash.
         self._left = {id(batch): batch.cost for batch in self.waiting}
@@ -205,8 +202,7 @@ class Sweep(Generic[AnyJob, AnyRun]):
         n_members = len(batch.configs)
         if n_members > 1:
             self._checkpoint(batch).remove()
-            cuts = (slice(None, n_members // 2), slice(n_members // 2, None))
-            again = [replace(batch, configs=batch.configs[cut]) for cut in cuts]
+            again = _halves(batch)
             _log.warning("%s while it trained %d runs; they are trained again in two halves", reason, n_members)
         else:
             address = batch.configs[0].address
@@ -236,6 +232,19 @@ class Sweep(Generic[AnyJob, AnyRun]):
 
     def _checkpoint(self, batch: Batch[AnyJob]) -> Checkpoint:
         return checkpoint_of(self.folder, batch.configs)
+
+
+def _halves(batch: Batch[AnyJob]) -> list[Batch[AnyJob]]:
+    half = len(batch.configs) // 2
+    return [replace(batch, configs=batch.configs[:half]), replace(batch, configs=batch.configs[half:])]
+
+
+def _left_of(batch: Batch[AnyJob], lacking: Set[str]) -> list[Batch[AnyJob]]:
+    """What is to be trained of a planned batch: all, nothing, or what is left of its halves, as a sweep halves them."""
+    n_lacking = sum(config.address in lacking for config in batch.configs)
+    if n_lacking == len(batch.configs):
+        return [batch]
+    return [piece for half in _halves(batch) for piece in _left_of(half, lacking)] if n_lacking else []
 
 
 def out_of_memory(error: BaseException) -> bool:

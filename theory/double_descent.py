@@ -205,6 +205,11 @@ def predict_double_descent(
     """
     whole = check_widths(widths)
     problem.check_n_train(n_train)
+    if calibration.unordered_sizes(problem, 1, np.random.default_rng(seed))[0]:
+        raise ValueError(
+            f"model must be 'mlp' where the task is commutative, got {problem.model!r}: from scratch a transformer "
+            "does not generalize before it memorizes unordered pairs, and what it does until then is not predicted"
+        )
     check_level(level)
     check_integer("n_draws", n_draws, 1)
     problems = [replace(problem, width=width) for width in whole]

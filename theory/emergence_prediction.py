@@ -147,6 +147,8 @@ def _plane(
     if widths is None:
         # Half the smallest calibrated width may be too far outside for the laws to make sense.
         looked, constants, steep = looked[~steep], constants[~steep], steep[~steep]
+    if widths is None and not len(looked):
+        raise ValueError(f"calibration must have a memorizing exponent of at most 1, got {calibration.name}")
     if len(looked) < 2 or (np.diff(looked) <= 0).any():
         raise ValueError("widths must be at least two rising integers")
     if steep.any():

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from dcrit.theory.laws import check_finite
 from dcrit.theory.problem import check_positive
 
 FloatArray = NDArray[np.float64]
+
+#: Largest size of a coefficient, width, covariance or scatter: they are logarithms of sizes, and measured ones below 3.
+LARGEST = 10.0
 
 
 def mirrored_fraction(n_train: ArrayLike, n_symbols: int) -> FloatArray:
@@ -70,12 +72,21 @@ class SymmetryLaw:
         if len(self.coefficients) != 3:
             raise ValueError(f"coefficients must be three numbers, got {self.coefficients!r}")
         for value in self.coefficients:
-            check_finite("coefficients", value)
+            if not abs(value) <= LARGEST:
+                raise ValueError(f"coefficients must lie between -{LARGEST:g} and {LARGEST:g}, got {value!r}")
         check_positive("width", self.width)
-        if np.shape(self.covariance) != (3, 3) or np.linalg.eigvalsh(np.array(self.covariance)).min() < -1e-6:
-            raise ValueError(f"covariance must be a positive 3 by 3 matrix, got {self.covariance!r}")
-        if not 0 <= self.scatter < math.inf:
-            raise ValueError(f"scatter must be at least 0 and finite, got {self.scatter!r}")
+        if self.width > LARGEST:
+            raise ValueError(f"width must be at most {LARGEST:g}, got {self.width!r}")
+        covariance = np.array(self.covariance)
+        if (
+            covariance.shape != (3, 3)
+            or not (np.abs(covariance) <= LARGEST).all()
+            or (covariance != covariance.T).any()
+            or np.linalg.eigvalsh(covariance).min() < -1e-6
+        ):
+            raise ValueError(f"covariance must be a positive symmetric 3 by 3 matrix, got {self.covariance!r}")
+        if not 0 <= self.scatter <= LARGEST:
+            raise ValueError(f"scatter must lie between 0 and {LARGEST:g}, got {self.scatter!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON values, to six digits."""
@@ -141,5 +152,5 @@ class SymmetryLaw:
             widening: Factor of the standard error, outside the calibrated domain.
         """
         x = features(n_symbols, width)
-        error = math.sqrt(float(x @ np.array(self.covariance) @ x) + self.scatter**2)
+        error = math.sqrt(max(0.0, float(x @ np.array(self.covariance) @ x)) + self.scatter**2)
         return np.exp(widening * error * rng.standard_normal(n_draws))

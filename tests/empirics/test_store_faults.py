@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dcrit.empirics import batch_files
 from dcrit.empirics.inventory import CHECKPOINTS, DAMAGED
 from dcrit.empirics.store import Store, StoreWriteError
 from dcrit.empirics.whole_files import ABANDONED_AGE
@@ -294,15 +295,15 @@ def test_a_file_that_is_listed_and_gone_is_missing_until_it_is_back(
 def test_a_stale_handle_is_no_damage(store: Store, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     (config,) = configs(1)
     store.add([made(config)])
-    opened, read = Store(store.folder), Path.read_bytes
+    opened, read = Store(store.folder), batch_files.read_bounded
     troubles = itertools.chain([True], itertools.repeat(False))
 
-    def fail_once(path: Path) -> bytes:
+    def fail_once(path: Path, name: str, limit: int) -> bytes:
         if next(troubles):
-            raise OSError(code, os.strerror(code))
-        return read(path)
+            raise ValueError("it must be a file that can be read") from OSError(code, os.strerror(code))
+        return read(path, name, limit)
 
-    monkeypatch.setattr(Path, "read_bytes", fail_once)
+    monkeypatch.setattr(batch_files, "read_bounded", fail_once)
     assert opened.missing([config]) == [config]
     assert opened.damaged == opened.set_aside() == ()
     assert_same(opened.get(config), made(config))
@@ -311,9 +312,9 @@ def test_a_stale_handle_is_no_damage(store: Store, monkeypatch: pytest.MonkeyPat
 def test_a_file_that_was_seen_in_part_is_not_set_aside(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     (config,) = configs(1)
     store.add([made(config)])
-    opened, read = Store(store.folder), Path.read_bytes
+    opened, read = Store(store.folder), batch_files.read_bounded
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "read_bytes", lambda path: read(path)[:1000])
+        patched.setattr(batch_files, "read_bounded", lambda *where: read(*where)[:1000])
         assert opened.missing([config]) == [config]
         assert len(opened.damaged) == 1
     assert opened.set_aside() == ()
