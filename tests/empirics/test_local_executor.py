@@ -121,7 +121,7 @@ def test_only_what_is_lacking_is_trained(store: Store, trained: list[RunConfig])
     run_sweep(wanted[2:4], store)
     trained.clear()
     run_sweep(wanted, store)
-    assert trained == [wanted[0], wanted[1], wanted[4], wanted[5]]
+    assert sorted(config.seed for config in trained) == [0, 1, 4, 5]
 
 
 def test_results_do_not_depend_on_the_number_of_workers(two_workers: LocalExecutor, tmp_path: Path) -> None:
@@ -323,6 +323,33 @@ def test_an_error_in_a_worker_is_told(store: Store, monkeypatch: pytest.MonkeyPa
         executor.run(SEVERAL, store)
     torch.set_num_threads(n_threads)
     assert executor._processes == {}
+
+
+def test_a_sweep_stopped_after_it_was_halved_twice_goes_on_with_the_same_batches(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = configs(4)
+    (whole,) = plan_batches(wanted)
+    batches: list[list[int]] = []
+
+    def train_at_most_two(batch: Sequence[RunConfig], **options: Any) -> list[Run]:
+        if len(batch) > 2 or batch[0].seed == 0 < len(batch) - 1:
+            raise MemoryError
+        batches.append([config.seed for config in batch])
+        return train(batch, **options)
+
+    monkeypatch.setattr(executors, "train", train_at_most_two)
+    run_sweep(wanted, store, workers=1)
+    assert batches == [[0], [1], [2, 3]]
+    # As if it had been stopped after the first.
+    again = Store(store.folder.parent / "again")
+    again.add([store.get(whole.configs[0]) or pytest.fail("not stored")])
+    batches.clear()
+    monkeypatch.setattr(
+        executors, "train", lambda batch, **o: batches.append([c.seed for c in batch]) or train(batch, **o)
+    )
+    run_sweep(wanted, again, workers=1)
+    assert sorted(batches) == [[1], [2, 3]]
 
 
 def kill_workers_once(others: set[Any]) -> Callable[[SweepProgress], None]:

@@ -53,11 +53,15 @@ def test_it_survives_writing() -> None:
     ("field", "value", "says"),
     [
         ("coefficients", (0.0, 1.0), "coefficients must be three numbers"),
-        ("coefficients", (0.0, 1.0, math.nan), "coefficients must be"),
+        ("coefficients", (0.0, 1.0, math.nan), "coefficients must lie between"),
+        ("coefficients", (1e5, 0.0, 0.0), "coefficients must lie between"),
+        ("width", 1e9, "width must be at most"),
+        ("scatter", 1e4, "scatter must lie between 0"),
+        ("covariance", ((1.0, 5.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), "covariance must be a positive symmetric"),
         ("width", 0.0, "width must be"),
         ("covariance", ((1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, 1.0)), "covariance must be a positive"),
-        ("covariance", ((1.0,),), "covariance must be a positive 3 by 3 matrix"),
-        ("scatter", -0.1, "scatter must be at least 0"),
+        ("covariance", ((1.0,),), "covariance must be a positive symmetric 3 by 3 matrix"),
+        ("scatter", -0.1, "scatter must lie between 0"),
     ],
 )
 def test_constants_that_mean_nothing_are_refused(field: str, value: Any, says: str) -> None:
