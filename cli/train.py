@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -69,6 +70,10 @@ def train(
         typer.Option(parser=options.choice(DeviceChoice), metavar=options.words(DeviceChoice), help="Where to train."),
     ] = DeviceChoice.auto,
     store: options.StoreFolder = options.DEFAULT_STORE,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which the curves of these runs are logged for TensorBoard when all are finished."),
+    ] = None,
     workers: options.Workers = 0,
     executor: options.Executor = options.ExecutorChoice.local,
     address: options.Address = None,
@@ -97,8 +102,17 @@ def train(
             for size in n_train
             for seed in range(seeds)
         ]
+        if tensorboard is not None:
+            from dcrit.empirics.tensorboard import check_tensorboard
+
+            check_tensorboard(tensorboard)
     with training(store, machine) as run:
         runs = run(configs, stage="training")
+    if tensorboard is not None:
+        from dcrit.empirics.tensorboard import log_curves
+
+        with options.bad_input():
+            log_curves(runs, tensorboard)
     results = []
     for one in runs:
         outcome, curves = outcome_of(one), one.curves

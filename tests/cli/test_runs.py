@@ -168,6 +168,14 @@ def test_curves_are_logged_for_tensorboard(folder: Path, tmp_path: Path) -> None
     assert (both["n_runs"], both["n_logged"]) == (8, 0)
 
 
+def test_training_logs_its_runs_for_tensorboard(tmp_path: Path) -> None:
+    words = ["train", "--modulus", "5", "--width", "4", "--n-train", "12", "--seeds", "2", "--steps", "40"]
+    where = ["--workers", "1", "--device", "cpu", "--store", str(tmp_path / "runs")]
+    result = invoke(*words, *where, "--tensorboard", str(tmp_path / "logs"), "--json")
+    assert (result.exit_code, len(json.loads(result.stdout)["runs"])) == (0, 2)
+    assert len(list((tmp_path / "logs").glob("*/*/events*"))) == 2
+
+
 REFUSED = [
     (["--out", "t.xls"], "--out must end in .csv or .parquet, got t.xls"),
     ([], "--out must be a file that ends in .csv or .parquet where --tensorboard is not given, got none"),

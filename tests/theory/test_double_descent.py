@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dcrit.theory.calibration import shipped_calibrations
 from dcrit.theory.constants import competition_from
 from dcrit.theory.double_descent import accuracy_from, deepest, predict_double_descent
 from dcrit.theory.laws import CapacityLaw
@@ -58,6 +59,13 @@ def test_without_a_sharp_capacity_the_mixture_holds_at_every_size() -> None:
     ]
     assert found.accuracy == pytest.approx(exact, rel=1e-9)
     assert found.dip == (deepest(np.array(exact)[:, None])[0][0] >= 0.1)
+
+
+def test_below_unordered_pairs_nothing_is_predicted_for_transformers() -> None:
+    problem = Problem(modulus=31, model="transformer", activation="relu", width=24, learning_rate=3e-3)
+    (calibration,) = [one for one in shipped_calibrations() if one.model == "transformer"]
+    with pytest.raises(ValueError, match=r"^model must be 'mlp' where the task is commutative, got 'transformer'"):
+        predict_double_descent(problem, calibration, n_train=300, widths=[16, 24, 32])
 
 
 def test_a_fall_counts_as_far_as_it_is_recovered() -> None:
