@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import deque
@@ -14,6 +15,7 @@ import torch
 from dcrit.empirics.batches import Batch, Trainable
 from dcrit.empirics.checkpoint import Checkpoint, checkpoint_of
 from dcrit.empirics.ensemble import Progress
+from dcrit.empirics.inventory import CHECKPOINTS
 from dcrit.empirics.parquet_store import Addressed, Finished, ParquetStore
 
 _log = logging.getLogger(__name__)
@@ -143,7 +145,13 @@ class Sweep(Generic[AnyJob, AnyRun]):
         self.folder = store.folder.absolute()
         wanted = {config.address: config for config in configs}
         lacking = {config.address for config in store.missing(list(wanted.values()))}
-        planned = trainer.plan(list(wanted.values()), device, memory) if lacking else []
+        unfinished = any((self.folder / CHECKPOINTS).glob("*"))
+        planned = trainer.plan(list(wanted.values()), device, memory) if lacking or unfinished else []
+        for batch in planned if unfinished else []:
+            if not any(config.address in lacking for config in batch.configs):
+                # Stored, and killed before it could be removed. On a disk that can only be read it stays.
+                with contextlib.suppress(OSError):
+                    checkpoint_of(self.folder, batch.configs).remove()
         left = [piece for batch in planned for piece in _left_of(batch, lacking)]
         self.waiting = deque(sorted(left, key=lambda batch: -batch.cost))
         self.total = sum(batch.cost for batch in self.waiting)

@@ -39,7 +39,8 @@ def read_bounded(path: Path, name: str, limit: int) -> bytes:
             if is_kind(found.st_mode):
                 raise ValueError(f"{name} must be a file that can be read, got {path}: it is {what}")
         with os.fdopen(handle, "rb", closefd=False) as file:
-            data = file.read(limit + 1)
+            # As much room is made as is asked for, so no more is than the file has.
+            data = file.read(min(limit, found.st_size) + 1)
     except OSError as error:
         raise ValueError(f"{name} must be a file that can be read, got {path}: {error.strerror}") from error
     finally:

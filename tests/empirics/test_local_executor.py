@@ -20,6 +20,7 @@ import torch
 from dcrit.empirics import executor as executors
 from dcrit.empirics import local_executor, sweep
 from dcrit.empirics.batches import plan_batches
+from dcrit.empirics.checkpoint import checkpoint_of
 from dcrit.empirics.ensemble import train
 from dcrit.empirics.local_executor import LocalExecutor, run_sweep, usable_cores
 from dcrit.empirics.runs import CURVE_NAMES, Run, RunConfig
@@ -350,6 +351,17 @@ def test_a_sweep_stopped_after_it_was_halved_twice_goes_on_with_the_same_batches
     )
     run_sweep(wanted, again, workers=1)
     assert sorted(batches) == [[1], [2, 3]]
+
+
+def test_a_checkpoint_that_outlived_its_ensemble_is_removed(store: Store) -> None:
+    wanted = configs(4)
+    run_sweep(wanted, store, workers=1)
+    (batch,) = plan_batches(wanted)
+    left = checkpoint_of(store.folder, batch.configs)
+    left.path.parent.mkdir(exist_ok=True)
+    left.path.write_bytes(b"as by a kill between both")
+    run_sweep(wanted, store, workers=1)
+    assert not left.path.exists()
 
 
 def kill_workers_once(others: set[Any]) -> Callable[[SweepProgress], None]:
