@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from pathlib import Path
 
 from dcrit.empirics.mixtures import MixtureConfig
 from dcrit.theory.problem import N_HEADS, Problem
@@ -67,4 +68,15 @@ def peak_memory_bytes() -> int:
     if torch is not None and torch.cuda.is_initialized():
         return int(torch.cuda.max_memory_allocated())
     unit = 1 if sys.platform == "darwin" else 1024
-    return unit * max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    ended = unit * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return max(_own_peak_bytes(unit), ended)
+
+
+def _own_peak_bytes(unit: int) -> int:
+    """Most memory of this process; Linux counts that of the program which started it in the resource usage [bytes]."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
