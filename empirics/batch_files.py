@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from dcrit.empirics.parquet_bounds import Bounds, ForeignParquetError, check_bounds, read_parquet
+from dcrit.empirics.parquet_bounds import Bounds, ForeignParquetError, check_bounds, decode
 from dcrit.theory.foreign_files import read_bounded
 
 #: Most bytes of a file, and values and bytes that it may expand to.
@@ -111,7 +111,7 @@ def decoded(
             raise OtherKindError(wrong)
         if list(schema.items()) != list(expected.items()):
             raise UntrustedError(wrong)
-        frame = read_parquet(data, EXPANDED, list(columns))
+        frame = decode(data, list(columns))
     except (
         pl.exceptions.PolarsError,
         pl.exceptions.PanicException,

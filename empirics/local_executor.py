@@ -20,7 +20,7 @@ from dcrit.empirics.devices import resolve_device
 from dcrit.empirics.executor import Executor
 from dcrit.empirics.runs import Run, RunConfig
 from dcrit.empirics.store import Store
-from dcrit.empirics.sweep import Assignment, Report, Sweep, WorkerError, out_of_memory
+from dcrit.empirics.sweep import Assignment, Report, Sweep, out_of_memory
 from dcrit.theory.problem import check_integer
 
 #: Work below which starting processes takes longer than it saves, some seconds on one core [FLOPs].
@@ -114,14 +114,8 @@ class LocalExecutor(Executor):
         except (EOFError, OSError):
             sweep.halve(busy.pop(connection), self._death(connection))
             return
-        if isinstance(message, int):
-            sweep.advance(busy[connection], message)
-        elif isinstance(message, MemoryError):
-            sweep.halve(busy.pop(connection), str(message))
-        elif isinstance(message, str):
-            raise WorkerError(f"training failed in a worker process:\n{message}")
-        else:
-            sweep.finish(busy.pop(connection), message)
+        if sweep.receive(busy[connection], message, "a worker process"):
+            del busy[connection]
 
     def _death(self, connection: Connection) -> str:
         """Bury a worker; what happened to it."""

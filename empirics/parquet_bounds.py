@@ -60,6 +60,19 @@ def read_parquet(data: bytes, most: Bounds, columns: list[str] | None = None) ->
         ForeignParquetError: It expands to more, or is damaged; the message is one line.
     """
     check_bounds(data, most)
+    return decode(data, columns)
+
+
+def decode(data: bytes, columns: list[str] | None = None) -> pl.DataFrame:
+    """A table from the bytes of a file whose bounds were checked.
+
+    Args:
+        data: The file.
+        columns: Those to decode; None for all.
+
+    Raises:
+        ForeignParquetError: It is damaged; the message is one line.
+    """
     try:
         with _silence():
             return pl.read_parquet(io.BytesIO(data), columns=columns)

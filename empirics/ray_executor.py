@@ -161,16 +161,10 @@ class RayExecutor(Executor):
             return True
         except RayError as error:
             raise WorkerError(f"a task could not be run on the cluster:\n{error}") from error
-        if isinstance(message, int):
-            sweep.advance(flying[task], message)
-            return False
-        if isinstance(message, MemoryError):
-            sweep.halve(flying.pop(task), str(message))
-        elif isinstance(message, str):
-            raise WorkerError(f"training failed in a worker of the cluster:\n{message}")
-        else:
-            sweep.finish(flying.pop(task), message)
-        return True
+        done = sweep.receive(flying[task], message, "a worker of the cluster")
+        if done:
+            del flying[task]
+        return done
 
 
 @contextlib.contextmanager

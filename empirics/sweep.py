@@ -198,6 +198,29 @@ class Sweep(Generic[AnyJob, AnyRun]):
         del self._left[id(batch)]
         self.report()
 
+    def receive(self, batch: Batch[AnyJob], message: int | list[AnyRun] | MemoryError | str, where: str) -> bool:
+        """Account for what a worker says of its batch; whether the worker is done with it.
+
+        Args:
+            batch: In flight.
+            message: Model-steps just finished; finished runs; that memory ran out; or how training failed otherwise.
+            where: Kind of worker, for the message of a failure.
+
+        Raises:
+            WorkerError: Training failed.
+            StoreWriteError: Finished runs cannot be stored.
+        """
+        if isinstance(message, int):
+            self.advance(batch, message)
+            return False
+        if isinstance(message, MemoryError):
+            self.halve(batch, str(message))
+        elif isinstance(message, str):
+            raise WorkerError(f"training failed in {where}:\n{message}")
+        else:
+            self.finish(batch, message)
+        return True
+
     def halve(self, batch: Batch[AnyJob], reason: str) -> None:
         """Have a batch whose worker died or ran out of memory trained again in two halves, or give a lone run up.
 
