@@ -82,8 +82,8 @@ def train(
     """Train one problem at every given size with every seed; what the store holds is not run again.
 
     With --json also what a step took: seconds_per_step, on one core and for one model; model_steps_per_second, its
-    inverse; flops_per_step, counted in products of matrices; peak_memory_bytes, of the largest process or the
-    GPU, null on a cluster.
+    inverse; flops_per_step, counted in products of matrices; peak_memory_bytes, of the largest process of this
+    command or the GPU, null on a cluster.
 
     The dynamics are "unsettled" where the efficiency still moves at the horizon (converged is false): accuracies may
     then still change. They are null where a run diverged or has no unseen pairs.
