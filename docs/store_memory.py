@@ -1,6 +1,7 @@
 """Measure memory and time of a store over its number of runs: ``python docs/store_memory.py 1000 10000 50000``.
 
-Every reading is a process of its own. Runs have random curves of 96 evaluations and lie in files of 16.
+Every reading is a process of its own. Runs have random curves of 96 evaluations and lie in files of 16, but for those
+of ``sweep``, which trains as many tiny networks in the process and then reads their runs.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from dcrit.empirics.export import RUNS, export
+from dcrit.empirics.local_executor import run_sweep
 from dcrit.empirics.runs import CURVE_NAMES, Curves, Run, RunConfig
 from dcrit.empirics.store import Store
 from dcrit.empirics.stored_runs import StoredRuns
@@ -58,6 +61,26 @@ def index(folder: Path, wanted: list[RunConfig]) -> None:
     assert Store(folder).missing(wanted) == []
 
 
+def again(folder: Path, wanted: list[RunConfig]) -> None:
+    """List a folder that is known, once."""
+    store = Store(folder)
+    assert store.missing(wanted) == []
+    began = time.perf_counter()
+    assert store.missing(wanted[:1]) == []
+    print(f"{1e3 * (time.perf_counter() - began):.1f} ms, after ", end="")
+
+
+def write(folder: Path, wanted: list[RunConfig]) -> None:
+    """Store as many runs once more, file by file, in a folder of their own."""
+    fill(folder / "written", len(wanted))
+
+
+def sweep(folder: Path, wanted: list[RunConfig]) -> None:
+    """Train as many tiny networks in this process, and go through their runs."""
+    for run in run_sweep([replace(config, steps=40) for config in wanted], Store(folder / "trained"), workers=1):
+        assert len(run.curves.step) > 1
+
+
 def to_csv(folder: Path, wanted: list[RunConfig]) -> None:
     """Export all runs to CSV."""
     assert export(Store(folder).runs(), folder / "table.csv", RUNS) == len(wanted)
@@ -69,7 +92,7 @@ def to_parquet(folder: Path, wanted: list[RunConfig]) -> None:
 
 
 TASKS: dict[str, Callable[[Path, list[RunConfig]], None]] = {
-    task.__name__: task for task in (index, read, to_csv, to_parquet)
+    task.__name__: task for task in (index, again, read, to_csv, to_parquet, write, sweep)
 }
 
 

@@ -147,6 +147,18 @@ class Ensemble:
         ]
         return torch.stack(columns, 1).cpu().numpy()
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Parameters and moments of the members there are, as :meth:`restore` takes them."""
+        optimizer = self.optimizer
+        moments = {"mean": optimizer.mean.cpu().numpy(), "square": optimizer.square.cpu().numpy()}
+        return {"theta": optimizer.theta.cpu().numpy(), "n_steps": np.array(int(optimizer.n_steps)), **moments}
+
+    def restore(self, state: State) -> None:
+        """Go on from the parameters and moments of as many members."""
+        for name in ("theta", "mean", "square"):
+            getattr(self.optimizer, name).copy_(torch.from_numpy(state[name]))
+        self.optimizer.set_n_steps(int(state["n_steps"]))
+
     def keep(self, members: list[int]) -> None:
         """Drop all other members; those kept go on exactly as before."""
         index = torch.tensor(members, device=self.models.theta.device)
@@ -179,11 +191,13 @@ def train(
         One finished run for each configuration, in the given order.
     """
     training = _Training(configs, device)
-    kept = checkpoint and checkpoint.load(training.fits)
-    if kept:
+    before = _Before(configs, device) if configs[0].start == "generalized" else None
+    kept = checkpoint and checkpoint.load(lambda state: training.fits(state) or bool(before and before.fits(state)))
+    if kept and training.fits(kept):
         progress(training.restore(kept))
-    elif configs[0].start == "generalized":
-        training.ensemble.models.theta.copy_(_generalized_theta(configs, device, progress))
+    elif before:
+        training.ensemble.models.theta.copy_(before.generalize(kept, progress, checkpoint))
+    before = None  # its ensemble is not needed any more
     for target in configs[0].evaluation_steps():
         if target <= training.done:
             continue
@@ -239,12 +253,8 @@ class _Training:
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that :meth:`restore` needs, as arrays."""
-        optimizer = self.ensemble.optimizer
         return {
-            "theta": optimizer.theta.cpu().numpy(),
-            "mean": optimizer.mean.cpu().numpy(),
-            "square": optimizer.square.cpu().numpy(),
-            "n_steps": np.array(int(optimizer.n_steps)),
+            **self.ensemble.state(),
             "active": np.array(self.active),
             "done": np.array(self.done),
             "lengths": np.array([len(rows) for rows in self._rows]),
@@ -274,10 +284,7 @@ class _Training:
         self.active, self.done = state["active"].tolist(), int(state["done"])
         if len(self.active) < len(self.configs):
             self.ensemble.keep(self.active)
-        optimizer = self.ensemble.optimizer
-        for name in ("theta", "mean", "square"):
-            getattr(optimizer, name).copy_(torch.from_numpy(state[name]))
-        optimizer.set_n_steps(int(state["n_steps"]))
+        self.ensemble.restore(state)
         edges = np.cumsum(state["lengths"])[:-1].tolist()
         self._rows = [list(rows) for rows in np.split(state["rows"], edges)]
         self._steps = [steps.tolist() for steps in np.split(state["steps"], edges)]
@@ -301,14 +308,39 @@ class _Training:
         ]
 
 
-def _generalized_theta(configs: Sequence[RunConfig], device: str, progress: Progress) -> Tensor:
-    """Parameters of every member after the run before, shaped as its own."""
-    ensemble, done = Ensemble([config.before for config in configs], device), 0
-    for target in ensemble.configs[0].evaluation_steps():
-        ensemble.advance(target - done)
-        progress((target - done) * len(configs))
-        done = target
-    return ensemble.models.theta
+class _Before:
+    """Members of one batch on their way to generalizing, before the shrinking of their data."""
+
+    def __init__(self, configs: Sequence[RunConfig], device: str) -> None:
+        self.ensemble = Ensemble([config.before for config in configs], device)
+
+    def fits(self, state: State) -> bool:
+        """Whether it is a state of such members."""
+        shapes = {name: array.shape for name, array in self.ensemble.state().items()}
+        return alike(state, {**shapes, "done": ()})
+
+    def generalize(self, kept: State | None, progress: Progress, checkpoint: Checkpoint | None) -> Tensor:
+        """Parameters of every member after that run, shaped as its own, from what was kept of it on.
+
+        Args:
+            kept: A state that fits; None to begin.
+            progress: Called with the number of model-steps just finished.
+            checkpoint: Where states are kept; None for nowhere.
+        """
+        ensemble, done = self.ensemble, 0
+        if kept:
+            ensemble.restore(kept)
+            done = int(kept["done"])
+            progress(done * len(ensemble.configs))
+        for target in ensemble.configs[0].evaluation_steps():
+            if target <= done:
+                continue
+            ensemble.advance(target - done)
+            progress((target - done) * len(ensemble.configs))
+            done = target
+            if checkpoint:
+                checkpoint.keep(lambda done=done: {**ensemble.state(), "done": np.array(done)})
+        return ensemble.models.theta
 
 
 def _curves(steps: list[int], rows: list[np.ndarray]) -> Curves:

@@ -87,6 +87,7 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         self._forget()
 
     def _forget(self) -> None:
+        self._scanned = False
         self._known: set[str] = set()
         self._places: dict[str, Path] = {}
         self._cache: RunCache[AnyRun] = RunCache(CACHE_BYTES)
@@ -168,7 +169,10 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
                         yield Heading(config=config, ending=ending, seconds=seconds, n_bytes=len(data) / len(frame))
 
     def add(self, runs: Sequence[AnyRun]) -> None:
-        """Store finished runs as one batch; those stored already are left as they are.
+        """Store finished runs as one batch; those known to be stored already are left as they are.
+
+        Files that other processes added since the store was last asked for runs are not looked for: a listing after
+        every file takes time that grows with the square of their number.
 
         Args:
             runs: Finished runs.
@@ -176,8 +180,9 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         Raises:
             StoreWriteError: The file cannot be written, for example because the disk is full.
         """
-        lacking = {config.address for config in self.missing([run.config for run in runs])}
-        batch = {run.config.address: run for run in runs if run.config.address in lacking}
+        if not self._scanned:
+            self._scan()
+        batch = {run.config.address: run for run in runs if run.config.address not in self._places}
         if not batch:
             return
         table = self._table(list(batch.values()))
@@ -268,6 +273,7 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
 
     def _scan(self) -> None:
         """Index the files that appeared since the last time."""
+        self._scanned = True
         for path in batch_paths(self.folder):
             if path.name in self._known:
                 continue

@@ -118,6 +118,24 @@ def test_an_ensemble_goes_on_to_the_same_bits(tmp_path: Path, name: str, n_kept:
         assert run.seconds > 0
 
 
+def test_what_was_done_before_the_data_shrink_is_not_done_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    configs, path = ENSEMBLES["generalized"], tmp_path / "one.checkpoint"
+    with pytest.raises(StoppedError):
+        train(configs, checkpoint=StopAfter(path, 5))
+    state = Checkpoint(path=path, interval=0.0).load(lambda _: True)
+    assert state is not None
+    assert "rows" not in state  # nothing is recorded before the data shrink
+    n_steps: list[int] = []
+    train(configs, checkpoint=Checkpoint(path=path, interval=1e9), progress=n_steps.append)
+    assert n_steps[0] == int(state["done"]) * len(configs) > 0
+    assert not caplog.text
+    scratch = [replace(config, start="scratch") for config in configs]
+    train(scratch, checkpoint=Checkpoint(path=path, interval=1e9))
+    assert "is a checkpoint of other runs" in caplog.text
+
+
 def test_members_end_at_different_times_in_the_ensemble_that_ends_early() -> None:
     lengths = {len(run.curves.step) for run in train(ENSEMBLES["early"])}
     assert len(lengths) > 1

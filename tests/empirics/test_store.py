@@ -9,6 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from dcrit.empirics import parquet_store
+from dcrit.empirics.batch_files import batch_paths
 from dcrit.empirics.runs import RunConfig
 from dcrit.empirics.store import DAMAGED, Store, StoreWriteError
 from dcrit.theory.problem import Problem
@@ -105,6 +107,26 @@ def test_files_of_other_processes_appear(store: Store) -> None:
     Store(store.folder).add([made(second)])
     assert_same(store.get(second), made(second))
     assert Store(store.folder).missing([first, second]) == []
+
+
+def test_the_folder_is_listed_once_however_many_files_are_added(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    listings = 0
+
+    def listed(folder: Path) -> list[Path]:
+        nonlocal listings
+        listings += 1
+        return batch_paths(folder)
+
+    monkeypatch.setattr(parquet_store, "batch_paths", listed)
+    wanted = list(configs(6))
+    assert store.missing(wanted) == wanted
+    for config in wanted:
+        store.add([made(config)])
+        store.add([made(config)])
+    assert listings == 1
+    assert store.missing(wanted) == []
+    assert listings == 2
+    assert len(batch_paths(store.folder)) == 6
 
 
 def test_a_run_is_read_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
