@@ -76,14 +76,29 @@ def _runners(store: Path, machine: options.Machine) -> Iterator[_Runners]:
             check_address(machine.address)
         if machine.device == "cuda" and machine.executor == "local":
             _resolve(machine.device)
-        opened = Store(store)
-        opened.prepare()
-    with contextlib.ExitStack() as stack:
+    with _none_if_refused(store), contextlib.ExitStack() as stack:
+        with options.bad_input():
+            opened = Store(store)
+            opened.prepare()
         try:
             yield _Runners(opened, machine, stack)
         except KeyboardInterrupt:
             print("Interrupted. Finished batches are kept: the same command goes on from there.", file=sys.stderr)
             raise typer.Exit(130) from None
+
+
+@contextlib.contextmanager
+def _none_if_refused(folder: Path) -> Iterator[None]:
+    """No folder is left of a command that is refused later, as only a cluster knows what it has."""
+    absent = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        yield
+    except typer.BadParameter:
+        # Another command may have begun to fill it.
+        with contextlib.suppress(OSError):
+            for one in absent:
+                one.rmdir()
+        raise
 
 
 class _Runners:

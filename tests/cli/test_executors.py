@@ -50,7 +50,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     result = CliRunner().invoke(app, words, env={"COLUMNS": "400"})
     assert (result.exit_code, result.stdout) == (2, "")
     assert re.search(sentence, result.stderr), result.stderr
-    assert list(tmp_path.rglob("*")) in ([], [tmp_path / "validation"])
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_without_ray_the_command_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,6 +142,17 @@ def test_a_cluster_of_its_own_loses_a_worker_trains_the_same_runs_and_is_gone(tm
     # What is stored needs no cluster.
     again = run([*LONGER, "--executor", "ray", "--store", "there"], tmp_path)
     assert (again.stdout, again.stderr) == (out, "")
+
+
+@needs_ray
+@on_linux
+def test_what_only_the_cluster_can_refuse_leaves_no_folder(tmp_path: Path, mark: str) -> None:
+    done = run([*LONGER, "--executor", "ray", "--device", "cuda", "--store", "some/runs"], tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    said = " ".join(done.stderr.replace("│", " ").split())
+    assert "--device must be 'cpu' or 'auto' on this cluster, got 'cuda': no node has a GPU" in said
+    assert list(tmp_path.iterdir()) == []
+    assert all_gone(mark)
 
 
 # Minutes of work: the first batch is stored long before the end.
