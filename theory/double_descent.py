@@ -14,6 +14,7 @@ from dcrit.theory.constants import ANCHOR
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
 from dcrit.theory.margin import margin_from_loss
 from dcrit.theory.phase_diagram import N_DRAWS, aligned_draws, central_constants, check_widths, thinned
+from dcrit.theory.prediction import gate
 from dcrit.theory.problem import N_HEADS, Problem, check_integer
 from dcrit.theory.regime_prediction import check_level, probability_unfit
 
@@ -90,17 +91,25 @@ def _odds(constants: FloatArray, n_pairs: int, n_train: int) -> tuple[FloatArray
 
 
 def accuracy_from(
-    constants: FloatArray, n_pairs: int, n_train: int, memorized: ArrayLike, unfit: ArrayLike
+    constants: FloatArray,
+    n_pairs: int,
+    n_train: int,
+    memorized: ArrayLike,
+    unfit: ArrayLike,
+    *,
+    mirrored: ArrayLike = 1.0,
 ) -> FloatArray:
     """Expected test accuracy of many networks at once, also beyond their capacity.
 
-    acc = (1 − P(does not fit))·Φ((w/(1 − w) − ρ(D))/σ(D))  for D ≤ D_mem,
-    acc = 1 − P(does not fit)                                for D > D_mem
+    acc = (1 − P(does not fit))·min(Φ((w/(1 − w) − ρ(D))/σ(D)), s(D))  for D ≤ D_mem,
+    acc = 1 − P(does not fit)                                           for D > D_mem
 
-    Within capacity this is :meth:`Competition.test_accuracy`. Beyond it the starting theory has no memorizing
-    circuit: e_mem = A·D^(−β)·(1 − D/D_mem)^δ is zero there for every δ > 0, here in the limit of small δ. Measured
-    networks do not do that: beyond capacity they memorize part of their examples and test accuracy stays low
-    (docs/findings.md), as a soft margin stays finite at capacity. With D_mem infinite the mixture holds throughout.
+    Within capacity this is :meth:`Competition.test_accuracy`, from scratch no more than the part of mirror images
+    that is right: then the size at any accuracy is the larger of the mixture's and the gate's. Beyond capacity the
+    starting theory has no memorizing circuit: e_mem = A·D^(−β)·(1 − D/D_mem)^δ is zero there for every δ > 0, here
+    in the limit of small δ. Measured networks do not do that: beyond capacity they memorize part of their examples
+    and test accuracy stays low (docs/findings.md), as a soft margin stays finite at capacity. With D_mem infinite
+    the mixture holds throughout.
 
     Args:
         constants: (..., 8), in the order of ``CONSTANTS``; accuracy is NaN where they are.
@@ -108,24 +117,32 @@ def accuracy_from(
         n_train: D [examples].
         memorized: D_mem [examples], broadcast.
         unfit: Probability that the generalizing circuit does not fit, broadcast.
+        mirrored: s, part of mirror images that is right, broadcast; 1 where both symbols are told apart.
 
     Source: huang2024 (progression).
     """
     odds, median, spread = _odds(constants, n_pairs, n_train)
-    within = ndtr((odds - median) / spread)
+    within = np.minimum(ndtr((odds - median) / spread), mirrored)
     beyond = np.where(np.isfinite(within), 1.0, np.nan)
     return (1 - np.asarray(unfit)) * np.where(n_train > np.asarray(memorized), beyond, within)
 
 
 def loss_of(
-    constants: FloatArray, problem: Problem, n_train: int, memorized: FloatArray, unfit: FloatArray
+    constants: FloatArray,
+    problem: Problem,
+    n_train: int,
+    memorized: FloatArray,
+    unfit: FloatArray,
+    *,
+    mirrored: FloatArray,
 ) -> FloatArray:
     """Expected test loss of the best values, the best wrong answer being the only rival.
 
-    L_test = E_z ln(1 + e^(−γ(w − (1 − w)(ρ + σz)))), and ln C where nothing that generalizes fits
+    L(w) = E_z ln(1 + e^(−γ(w − (1 − w)(ρ + σz)))),  L_test = s·L(w) + (1 − s)·L(0)
 
-    Beyond capacity w = 1. No calibration holds the training margin γ: it is set to that of the training
-    loss ``TRAIN_LOSS``, so that the loss says where it peaks, and how high only for networks trained that far.
+    and ln C where nothing that generalizes fits. Beyond capacity w = 1 and s = 1. No calibration holds the training
+    margin γ: it is set to that of the training loss ``TRAIN_LOSS``, so that the loss says where it peaks, and how high
+    only for networks trained that far.
 
     Args:
         constants: (K, 8), in the order of ``CONSTANTS``.
@@ -133,17 +150,35 @@ def loss_of(
         n_train: D [examples].
         memorized: D_mem (K,) [examples]; inf where capacity plays no part.
         unfit: Probability that the generalizing circuit does not fit (K,).
+        mirrored: s, part of mirror images that is right (K,): what is memorized in order does not generalize.
 
     Returns:
         (K,) [nats].
     """
     odds, median, spread = _odds(constants, problem.n_pairs, n_train)
     margin = float(margin_from_loss(TRAIN_LOSS, problem.n_classes))
-    share = np.where(n_train > memorized, 1.0, odds / (1 + odds))
+    beyond = n_train > memorized
+    share, opened = np.where(beyond, 1.0, odds / (1 + odds)), np.where(beyond, 1.0, mirrored)
     z, weight = np.polynomial.hermite_e.hermegauss(NODES)
-    unseen = share[:, None] - (1 - share)[:, None] * (median[:, None] + spread[:, None] * z)
-    expected = np.logaddexp(0.0, -margin * unseen) @ (weight / weight.sum())
+    deficit = median[:, None] + spread[:, None] * z  # (K, z)
+
+    def loss_at(w: FloatArray) -> FloatArray:
+        unseen = w[:, None] - (1 - w)[:, None] * deficit  # (K, z)
+        return np.logaddexp(0.0, -margin * unseen) @ (weight / weight.sum())
+
+    expected = opened * loss_at(share) + (1 - opened) * loss_at(np.zeros_like(share))
     return (1 - unfit) * expected + unfit * math.log(problem.n_classes)
+
+
+def _mirrored(
+    problem: Problem, calibration: Calibration, n_train: int, n_draws: int, seed: int
+) -> tuple[float, FloatArray]:
+    """Part of mirror images that is right, its best value and draws (n,); 1 where both symbols are told apart."""
+    best, drawn = gate(problem, calibration, n_draws, 0.5, seed)
+    if calibration.symmetry is None or best == 0:
+        return 1.0, np.ones(n_draws)
+    law = calibration.symmetry
+    return float(law.mirrored_at(n_train / best)), law.mirrored_at(n_train / drawn)
 
 
 def deepest(accuracy: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
@@ -205,11 +240,6 @@ def predict_double_descent(
     """
     whole = check_widths(widths)
     problem.check_n_train(n_train)
-    if calibration.unordered_sizes(problem, 1, np.random.default_rng(seed))[0]:
-        raise ValueError(
-            f"model must be 'mlp' where the task is commutative, got {problem.model!r}: from scratch a transformer "
-            "does not generalize before it memorizes unordered pairs, and what it does until then is not predicted"
-        )
     check_level(level)
     check_integer("n_draws", n_draws, 1)
     problems = [replace(problem, width=width) for width in whole]
@@ -219,8 +249,9 @@ def predict_double_descent(
     memorized = calibration.capacity.capacity(n_params, problem.n_classes)
     memorized = memorized if sharp_capacity else np.full_like(memorized, np.inf)
     unfit = probability_unfit(problem, calibration, whole)
-    accuracy = accuracy_from(constants, problem.n_pairs, n_train, memorized, unfit)
-    loss = loss_of(constants, problem, n_train, memorized, unfit)
+    mirrored = np.array([_mirrored(each, calibration, n_train, 1, seed)[0] for each in problems])  # (K,)
+    accuracy = accuracy_from(constants, problem.n_pairs, n_train, memorized, unfit, mirrored=mirrored)
+    loss = loss_of(constants, problem, n_train, memorized, unfit, mirrored=mirrored)
 
     some = thinned(len(whole))
     few = [problems[int(k)] for k in some]
@@ -231,6 +262,7 @@ def predict_double_descent(
         n_train,
         np.array([calibration.memorized(each, deviation=normal) for each in few]) if sharp_capacity else np.inf,
         unfit[some, None],
+        mirrored=np.array([_mirrored(each, calibration, n_train, n_draws, seed)[1] for each in few]),
     )
     tails = [(1 - level) / 2, (1 + level) / 2]
     spans = [np.quantile(row[np.isfinite(row)], tails) if np.isfinite(row).any() else [0.0, 1.0] for row in drawn]

@@ -137,7 +137,11 @@ class SymmetryLaw:
 
     def mirrored_accuracy(self, n_train: ArrayLike, n_symbols: int, width: int) -> FloatArray:
         """s(D) [fraction], any shape of D."""
-        return expit(np.log(np.asarray(n_train, dtype=np.float64) / self.size(n_symbols, width)) / self.width)
+        return self.mirrored_at(np.asarray(n_train, dtype=np.float64) / self.size(n_symbols, width))
+
+    def mirrored_at(self, ratio: ArrayLike) -> FloatArray:
+        """Part s at D/D_sym [fraction], any shape."""
+        return expit(np.log(np.asarray(ratio, dtype=np.float64)) / self.width)
 
     def draw(
         self, n_symbols: int, width: int, n_draws: int, rng: np.random.Generator, *, widening: float = 1.0

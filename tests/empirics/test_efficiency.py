@@ -166,16 +166,30 @@ def test_too_few_runs_give_a_reason() -> None:
 
 
 @pytest.mark.parametrize("excess", [lambda size: 1.02, lambda size: max(1.0, (size / 800) ** 0.7)])
-def test_a_task_learned_hardly_better_than_random_labels_gives_a_reason(excess: Callable[[int], float]) -> None:
+@pytest.mark.parametrize(
+    ("right", "cause"),
+    [
+        (0.1, "because the real task is learned hardly better than random labels at every size"),
+        (0.9, "though the real task is learned, 90% of unseen pairs being right: its runs scatter too widely"),
+    ],
+)
+def test_a_mixture_that_is_not_identified_gives_a_reason(
+    excess: Callable[[int], float], right: float, cause: str
+) -> None:
     memorizing, generalizing = observed(noise=0.0)
     law = competition_of(PROBLEM).memorizing
     rote = [
-        replace(o, efficiency=excess(o.config.n_train) * math.exp(law.log_efficiency(math.log(o.config.n_train))))
+        replace(
+            o,
+            efficiency=excess(o.config.n_train) * math.exp(law.log_efficiency(math.log(o.config.n_train))),
+            test_accuracy=right,
+        )
         for o in generalizing
     ]
     reason = fit_competition(PROBLEM, memorizing, rote)
     assert isinstance(reason, str)
     assert "not identified" in reason
+    assert reason.endswith(cause)
 
 
 def test_memorizing_that_does_not_get_harder_gives_a_reason() -> None:

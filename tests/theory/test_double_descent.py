@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,11 @@ from hypothesis import strategies as st
 
 from dcrit.theory.calibration import shipped_calibrations
 from dcrit.theory.constants import competition_from
-from dcrit.theory.double_descent import accuracy_from, deepest, predict_double_descent
+from dcrit.theory.double_descent import TRAIN_LOSS, accuracy_from, deepest, loss_of, predict_double_descent
 from dcrit.theory.laws import CapacityLaw
+from dcrit.theory.margin import margin_from_loss
 from dcrit.theory.phase_diagram import phase_diagram
+from dcrit.theory.prediction import predict_critical_size
 from dcrit.theory.problem import Problem
 from tests.theory.worlds import EXACT, NOISY
 
@@ -61,11 +64,48 @@ def test_without_a_sharp_capacity_the_mixture_holds_at_every_size() -> None:
     assert found.dip == (deepest(np.array(exact)[:, None])[0][0] >= 0.1)
 
 
-def test_below_unordered_pairs_nothing_is_predicted_for_transformers() -> None:
-    problem = Problem(modulus=31, model="transformer", activation="relu", width=24, learning_rate=3e-3)
+@pytest.mark.parametrize(("width", "modulus"), [(16, 23), (24, 31), (40, 31)])
+def test_a_transformer_passes_one_half_where_its_critical_size_is(width: int, modulus: int) -> None:
+    problem = Problem(modulus=modulus, model="transformer", activation="relu", width=width, learning_rate=3e-3)
     (calibration,) = [one for one in shipped_calibrations() if one.model == "transformer"]
-    with pytest.raises(ValueError, match=r"^model must be 'mlp' where the task is commutative, got 'transformer'"):
-        predict_double_descent(problem, calibration, n_train=300, widths=[16, 24, 32])
+    asked = predict_critical_size(problem, calibration, n_draws=200)
+    size, onset = asked.critical_size.value, asked.onset.value
+    assert size is not None
+    assert onset is not None
+    assert asked.at_rest.value is not None
+    assert asked.at_rest.value < onset  # mirror images decide, at every accuracy
+
+    def at(n_train: float) -> tuple[float, float]:
+        found = predict_double_descent(
+            problem, calibration, n_train=round(n_train), widths=[width, width + 4], n_draws=20
+        )
+        assert found.accuracy_low[0] <= found.accuracy[0] <= found.accuracy_high[0]
+        return float(found.accuracy[0]), float(found.loss[0])
+
+    assert at(size)[0] == pytest.approx(0.5, abs=0.02)
+    assert at(onset)[0] == pytest.approx(0.1, abs=0.02)
+    losses = [at(n_train)[1] for n_train in (onset, size, 1.5 * size)]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_what_is_memorized_in_order_loses_as_a_memory_alone() -> None:
+    problem = Problem()
+    constants = KNOWN.constants(problem)[None]
+    z = np.random.default_rng(0).standard_normal(400_000)
+    competition = competition_from(constants[0], 529)
+    law, x = competition.deficits, math.log(170)
+    deficit = np.exp(law.log_median(x)) + np.exp(law.log_spread(x)) * z
+    margin = float(margin_from_loss(TRAIN_LOSS, 23))
+    expected = float(np.logaddexp(0.0, margin * deficit).mean())
+    shut = loss_of(constants, problem, 170, np.array([np.inf]), np.zeros(1), mirrored=np.zeros(1))
+    assert shut[0] == pytest.approx(expected, rel=0.01)
+    open_, half = (
+        loss_of(constants, problem, 170, np.array([np.inf]), np.zeros(1), mirrored=np.array([part]))[0]
+        for part in (1.0, 0.5)
+    )
+    assert open_ < shut[0]
+    assert half == pytest.approx((open_ + shut[0]) / 2)
+    assert loss_of(constants, problem, 170, np.array([169.0]), np.zeros(1), mirrored=np.zeros(1))[0] < 0.02
 
 
 def test_a_fall_counts_as_far_as_it_is_recovered() -> None:
