@@ -313,7 +313,8 @@ def fit_laws(
         return "efficiency on random labels does not fall with their number, so no transition follows from it"
     best, misfit = found
     if not MIXING_BOUNDS[0] * 1.01 < best.mixing < MIXING_BOUNDS[1] * 0.99:
-        return f"the mixture is not identified: mixing {best.mixing:.1f} ran to the end of its range, {_cause(gen, n_pairs)}"
+        cause = _cause(gen, n_pairs)
+        return f"the mixture is not identified: mixing {best.mixing:.1f} ran to the end of its range, {cause}"
     rng = np.random.default_rng(seed)
     draws = (_fit(_resample(mem, rng), _resample(gen, rng), n_pairs, unseen=unseen) for _ in range(resamples))
     return LawsFit(
