@@ -456,6 +456,8 @@ def report(progress):
         print(progress.runs_done, flush=True)
         os.killpg(0, signal.SIGINT) if sys.argv[3] == "SIGINT" else os.kill(os.getpid(), signal.SIGKILL)
 
+# Where the tests run in the background, SIGINT is ignored, and a child would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 local_executor.SMALL = 0
 configs = [RunConfig.from_dict(fields) for fields in json.loads(sys.argv[2])]
 local_executor.run_sweep(configs, Store(Path(sys.argv[1])), workers=2, report=report)

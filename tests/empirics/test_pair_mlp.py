@@ -169,7 +169,8 @@ def test_members_taken_together_do_not_matter(
     whole = handwritten_gradient(models, data)
     monkeypatch.setattr(module, "STEP_CACHE_BYTES", most * 8 * N_ROWS * (2 * WIDTH + N_SYMBOLS))
     assert tiny_shape() == (most, N_ROWS)
-    assert torch.equal(handwritten_gradient(models, data), whole)
+    # Not to the bit: at a width that is no multiple of 16 some processors round a lone member's products otherwise.
+    assert_close(handwritten_gradient(models, data), whole)
 
 
 def tiny_shape() -> tuple[int, int]:
