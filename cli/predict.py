@@ -69,8 +69,10 @@ def critical_size(
         for size in (found.onset, found.completion, found.crossing, found.at_rest):
             document[size.quantity] = size.value
             document[f"{size.quantity}_interval"] = _pair(size.interval)
-        document["unordered"] = None if found.unordered is None else found.unordered.value
-        document["unordered_interval"] = None if found.unordered is None else _pair(found.unordered.interval)
+        document["symmetric_size"] = None if found.symmetric_size is None else found.symmetric_size.value
+        document["symmetric_size_interval"] = (
+            None if found.symmetric_size is None else _pair(found.symmetric_size.interval)
+        )
         print_json(document)
     else:
         meanings = (
@@ -84,11 +86,11 @@ def critical_size(
             (meaning, size.value, span(*(_pair(size.interval) or (None, None))), size.reason)
             for meaning, size in zip(meanings, sizes, strict=True)
         ]
-        if found.unordered is not None:
+        if found.symmetric_size is not None:
             _, value, interval, note = rows[0]
             rows[0] = ("training from scratch ends at test accuracy 1/2: D_crit", value, interval, note)
             for meaning, size in (
-                ("memory turns from ordered to unordered pairs: D_sym", found.unordered),
+                ("memory turns from ordered to unordered pairs: D_sym", found.symmetric_size),
                 ("the mixture at rest has test accuracy 1/2", found.at_rest),
             ):
                 rows.append((meaning, size.value, span(*(_pair(size.interval) or (None, None))), size.reason))

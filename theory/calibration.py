@@ -199,7 +199,7 @@ class Calibration:
         widened = np.asarray(deviation, dtype=np.float64) * WIDENING ** min(self.distance(problem), FARTHEST)
         return self.capacity.capacity(problem.n_params, problem.n_classes, deviation=widened)
 
-    def unordered_sizes(
+    def symmetric_sizes(
         self, problem: Problem, n_draws: int, rng: np.random.Generator, *, accuracy: float = 0.5
     ) -> tuple[float, FloatArray]:
         """Size from which on a part of mirror images comes right, its best value and draws [examples].

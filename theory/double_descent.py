@@ -14,7 +14,7 @@ from dcrit.theory.constants import ANCHOR
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
 from dcrit.theory.margin import margin_from_loss
 from dcrit.theory.phase_diagram import N_DRAWS, aligned_draws, central_constants, check_widths, thinned
-from dcrit.theory.prediction import gate
+from dcrit.theory.prediction import symmetric_size
 from dcrit.theory.problem import N_HEADS, Problem, check_integer
 from dcrit.theory.regime_prediction import check_level, probability_unfit
 
@@ -105,7 +105,7 @@ def accuracy_from(
     acc = 1 − P(does not fit)                                           for D > D_mem
 
     Within capacity this is :meth:`Competition.test_accuracy`, from scratch no more than the part of mirror images
-    that is right: then the size at any accuracy is the larger of the mixture's and the gate's. Beyond capacity the
+    that is right: then the size at any accuracy is the larger of the mixture's and D_sym's. Beyond capacity the
     starting theory has no memorizing circuit: e_mem = A·D^(−β)·(1 − D/D_mem)^δ is zero there for every δ > 0, here
     in the limit of small δ. Measured networks do not do that: beyond capacity they memorize part of their examples
     and test accuracy stays low (docs/findings.md), as a soft margin stays finite at capacity. With D_mem infinite
@@ -174,7 +174,7 @@ def _mirrored(
     problem: Problem, calibration: Calibration, n_train: int, n_draws: int, seed: int
 ) -> tuple[float, FloatArray]:
     """Part of mirror images that is right, its best value and draws (n,); 1 where both symbols are told apart."""
-    best, drawn = gate(problem, calibration, n_draws, 0.5, seed)
+    best, drawn = symmetric_size(problem, calibration, n_draws, 0.5, seed)
     if calibration.symmetry is None or best == 0:
         return 1.0, np.ones(n_draws)
     law = calibration.symmetry

@@ -20,8 +20,8 @@ FloatArray = NDArray[np.float64]
 N_DRAWS = 1000
 
 #: A size and draws of it.
-Gate = tuple[float, FloatArray]
-NO_GATE: Gate = (0.0, np.zeros(1))
+Least = tuple[float, FloatArray]
+NO_LEAST: Least = (0.0, np.zeros(1))
 
 #: Logarithms and exponents of drawn constants are cut off here: larger ones mean nothing, but overflow.
 LARGEST_CONSTANT = 30.0
@@ -38,9 +38,9 @@ class CriticalSizePrediction:
         problem: The question.
         critical_size: Size at which training from scratch ends at test accuracy one half [examples]. A network that
             sees (a, b) and (b, a) alike generalizes only once it memorizes a commutative table as unordered pairs, so
-            this is the larger of ``at_rest`` and ``unordered``.
+            this is the larger of ``at_rest`` and ``symmetric_size``.
         at_rest: Size at which the mixture at rest has that accuracy, wherever training started [examples].
-        unordered: D_sym, from which on memory is of unordered pairs [examples]; None where nothing says so.
+        symmetric_size: D_sym, from which on memory is of unordered pairs [examples]; None where nothing says so.
         crossing: Size at which both circuits are equally efficient [examples].
         onset: Size at test accuracy 10 %, where semi-grokking begins [examples].
         completion: Size at test accuracy 90 %, where it ends [examples].
@@ -53,7 +53,7 @@ class CriticalSizePrediction:
     problem: Problem
     critical_size: Prediction
     at_rest: Prediction
-    unordered: Prediction | None
+    symmetric_size: Prediction | None
     crossing: Prediction
     onset: Prediction
     completion: Prediction
@@ -71,7 +71,7 @@ def size_prediction(
     accuracy: float | None = 0.5,
     level: float = LEVEL,
     extrapolated: bool = False,
-    least: Gate = NO_GATE,
+    least: Least = NO_LEAST,
 ) -> Prediction:
     """A size with its interval from the best laws and from draws of their constants.
 
@@ -95,7 +95,7 @@ def size_prediction(
     reason = f"with probability {missing:.2f} there is no transition below all {n_pairs} pairs"
     if missing < 0.005:
         reason = ""
-    # Where generalizing wins at every size, the gate alone is left.
+    # Where generalizing wins at every size, D_sym alone is left.
     balance = outcome.n_train if isinstance(outcome, Crossing) else 0.0
     value = max(balance, least[0])
     if not isinstance(outcome, Crossing) and (outcome.winner == "memorizing" or value == 0.0):
@@ -133,7 +133,7 @@ def sensible_draws(problem: Problem, calibration: Calibration, n_draws: int, rng
     return np.clip(drawn[describes_network(drawn)], -LARGEST_CONSTANT, LARGEST_CONSTANT)
 
 
-def gate(problem: Problem, calibration: Calibration, n_draws: int, accuracy: float, seed: int) -> Gate:
+def symmetric_size(problem: Problem, calibration: Calibration, n_draws: int, accuracy: float, seed: int) -> Least:
     """What the size of that accuracy is not below from scratch; draws of all accuracies move together.
 
     Args:
@@ -143,7 +143,7 @@ def gate(problem: Problem, calibration: Calibration, n_draws: int, accuracy: flo
         accuracy: Level between 0 and 1.
         seed: Of the draws.
     """
-    return calibration.unordered_sizes(problem, n_draws, np.random.default_rng([seed, 2]), accuracy=accuracy)
+    return calibration.symmetric_sizes(problem, n_draws, np.random.default_rng([seed, 2]), accuracy=accuracy)
 
 
 def predict_critical_size(
@@ -180,7 +180,7 @@ def predict_critical_size(
     sensible = sensible_draws(problem, calibration, n_draws, rng)
 
     def size(quantity: str, accuracy: float | None, *, from_scratch: bool = True) -> Prediction:
-        least = gate(problem, calibration, len(sensible), accuracy or 0.5, seed)
+        least = symmetric_size(problem, calibration, len(sensible), accuracy or 0.5, seed)
         return size_prediction(
             quantity,
             best,
@@ -188,10 +188,10 @@ def predict_critical_size(
             accuracy=accuracy,
             level=level,
             extrapolated=extrapolated,
-            least=least if from_scratch else NO_GATE,
+            least=least if from_scratch else NO_LEAST,
         )
 
-    unordered, drawn = gate(problem, calibration, len(sensible), 0.5, seed)
+    symmetric, drawn = symmetric_size(problem, calibration, len(sensible), 0.5, seed)
     half = half_width(1.0, level=level)
     memorized = [float(calibration.memorized(problem, deviation=z)) for z in (0.0, -half, half)]
     efficiency = math.exp(float(best.generalizing.log_efficiency(0.0)))
@@ -199,14 +199,14 @@ def predict_critical_size(
         problem=problem,
         critical_size=size("critical_size", 0.5),
         at_rest=size("at_rest", 0.5, from_scratch=False),
-        unordered=Prediction(
-            quantity="unordered",
-            value=unordered,
+        symmetric_size=Prediction(
+            quantity="symmetric_size",
+            value=symmetric,
             interval=interval_of(drawn, level),
             unit="examples",
             extrapolated=extrapolated,
         )
-        if unordered
+        if symmetric
         else None,
         crossing=size("crossing", None, from_scratch=False),
         onset=size("onset", 0.1),

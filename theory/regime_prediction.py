@@ -13,7 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from dcrit.theory.calibration import Calibration
 from dcrit.theory.constants import sizes_from
 from dcrit.theory.estimates import LEVEL
-from dcrit.theory.prediction import N_DRAWS, CriticalSizePrediction, gate, predict_critical_size, sensible_draws
+from dcrit.theory.prediction import (
+    N_DRAWS,
+    CriticalSizePrediction,
+    predict_critical_size,
+    sensible_draws,
+    symmetric_size,
+)
 from dcrit.theory.problem import Problem, check_integer
 from dcrit.theory.regimes import DYNAMICS, SEMI_GROKKING, Dynamics, dynamics_codes
 from dcrit.theory.tasks import find_task
@@ -174,7 +180,8 @@ def predict_regime(
     memorized = calibration.memorized(problem, deviation=rng.standard_normal(len(draws)))
     onset, completion = (
         np.maximum(
-            sizes_from(draws, problem.n_pairs, accuracy), gate(problem, calibration, len(draws), accuracy, seed)[1]
+            sizes_from(draws, problem.n_pairs, accuracy),
+            symmetric_size(problem, calibration, len(draws), accuracy, seed)[1],
         )
         for accuracy in SEMI_GROKKING
     )

@@ -1,4 +1,4 @@
-"""When a network that embeds both symbols alike memorizes unordered pairs: the gate to generalizing from scratch."""
+"""When a network that embeds both symbols alike memorizes unordered pairs, from when on it generalizes from scratch."""
 
 from __future__ import annotations
 

@@ -233,16 +233,16 @@ def test_from_scratch_a_commutative_task_is_not_generalized_before_memory_is_of_
     calibration = replace(EXACT.calibrate(np.random.default_rng(2)), symmetry=gated(0.7))
     found = predict_critical_size(Problem(), calibration, n_draws=5)
     free = predict_critical_size(Problem(), replace(calibration, symmetry=None), n_draws=5)
-    gate = 0.7 * Problem().n_pairs
-    assert found.critical_size.value == pytest.approx(gate)
-    assert found.unordered is not None
-    assert found.unordered.value == pytest.approx(gate)
+    waiting = 0.7 * Problem().n_pairs
+    assert found.critical_size.value == pytest.approx(waiting)
+    assert found.symmetric_size is not None
+    assert found.symmetric_size.value == pytest.approx(waiting)
     # Levels of accuracy are passed as mirror images come right.
-    assert found.onset.value == pytest.approx(max(free.onset.value or 0.0, gate * 9**-0.1))
-    assert found.completion.value == pytest.approx(gate * 9**0.1)
+    assert found.onset.value == pytest.approx(max(free.onset.value or 0.0, waiting * 9**-0.1))
+    assert found.completion.value == pytest.approx(waiting * 9**0.1)
     assert found.at_rest.value == free.critical_size.value == free.at_rest.value
     assert found.crossing == free.crossing
-    assert free.unordered is None
+    assert free.symmetric_size is None
 
 
 def test_a_gate_below_the_balance_changes_nothing() -> None:
@@ -254,7 +254,7 @@ def test_a_gate_below_the_balance_changes_nothing() -> None:
 def test_a_task_that_does_not_commute_has_no_gate() -> None:
     calibration = replace(EXACT.calibrate(np.random.default_rng(2)), symmetry=gated(0.7))
     found = predict_critical_size(Problem(task="sub"), calibration, n_draws=5)
-    assert found.unordered is None
+    assert found.symmetric_size is None
     assert found.critical_size.value == found.at_rest.value
 
 
