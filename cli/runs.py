@@ -160,7 +160,7 @@ def _show(title: str, rows: Sequence[dict[str, Any]]) -> None:
     names = [name for name in (rows[0] if rows else ("task", "runs")) if name != "n_bytes"]
     shown: list[dict[str, Any]] = [
         row
-        | {"n_train": " – ".join(map(str, row["n_train"]))}
+        | {"n_train": " – ".join(map(str, sorted(set(row["n_train"]))))}
         | ({"tasks": ", ".join(row["tasks"])} if "tasks" in row else {})
         for row in rows
     ]

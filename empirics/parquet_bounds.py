@@ -3,7 +3,7 @@
 A list of ten million zeros takes three kilobytes, so the size of a file says nothing, and neither polars nor any
 other dependency tells how many values its pages hold. Headers are structs in Thrift's compact protocol.
 
-Source: own reading of the Parquet format, https://github.com/apache/parquet-format.
+Source: parquet2013.
 """
 
 from __future__ import annotations
