@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -90,7 +91,8 @@ def _runners(store: Path, machine: options.Machine) -> Iterator[_Runners]:
 @contextlib.contextmanager
 def _none_if_refused(folder: Path) -> Iterator[None]:
     """No folder is left of a command that is refused later, as only a cluster knows what it has."""
-    absent = [one for one in (folder, *folder.parents) if not one.exists()]
+    # Unlike Path.exists, this has no error of its own where a folder must not be entered.
+    absent = [one for one in (folder, *folder.parents) if not os.path.exists(one)]
     try:
         yield
     except typer.BadParameter:

@@ -111,11 +111,14 @@ class Ensemble:
         self.grad = torch.zeros_like(self.models.theta)
         examples = Examples(symbols=self.data["symbols"], labels=self.data["labels"], weights=self.data["weights"])
         self.step = self.family.step(problem, examples, self.dtype)
-        self.repeat = Repeated(self._advance_once, self.grad.device.type)
+        step, models, grad, optimizer = self.step, self.models, self.grad, self.optimizer
 
-    def _advance_once(self) -> None:
-        self.step.gradient(self.models, self.grad)
-        self.optimizer.step(self.grad)
+        # Without the ensemble itself, which would hold itself in memory by it.
+        def once() -> None:
+            step.gradient(models, grad)
+            optimizer.step(grad)
+
+        self.repeat = Repeated(once, grad.device.type)
 
     @torch.no_grad()
     def advance(self, n_steps: int) -> None:
@@ -190,14 +193,15 @@ def train(
     Returns:
         One finished run for each configuration, in the given order.
     """
-    training = _Training(configs, device)
-    before = _Before(configs, device) if configs[0].start == "generalized" else None
-    kept = checkpoint and checkpoint.load(lambda state: training.fits(state) or bool(before and before.fits(state)))
+    training, generalized = _Training(configs, device), configs[0].start == "generalized"
+    kept = checkpoint and checkpoint.load(
+        lambda state: training.fits(state) or (generalized and training.fits_before(state))
+    )
     if kept and training.fits(kept):
         progress(training.restore(kept))
-    elif before:
-        training.ensemble.models.theta.copy_(before.generalize(kept, progress, checkpoint))
-    before = None  # its ensemble is not needed any more
+    elif generalized:
+        training.ensemble.models.theta.copy_(_generalized_theta(configs, device, progress, checkpoint, kept))
+    del kept
     for target in configs[0].evaluation_steps():
         if target <= training.done:
             continue
@@ -279,6 +283,11 @@ class _Training:
             and set(state["endings"].tolist()) <= {"", *get_args(Ending)}
         )
 
+    def fits_before(self, state: State) -> bool:
+        """Whether it is a state of the run before, of as many members."""
+        shapes = {name: array.shape for name, array in self.ensemble.state().items()}
+        return alike(state, {**shapes, "done": ()})
+
     def restore(self, state: State) -> int:
         """Go on from a state of the same batch; model-steps that are done by it, or no longer due."""
         self.active, self.done = state["active"].tolist(), int(state["done"])
@@ -308,39 +317,28 @@ class _Training:
         ]
 
 
-class _Before:
-    """Members of one batch on their way to generalizing, before the shrinking of their data."""
-
-    def __init__(self, configs: Sequence[RunConfig], device: str) -> None:
-        self.ensemble = Ensemble([config.before for config in configs], device)
-
-    def fits(self, state: State) -> bool:
-        """Whether it is a state of such members."""
-        shapes = {name: array.shape for name, array in self.ensemble.state().items()}
-        return alike(state, {**shapes, "done": ()})
-
-    def generalize(self, kept: State | None, progress: Progress, checkpoint: Checkpoint | None) -> Tensor:
-        """Parameters of every member after that run, shaped as its own, from what was kept of it on.
-
-        Args:
-            kept: A state that fits; None to begin.
-            progress: Called with the number of model-steps just finished.
-            checkpoint: Where states are kept; None for nowhere.
-        """
-        ensemble, done = self.ensemble, 0
-        if kept:
-            ensemble.restore(kept)
-            done = int(kept["done"])
-            progress(done * len(ensemble.configs))
-        for target in ensemble.configs[0].evaluation_steps():
-            if target <= done:
-                continue
-            ensemble.advance(target - done)
-            progress((target - done) * len(ensemble.configs))
-            done = target
-            if checkpoint:
-                checkpoint.keep(lambda done=done: {**ensemble.state(), "done": np.array(done)})
-        return ensemble.models.theta
+def _generalized_theta(
+    configs: Sequence[RunConfig],
+    device: str,
+    progress: Progress,
+    checkpoint: Checkpoint | None,
+    kept: State | None,
+) -> Tensor:
+    """Parameters of every member after the run before, shaped as its own; from what was kept of that run on."""
+    ensemble, done = Ensemble([config.before for config in configs], device), 0
+    if kept:
+        ensemble.restore(kept)
+        done = int(kept["done"])
+        progress(done * len(configs))
+    for target in ensemble.configs[0].evaluation_steps():
+        if target <= done:
+            continue
+        ensemble.advance(target - done)
+        progress((target - done) * len(configs))
+        done = target
+        if checkpoint:
+            checkpoint.keep(lambda done=done: {**ensemble.state(), "done": np.array(done)})
+    return ensemble.models.theta
 
 
 def _curves(steps: list[int], rows: list[np.ndarray]) -> Curves:

@@ -198,6 +198,7 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
                     f"a finished batch could not be stored in {self.folder}: {_advice(error)}"
                 ) from error
         self._known.add(path.name)
+        self._damaged.pop(path, None)
         self._places |= dict.fromkeys(batch, path)
         self._cache.add(path, batch, _size(table))
 

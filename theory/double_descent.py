@@ -14,7 +14,7 @@ from dcrit.theory.constants import ANCHOR
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
 from dcrit.theory.margin import margin_from_loss
 from dcrit.theory.phase_diagram import N_DRAWS, aligned_draws, central_constants, check_widths, thinned
-from dcrit.theory.prediction import symmetric_size
+from dcrit.theory.prediction import least_size
 from dcrit.theory.problem import N_HEADS, Problem, check_integer
 from dcrit.theory.regime_prediction import check_level, probability_unfit
 
@@ -138,11 +138,12 @@ def loss_of(
 ) -> FloatArray:
     """Expected test loss of the best values, the best wrong answer being the only rival.
 
-    L(w) = E_z ln(1 + e^(−γ(w − (1 − w)(ρ + σz)))),  L_test = s·L(w) + (1 − s)·L(0)
+    L(w) = E_z ln(1 + e^(−γ(w − (1 − w)(ρ + σz)))),  L_test = f·L(w) + (1 − f)·L(0),  f = min(1, s/Φ)
 
-    and ln C where nothing that generalizes fits. Beyond capacity w = 1 and s = 1. No calibration holds the training
-    margin γ: it is set to that of the training loss ``TRAIN_LOSS``, so that the loss says where it peaks, and how high
-    only for networks trained that far.
+    and ln C where nothing that generalizes fits. A part f of networks mixes, Φ being the accuracy of those, so that
+    their mean accuracy is min(Φ, s) as in :func:`accuracy_from`. Beyond capacity w = 1 and f = 1. No calibration
+    holds the training margin γ: it is set to that of the training loss ``TRAIN_LOSS``, so that the loss says where it
+    peaks, and how high only for networks trained that far.
 
     Args:
         constants: (K, 8), in the order of ``CONSTANTS``.
@@ -158,7 +159,9 @@ def loss_of(
     odds, median, spread = _odds(constants, problem.n_pairs, n_train)
     margin = float(margin_from_loss(TRAIN_LOSS, problem.n_classes))
     beyond = n_train > memorized
-    share, opened = np.where(beyond, 1.0, odds / (1 + odds)), np.where(beyond, 1.0, mirrored)
+    share = np.where(beyond, 1.0, odds / (1 + odds))
+    right = ndtr((odds - median) / spread)
+    mixing = np.where(beyond | (right <= mirrored), 1.0, mirrored / np.maximum(right, 1e-300))
     z, weight = np.polynomial.hermite_e.hermegauss(NODES)
     deficit = median[:, None] + spread[:, None] * z  # (K, z)
 
@@ -166,7 +169,7 @@ def loss_of(
         unseen = w[:, None] - (1 - w)[:, None] * deficit  # (K, z)
         return np.logaddexp(0.0, -margin * unseen) @ (weight / weight.sum())
 
-    expected = opened * loss_at(share) + (1 - opened) * loss_at(np.zeros_like(share))
+    expected = mixing * loss_at(share) + (1 - mixing) * loss_at(np.zeros_like(share))
     return (1 - unfit) * expected + unfit * math.log(problem.n_classes)
 
 
@@ -174,7 +177,7 @@ def _mirrored(
     problem: Problem, calibration: Calibration, n_train: int, n_draws: int, seed: int
 ) -> tuple[float, FloatArray]:
     """Part of mirror images that is right, its best value and draws (n,); 1 where both symbols are told apart."""
-    best, drawn = symmetric_size(problem, calibration, n_draws, 0.5, seed)
+    best, drawn = least_size(problem, calibration, n_draws, 0.5, seed)
     if calibration.symmetry is None or best == 0:
         return 1.0, np.ones(n_draws)
     law = calibration.symmetry

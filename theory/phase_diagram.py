@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from dcrit.theory.calibration import Calibration
 from dcrit.theory.constants import CONSTANTS, sizes_from
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
-from dcrit.theory.prediction import LARGEST_CONSTANT, LARGEST_FRACTION, describes_network, symmetric_size
+from dcrit.theory.prediction import LARGEST_CONSTANT, LARGEST_FRACTION, describes_network, least_size
 from dcrit.theory.problem import N_HEADS, Problem, check_integer
 from dcrit.theory.regime_prediction import UNFIT, check_level, probability_unfit
 from dcrit.theory.regimes import SEMI_GROKKING, dynamics_codes
@@ -294,7 +294,7 @@ def phase_diagram(
     onset, critical, completion = (
         np.maximum(
             sizes_from(constants, n_pairs, accuracy),
-            [symmetric_size(each, calibration, 1, accuracy, seed)[0] for each in problems],
+            [least_size(each, calibration, 1, accuracy, seed)[0] for each in problems],
         )
         for accuracy in (SEMI_GROKKING[0], 0.5, SEMI_GROKKING[1])
     )
@@ -307,7 +307,7 @@ def phase_diagram(
     drawn = aligned_draws(few, calibration, n_draws, seed)  # (k, n, 8)
     known = np.isfinite(drawn[..., 0])
     drawn_critical = np.full(known.shape, np.nan)
-    least = np.array([symmetric_size(each, calibration, n_draws, 0.5, seed)[1] for each in few])  # (k, n)
+    least = np.array([least_size(each, calibration, n_draws, 0.5, seed)[1] for each in few])  # (k, n)
     found = np.maximum(sizes_from(drawn[known], n_pairs, 0.5), least[known])
     drawn_critical[known] = np.where(found > LARGEST_FRACTION * n_pairs, float(n_pairs), found)
     normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)

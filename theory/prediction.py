@@ -133,15 +133,20 @@ def sensible_draws(problem: Problem, calibration: Calibration, n_draws: int, rng
     return np.clip(drawn[describes_network(drawn)], -LARGEST_CONSTANT, LARGEST_CONSTANT)
 
 
-def symmetric_size(problem: Problem, calibration: Calibration, n_draws: int, accuracy: float, seed: int) -> Least:
-    """What the size of that accuracy is not below from scratch; draws of all accuracies move together.
+def least_size(problem: Problem, calibration: Calibration, n_draws: int, accuracy: float, seed: int) -> Least:
+    """Least size from scratch of an accuracy s, where mirror images decide; draws of all accuracies move together.
+
+    D_sym·(s/(1 − s))^w
 
     Args:
         problem: The question.
         calibration: Constants.
         n_draws: How many draws.
-        accuracy: Level between 0 and 1.
+        accuracy: s between 0 and 1.
         seed: Of the draws.
+
+    Returns:
+        Best value and draws (n_draws,) [examples]; both 0 where nothing says that mirror images decide.
     """
     return calibration.symmetric_sizes(problem, n_draws, np.random.default_rng([seed, 2]), accuracy=accuracy)
 
@@ -180,7 +185,7 @@ def predict_critical_size(
     sensible = sensible_draws(problem, calibration, n_draws, rng)
 
     def size(quantity: str, accuracy: float | None, *, from_scratch: bool = True) -> Prediction:
-        least = symmetric_size(problem, calibration, len(sensible), accuracy or 0.5, seed)
+        least = least_size(problem, calibration, len(sensible), accuracy or 0.5, seed)
         return size_prediction(
             quantity,
             best,
@@ -191,7 +196,7 @@ def predict_critical_size(
             least=least if from_scratch else NO_LEAST,
         )
 
-    symmetric, drawn = symmetric_size(problem, calibration, len(sensible), 0.5, seed)
+    symmetric, drawn = least_size(problem, calibration, len(sensible), 0.5, seed)
     half = half_width(1.0, level=level)
     memorized = [float(calibration.memorized(problem, deviation=z)) for z in (0.0, -half, half)]
     efficiency = math.exp(float(best.generalizing.log_efficiency(0.0)))

@@ -16,9 +16,9 @@ from dcrit.theory.estimates import LEVEL
 from dcrit.theory.prediction import (
     N_DRAWS,
     CriticalSizePrediction,
+    least_size,
     predict_critical_size,
     sensible_draws,
-    symmetric_size,
 )
 from dcrit.theory.problem import Problem, check_integer
 from dcrit.theory.regimes import DYNAMICS, SEMI_GROKKING, Dynamics, dynamics_codes
@@ -181,7 +181,7 @@ def predict_regime(
     onset, completion = (
         np.maximum(
             sizes_from(draws, problem.n_pairs, accuracy),
-            symmetric_size(problem, calibration, len(draws), accuracy, seed)[1],
+            least_size(problem, calibration, len(draws), accuracy, seed)[1],
         )
         for accuracy in SEMI_GROKKING
     )

@@ -1,6 +1,8 @@
+import gc
 import hashlib
 import io
 import os
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -132,8 +134,40 @@ def test_what_was_done_before_the_data_shrink_is_not_done_again(
     assert n_steps[0] == int(state["done"]) * len(configs) > 0
     assert not caplog.text
     scratch = [replace(config, start="scratch") for config in configs]
+    with pytest.raises(StoppedError):
+        train(configs, checkpoint=StopAfter(path, 5))
     train(scratch, checkpoint=Checkpoint(path=path, interval=1e9))
     assert "is a checkpoint of other runs" in caplog.text
+
+
+def test_the_ensemble_before_is_gone_when_the_data_have_shrunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[weakref.ref[ensemble.Ensemble]] = []
+    alive: list[int] = []
+
+    class Watched(ensemble.Ensemble):
+        def __init__(self, configs: Sequence[RunConfig], device: str = "cpu") -> None:
+            super().__init__(configs, device)
+            made.append(weakref.ref(self))
+
+        def evaluate(self) -> np.ndarray:
+            alive.append(sum(one() is not None for one in made))
+            return super().evaluate()
+
+    monkeypatch.setattr(ensemble, "Ensemble", Watched)
+    path = tmp_path / "one.checkpoint"
+    gc.disable()  # a count of references must do
+    try:
+        with pytest.raises(StoppedError):
+            train(ENSEMBLES["generalized"], checkpoint=StopAfter(path, 30))
+        assert len(made) == 2
+        assert set(alive) == {1}
+        made.clear()
+        alive.clear()
+        train(ENSEMBLES["generalized"], checkpoint=Checkpoint(path=path, interval=1e9))
+        assert len(made) == 1
+        assert set(alive) == {1}
+    finally:
+        gc.enable()
 
 
 def test_members_end_at_different_times_in_the_ensemble_that_ends_early() -> None:

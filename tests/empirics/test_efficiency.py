@@ -1,6 +1,7 @@
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from dcrit.empirics.efficiency import (
     MEMORIZING_FRACTIONS,
     CompetitionFit,
     EfficiencyDesign,
+    LawsFit,
     fit_competition,
+    fit_laws,
     implied_critical_size,
     measure_generalizing_efficiency,
     slope_of_log_efficiency,
@@ -22,6 +25,7 @@ from dcrit.empirics.outcomes import FITTED, Outcome, outcome_of
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.estimates import LEVEL
 from dcrit.theory.problem import Activation, Problem
+from dcrit.theory.regime_prediction import OMITTED_UNFIT
 from tests.empirics.synthetic import World, competition_of, half_accuracy_size, outcome
 
 PROBLEM = Problem(modulus=31, width=64)
@@ -167,29 +171,64 @@ def test_too_few_runs_give_a_reason() -> None:
 
 @pytest.mark.parametrize("excess", [lambda size: 1.02, lambda size: max(1.0, (size / 800) ** 0.7)])
 @pytest.mark.parametrize(
-    ("right", "cause"),
+    ("task", "right", "learned"),
     [
-        (0.1, "because the real task is learned hardly better than random labels at every size"),
-        (0.9, "though the real task is learned, 90% of unseen pairs being right: its runs scatter too widely"),
+        ("sub", lambda part: 0.1, None),
+        ("sub", lambda part: 0.9, "90%"),
+        # One size is enough, but not a memory of unordered pairs, which is right on their mirror images.
+        ("sub", lambda part: 0.95 if part > 0.85 else 0.05, "95%"),
+        ("add", lambda part: part, None),
+        ("add", lambda part: 0.99, "99%"),
     ],
 )
 def test_a_mixture_that_is_not_identified_gives_a_reason(
-    excess: Callable[[int], float], right: float, cause: str
+    excess: Callable[[int], float], task: str, right: Callable[[float], float], learned: str | None
 ) -> None:
-    memorizing, generalizing = observed(noise=0.0)
-    law = competition_of(PROBLEM).memorizing
+    problem = replace(PROBLEM, task=task)
+    memorizing, generalizing = observed(problem, noise=0.0)
+    law = competition_of(problem).memorizing
     rote = [
         replace(
             o,
             efficiency=excess(o.config.n_train) * math.exp(law.log_efficiency(math.log(o.config.n_train))),
-            test_accuracy=right,
+            test_accuracy=right(o.config.n_train / problem.n_pairs),
         )
         for o in generalizing
     ]
-    reason = fit_competition(PROBLEM, memorizing, rote)
+    reason = fit_competition(problem, memorizing, rote)
     assert isinstance(reason, str)
-    assert "not identified" in reason
-    assert reason.endswith(cause)
+    assert "the mixture is not identified" in reason
+    assert ("hardly better than random labels" in reason) == (learned is None)
+    if learned is not None:
+        assert f"{learned} of unseen pairs being right" in reason
+    # Predictions read off the reason whether a generalizing circuit fits.
+    assert bool(OMITTED_UNFIT.match(f"modulus 31, width 64: {reason}")) == (learned is None)
+
+
+def test_of_two_classes_half_are_right_by_chance() -> None:
+    memorizing, generalizing = observed(noise=0.0)
+
+    def reason(right: float) -> str | LawsFit:
+        law = competition_of(PROBLEM).memorizing
+        rote = [
+            replace(
+                o,
+                config=cast("RunConfig", TwoClasses(n_train=o.config.n_train)),
+                efficiency=1.02 * math.exp(law.log_efficiency(math.log(o.config.n_train))),
+                test_accuracy=right,
+            )
+            for o in generalizing
+        ]
+        return fit_laws(memorizing, rote, PROBLEM.n_pairs)
+
+    assert "hardly better than random labels" in str(reason(0.55))
+    assert "90% of unseen pairs being right" in str(reason(0.9))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoClasses:
+    n_train: int
+    n_classes: int = 2
 
 
 def test_memorizing_that_does_not_get_harder_gives_a_reason() -> None:

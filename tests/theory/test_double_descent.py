@@ -99,12 +99,14 @@ def test_what_is_memorized_in_order_loses_as_a_memory_alone() -> None:
     expected = float(np.logaddexp(0.0, margin * deficit).mean())
     shut = loss_of(constants, problem, 170, np.array([np.inf]), np.zeros(1), mirrored=np.zeros(1))
     assert shut[0] == pytest.approx(expected, rel=0.01)
-    open_, half = (
+    right = float(competition.test_accuracy(170))
+    mixed, more, half = (
         loss_of(constants, problem, 170, np.array([np.inf]), np.zeros(1), mirrored=np.array([part]))[0]
-        for part in (1.0, 0.5)
+        for part in (1.0, right, right / 2)
     )
-    assert open_ < shut[0]
-    assert half == pytest.approx((open_ + shut[0]) / 2)
+    assert mixed == pytest.approx(more, rel=1e-9)
+    assert mixed < shut[0]
+    assert half == pytest.approx((mixed + shut[0]) / 2)
     assert loss_of(constants, problem, 170, np.array([169.0]), np.zeros(1), mirrored=np.zeros(1))[0] < 0.02
 
 
