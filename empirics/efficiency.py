@@ -120,7 +120,7 @@ class CompetitionFit(LawsFit):
     problem: Problem
 
 
-def _cause(generalizing: Sequence[Settled], n_pairs: int, *, commutative: bool) -> str:
+def why_not_identified(generalizing: Sequence[Settled], n_pairs: int, *, commutative: bool) -> str:
     """Why runs on the real task say nothing of how the circuits mix: was it learned at all.
 
     Of unseen pairs 1/C are right by chance, and of a commutative task the mirrored part φ(D) by a memory of unordered
@@ -334,7 +334,7 @@ def fit_laws(
         return "efficiency on random labels does not fall with their number, so no transition follows from it"
     best, misfit = found
     if not MIXING_BOUNDS[0] * 1.01 < best.mixing < MIXING_BOUNDS[1] * 0.99:
-        cause = _cause(gen, n_pairs, commutative=commutative)
+        cause = why_not_identified(gen, n_pairs, commutative=commutative)
         return f"the mixture is not identified: mixing {best.mixing:.1f} ran to the end of its range, {cause}"
     rng = np.random.default_rng(seed)
     draws = (_fit(_resample(mem, rng), _resample(gen, rng), n_pairs, unseen=unseen) for _ in range(resamples))
