@@ -58,7 +58,7 @@ def predict() -> dict[str, Any]:
                     "probability_of_a_dip": round(found.probability, 3),
                 }
             )
-    return {"problem": FAMILY, "widths": WIDTHS, "level": 0.9, "predicted": rows}
+    return {"problem": FAMILY, "widths": WIDTHS, "level": 0.9, "calibration": calibration.name, "predicted": rows}
 
 
 def measure(store: Path) -> list[dict[str, Any]]:
@@ -110,6 +110,8 @@ def table(predicted: list[dict[str, Any]], measured: list[dict[str, Any]]) -> st
 
 if __name__ == "__main__":
     if len(sys.argv) == 1:
+        if MEASURED.exists():
+            raise SystemExit(f"{MEASURED} is there: what was predicted before stays as it is")
         PREDICTED.write_text(json.dumps(predict(), indent=1) + "\n", encoding="utf-8")
     else:
         found = measure(Path(sys.argv[1]))

@@ -139,7 +139,7 @@ def why_not_identified(generalizing: Sequence[Settled], n_pairs: int, *, commuta
         best = max(best, ((mean - rote) / (1 - rote), mean))
     if best[0] < LEARNED:
         return "because the real task is learned hardly better than random labels at every size"
-    return f"though the real task is learned, {best[1]:.0%} of unseen pairs being right: its runs scatter too widely"
+    return f"though the real task is learned, {best[1]:.0%} of unseen pairs being right: efficiencies do not tell"
 
 
 def usable(outcomes: Sequence[SomeOutcome]) -> tuple[list[SomeOutcome], int, int]:
