@@ -30,6 +30,10 @@ CAPACITY_WIDTHS = (4, 6, 8, 12, 16, 24, 32)
 TRANSFORMER_CAPACITY_WIDTHS = (4, 8, 12)
 
 
+#: The size at which pairs are memorized without their order bends over these widths, which have no cells.
+NARROW_WIDTHS = (8, 12)
+
+
 def capacity_widths(family: Problem) -> tuple[int, ...]:
     """Widths at which capacity is measured."""
     return CAPACITY_WIDTHS if family.model == "mlp" else TRANSFORMER_CAPACITY_WIDTHS
@@ -103,7 +107,8 @@ class CalibrationDesign:
         if self.family.model != "transformer" or not self.family.definition.symmetric:
             return []
         moduli = sorted({*self.moduli, LARGEST_MODULUS})
-        problems = [replace(self.family, modulus=p, width=h) for p in moduli for h in self.widths]
+        widths = sorted({*self.widths, *NARROW_WIDTHS})
+        problems = [replace(self.family, modulus=p, width=h) for p in moduli for h in widths]
         return [problem for problem in problems if problem.n_symbols % 2]
 
 

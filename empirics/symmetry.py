@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from dcrit.empirics.outcomes import FITTED, Outcome
 from dcrit.empirics.runs import RunConfig
 from dcrit.theory.problem import Problem, check_integer
-from dcrit.theory.symmetry import SymmetryLaw, features, mirrored_fraction
+from dcrit.theory.symmetry import N_COEFFICIENTS, SymmetryLaw, features, mirrored_fraction
 
 FloatArray = NDArray[np.float64]
 
@@ -80,7 +80,7 @@ def mirrored_accuracy(outcome: Outcome) -> float:
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def fit_symmetry(outcomes: Sequence[Outcome], *, seed: int = 0) -> SymmetryLaw | str:
-    """The law through all cells: logistic in ln D, its midpoint a power of S and of H.
+    """The law through all cells: logistic in ln D, its midpoint a power of S and a parabola in ln H.
 
     Maximizes Σ_r [s_r ln f(D_r) + (1 − s_r) ln(1 − f(D_r))]; the covariance is that over resampled cells, in which
     scatter between cells is contained.
@@ -98,10 +98,13 @@ def fit_symmetry(outcomes: Sequence[Outcome], *, seed: int = 0) -> SymmetryLaw |
         problem = outcome.config.problem
         cells.setdefault((problem.n_symbols, problem.width), []).append(outcome)
     symbols, widths = ({cell[axis] for cell in cells} for axis in (0, 1))
-    if len(symbols) < 2 or len(widths) < 2 or len(cells) < 4:
-        return f"symmetric labels were memorized at {len(cells)} of the cells only, 4 over two moduli and widths needed"
+    if len(symbols) < 2 or len(widths) < 3 or len(cells) <= N_COEFFICIENTS:
+        return (
+            f"symmetric labels were memorized at {len(cells)} of the cells only, {N_COEFFICIENTS + 1} over two moduli "
+            "and three widths needed"
+        )
     groups = [_points(runs) for runs in cells.values()]
-    right = np.concatenate(groups)[:, 4]
+    right = np.concatenate(groups)[:, -1]
     if not right.min() < 0.5 < right.max():
         return (
             "no size from which on symmetric labels are memorized as unordered pairs: of mirror images of trained "
@@ -115,18 +118,18 @@ def fit_symmetry(outcomes: Sequence[Outcome], *, seed: int = 0) -> SymmetryLaw |
             for _ in range(RESAMPLES)
         ]
     )
-    covariance = np.cov(draws[:, :3].T)
+    covariance = np.cov(draws[:, :N_COEFFICIENTS].T)
     shifts = np.array([_shift(points, best) for points in groups])
     return SymmetryLaw(
-        coefficients=(float(best[0]), float(best[1]), float(best[2])),
-        width=math.exp(best[3]),
-        covariance=tuple((float(a), float(b), float(c)) for a, b, c in covariance),
-        scatter=float(np.sqrt(np.mean(shifts**2) * len(groups) / max(1, len(groups) - 3))),
+        coefficients=tuple(best[:N_COEFFICIENTS].tolist()),
+        width=math.exp(best[N_COEFFICIENTS]),
+        covariance=tuple(tuple(row) for row in covariance.tolist()),
+        scatter=float(np.sqrt(np.mean(shifts**2) * len(groups) / (len(groups) - N_COEFFICIENTS))),
     )
 
 
 def _points(runs: Sequence[Outcome]) -> FloatArray:
-    """ln(D/S²), the regressors and s of each run: (n, 5)."""
+    """ln(D/S²), the regressors and s of each run: (n, 6)."""
     rows = []
     for outcome in runs:
         problem = outcome.config.problem
@@ -136,15 +139,18 @@ def _points(runs: Sequence[Outcome]) -> FloatArray:
 
 
 def _misfit(theta: FloatArray, points: FloatArray) -> float:
-    """Minus the quasi-likelihood of c_0, c_S, c_H and ln w."""
-    z = (points[:, 0] - points[:, 1:4] @ theta[:3]) * math.exp(-theta[3])
+    """Minus the quasi-likelihood of the coefficients and ln w."""
+    *coefficients, log_width = theta
+    z = (points[:, 0] - points[:, 1:-1] @ np.array(coefficients)) * math.exp(-log_width)
     # A prior no stronger than half a run keeps w from vanishing where no run is partial.
-    return float(-(points[:, 4] * log_expit(z) + (1 - points[:, 4]) * log_expit(-z)).sum() + (theta[3] + 2.0) ** 2 / 8)
+    return float(
+        -(points[:, -1] * log_expit(z) + (1 - points[:, -1]) * log_expit(-z)).sum() + (log_width + 2.0) ** 2 / 8
+    )
 
 
 def _fit(points: FloatArray, start: FloatArray | None = None) -> FloatArray:
-    """c_0, c_S, c_H and ln w."""
-    first = np.array([-0.7, 0.0, 0.0, -2.0]) if start is None else start
+    """The coefficients and ln w."""
+    first = np.array([-0.7, 0.0, 0.0, 0.0, -2.0]) if start is None else start
     return minimize(_misfit, first, args=(points,), method="BFGS").x
 
 
@@ -152,6 +158,6 @@ def _shift(points: FloatArray, best: FloatArray) -> float:
     """How far one cell's midpoint lies from the law, in ln D."""
 
     def moved(shift: FloatArray) -> float:
-        return _misfit(best + np.array([float(shift[0]), 0.0, 0.0, 0.0]), points) + float(shift[0]) ** 2 / 0.5
+        return _misfit(best + np.eye(len(best))[0] * float(shift[0]), points) + float(shift[0]) ** 2 / 0.5
 
     return float(minimize(moved, np.zeros(1), method="BFGS").x[0])

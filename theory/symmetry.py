@@ -14,6 +14,9 @@ from dcrit.theory.problem import check_positive
 
 FloatArray = NDArray[np.float64]
 
+#: c_0, c_S, c_H, c_HH.
+N_COEFFICIENTS = 4
+
 #: Largest size of a coefficient, width, covariance or scatter: they are logarithms of sizes, and measured ones below 3.
 LARGEST = 10.0
 
@@ -34,11 +37,11 @@ def mirrored_fraction(n_train: ArrayLike, n_symbols: int) -> FloatArray:
 
 
 def features(n_symbols: ArrayLike, width: ArrayLike) -> FloatArray:
-    """Regressors of the law, centred: (..., 3) for shapes that broadcast."""
+    """Regressors of the law, centred: (..., 4) for shapes that broadcast."""
     s, h = np.broadcast_arrays(
         np.log(np.asarray(n_symbols, dtype=np.float64) / 20), np.log(np.asarray(width, dtype=np.float64) / 24)
     )
-    return np.stack([np.ones_like(s), s, h], axis=-1)
+    return np.stack([np.ones_like(s), s, h, h**2], axis=-1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +52,15 @@ class SymmetryLaw:
     them are memorized pair by pair in order, and mirror images of trained pairs come out wrong; of many the network
     makes one memory for (a, b) and (b, a). Over sizes the part of mirror images that comes out right is
 
-        s(D) = 1/(1 + exp(−ln(D/D_sym)/w)),  ln(D_sym/S²) = c_0 + c_S·ln(S/20) + c_H·ln(H/24)
+        s(D) = 1/(1 + exp(−ln(D/D_sym)/w)),  ln(D_sym/S²) = c_0 + c_S·x_S + c_H·x_H + c_HH·x_H²
+
+    with x_S = ln(S/20) and x_H = ln(H/24): it is largest for networks of some width, and lower for narrower ones, which
+    find memorizing all pairs in order hard, and for wider ones.
 
     Attributes:
-        coefficients: c_0, c_S, c_H.
+        coefficients: c_0, c_S, c_H, c_HH.
         width: w, in ln D.
-        covariance: Of the coefficients, (3, 3); errors of a cell about the law come on top.
+        covariance: Of the coefficients, (4, 4); errors of a cell about the law come on top.
         scatter: Standard deviation of ln D_sym between cells about the law.
 
     Raises:
@@ -63,14 +69,14 @@ class SymmetryLaw:
     Source: own runs, by ``dcrit calibrate``.
     """
 
-    coefficients: tuple[float, float, float]
+    coefficients: tuple[float, ...]
     width: float
-    covariance: tuple[tuple[float, float, float], ...]
+    covariance: tuple[tuple[float, ...], ...]
     scatter: float
 
     def __post_init__(self) -> None:
-        if len(self.coefficients) != 3:
-            raise ValueError(f"coefficients must be three numbers, got {self.coefficients!r}")
+        if len(self.coefficients) != N_COEFFICIENTS:
+            raise ValueError(f"coefficients must be {N_COEFFICIENTS} numbers, got {self.coefficients!r}")
         for value in self.coefficients:
             if not abs(value) <= LARGEST:
                 raise ValueError(f"coefficients must lie between -{LARGEST:g} and {LARGEST:g}, got {value!r}")
@@ -79,12 +85,13 @@ class SymmetryLaw:
             raise ValueError(f"width must be at most {LARGEST:g}, got {self.width!r}")
         covariance = np.array(self.covariance)
         if (
-            covariance.shape != (3, 3)
+            covariance.shape != (N_COEFFICIENTS, N_COEFFICIENTS)
             or not (np.abs(covariance) <= LARGEST).all()
             or (covariance != covariance.T).any()
             or np.linalg.eigvalsh(covariance).min() < -1e-6
         ):
-            raise ValueError(f"covariance must be a positive symmetric 3 by 3 matrix, got {self.covariance!r}")
+            size = f"{N_COEFFICIENTS} by {N_COEFFICIENTS}"
+            raise ValueError(f"covariance must be a positive symmetric {size} matrix, got {self.covariance!r}")
         if not 0 <= self.scatter <= LARGEST:
             raise ValueError(f"scatter must lie between 0 and {LARGEST:g}, got {self.scatter!r}")
 
@@ -104,11 +111,10 @@ class SymmetryLaw:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
         """Inverse of :meth:`to_dict`."""
-        c_0, c_symbols, c_width = (float(value) for value in fields["coefficients"])
         return cls(
-            coefficients=(c_0, c_symbols, c_width),
+            coefficients=tuple(float(value) for value in fields["coefficients"]),
             width=float(fields["width"]),
-            covariance=tuple((float(a), float(b), float(c)) for a, b, c in fields["covariance"]),
+            covariance=tuple(tuple(float(value) for value in row) for row in fields["covariance"]),
             scatter=float(fields["scatter"]),
         )
 

@@ -10,6 +10,7 @@ from dcrit.empirics.calibrate import (
     ISOMORPHIC_TO_ADDITION,
     LARGEST_MODULUS,
     MODULI,
+    NARROW_WIDTHS,
     WIDTHS,
     CalibrationDesign,
     CapacityLine,
@@ -80,7 +81,7 @@ def test_symmetry_is_measured_of_transformers_on_commutative_tasks_alone() -> No
     family = Problem(model="transformer", activation="relu", learning_rate=3e-3)
     design = CalibrationDesign(family=family, moduli=(13, 17), widths=(16, 20, 24, 32, 40, 48, 64))
     assert {p.modulus for p in design.symmetry_problems()} == {13, 17, LARGEST_MODULUS}
-    assert {p.width for p in design.symmetry_problems()} == set(design.widths)
+    assert {p.width for p in design.symmetry_problems()} == {*design.widths, *NARROW_WIDTHS}
     for other in (FAMILY, replace(family, task="sub"), replace(family, task="mul")):
         assert replace(design, family=other).symmetry_problems() == []
 

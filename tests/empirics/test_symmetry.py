@@ -7,18 +7,20 @@ from dcrit.empirics.outcomes import Outcome
 from dcrit.empirics.runs import RunConfig
 from dcrit.empirics.symmetry import FRACTIONS, SymmetryDesign, fit_symmetry, mirrored_accuracy
 from dcrit.theory.problem import Problem
-from dcrit.theory.symmetry import SymmetryLaw, mirrored_fraction
+from dcrit.theory.symmetry import SymmetryLaw, features, mirrored_fraction
 from tests.empirics.synthetic import outcome
 
 FAMILY = Problem(model="transformer", activation="relu", learning_rate=3e-3)
-TRUTH = SymmetryLaw(coefficients=(-0.65, -0.2, -0.15), width=0.1, covariance=((0.0, 0.0, 0.0),) * 3, scatter=0.0)
+TRUTH = SymmetryLaw(
+    coefficients=(-0.65, -0.2, -0.15, -0.1), width=0.1, covariance=((0.0, 0.0, 0.0, 0.0),) * 4, scatter=0.0
+)
 
 
 def runs(scatter: float, seed: int = 0) -> list[Outcome]:
     """Outcomes of the design's runs, as the law would have them in cells that lie off it by a normal deviate."""
     rng, found = np.random.default_rng(seed), []
     for modulus in (13, 17, 23, 29):
-        for width in (16, 24, 32, 48):
+        for width in (8, 16, 24, 48):
             problem = Problem(model="transformer", activation="relu", modulus=modulus, width=width, learning_rate=3e-3)
             shift = math.exp(scatter * rng.standard_normal())
             for config in SymmetryDesign(problem=problem).configs():
@@ -51,7 +53,7 @@ def test_scatter_between_cells_is_told_and_covered() -> None:
         law = fit_symmetry(runs(0.08, seed))
         assert isinstance(law, SymmetryLaw)
         told.append(law.scatter)
-        x = np.array([1.0, math.log(37 / 20), math.log(32 / 24)])
+        x = features(37, 32)
         error = math.log(law.size(37, 32) / TRUTH.size(37, 32))
         errors.append(error / math.sqrt(x @ np.array(law.covariance) @ x))
     assert 0.05 < float(np.median(told)) < 0.1
@@ -68,7 +70,7 @@ def test_mirror_images_are_right_at_most_all() -> None:
 def test_too_few_cells_give_a_reason() -> None:
     few = [o for o in runs(0.0) if o.config.problem.width == 16]
     assert fit_symmetry(few) == (
-        "symmetric labels were memorized at 4 of the cells only, 4 over two moduli and widths needed"
+        "symmetric labels were memorized at 4 of the cells only, 5 over two moduli and three widths needed"
     )
 
 

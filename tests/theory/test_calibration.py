@@ -265,9 +265,9 @@ def test_bad_cells_are_refused_by_name(field: str, value: object) -> None:
 
 def test_the_symmetry_law_is_written_where_there_is_one() -> None:
     law = SymmetryLaw(
-        coefficients=(-0.7, -0.2, -0.1),
+        coefficients=(-0.7, -0.2, -0.1, -0.05),
         width=0.1,
-        covariance=((1e-4, 0.0, 0.0), (0.0, 1e-4, 0.0), (0.0, 0.0, 1e-4)),
+        covariance=((1e-4, 0.0, 0.0, 0.0), (0.0, 1e-4, 0.0, 0.0), (0.0, 0.0, 1e-4, 0.0), (0.0, 0.0, 0.0, 1e-4)),
         scatter=0.05,
     )
     with_law = replace(CALIBRATION, symmetry=law)

@@ -225,7 +225,7 @@ def test_laws_extrapolated_to_nonsense_are_refused() -> None:
 def gated(fraction: float, scatter: float = 0.0) -> SymmetryLaw:
     """Memory of unordered pairs from that part of all pairs on, at every modulus and width."""
     return SymmetryLaw(
-        coefficients=(math.log(fraction), 0.0, 0.0), width=0.1, covariance=((0.0, 0.0, 0.0),) * 3, scatter=scatter
+        coefficients=(math.log(fraction), 0.0, 0.0, 0.0), width=0.1, covariance=((0.0,) * 4,) * 4, scatter=scatter
     )
 
 

@@ -9,11 +9,18 @@ import pytest
 from dcrit.theory.symmetry import SymmetryLaw, mirrored_fraction
 
 LAW = SymmetryLaw(
-    coefficients=(-0.7, -0.2, -0.1),
+    coefficients=(-0.7, -0.2, -0.1, -0.3),
     width=0.1,
-    covariance=((4e-4, 0.0, 1e-4), (0.0, 9e-4, 0.0), (1e-4, 0.0, 1e-3)),
+    covariance=((4e-4, 0.0, 1e-4, 0.0), (0.0, 9e-4, 0.0, 0.0), (1e-4, 0.0, 1e-3, 0.0), (0.0, 0.0, 0.0, 5e-4)),
     scatter=0.05,
 )
+
+
+def with_entry(row: int, column: int, value: float) -> tuple[tuple[float, ...], ...]:
+    """The unit matrix with one other entry."""
+    matrix = np.eye(4)
+    matrix[row, column] = value
+    return tuple(tuple(entries) for entries in matrix.tolist())
 
 
 def test_the_mirrored_fraction_is_the_mean_over_all_training_sets() -> None:
@@ -29,6 +36,8 @@ def test_the_mirrored_fraction_is_the_mean_over_all_training_sets() -> None:
 def test_half_of_the_mirror_images_are_right_at_the_size_of_the_law() -> None:
     size = LAW.size(31, 24)
     assert size == pytest.approx(31**2 * math.exp(-0.7 - 0.2 * math.log(31 / 20)))
+    bent = LAW.size(31, 48) / size
+    assert bent == pytest.approx(math.exp(-0.1 * math.log(2) - 0.3 * math.log(2) ** 2))
     assert float(LAW.mirrored_accuracy(size, 31, 24)) == pytest.approx(0.5)
     for accuracy in (0.1, 0.9):
         assert float(LAW.mirrored_accuracy(LAW.size(23, 40, accuracy=accuracy), 23, 40)) == pytest.approx(accuracy)
@@ -37,7 +46,7 @@ def test_half_of_the_mirror_images_are_right_at_the_size_of_the_law() -> None:
 
 def test_draws_scatter_by_the_uncertainty_of_the_law_and_between_cells() -> None:
     rng = np.random.default_rng(0)
-    x = np.array([1.0, math.log(37 / 20), math.log(48 / 24)])
+    x = np.array([1.0, math.log(37 / 20), math.log(2), math.log(2) ** 2])
     expected = math.sqrt(x @ np.array(LAW.covariance) @ x + 0.05**2)
     for widening in (1.0, 2.0):
         logs = np.log(LAW.draw(37, 48, 20_000, rng, widening=widening))
@@ -52,15 +61,15 @@ def test_it_survives_writing() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        ("coefficients", (0.0, 1.0), "coefficients must be three numbers"),
-        ("coefficients", (0.0, 1.0, math.nan), "coefficients must lie between"),
-        ("coefficients", (1e5, 0.0, 0.0), "coefficients must lie between"),
+        ("coefficients", (0.0, 1.0), "coefficients must be 4 numbers"),
+        ("coefficients", (0.0, 1.0, 0.0, math.nan), "coefficients must lie between"),
+        ("coefficients", (1e5, 0.0, 0.0, 0.0), "coefficients must lie between"),
         ("width", 1e9, "width must be at most"),
         ("scatter", 1e4, "scatter must lie between 0"),
-        ("covariance", ((1.0, 5.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), "covariance must be a positive symmetric"),
+        ("covariance", with_entry(0, 1, 5.0), "covariance must be a positive symmetric"),
         ("width", 0.0, "width must be"),
-        ("covariance", ((1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, 1.0)), "covariance must be a positive"),
-        ("covariance", ((1.0,),), "covariance must be a positive symmetric 3 by 3 matrix"),
+        ("covariance", with_entry(1, 1, -1.0), "covariance must be a positive"),
+        ("covariance", ((1.0,),), "covariance must be a positive symmetric 4 by 4 matrix"),
         ("scatter", -0.1, "scatter must lie between 0"),
     ],
 )
