@@ -73,6 +73,13 @@ LATER_TRANSFORMERS = [
     for task, modulus, width in (("add", 31, 20), ("add", 31, 40), ("mul", 37, 24), ("add", 37, 32))
 ]
 
+#: Chosen once D_sym was measured at widths 8 and 12, and predicted before any was run, in the same file.
+NARROW_TRANSFORMERS = [
+    Problem(task=task, modulus=37, model="transformer", activation="relu", width=width, learning_rate=3e-3)
+    for task in ("add", "mul")
+    for width in (8, 12)
+]
+
 #: Most model-steps of a measurement, in horizons.
 BUDGET = 12.0
 
@@ -99,5 +106,9 @@ def measure(problems: list[Problem], store: Path, path: Path) -> None:
 
 if __name__ == "__main__":
     measure(HELD_OUT, Path(sys.argv[1]), RESULTS / "held-out.json")
-    measure([*TRANSFORMERS, *LATER_TRANSFORMERS], Path(sys.argv[1]), RESULTS / "held-out-transformers.json")
+    measure(
+        [*TRANSFORMERS, *LATER_TRANSFORMERS, *NARROW_TRANSFORMERS],
+        Path(sys.argv[1]),
+        RESULTS / "held-out-transformers.json",
+    )
     measure(BASELINES, Path(sys.argv[1]), RESULTS / "baselines.json")
