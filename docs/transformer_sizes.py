@@ -2,7 +2,7 @@
 
 ``python docs/transformer_sizes.py`` writes ``docs/results/transformer-sizes-predicted.json`` without training.
 ``python docs/transformer_sizes.py STORE`` trains what the store lacks, some ten minutes on two cores, sets measured
-accuracies beside that file as it is, and prints the table of docs/findings.md.
+accuracies beside that file as it is, and prints the table and the numbers of docs/notes.md.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dcrit.cli.training import training
 from dcrit.empirics.experiments.problems import TRANSFORMER_STEPS
 from dcrit.empirics.outcomes import outcome_of
 from dcrit.empirics.runs import RunConfig
-from dcrit.empirics.size_curves import dip_of, means
+from dcrit.empirics.size_curves import dip_of, means, transition
 from dcrit.theory.calibration import shipped_calibrations
 from dcrit.theory.double_descent import predict_double_descent
 from dcrit.theory.problem import Problem
@@ -108,6 +108,25 @@ def table(predicted: list[dict[str, Any]], measured: list[dict[str, Any]]) -> st
     return "\n".join(lines)
 
 
+def summary(predicted: list[dict[str, Any]], measured: list[dict[str, Any]]) -> str:
+    """How far predictions are off at calibrated widths, D_crit at each width, and how many runs did not settle."""
+    rows = [row for row in predicted if not row["sharp_capacity"]]
+    told, low, high = (np.array([row[name] for row in rows]) for name in ("accuracy", "accuracy_low", "accuracy_high"))
+    found = np.array([means(np.array(row["test_accuracy"])) for row in measured])  # (D, d)
+    calibrated = np.array(WIDTHS) >= 16
+    error, n = (found - told)[:, calibrated], int(found[:, calibrated].size)
+    inside = [int(((found >= low - e) & (found <= high + e))[:, calibrated].sum()) for e in (0.0, 0.02)]
+    sizes = [
+        np.exp(transition(np.log(np.array(N_TRAINS, dtype=float)), each)).round().tolist() for each in (told, found)
+    ]
+    return (
+        f"widths from 16 on: rms {np.sqrt((error**2).mean()):.3f}, "
+        f"{inside[0]} of {n} inside, {inside[1]} to within 0.02\n"
+        f"D_crit predicted {sizes[0]}, measured {sizes[1]}\n"
+        f"{sum(row['n_unconverged'] for row in measured)} of {len(measured) * len(WIDTHS) * SEEDS} runs did not settle"
+    )
+
+
 if __name__ == "__main__":
     if len(sys.argv) == 1:
         if MEASURED.exists():
@@ -116,4 +135,5 @@ if __name__ == "__main__":
     else:
         found = measure(Path(sys.argv[1]))
         MEASURED.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        print(table(json.loads(PREDICTED.read_text(encoding="utf-8"))["predicted"], found))
+        told = json.loads(PREDICTED.read_text(encoding="utf-8"))["predicted"]
+        print(table(told, found), summary(told, found), sep="\n\n")
