@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dcrit.empirics.critical_size import measure_critical_size
-from dcrit.empirics.local_executor import LocalExecutor
-from dcrit.empirics.outcomes import outcome_of
-from dcrit.empirics.runs import Run, RunConfig
-from dcrit.empirics.sequential import SequentialDesign, measure_sequentially
-from dcrit.empirics.store import Store
-from dcrit.theory.problem import Problem
+from dcrit.empirics.measures.critical_size import measure_critical_size
+from dcrit.empirics.measures.sequential import SequentialDesign, measure_sequentially
+from dcrit.empirics.runs.outcomes import outcome_of
+from dcrit.empirics.runs.single import Run, RunConfig
+from dcrit.empirics.store.kinds import Store
+from dcrit.empirics.training.executor import LocalExecutor
+from dcrit.theory.problems.problem import Problem
 
 PROBLEMS = (
     Problem(modulus=17, width=64),

@@ -12,12 +12,12 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks.peak import gemm, gemm_flops
 from benchmarks.timing import one_thread, shortest_times
-from dcrit.empirics.adamw import BETA_1, BETA_2, EPSILON
-from dcrit.empirics.batches import plan_batches
-from dcrit.empirics.cost import step_flops
-from dcrit.empirics.ensemble import Ensemble, draw
-from dcrit.empirics.runs import RunConfig
-from dcrit.theory.problem import Activation, Problem
+from dcrit.empirics.runs.single import RunConfig
+from dcrit.empirics.training.adamw import BETA_1, BETA_2, EPSILON
+from dcrit.empirics.training.batches import plan_batches
+from dcrit.empirics.training.cost import step_flops
+from dcrit.empirics.training.ensemble import Ensemble, draw
+from dcrit.theory.problems.problem import Activation, Problem
 
 #: The large problem: Huang's modulus, a wide network.
 LARGE = (Problem(modulus=113, width=512), Problem(modulus=113, width=512, activation="relu"))

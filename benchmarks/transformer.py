@@ -13,12 +13,12 @@ import torch
 
 from benchmarks.peak import gemm, gemm_flops
 from benchmarks.timing import one_thread, shortest_times
-from dcrit.empirics.batches import plan_batches
-from dcrit.empirics.cost import step_flops
-from dcrit.empirics.ensemble import Ensemble, draw
-from dcrit.empirics.runs import RunConfig
-from dcrit.theory.problem import Problem
-from tests.empirics.transformer_oracle import PlainTransformer, plain_optimizer, plain_step, training_set
+from dcrit.empirics.runs.single import RunConfig
+from dcrit.empirics.training.batches import plan_batches
+from dcrit.empirics.training.cost import step_flops
+from dcrit.empirics.training.ensemble import Ensemble, draw
+from dcrit.theory.problems.problem import Problem
+from tests.worlds.transformer_oracle import PlainTransformer, plain_optimizer, plain_step, training_set
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dcrit.cli import calibrate, classify, figure, measure, plan, predict, runs, simulate, train, validate
-from dcrit.cli.sentences import Commands, sentence
+from dcrit.cli.terminal.sentences import Commands, sentence
 
 app = typer.Typer(
     name="dcrit",

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from dcrit.cli import options
-from dcrit.cli.output import print_json, say, table
-from dcrit.cli.training import check_writable_file, training
+from dcrit.cli.terminal import options
+from dcrit.cli.terminal.output import print_json, say, table
+from dcrit.cli.terminal.session import check_writable_file, training
 
 if TYPE_CHECKING:
-    from dcrit.theory.calibration import Cell
+    from dcrit.theory.calibrations.calibration import Cell
 
 
 def _row(cell: Cell) -> list[object]:
-    from dcrit.theory.constants import competition_from
-    from dcrit.theory.crossing import Crossing
+    from dcrit.theory.circuits.constants import competition_from
+    from dcrit.theory.circuits.crossing import Crossing
 
     laws = competition_from(np.array(cell.constants), cell.n_symbols**2)
     size = laws.size_at_accuracy(0.5)
@@ -67,9 +67,9 @@ def calibrate(
     Only random-label runs and runs on the real task well above the transition are made: no measured
     critical size enters a calibration. The default grid takes about six minutes on two cores.
     """
-    from dcrit.empirics.calibrate import MODULI, WIDTHS, CalibrationDesign
-    from dcrit.empirics.calibrate import calibrate as measure
-    from dcrit.empirics.whole_files import write_whole
+    from dcrit.empirics.measures.calibrate import MODULI, WIDTHS, CalibrationDesign
+    from dcrit.empirics.measures.calibrate import calibrate as measure
+    from dcrit.empirics.store.whole_files import write_whole
 
     moduli, widths = tuple(modulus or MODULI), tuple(width or WIDTHS)
     family = options.problem_from(task, moduli[0], model, activation, widths[0], 1, weight_decay, learning_rate)

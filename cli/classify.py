@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dcrit.cli import options
-from dcrit.cli.output import print_json, say, table
+from dcrit.cli.terminal import options
+from dcrit.cli.terminal.output import print_json, say, table
 
 if TYPE_CHECKING:
-    from dcrit.empirics.classify import Classification, Thresholds
+    from dcrit.empirics.curves.classify import Classification, Thresholds
 
 #: Runs whose reasons are all printed; of more, the table holds the first.
 EXPLAINED = 5
@@ -53,9 +53,9 @@ def classify(
     Columns are found by their names: step, iteration or epoch; train and test (or validation) accuracy or loss; norm;
     run, id or seed.
     """
-    from dcrit.empirics.classify import Thresholds
-    from dcrit.empirics.classify import classify as name_dynamics
-    from dcrit.empirics.curve_files import read_curves
+    from dcrit.empirics.curves.classify import Thresholds
+    from dcrit.empirics.curves.classify import classify as name_dynamics
+    from dcrit.empirics.curves.curve_files import read_curves
 
     named = {
         "step": step,

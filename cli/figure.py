@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dcrit.cli import options
-from dcrit.cli.output import print_json, say, table
+from dcrit.cli.terminal import options
+from dcrit.cli.terminal.output import print_json, say, table
 from dcrit.cli.validate import SuiteChoice
 
 if TYPE_CHECKING:
-    from dcrit.empirics.dimensions import DimensionConfig, DimensionRun
-    from dcrit.empirics.mixtures import MixtureConfig, MixtureRun
-    from dcrit.empirics.runs import Run, RunConfig
+    from dcrit.empirics.runs.dimensions import DimensionConfig, DimensionRun
+    from dcrit.empirics.runs.multitask import MultitaskConfig, MultitaskRun
+    from dcrit.empirics.runs.single import Run, RunConfig
 
 
 def figure(
@@ -54,14 +54,12 @@ def figure(
         return
     if name not in FIGURES:
         raise typer.BadParameter(f"NAME must be one of {', '.join(FIGURES)}, got {name or 'nothing'}")
-    from dcrit.cli.pictures import save
-    from dcrit.cli.training import DIMENSIONS_FOLDER, MIXTURES_FOLDER
+    from dcrit.cli.report.pictures import save
+    from dcrit.cli.terminal.session import DIMENSIONS_FOLDER, MULTITASK_FOLDER
     from dcrit.cli.validate import check_writable_folder
-    from dcrit.empirics.dimension_store import DimensionStore
     from dcrit.empirics.experiments.experiment import Laboratory
-    from dcrit.empirics.mixture_store import MixtureStore
-    from dcrit.empirics.store import Store
-    from dcrit.theory.calibration import shipped_calibrations
+    from dcrit.empirics.store.kinds import DimensionStore, MultitaskStore, Store
+    from dcrit.theory.calibrations.calibration import shipped_calibrations
 
     spec = FIGURES[name]
     if suite.value not in spec.experiment.designs:
@@ -75,7 +73,7 @@ def figure(
         )
     with options.bad_input():
         check_writable_folder(out)
-    opened, mixtures = Store(folder), MixtureStore(folder / MIXTURES_FOLDER)
+    opened, several = Store(folder), MultitaskStore(folder / MULTITASK_FOLDER)
     dimensions = DimensionStore(folder / DIMENSIONS_FOLDER)
 
     def refuse(lacking: int, what: str) -> None:
@@ -88,15 +86,15 @@ def figure(
         refuse(len(opened.missing(configs)), stage)
         return [run for run in map(opened.get, configs) if run is not None]
 
-    def stored_mixtures(configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> list[MixtureRun]:
-        refuse(len(mixtures.missing(configs)), stage)
-        return [run for run in map(mixtures.get, configs) if run is not None]
+    def stored_multitask(configs: Sequence[MultitaskConfig], /, *, stage: str = "several tasks") -> list[MultitaskRun]:
+        refuse(len(several.missing(configs)), stage)
+        return [run for run in map(several.get, configs) if run is not None]
 
     def stored_dimensions(configs: Sequence[DimensionConfig], /) -> list[DimensionRun]:
         refuse(len(dimensions.missing(configs)), "effective dimensionalities")
         return [run for run in map(dimensions.get, configs) if run is not None]
 
-    bench = Laboratory(stored, stored_mixtures, shipped_calibrations(), stored_dimensions)
+    bench = Laboratory(stored, stored_multitask, shipped_calibrations(), stored_dimensions)
     paths = save(spec, spec.experiment.measure(spec.experiment.designs[suite.value], bench), out)
     if as_json:
         print_json({"files": [str(path) for path in paths]})

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dcrit.cli import options
-from dcrit.cli.output import print_json, say, table
-from dcrit.cli.phase_diagram import check_widths
+from dcrit.cli.terminal import options
+from dcrit.cli.terminal.options import check_widths
+from dcrit.cli.terminal.output import print_json, say, table
 from dcrit.cli.train import DeviceChoice
-from dcrit.theory.problem import N_HEADS
+from dcrit.theory.problems.problem import N_HEADS
 
 if TYPE_CHECKING:
-    from dcrit.empirics.budget import Speed
     from dcrit.empirics.experiments.experiment import SuiteName
-    from dcrit.empirics.experiments.work import Stage, Work
+    from dcrit.empirics.training.budget import Speed
+    from dcrit.empirics.training.work import Stage, Work
 
 app = typer.Typer(
     help="How many runs, FLOPs, bytes and hours a suite or a phase diagram takes at most; nothing is trained for it "
@@ -129,8 +129,7 @@ def plan_phase_diagram(
     as_json: options.Json = False,
 ) -> None:
     """What real training of a whole plane takes: widths × sizes × seeds, both evenly spaced in their logarithms."""
-    from dcrit.empirics.experiments.plane import plane_of
-    from dcrit.empirics.experiments.size_grid import GridDesign, stages
+    from dcrit.empirics.experiments.size_grid import GridDesign, plane_of, stages
 
     problem = options.problem_from(task, modulus, model, activation, N_HEADS, depth, weight_decay, learning_rate)
     with options.bad_input():
@@ -152,7 +151,7 @@ def _plan_suite(
     rate: float | None,
     as_json: bool,
 ) -> None:
-    from dcrit.empirics.suites import SUITES, select
+    from dcrit.empirics.claims.suites import SUITES, select
 
     with options.bad_input():
         suite = select(SUITES[name], tuple(claims or ()))
@@ -168,7 +167,7 @@ def _plan(
     rate: float | None,
     as_json: bool,
 ) -> None:
-    from dcrit.empirics.experiments.work import Work, work_of
+    from dcrit.empirics.training.work import Work, work_of
 
     with options.bad_input():
         speed, here = _speed(device, rate, workers or ())
@@ -204,17 +203,17 @@ def _plan(
 
 def _speed(device: DeviceChoice, rate: float | None, workers: Sequence[int]) -> tuple[Speed, int]:
     """Speed of one worker, and how many this machine has; only measured where no rate is given."""
-    from dcrit.empirics.budget import Speed
-    from dcrit.empirics.local_executor import usable_cores
-    from dcrit.theory.problem import check_integer
+    from dcrit.empirics.training.budget import Speed
+    from dcrit.empirics.training.executor import usable_cores
+    from dcrit.theory.checks import check_integer
 
     for n in workers:
         check_integer("workers", n, 1)
     if rate is not None:
         name = "cpu" if device is DeviceChoice.auto else device.value
         return Speed(device=name, rate=rate), usable_cores() if name == "cpu" else 1
-    from dcrit.empirics.devices import resolve_device
-    from dcrit.empirics.speed import measure_speed
+    from dcrit.empirics.training.devices import resolve_device
+    from dcrit.empirics.training.speed import measure_speed
 
     name = resolve_device(device.value)
     here = usable_cores() if name == "cpu" else 1
@@ -228,13 +227,13 @@ def _fields(work: Work, speed: Speed) -> dict[str, Any]:
 
 def _held(work: Work, speed: Speed) -> int:
     """Memory of a worker: of a process where it is one, of the accelerator there."""
-    from dcrit.empirics.experiments.work import PROCESS_BYTES
+    from dcrit.empirics.training.work import PROCESS_BYTES
 
     return work.bytes_held + (PROCESS_BYTES if speed.device == "cpu" else 0)
 
 
 def _show(title: str, works: Mapping[str, Work], total: Work, waits: Sequence[tuple[int, float]], speed: Speed) -> None:
-    from dcrit.empirics.budget import duration
+    from dcrit.empirics.training.budget import duration
 
     unit = "core" if speed.device == "cpu" else "GPU"
     table(

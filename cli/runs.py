@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dcrit.cli import options
-from dcrit.cli.output import print_json, say, table
+from dcrit.cli.terminal import options
+from dcrit.cli.terminal.output import print_json, say, table
 
 if TYPE_CHECKING:
-    from dcrit.empirics.holdings import Group
-    from dcrit.empirics.inventory import Incomplete, StoredFile
-    from dcrit.empirics.parquet_store import ParquetStore
+    from dcrit.empirics.store.inventory import Group, Incomplete, StoredFile
+    from dcrit.empirics.store.store import ParquetStore
 
     AnyStore = ParquetStore[Any, Any]
 
@@ -26,43 +25,43 @@ class KindChoice(StrEnum):
     """Kinds of stored run."""
 
     runs = "runs"
-    mixtures = "mixtures"
+    multitask = "multitask"
     dimensions = "dimensions"
 
 
 def _open(folder: Path, kinds: Sequence[KindChoice] = tuple(KindChoice)) -> dict[KindChoice, list[AnyStore]]:
     """Stores of some kinds in a folder and the folders within; those that are not there take no time."""
-    from dcrit.cli.training import DIMENSIONS_FOLDER, MIXTURES_FOLDER
-    from dcrit.empirics.store import Store
+    from dcrit.cli.terminal.session import DIMENSIONS_FOLDER, MULTITASK_FOLDER
+    from dcrit.empirics.store.kinds import Store
 
     if not folder.is_dir():
         raise typer.BadParameter(f"--store must be a folder that holds runs, got {folder}; 'dcrit train' makes one")
     with options.bad_input():
         singles = Store(folder)
-        mixtures: list[AnyStore] = []
+        several: list[AnyStore] = []
         dimensions: list[AnyStore] = []
-        within = (folder / MIXTURES_FOLDER).is_dir()
-        if KindChoice.mixtures in kinds and (within or singles.strange):
-            from dcrit.empirics.mixture_store import MixtureStore
+        within = (folder / MULTITASK_FOLDER).is_dir()
+        if KindChoice.multitask in kinds and (within or singles.strange):
+            from dcrit.empirics.store.kinds import MultitaskStore
 
-            # Mixtures may lie beside runs of single networks.
-            mixtures += [MixtureStore(folder)] if singles.strange else []
-            mixtures += [MixtureStore(folder / MIXTURES_FOLDER)] if within else []
+            # Runs of several tasks may lie beside runs of single networks.
+            several += [MultitaskStore(folder)] if singles.strange else []
+            several += [MultitaskStore(folder / MULTITASK_FOLDER)] if within else []
         if KindChoice.dimensions in kinds and (folder / DIMENSIONS_FOLDER).is_dir():
-            from dcrit.empirics.dimension_store import DimensionStore
+            from dcrit.empirics.store.kinds import DimensionStore
 
             dimensions.append(DimensionStore(folder / DIMENSIONS_FOLDER))
-    return {KindChoice.runs: [singles], KindChoice.mixtures: mixtures, KindChoice.dimensions: dimensions}
+    return {KindChoice.runs: [singles], KindChoice.multitask: several, KindChoice.dimensions: dimensions}
 
 
 def _groups(kind: KindChoice, stores: Sequence[AnyStore]) -> list[Group]:
     from itertools import chain
 
-    from dcrit.empirics import holdings
+    from dcrit.empirics.store import inventory as holdings
 
     describe = {
         KindChoice.runs: holdings.describe_run,
-        KindChoice.mixtures: holdings.describe_mixture,
+        KindChoice.multitask: holdings.describe_multitask,
         KindChoice.dimensions: holdings.describe_dimension,
     }
     return holdings.grouped(chain.from_iterable(store.headings() for store in stores), describe[kind])
@@ -95,11 +94,10 @@ def _size(n_bytes: float) -> str:
 def list_runs(store: options.StoreFolder = options.DEFAULT_STORE, as_json: options.Json = False) -> None:
     """Runs by problem and horizon: how many, at which sizes, with how many seeds, how many diverged, and their size.
 
-    Then mixtures and effective dimensionalities the same way; what is incomplete (temporary files, and checkpoints
-    from which unfinished batches go on); and damaged files, those in their place and those set aside.
+    Then runs of several tasks and effective dimensionalities the same way; what is incomplete (temporary files, and
+    checkpoints from which unfinished batches go on); and damaged files, those in their place and those set aside.
     """
-    from dcrit.empirics.holdings import disk_use
-    from dcrit.empirics.inventory import DAMAGED, files_in, incomplete_work
+    from dcrit.empirics.store.inventory import DAMAGED, disk_use, files_in, incomplete_work
 
     opened = _open(store)
     rows = {kind: [_row(group) for group in _groups(kind, stores)] for kind, stores in opened.items()}
@@ -124,7 +122,7 @@ def list_runs(store: options.StoreFolder = options.DEFAULT_STORE, as_json: optio
                         "n_bytes": sum(row["n_bytes"] for row in rows[kind]),
                         "problems": rows[kind],
                     }
-                    for kind in (KindChoice.mixtures, KindChoice.dimensions)
+                    for kind in (KindChoice.multitask, KindChoice.dimensions)
                 },
                 "incomplete": left,
                 "damaged": [{"file": str(path), "reason": reason} for path, reason in damaged.items()],
@@ -132,12 +130,12 @@ def list_runs(store: options.StoreFolder = options.DEFAULT_STORE, as_json: optio
             }
         )
         return
-    titles = {KindChoice.runs: f"{store}", KindChoice.mixtures: "mixtures", KindChoice.dimensions: "dimensions"}
+    titles = {KindChoice.runs: f"{store}", KindChoice.multitask: "multitask", KindChoice.dimensions: "dimensions"}
     for kind, title in titles.items():
         if rows[kind] or kind == KindChoice.runs:
             _show(title, rows[kind])
     say(
-        f"{n_runs[KindChoice.runs]} runs, {n_runs[KindChoice.mixtures]} mixtures, "
+        f"{n_runs[KindChoice.runs]} runs, {n_runs[KindChoice.multitask]} multitask runs, "
         f"{n_runs[KindChoice.dimensions]} effective dimensionalities; all files of {store}: {_size(n_bytes)}"
     )
     for kind, words in (("temporary", "temporary files"), ("checkpoint", "checkpoints")):
@@ -175,9 +173,9 @@ def _show(title: str, rows: Sequence[dict[str, Any]]) -> None:
 def verify(store: options.StoreFolder = options.DEFAULT_STORE, as_json: options.Json = False) -> None:
     """Check every file against its checksum; exit 1 if one is damaged. Damaged runs are made again when needed.
 
-    Runs of single networks, mixtures and effective dimensionalities are checked each by what they have to hold.
+    Runs of single networks, of several tasks, and effective dimensionalities are each checked by what they hold.
     """
-    from dcrit.empirics.inventory import merged
+    from dcrit.empirics.store.inventory import merged
 
     by_folder: dict[Path, list[Any]] = {}
     for one in (one for stores in _open(store).values() for one in stores):
@@ -215,7 +213,7 @@ def export(
         typer.Option(
             parser=options.choice(KindChoice),
             metavar=options.words(KindChoice),
-            help="Which runs: of single networks; mixtures, one row an evaluation and task; "
+            help="Which runs: of single networks; multitask, one row an evaluation and task; "
             "effective dimensionalities, one row a network.",
         ),
     ] = KindChoice.runs,
@@ -232,14 +230,14 @@ def export(
     """
     from itertools import chain
 
-    from dcrit.cli.training import check_writable_file
-    from dcrit.empirics import export as tables
-    from dcrit.empirics.tensorboard import check_tensorboard, log_curves
+    from dcrit.cli.terminal.session import check_writable_file
+    from dcrit.empirics.store import export as tables
+    from dcrit.empirics.store.tensorboard import check_tensorboard, log_curves
 
     stores = _open(store, [kind])[kind]
     forms = {
         KindChoice.runs: tables.RUNS,
-        KindChoice.mixtures: tables.MIXTURES,
+        KindChoice.multitask: tables.MULTITASK,
         KindChoice.dimensions: tables.DIMENSIONS,
     }
     n_runs = n_logged = 0

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dcrit.cli import options
-from dcrit.cli.calibrations import CalibrationFile, calibration_of
-from dcrit.cli.output import number, print_json, say, table
-from dcrit.cli.phase_diagram import Out, check_out, fields_of, row_of, save
+from dcrit.cli.terminal import options
+from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
+from dcrit.cli.terminal.dynamics_options import Accuracy, check_accuracy, homogeneous
+from dcrit.cli.terminal.output import fields_of, number, print_json, row_of, say, table
+from dcrit.cli.terminal.pictures import Out, check_out, save
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dcrit.theory.problem import Problem
-    from dcrit.theory.simulation import Hysteresis, Trajectory
+    from dcrit.theory.predictions.simulation import Hysteresis, Trajectory
 
 #: Sizes at which both ways are compared, and the smallest of them as a fraction of all pairs.
 SIZES, SMALLEST_FRACTION = 25, 0.03
@@ -34,33 +34,12 @@ CURVES = (
     *("generalizing_margin", "memorizing_margin", "squared_norm"),
 )
 
-Accuracy = Annotated[
-    float, typer.Option("--accuracy", parser=options.decimal, metavar="NUMBER", help="Test accuracy to reach.")
-]
-
 
 class CircuitsChoice(StrEnum):
     """What circuits have in common."""
 
     shared = "shared"
     additive = "additive"
-
-
-def homogeneous(problem: Problem) -> Problem:
-    """The problem, for commands whose dynamics need logits that are exactly homogeneous in the parameters.
-
-    Raises:
-        typer.BadParameter: The model's are not: a transformer's exponent is an effective one (exit 2).
-    """
-    if problem.model != "mlp":
-        raise typer.BadParameter(f"--model must be 'mlp' for training curves by the theory, got '{problem.model}'")
-    return problem
-
-
-def check_accuracy(accuracy: float) -> None:
-    """Raise ``ValueError`` naming the option unless ``accuracy`` lies between 0 and 1."""
-    if not 0 < accuracy < 1:
-        raise ValueError(f"--accuracy must be between 0 and 1, got {accuracy}")
 
 
 def simulate(
@@ -103,12 +82,11 @@ def simulate(
     """The training curves that the theory expects of one problem at one training-set size; nothing is trained."""
     import numpy as np
 
-    from dcrit.theory.delay import Start
-    from dcrit.theory.prediction import predict_critical_size
-    from dcrit.theory.problem import check_positive
-    from dcrit.theory.regime_prediction import check_level
-    from dcrit.theory.simulation import circuits_at, grokking_delay, ungrokking_and_scratch
-    from dcrit.theory.simulation import simulate as simulated
+    from dcrit.theory.checks import check_level, check_positive
+    from dcrit.theory.predictions.critical_size import predict_critical_size
+    from dcrit.theory.predictions.delay import Start
+    from dcrit.theory.predictions.simulation import circuits_at, grokking_delay, ungrokking_and_scratch
+    from dcrit.theory.predictions.simulation import simulate as simulated
 
     problem = homogeneous(
         options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
@@ -135,8 +113,8 @@ def simulate(
             ways = ungrokking_and_scratch(problem, found.competition, sizes, shared=shared, start=start, steps=horizon)
     passed = grokking_delay(trajectory, level=accuracy)
     if out is not None:
-        from dcrit.figures import style
-        from dcrit.figures.simulation import new_simulation
+        from dcrit.figures.drawing import style
+        from dcrit.figures.predicted.simulation import new_simulation
 
         save(new_simulation(trajectory, title=f"{style.title_of(problem)}, $D={n_train}$"), out)
     if as_json:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dcrit.cli import options
-from dcrit.cli.output import print_json, table
-from dcrit.cli.training import training
+from dcrit.cli.terminal import options
+from dcrit.cli.terminal.output import print_json, table
+from dcrit.cli.terminal.session import training
 
 if TYPE_CHECKING:
-    from dcrit.empirics.outcomes import Outcome
-    from dcrit.empirics.runs import Run
+    from dcrit.empirics.runs.outcomes import Outcome
+    from dcrit.empirics.runs.single import Run
 
 
 class PrecisionChoice(StrEnum):
@@ -35,7 +35,7 @@ class DeviceChoice(StrEnum):
 
 def _dynamics(run: Run, outcome: Outcome) -> str | None:
     """What a run shows; nothing without unseen pairs or without numbers, and no name for what still moves."""
-    from dcrit.empirics.outcomes import dynamics_of
+    from dcrit.empirics.runs.outcomes import dynamics_of
 
     if not math.isfinite(outcome.test_accuracy):
         return None
@@ -88,10 +88,10 @@ def train(
     The dynamics are "unsettled" where the efficiency still moves at the horizon (converged is false): accuracies may
     then still change. They are null where a run diverged or has no unseen pairs.
     """
-    from dcrit.empirics.cost import peak_memory_bytes, step_flops
-    from dcrit.empirics.outcomes import generalized_at, memorized_at, outcome_of
-    from dcrit.empirics.runs import RunConfig
-    from dcrit.theory.problem import check_integer
+    from dcrit.empirics.runs.outcomes import generalized_at, memorized_at, outcome_of
+    from dcrit.empirics.runs.single import RunConfig
+    from dcrit.empirics.training.cost import peak_memory_bytes, step_flops
+    from dcrit.theory.checks import check_integer
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     machine = options.machine_from(workers, executor, address, device.value)
@@ -103,13 +103,13 @@ def train(
             for seed in range(seeds)
         ]
         if tensorboard is not None:
-            from dcrit.empirics.tensorboard import check_tensorboard
+            from dcrit.empirics.store.tensorboard import check_tensorboard
 
             check_tensorboard(tensorboard)
     with training(store, machine) as run:
         runs = run(configs, stage="training")
     if tensorboard is not None:
-        from dcrit.empirics.tensorboard import log_curves
+        from dcrit.empirics.store.tensorboard import log_curves
 
         with options.bad_input():
             log_curves(runs, tensorboard)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from dcrit.cli import options
-from dcrit.cli.output import number, print_json, say, span, table
+from dcrit.cli.terminal import options
+from dcrit.cli.terminal.output import number, print_json, say, span, table
 
 if TYPE_CHECKING:
-    from dcrit.empirics.budget import Budget
+    from dcrit.empirics.training.budget import Budget
     from dcrit.theory.estimates import Interval
 
 
@@ -66,8 +66,8 @@ def validate(
 
     A rerun trains only what the store lacks.
     """
-    from dcrit.cli.training import laboratory
-    from dcrit.empirics.suites import SUITES, gather, judge, select
+    from dcrit.cli.terminal.session import laboratory
+    from dcrit.empirics.claims.suites import SUITES, gather, judge, select
 
     began = time.monotonic()
     folder = out or Path("validation") / suite.value
@@ -88,8 +88,8 @@ def validate(
         results = gather(chosen, bench, begin=begin, budget=limited)
     verdicts = judge(chosen, results)
 
-    from dcrit.cli.pictures import save_all
-    from dcrit.cli.report import document_of, write_report
+    from dcrit.cli.report.document import document_of, write_report
+    from dcrit.cli.report.pictures import save_all
 
     pictures = save_all(results, folder / "figures")
     document = document_of(
@@ -164,10 +164,10 @@ def time_for(minutes: float, workers: int) -> Budget | None:
     """
     if math.isinf(minutes):
         return None
-    from dcrit.empirics.budget import Budget
-    from dcrit.empirics.devices import resolve_device
-    from dcrit.empirics.local_executor import usable_cores
-    from dcrit.empirics.speed import measure_speed
+    from dcrit.empirics.training.budget import Budget
+    from dcrit.empirics.training.devices import resolve_device
+    from dcrit.empirics.training.executor import usable_cores
+    from dcrit.empirics.training.speed import measure_speed
 
     device = resolve_device("auto")
     processes = (workers or usable_cores()) if device == "cpu" else 1
@@ -191,7 +191,7 @@ def check_writable_folder(folder: Path) -> None:
     """
     import tempfile
 
-    from dcrit.cli.training import folders_for_a_while
+    from dcrit.cli.terminal.session import folders_for_a_while
 
     try:
         with folders_for_a_while(folder), tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-"):

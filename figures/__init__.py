@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from dcrit.figures.accuracies import SPEC as ACCURACIES
-from dcrit.figures.capacity import SPEC as CAPACITY
-from dcrit.figures.critical_sizes import SPEC as CRITICAL_SIZES
-from dcrit.figures.delays import SPEC as DELAYS
-from dcrit.figures.dynamics import SPEC as DYNAMICS
-from dcrit.figures.effective_dimension import SPEC as EFFECTIVE_DIMENSION
-from dcrit.figures.efficiencies import SPEC as EFFICIENCIES
-from dcrit.figures.emergence_threshold import SPEC as EMERGENCE_THRESHOLD
-from dcrit.figures.figure import FigureSpec
-from dcrit.figures.model_size import SPEC as MODEL_SIZE
-from dcrit.figures.modulus_scaling import SPEC as MODULUS_SCALING
-from dcrit.figures.phase_map import SPEC as PHASE_MAP
-from dcrit.figures.size_scaling import SPEC as SIZE_SCALING
+from dcrit.figures.drawing.figure import FigureSpec
+from dcrit.figures.measured.accuracies import SPEC as ACCURACIES
+from dcrit.figures.measured.capacity import SPEC as CAPACITY
+from dcrit.figures.measured.critical_sizes import SPEC as CRITICAL_SIZES
+from dcrit.figures.measured.delays import SPEC as DELAYS
+from dcrit.figures.measured.dynamics import SPEC as DYNAMICS
+from dcrit.figures.measured.effective_dimension import SPEC as EFFECTIVE_DIMENSION
+from dcrit.figures.measured.efficiencies import SPEC as EFFICIENCIES
+from dcrit.figures.measured.emergence_threshold import SPEC as EMERGENCE_THRESHOLD
+from dcrit.figures.measured.model_size import SPEC as MODEL_SIZE
+from dcrit.figures.measured.modulus_scaling import SPEC as MODULUS_SCALING
+from dcrit.figures.measured.phase_map import SPEC as PHASE_MAP
+from dcrit.figures.measured.size_scaling import SPEC as SIZE_SCALING
 
 #: Every figure by its name, the main result first.
 FIGURES: dict[str, FigureSpec[Any]] = {

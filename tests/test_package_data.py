@@ -35,10 +35,10 @@ def test_every_file_that_is_no_code_is_shipped(folder: str) -> None:
 @pytest.mark.parametrize(
     ("package", "name"),
     [
-        ("dcrit.theory", "published.toml"),
-        ("dcrit.theory", "references.bib"),
-        ("dcrit.cli", "templates/report.html.jinja"),
-        ("dcrit.cli", "templates/report.md.jinja"),
+        ("dcrit.theory.literature", "published.toml"),
+        ("dcrit.theory.literature", "references.bib"),
+        ("dcrit.cli.report", "templates/report.html.jinja"),
+        ("dcrit.cli.report", "templates/report.md.jinja"),
     ],
 )
 def test_the_package_finds_it(package: str, name: str) -> None:

@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_tables_are_those_of_the_committed_report() -> None:
-    remake = runpy.run_path(str(ROOT / "docs" / "remake.py"))
+    remake = runpy.run_path(str(ROOT / "cli" / "reproduce.py"))
     reports = remake["committed"]()
     assert "quick" in reports
     assert remake["remade"](README, reports) == README

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dcrit.empirics.calibrate import CapacityLine
 from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, effect_of_error, every
 from dcrit.empirics.experiments.capacities import EXPERIMENT, Capacities
+from dcrit.empirics.measures.capacity import CapacityLine
 from dcrit.theory.estimates import Interval
-from dcrit.theory.published import published_values
+from dcrit.theory.literature.published import published_values
 
 #: Slopes d ln D_mem/d ln N that count as linear.
 LINEAR = (0.85, 1.15)

@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 from dcrit.empirics.claims.effect import SIGNIFICANCE
 from dcrit.empirics.experiments.experiment import Account, Experiment
 from dcrit.theory.estimates import Interval
-from dcrit.theory.problem import Problem
+from dcrit.theory.problems.problem import Problem
 
 Ruling = Literal["supported", "refuted", "inconclusive"]
 Evidence = TypeVar("Evidence")

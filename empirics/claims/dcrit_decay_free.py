@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dcrit.empirics.claims.claim import Claim, Finding, label
-from dcrit.empirics.claims.ratio import judge_equal
-from dcrit.empirics.experiments.series import SeriesEvidence
-from dcrit.empirics.experiments.weight_decays import EXPERIMENT
+from dcrit.empirics.claims.size_effects import judge_equal
+from dcrit.empirics.experiments.size_series import WEIGHT_DECAYS
+from dcrit.empirics.experiments.transitions import SeriesEvidence
 
 #: Largest |ln ratio| of critical sizes that counts as the same size.
 MARGIN = 0.10
@@ -28,6 +28,6 @@ CLAIM: Claim[SeriesEvidence] = Claim(
     criterion="ln ratio of the critical size at each other weight decay to that at 1, each after the protocol's "
     f"horizon: supported if the 90 % interval lies within ±{MARGIN} for every one, refuted if it lies outside for one "
     "(Bonferroni), inconclusive otherwise or where a transition is missing.",
-    experiment=EXPERIMENT,
+    experiment=WEIGHT_DECAYS,
     judge=judge,
 )

@@ -6,10 +6,10 @@ import math
 
 from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, every
-from dcrit.empirics.claims.scaling_fits import fit_series
-from dcrit.empirics.experiments.model_sizes import EXPERIMENT
-from dcrit.empirics.experiments.series import SeriesEvidence
-from dcrit.theory.problem import Problem
+from dcrit.empirics.claims.size_effects import fit_series
+from dcrit.empirics.experiments.size_series import MODEL_SIZES
+from dcrit.empirics.experiments.transitions import SeriesEvidence
+from dcrit.theory.problems.problem import Problem
 
 #: Smallest probability of a sign that is told from another, lest a logarithm be infinite.
 LEAST = 1e-12
@@ -72,6 +72,6 @@ CLAIM: Claim[SeriesEvidence] = Claim(
     "(Bonferroni), at the error allowed beside the other claims; inconclusive otherwise. The number shown is the "
     "highest slope; odds of the two signs are those of equal prior chances. Standard: transformers train for 5000 "
     "steps, 15 time constants 1/(ηλ), instead of 40.",
-    experiment=EXPERIMENT,
+    experiment=MODEL_SIZES,
     judge=judge,
 )

@@ -10,10 +10,9 @@ from scipy.special import softmax
 
 from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, every
-from dcrit.empirics.claims.scaling_fits import DRAWS, SeriesFit, fit_series
-from dcrit.empirics.experiments.moduli import EXPERIMENT
-from dcrit.empirics.experiments.series import SeriesEvidence
-from dcrit.empirics.experiments.transitions import Transition
+from dcrit.empirics.claims.size_effects import DRAWS, SeriesFit, fit_series
+from dcrit.empirics.experiments.size_series import MODULI
+from dcrit.empirics.experiments.transitions import SeriesEvidence, Transition
 from dcrit.theory.estimates import interval_of
 
 #: ln of each published law at p: with the kernel regime's p², Mohamadi et al.'s p^(5/3), and Tian's p·ln p.
@@ -115,6 +114,6 @@ CLAIM: Claim[SeriesEvidence] = Claim(
     "supported if the other two together have less weight than the error allowed beside the other claims, for every "
     "activation; refuted if p·ln p has less than that for one (Bonferroni); inconclusive otherwise. The numbers shown "
     "are exponents of a free power law, averaged over activations, against that of p·ln p over the same moduli.",
-    experiment=EXPERIMENT,
+    experiment=MODULI,
     judge=judge,
 )

@@ -5,15 +5,10 @@ from __future__ import annotations
 from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, every
 from dcrit.empirics.experiments.size_grid import EXPERIMENT, Grid, GridEvidence
-from dcrit.empirics.size_curves import Dip, dip_of
-from dcrit.empirics.star import star_of
-from dcrit.theory.double_descent import SMALLEST_DIP
+from dcrit.empirics.experiments.star import star_of
+from dcrit.empirics.measures.planes import Dip, dip_of, p_dip
 from dcrit.theory.estimates import interval_of
-
-
-def p_dip(dip: Dip) -> float:
-    """Smallness says that there is a dip by at least ``SMALLEST_DIP`` which noise does not make."""
-    return dip.p_rising if dip.depth >= SMALLEST_DIP else 1.0
+from dcrit.theory.predictions.double_descent import SMALLEST_DIP
 
 
 def _judge_grid(grid: Grid) -> tuple[list[Row], Effect | None]:

@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, effect_of_draws, every
 from dcrit.empirics.experiments.dimensions import EXPERIMENT, DimensionCurve
-from dcrit.empirics.size_curves import DRAWS, mean_draws, means
+from dcrit.empirics.measures.planes import DRAWS, mean_draws, means
 
 FloatArray = NDArray[np.float64]
 

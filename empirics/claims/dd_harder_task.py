@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.dd_below_star import p_dip
 from dcrit.empirics.claims.effect import Effect, effect_of_draws, every
 from dcrit.empirics.experiments.size_grid import EXPERIMENT, Grid, GridEvidence
-from dcrit.empirics.size_curves import dip_of
-from dcrit.empirics.star import critical_draws
-from dcrit.theory.double_descent import SMALLEST_DIP
+from dcrit.empirics.experiments.star import critical_draws
+from dcrit.empirics.measures.planes import dip_of, p_dip
+from dcrit.theory.predictions.double_descent import SMALLEST_DIP
 
 #: Widest models that the critical sizes are compared on.
 WIDEST = 3

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, effect_of_draws, every
 from dcrit.empirics.experiments.size_grid import EXPERIMENT, Grid, GridEvidence
-from dcrit.empirics.size_curves import mean_draws, means, peaks
+from dcrit.empirics.measures.planes import mean_draws, means, peaks
 from dcrit.theory.estimates import interval_of
 
 FloatArray = NDArray[np.float64]

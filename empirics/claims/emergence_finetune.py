@@ -6,7 +6,7 @@ import math
 
 from dcrit.empirics.claims.claim import Claim, Finding, Row, label
 from dcrit.empirics.claims.effect import Effect, every
-from dcrit.empirics.claims.size_ratio import effect_of_ratio, size_text
+from dcrit.empirics.claims.size_effects import effect_of_ratio, size_text
 from dcrit.empirics.experiments.second_tasks import EXPERIMENT, SecondTask
 from dcrit.theory.estimates import Interval
 

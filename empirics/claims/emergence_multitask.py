@@ -11,11 +11,11 @@ from scipy.stats import norm
 
 from dcrit.empirics.claims.claim import Claim, Finding, Row, label
 from dcrit.empirics.claims.effect import Effect, effect_of_draws, every
-from dcrit.empirics.claims.size_ratio import DRAWS, Side, effect_of_bound, effect_of_ratio, log_sizes, size_text
+from dcrit.empirics.claims.size_effects import DRAWS, Side, effect_of_bound, effect_of_ratio, log_sizes, size_text
 from dcrit.empirics.experiments.facts import EXPERIMENT, FactsPoint, alone
-from dcrit.theory.crossing import Crossing
-from dcrit.theory.emergence import additive_critical_size, emergent_critical_size
-from dcrit.theory.mixture import Competition
+from dcrit.theory.circuits.crossing import Crossing
+from dcrit.theory.circuits.facts import additive_critical_size, emergent_critical_size
+from dcrit.theory.circuits.mixture import Competition
 
 FloatArray = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ def additive(point: FactsPoint, size_alone: FloatArray) -> FloatArray | None:
 
 
 def rule(point: FactsPoint, size_alone: float | None = None) -> float | None:
-    """D_crit(D_r) by the rule of ``theory/emergence.py``; None where there is none.
+    """D_crit(D_r) by the rule of ``theory/circuits/facts.py``; None where there is none.
 
     Args:
         point: The question.

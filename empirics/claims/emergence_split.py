@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dcrit.empirics.claims.claim import Claim, Finding, Row, label
 from dcrit.empirics.claims.effect import Effect, every
-from dcrit.empirics.claims.size_ratio import effect_of_ratio, size_text
+from dcrit.empirics.claims.size_effects import effect_of_ratio, size_text
 from dcrit.empirics.experiments.facts import EXPERIMENT, FactsPoint
 from dcrit.theory.estimates import Interval
 

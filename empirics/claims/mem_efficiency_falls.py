@@ -8,8 +8,8 @@ import numpy as np
 
 from dcrit.empirics.claims.claim import Claim, Finding, Row, label
 from dcrit.empirics.claims.effect import Effect, effect_of_error, every
-from dcrit.empirics.efficiency import slope_of_log_efficiency, usable
 from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
+from dcrit.empirics.measures.efficiency import slope_of_log_efficiency, usable
 from dcrit.theory.estimates import Interval
 
 #: Slope that memorizing must at least have.

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.dd_below_star import p_dip
 from dcrit.empirics.claims.effect import Effect, effect_of_count, every
 from dcrit.empirics.experiments.size_grid import EXPERIMENT, Grid, GridEvidence
-from dcrit.empirics.outcomes import FITTED
-from dcrit.empirics.size_curves import dip_of
-from dcrit.theory.double_descent import SMALLEST_DIP
+from dcrit.empirics.measures.planes import dip_of, p_dip
+from dcrit.empirics.runs.outcomes import FITTED
+from dcrit.theory.circuits.regimes import SEMI_GROKKING
 from dcrit.theory.estimates import interval_of
-from dcrit.theory.regimes import SEMI_GROKKING
+from dcrit.theory.predictions.double_descent import SMALLEST_DIP
 
 BoolArray = NDArray[np.bool_]
 

@@ -9,8 +9,8 @@ import numpy as np
 from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, every
 from dcrit.empirics.experiments.size_grid import EXPERIMENT, Grid, GridEvidence
-from dcrit.empirics.size_curves import DRAWS
-from dcrit.empirics.star import star_of
+from dcrit.empirics.experiments.star import star_of
+from dcrit.empirics.measures.planes import DRAWS
 from dcrit.theory.estimates import Interval, Prediction
 
 #: A star is located if N* is known to within this factor on either side.

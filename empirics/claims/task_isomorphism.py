@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dcrit.empirics.claims.claim import Claim, Finding, label
-from dcrit.empirics.claims.ratio import judge_equal
-from dcrit.empirics.experiments.relabelings import EXPERIMENT
-from dcrit.empirics.experiments.series import SeriesEvidence
+from dcrit.empirics.claims.size_effects import judge_equal
+from dcrit.empirics.experiments.size_series import RELABELINGS
+from dcrit.empirics.experiments.transitions import SeriesEvidence
 
 #: Largest |ln ratio| of critical sizes that counts as the same size.
 MARGIN = 0.10
@@ -26,6 +26,6 @@ CLAIM: Claim[SeriesEvidence] = Claim(
     criterion=f"ln ratio of the two critical sizes of each pair: supported if the 90 % interval lies within ±{MARGIN} "
     "for every pair, refuted if it lies outside for one (Bonferroni), inconclusive otherwise or where a transition is "
     "missing.",
-    experiment=EXPERIMENT,
+    experiment=RELABELINGS,
     judge=judge,
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from dcrit.empirics.calibrate import CapacityLine, capacity_widths
-from dcrit.empirics.capacity import CapacityDesign
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
-from dcrit.empirics.experiments.work import Stage
-from dcrit.theory.problem import Family, Problem, check_integer
+from dcrit.empirics.measures.capacity import CapacityDesign, CapacityLine, capacity_widths
+from dcrit.empirics.training.work import Stage
+from dcrit.theory.checks import check_integer
+from dcrit.theory.problems.problem import Family, Problem
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dcrit.empirics.efficiency import CompetitionFit, EfficiencyDesign, fit_competition, implied_critical_size
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
 from dcrit.empirics.experiments.transitions import (
     Transition,
@@ -13,10 +12,12 @@ from dcrit.empirics.experiments.transitions import (
     measure_transitions,
     transitions_stages,
 )
-from dcrit.empirics.experiments.work import Stage
-from dcrit.empirics.outcomes import Outcome
+from dcrit.empirics.measures.efficiency import CompetitionFit, EfficiencyDesign, fit_competition, implied_critical_size
+from dcrit.empirics.runs.outcomes import Outcome
+from dcrit.empirics.training.work import Stage
+from dcrit.theory.checks import check_integer
 from dcrit.theory.estimates import Prediction
-from dcrit.theory.problem import Problem, check_integer
+from dcrit.theory.problems.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)

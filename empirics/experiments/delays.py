@@ -9,20 +9,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.experiments.experiment import Experiment, Laboratory
-from dcrit.empirics.experiments.problems import PUBLISHED_TRANSFORMER
+from dcrit.empirics.experiments.experiment import PUBLISHED_TRANSFORMER, Experiment, Laboratory
 from dcrit.empirics.experiments.transitions import (
     Transition,
     TransitionsDesign,
     measure_transitions,
     transitions_stages,
 )
-from dcrit.empirics.experiments.work import Stage
-from dcrit.empirics.outcomes import generalized_at, memorized_at
-from dcrit.empirics.runs import Run, RunConfig
-from dcrit.theory.calibration import Calibration, calibration_for
-from dcrit.theory.delay import LEVEL_TEST, predict_delay
-from dcrit.theory.problem import Problem, check_integer, check_positive
+from dcrit.empirics.runs.outcomes import generalized_at, memorized_at
+from dcrit.empirics.runs.single import Run, RunConfig
+from dcrit.empirics.training.work import Stage
+from dcrit.theory.calibrations.calibration import Calibration, calibration_for
+from dcrit.theory.checks import check_integer, check_positive
+from dcrit.theory.predictions.delay import LEVEL_TEST, predict_delay
+from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.dimensions import DimensionConfig
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
-from dcrit.empirics.experiments.work import Stage
-from dcrit.empirics.runs import RunConfig
-from dcrit.theory.phase_diagram import check_widths
-from dcrit.theory.problem import Problem, check_integer
+from dcrit.empirics.runs.dimensions import DimensionConfig
+from dcrit.empirics.runs.single import RunConfig
+from dcrit.empirics.training.work import Stage
+from dcrit.theory.checks import check_integer
+from dcrit.theory.predictions.phase_diagram import check_widths
+from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
 

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
-from dcrit.empirics.experiments.work import Stage
-from dcrit.empirics.outcomes import dynamics_of, norm_ratio
-from dcrit.empirics.runs import Curves, RunConfig
-from dcrit.theory.crossing import Crossing
-from dcrit.theory.prediction import CriticalSizePrediction
-from dcrit.theory.problem import Problem, check_integer
-from dcrit.theory.regimes import DYNAMICS, Dynamics, dynamics_codes
-from dcrit.theory.simulation import Trajectory, circuits_at, simulate
+from dcrit.empirics.runs.outcomes import dynamics_of, norm_ratio
+from dcrit.empirics.runs.single import Curves, RunConfig
+from dcrit.empirics.training.work import Stage
+from dcrit.theory.checks import check_integer
+from dcrit.theory.circuits.crossing import Crossing
+from dcrit.theory.circuits.regimes import DYNAMICS, Dynamics, dynamics_codes
+from dcrit.theory.predictions.critical_size import CriticalSizePrediction
+from dcrit.theory.predictions.simulation import Trajectory, circuits_at, simulate
+from dcrit.theory.problems.problem import Problem
 
 #: Width at which progression is looked for: small enough that all pairs overload it.
 OVERLOADED_WIDTH = 4

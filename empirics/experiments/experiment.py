@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
-from dcrit.empirics.dimensions import DimensionConfig, DimensionRun, DimensionRunner
-from dcrit.empirics.experiments.work import Stage, Work, work_of
-from dcrit.empirics.mixtures import MixtureConfig, MixtureRun, MixtureRunner
-from dcrit.empirics.outcomes import Outcome, outcome_of
-from dcrit.empirics.runs import Run, RunConfig, Runner
-from dcrit.theory.calibration import Calibration, calibration_for
-from dcrit.theory.prediction import CriticalSizePrediction, predict_critical_size
-from dcrit.theory.problem import Problem
+from dcrit.empirics.runs.dimensions import DimensionConfig, DimensionRun, DimensionRunner
+from dcrit.empirics.runs.multitask import MultitaskConfig, MultitaskRun, MultitaskRunner
+from dcrit.empirics.runs.outcomes import Outcome, outcome_of
+from dcrit.empirics.runs.single import Run, RunConfig, Runner
+from dcrit.empirics.training.work import Stage, Work, work_of
+from dcrit.theory.calibrations.calibration import Calibration, calibration_for
+from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
+from dcrit.theory.problems.problem import Problem
 
 SuiteName = Literal["quick", "standard", "paper"]
 Design = TypeVar("Design")
@@ -47,7 +47,7 @@ class Laboratory:
 
     Args:
         run: Trains networks, or finds them in a store.
-        train_mixtures: Trains mixtures, or finds them.
+        train_multitask: Trains networks on several tasks, or finds them.
         calibrations: Constants for predictions made before any run of a suite.
         measure_dimensions: Looks at networks' curvature, or finds what was found; needed by experiments on it alone.
     """
@@ -55,13 +55,13 @@ class Laboratory:
     def __init__(
         self,
         run: Runner,
-        train_mixtures: MixtureRunner,
+        train_multitask: MultitaskRunner,
         calibrations: Sequence[Calibration],
         measure_dimensions: DimensionRunner | None = None,
     ) -> None:
         self.calibrations = calibrations
         self._measure_dimensions = measure_dimensions
-        self._run, self._train_mixtures = run, train_mixtures
+        self._run, self._train_multitask = run, train_multitask
         self._account = Account()
 
     @contextmanager
@@ -89,9 +89,11 @@ class Laboratory:
         """Settled values of several lists of runs, all trained in one sweep."""
         return [[outcome_of(one) for one in block] for block in self.blocks(blocks, stage=stage)]
 
-    def mixtures(self, configs: Sequence[MixtureConfig], /, *, stage: str = "mixtures") -> Sequence[MixtureRun]:
-        """Finished runs of mixtures in the order of the configurations; this is a :class:`MixtureRunner`."""
-        found = self._train_mixtures(configs, stage=stage)
+    def multitask(
+        self, configs: Sequence[MultitaskConfig], /, *, stage: str = "several tasks"
+    ) -> Sequence[MultitaskRun]:
+        """Finished runs of several tasks in the order of the configurations; this is a :class:`MultitaskRunner`."""
+        found = self._train_multitask(configs, stage=stage)
         self._account.seconds_by_run |= {one.config.address: one.seconds for one in found}
         return found
 
@@ -137,3 +139,17 @@ class Experiment(Generic[Design, Evidence]):
             device: ``cpu`` or ``cuda``.
         """
         return work_of(self.stages(self.designs[suite]), device)
+
+
+#: One layer that two cores train in seconds.
+SMALL_TRANSFORMER = Problem(
+    task="add", modulus=23, model="transformer", activation="relu", width=24, learning_rate=3e-3
+)
+
+#: Horizon of small transformers where many are trained: 15 time constants instead of 40 [steps].
+TRANSFORMER_STEPS = 5000
+
+#: Published: one layer, relu, width 128, learning rate 1e-3, weight decay 1. Source: nanda2023.
+PUBLISHED_TRANSFORMER = Problem(
+    task="add", modulus=113, model="transformer", activation="relu", width=128, learning_rate=1e-3
+)

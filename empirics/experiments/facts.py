@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
-from dcrit.empirics.experiments.mixture_transitions import (
-    MixtureTransition,
-    measure_mixture_transitions,
-    mixture_transitions_stages,
+from dcrit.empirics.experiments.multitask_transitions import (
+    MultitaskTransition,
+    measure_multitask_transitions,
+    multitask_transitions_stages,
 )
-from dcrit.empirics.experiments.work import Stage
-from dcrit.empirics.mixtures import Blocks, Embedding, MixtureConfig, beside_facts
-from dcrit.theory.prediction import CriticalSizePrediction
-from dcrit.theory.problem import Problem, check_integer
+from dcrit.empirics.runs.multitask import Blocks, Embedding, MultitaskConfig, beside_facts
+from dcrit.empirics.training.work import Stage
+from dcrit.theory.checks import check_integer
+from dcrit.theory.predictions.critical_size import CriticalSizePrediction
+from dcrit.theory.problems.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,7 @@ class FactsSeries:
     Attributes:
         problem: The task; its width is that of all blocks together.
         n_facts: D_r [examples].
-        blocks: As of :class:`~dcrit.empirics.mixtures.MixtureConfig`.
+        blocks: As of :class:`~dcrit.empirics.runs.multitask.MultitaskConfig`.
         embedding: Likewise.
         is_pretrained: Trained on the task alone first, as long as on both then.
 
@@ -44,10 +45,10 @@ class FactsSeries:
         if self.blocks == "split" and self.problem.width % 2:
             raise ValueError(f"width must be even to be split in two blocks, got {self.problem.width}")
 
-    def mixture(self, n_facts: int) -> MixtureConfig:
+    def config(self, n_facts: int) -> MultitaskConfig:
         """What is trained; seeds count up from 0 and the size is chosen round by round."""
         width = self.problem.width // (2 if self.blocks == "split" else 1)
-        mixture = beside_facts(
+        config = beside_facts(
             replace(self.problem, width=width),
             n_train=1,
             n_facts=n_facts,
@@ -55,9 +56,9 @@ class FactsSeries:
             embedding=self.embedding,
         )
         if not self.is_pretrained:
-            return mixture
-        (joint,) = mixture.phases
-        return replace(mixture, phases=(replace(joint, tasks=(0,)), joint))
+            return config
+        (joint,) = config.phases
+        return replace(config, phases=(replace(joint, tasks=(0,)), joint))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,7 @@ class FactsPoint:
 
     series: FactsSeries
     n_facts: int
-    transition: MixtureTransition
+    transition: MultitaskTransition
     predicted: CriticalSizePrediction | None
 
 
@@ -101,8 +102,8 @@ def measure(design: FactsDesign, laboratory: Laboratory) -> list[FactsPoint]:
     """One point a series and number of facts."""
     cases = list(design.cases())
     predictions = [laboratory.predict(series.problem) for series, _ in cases]
-    found = measure_mixture_transitions(
-        [series.mixture(facts) for series, facts in cases],
+    found = measure_multitask_transitions(
+        [series.config(facts) for series, facts in cases],
         laboratory,
         tolerance=design.tolerance,
         budget=design.budget,
@@ -121,7 +122,9 @@ def alone(points: Sequence[FactsPoint], series: FactsSeries) -> FactsPoint | Non
 
 def stages(design: FactsDesign) -> list[Stage]:
     """What the design trains at most."""
-    return mixture_transitions_stages([series.mixture(facts) for series, facts in design.cases()], budget=design.budget)
+    return multitask_transitions_stages(
+        [series.config(facts) for series, facts in design.cases()], budget=design.budget
+    )
 
 
 def _series(problem: Problem, facts: Sequence[int], *, narrow: int, wide: int, relu: bool) -> tuple[FactsSeries, ...]:

@@ -6,15 +6,16 @@ import math
 from dataclasses import dataclass
 
 from dcrit.empirics.experiments.experiment import Experiment, Laboratory
-from dcrit.empirics.experiments.mixture_transitions import (
-    MixtureTransition,
-    measure_mixture_transitions,
-    mixture_transitions_stages,
+from dcrit.empirics.experiments.multitask_transitions import (
+    MultitaskTransition,
+    measure_multitask_transitions,
+    multitask_transitions_stages,
 )
-from dcrit.empirics.experiments.work import Stage
-from dcrit.empirics.mixtures import Component, MixtureConfig, Phase
-from dcrit.empirics.runs import HORIZON
-from dcrit.theory.problem import Problem, check_positive
+from dcrit.empirics.runs.multitask import Component, MultitaskConfig, Phase
+from dcrit.empirics.runs.single import HORIZON
+from dcrit.empirics.training.work import Stage
+from dcrit.theory.checks import check_positive
+from dcrit.theory.problems.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +44,12 @@ class SecondTasksDesign:
         if self.fraction > 1:
             raise ValueError(f"fraction must be at most 1, got {self.fraction!r}")
 
-    def mixture(self, problem: Problem, first: str, *, is_pretrained: bool) -> MixtureConfig:
+    def config(self, problem: Problem, first: str, *, is_pretrained: bool) -> MultitaskConfig:
         """The second task after the first one, or in the same architecture without it."""
         before = Problem(task=first, modulus=problem.modulus)
         steps = math.ceil(HORIZON * problem.time_constant)
         tuning = Phase(tasks=(0,), steps=steps)
-        return MixtureConfig(
+        return MultitaskConfig(
             components=(
                 Component(task=problem.task, modulus=problem.modulus, n_train=1),
                 Component(task=first, modulus=problem.modulus, n_train=round(self.fraction * before.n_pairs)),
@@ -61,10 +62,10 @@ class SecondTasksDesign:
             learning_rate=problem.learning_rate,
         )
 
-    def templates(self) -> list[MixtureConfig]:
+    def templates(self) -> list[MultitaskConfig]:
         """For every problem one fresh network, then one after each first task."""
         return [
-            self.mixture(problem, first, is_pretrained=is_pretrained)
+            self.config(problem, first, is_pretrained=is_pretrained)
             for problem in self.problems
             for first, is_pretrained in ((self.first[0], False), *((one, True) for one in self.first))
         ]
@@ -83,14 +84,14 @@ class SecondTask:
 
     problem: Problem
     first: str
-    fresh: MixtureTransition
-    tuned: MixtureTransition
+    fresh: MultitaskTransition
+    tuned: MultitaskTransition
 
 
 def measure(design: SecondTasksDesign, laboratory: Laboratory) -> list[SecondTask]:
     """One entry a problem and first task."""
     found = iter(
-        measure_mixture_transitions(
+        measure_multitask_transitions(
             design.templates(),
             laboratory,
             tolerance=design.tolerance,
@@ -107,7 +108,7 @@ def measure(design: SecondTasksDesign, laboratory: Laboratory) -> list[SecondTas
 
 def stages(design: SecondTasksDesign) -> list[Stage]:
     """What the design trains at most."""
-    return mixture_transitions_stages(design.templates(), budget=design.budget)
+    return multitask_transitions_stages(design.templates(), budget=design.budget)
 
 
 EXPERIMENT: Experiment[SecondTasksDesign, list[SecondTask]] = Experiment(

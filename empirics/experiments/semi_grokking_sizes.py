@@ -6,14 +6,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dcrit.empirics.experiments.experiment import Experiment, Laboratory
-from dcrit.empirics.experiments.problems import PUBLISHED_TRANSFORMER, SMALL_TRANSFORMER, TRANSFORMER_STEPS
+from dcrit.empirics.experiments.experiment import (
+    PUBLISHED_TRANSFORMER,
+    SMALL_TRANSFORMER,
+    TRANSFORMER_STEPS,
+    Experiment,
+    Laboratory,
+)
 from dcrit.empirics.experiments.transitions import Transition, TransitionsDesign, measure_series, transitions_stages
-from dcrit.empirics.experiments.work import Stage, in_turn
-from dcrit.empirics.outcomes import Outcome
-from dcrit.empirics.runs import RunConfig
-from dcrit.theory.prediction import CriticalSizePrediction
-from dcrit.theory.problem import Problem, check_integer
+from dcrit.empirics.runs.outcomes import Outcome
+from dcrit.empirics.runs.single import RunConfig
+from dcrit.empirics.training.work import Stage, in_turn
+from dcrit.theory.checks import check_integer
+from dcrit.theory.predictions.critical_size import CriticalSizePrediction
+from dcrit.theory.problems.problem import Problem
 
 #: Sizes around the critical one, in ln D.
 OFFSETS = (-0.5, -0.35, -0.2, -0.1, 0.0, 0.1, 0.2, 0.35, 0.5)

@@ -11,13 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.experiments.experiment import Laboratory
-from dcrit.empirics.experiments.work import Stage, Trained, in_turn
-from dcrit.empirics.outcomes import Outcome, outcome_of
-from dcrit.empirics.runs import RunConfig, Runner
-from dcrit.empirics.sequential import ROUND_RUNS, SequentialDesign, full_runs, measure_sequentially, midpoint_draws
+from dcrit.empirics.measures.sequential import (
+    ROUND_RUNS,
+    SequentialDesign,
+    full_runs,
+    measure_sequentially,
+    midpoint_draws,
+)
+from dcrit.empirics.runs.outcomes import Outcome, outcome_of
+from dcrit.empirics.runs.single import RunConfig, Runner
+from dcrit.empirics.training.work import Stage, Trained, in_turn
 from dcrit.theory.estimates import Measurement, Prediction
-from dcrit.theory.prediction import CriticalSizePrediction
-from dcrit.theory.problem import Problem
+from dcrit.theory.predictions.critical_size import CriticalSizePrediction
+from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
 
@@ -152,3 +158,37 @@ def rounds(largest: Trained, n_runs: int) -> list[Stage]:
 def transitions_stages(design: TransitionsDesign) -> list[Stage]:
     """What the design trains at most, its problems in the same rounds."""
     return in_turn(map(transition_stages, design.designs()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesDesign:
+    """Which series are measured.
+
+    Attributes:
+        series: One design a series, its problems in order.
+
+    Raises:
+        ValueError: A series has fewer than two problems, or a field of its runs is out of range.
+    """
+
+    series: tuple[TransitionsDesign, ...]
+
+    def __post_init__(self) -> None:
+        for one in self.series:
+            if len(one.problems) < 2:
+                raise ValueError(f"problems must be at least 2 in each series, got {len(one.problems)}")
+            one.designs()
+
+
+#: Transitions of each series, in the order of its problems.
+SeriesEvidence = Sequence[Sequence[Transition]]
+
+
+def measure(design: SeriesDesign, laboratory: Laboratory) -> SeriesEvidence:
+    """One list of transitions a series."""
+    return measure_series(design.series, laboratory)
+
+
+def stages(design: SeriesDesign) -> list[Stage]:
+    """What the design trains at most, all series in the same rounds."""
+    return in_turn(map(transitions_stages, design.series))

@@ -7,8 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dcrit.empirics.experiments.experiment import Experiment, Laboratory
-from dcrit.empirics.experiments.problems import PUBLISHED_TRANSFORMER, SMALL_TRANSFORMER, TRANSFORMER_STEPS
+from dcrit.empirics.experiments.experiment import (
+    PUBLISHED_TRANSFORMER,
+    SMALL_TRANSFORMER,
+    TRANSFORMER_STEPS,
+    Experiment,
+    Laboratory,
+)
 from dcrit.empirics.experiments.transitions import (
     Transition,
     TransitionsDesign,
@@ -16,15 +21,16 @@ from dcrit.empirics.experiments.transitions import (
     transition_stages,
     transitions_stages,
 )
-from dcrit.empirics.experiments.work import Stage, in_turn
-from dcrit.empirics.outcomes import Outcome
-from dcrit.empirics.runs import Run
-from dcrit.empirics.sequential import measure_sequentially, midpoint_draws
-from dcrit.empirics.ungrokking import SequentialUngrokkingDesign, ungrokking_outcome
+from dcrit.empirics.measures.sequential import measure_sequentially, midpoint_draws
+from dcrit.empirics.measures.ungrokking import SequentialUngrokkingDesign, ungrokking_outcome
+from dcrit.empirics.runs.outcomes import Outcome
+from dcrit.empirics.runs.single import Run
+from dcrit.empirics.training.work import Stage, in_turn
+from dcrit.theory.checks import check_positive
 from dcrit.theory.estimates import Measurement
-from dcrit.theory.prediction import CriticalSizePrediction
-from dcrit.theory.problem import Problem, check_positive
-from dcrit.theory.simulation import Hysteresis, ungrokking_and_scratch
+from dcrit.theory.predictions.critical_size import CriticalSizePrediction
+from dcrit.theory.predictions.simulation import Hysteresis, ungrokking_and_scratch
+from dcrit.theory.problems.problem import Problem
 
 #: The first look from above is at this fraction of the size from scratch; it never enters an estimate.
 FIRST_LOOK = 0.8

@@ -9,10 +9,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import __main__ as runner
 from benchmarks import critical_size, pair_mlp, peak
 from benchmarks.pair_mlp import Members, PlainLoop, fraction_of_peak, largest_deviation, ratio_to_plain
-from dcrit.empirics.local_executor import LocalExecutor
-from dcrit.empirics.runs import RunConfig
-from dcrit.empirics.store import Store
-from dcrit.theory.problem import Activation, Problem
+from dcrit.empirics.runs.single import RunConfig
+from dcrit.empirics.store.kinds import Store
+from dcrit.empirics.training.executor import LocalExecutor
+from dcrit.theory.problems.problem import Activation, Problem
 
 ACTIVATIONS = pytest.mark.parametrize("activation", ["relu", "square"])
 

@@ -8,9 +8,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import transformer
 from benchmarks.transformer import CASES, Case, PlainLoop, compare, largest_deviation
-from dcrit.empirics.cost import step_flops
-from dcrit.empirics.ensemble import Ensemble
-from dcrit.theory.problem import Problem
+from dcrit.empirics.training.cost import step_flops
+from dcrit.empirics.training.ensemble import Ensemble
+from dcrit.theory.problems.problem import Problem
 
 TINY = Case(
     name="tiny",

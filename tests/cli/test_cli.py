@@ -12,11 +12,13 @@ import torch
 from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
-from dcrit.empirics import critical_size, executor, suites
+from dcrit.empirics.claims import suites
+from dcrit.empirics.measures import critical_size
+from dcrit.empirics.training import executor
 from dcrit.figures import FIGURES
-from dcrit.theory.calibration import Calibration, shipped_calibrations
-from dcrit.theory.problem import Problem
-from tests.cli.miniature import miniature_suite
+from dcrit.theory.calibrations.calibration import Calibration, shipped_calibrations
+from dcrit.theory.problems.problem import Problem
+from tests.worlds.miniature import miniature_suite
 
 TINY = ["--modulus", "5", "--width", "4"]
 SIZE = ["--n-train", "10"]

@@ -9,12 +9,13 @@ from typer.testing import CliRunner, Result
 
 from dcrit.cli import validate as validate_command
 from dcrit.cli.app import app
-from dcrit.empirics import suites
-from dcrit.empirics.mixture_store import MixtureStore, MixtureTrainer
-from dcrit.empirics.mixtures import beside_facts
+from dcrit.empirics.claims import suites
+from dcrit.empirics.experiments.laboratory import MultitaskTrainer
+from dcrit.empirics.runs.multitask import beside_facts
+from dcrit.empirics.store.kinds import MultitaskStore
 from dcrit.figures import FIGURES
-from dcrit.theory.problem import Problem
-from tests.cli.miniature import miniature_suite
+from dcrit.theory.problems.problem import Problem
+from tests.worlds.miniature import miniature_suite
 
 TINY = ["--modulus", "5", "--width", "4"]
 PROBLEM_KEYS = {"task", "modulus", "model", "activation", "width", "depth", "weight_decay", "learning_rate"}
@@ -169,7 +170,7 @@ def test_train_tells_every_run(trained: tuple[list[str], Result, Path]) -> None:
 
 def test_a_rerun_trains_nothing(trained: tuple[list[str], Result, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     words, first, _ = trained
-    monkeypatch.setattr("dcrit.empirics.executor.train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("dcrit.empirics.training.executor.train", lambda *_, **__: pytest.fail("trained again"))
     assert json.loads(invoke(*words).stdout)["runs"] == json.loads(first.stdout)["runs"]
 
 
@@ -188,8 +189,8 @@ def test_a_file_cut_short_is_found_and_its_runs_are_made_again(
 
 
 def test_mixtures_in_the_same_folder_are_sound(tmp_path: Path) -> None:
-    mixture = beside_facts(Problem(modulus=5, width=4, learning_rate=0.5), n_train=15, n_facts=6)
-    MixtureTrainer(MixtureStore(tmp_path))([mixture])
+    several = beside_facts(Problem(modulus=5, width=4, learning_rate=0.5), n_train=15, n_facts=6)
+    MultitaskTrainer(MultitaskStore(tmp_path))([several])
     found = document(invoke("runs", "verify", "--store", str(tmp_path), "--json"))
     assert (found["damaged"], found["n_runs"], found["n_files"]) == ([], 1, 1)
     assert document(invoke("runs", "list", "--store", str(tmp_path), "--json"))["n_runs"] == 0

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
-from dcrit.empirics import batch_files
-from dcrit.empirics.batch_files import checksum, parquet
-from dcrit.empirics.parquet_bounds import Bounds
-from dcrit.empirics.runs import CURVE_NAMES, Curves, Run, RunConfig
-from dcrit.empirics.store import Store, StoreWriteError
-from dcrit.theory.calibration import shipped_calibrations
-from dcrit.theory.problem import Problem
-from tests.cli.option_words import ROOT
+from dcrit.empirics.runs.single import CURVE_NAMES, Curves, Run, RunConfig
+from dcrit.empirics.store import batch_files
+from dcrit.empirics.store.batch_files import checksum, parquet
+from dcrit.empirics.store.kinds import Store, StoreWriteError
+from dcrit.empirics.store.parquet_bounds import Bounds
+from dcrit.theory.calibrations.calibration import shipped_calibrations
+from dcrit.theory.problems.problem import Problem
 from tests.cli.test_fuzz_options import refusal
+from tests.worlds.option_words import ROOT
 
 CALIBRATION = json.loads(shipped_calibrations()[0].to_json())
 

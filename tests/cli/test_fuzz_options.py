@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from dcrit.cli import simulate, training
+from dcrit.cli import simulate
 from dcrit.cli.app import app
-from dcrit.cli.sentences import LONGEST_SENTENCE
-from dcrit.empirics import ensemble, speed
-from dcrit.theory.calibration import shipped_calibrations
-from tests.cli.option_words import ROOT, command_lines, commands, parameters
+from dcrit.cli.terminal import session as training
+from dcrit.cli.terminal.sentences import LONGEST_SENTENCE
+from dcrit.empirics.training import ensemble, speed
+from dcrit.theory.calibrations.calibration import shipped_calibrations
+from tests.worlds.option_words import ROOT, command_lines, commands, parameters
 
 COMMANDS = list(commands())
 

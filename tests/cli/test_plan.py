@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
-from dcrit.empirics import speed
-from dcrit.empirics.budget import Speed
-from dcrit.empirics.suites import SUITES
+from dcrit.empirics.claims.suites import SUITES
+from dcrit.empirics.training import speed
+from dcrit.empirics.training.budget import Speed
 
 RATE = ("--rate", "1e10")
 

@@ -11,18 +11,16 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
-from dcrit.empirics.dimension_store import DimensionStore
-from dcrit.empirics.dimensions import DIMENSION_VALUES, DimensionConfig, DimensionRun, DimensionValues
-from dcrit.empirics.export import RUNS
-from dcrit.empirics.inventory import CHECKPOINTS, DAMAGED
-from dcrit.empirics.mixture_store import MixtureStore
-from dcrit.empirics.mixtures import beside_facts
-from dcrit.empirics.runs import RunConfig
-from dcrit.empirics.store import Store
-from dcrit.theory.problem import Problem
-from tests.empirics.mounts import with_mounts
-from tests.empirics.stored import configs, made
-from tests.empirics.test_export import mixture_run
+from dcrit.empirics.runs.dimensions import DIMENSION_VALUES, DimensionConfig, DimensionRun, DimensionValues
+from dcrit.empirics.runs.multitask import beside_facts
+from dcrit.empirics.runs.single import RunConfig
+from dcrit.empirics.store.export import RUNS
+from dcrit.empirics.store.inventory import CHECKPOINTS, DAMAGED
+from dcrit.empirics.store.kinds import DimensionStore, MultitaskStore, Store
+from dcrit.theory.problems.problem import Problem
+from tests.empirics.store.test_export import multitask_run
+from tests.worlds.mounts import with_mounts
+from tests.worlds.stored import configs, made
 
 ROOT = Path(__file__).parents[2]
 WIDER = Problem(modulus=7, width=8)
@@ -46,9 +44,9 @@ def folder(tmp_path: Path) -> Path:
     store.add([made(config) for config in configs(4)])
     wider = [RunConfig(problem=WIDER, n_train=size, seed=seed) for size in (10, 40) for seed in (0, 7)]
     store.add([made(wider[0], ending="diverged"), *(made(config) for config in wider[1:])])
-    mixture = beside_facts(Problem(modulus=5, width=4), n_train=15, n_facts=6)
-    MixtureStore(folder).add([mixture_run(mixture)])
-    MixtureStore(folder / "mixtures").add([mixture_run(replace(mixture, seed=seed)) for seed in (1, 2, 3)])
+    several = beside_facts(Problem(modulus=5, width=4), n_train=15, n_facts=6)
+    MultitaskStore(folder).add([multitask_run(several)])
+    MultitaskStore(folder / "mixtures").add([multitask_run(replace(several, seed=seed)) for seed in (1, 2, 3)])
     values = DimensionValues(**dict.fromkeys(DIMENSION_VALUES, 1.5))
     dimension = DimensionRun(config=DimensionConfig(run=wider[0]), values=values, ending="horizon", seconds=1.0)
     DimensionStore(folder / "dimensions").add([dimension])
@@ -69,11 +67,11 @@ def test_a_listing_has_every_kind_of_run_and_its_size(folder: Path) -> None:
         0,
     )
     assert (wide["width"], wide["runs"], wide["seeds"], wide["n_train"], wide["diverged"]) == (8, 4, 2, [10, 40], 1)
-    assert found["mixtures"]["n_runs"] == 4
-    (mixture,) = found["mixtures"]["problems"]
-    assert (mixture["tasks"], mixture["runs"]) == (["add mod 5", "random mod 5"], 4)
+    assert found["multitask"]["n_runs"] == 4
+    (several,) = found["multitask"]["problems"]
+    assert (several["tasks"], several["runs"]) == (["add mod 5", "random mod 5"], 4)
     assert (found["dimensions"]["n_runs"], found["dimensions"]["problems"][0]["width"]) == (1, 8)
-    shares = narrow["n_bytes"] + wide["n_bytes"] + found["mixtures"]["n_bytes"] + found["dimensions"]["n_bytes"]
+    shares = narrow["n_bytes"] + wide["n_bytes"] + found["multitask"]["n_bytes"] + found["dimensions"]["n_bytes"]
     assert shares == size_of(folder)
     nothing = {"n_files": 0, "n_bytes": 0, "oldest_seconds": None}
     assert (found["damaged"], found["set_aside"]) == ([], nothing)
@@ -109,7 +107,7 @@ def test_a_listing_tells_of_incomplete_and_damaged_work(folder: Path) -> None:
     assert (found["set_aside"]["n_files"], found["set_aside"]["n_bytes"]) == (1, 1234)
     assert [one["file"] for one in found["damaged"]] == [str(bent)]
     said = invoke("runs", "list", "--store", str(folder)).stdout
-    assert "8 runs, 4 mixtures, 0 effective dimensionalities" in said
+    assert "8 runs, 4 multitask runs, 0 effective dimensionalities" in said
     assert "incomplete, temporary files: 1 of 2.0 MB, the oldest written 10 minutes ago" in said
     assert "incomplete, checkpoints: 1 of 0.3 MB, the oldest written 120 minutes ago" in said
     assert "damaged files, not used: 1; 'dcrit runs verify'" in said
@@ -128,7 +126,7 @@ def test_verify_looks_into_every_folder(folder: Path, within: str) -> None:
     assert [one["file"] for one in json.loads(result.stdout)["damaged"]] == [str(bent)]
 
 
-@pytest.mark.parametrize(("kind", "n_runs", "n_rows"), [("runs", 8, 72), ("mixtures", 4, 24), ("dimensions", 1, 1)])
+@pytest.mark.parametrize(("kind", "n_runs", "n_rows"), [("runs", 8, 72), ("multitask", 4, 24), ("dimensions", 1, 1)])
 def test_every_kind_is_exported_alike_to_both_forms(
     folder: Path, tmp_path: Path, kind: str, n_runs: int, n_rows: int
 ) -> None:
@@ -143,7 +141,7 @@ def test_every_kind_is_exported_alike_to_both_forms(
 def test_a_kind_that_is_not_there_is_a_table_without_rows(tmp_path: Path) -> None:
     store, out = tmp_path / "empty", tmp_path / "table.parquet"
     store.mkdir()
-    assert document("export", "--store", str(store), "--kind", "mixtures", "--out", str(out))["n_runs"] == 0
+    assert document("export", "--store", str(store), "--kind", "multitask", "--out", str(out))["n_runs"] == 0
     assert pl.read_parquet(out).is_empty()
 
 
@@ -179,8 +177,8 @@ def test_training_logs_its_runs_for_tensorboard(tmp_path: Path) -> None:
 REFUSED = [
     (["--out", "t.xls"], "--out must end in .csv or .parquet, got t.xls"),
     ([], "--out must be a file that ends in .csv or .parquet where --tensorboard is not given, got none"),
-    (["--kind", "bored", "--out", "t.csv"], "must be one of runs, mixtures, dimensions, got 'bored'"),
-    (["--kind", "mixtures", "--tensorboard", "logs"], "--tensorboard must be left out for --kind mixtures"),
+    (["--kind", "bored", "--out", "t.csv"], "must be one of runs, multitask, dimensions, got 'bored'"),
+    (["--kind", "multitask", "--tensorboard", "logs"], "--tensorboard must be left out for --kind multitask"),
     (["--tensorboard", "file/logs"], "--tensorboard must be a folder that can be written to, got file/logs"),
 ]
 

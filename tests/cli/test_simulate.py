@@ -11,11 +11,12 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from dcrit.cli import delay, simulate
-from dcrit.theory.problem import Problem
-from dcrit.theory.simulation import circuits_at
-from dcrit.theory.simulation import simulate as simulated
-from tests.theory.worlds import EXACT
+from dcrit.cli import simulate
+from dcrit.cli.predict import delay
+from dcrit.theory.predictions.simulation import circuits_at
+from dcrit.theory.predictions.simulation import simulate as simulated
+from dcrit.theory.problems.problem import Problem
+from tests.worlds.theory import EXACT
 
 app = typer.Typer()
 app.command("simulate")(simulate.simulate)

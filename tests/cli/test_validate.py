@@ -9,11 +9,11 @@ from typer.testing import CliRunner, Result
 
 from dcrit.cli import validate
 from dcrit.cli.app import app
-from dcrit.empirics import suites
-from dcrit.empirics.budget import Budget, Speed
-from dcrit.empirics.suites import Suite
+from dcrit.empirics.claims import suites
+from dcrit.empirics.claims.suites import Suite
+from dcrit.empirics.training.budget import Budget, Speed
 from dcrit.figures import FIGURES
-from tests.cli.report_documents import claim_of, experiment_of
+from tests.worlds.report_documents import claim_of, experiment_of
 
 HUGE = 3 * 10**16
 MADE = Suite(

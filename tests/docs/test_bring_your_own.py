@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from dcrit.empirics.efficiency import LawsFit
-from dcrit.empirics.study import StudyResult
-from dcrit.theory.crossing import Crossing
+from dcrit.empirics.measures.efficiency import LawsFit
+from dcrit.empirics.study.study import StudyResult
+from dcrit.theory.circuits.crossing import Crossing
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "bring-your-own.md").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from dcrit.figures import FIGURES
-from tests.figures.synthetic import EMPTY, Evidence, complete_evidence, gappy_evidence
+from tests.worlds.figures import EMPTY, Evidence, complete_evidence, gappy_evidence
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,105 @@
+"""``dcrit measure efficiency``: margin per norm of both circuits, and the critical size that they imply."""
+
+from __future__ import annotations
+
+from dcrit.cli.measure.shown import row, show
+from dcrit.cli.terminal import options
+from dcrit.cli.terminal.output import say, span, table
+from dcrit.cli.terminal.session import training
+
+
+def efficiency(
+    task: options.Task = "add",
+    modulus: options.Modulus = 23,
+    model: options.Model = options.ModelChoice.mlp,
+    activation: options.Activation = options.ActivationChoice.square,
+    width: options.Width = 64,
+    depth: options.Depth = 1,
+    weight_decay: options.WeightDecay = 1.0,
+    learning_rate: options.LearningRate = 1e-2,
+    seeds: options.Seeds = 3,
+    store: options.StoreFolder = options.DEFAULT_STORE,
+    workers: options.Workers = 0,
+    executor: options.Executor = options.ExecutorChoice.local,
+    address: options.Address = None,
+    as_json: options.Json = False,
+) -> None:
+    """The efficiency of generalizing, the law of memorizing, and the critical size they imply, in three norms.
+
+    The norms are l2, l2,kappa (which is l2 for relu) and linf. No run near the transition is made: only random labels,
+    and the real task well above it.
+    """
+    from dcrit.empirics.measures.efficiency import (
+        EfficiencyDesign,
+        fit_competition,
+        implied_critical_size,
+        measure_generalizing_efficiency,
+    )
+    from dcrit.empirics.runs.outcomes import outcome_in_norm, outcome_of, recorded_norms
+    from dcrit.theory.estimates import as_json as estimate_json
+
+    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    machine = options.machine_from(workers, executor, address)
+    with options.bad_input():
+        options.check_trainable(problem)
+        design = EfficiencyDesign(problem=problem, seeds=seeds)
+    memory, general = design.memorizing(), design.generalizing()
+    with training(store, machine) as run:
+        runs = run([*memory, *general], stage="efficiencies")
+    outcomes = [outcome_of(one) for one in runs]
+    fit = fit_competition(problem, outcomes[: len(memory)], outcomes[len(memory) :])
+    measurement = measure_generalizing_efficiency(fit)
+    implied = implied_critical_size(fit)
+    law = None if isinstance(fit, str) else fit.competition
+    norms = {}
+    for norm in recorded_norms(problem):
+        same = [outcome_in_norm(one, norm) for one in runs]
+        found = fit_competition(problem, same[: len(memory)], same[len(memory) :])
+        norms[norm] = {
+            **estimate_json(measure_generalizing_efficiency(found)),
+            "memorizing_amplitude": None if isinstance(found, str) else found.competition.memorizing.amplitude,
+            "memorizing_exponent": None if isinstance(found, str) else found.competition.memorizing.exponent,
+            "mixing": None if isinstance(found, str) else found.competition.mixing,
+            "implied_critical_size": estimate_json(implied_critical_size(found)),
+        }
+    if as_json:
+        show(
+            problem,
+            measurement,
+            as_document=True,
+            memorizing_amplitude=None if law is None else law.memorizing.amplitude,
+            memorizing_exponent=None if law is None else law.memorizing.exponent,
+            mixing=None if law is None else law.mixing,
+            implied_critical_size=estimate_json(implied),
+            norms=norms,
+            runs=[row(outcome) for outcome in outcomes],
+        )
+        return
+    show(problem, measurement, as_document=False)
+    table(
+        "the same runs in other norms",
+        ["norm", "e_gen", "90% interval", "β of e_mem", "mixing b", "implied D_crit", "90% interval", "note"],
+        [
+            (
+                norm,
+                row["estimate"],
+                span(*(row["interval"] or (None, None))),
+                row["memorizing_exponent"],
+                row["mixing"],
+                row["implied_critical_size"]["value"],
+                span(*(row["implied_critical_size"]["interval"] or (None, None))),
+                row["reason"] if row["estimate"] is None else row["implied_critical_size"]["reason"],
+            )
+            for norm, row in norms.items()
+        ],
+    )
+    table(
+        "runs",
+        ["labels", "n_train", "seed", "train accuracy", "margin γ", "squared norm Q", "efficiency", "converged"],
+        [tuple(row(outcome).values()) for outcome in outcomes],
+    )
+    if law is not None:
+        say(
+            f"e_mem(D) = {law.memorizing.amplitude:.3g}·D^-{law.memorizing.exponent:.3f}, mixing b = {law.mixing:.2f}; "
+            f"implied critical size {implied.value or implied.reason}"
+        )

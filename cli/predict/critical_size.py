@@ -1,0 +1,120 @@
+"""``dcrit predict critical-size``: D_crit from a calibration, at once and without training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from dcrit.cli.terminal import options
+from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
+from dcrit.cli.terminal.output import print_json, say, span, table
+
+
+def critical_size(
+    task: options.Task = "add",
+    modulus: options.Modulus = 31,
+    model: options.Model = options.ModelChoice.mlp,
+    activation: options.Activation = options.ActivationChoice.square,
+    width: options.Width = 64,
+    depth: options.Depth = 1,
+    weight_decay: options.WeightDecay = 1.0,
+    learning_rate: options.LearningRate = 1e-2,
+    level: options.Level = 0.9,
+    calibration: CalibrationFile = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Print the equations with their numbers.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """The training-set size at which a network stops memorizing and starts generalizing.
+
+    Prints D_crit with its interval, the interval of semi-grokking around it, the capacity D_mem and
+    the generalizing efficiency, from a calibration measured at moduli up to 29.
+    """
+    from dcrit.theory.calibrations.track_record import track_record
+    from dcrit.theory.checks import check_level
+    from dcrit.theory.predictions.critical_size import predict_critical_size
+
+    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    chosen = calibration_of(problem, calibration)
+    with options.bad_input():
+        check_level(level)
+        found = predict_critical_size(problem, chosen, level=level)
+
+    record = track_record(chosen)
+    efficiency = found.generalizing_efficiency
+    sizes = (found.critical_size, found.onset, found.completion, found.crossing, found.capacity)
+    if as_json:
+        document: dict[str, Any] = {
+            "problem": problem.to_dict(),
+            "critical_size": found.critical_size.value,
+            "interval": _pair(found.critical_size.interval),
+            "level": level,
+            "reason": found.critical_size.reason,
+            "capacity": found.capacity.value,
+            "capacity_interval": _pair(found.capacity.interval),
+            "generalizing_efficiency": found.generalizing_efficiency.value,
+            "generalizing_efficiency_interval": _pair(found.generalizing_efficiency.interval),
+            "extrapolated": found.critical_size.extrapolated,
+            "calibration": found.calibration,
+            "track_record": None if record is None else record.to_dict(),
+        }
+        for size in (found.onset, found.completion, found.crossing, found.at_rest):
+            document[size.quantity] = size.value
+            document[f"{size.quantity}_interval"] = _pair(size.interval)
+        document["symmetric_size"] = None if found.symmetric_size is None else found.symmetric_size.value
+        document["symmetric_size_interval"] = (
+            None if found.symmetric_size is None else _pair(found.symmetric_size.interval)
+        )
+        print_json(document)
+    else:
+        meanings = (
+            "test accuracy passes 1/2: D_crit",
+            "test accuracy passes 1/10: semi-grokking begins",
+            "test accuracy passes 9/10: semi-grokking ends",
+            "both circuits equally efficient: D_cross",
+            "random labels that can be memorized: D_mem",
+        )
+        rows: list[tuple[str, float | None, str, str]] = [
+            (meaning, size.value, span(*(_pair(size.interval) or (None, None))), size.reason)
+            for meaning, size in zip(meanings, sizes, strict=True)
+        ]
+        if found.symmetric_size is not None:
+            _, value, interval, note = rows[0]
+            rows[0] = ("training from scratch ends at test accuracy 1/2: D_crit", value, interval, note)
+            for meaning, size in (
+                ("memory turns from ordered to unordered pairs: D_sym", found.symmetric_size),
+                ("the mixture at rest has test accuracy 1/2", found.at_rest),
+            ):
+                rows.append((meaning, size.value, span(*(_pair(size.interval) or (None, None))), size.reason))
+        if record is not None and 2 * record.n_inside < record.n_configurations:
+            warning = "unreliable: most measured sizes lie outside such intervals, see the track record"
+            meaning, value, interval, note = rows[0]
+            rows[0] = (meaning, value, interval, f"{note}; {warning}" if note else warning)
+        rows.append(
+            (
+                "generalizing efficiency e_gen, nats per norm^κ",
+                efficiency.value,
+                span(*(_pair(efficiency.interval) or (None, None))),
+                efficiency.reason,
+            )
+        )
+        title = f"{options.title_of(problem)} ({problem.n_params} parameters, {problem.n_pairs} pairs)"
+        table(title, ["where", "value", f"{level:.0%} interval", "note"], rows)
+        say(f"calibration: {found.calibration}")
+        if record is not None:
+            say(f"track record: {record.sentence()}")
+        if found.critical_size.extrapolated:
+            say("extrapolated: the question lies outside the calibrated sizes or optimizer, so intervals are widened")
+    if explain:
+        from dcrit.theory.circuits.closed_forms import explain as explanation
+
+        typer.echo(
+            explanation(
+                found.competition, problem, bits_per_parameter=float(chosen.capacity.bits_at(problem.n_params))
+            ),
+            err=as_json,
+        )
+
+
+def _pair(interval: Any) -> tuple[float, float] | None:
+    return None if interval is None else (interval.low, interval.high)

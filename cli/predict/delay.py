@@ -1,0 +1,66 @@
+"""``dcrit predict delay``: when a network memorizes, and when it generalizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dcrit.cli.terminal import options
+from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
+from dcrit.cli.terminal.dynamics_options import Accuracy, check_accuracy, homogeneous
+from dcrit.cli.terminal.output import fields_of, print_json, row_of, say, table
+
+
+def delay(
+    n_train: options.NTrain,
+    task: options.Task = "add",
+    modulus: options.Modulus = 31,
+    model: options.Model = options.ModelChoice.mlp,
+    activation: options.Activation = options.ActivationChoice.square,
+    width: options.Width = 64,
+    depth: options.Depth = 1,
+    weight_decay: options.WeightDecay = 1.0,
+    learning_rate: options.LearningRate = 1e-2,
+    accuracy: Accuracy = 0.9,
+    level: options.Level = 0.9,
+    calibration: CalibrationFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Steps until the training set is memorized, and until unseen examples are answered."""
+    from dcrit.theory.checks import check_level
+    from dcrit.theory.predictions.delay import predict_delay
+
+    problem = homogeneous(
+        options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    )
+    with options.bad_input():
+        check_level(level)
+        check_accuracy(accuracy)
+        problem.check_n_train(n_train)
+    chosen = calibration_of(problem, calibration)
+    with options.bad_input():
+        found = predict_delay(problem, chosen, n_train, accuracy, content=level)
+    memorize, generalize = found.memorize_steps, found.generalize_steps
+    if as_json:
+        document: dict[str, Any] = {
+            "problem": problem.to_dict(),
+            "n_train": n_train,
+            "accuracy": accuracy,
+            "level": level,
+            "memorize_steps": fields_of(memorize),
+            "generalize_steps": fields_of(generalize),
+            "probability": found.probability,
+            "extrapolated": generalize.extrapolated,
+            "calibration": found.calibration,
+        }
+        print_json(document)
+        return
+    table(
+        f"{options.title_of(problem)}, {n_train} examples",
+        ["until", "steps", f"{level:.0%} interval", "note"],
+        [
+            row_of("training set memorized (99 %)", memorize),
+            row_of(f"test accuracy stays above {accuracy:g}", generalize),
+        ],
+    )
+    say(f"probability that it ever does: {found.probability:.2f}")
+    say(f"calibration: {found.calibration}")

@@ -1,0 +1,96 @@
+"""``dcrit predict phase-diagram``: the plane of model size and training-set size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dcrit.cli.terminal import options
+from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
+from dcrit.cli.terminal.options import MaxWidth, MinWidth, Points, check_widths
+from dcrit.cli.terminal.output import fields_of, print_json, row_of, say, span, table
+from dcrit.cli.terminal.pictures import Out, check_out, save
+
+if TYPE_CHECKING:
+    pass
+
+
+#: Rows of the table for people.
+ROWS = 12
+
+
+def phase_diagram(
+    task: options.Task = "add",
+    modulus: options.Modulus = 31,
+    model: options.Model = options.ModelChoice.mlp,
+    activation: options.Activation = options.ActivationChoice.square,
+    depth: options.Depth = 1,
+    weight_decay: options.WeightDecay = 1.0,
+    learning_rate: options.LearningRate = 1e-2,
+    points: Points = 200,
+    min_width: MinWidth = None,
+    max_width: MaxWidth = None,
+    level: options.Level = 0.9,
+    calibration: CalibrationFile = None,
+    out: Out = None,
+    as_json: options.Json = False,
+) -> None:
+    """Both curves over model size, the star where they cross, and the regime of every point of the plane."""
+    import numpy as np
+
+    from dcrit.theory.predictions.phase_diagram import default_widths
+    from dcrit.theory.predictions.phase_diagram import phase_diagram as diagram_of
+    from dcrit.theory.predictions.regime import REGIMES
+
+    problem = options.problem_from(task, modulus, model, activation, 64, depth, weight_decay, learning_rate)
+    with options.bad_input():
+        check_out(out)
+        check_widths(min_width, max_width, points)
+    chosen = calibration_of(problem, calibration)
+    with options.bad_input():
+        widths = default_widths(problem, chosen, points, smallest=min_width, largest=max_width)
+        n_trains = np.geomspace(max(1.0, 0.03 * problem.n_pairs), problem.n_pairs, points)
+        found = diagram_of(problem, chosen, widths=widths, n_trains=n_trains, level=level)
+    if out is not None:
+        from dcrit.figures.drawing import canvas, style
+        from dcrit.figures.predicted.phase_diagram import draw_phase_diagram
+
+        with style.context():
+            figure = canvas.new_figure(style.DOUBLE * 0.75, 3.8)
+            draw_phase_diagram(figure.subplots(), found)
+            canvas.legend(figure, columns=4)
+            save(figure, out)
+    star = {"width": found.star.width, "n_params": found.star.n_params, "n_train": found.star.n_train}
+    if as_json:
+        described = problem.to_dict()
+        described.pop("width")
+        document: dict[str, Any] = {"problem": described, "level": level, "calibration": found.calibration}
+        document["star"] = {name: fields_of(value) for name, value in star.items()}
+        document["regimes"] = list(REGIMES)
+        for name in (
+            *("widths", "n_params", "critical_size", "critical_low", "critical_high", "onset", "completion"),
+            *("capacity", "capacity_low", "capacity_high", "unfit", "extrapolated", "n_trains", "codes"),
+        ):
+            document[name] = getattr(found, name).tolist()
+        document["out"] = None if out is None else str(out)
+        print_json(document)
+        return
+    table(
+        f"{task} mod {modulus}, {problem.activation} {problem.model}: the star",
+        ["where", "value", f"{level:.0%} interval", "note"],
+        [row_of(name, value) for name, value in star.items()],
+    )
+    rows = [
+        (
+            *(int(found.widths[k]), int(found.n_params[k])),
+            *(float(found.critical_size[k]), span(float(found.critical_low[k]), float(found.critical_high[k]))),
+            *(float(found.capacity[k]), span(float(found.capacity_low[k]), float(found.capacity_high[k]))),
+            f"does not fit: {found.unfit[k]:.2f}" if found.unfit[k] else "",
+            "yes" if found.extrapolated[k] else "no",
+        )
+        for k in np.unique(np.linspace(0, len(found.widths) - 1, ROWS).round().astype(int))
+    ]
+    columns = ["width", "N", "D_crit", "interval", "D_mem", "interval", "generalizing circuit", "extrapolated"]
+    table("both curves", columns, rows)
+    say(f"calibration: {found.calibration}")
+    if out is not None:
+        say(str(out))

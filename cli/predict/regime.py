@@ -1,0 +1,56 @@
+"""``dcrit predict regime``: which of the four dynamics a training set shows."""
+
+from __future__ import annotations
+
+from dcrit.cli.terminal import options
+from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
+from dcrit.cli.terminal.output import fields_of, print_json, say, table
+
+
+def regime(
+    n_train: options.NTrain,
+    task: options.Task = "add",
+    modulus: options.Modulus = 31,
+    model: options.Model = options.ModelChoice.mlp,
+    activation: options.Activation = options.ActivationChoice.square,
+    width: options.Width = 64,
+    depth: options.Depth = 1,
+    weight_decay: options.WeightDecay = 1.0,
+    learning_rate: options.LearningRate = 1e-2,
+    level: options.Level = 0.9,
+    calibration: CalibrationFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Progression, ungrokking, semi-grokking or grokking, with probabilities; or that nothing that generalizes fits."""
+    from dcrit.theory.predictions.regime import REGIMES, predict_regime
+
+    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
+    with options.bad_input():
+        problem.check_n_train(n_train)
+    chosen = calibration_of(problem, calibration)
+    with options.bad_input():
+        found = predict_regime(problem, chosen, n_train=n_train, level=level)
+    chances = dict(zip(REGIMES, found.probabilities, strict=True))
+    sizes = found.sizes
+    if as_json:
+        document = {
+            "problem": problem.to_dict(),
+            "n_train": n_train,
+            "regime": found.most_likely,
+            "probabilities": chances,
+            "extrapolated": found.extrapolated,
+            "level": level,
+            "calibration": sizes.calibration,
+        }
+        for size in (sizes.onset, sizes.critical_size, sizes.completion, sizes.capacity):
+            document[size.quantity] = fields_of(size)
+        print_json(document)
+        return
+    title = f"{task} mod {modulus}, {problem.activation} {problem.model}, width {width}, {n_train} examples"
+    table(title, ["regime", "probability"], [(name, f"{chance:.3f}") for name, chance in chances.items()])
+    say(f"most likely: {found.most_likely}")
+    if found.fit is not None:
+        say(f"the generalizing circuit began to fit between widths {found.fit.unfit} and {found.fit.fitted}")
+    say(f"calibration: {sizes.calibration}")
+    if found.extrapolated:
+        say("extrapolated: the question lies outside the calibrated sizes or optimizer, so draws are widened")

@@ -1,0 +1,146 @@
+"""The report of a validation: one document, and the three files that hold it."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dcrit
+from dcrit.cli.report.bibliography import reference
+from dcrit.cli.report.pages import html_page, markdown_page
+from dcrit.cli.report.pictures import drawable
+from dcrit.cli.terminal.output import finite
+from dcrit.empirics.claims.claim import Verdict, verdict_json
+from dcrit.empirics.claims.comparison import Comparison, compare
+from dcrit.empirics.claims.suites import Result, Suite
+from dcrit.empirics.training.budget import LeftOut
+from dcrit.theory.calibrations.calibration import Calibration
+from dcrit.theory.estimates import Interval
+from dcrit.theory.literature.published import published_numbers
+
+
+def document_of(
+    suite: Suite,
+    results: Mapping[str, Result],
+    verdicts: Sequence[Verdict],
+    calibrations: Sequence[Calibration],
+    *,
+    seconds: float,
+    budget_minutes: float | None = None,
+) -> dict[str, Any]:
+    """Everything that the report says, as JSON values.
+
+    Args:
+        suite: What was judged.
+        results: Of its experiments.
+        verdicts: On its claims.
+        calibrations: For the predictions beside published numbers.
+        seconds: That the validation took; runs that were stored before took none of them [s].
+        budget_minutes: Time that the experiments were given [minutes]; None for as long as they took.
+    """
+    evidence = {name: result.evidence for name, result in results.items()}
+    # Experiments may share runs, which then count once.
+    seconds_by_run = {run: taken for one in results.values() for run, taken in one.account.seconds_by_run.items()}
+    return finite(
+        {
+            "suite": suite.name,
+            "version": dcrit.__version__,
+            "seconds": seconds,
+            "budget_minutes": budget_minutes,
+            "runs": len(seconds_by_run),
+            "training_seconds": sum(seconds_by_run.values()),
+            "claims": [_claim(suite, verdict, results) for verdict in verdicts],
+            "figures": [
+                {
+                    "name": spec.name,
+                    "title": spec.title,
+                    "caption": spec.caption,
+                    "experiment": spec.experiment.name,
+                }
+                for spec in drawable(results)
+            ],
+            "published": [_published(one) for one in compare(published_numbers(), calibrations, evidence)],
+        }
+    )
+
+
+def _claim(suite: Suite, verdict: Verdict, results: Mapping[str, Result]) -> dict[str, Any]:
+    experiment = verdict.claim.experiment.name
+    evidence = results[experiment].evidence
+    return verdict_json(verdict) | {
+        "sources": [_source(key) for key in verdict.claim.source],
+        "experiment": experiment,
+        "left_out": {"flops": evidence.flops, "seconds": evidence.seconds, "remaining": evidence.remaining}
+        if isinstance(evidence, LeftOut)
+        else None,
+        "command": f"dcrit validate {suite.name} --claim {verdict.claim.id}",
+    }
+
+
+def _source(key: str) -> dict[str, str]:
+    found = reference(key)
+    return {"key": found.key, "text": found.text, "link": found.link}
+
+
+def _published(one: Comparison) -> dict[str, Any]:
+    number = one.published
+    return {
+        "id": number.id,
+        "source": _source(number.source),
+        "quantity": number.quantity,
+        "statement": number.statement,
+        "published": [number.low, number.high],
+        "unit": number.unit,
+        "problem": None if number.problem is None else number.problem.to_dict(),
+        "n_train": number.n_train,
+        "predicted": one.predicted,
+        "interval": _ends(one.interval),
+        "extrapolated": one.extrapolated,
+        "note": one.note,
+        "measured": [
+            {"what": found.what, "value": found.value, "interval": _ends(found.interval)} for found in one.measured
+        ],
+    }
+
+
+def _ends(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
+
+
+def write_report(document: Mapping[str, Any], folder: Path, pictures: Mapping[str, Path]) -> dict[str, Path]:
+    """Write the report as JSON, Markdown and one HTML page that needs nothing else; each whole or not at all.
+
+    Args:
+        document: See :func:`document_of`.
+        folder: Where to.
+        pictures: PNG or SVG of every figure in the document, by its name.
+
+    Returns:
+        The files by their suffix.
+    """
+    texts = {
+        "json": json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+        "md": markdown_page(document, {name: _relative(path, folder) for name, path in pictures.items()}),
+        "html": html_page(document, pictures),
+    }
+    # Under a name that nobody can have put a link at before.
+    asides = {suffix: folder / f".{uuid.uuid4().hex}.report.{suffix}" for suffix in texts}
+    try:
+        for suffix, text in texts.items():
+            asides[suffix].write_text(text, encoding="utf-8")
+        # Nothing that was there is touched before all of the new is written.
+        paths = {suffix: folder / f"report.{suffix}" for suffix in texts}
+        for suffix, path in paths.items():
+            os.replace(asides[suffix], path)
+    finally:
+        for aside in asides.values():
+            aside.unlink(missing_ok=True)
+    return paths
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()

@@ -1,0 +1,114 @@
+"""The report's document as an HTML page that needs no other file, and as Markdown; everything put in is escaped."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from dcrit.cli.terminal.output import number, span
+
+#: Kinds of pictures that browsers draw without running anything in them.
+MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
+
+#: A word beside every colour, and a mark beside every word.
+MARKS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
+
+
+def html_page(document: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
+    """The page, with its pictures inside it.
+
+    Args:
+        document: The report.
+        pictures: PNG or SVG of every figure in it, by its name.
+    """
+    environment = _environment(autoescape=True)
+    inside = {name: _data_uri(path) for name, path in pictures.items()}
+    page = environment.get_template("report.html.jinja")
+    return page.render(document=document, pictures=inside, placed=_placed(document))
+
+
+def markdown_page(document: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
+    """The report as Markdown.
+
+    Args:
+        document: The report.
+        pictures: Where the picture of every figure lies, seen from the page, by the figure's name.
+    """
+    environment = _environment(autoescape=False, finalize=_escaped_markdown)
+    page = environment.get_template("report.md.jinja")
+    return page.render(document=document, pictures=pictures, placed=_placed(document))
+
+
+def _placed(document: Mapping[str, Any]) -> dict[str, str]:
+    """The claim under which each figure is shown: the first that rests on its experiment; the others point there."""
+    first: dict[str, str] = {}
+    for claim in document["claims"]:
+        first.setdefault(claim["experiment"], claim["id"])
+    return {figure["name"]: first[figure["experiment"]] for figure in document["figures"]}
+
+
+def _environment(*, autoescape: bool, finalize: Callable[[object], object] | None = None) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("dcrit.cli.report"),
+        autoescape=autoescape,
+        finalize=finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"number": number, "span": _span, "columns": _columns, "address": _address, "page": _page}
+    environment.globals |= {"marks": MARKS}
+    return environment
+
+
+def _data_uri(path: Path) -> str:
+    return f"data:{MEDIA[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+
+
+def _span(ends: list[float] | None) -> str:
+    """An interval, a range, or one number where both ends are the same."""
+    low, high = ends or (None, None)
+    return number(low) if low == high else span(low, high)
+
+
+def _columns(rows: list[Mapping[str, Any]]) -> list[str]:
+    """Every column that a row has, in the order of appearance."""
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def _address(link: str) -> Markup:
+    """A link that Markdown takes as it is.
+
+    Raises:
+        ValueError: It is none to a page.
+    """
+    if not re.fullmatch(r"(https://)?[\w./%+:-]+", link):
+        raise ValueError(f"link must be an address without spaces and brackets, got {link!r}")
+    return Markup(link)
+
+
+def _page(link: str) -> str:
+    """A link that a browser follows to a page, and never runs.
+
+    Raises:
+        ValueError: It is of another kind.
+    """
+    if not link.startswith("https://"):
+        raise ValueError(f"link must begin with https://, got {link!r}")
+    return link
+
+
+def _escaped_markdown(value: object) -> object:
+    """What stands for itself in Markdown: no markup, no HTML, no end of a table's cell."""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    text = re.sub(r"\s+", " ", value)
+    text = re.sub(r"([\\`*_\[\]|~#!])", r"\\\1", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,351 @@
+"""Options that mean the same in every command, and how bad values become one clear sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dcrit.cli.terminal import options
+from dcrit.theory.problems.problem import MOST_WIDTH
+
+if TYPE_CHECKING:
+    pass
+
+import contextlib
+import importlib.util
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from dcrit.theory.checks import check_integer
+from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.tasks import TASKS
+
+
+class ModelChoice(StrEnum):
+    """Model families."""
+
+    mlp = "mlp"
+    transformer = "transformer"
+
+
+class ActivationChoice(StrEnum):
+    """Activations of the hidden layer."""
+
+    relu = "relu"
+    square = "square"
+
+
+#: Largest integer of any option: below it, every integer is a double.
+LARGEST = 10**15
+
+
+class ExecutorChoice(StrEnum):
+    """What batches are trained by."""
+
+    local = "local"
+    ray = "ray"
+
+
+def integer(text: str) -> int:
+    """An integer from the command line.
+
+    Raises:
+        typer.BadParameter: It is none, or too large for any option; the message names the value.
+    """
+    try:
+        value = int(str(text))
+    except ValueError as error:
+        raise typer.BadParameter(f"must be an integer, got '{text}'") from error
+    if abs(value) > LARGEST:
+        raise typer.BadParameter(f"must be an integer between -{LARGEST} and {LARGEST}, got '{text}'")
+    return value
+
+
+def integer_to(most: int) -> Callable[[str], int]:
+    """A parser of integers for options whose larger values would only fill the memory.
+
+    Args:
+        most: Largest value.
+    """
+
+    def parse(text: str) -> int:
+        value = integer(text)
+        if value > most:
+            raise typer.BadParameter(f"must be an integer of at most {most}, got '{text}'")
+        return value
+
+    parse.__name__ = "integer"
+    return parse
+
+
+def decimal(text: str) -> float:
+    """A number from the command line.
+
+    Raises:
+        typer.BadParameter: It is none; the message names the value.
+    """
+    try:
+        return float(str(text))
+    except ValueError as error:
+        raise typer.BadParameter(f"must be a number, got '{text}'") from error
+
+
+Kind = TypeVar("Kind", bound=StrEnum)
+
+
+def choice(kind: type[Kind]) -> Callable[[str], Kind]:
+    """A parser of one of some words.
+
+    Args:
+        kind: The words.
+    """
+
+    def parse(text: str) -> Kind:
+        try:
+            return kind(str(text))
+        except ValueError as error:
+            raise typer.BadParameter(f"must be one of {', '.join(kind)}, got '{text}'") from error
+
+    parse.__name__ = kind.__name__
+    return parse
+
+
+def words(kind: type[StrEnum]) -> str:
+    """What the help shows in the place of a value."""
+    return "|".join(kind)
+
+
+Task = Annotated[str, typer.Option(help=f"What is learned: {', '.join(TASKS)}.", rich_help_panel="Problem")]
+Modulus = Annotated[
+    int,
+    typer.Option(
+        parser=integer,
+        metavar="INTEGER",
+        help="p, modulus of the arithmetic; things that symmetric-group permutes, bits of sparse-parity.",
+        rich_help_panel="Problem",
+    ),
+]
+Model = Annotated[
+    ModelChoice,
+    typer.Option(
+        parser=choice(ModelChoice), metavar=words(ModelChoice), help="Model family.", rich_help_panel="Problem"
+    ),
+]
+Activation = Annotated[
+    ActivationChoice,
+    typer.Option(
+        parser=choice(ActivationChoice),
+        metavar=words(ActivationChoice),
+        help="σ of the hidden layer.",
+        rich_help_panel="Problem",
+    ),
+]
+Width = Annotated[
+    int,
+    typer.Option(
+        parser=integer,
+        metavar="INTEGER",
+        help="H, hidden units of the pair-MLP, or d_model of the transformer.",
+        rich_help_panel="Problem",
+    ),
+]
+Depth = Annotated[
+    int, typer.Option(parser=integer, metavar="INTEGER", help="Layers; 1 for the pair-MLP.", rich_help_panel="Problem")
+]
+WeightDecay = Annotated[
+    float, typer.Option(parser=decimal, metavar="NUMBER", help="λ, decoupled weight decay.", rich_help_panel="Problem")
+]
+LearningRate = Annotated[
+    float, typer.Option(parser=decimal, metavar="NUMBER", help="η, step size.", rich_help_panel="Problem")
+]
+NTrain = Annotated[int, typer.Option(parser=integer, metavar="INTEGER", help="D, training-set size, in examples.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+StoreFolder = Annotated[
+    Path, typer.Option("--store", help="Folder in which runs are kept; what is there is not run again.")
+]
+Workers = Annotated[
+    int,
+    typer.Option(
+        parser=integer_to(1024),
+        metavar="INTEGER",
+        help="Processes that train; 0 for one per core.",
+        rich_help_panel="Machine",
+    ),
+]
+Executor = Annotated[
+    ExecutorChoice,
+    typer.Option(
+        parser=choice(ExecutorChoice),
+        metavar=words(ExecutorChoice),
+        help="local: processes of this machine. ray: a Ray cluster, started here if no --address is given.",
+        rich_help_panel="Machine",
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT|auto",
+        help="Running Ray cluster that this machine is a node of; goes with --executor ray.",
+        rich_help_panel="Machine",
+    ),
+]
+Seeds = Annotated[int, typer.Option(parser=integer_to(10_000), metavar="INTEGER", help="Runs per training-set size.")]
+Level = Annotated[float, typer.Option(parser=decimal, metavar="NUMBER", help="Probability content of the intervals.")]
+
+#: Fields of the library that options are named after.
+OPTION_FIELDS = frozenset(
+    {"task", "modulus", "model", "activation", "width", "depth", "weight_decay", "learning_rate", "n_train", "seeds"}
+    | {"steps", "precision", "device", "store", "workers", "out", "level", "calibration", "claim", "budget"}
+    | {"kind", "tensorboard", "executor", "address"}
+    | {"tolerance", "max_runs", "alpha", "probes", "n_classes", "step", "run", "norm", "squared_norm"}
+    | {"points", "min_width", "max_width", "min_n_train", "max_n_train", "rate"}
+    | {f"{part}_{curve}" for part in ("train", "test") for curve in ("accuracy", "loss")}
+)
+
+
+DEFAULT_STORE = Path("dcrit-runs")
+
+
+@contextlib.contextmanager
+def bad_input() -> Iterator[None]:
+    """Turn a ``ValueError`` of the library into exit 2 with the option's own name in front.
+
+    The library's messages begin with the field's name, and options are named as the fields are.
+    """
+    try:
+        yield
+    except ValueError as error:
+        message = str(error)
+        field, _, rest = message.partition(" ")
+        named = field in OPTION_FIELDS
+        raise typer.BadParameter(f"--{field.replace('_', '-')} {rest}" if named else message) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Where a command trains.
+
+    Attributes:
+        workers: Processes that train, or most batches in flight on a cluster; 0 for as many as there is room for.
+        executor: ``local`` or ``ray``.
+        address: Of a running Ray cluster; None to start one here.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        ValueError: ``workers`` is negative, Ray is not installed, or an address is given without it.
+    """
+
+    workers: int = 0
+    executor: str = "local"
+    address: str | None = None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_integer("workers", self.workers, 0)
+        if self.executor == "local" and self.address is not None:
+            raise ValueError(f"address must be left out without --executor ray, got {self.address!r}")
+        if self.executor == "ray" and importlib.util.find_spec("ray") is None:
+            raise ValueError(
+                "executor must be 'local' where Ray is not installed, got 'ray': pip install 'dcrit[ray]' installs it"
+            )
+
+
+def machine_from(workers: int, executor: ExecutorChoice, address: str | None, device: str = "auto") -> Machine:
+    """The machine that the shared options describe.
+
+    Raises:
+        typer.BadParameter: They do not go together (exit 2).
+    """
+    with bad_input():
+        return Machine(workers=workers, executor=executor.value, address=address, device=device)
+
+
+def problem_from(
+    task: str,
+    modulus: int,
+    model: ModelChoice,
+    activation: ActivationChoice,
+    width: int,
+    depth: int,
+    weight_decay: float,
+    learning_rate: float,
+) -> Problem:
+    """The problem that the shared options describe.
+
+    Raises:
+        typer.BadParameter: A value is outside its range (exit 2).
+    """
+    with bad_input():
+        return Problem(
+            task=task,
+            modulus=modulus,
+            model=model.value,
+            activation=activation.value,
+            width=width,
+            depth=depth,
+            weight_decay=weight_decay,
+            learning_rate=learning_rate,
+        )
+
+
+def check_trainable(problem: Problem) -> None:
+    """Refuse a problem of which no run can be made: too large, or too slow by the protocol's horizon.
+
+    Raises:
+        ValueError: A field is beyond what is trained.
+    """
+    from dcrit.empirics.runs.single import RunConfig
+
+    RunConfig(problem=problem, n_train=1, seed=0)
+
+
+def title_of(problem: Problem) -> str:
+    """A problem in a few words, as the title of a table."""
+    model = "pair-MLP" if problem.model == "mlp" else "transformer"
+    layers = f", {problem.depth} layers" if problem.depth > 1 else ""
+    return f"{problem.task} mod {problem.modulus}, {problem.activation} {model}{layers}, width {problem.width}"
+
+
+Points = Annotated[
+    int,
+    typer.Option(
+        parser=options.integer_to(2000),
+        metavar="INTEGER",
+        help="Training-set sizes, and at most as many whole widths.",
+    ),
+]
+
+
+MinWidth = Annotated[
+    int | None,
+    typer.Option(
+        parser=options.integer_to(MOST_WIDTH),
+        metavar="INTEGER",
+        help="First width; default: half the calibration's first.",
+    ),
+]
+
+
+MaxWidth = Annotated[
+    int | None,
+    typer.Option(
+        parser=options.integer_to(MOST_WIDTH), metavar="INTEGER", help="Last width; default: the calibration's last."
+    ),
+]
+
+
+def check_widths(low: int | None, high: int | None, points: int) -> None:
+    """Refuse options that make no range of widths.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+    for name, value, least in (("--points", points, 2), ("--min-width", low, 1), ("--max-width", high, 2)):
+        if value is not None and value < least:
+            raise ValueError(f"{name} must be an integer of at least {least}, got {value}")
+    if low is not None and high is not None and high <= low:
+        raise ValueError(f"--max-width must be above --min-width {low}, got {high}")

@@ -1,0 +1,105 @@
+"""What commands print: one JSON document on stdout for scripts, tables for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dcrit.theory.estimates import Prediction
+
+import json
+import math
+import re
+import sys
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dcrit.cli.terminal.sentences import printable
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print one JSON document on stdout; numbers that are not finite become null."""
+    text = json.dumps(finite(document), indent=2, ensure_ascii=False, allow_nan=False)
+    # A terminal acts on more characters than JSON escapes; surrogates, which stand for odd bytes in names, have none.
+    sys.stdout.write(_UNPRINTABLE.sub(lambda one: f"\\u{ord(one[0]):04x}", text))
+    sys.stdout.write("\n")
+
+
+#: Control characters that JSON texts may hold as they are, marks that turn the direction of writing, and surrogates.
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def finite(value: Any) -> Any:
+    """The same nested value, numbers that are not finite replaced by None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return value
+
+
+def number(value: object) -> str:
+    """A number as people read it: three significant digits, sizes whole, nothing where there is none."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "–"
+    if value == round(value) and abs(value) < 1e6:
+        return str(round(value))
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def span(low: float | None, high: float | None) -> str:
+    """An interval as people read it."""
+    return "–" if low is None or high is None else f"{number(low)} – {number(high)}"
+
+
+#: Width of tables where stdout is not a terminal [characters].
+FILE_WIDTH = 140
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table on stdout; words are kept whole where the terminal has room for them.
+
+    Args:
+        title: Above it.
+        columns: Their names.
+        rows: Cells; a :class:`rich.text.Text` is shown in its colours, any other as it reads.
+    """
+    grid = Table(title=_plain(title), title_justify="left", title_style="bold")
+    for column in columns:
+        grid.add_column(_plain(column), overflow="fold")
+    for row in rows:
+        grid.add_row(*(cell if isinstance(cell, Text) else _plain(number(cell)) for cell in row))
+    Console(width=None if sys.stdout.isatty() else FILE_WIDTH).print(grid)
+
+
+def say(text: str) -> None:
+    """Print a plain line for people on stdout."""
+    Console(highlight=False, soft_wrap=True).print(_plain(text))
+
+
+def _plain(text: str) -> Text:
+    """Words that mean themselves: neither markup nor what a terminal would act on."""
+    return Text(printable(text, keep="\n"))
+
+
+def fields_of(found: Prediction) -> dict[str, Any]:
+    """A prediction as JSON values."""
+    interval = None if found.interval is None else [found.interval.low, found.interval.high]
+    return {"value": found.value, "interval": interval, "extrapolated": found.extrapolated, "reason": found.reason}
+
+
+def row_of(name: str, found: Prediction) -> tuple[object, ...]:
+    """A prediction as a row for people."""
+    interval = found.interval
+    ends = (None, None) if interval is None else (interval.low, interval.high)
+    note = "; ".join(text for text in (found.reason, "extrapolated" if found.extrapolated else "") if text)
+    return name, found.value, span(*ends), note

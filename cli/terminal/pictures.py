@@ -1,0 +1,49 @@
+"""The picture that a command writes where it is asked for one."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+Out = Annotated[Path | None, typer.Option(help="Picture to write; its ending says which kind, such as .png or .svg.")]
+
+
+#: Endings of pictures that can be written, and dots per inch.
+ENDINGS, RESOLUTION = (".png", ".svg", ".pdf"), 160
+
+
+def check_out(out: Path | None) -> None:
+    """Refuse a picture that cannot be written, before anything is computed.
+
+    Raises:
+        ValueError: Its ending is unknown or its folder does not exist.
+    """
+    if out is not None and (out.suffix.lower() not in ENDINGS or not out.parent.is_dir() or not_a_file(out)):
+        raise ValueError(f"out must be a file in a folder that exists, ending in {', '.join(ENDINGS)}, got {out}")
+
+
+def not_a_file(path: Path) -> bool:
+    """Whether something is there that is no file: a folder, or a device that a new file must not replace."""
+    return path.exists() and not path.is_file()
+
+
+def save(figure: Figure, out: Path) -> None:
+    """Write a picture whole or not at all.
+
+    Raises:
+        typer.BadParameter: It cannot be written (exit 2).
+    """
+    part = out.with_name(f".{uuid.uuid4().hex}{out.suffix}")
+    try:
+        figure.savefig(part, dpi=RESOLUTION)
+        part.replace(out)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise typer.BadParameter(f"--out must be a file that can be written, got {out}: {error}") from error

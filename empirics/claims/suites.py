@@ -1,0 +1,141 @@
+"""Validation suites: which claims they hold, in what order the experiments are made, and what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dcrit.empirics.claims import CLAIMS
+from dcrit.empirics.claims.claim import Claim, Finding, Verdict
+from dcrit.empirics.claims.effect import holm_thresholds
+from dcrit.empirics.experiments.experiment import Account, Experiment, Laboratory, SuiteName
+from dcrit.empirics.training.budget import Budget, LeftOut
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """What a validation trains and judges.
+
+    Attributes:
+        name: Word on the command line.
+        claims: What is judged: every claim whose experiment has a design of that name, unless fewer are chosen.
+        n_claims: How many are corrected for, where fewer are chosen; None for those it holds.
+    """
+
+    name: SuiteName
+    claims: tuple[Claim[Any], ...]
+    n_claims: int | None = None
+
+    @property
+    def experiments(self) -> list[Experiment[Any, Any]]:
+        """Experiments of the claims, each once."""
+        return list({claim.experiment.name: claim.experiment for claim in self.claims}.values())
+
+
+def suite_of(name: SuiteName) -> Suite:
+    """All claims that have a part in a suite."""
+    return Suite(name=name, claims=tuple(claim for claim in CLAIMS.values() if name in claim.experiment.designs))
+
+
+SUITE_NAMES: tuple[SuiteName, ...] = ("quick", "standard", "paper")
+
+SUITES: dict[SuiteName, Suite] = {name: suite_of(name) for name in SUITE_NAMES}
+
+
+def select(suite: Suite, claims: Sequence[str]) -> Suite:
+    """The suite with only the claims of those ids; all of them where none is named.
+
+    Raises:
+        ValueError: An id is not among the suite's claims.
+    """
+    known = {claim.id: claim for claim in suite.claims}
+    for name in claims:
+        if name not in known:
+            others = [other for other, one in SUITES.items() if name in {claim.id for claim in one.claims}]
+            where = f", a claim of {' and '.join(others)}" if others else ""
+            raise ValueError(f"claim must be one of {', '.join(known)} in suite {suite.name}, got '{name}'{where}")
+    if not claims:
+        return suite
+    # All claims of the suite stay corrected for: one judged alone gets no easier ruling.
+    return replace(suite, claims=tuple(known[name] for name in claims), n_claims=suite.n_claims or len(suite.claims))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one experiment of a suite gave.
+
+    Attributes:
+        evidence: For its claims and figures, or that it was left out.
+        account: The runs it rests on.
+    """
+
+    evidence: Any
+    account: Account
+
+
+def gather(
+    suite: Suite,
+    laboratory: Laboratory,
+    *,
+    begin: Callable[[str], None] = lambda _: None,
+    budget: Budget | None = None,
+) -> dict[str, Result]:
+    """Make the suite's experiments, one after the other, and leave out those that there is no time for.
+
+    Args:
+        suite: What to run.
+        laboratory: Trains runs, or finds them.
+        begin: Told the name of each experiment before it is made.
+        budget: Time for all of them; None for as long as it takes.
+
+    Returns:
+        Results by the experiment's name.
+    """
+    results: dict[str, Result] = {}
+    for experiment in suite.experiments:
+        design = experiment.designs[suite.name]
+        refusal = None if budget is None else budget.refusal(experiment.work(suite.name, budget.speed.device))
+        if refusal is not None:
+            results[experiment.name] = Result(evidence=refusal, account=Account())
+            continue
+        begin(experiment.name)
+        with laboratory.account() as account:
+            evidence = experiment.measure(design, laboratory)
+        results[experiment.name] = Result(evidence=evidence, account=account)
+    return results
+
+
+def judge(suite: Suite, results: Mapping[str, Result]) -> list[Verdict]:
+    """Every claim with its ruling, corrected for all claims of the whole suite but those left out for lack of time."""
+    own = [results[claim.experiment.name] for claim in suite.claims]
+    findings = [_finding(claim, result.evidence) for claim, result in zip(suite.claims, own, strict=True)]
+    n_left_out = sum(isinstance(result.evidence, LeftOut) for result in own)
+    n_claims = (suite.n_claims or len(suite.claims)) - n_left_out
+    p_values = [finding.p_value for finding in findings]
+    thresholds = holm_thresholds(p_values, n_claims=n_claims)
+    return [
+        Verdict(
+            claim=claim,
+            finding=finding,
+            ruling="inconclusive" if threshold is None else finding.ruling(threshold),
+            threshold=threshold,
+            account=result.account,
+        )
+        for claim, finding, threshold, result in zip(suite.claims, findings, thresholds, own, strict=True)
+    ]
+
+
+def _finding(claim: Claim[Any], evidence: Any) -> Finding:
+    if not isinstance(evidence, LeftOut):
+        return claim.judge(evidence)
+    return Finding(
+        predicted=None,
+        measured=None,
+        interval=None,
+        n_runs=0,
+        n_unconverged=0,
+        reason=evidence.reason,
+        p_inside=None,
+        p_outside=None,
+    )

@@ -1,0 +1,95 @@
+"""The measured star: where the measured D_crit(N) and D_mem(N) cross."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcrit.empirics.experiments.size_grid import Grid
+from dcrit.empirics.measures.planes import capacity_draws, crossing, mean_draws, means, transition
+from dcrit.theory.estimates import Interval, interval_of
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredStar:
+    """Both measured curves and their crossing, as draws.
+
+    Attributes:
+        n_params: N (K,) [parameters].
+        log_critical: ln D_crit (K, n); inf above the largest size.
+        log_capacity: ln D_mem (K, n).
+        log_params: ln N* (n,); infinite where the curves do not cross between the smallest and the largest model.
+        log_size: ln D* (n,); NaN there.
+    """
+
+    n_params: FloatArray
+    log_critical: FloatArray
+    log_capacity: FloatArray
+    log_params: FloatArray
+    log_size: FloatArray
+
+    @property
+    def located(self) -> NDArray[np.bool_]:
+        """Draws whose curves cross within the measured models (n,)."""
+        return np.isfinite(self.log_params)
+
+    @property
+    def share(self) -> float:
+        """Fraction of such draws."""
+        return float(self.located.mean())
+
+    def size_interval(self) -> Interval | None:
+        """Interval of D* [examples]; None where most draws have none."""
+        return None if self.share < 0.5 else interval_of(np.exp(self.log_size[self.located]))
+
+    def params_interval(self) -> Interval | None:
+        """Interval of N* [parameters]; None where most draws have none."""
+        return None if self.share < 0.5 else interval_of(np.exp(self.log_params[self.located]))
+
+    def middle(self) -> tuple[float, float] | None:
+        """Medians of N* and D* over draws that have them; None where most have none."""
+        if self.share < 0.5:
+            return None
+        n, d = (float(np.median(draws[self.located])) for draws in (self.log_params, self.log_size))
+        return math.exp(n), math.exp(d)
+
+
+def critical_draws(grid: Grid, *, seed: int = 0) -> FloatArray:
+    """Draws of ln D_crit at every width, (K, n); inf where test accuracy ends below one half.
+
+    Args:
+        grid: Its plane.
+        seed: Of the draws; planes that are compared need different ones.
+    """
+    log_sizes = np.log(grid.family.sizes)
+    drawn = mean_draws(grid.test_accuracy, seed=seed)  # (n, S, K)
+    return np.array([transition(log_sizes, drawn[:, :, k].T) for k in range(drawn.shape[2])])
+
+
+def critical_sizes(grid: Grid) -> FloatArray:
+    """D_crit of seed-averaged accuracies at every width, (K,) [examples]; inf where there is none."""
+    log_sizes = np.log(grid.family.sizes)
+    return np.exp(transition(log_sizes, means(grid.test_accuracy)))
+
+
+def star_of(grid: Grid) -> MeasuredStar | None:
+    """The measured star of a plane; None where fewer than two models are overloaded by random labels."""
+    n_params = grid.n_params
+    by_width = {width: float(grid.family.at(width).n_params) for width in grid.family.capacity_widths}
+    log_capacity = capacity_draws(grid.memorized, by_width, n_params)
+    if log_capacity is None:
+        return None
+    log_critical, x = critical_draws(grid), np.log(n_params)
+    roots = crossing(x, log_critical, log_capacity, math.log(grid.family.sizes[-1]))
+    finite = np.isfinite(roots)
+    # D_mem is a power law, so that D* lies on the line through its two ends.
+    slope = (log_capacity[-1] - log_capacity[0]) / (x[-1] - x[0])
+    log_size = np.where(finite, log_capacity[0] + slope * (np.where(finite, roots, 0.0) - x[0]), np.nan)
+    return MeasuredStar(
+        n_params=n_params, log_critical=log_critical, log_capacity=log_capacity, log_params=roots, log_size=log_size
+    )

@@ -1,0 +1,168 @@
+"""Measure the constants of a problem family: the cells of a calibration, from small real runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from dcrit.empirics.measures.capacity import CapacityDesign, CapacityLine, capacity_widths
+from dcrit.empirics.measures.efficiency import CompetitionFit, EfficiencyDesign, fit_competition
+from dcrit.empirics.measures.symmetry import SymmetryDesign, fit_symmetry
+from dcrit.empirics.runs.outcomes import outcome_of
+from dcrit.empirics.runs.single import Runner
+from dcrit.theory.calibrations.calibration import FEWEST_CELLS, Calibration, Cell
+from dcrit.theory.checks import check_integer
+from dcrit.theory.circuits.constants import constants_of
+from dcrit.theory.problems.problem import Model, Problem
+
+#: Calibrations that ship stay at or below this modulus; larger ones are kept for testing.
+LARGEST_MODULUS = 29
+
+MODULI = (17, 19, 23, 29)
+WIDTHS = (16, 24, 32, 48, 64, 96, 128, 256)
+
+
+#: The size at which pairs are memorized without their order bends over these widths, which have no cells.
+NARROW_WIDTHS = (8, 12)
+
+
+#: Tasks that are relabelings of addition share its calibration. A transformer embeds both symbols alike, so there
+#: only relabelings that treat them alike are the same task to it: subtraction is not.
+ISOMORPHIC_TO_ADDITION: dict[Model, tuple[str, ...]] = {
+    "mlp": ("add", "sub", "mul", "div"),
+    "transformer": ("add", "mul"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationDesign:
+    """The runs behind one calibration.
+
+    Attributes:
+        family: A problem of the family; its modulus and width are replaced.
+        moduli: p of the cells.
+        widths: H of the cells.
+        seeds: Runs per size in a cell.
+
+    Raises:
+        ValueError: A list holds a bad value, there are too few to fit the scaling laws to, or the task has no rule
+            to generalize to.
+    """
+
+    family: Problem
+    moduli: tuple[int, ...] = MODULI
+    widths: tuple[int, ...] = WIDTHS
+    seeds: int = 3
+
+    def __post_init__(self) -> None:
+        self.family.check_rule()
+        # The scaling laws have a slope in the modulus and a curvature in the width.
+        for name, values, fewest in (("modulus", self.moduli, 2), ("width", self.widths, 3)):
+            if len(set(values)) < fewest:
+                got = ", ".join(map(str, values)) or "none"
+                raise ValueError(f"{name} must be given at least {fewest} different values, got {got}")
+        n_cells = len(set(self.moduli)) * len(set(self.widths))
+        if n_cells < FEWEST_CELLS:
+            raise ValueError(
+                f"modulus and width must make at least {FEWEST_CELLS} cells together, got {len(set(self.moduli))} "
+                f"moduli by {len(set(self.widths))} widths"
+            )
+        check_integer("seeds", self.seeds, 1)
+        for problem in self.problems():
+            problem.definition.check_modulus(problem.modulus)
+
+    def problems(self) -> list[Problem]:
+        """One problem a cell."""
+        return [replace(self.family, modulus=p, width=h) for p in self.moduli for h in self.widths]
+
+    def capacity_problems(self) -> list[Problem]:
+        """Problems small enough to be overloaded, at the largest modulus, where most labels exist.
+
+        Widths of transformers come in steps of 4: only at the largest modulus of any calibration are three overloaded.
+        """
+        modulus = max(self.moduli)
+        if self.family.model == "transformer":
+            modulus = max(modulus, LARGEST_MODULUS)
+        return [replace(self.family, modulus=modulus, width=h) for h in capacity_widths(self.family)]
+
+    def symmetry_problems(self) -> list[Problem]:
+        """Problems at which to find out from which size on a commutative table is memorized as unordered pairs.
+
+        Transformers alone embed both symbols alike, and symmetric Latin squares have odd order. The size is
+        carried to larger moduli, so the largest one of any calibration is among them.
+        """
+        if self.family.model != "transformer" or not self.family.definition.symmetric:
+            return []
+        moduli = sorted({*self.moduli, LARGEST_MODULUS})
+        widths = sorted({*self.widths, *NARROW_WIDTHS})
+        problems = [replace(self.family, modulus=p, width=h) for p in moduli for h in widths]
+        return [problem for problem in problems if problem.n_symbols % 2]
+
+
+def calibrate(design: CalibrationDesign, run: Runner, *, note: Callable[[str], None] = lambda _: None) -> Calibration:
+    """Measure a calibration.
+
+    Args:
+        design: What to run.
+        run: Trains, or finds in a store.
+        note: Told about every cell that gives no measurement.
+
+    Returns:
+        The calibration; cells without a measurement are listed in it with their reasons.
+
+    Raises:
+        ValueError: Too few cells, or no capacity, could be measured.
+    """
+    problems, overloaded = design.problems(), design.capacity_problems()
+    plans = [EfficiencyDesign(problem=problem, seeds=design.seeds) for problem in problems]
+    capacities = [CapacityDesign(problem=problem, seeds=design.seeds) for problem in overloaded]
+    blocks = [block for plan in plans for block in (plan.memorizing(), plan.generalizing())]
+    blocks += [plan.configs() for plan in capacities]
+    symmetric = [SymmetryDesign(problem=problem) for problem in design.symmetry_problems()]
+    blocks += [plan.configs() for plan in symmetric]
+    runs = run([config for block in blocks for config in block], stage=f"calibrating {design.family.activation}")
+    outcomes = map(outcome_of, runs)
+    results = [[next(outcomes) for _ in block] for block in blocks]
+    cells: list[Cell] = []
+    omitted: list[str] = []
+    for place, problem in enumerate(problems):
+        fit = fit_competition(problem, results[2 * place], results[2 * place + 1], resamples=0)
+        if isinstance(fit, CompetitionFit):
+            cells.append(
+                Cell(
+                    n_symbols=problem.n_symbols,
+                    width=problem.width,
+                    constants=tuple(float(value) for value in constants_of(fit.competition)),
+                    n_runs=fit.n_runs,
+                    n_unconverged=fit.n_unconverged,
+                )
+            )
+        else:
+            omitted.append(f"modulus {problem.modulus}, width {problem.width}: {fit}")
+            note(omitted[-1])
+    line = CapacityLine.fit(
+        list(zip(overloaded, results[2 * len(problems) : len(results) - len(symmetric)], strict=True))
+    )
+    if isinstance(line, str):
+        raise ValueError(f"capacity could not be measured: {line}")
+    symmetry = None
+    if symmetric:
+        found = fit_symmetry([outcome for block in results[len(results) - len(symmetric) :] for outcome in block])
+        if isinstance(found, str):
+            omitted.append(found)
+            note(found)
+        else:
+            symmetry = found
+    family = design.family
+    relabelings = ISOMORPHIC_TO_ADDITION[family.model]
+    return Calibration(
+        tasks=relabelings if family.task in relabelings else (family.task,),
+        model=family.model,
+        activation=family.activation,
+        weight_decay=family.weight_decay,
+        learning_rate=family.learning_rate,
+        capacity=line.law,
+        cells=tuple(cells),
+        omitted=tuple(omitted),
+        symmetry=symmetry,
+    )

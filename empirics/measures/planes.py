@@ -1,0 +1,197 @@
+"""Curves over model size and training-set size from a few seeds a point: means, dips, peaks, transitions, the star."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import isotonic_regression
+
+from dcrit.theory.predictions.double_descent import SMALLEST_DIP, deepest
+from dcrit.theory.predictions.phase_diagram import last_fall
+
+FloatArray = NDArray[np.float64]
+
+#: Draws of everything: enough for p-values beside twenty other claims.
+DRAWS = 4000
+
+
+def mean_draws(values: ArrayLike, *, n_draws: int = DRAWS, seed: int = 0) -> FloatArray:
+    """Draws of the mean over seeds at every point, by Student's t.
+
+    m + (s/√n)·t_{n−1}
+
+    Args:
+        values: (..., n) values a seed; NaN where a run was lost. Points with fewer than two give NaN.
+        n_draws: How many.
+        seed: Of the draws.
+
+    Returns:
+        (n_draws, ...).
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    count = np.isfinite(sample).sum(-1)  # (...)
+    enough = count >= 2
+    filled = np.where(np.isfinite(sample), sample, 0.0)
+    mean = filled.sum(-1) / np.maximum(count, 1)
+    squares = np.where(np.isfinite(sample), (sample - mean[..., None]) ** 2, 0.0).sum(-1)
+    freedom = np.maximum(count - 1, 1)
+    error = np.sqrt(squares / freedom / np.maximum(count, 1))
+    noise = np.random.default_rng(seed).standard_t(np.broadcast_to(freedom, (n_draws, *freedom.shape)))
+    return np.where(enough, mean + error * noise, np.nan)
+
+
+def means(values: ArrayLike) -> FloatArray:
+    """Mean over seeds (last axis) of those that are finite; NaN where none is."""
+    sample = np.asarray(values, dtype=np.float64)
+    count = np.isfinite(sample).sum(-1)
+    return np.where(count > 0, np.nansum(sample, axis=-1) / np.maximum(count, 1), np.nan)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dip:
+    """A fall of seed-averaged accuracy over growing width that a larger width recovers.
+
+    Attributes:
+        depth: Largest fall below the best smaller width, where at least half of it is recovered [fraction].
+        index: Width it is lowest at.
+        depths: Draws of the depth (n,); each is at least 0, so that noise makes them too deep.
+        p_rising: Fraction of worlds in which accuracy only rises with width, best fitted to the runs and with their
+            noise, that look at least as dipped.
+    """
+
+    depth: float
+    index: int
+    depths: FloatArray
+    p_rising: float
+
+    def p_deeper(self, least: float) -> float:
+        """Fraction of draws at least so deep, one added: smallness says that there is no such dip."""
+        return float((self.depths >= least).sum() + 1) / (self.depths.size + 1)
+
+
+def dip_of(values: ArrayLike, *, n_draws: int = DRAWS, seed: int = 0) -> Dip | None:
+    """The dip over widths and its test against a curve that only rises; None with fewer than three widths.
+
+    Args:
+        values: (K, n) accuracies over rising widths and seeds.
+        n_draws: Draws of both kinds.
+        seed: Of the draws.
+
+    Source: efron1993 (bootstrap test).
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    kept = np.flatnonzero(np.isfinite(sample).sum(1) >= 2)
+    sample = sample[kept]
+    if len(sample) < 3:
+        return None
+    mean = means(sample)  # (K,)
+    depth, index = deepest(mean[:, None])
+    noise = mean_draws(sample, n_draws=n_draws, seed=seed) - mean  # (n, K)
+    rising = isotonic_regression(mean).x
+    null, _ = deepest((rising + noise).T.clip(0, 1))
+    return Dip(
+        depth=float(depth[0]),
+        index=int(kept[int(index[0])]),
+        depths=deepest((mean + noise).T.clip(0, 1))[0],
+        p_rising=float((null >= depth[0]).sum() + 1) / (n_draws + 1),
+    )
+
+
+def transition(log_sizes: FloatArray, accuracy: FloatArray) -> FloatArray:
+    """Ln D_crit: where accuracy last passes one half, linear in ln D between sizes.
+
+    Args:
+        log_sizes: (S,), rising.
+        accuracy: (S, n).
+
+    Returns:
+        (n,); inf where it lies below one half at the largest size, the smallest size where it never does.
+    """
+    below = ~(accuracy >= 0.5)
+    found = np.full(accuracy.shape[1], log_sizes[0])
+    for j, column in enumerate(accuracy.T):
+        last = np.flatnonzero(below[:, j])
+        if not len(last):
+            continue
+        i = int(last[-1])
+        if i == len(column) - 1:
+            found[j] = np.inf
+        else:
+            share = (0.5 - column[i]) / (column[i + 1] - column[i])
+            found[j] = log_sizes[i] + (log_sizes[i + 1] - log_sizes[i]) * share
+    return found
+
+
+def capacity_draws(
+    memorized: Mapping[int, FloatArray],
+    n_params: Mapping[int, float],
+    at: FloatArray,
+    *,
+    n_draws: int = DRAWS,
+    seed: int = 1,
+) -> FloatArray | None:
+    """Draws of ln D_mem at model sizes ``at``, as a power law through the overloaded models; None with fewer than two.
+
+    Args:
+        memorized: Counts of every overloaded run, by width [examples].
+        n_params: N by width.
+        at: (K,) N.
+        n_draws: How many.
+        seed: Of the draws.
+
+    Returns:
+        (K, n_draws).
+    """
+    widths = sorted(memorized)
+    if len(widths) < 2:
+        return None
+    x = np.log([n_params[width] for width in widths])
+    drawn = np.array(
+        [mean_draws(np.log(memorized[width]), n_draws=n_draws, seed=seed + k) for k, width in enumerate(widths)]
+    )  # (k, n)
+    slope, start = np.polyfit(x, drawn, 1)
+    return np.log(at)[:, None] * slope + start
+
+
+def crossing(log_params: FloatArray, log_critical: FloatArray, log_capacity: FloatArray, largest: float) -> FloatArray:
+    """Ln N* at which D_crit falls below D_mem for the last time.
+
+    A D_crit above the largest size says nothing where D_mem is above it as well, and stands for that size elsewhere.
+
+    Args:
+        log_params: (K,), rising.
+        log_critical: (K, n); inf where there is no transition.
+        log_capacity: (K, n).
+        largest: ln of the largest size looked at.
+
+    Returns:
+        (n,); −inf where D_crit is below D_mem at all sizes, inf where above at the largest.
+    """
+    visible = np.minimum(log_critical, largest)
+    excess = np.where(np.isinf(log_critical) & (log_capacity >= largest), np.nan, visible - log_capacity)
+    return last_fall(log_params, excess)
+
+
+def peaks(log_params: FloatArray, values: FloatArray) -> FloatArray:
+    """Place of the largest value over ln N, refined by a parabola; NaN where it is the first or the last.
+
+    Args:
+        log_params: (K,), rising.
+        values: (n, K).
+    """
+    index = np.where(np.isfinite(values), values, -np.inf).argmax(1)
+    found = np.full(len(values), np.nan)
+    for j, i in enumerate(index):
+        if not 0 < i < len(log_params) - 1 or not np.isfinite(values[j, i - 1 : i + 2]).all():
+            continue
+        a, b, _ = np.polyfit(log_params[i - 1 : i + 2] - log_params[i], values[j, i - 1 : i + 2], 2)
+        found[j] = log_params[i] - b / (2 * a) if a < 0 else log_params[i]
+    return found
+
+
+def p_dip(dip: Dip) -> float:
+    """Smallness says that there is a dip by at least ``SMALLEST_DIP`` which noise does not make."""
+    return dip.p_rising if dip.depth >= SMALLEST_DIP else 1.0

@@ -1,0 +1,119 @@
+"""Transformers of any depth, many at once, literally: every position in full, gradients by autograd."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from dcrit.empirics.models.transformer import Transformers
+from dcrit.empirics.models.transformer_weights import N_POSITIONS, Layer
+from dcrit.theory.problems.problem import N_HEADS, Activation
+
+
+@dataclass(kw_only=True)
+class DeepTransformers(Transformers):
+    """M independent transformers of several layers on [a, b, =], as one tensor.
+
+    Only what the answer needs is computed: the last layer's query and feed-forward block look at the
+    last position alone.
+
+    Attributes:
+        n_layers: Depth.
+    """
+
+    n_layers: int
+
+    @property
+    def depth(self) -> int:
+        """Layers."""
+        return self.n_layers
+
+    def logits(self, symbols: Tensor) -> Tensor:
+        """Logits of pairs given by their operands, (M, R, 2) to (M, C, R)."""
+        weights = self.weights
+        n_members, n_rows, _ = symbols.shape
+        n_tokens, width = weights.tokens.shape[1:]
+        last = symbols.new_full((n_members, n_rows, 1), n_tokens - 1)
+        blocks = n_tokens * torch.arange(n_members, device=symbols.device)[:, None, None]  # (M, 1, 1)
+        rows = torch.cat([symbols, last], 2) + blocks  # (M, R, 3)
+        embedded = torch.nn.functional.embedding(rows, weights.tokens.reshape(-1, width))  # (M, R, 3, d)
+        streams = [
+            embedded[:, :, place] + weights.positions[:, place, None] for place in range(N_POSITIONS)
+        ]  # (M, R, d) each
+        for place, layer in enumerate(weights.layers):
+            n_read = 1 if place == self.n_layers - 1 else N_POSITIONS
+            moved = attend(layer, streams, n_read)
+            streams = [stream + more for stream, more in zip(streams[-n_read:], moved, strict=True)]
+            streams = [stream + feed_forward(layer, stream, self.activation) for stream in streams]
+        return torch.bmm(weights.unembed, streams[-1].mT)  # (M, C, R)
+
+    def logits_of_all_pairs(self) -> Tensor:
+        """Logits of all ordered pairs, row-major in (a, b): (M, C, S²)."""
+        n_symbols = self.weights.tokens.shape[1] - 1
+        symbols = torch.arange(n_symbols, device=self.theta.device)
+        pairs = torch.cartesian_prod(symbols, symbols)  # (S², 2)
+        return self.logits(pairs.expand(self.theta.shape[0], -1, -1))
+
+
+def attend(layer: Layer, streams: list[Tensor], n_read: int) -> list[Tensor]:
+    """Causal attention of each of the last positions to all before it and itself.
+
+    Sequences of three are too short for products of queries and keys: pairs of positions are taken one
+    by one, and sums over a head's features are products with a matrix of zeros and ones.
+
+    Args:
+        layer: Its matrices.
+        streams: The residual stream at each position, (M, R, d).
+        n_read: Positions that attend, the last ones.
+
+    Returns:
+        What is to be added to the residual stream at each of them, (M, R, d).
+    """
+    width = streams[0].shape[2]
+    head = torch.arange(width, device=streams[0].device) * N_HEADS // width  # (d,)
+    belongs = torch.nn.functional.one_hot(head, N_HEADS).to(streams[0].dtype)  # (d, 4)
+    keys = [torch.bmm(stream, layer.key.mT) for stream in streams]  # (M, R, d) each
+    values = [torch.bmm(stream, layer.value.mT) for stream in streams]  # (M, R, d) each
+    found: list[Tensor] = []
+    for place in range(len(streams) - n_read, len(streams)):
+        query = torch.bmm(streams[place], layer.query.mT) / math.sqrt(width // N_HEADS)  # (M, R, d)
+        scores = torch.stack([query * key @ belongs for key in keys[: place + 1]])  # (n, M, R, 4)
+        attention = torch.softmax(scores, 0) @ belongs.T  # (n, M, R, d)
+        mixed = torch.stack([weight * value for weight, value in zip(attention, values, strict=False)]).sum(0)
+        found.append(torch.bmm(mixed, layer.output))  # (M, R, d)
+    return found
+
+
+def feed_forward(layer: Layer, stream: Tensor, activation: Activation) -> Tensor:
+    """The feed-forward block's addition to the residual stream, (M, R, d) to (M, R, d)."""
+    hidden = torch.bmm(stream, layer.inward.mT)  # (M, R, 4d)
+    return torch.bmm(hidden.square() if activation == "square" else hidden.relu(), layer.outward)
+
+
+class DeepTrainingStep:
+    """Gradient of the mean cross-entropy of every transformer over its own training set, by autograd.
+
+    Args:
+        symbols: (M, R, 2) first and second operand of every training example.
+        labels: (M, R) classes.
+        weights: (M, R) 1/D for training examples, 0 for padding.
+        dtype: Of parameters and gradients.
+    """
+
+    def __init__(self, *, symbols: Tensor, labels: Tensor, weights: Tensor, dtype: torch.dtype) -> None:
+        self.symbols, self.labels, self.weights = symbols, labels, weights.to(dtype)
+
+    def gradient(self, models: DeepTransformers, grad: Tensor) -> None:
+        """Overwrite ``grad`` (M, N/d, d) with the gradient in all parameters."""
+        with torch.enable_grad():
+            theta = models.theta.detach().requires_grad_()
+            twins = replace(models, theta=theta)
+            logits, labels = twins.logits(self.symbols), self.labels[:, None]  # (M, C, R), (M, 1, R)
+            # ln(1 + Σ exp(rival − correct)): at rest, subtracting a probability from 1 would leave its rounding.
+            rivals = logits.scatter(1, labels, -torch.inf).logsumexp(1)  # (M, R)
+            losses = torch.nn.functional.softplus(rivals - logits.gather(1, labels)[:, 0])  # (M, R)
+            (found,) = torch.autograd.grad((losses * self.weights).sum(), theta)
+        grad.copy_(found)

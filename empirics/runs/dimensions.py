@@ -1,0 +1,94 @@
+"""Effective dimensionality of stored networks' twins: what is asked for and what is found, without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Literal, Protocol, Self
+
+from dcrit.empirics.runs.single import RunConfig
+
+#: What is found, one number each.
+DIMENSION_VALUES = ("value", "smaller", "larger", "train_loss", "test_loss", "step")
+
+#: Raised whenever the same configuration comes to mean another number.
+DIMENSION_PROTOCOL = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class DimensionConfig:
+    """A network whose N_eff at α = ελ is wanted: the one of median training loss over the run's last tenth.
+
+    Attributes:
+        run: How it is trained.
+    """
+
+    run: RunConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields as JSON values."""
+        return {"run": self.run.to_dict(), "dimension_protocol": DIMENSION_PROTOCOL}
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """Inverse of :meth:`to_dict`."""
+        return cls(run=RunConfig.from_dict(fields["run"]))
+
+    @cached_property
+    def address(self) -> str:
+        """Content address: 32 hexadecimal digits of the SHA-256 of the canonical JSON."""
+        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DimensionValues:
+    """What was found; all NaN for a diverged run.
+
+    Attributes:
+        value: N_eff at α [parameters].
+        smaller: At α/10 [parameters].
+        larger: At 10α [parameters].
+        train_loss: Of the network looked at [nats].
+        test_loss: On all other pairs; NaN where there are none [nats].
+        step: At which it was looked at [steps].
+    """
+
+    value: float
+    smaller: float
+    larger: float
+    train_loss: float
+    test_loss: float
+    step: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Fields by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DimensionRun:
+    """A network that was looked at.
+
+    Attributes:
+        config: What was asked for.
+        values: What was found.
+        ending: ``horizon`` or ``diverged``.
+        seconds: Training and curvature together [s].
+    """
+
+    config: DimensionConfig
+    values: DimensionValues
+    ending: Literal["horizon", "diverged"]
+    seconds: float = field(compare=False)
+
+
+class DimensionRunner(Protocol):
+    """Looks at networks, or finds what was found."""
+
+    def __call__(self, configs: Sequence[DimensionConfig], /) -> list[DimensionRun]:
+        """What was found, in the order of the configurations."""
+        ...

@@ -1,0 +1,335 @@
+"""Networks that learn several tasks at once: what is mixed, what tasks share, in which order, and what is recorded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcrit.empirics.runs.outcomes import SETTLED_FRACTION
+from dcrit.empirics.runs.single import HORIZON, Ending, Precision, evaluation_steps
+from dcrit.theory.checks import check_choice, check_integer
+from dcrit.theory.problems.problem import Activation, Problem
+
+Blocks = Literal["shared", "split"]
+Heads = Literal["shared", "own"]
+Embedding = Literal["merged", "apart"]
+Operands = Literal["shared", "own"]
+FloatArray = NDArray[np.float64]
+
+#: Raised whenever the trainer changes what a configuration means, so that no stored run is mistaken for a new one.
+MULTITASK_PROTOCOL = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """One of several tasks.
+
+    Attributes:
+        task: Name of the task; ``random`` and its kind are facts to memorize.
+        modulus: p.
+        n_train: D, training-set size [examples].
+        operands: ``shared``: its symbols are those of the other tasks, with the same rows of U and V;
+            ``own``: symbols of its own, with rows to themselves.
+
+    Raises:
+        ValueError: A field has a value outside its range.
+    """
+
+    task: str
+    modulus: int
+    n_train: int
+    operands: Operands = "shared"
+
+    def __post_init__(self) -> None:
+        self.problem.check_n_train(self.n_train)
+        check_choice("operands", self.operands, ("shared", "own"))
+
+    @property
+    def problem(self) -> Problem:
+        """The task in a network of default size, for what depends on the task alone: symbols, classes, pairs."""
+        return Problem(task=self.task, modulus=self.modulus)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A stretch of training on some of the tasks.
+
+    The loss is the mean cross-entropy over all training examples of these tasks together. The optimizer's
+    moments start anew. Parameters that only idle tasks use stand still, without decay.
+
+    Attributes:
+        tasks: Places of the trained tasks among the components.
+        steps: Its length [steps].
+
+    Raises:
+        ValueError: No task, one twice, or a number out of range.
+    """
+
+    tasks: tuple[int, ...]
+    steps: int
+
+    def __post_init__(self) -> None:
+        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
+            raise ValueError(f"tasks must be at least one, each once, got {self.tasks!r}")
+        for task in self.tasks:
+            check_integer("tasks", task, 0)
+        check_integer("steps", self.steps, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultitaskConfig:
+    """Everything that decides the result of one network on several tasks.
+
+    The network answers (a, b) of task t through a hidden layer of H units,
+
+        blocks shared:  logits = W·σ(A·(U[a] + V[b] + T[t])),  the task is a token with an embedding T[t]
+        blocks split:   logits = W·σ(A_t·(U[a] + V[b])),       every task has a feed-forward block of its own
+
+    without biases. A reads embeddings of H dimensions where the embedding is ``apart``, as the block of a
+    transformer does: split blocks then share U, V and W. Where it is ``merged``, as in the pair-MLP, there is no
+    A (it is the identity) and rows of U and V are weights of the block itself, so split blocks have U_t and V_t
+    of their own and share W alone. One component with split blocks and a merged embedding is the pair-MLP.
+    Split blocks with own heads and a merged embedding share nothing: networks side by side, as a control.
+
+    Attributes:
+        components: The tasks; those that share operands have as many symbols.
+        seed: Draws initial parameters, training sets and random labels.
+        blocks: Whether tasks share the hidden units, see above.
+        heads: ``shared``: one W, hence as many classes in every task; ``own``: W_t for every task.
+        embedding: ``merged`` or ``apart``, see above.
+        phases: What is trained when; none for all tasks jointly over the protocol's 40/(ηλ) steps.
+        activation: σ.
+        width: H, hidden units of a block.
+        weight_decay: λ, decoupled weight decay [1/step/learning rate].
+        learning_rate: η [1].
+        precision: Floating-point type of parameters, gradients and loss.
+
+    Raises:
+        ValueError: A field has a value outside its range, or tasks cannot share what they are to share.
+
+    Source: huang2024 (a task beside facts, and blocks for each).
+    """
+
+    components: tuple[Component, ...]
+    seed: int
+    blocks: Blocks = "shared"
+    heads: Heads = "shared"
+    embedding: Embedding = "merged"
+    phases: tuple[Phase, ...] = ()
+    activation: Activation = "square"
+    width: int = 64
+    weight_decay: float = 1.0
+    learning_rate: float = 1e-2
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        if not self.components:
+            raise ValueError("components must be at least one, got none")
+        check_integer("seed", self.seed, 0)
+        check_choice("blocks", self.blocks, ("shared", "split"))
+        check_choice("heads", self.heads, ("shared", "own"))
+        check_choice("embedding", self.embedding, ("merged", "apart"))
+        check_choice("precision", self.precision, ("float32", "float64"))
+        for name in ("weight_decay", "learning_rate"):  # the first problem checks them, and writes 1 as 1.0
+            object.__setattr__(self, name, getattr(self.problem(0), name))
+        problems = [self.problem(k) for k in range(len(self.components))]
+        sharing = {p.n_symbols for p, c in zip(problems, self.components, strict=True) if c.operands == "shared"}
+        if len(sharing) > 1:
+            raise ValueError(
+                f"components must have as many symbols each to share operands, got {sorted(sharing)}: "
+                "give one of them operands of its own, or another modulus"
+            )
+        classes = {p.n_classes for p in problems}
+        if self.heads == "shared" and len(classes) > 1:
+            raise ValueError(f"heads must be own where tasks differ in classes, got shared for {sorted(classes)}")
+        if not self.phases:
+            joint = Phase(tasks=tuple(range(len(problems))), steps=math.ceil(HORIZON * problems[0].time_constant))
+            object.__setattr__(self, "phases", (joint,))
+        last = max(task for phase in self.phases for task in phase.tasks)
+        if last >= len(problems):
+            raise ValueError(f"phases must name components from 0 to {len(problems) - 1}, got {last}")
+
+    def problem(self, task: int) -> Problem:
+        """One of the tasks with the width and the optimizer of all of them."""
+        component = self.components[task]
+        return Problem(
+            task=component.task,
+            modulus=component.modulus,
+            activation=self.activation,
+            width=self.width,
+            weight_decay=self.weight_decay,
+            learning_rate=self.learning_rate,
+        )
+
+    @property
+    def horizon(self) -> int:
+        """Steps of all phases [steps]."""
+        return sum(phase.steps for phase in self.phases)
+
+    @property
+    def total_steps(self) -> int:
+        """The same, by the name that it has for single networks [steps]."""
+        return self.horizon
+
+    def evaluation_steps(self) -> list[int]:
+        """Steps at which curves are recorded: 0, and those of the protocol counted from the start of every phase."""
+        steps, began = [0], 0
+        for phase in self.phases:
+            steps += [began + step for step in evaluation_steps(phase.steps, self.problem(0).time_constant)[1:]]
+            began += phase.steps
+        return steps
+
+    def with_n_train(self, n_train: int, *, seed: int) -> Self:
+        """The same tasks with another training-set size of the first task, and another seed."""
+        first = replace(self.components[0], n_train=n_train)
+        return replace(self, components=(first, *self.components[1:]), seed=seed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields as JSON values."""
+        return json.loads(json.dumps(asdict(self))) | {"mixture_protocol": MULTITASK_PROTOCOL}
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """Inverse of :meth:`to_dict`."""
+        rest = {key: value for key, value in fields.items() if key not in ("components", "phases", "mixture_protocol")}
+        return cls(
+            components=tuple(Component(**each) for each in fields["components"]),
+            phases=tuple(Phase(tasks=tuple(each["tasks"]), steps=each["steps"]) for each in fields["phases"]),
+            **rest,
+        )
+
+    @cached_property
+    def address(self) -> str:
+        """Content address: 32 hexadecimal digits of the SHA-256 of the canonical JSON."""
+        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultitaskCurves:
+    """Recorded curves of one run, one row an evaluation, one column a task.
+
+    Attributes:
+        step: (E,) optimizer steps taken over all phases [steps].
+        train_loss: (E, K) mean cross-entropy on the task's training set [nats].
+        train_accuracy: (E, K) fraction of it that is classified correctly.
+        test_loss: (E, K) mean cross-entropy on the task's other pairs [nats]; NaN where there are none.
+        test_accuracy: (E, K) accuracy on them; NaN likewise.
+        squared_norm: (E,) Q = ‖θ‖² of all parameters.
+    """
+
+    step: FloatArray
+    train_loss: FloatArray
+    train_accuracy: FloatArray
+    test_loss: FloatArray
+    test_accuracy: FloatArray
+    squared_norm: FloatArray
+
+
+TASK_CURVES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+MULTITASK_CURVES = tuple(MultitaskCurves.__dataclass_fields__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultitaskRun:
+    """A finished run of one network on several tasks.
+
+    Attributes:
+        config: What was run.
+        curves: What was recorded.
+        ending: ``horizon`` (all steps taken) or ``diverged`` (not finite).
+        seconds: Share of the ensemble's wall time [s].
+    """
+
+    config: MultitaskConfig
+    curves: MultitaskCurves
+    ending: Ending
+    seconds: float = field(compare=False)
+
+    def settled(self, name: str, task: int = 0) -> float:
+        """Median of a task's curve over the last tenth of the last phase; NaN for a diverged run.
+
+        Args:
+            name: One of ``TASK_CURVES``.
+            task: Place among the components.
+        """
+        check_choice("name", name, TASK_CURVES)
+        if self.ending == "diverged":
+            return math.nan
+        start = self.config.horizon - SETTLED_FRACTION * self.config.phases[-1].steps
+        return float(np.median(getattr(self.curves, name)[self.curves.step >= start, task]))
+
+
+class MultitaskRunner(Protocol):
+    """Trains networks on several tasks, or finds them in a store."""
+
+    def __call__(
+        self, configs: Sequence[MultitaskConfig], /, *, stage: str = "several tasks"
+    ) -> Sequence[MultitaskRun]:
+        """Finished runs in the order of the configurations.
+
+        Args:
+            configs: What to run; may repeat itself.
+            stage: What the runs are for, as progress is shown under.
+        """
+        ...
+
+
+def beside_facts(
+    problem: Problem,
+    *,
+    n_train: int,
+    n_facts: int,
+    seed: int = 0,
+    blocks: Blocks = "shared",
+    heads: Heads = "shared",
+    embedding: Embedding = "merged",
+    operands: Operands = "shared",
+    pretraining: int = 0,
+) -> MultitaskConfig:
+    """A task beside facts to memorize: random pairs of as many symbols with random labels as frequent as the task's.
+
+    Args:
+        problem: The task, width and optimizer.
+        n_train: D, examples of the task [examples].
+        n_facts: D_r [examples]; 0 for the task alone in the same architecture.
+        seed: Of everything that is drawn.
+        blocks: As of :class:`MultitaskConfig`.
+        heads: As of :class:`MultitaskConfig`.
+        embedding: As of :class:`MultitaskConfig`.
+        operands: ``shared``: facts are about the task's own operands; ``own``: about others.
+        pretraining: Steps on the task alone before all is trained over the protocol's horizon [steps].
+
+    Raises:
+        ValueError: The model is not the pair-MLP, or a value is out of range.
+    """
+    if problem.model != "mlp":
+        raise ValueError(f"model must be 'mlp' for several tasks, got '{problem.model}'")
+    check_integer("n_facts", n_facts, 0)
+    check_integer("pretraining", pretraining, 0)
+    components = [Component(task=problem.task, modulus=problem.modulus, n_train=n_train)]
+    if n_facts:
+        control = problem.on_random_labels()
+        components.append(Component(task=control.task, modulus=control.modulus, n_train=n_facts, operands=operands))
+    everything = tuple(range(len(components)))
+    joint = Phase(tasks=everything, steps=math.ceil(HORIZON * problem.time_constant))
+    return MultitaskConfig(
+        components=tuple(components),
+        seed=seed,
+        blocks=blocks,
+        heads=heads,
+        embedding=embedding,
+        phases=(Phase(tasks=(0,), steps=pretraining), joint) if pretraining else (joint,),
+        activation=problem.activation,
+        width=problem.width,
+        weight_decay=problem.weight_decay,
+        learning_rate=problem.learning_rate,
+    )

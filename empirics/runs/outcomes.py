@@ -1,0 +1,285 @@
+"""What a finished run amounts to: settled values, convergence, and which of the four dynamics it shows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcrit.empirics.runs.single import CURVE_NAMES, Run, RunConfig
+from dcrit.theory.circuits.margin import efficiency, margin_from_loss
+from dcrit.theory.circuits.regimes import SEMI_GROKKING, Dynamics
+from dcrit.theory.problems.problem import Problem
+
+FloatArray = NDArray[np.float64]
+
+#: Values are medians over this last fraction of the steps: networks at a high learning rate collapse and recover.
+SETTLED_FRACTION = 0.1
+
+#: A run has converged when ln e moved less than this between its seventh and its last tenth.
+CONVERGENCE_TOLERANCE = 0.05
+
+#: Accuracy from which a set counts as fitted.
+FITTED = 0.99
+
+#: An outcome needs this long a row of evaluations that agree, in time constants 1/(ηλ).
+PERSISTENCE = 5.0
+
+
+class HasSize(Protocol):
+    """A configuration, as far as estimators look at it."""
+
+    @property
+    def n_train(self) -> int:
+        """D, training-set size [examples]."""
+        ...
+
+    @property
+    def n_classes(self) -> int:
+        """C."""
+        ...
+
+
+class Settled(Protocol):
+    """Settled values of a run of any model, as far as estimators look at them; see :class:`Outcome`."""
+
+    @property
+    def config(self) -> HasSize: ...  # noqa: D102
+    @property
+    def train_accuracy(self) -> float: ...  # noqa: D102
+    @property
+    def test_accuracy(self) -> float: ...  # noqa: D102
+    @property
+    def efficiency(self) -> float: ...  # noqa: D102
+    @property
+    def deficits(self) -> tuple[float, float, float]: ...  # noqa: D102
+    @property
+    def converged(self) -> bool: ...  # noqa: D102
+
+
+_COLUMN = {name: column - 1 for column, name in enumerate(CURVE_NAMES)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Settled values of one run.
+
+    Attributes:
+        config: What was run.
+        train_accuracy: On the training set.
+        test_accuracy: On all other pairs; NaN where there are none.
+        margin: γ, soft margin on the training set [nats].
+        squared_norm: Q.
+        efficiency: e = γ/(‖θ‖₂·‖θ‖_{2,κ})^(κ/2) [nats per norm^κ].
+        log_efficiency_drift: ln e in the last tenth minus ln e in the seventh tenth.
+        deficits: Quantiles (10, 50, 90 %) over unseen pairs of best wrong minus correct logit, in units of γ.
+        converged: The run took all its steps, is finite and its efficiency stands still.
+    """
+
+    config: RunConfig
+    train_accuracy: float
+    test_accuracy: float
+    margin: float
+    squared_norm: float
+    efficiency: float
+    log_efficiency_drift: float
+    deficits: tuple[float, float, float]
+    converged: bool
+
+
+def _median_between(run: Run, name: str, start: float, stop: float) -> float:
+    """Median of a curve over the steps between two fractions of the run's length.
+
+    NaN for a diverged run, and where nothing was recorded in between.
+    """
+    step = run.curves.step
+    window = (step >= start * step[-1]) & (step <= stop * step[-1])
+    if run.ending == "diverged" or not window.any():
+        return math.nan
+    return float(np.median(getattr(run.curves, name)[window]))
+
+
+def settled_value(run: Run, name: str) -> float:
+    """Median of a curve over the run's last tenth; NaN for a diverged run."""
+    return _median_between(run, name, 1.0 - SETTLED_FRACTION, 1.0)
+
+
+def _squared_norm_of_price(run: Run, start: float, stop: float) -> float:
+    """‖θ‖₂·‖θ‖_{2,κ}: the ℓ2,3 norm is recorded for κ = 3, and for κ = 2 both factors are the ℓ2 norm."""
+    squared = _median_between(run, "squared_norm", start, stop)
+    if run.config.problem.homogeneity == 3:
+        return math.sqrt(squared) * _median_between(run, "neuron_norm", start, stop)
+    return squared
+
+
+def outcome_of(run: Run) -> Outcome:
+    """Settled values of a run: medians over its last tenth.
+
+    Args:
+        run: A finished run; a diverged one gives NaN and is not converged.
+    """
+    problem = run.config.problem
+
+    def log_efficiency(start: float, stop: float) -> float:
+        margin = margin_from_loss(_median_between(run, "train_loss", start, stop), problem.n_classes)
+        norm = _squared_norm_of_price(run, start, stop)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(np.log(efficiency(margin, norm, problem.homogeneity)))
+
+    last = 1.0 - SETTLED_FRACTION
+    margin = float(margin_from_loss(_median_between(run, "train_loss", last, 1.0), problem.n_classes))
+    drift = log_efficiency(last, 1.0) - log_efficiency(0.6, 0.7)
+    # A network that decayed to nothing has margin zero, and no deficit in units of it.
+    deficits = [
+        _median_between(run, f"deficit_{level}", last, 1.0) / (margin or math.nan)
+        for level in ("low", "median", "high")
+    ]
+    return Outcome(
+        config=run.config,
+        train_accuracy=_median_between(run, "train_accuracy", last, 1.0),
+        test_accuracy=_median_between(run, "test_accuracy", last, 1.0),
+        margin=margin,
+        squared_norm=_median_between(run, "squared_norm", last, 1.0),
+        efficiency=float(np.exp(log_efficiency(last, 1.0))),
+        log_efficiency_drift=drift,
+        deficits=(deficits[0], deficits[1], deficits[2]),
+        converged=run.ending == "horizon" and bool(abs(drift) <= CONVERGENCE_TOLERANCE),
+    )
+
+
+def generalized_at(
+    config: RunConfig, step: FloatArray, test_accuracy: FloatArray, level: float = FITTED
+) -> float | None:
+    """First step from which test accuracy stays at a level for the persistence time; None if it never does.
+
+    Args:
+        config: What is run.
+        step: (E,) evaluation steps.
+        test_accuracy: (E,) curve, NaN where there is nothing to test on.
+        level: Accuracy that counts as generalization.
+    """
+    return first_persistent(step, test_accuracy >= level, PERSISTENCE * config.problem.time_constant)
+
+
+def memorized_at(config: RunConfig, step: FloatArray, train_accuracy: FloatArray) -> float | None:
+    """First step from which train accuracy stays fitted for the persistence time; None if it never does."""
+    return first_persistent(step, train_accuracy >= FITTED, PERSISTENCE * config.problem.time_constant)
+
+
+def first_persistent(step: FloatArray, holds: NDArray[np.bool_], duration: float) -> float | None:
+    """First step from which a condition holds at every evaluation for some time; None if it never does.
+
+    Args:
+        step: (E,) evaluation steps.
+        holds: (E,) whether the condition holds there.
+        duration: For how long it has to hold [steps].
+    """
+    start: float | None = None
+    for at, held in zip(step, holds, strict=True):
+        if not held:
+            start = None
+        elif start is None:
+            start = float(at)
+        if start is not None and at - start >= duration:
+            return start
+    return None
+
+
+def is_decided(config: RunConfig, step: FloatArray, values: FloatArray) -> bool:
+    """Whether the run may end here: it was asked to end once it generalizes, and it does, persistently.
+
+    A low test accuracy decides nothing before the horizon: delayed generalization may still come.
+
+    Args:
+        config: What is run.
+        step: (E,) evaluation steps so far.
+        values: (E, columns) curve values so far, in the order of ``CURVE_NAMES`` without the step.
+    """
+    if config.until != "generalized":
+        return False
+    return generalized_at(config, step, values[:, _COLUMN["test_accuracy"]]) is not None
+
+
+def accuracy_above_chance(accuracy: float, n_classes: int) -> float:
+    """Test accuracy as the critical size counts it.
+
+    With two classes a guess is right half of the time and one half says nothing: there it is 2·acc − 1, at least 0,
+    which passes one half midway between chance and certainty. With more classes it is the accuracy itself.
+    """
+    return max(0.0, 2 * accuracy - 1) if n_classes == 2 and math.isfinite(accuracy) else accuracy
+
+
+def dynamics_of(run: Run) -> Dynamics:
+    """Which of the four dynamics a run shows, by its settled accuracies.
+
+    progression: the training set is not fitted; otherwise ungrokking, semi-grokking or grokking as
+    test accuracy settles below, between or above the two levels of ``SEMI_GROKKING``; of two classes it is
+    counted from chance.
+
+    Args:
+        run: A finished run with a test set.
+
+    Source: huang2024.
+    """
+    outcome = outcome_of(run)
+    if not outcome.train_accuracy >= FITTED:
+        return "progression"
+    low, high = SEMI_GROKKING
+    accuracy = accuracy_above_chance(outcome.test_accuracy, run.config.n_classes)
+    if accuracy < low:
+        return "ungrokking"
+    return "semi-grokking" if accuracy < high else "grokking"
+
+
+def norm_ratio(run: Run) -> float:
+    """Settled squared norm over the largest one of the whole run: 1 where the norm only ever rose."""
+    return _median_between(run, "squared_norm", 1.0 - SETTLED_FRACTION, 1.0) / float(run.curves.squared_norm.max())
+
+
+Norm = Literal["l2", "l2,kappa", "linf"]
+
+#: ℓ2 of all parameters; ℓ2,κ, the natural one of homogeneous hidden units; ℓ∞, the one that AdamW bounds.
+NORMS: tuple[Norm, ...] = ("l2", "l2,kappa", "linf")
+
+
+def recorded_norms(problem: Problem) -> tuple[Norm, ...]:
+    """The norms that curves hold of a problem's runs: ℓ2,κ is ℓ2 at κ = 2, recorded at κ = 3 and else not known."""
+    return NORMS if problem.homogeneity in (2, 3) else ("l2", "linf")
+
+
+def settled_norm(run: Run, norm: Norm) -> float:
+    """A norm of the parameters, median over the last tenth of the run; NaN for a diverged run.
+
+    ‖θ‖_2 = √Q,  ‖θ‖_{2,κ} = (Σ_i ‖θ_i‖^κ)^(1/κ) over hidden units i,  ‖θ‖_∞ = max |θ_ij|
+
+    Args:
+        run: A finished run.
+        norm: One of :func:`recorded_norms`.
+
+    Source: morwani2023 (ℓ2,κ).
+    """
+    if run.ending == "diverged":
+        return math.nan
+    curves = run.curves
+    last = curves.step >= (1 - SETTLED_FRACTION) * curves.step[-1]
+    if norm == "linf":
+        return float(np.median(curves.max_norm[last]))
+    if norm == "l2,kappa" and run.config.problem.homogeneity == 3:
+        return float(np.median(curves.neuron_norm[last]))
+    return math.sqrt(float(np.median(curves.squared_norm[last])))
+
+
+def outcome_in_norm(run: Run, norm: Norm) -> Outcome:
+    """Settled values of a run, its efficiency stated in a norm: e = γ/‖θ‖^κ.
+
+    Whether it converged is told as :func:`outcome_of` tells it, so that laws in all norms rest on the same runs.
+
+    Args:
+        run: A finished run.
+        norm: One of :func:`recorded_norms`.
+    """
+    outcome = outcome_of(run)
+    return replace(outcome, efficiency=outcome.margin / settled_norm(run, norm) ** run.config.problem.homogeneity)

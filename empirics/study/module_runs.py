@@ -1,0 +1,378 @@
+"""Runs of somebody else's torch module on somebody else's data: an ordinary training loop, and what it settles at."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dcrit.empirics.models.loss import deficits_and_losses
+from dcrit.empirics.runs.outcomes import CONVERGENCE_TOLERANCE, SETTLED_FRACTION
+from dcrit.empirics.runs.single import DEFICIT_QUANTILES, HORIZON, evaluation_steps
+from dcrit.empirics.training.adamw import BETA_1, BETA_2, EPSILON
+from dcrit.theory.checks import check_choice, check_integer, check_positive
+from dcrit.theory.circuits.margin import efficiency, margin_from_loss
+
+FloatArray = NDArray[np.float64]
+Factory = Callable[[int], nn.Module]
+LabelKind = Literal["real", "uniform", "permuted"]
+
+#: Parameters are scaled by exp(±this) to measure how the margin grows with the norm.
+SCALING = 0.02
+
+#: Examples that are evaluated at once.
+CHUNK = 4096
+
+#: Recorded curves beside the step, in the order of :class:`ModuleRun`'s table.
+MODULE_CURVES = (
+    "train_loss",
+    "train_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "squared_norm",
+    "deficit_low",
+    "deficit_median",
+    "deficit_high",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleRunConfig:
+    """What decides the result of one run, beside factory and data.
+
+    Attributes:
+        labels: ``real``; ``uniform``: each label drawn among all classes; ``permuted``: the real labels, shuffled.
+        n_train: D, training-set size [examples].
+        seed: Draws the module, the training set, random labels and batches.
+        n_classes: C.
+        steps: Optimizer steps [steps].
+        learning_rate: η.
+        weight_decay: λ, decoupled [1/step/learning rate].
+        batch_size: Examples a step; 0 for all of the training set.
+
+    Raises:
+        ValueError: A field has a value outside its range.
+    """
+
+    labels: LabelKind
+    n_train: int
+    seed: int
+    n_classes: int
+    steps: int
+    learning_rate: float
+    weight_decay: float
+    batch_size: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("labels", self.labels, ("real", "uniform", "permuted"))
+        check_integer("n_train", self.n_train, 1)
+        check_integer("seed", self.seed, 0)
+        check_integer("n_classes", self.n_classes, 2)
+        check_integer("steps", self.steps, 1)
+        check_positive("learning_rate", self.learning_rate)
+        check_positive("weight_decay", self.weight_decay)
+        check_integer("batch_size", self.batch_size, 0)
+
+    def evaluation_steps(self) -> list[int]:
+        """Steps at which curves are recorded, as of a run whose horizon this is."""
+        return evaluation_steps(self.steps, self.steps / HORIZON)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleRun:
+    """A finished run.
+
+    Attributes:
+        config: What was run.
+        step: (E,) evaluation steps.
+        curves: (E, 8) columns in the order of ``MODULE_CURVES``: mean cross-entropies [nats] and accuracies on the
+            training set and on all other examples (NaN where there are none), squared ℓ2 norm of the trained
+            parameters, and quantiles over the other examples of best wrong minus correct logit.
+        homogeneity: κ_eff at the end, see :func:`effective_homogeneity`; NaN where the margin is not above 0.
+        n_params: N, trained parameters.
+    """
+
+    config: ModuleRunConfig
+    step: FloatArray
+    curves: FloatArray
+    homogeneity: float
+    n_params: int
+
+    def curve(self, name: str) -> FloatArray:
+        """One recorded curve, (E,)."""
+        return self.curves[:, MODULE_CURVES.index(name)]
+
+    def settled(self, name: str, start: float = 1.0 - SETTLED_FRACTION, stop: float = 1.0) -> float:
+        """Median of a curve between two fractions of the run's length; NaN for a run that is not finite."""
+        window = (self.step >= start * self.step[-1]) & (self.step <= stop * self.step[-1])
+        return float(np.median(self.curve(name)[window])) if np.isfinite(self.curve("train_loss")).all() else math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleOutcome:
+    """Settled values of one run, at one homogeneity for all runs of a model.
+
+    Attributes:
+        config: What was run.
+        train_accuracy: On the training set.
+        test_accuracy: On all other examples; NaN where there are none.
+        margin: γ, soft margin on the training set [nats].
+        squared_norm: Q.
+        efficiency: e = γ/Q^(κ/2) [nats per norm^κ].
+        deficits: Quantiles (10, 50, 90 %) over the other examples of best wrong minus correct logit, in units of γ.
+        log_efficiency_drift: ln e in the last tenth minus ln e in the seventh tenth.
+        converged: The run is finite and its efficiency stands still.
+    """
+
+    config: ModuleRunConfig
+    train_accuracy: float
+    test_accuracy: float
+    margin: float
+    squared_norm: float
+    efficiency: float
+    deficits: tuple[float, float, float]
+    log_efficiency_drift: float
+    converged: bool
+
+
+def outcome_at(run: ModuleRun, homogeneity: float) -> ModuleOutcome:
+    """Settled values of a run, medians over its last tenth, with the norm priced at κ.
+
+    Args:
+        run: A finished run; a diverged one gives NaN and is not converged.
+        homogeneity: κ.
+    """
+
+    def log_efficiency(start: float, stop: float) -> float:
+        margin = margin_from_loss(run.settled("train_loss", start, stop), run.config.n_classes)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(np.log(efficiency(margin, run.settled("squared_norm", start, stop), homogeneity)))
+
+    last = 1.0 - SETTLED_FRACTION
+    margin = float(margin_from_loss(run.settled("train_loss"), run.config.n_classes))
+    drift = log_efficiency(last, 1.0) - log_efficiency(0.6, 0.7)
+    low, median, high = (run.settled(f"deficit_{level}") / (margin or math.nan) for level in ("low", "median", "high"))
+    return ModuleOutcome(
+        config=run.config,
+        train_accuracy=run.settled("train_accuracy"),
+        test_accuracy=run.settled("test_accuracy"),
+        margin=margin,
+        squared_norm=run.settled("squared_norm"),
+        efficiency=float(np.exp(log_efficiency(last, 1.0))),
+        deficits=(low, median, high),
+        log_efficiency_drift=drift,
+        converged=bool(abs(drift) <= CONVERGENCE_TOLERANCE),
+    )
+
+
+def check_data(inputs: Tensor, labels: Tensor, n_classes: int) -> None:
+    """Refuse data that no run could use.
+
+    Args:
+        inputs: (n, …) examples.
+        labels: (n,) classes.
+        n_classes: C.
+
+    Raises:
+        ValueError: Shapes, types or values do not fit.
+    """
+    if labels.ndim != 1 or labels.dtype.is_floating_point or labels.dtype in {torch.bool, torch.complex64}:
+        raise ValueError(f"labels must be integers of shape (n,), got {labels.dtype} of shape {tuple(labels.shape)}")
+    if inputs.ndim < 1 or len(inputs) != len(labels) or len(labels) < 2:
+        raise ValueError(
+            f"inputs must hold one example for each of at least 2 labels, got {tuple(inputs.shape)} for {len(labels)}"
+        )
+    if int(labels.min()) < 0 or int(labels.max()) >= n_classes:
+        raise ValueError(
+            f"labels must lie between 0 and {n_classes - 1}, got {int(labels.min())} to {int(labels.max())}"
+        )
+    if not torch.isfinite(inputs).all():
+        raise ValueError("inputs must be finite, got values that are not")
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Torch's generators, of every device, at a seed within, and as they were afterwards."""
+    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
+        torch.manual_seed(seed)
+        yield
+
+
+def build(factory: Factory, seed: int, device: str) -> nn.Module:
+    """The module of a seed, made with torch's generator seeded by it and left as it was."""
+    with _seeded(seed):
+        module = factory(seed)
+    if not isinstance(module, nn.Module):
+        raise ValueError(f"factory must return a torch.nn.Module, got {type(module).__name__}")
+    return module.to(device)
+
+
+def trained_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """Parameters that the optimizer changes.
+
+    Raises:
+        ValueError: There are none.
+    """
+    found = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    if not found:
+        raise ValueError("factory must return a module with parameters to train, got one without")
+    return found
+
+
+@torch.no_grad()
+def logits_of(module: nn.Module, inputs: Tensor, n_classes: int) -> Tensor:
+    """Logits of all examples in double precision, in evaluation mode: (n, C).
+
+    Raises:
+        ValueError: The module does not return one row of C logits an example.
+    """
+    was_training = module.training
+    module.eval()
+    rows = [module(chunk) for chunk in inputs.split(CHUNK)]
+    module.train(was_training)
+    for row, chunk in zip(rows, inputs.split(CHUNK), strict=True):
+        if not isinstance(row, Tensor) or row.shape != (len(chunk), n_classes):
+            got = tuple(row.shape) if isinstance(row, Tensor) else type(row).__name__
+            raise ValueError(f"factory must return a module whose logits have shape (n, {n_classes}), got {got}")
+    return torch.cat(rows).double()  # (n, C)
+
+
+@torch.no_grad()
+def effective_homogeneity(module: nn.Module, inputs: Tensor, labels: Tensor, n_classes: int) -> float:
+    """How the margin grows when all trained parameters are scaled together.
+
+    κ_eff = d ln m/d ln ‖θ‖ = [ln m(θe^h) − ln m(θe^(−h))]/(2h)
+
+    with m the mean over examples of the correct minus the best wrong logit. It is exact where the logits are
+    homogeneous; biases, normalization layers and skip connections make it depend on the size of θ. Batch
+    normalization keeps its running statistics, so that its invariance is not seen.
+
+    Args:
+        module: Any module; left as it was.
+        inputs: (n, …) examples.
+        labels: (n,) classes.
+        n_classes: C.
+
+    Returns:
+        κ_eff; NaN where the margin is not above 0.
+
+    Source: lyu2019 (homogeneous networks).
+    """
+    parameters = trained_parameters(module)
+    before = [parameter.detach().clone() for parameter in parameters]
+    margins = []
+    for sign in (1, -1):
+        for parameter, value in zip(parameters, before, strict=True):
+            parameter.copy_(value * math.exp(sign * SCALING))
+        deficit, _ = deficits_and_losses(logits_of(module, inputs, n_classes).T, labels[None])  # (n,)
+        margins.append(-float(deficit.mean()))
+    for parameter, value in zip(parameters, before, strict=True):
+        parameter.copy_(value)
+    return math.log(margins[0] / margins[1]) / (2 * SCALING) if min(margins) > 0 else math.nan
+
+
+def drawn(config: ModuleRunConfig, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Labels of all examples and a random order of them, both on the CPU, from the seed alone: (n,) each."""
+    generator = torch.Generator().manual_seed(config.seed)
+    order = torch.randperm(len(labels), generator=generator)  # (n,)
+    if config.labels == "uniform":
+        return torch.randint(config.n_classes, labels.shape, generator=generator), order
+    if config.labels == "permuted":
+        return labels.cpu().long()[torch.randperm(len(labels), generator=generator)], order
+    return labels.cpu().long(), order
+
+
+def train_module(
+    factory: Factory, inputs: Tensor, labels: Tensor, config: ModuleRunConfig, *, device: str = "cpu"
+) -> ModuleRun:
+    """Train one module by AdamW on the mean cross-entropy, and record its curves.
+
+    The training sets of one seed are nested in D. A run whose loss is not finite ends there.
+
+    Args:
+        factory: Makes a new module from a seed; torch's generator is seeded for it.
+        inputs: (n, …) examples.
+        labels: (n,) real classes.
+        config: What to run.
+        device: Where to train.
+
+    Raises:
+        ValueError: Module, data and configuration do not fit together.
+
+    Source: loshchilov2017.
+    """
+    check_data(inputs, labels, config.n_classes)
+    if config.n_train > len(labels):
+        raise ValueError(f"n_train must be at most {len(labels)}, the number of examples, got {config.n_train}")
+    given, order = drawn(config, labels)
+    module = build(factory, config.seed, device)
+    parameters = trained_parameters(module)
+    optimizer = torch.optim.AdamW(
+        parameters, lr=config.learning_rate, betas=(BETA_1, BETA_2), eps=EPSILON, weight_decay=config.weight_decay
+    )
+    train, test = order[: config.n_train], order[config.n_train :]
+    x, y = inputs[train].to(device), given[train].to(device)  # (D, …), (D,)
+    x_test, y_test = inputs[test].to(device), given[test].to(device)  # (n − D, …), (n − D,)
+    indices = batches(config)
+    rows: list[list[float]] = []
+    steps: list[int] = []
+    module.train()
+    for target in config.evaluation_steps():
+        # Dropout and the like draw from the seed and the step alone.
+        with _seeded(config.seed + 1_000_003 * (target + 1)):
+            for _ in range(target - (steps[-1] if steps else 0)):
+                batch = next(indices)
+                optimizer.zero_grad()
+                logits, labels = module(x if batch is None else x[batch]), y if batch is None else y[batch]
+                # In float32 the gradient of a small loss is mostly the rounding of 1 − q.
+                loss = nn.functional.cross_entropy(logits.double(), labels)
+                loss.backward()
+                optimizer.step()
+        rows.append(_evaluated(module, parameters, (x, y), (x_test, y_test), config.n_classes))
+        steps.append(target)
+        if not math.isfinite(rows[-1][0]):
+            break
+    return ModuleRun(
+        config=config,
+        step=np.array(steps, dtype=np.float64),
+        curves=np.array(rows),
+        homogeneity=effective_homogeneity(module, x, y, config.n_classes),
+        n_params=sum(parameter.numel() for parameter in parameters),
+    )
+
+
+def batches(config: ModuleRunConfig) -> Iterator[Tensor | None]:
+    """Indices of every step's examples; None for all of them."""
+    generator = torch.Generator().manual_seed(config.seed)
+    while True:
+        if not 0 < config.batch_size < config.n_train:
+            yield None
+        else:
+            yield from torch.randperm(config.n_train, generator=generator).split(config.batch_size)
+
+
+@torch.no_grad()
+def _evaluated(
+    module: nn.Module,
+    parameters: list[nn.Parameter],
+    seen: tuple[Tensor, Tensor],
+    unseen: tuple[Tensor, Tensor],
+    n_classes: int,
+) -> list[float]:
+    """All curve values but the step, in the order of ``MODULE_CURVES``."""
+    deficit, loss = deficits_and_losses(logits_of(module, seen[0], n_classes).T, seen[1][None])  # (D,)
+    values = [float(loss.mean()), float((deficit < 0).double().mean())]
+    test = [math.nan] * 2 + [math.nan] * len(DEFICIT_QUANTILES)
+    if len(unseen[1]):
+        deficit, loss = deficits_and_losses(logits_of(module, unseen[0], n_classes).T, unseen[1][None])  # (n − D,)
+        quantiles = np.quantile(deficit.cpu().numpy(), DEFICIT_QUANTILES)
+        test = [float(loss.mean()), float((deficit < 0).double().mean()), *map(float, quantiles)]
+    norm = float(sum(parameter.double().square().sum() for parameter in parameters))
+    return [*values, *test[:2], norm, *test[2:]]

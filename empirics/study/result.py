@@ -1,0 +1,157 @@
+"""What a study of somebody's own model and data found, and its tables."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from rich.table import Table
+
+from dcrit.empirics.measures.efficiency import LawsFit
+from dcrit.empirics.study.design import Role, StudyDesign
+from dcrit.empirics.study.module_runs import LabelKind, ModuleRun
+from dcrit.theory.circuits.laws import bits_per_parameter
+from dcrit.theory.estimates import Interval, Measurement, Prediction, as_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class EfficiencyPoint:
+    """Efficiency at one size, by the runs that converged and fit their training set.
+
+    Attributes:
+        labels: Real or random ones.
+        n_train: D [examples].
+        efficiency: Geometric mean of e over runs [nats per norm^κ]; None where no run can be used.
+        interval: Student's, of ln e; None where fewer than two can.
+        test_accuracy: Mean over all finite runs.
+        n_runs: Runs used.
+        n_unconverged: Runs whose efficiency did not stand still.
+        n_unfitted: Runs that did not fit their training set.
+    """
+
+    labels: LabelKind
+    n_train: int
+    efficiency: float | None
+    interval: Interval | None
+    test_accuracy: float
+    n_runs: int
+    n_unconverged: int
+    n_unfitted: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields as JSON values."""
+        tested = self.test_accuracy if math.isfinite(self.test_accuracy) else None
+        return asdict(self) | {"test_accuracy": tested}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyResult:
+    """What a study found. Everything that may not exist says why, as a value.
+
+    Attributes:
+        design: With all sizes chosen.
+        n_examples: n.
+        n_params: N.
+        homogeneity: κ_eff, median over runs that fit their training set.
+        memorizing: e_mem at each size, random labels.
+        generalizing: e on the real labels at each size, across the transition and above.
+        memorizing_exponent: Slope d ln e/d ln D on random labels.
+        generalizing_exponent: The same on the real labels well above the transition; 0 in the ideal theory.
+        generalizing_efficiency: e_gen of the fit.
+        fit: Laws of both circuits, or why there are none.
+        capacity: Random labels that the model memorizes.
+        chance: Accuracy of a constant guess on the real labels.
+        half_accuracy: Halfway between chance and ceiling: test accuracy at the critical size.
+        predicted: Critical size from the efficiencies alone; no run across the transition enters.
+        measured: Critical size by the accuracies across the transition.
+        runs: Every run, with what it was for.
+    """
+
+    design: StudyDesign
+    n_examples: int
+    n_params: int
+    homogeneity: Measurement
+    memorizing: tuple[EfficiencyPoint, ...]
+    generalizing: tuple[EfficiencyPoint, ...]
+    memorizing_exponent: Measurement
+    generalizing_exponent: Measurement
+    generalizing_efficiency: Measurement
+    fit: LawsFit | str
+    capacity: Measurement
+    chance: float
+    half_accuracy: float
+    predicted: Prediction
+    measured: Measurement
+    runs: tuple[tuple[Role, ModuleRun], ...]
+
+    @property
+    def bits_per_parameter(self) -> float | None:
+        """Capacity in bits per parameter, c = D_mem·log2(C)/N; None where it was not reached."""
+        if self.capacity.estimate is None:
+            return None
+        return float(bits_per_parameter(self.capacity.estimate, self.n_params, self.design.n_classes))
+
+    def estimates(self) -> tuple[Measurement | Prediction, ...]:
+        """Every estimate with its interval, or why there is none."""
+        return (
+            self.homogeneity,
+            self.memorizing_exponent,
+            self.generalizing_exponent,
+            self.generalizing_efficiency,
+            self.capacity,
+            replace(self.predicted, quantity="predicted_critical_size"),
+            replace(self.measured, quantity="measured_critical_size"),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the single runs, as JSON values."""
+        return {
+            "n_examples": self.n_examples,
+            "n_params": self.n_params,
+            "chance": self.chance,
+            "half_accuracy": self.half_accuracy,
+            "bits_per_parameter": self.bits_per_parameter,
+            "design": asdict(self.design),
+            "efficiencies": [point.to_dict() for point in (*self.memorizing, *self.generalizing)],
+            **{one.quantity: as_json(one) for one in self.estimates()},
+        }
+
+    def tables(self) -> tuple[Table, Table]:
+        """Two tables for people: the estimates, and efficiency and accuracy by size."""
+        first = Table("quantity", "value", "interval", "runs", "not converged", "note", title="Estimates")
+        for one in self.estimates():
+            value = one.estimate if isinstance(one, Measurement) else one.value
+            counts = (str(one.n_runs), str(one.n_unconverged)) if isinstance(one, Measurement) else ("", "")
+            first.add_row(one.quantity.replace("_", " "), _shown(value), _span(one.interval), *counts, one.reason)
+        second = Table(
+            "labels",
+            "D",
+            "efficiency",
+            "interval",
+            "test accuracy",
+            "runs",
+            "not converged",
+            "not fitted",
+            title="By size",
+        )
+        for point in (*self.memorizing, *self.generalizing):
+            second.add_row(
+                point.labels,
+                str(point.n_train),
+                _shown(point.efficiency),
+                _span(point.interval),
+                _shown(point.test_accuracy),
+                str(point.n_runs),
+                str(point.n_unconverged),
+                str(point.n_unfitted),
+            )
+        return first, second
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None or not math.isfinite(value) else f"{value:.3g}"
+
+
+def _span(interval: Interval | None) -> str:
+    return "–" if interval is None else f"{interval.low:.3g} – {interval.high:.3g}"

@@ -1,0 +1,89 @@
+"""What a sweep shows to people, on standard error."""
+
+from __future__ import annotations
+
+import time
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from dcrit.empirics.training.sweep import Report, SweepProgress
+
+
+class SweepDisplay:
+    """How far sweeps are: a bar a stage on a terminal, elsewhere a line where a stage begins and ends.
+
+    Args:
+        console: Where to write; None for standard error.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[runs]}", markup=False),
+            TimeElapsedColumn(),
+            TextColumn("elapsed"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=self._console,
+            disable=not self._console.is_interactive,
+            # Otherwise what is printed on standard output meanwhile would end up on standard error.
+            redirect_stdout=False,
+            # Batches end, and runs stop early, in bursts: a rate takes minutes to tell.
+            speed_estimate_period=120,
+        )
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def stage(self, name: str) -> Report:
+        """What the next sweep reports to.
+
+        Args:
+            name: What its runs are for.
+        """
+        return self._bar(name) if self._console.is_interactive else self._lines(name)
+
+    def _bar(self, name: str) -> Report:
+        task = self._bars.add_task(name, total=None, runs="")
+
+        def report(sweep: SweepProgress) -> None:
+            # Without any work to do a bar would never be full.
+            done, total = (sweep.done, sweep.total) if sweep.total else (1, 1)
+            self._bars.update(task, completed=done, total=total, runs=_so_far(sweep))
+
+        return report
+
+    def _lines(self, name: str) -> Report:
+        began: float | None = None
+
+        def report(sweep: SweepProgress) -> None:
+            nonlocal began
+            if began is None:
+                began = time.monotonic()
+                self._print(f"{name}: {sweep.runs_total} runs, {sweep.runs_reused} of them stored before")
+            elif sweep.runs_done == sweep.runs_total:
+                self._print(f"{name}: done in {time.monotonic() - began:.0f} s{_failures(sweep)}")
+
+        return report
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _so_far(sweep: SweepProgress) -> str:
+    return f"{sweep.runs_done}/{sweep.runs_total} runs{_failures(sweep)}"
+
+
+def _failures(sweep: SweepProgress) -> str:
+    """What went wrong so far, in words that follow others."""
+    if not sweep.failures:
+        return ""
+    return f", {sweep.failures} {'batch' if sweep.failures == 1 else 'batches'} failed"

@@ -1,0 +1,103 @@
+"""Critical size over the modulus, against the three laws of the literature and the prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dcrit.empirics.claims.dcrit_vs_modulus import LARGEST_FRACTION, LAWS, fit_moduli, weights_of
+from dcrit.empirics.claims.size_effects import SeriesFit
+from dcrit.empirics.experiments.size_series import MODULI
+from dcrit.empirics.experiments.transitions import SeriesEvidence
+from dcrit.figures.drawing import canvas, scales, style
+from dcrit.figures.drawing.figure import FigureSpec
+from dcrit.figures.measured.size_scaling import draw_measured, draw_predicted, ends_of, unplaced
+from dcrit.theory.estimates import LEVEL
+
+SYMBOLS: Mapping[str, str] = {"p ln p": r"p\,\ln p", "p^(5/3)": "p^{5/3}", "p^2": "p^2"}
+
+#: Line style and colour of each law.
+LINES: Mapping[str, tuple[str, str]] = {
+    "p ln p": ("-", style.GREEN),
+    "p^(5/3)": ("--", style.ORANGE),
+    "p^2": (":", style.PURPLE),
+}
+
+
+def draw_laws(ax: Axes, fit: SeriesFit, ends: tuple[float, float]) -> None:
+    """Each law through the weighted mean of ln D_crit of the measured sizes, which weigh by their errors."""
+    posterior = fit.posterior
+    if posterior is None:
+        return
+    moduli = np.geomspace(*ends, 50)
+    weight = 1 / posterior.errors**2  # (n,)
+    for name, law in LAWS.items():
+        dashes, colour = LINES[name]
+        shape = np.array([law(float(p)) for p in np.exp(posterior.log_x)])  # (n,)
+        factor = float((weight * (posterior.log_size - shape)).sum() / weight.sum())
+        height = np.exp([factor + law(float(p)) for p in moduli])
+        ax.plot(
+            moduli, height, linestyle=dashes, color=colour, linewidth=1.1, label=rf"$\propto {SYMBOLS[name]}$", zorder=2
+        )
+
+
+def reading(fit: SeriesFit) -> str:
+    """The exponent with its interval, and the weights of the laws."""
+    if fit.posterior is None or fit.interval is None:
+        return "too few measured transitions for an exponent"
+    theory = "" if fit.predicted is None else f", predicted {fit.predicted:.2f}"
+    weights = ", ".join(f"${SYMBOLS[law]}$ {weight:.2g}" for law, weight in weights_of(fit).items())
+    exponent = f"exponent {fit.posterior.slope:.2f} ({fit.interval.low:.2f} – {fit.interval.high:.2f}){theory}"
+    return f"{exponent}\nweights: {weights}"
+
+
+def draw(evidence: SeriesEvidence) -> Figure:
+    """One panel a series."""
+    with style.context():
+        figure, grid = canvas.panels(max(1, len(evidence)), height=2.9)
+        extra = 0.0
+        for ax in grid:
+            canvas.prepare(ax)
+            ax.set(xlabel="modulus $p$", ylabel=rf"critical size $D_\mathrm{{crit}}$ {style.EXAMPLES}")
+        if not evidence:
+            canvas.blank(grid[0], "No critical size was measured.", width=2.0)
+        for ax, series in zip(grid, evidence, strict=False):
+            problem = series[0].problem
+            fit = fit_moduli(series)
+            name = f"{problem.task}, {problem.activation}, ${style.width_symbol(problem)}={problem.width}$"
+            heading = f"{name}\n{reading(fit)}"
+            extra = max(extra, canvas.title(ax, heading, unplaced(series), width=canvas.PANEL_TEXT))
+            if not fit.transitions:
+                canvas.blank(ax, "No critical size was measured.", width=2.0)
+                continue
+            ends = scales.spread([one.problem.modulus for one in series], margin=0.12)
+            heights = scales.spread(ends_of(series), margin=0.08)
+            assert ends is not None
+            assert heights is not None
+            draw_laws(ax, fit, ends)
+            draw_predicted(ax, series, lambda one: one.modulus)
+            draw_measured(ax, series, lambda one: one.modulus)
+            scales.log_axis(ax, "x", *ends, most=7)
+            scales.log_axis(ax, "y", *heights, most=7)
+            ax.set_xticks([one.problem.modulus for one in series])
+        figure.set_size_inches(figure.get_figwidth(), figure.get_figheight() + extra)
+        canvas.legend(figure, columns=4)
+        return figure
+
+
+SPEC: FigureSpec[SeriesEvidence] = FigureSpec(
+    name="modulus-scaling",
+    title="Critical size over the modulus",
+    caption=(
+        "Critical training-set size D_crit over the modulus p at a fixed width. Filled: measured; open: predicted from "
+        "constants measured at moduli up to 29, on which no measured critical size had a part. Error bars are "
+        f"{LEVEL:.0%} intervals. Lines: the three laws of the literature, each through the weighted mean of the "
+        f"measured sizes up to {LARGEST_FRACTION:.0%} of all pairs. The exponent is that of a free power law with its "
+        "interval; weights are posterior probabilities of the three laws, equally likely beforehand."
+    ),
+    experiment=MODULI,
+    draw=draw,
+)

@@ -1,0 +1,179 @@
+"""The instruments on the command line, through typer's runner."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from dcrit.cli.app import app
+from dcrit.empirics.measures import critical_size
+
+FAST = ["--modulus", "7", "--width", "8", "--learning-rate", "0.1"]
+ANSWER = {"problem", "quantity", "estimate", "interval", "level", "n_runs", "n_unconverged", "unit", "reason"}
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """In a folder of its own, with one thread and few resamples."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(critical_size, "RESAMPLES", 20)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words), env={"COLUMNS": "500"})
+
+
+def document(*words: str) -> dict[str, Any]:
+    result = invoke(*words, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+
+
+@pytest.mark.parametrize("command", ["circuits", "effective-dimension", "critical-size", "capacity", "efficiency"])
+def test_instruments_have_help(command: str) -> None:
+    result = invoke("measure", command, "--help")
+    assert result.exit_code == 0
+    assert f"measure {command}" in result.output
+
+
+BAD = [
+    (["circuits"], "Missing option '--n-train'"),
+    (["circuits", "--n-train", "20", "--task", "cubic"], "--task must be one of add, sub, mul, div .*got 'cubic'"),
+    (["circuits", "--n-train", "20", "--task", "random"], "--task must be one of add, sub, mul, div .*got 'random'"),
+    (["circuits", "--n-train", "529"], "--n-train must be at most 528, .*unseen pairs.*got 529"),
+    (["circuits", "--n-train", "0"], "--n-train must be an integer of at least 1, got 0"),
+    (["circuits", "--n-train", "20", "--seeds", "0"], "--seeds must be an integer of at least 1, got 0"),
+    (["circuits", "--n-train", "20", "--model", "transformer", "--width", "6"], "--width must be a multiple of"),
+    (["effective-dimension", "--n-train", "530"], "--n-train must be at most 529"),
+    (["effective-dimension", "--n-train", "9", "--alpha", "-1"], "--alpha must be a finite number above 0, got -1.0"),
+    (["effective-dimension", "--n-train", "9", "--probes", "1"], "--probes must be an integer of at least 2, got 1"),
+    (
+        ["effective-dimension", "--n-train", "9", "--matrix", "fisher"],
+        "'--matrix': must be one of gauss-newton, hessian, got 'fisher'",
+    ),
+    (["critical-size", "--start", "middle"], "'--start': must be one of scratch, generalized, both, got 'middle'"),
+]
+
+
+@pytest.mark.parametrize(("words", "says"), BAD, ids=[" ".join(words) for words, _ in BAD])
+def test_bad_input_is_one_sentence_and_nothing_else(words: list[str], says: str, tmp_path: Path) -> None:
+    result = invoke("measure", *words)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    sentence = " ".join(result.stderr.replace("│", " ").split())
+    assert re.search(says, sentence), sentence
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_circuits_answer_in_the_keys_of_the_contract() -> None:
+    found = document("measure", "circuits", "--n-train", "40", "--seeds", "2", *FAST)
+    assert found.keys() >= ANSWER | {"n_train", "predicted", "over_training", "runs"}
+    assert (found["quantity"], found["n_runs"], found["n_train"]) == ("generalizing_share", 2, 40)
+    assert found["interval"][0] <= found["estimate"] <= found["interval"][1]
+    rows, runs = found["over_training"], found["runs"]
+    assert rows[0]["step"] == 0
+    assert rows[-1]["step"] == 400
+    assert found["estimate"] == pytest.approx(sum(run["share"] for run in runs) / 2)
+    for run in runs:
+        assert set(run["key_frequencies"]) <= {1, 2, 3}
+        assert len(run["frequency_power"]) == 3
+    for row in rows:
+        assert row["restricted_loss"] > 0
+        assert row["excluded_loss"] > 0
+    # λ and η are outside the shipped calibration's protocol.
+    assert found["predicted"]["value"] is None or found["predicted"]["extrapolated"]
+
+
+def test_circuits_print_tables_and_say_progress_on_standard_error() -> None:
+    result = invoke("measure", "circuits", "--task", "mul", "--n-train", "30", "--seeds", "2", *FAST)
+    assert result.exit_code == 0, result.output
+    for word in ("restricted", "excluded", "γ gen", "IPR", "measured", "predicted", "seed 1: key frequencies"):
+        assert word in result.stdout
+    assert "circuits: 2 runs" in result.stderr
+    assert "circuits: done" in result.stderr
+
+
+@pytest.mark.parametrize("method", ["exact", "lanczos"])
+def test_effective_dimension_answers_in_the_keys_of_the_contract(method: str) -> None:
+    words = ["measure", "effective-dimension", "--n-train", "30", "--seeds", "2", "--method", method, *FAST]
+    found = document(*words)
+    assert found.keys() >= ANSWER | {"alpha", "matrix", "method", "n_params", "standard_error", "runs"}
+    assert (found["quantity"], found["alpha"], found["matrix"]) == ("effective_dimension", 1e-8, "gauss-newton")
+    assert 0 < found["estimate"] < found["n_params"] == 168
+    assert found["interval"][0] < found["estimate"] < found["interval"][1]
+    assert (found["standard_error"] == 0) == (method == "exact")
+    for run in found["runs"]:
+        assert run["at_larger_alpha"] < run["effective_dimension"] < run["at_smaller_alpha"]
+        assert (run["lanczos_steps"] == 0) == (method == "exact")
+
+
+def test_effective_dimension_falls_with_alpha_and_can_use_the_hessian() -> None:
+    words = ["measure", "effective-dimension", "--n-train", "30", "--seeds", "1", *FAST]
+    small, large = (document(*words, "--alpha", alpha)["estimate"] for alpha in ("1e-9", "1e-4"))
+    assert large < small
+    result = invoke(*words, "--matrix", "hessian")
+    assert result.exit_code == 0, result.output
+    assert "hessian, exact, α = 1e-08" in result.stdout
+    assert "one run has no interval" in result.stdout
+    assert "eigenvalues: done" in result.stderr
+
+
+def test_no_transition_is_an_answer_with_its_horizon() -> None:
+    # A network of one hidden unit learns nothing.
+    words = ["measure", "critical-size", "--modulus", "5", "--width", "1", "--learning-rate", "0.1"]
+    found = document(*words, "--workers", "1")
+    assert (found["estimate"], found["interval"]) == (None, None)
+    assert found["reason"].startswith("no transition by step 400: mean test accuracy is below one half at every size")
+    assert found["horizon"] == 400
+    assert found["sizes"][-1] == 24
+    rounds = document(*words, "--workers", "1", "--method", "rounds")
+    assert rounds["reason"].startswith("no transition by step 400: mean test accuracy is below one half at every size")
+    assert rounds["sizes"] == sorted({round(f * 25) for f in (0.12, 0.18, 0.27, 0.4, 0.6, 0.9)})
+    above = document(*words, "--workers", "1", "--start", "generalized")
+    assert above["estimate"] is None
+    assert "nothing to lose" in above["reason"]
+
+
+def test_both_directions_are_measured_side_by_side() -> None:
+    words = ["measure", "critical-size", "--modulus", "7", "--width", "16", "--learning-rate", "0.1", "--workers", "1"]
+    found = document(*words, "--start", "both", "--max-runs", "24")
+    assert found["start"] == "both"
+    assert found["quantity"] == "critical_size"
+    assert found["ungrokking"]["quantity"] == "ungrokking_size"
+    assert found["hysteresis"].keys() >= {"estimate", "interval", "level", "n_runs"}
+    again = document(*words, "--method", "rounds", "--max-runs", "24")
+    assert again["estimate"] == found["estimate"]
+    assert "ungrokking" not in again
+    result = invoke(*words, "--start", "generalized", "--max-runs", "24")
+    assert "ungrokking_size" in result.stdout
+    assert "of them stored before" not in result.stderr
+
+
+def test_efficiencies_are_stated_in_three_norms_and_capacity_in_bits() -> None:
+    words = ["--modulus", "7", "--width", "16", "--learning-rate", "0.1", "--workers", "1"]
+    found = document("measure", "efficiency", *words)
+    assert set(found["norms"]) == {"l2", "l2,kappa", "linf"}
+    for row in found["norms"].values():
+        assert row.keys() >= {"estimate", "interval", "level", "n_runs", "mixing", "implied_critical_size"}
+        assert (row["estimate"] is None) == bool(row["reason"])
+    capacity = document(
+        "measure", "capacity", "--modulus", "11", "--width", "2", "--learning-rate", "0.1", "--workers", "1"
+    )
+    two = document(
+        "measure", "capacity", "--task", "sparse-parity", "--modulus", "6", "--width", "1", "--learning-rate", "0.1"
+    )
+    assert two["problem"]["task"] == "sparse-parity"
+    bits = capacity["in_bits"]
+    assert bits["estimate"] == capacity["bits_per_parameter"]
+    assert bits["interval"][0] <= bits["estimate"] <= bits["interval"][1]
+    scale = bits["estimate"] / capacity["estimate"]
+    assert bits["interval"] == pytest.approx([scale * end for end in capacity["interval"]])

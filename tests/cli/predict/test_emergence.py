@@ -1,0 +1,75 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from dcrit.cli.predict.emergence import emergence
+
+app = typer.Typer()
+app.command("emergence")(emergence)
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words), env={"COLUMNS": "500"})
+
+
+def document(*words: str) -> dict[str, Any]:
+    result = invoke(*words, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+
+
+def test_people_read_a_threshold() -> None:
+    result = invoke("--n-facts", "40", "--n-train", "300", "--modulus", "23")
+    assert result.exit_code == 0, result.output
+    assert "D_crit beside 40 facts" in result.stdout
+    assert "calibration:" in result.stdout
+
+
+@pytest.mark.parametrize("activation", ["square", "relu"])
+def test_scripts_read_a_document(activation: str) -> None:
+    found = document("--n-facts", "40", "--n-train", "420", "--modulus", "23", "--activation", activation)
+    low, high = found["width"]["interval"]
+    assert low <= found["width"]["value"] <= high
+    assert found["n_params"]["value"] == 69 * found["width"]["value"]
+    assert "width" not in found["problem"]
+    assert len(found["widths"]) == len(found["critical_size"]) == len(found["capacity"])
+    assert found["level"] == 0.9
+
+
+def test_no_threshold_is_an_answer() -> None:
+    found = document("--n-facts", "40", "--n-train", "30")
+    assert found["width"]["value"] is None
+    assert found["width"]["interval"] is None
+    assert "no threshold" in found["width"]["reason"]
+
+
+def test_pictures_are_written_whole(tmp_path: Path) -> None:
+    out = tmp_path / "picture.png"
+    assert invoke("--n-facts", "40", "--n-train", "300", "--out", str(out)).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
+
+
+BAD = [
+    (["--n-facts", "-1", "--n-train", "300"], "--n-facts must be an integer of at least 0, got -1"),
+    (["--n-facts", "x", "--n-train", "300"], "must be an integer, got 'x'"),
+    (["--n-facts", "9", "--n-train", "0"], "--n-train must be an integer of at least 1, got 0"),
+    (["--n-facts", "9", "--n-train", "962"], "--n-train must be at most 961"),
+    (["--n-facts", "9", "--n-train", "300", "--level", "1"], "--level must be between 0 and 1, got 1.0"),
+    (["--n-facts", "9", "--n-train", "300", "--model", "transformer"], "No calibration ships"),
+    (["--n-facts", "9", "--n-train", "300", "--out", "picture.txt"], "--out must be a file in a folder that exists"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), BAD, ids=[" ".join(words) for words, _ in BAD])
+def test_bad_input_is_one_sentence(
+    words: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = invoke(*words)
+    assert result.exit_code == 2, result.output
+    assert sentence in " ".join(result.stderr.replace("│", " ").split())
+    assert list(tmp_path.iterdir()) == []

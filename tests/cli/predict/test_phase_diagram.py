@@ -1,0 +1,80 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from dcrit.cli.predict.double_descent import double_descent
+from dcrit.cli.predict.phase_diagram import phase_diagram
+from dcrit.cli.predict.regime import regime
+from dcrit.theory.calibrations.calibration import shipped_calibrations
+
+app = typer.Typer()
+app.command("regime")(regime)
+app.command("phase-diagram")(phase_diagram)
+app.command("double-descent")(double_descent)
+
+COMMANDS = [["regime", "--n-train", "300"], ["phase-diagram", "--points", "20"], ["double-descent", "--n-train", "300"]]
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words), env={"COLUMNS": "500"})
+
+
+def document(*words: str) -> dict[str, Any]:
+    result = invoke(*words, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+
+
+@pytest.mark.parametrize("activation", ["square", "relu"])
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_every_command_answers_people_and_scripts(words: list[str], activation: str) -> None:
+    result = invoke(*words, "--activation", activation)
+    assert result.exit_code == 0, result.output
+    assert "calibration:" in result.stdout
+    assert document(*words, "--activation", activation)["calibration"]
+
+
+def test_documents_hold_what_was_asked() -> None:
+    one = document(*COMMANDS[0])
+    assert sum(one["probabilities"].values()) == pytest.approx(1)
+    plane = document(*COMMANDS[1], "--min-width", "16", "--max-width", "64")
+    assert (plane["widths"][0], plane["widths"][-1]) == (16, 64)
+    assert (len(plane["codes"]), len(plane["codes"][0])) == (20, len(plane["widths"]))
+    # D_mem ∝ N^s and N ∝ H.
+    (shipped,) = [c for c in shipped_calibrations() if c.tasks[0] == "add" and c.activation == "square"]
+    assert document(*COMMANDS[2])["width_exponent"] == pytest.approx(1 / shipped.capacity.slope)
+
+
+@pytest.mark.parametrize("words", COMMANDS[1:], ids=lambda words: words[0])
+def test_pictures_are_written_whole(words: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "picture.png"
+    assert invoke(*words, "--out", str(out)).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
+
+
+BAD = [
+    (["regime", "--n-train", "0"], "--n-train must be an integer of at least 1, got 0"),
+    (["regime", "--n-train", "9", "--level", "1"], "--level must be between 0 and 1, got 1.0"),
+    (["double-descent", "--n-train", "962"], "--n-train must be at most 961"),
+    (["phase-diagram", "--points", "1"], "--points must be an integer of at least 2, got 1"),
+    (["phase-diagram", "--min-width", "0"], "--min-width must be an integer of at least 1, got 0"),
+    (["phase-diagram", "--min-width", "9", "--max-width", "9"], "--max-width must be above --min-width 9, got 9"),
+    (["phase-diagram", "--model", "transformer"], "No calibration ships"),
+    (["phase-diagram", "--out", "nowhere/picture.png"], "--out must be a file in a folder that exists"),
+    (["phase-diagram", "--out", "picture.txt"], "--out must be a file in a folder that exists"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), BAD, ids=[" ".join(words) for words, _ in BAD])
+def test_bad_input_is_one_sentence(
+    words: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = invoke(*words)
+    assert result.exit_code == 2, result.output
+    assert sentence in " ".join(result.stderr.replace("│", " ").split())
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,140 @@
+"""The report in a real browser: it opens from disk, asks nobody for anything, and runs nothing that was put into it."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+
+from dcrit.cli.report.document import write_report
+from dcrit.cli.report.pictures import save
+from dcrit.figures import FIGURES
+from tests.worlds.report_documents import HARM, harmful_document, picture
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1200,900",
+)
+
+#: Names of the browser and of its driver, as Debian's packages chromium and chromium-driver install them.
+PROGRAMS = ("chromium", "chromedriver")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What a page did when it was opened.
+
+    Attributes:
+        console: Errors and warnings.
+        requests: Addresses asked for, those inside the page left out.
+        facts: What a script reads off the document.
+    """
+
+    console: list[str]
+    requests: list[str]
+    facts: dict[str, Any]
+
+
+FACTS = """return {
+    title: document.title,
+    text: document.body.innerText,
+    scripts: document.scripts.length,
+    widths: [...document.images].map(image => image.naturalWidth),
+    verdicts: [...document.querySelectorAll('#verdicts tbody tr')].map(row => row.cells[4].innerText),
+    colours: [...document.querySelectorAll('#verdicts .verdict')].map(word => getComputedStyle(word).backgroundColor),
+    lost: [...document.querySelectorAll('a[href^="#"]')].filter(
+        link => !document.getElementById(link.hash.slice(1))).length,
+    scrolls: document.documentElement.scrollWidth > innerWidth,
+}"""
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Chrome]:
+    chromium, driver = (shutil.which(program) for program in PROGRAMS)
+    if chromium is None or driver is None:
+        missing = "needs a browser: install the packages chromium and chromium-driver"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    options = ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = Chrome(options=options, service=ChromeService(executable_path=driver))
+    yield chrome
+    chrome.quit()
+
+
+def opened(browser: Chrome, page: Path) -> Opened:
+    browser.get(page.as_uri())
+    facts = browser.execute_script(FACTS)
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    # The browser's own first page asks for its parts as well.
+    addresses = [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent" and message["params"]["documentURL"] == page.as_uri()
+    ]
+    return Opened(
+        console=[entry["message"] for entry in browser.get_log("browser")],
+        requests=[address for address in addresses if not address.startswith("data:")],
+        facts=facts,
+    )
+
+
+def test_the_report_opens_whole_and_runs_nothing(browser: Chrome, tmp_path: Path) -> None:
+    document = harmful_document()
+    spec = FIGURES[document["figures"][0]["name"]]
+    drawn = next(path for path in save(spec, {}, tmp_path) if path.suffix == ".svg")
+    page = write_report(document, tmp_path, {spec.name: drawn})["html"]
+    drawn.unlink()
+    found = opened(browser, page)
+    assert found.console == []
+    assert found.requests == [page.as_uri()]
+    assert found.facts["scripts"] == 0
+    assert found.facts["title"] == "dcrit: suite quick"
+    assert len(found.facts["widths"]) == 1
+    assert min(found.facts["widths"]) > 100
+    # In the reason, as a cell, as a column's name, and in the caption.
+    assert found.facts["text"].count(HARM) == 4
+    assert found.facts["verdicts"] == ["✓ supported", "✗ refuted", "? inconclusive", "? inconclusive"]
+    assert len(set(found.facts["colours"])) == 3
+    assert found.facts["lost"] == 0
+    assert not found.facts["scrolls"]
+
+
+def test_a_png_inside_the_page_is_drawn(browser: Chrome, tmp_path: Path) -> None:
+    document = harmful_document()
+    page = write_report(document, tmp_path, picture(tmp_path, document))["html"]
+    found = opened(browser, page)
+    assert (found.console, found.facts["widths"]) == ([], [1])
+
+
+def test_a_page_that_does_what_the_report_must_not_is_noticed(browser: Chrome, tmp_path: Path) -> None:
+    page = tmp_path / "bad.html"
+    page.write_text(
+        "<title>bad</title><body><img src='data:image/png;base64,AAAA'><a href='#nowhere'>x</a>"
+        f"<img src='{(tmp_path / 'none.png').as_uri()}'>{HARM}",
+        encoding="utf-8",
+    )
+    found = opened(browser, page)
+    assert found.facts["title"] == "harmed"
+    assert found.facts["scripts"] == 1
+    assert min(found.facts["widths"]) == 0
+    assert (tmp_path / "none.png").as_uri() in found.requests
+    assert found.console
+    assert found.facts["lost"] == 1
+    assert HARM not in found.facts["text"]

@@ -1,0 +1,63 @@
+"""The targets that predictions are held to, over every configuration measured beyond the calibration."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
+from dcrit.theory.predictions.critical_size import predict_critical_size
+from dcrit.theory.problems.problem import Problem
+
+ROWS = json.loads((Path(__file__).parents[3] / "docs/results/held-out.json").read_text(encoding="utf-8"))
+
+#: Largest modulus that any calibration has seen.
+LARGEST = 29
+
+
+@pytest.fixture(scope="module")
+def compared() -> list[tuple[float, bool]]:
+    """ln(predicted/measured), and whether the 90 % interval holds the measurement."""
+    calibrations, found = shipped_calibrations(), []
+    for row in ROWS:
+        problem = Problem.from_dict(row["problem"])
+        calibration = calibration_for(problem, calibrations)
+        assert calibration is not None
+        size = predict_critical_size(problem, calibration).critical_size
+        assert size.value is not None
+        assert size.interval is not None
+        assert size.extrapolated
+        found.append(
+            (math.log(size.value / row["measured"]), size.interval.low <= row["measured"] <= size.interval.high)
+        )
+    return found
+
+
+def test_no_calibration_has_seen_a_held_out_modulus() -> None:
+    assert all(row["problem"]["modulus"] > LARGEST for row in ROWS)
+    for calibration in shipped_calibrations():
+        assert max(cell.n_symbols for cell in calibration.cells) <= LARGEST
+
+
+def test_there_are_enough_configurations_of_every_kind() -> None:
+    problems = [Problem.from_dict(row["problem"]) for row in ROWS]
+    assert len(set(problems)) == len(problems) >= 24
+    assert {p.task for p in problems} >= {"add", "sub", "mul", "square-of-sum", "sum-squares"}
+    assert {p.activation for p in problems} == {"square", "relu"}
+    assert {p.weight_decay for p in problems} >= {0.5, 1.0, 2.0}
+    assert min(p.width for p in problems) <= 16
+    assert max(p.width for p in problems) >= 256
+
+
+def test_half_of_the_predictions_are_within_a_tenth(compared: list[tuple[float, bool]]) -> None:
+    assert np.median([abs(error) for error, _ in compared]) <= 0.10
+
+
+def test_no_prediction_is_off_by_more_than_three_tenths(compared: list[tuple[float, bool]]) -> None:
+    assert max(abs(error) for error, _ in compared) <= 0.30
+
+
+def test_the_ninety_percent_intervals_cover_about_ninety_percent(compared: list[tuple[float, bool]]) -> None:
+    assert 0.80 <= np.mean([inside for _, inside in compared]) <= 0.97

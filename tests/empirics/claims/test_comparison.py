@@ -1,0 +1,112 @@
+from dataclasses import replace
+
+import pytest
+
+from dcrit.empirics.claims.comparison import compare
+from dcrit.empirics.experiments.transitions import Transition
+from dcrit.empirics.measures.capacity import CapacityLine
+from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
+from dcrit.theory.circuits.laws import CapacityLaw
+from dcrit.theory.estimates import Interval, Measurement
+from dcrit.theory.literature.published import PublishedNumber, Quantity, published_numbers
+from dcrit.theory.predictions.critical_size import predict_critical_size
+from dcrit.theory.problems.problem import Problem
+
+#: Inside what ships for the squared pair-MLP, but for the modulus of FAR.
+NEAR, FAR = Problem(modulus=23, width=48), Problem(modulus=61, width=48)
+
+
+def number(quantity: Quantity, problem: Problem | None, n_train: int | None = None) -> PublishedNumber:
+    return PublishedNumber(
+        id="one",
+        source="varma2023",
+        quantity=quantity,
+        low=0.5,
+        high=0.5,
+        unit="unit",
+        statement="A number.",
+        problem=problem,
+        n_train=n_train,
+    )
+
+
+def transition(problem: Problem, estimate: float | None) -> Transition:
+    interval = None if estimate is None else Interval(low=estimate - 5, high=estimate + 5)
+    return Transition(
+        problem=problem,
+        predicted=None,
+        outcomes=(),
+        measured=Measurement(
+            quantity="critical_size", estimate=estimate, interval=interval, unit="examples", n_runs=12
+        ),
+    )
+
+
+@pytest.mark.parametrize("quantity", ["critical_size", "onset", "completion"])
+@pytest.mark.parametrize(("problem", "extrapolated"), [(NEAR, False), (FAR, True)])
+def test_sizes_are_predicted_for_the_configuration(quantity: Quantity, problem: Problem, extrapolated: bool) -> None:
+    calibrations = shipped_calibrations()
+    (found,) = compare([number(quantity, problem)], calibrations, {})
+    calibration = calibration_for(problem, calibrations)
+    assert calibration is not None
+    expected = getattr(predict_critical_size(problem, calibration), quantity)
+    assert found.predicted == expected.value is not None
+    assert (found.interval, found.note) == (expected.interval, expected.reason)
+    assert found.extrapolated is extrapolated
+
+
+def test_accuracy_at_a_size_is_read_off_the_predicted_curve() -> None:
+    calibrations = shipped_calibrations()
+    (size,) = compare([number("critical_size", NEAR)], calibrations, {})
+    assert size.predicted is not None
+    (found,) = compare([number("test_accuracy", NEAR, round(size.predicted))], calibrations, {})
+    assert found.predicted == pytest.approx(0.5, abs=0.02)
+    assert found.interval is None
+
+
+@pytest.mark.parametrize(
+    ("problem", "quantity", "says"),
+    [
+        (None, "delay_error", "no configuration of ours"),
+        (NEAR, "ungrokking_size", "no prediction of this quantity"),
+        (replace(NEAR, task="quadratic-form"), "critical_size", "no calibration"),
+        (Problem(modulus=5, width=10000, activation="relu"), "critical_size", "no prediction: calibration must reach"),
+    ],
+)
+def test_why_there_is_no_prediction(problem: Problem | None, quantity: Quantity, says: str) -> None:
+    (found,) = compare([number(quantity, problem)], shipped_calibrations(), {})
+    assert found.predicted is None
+    assert found.note.startswith(says)
+
+
+def test_measurements_are_found_wherever_they_lie() -> None:
+    evidence = {
+        "sizes": [transition(NEAR, 170.0), transition(FAR, 400.0)],
+        "again": ({"x": transition(NEAR, 170.0)},),
+        "none": transition(replace(NEAR, weight_decay=2.0), 90.0),
+        "missing": [transition(NEAR, None)],
+        "words": "no measurement",
+    }
+    found, other = compare([number("critical_size", NEAR), number("onset", NEAR)], [], evidence)
+    assert [(one.what, one.value) for one in found.measured] == [("the same", 170.0)]
+    assert found.measured[0].interval == Interval(low=165.0, high=175.0)
+    assert other.measured == ()
+
+
+def test_bits_per_parameter_come_with_the_family_they_lie_under() -> None:
+    line = CapacityLine(
+        bits=1.5, bits_error=0.1, n_sizes=5, n_runs=15, points=(), law=CapacityLaw(bits=1.5, log_bits_error=0.1)
+    )
+    evidence = {"capacities": {"square": line, ("transformer", "relu"): replace(line, bits=2.5), "relu": "too few"}}
+    (found,) = compare([number("bits_per_parameter", None)], [], evidence)
+    assert [(one.what, one.value) for one in found.measured] == [("square", 1.5), ("transformer relu", 2.5)]
+    interval = found.measured[0].interval
+    assert interval is not None
+    # Student's t with four degrees of freedom, 90 %.
+    assert interval.high - 1.5 == pytest.approx(0.1 * 2.132, rel=1e-3)
+
+
+def test_every_number_that_ships_can_be_compared() -> None:
+    found = compare(published_numbers(), shipped_calibrations(), {})
+    assert len(found) == len(published_numbers())
+    assert all(one.predicted is not None or one.note for one in found)

@@ -1,0 +1,115 @@
+"""The judge of effective dimensionality, the store behind it, and one real measurement."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dcrit.empirics.claims import dd_effective_dim
+from dcrit.empirics.experiments.dimensions import DimensionCurve, DimensionsDesign, measure
+from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.instruments.dimension_trainer import DimensionTrainer, measurable
+from dcrit.empirics.runs.dimensions import DimensionConfig, DimensionRun, DimensionValues
+from dcrit.empirics.runs.single import RunConfig
+from dcrit.empirics.store.kinds import DimensionStore
+from dcrit.theory.problems.problem import Problem
+from tests.worlds.runs import World, no_multitask
+
+WIDTHS = (4, 8, 16, 32)
+TINY = Problem(task="add", modulus=5, width=3, learning_rate=0.1)
+
+
+def curve_of(dimension: Sequence[float], loss: Sequence[float], noise: float = 0.01) -> DimensionCurve:
+    rng = np.random.default_rng(0)
+
+    def seeds(mean: Sequence[float]) -> np.ndarray:
+        return np.array(mean)[:, None] * np.exp(noise * rng.standard_normal((len(mean), 4)))
+
+    n_eff = seeds(dimension)
+    return DimensionCurve(
+        problem=Problem(width=16),
+        n_train=200,
+        widths=WIDTHS,
+        dimension=n_eff,
+        smaller=2 * n_eff,
+        larger=n_eff / 2,
+        test_loss=seeds(loss),
+    )
+
+
+def test_rulings() -> None:
+    along = curve_of([40, 30, 20, 10], [8, 4, 2, 1])
+    found = dd_effective_dim.judge([along])
+    assert found.ruling(0.002) == "supported"
+    assert found.measured == pytest.approx(1)
+    against = curve_of([10, 20, 30, 40], [8, 4, 2, 1])
+    refuted = dd_effective_dim.judge([along, against])
+    assert refuted.ruling(0.002) == "refuted"
+    assert refuted.rows[1]["width of least N_eff"] == 4.0
+    assert refuted.rows[1]["best width"] == 32.0
+    assert dd_effective_dim.judge([curve_of([40, 30, 20, 10], [2, 2, 2, 2], noise=1.0)]).ruling(0.002) == "inconclusive"
+
+
+def test_diverged_widths_are_left_out() -> None:
+    curve = curve_of([40, 30, 20, 10], [8, 4, 2, 1])
+    lost = replace(curve, dimension=np.where(np.arange(4)[:, None] < 2, np.nan, curve.dimension))
+    found = dd_effective_dim.judge([lost])
+    assert found.p_value is None
+    assert found.n_unconverged == 8
+
+
+def test_what_was_found_is_found_again(tmp_path: Path) -> None:
+    configs = [DimensionConfig(run=RunConfig(problem=TINY, n_train=15, seed=seed)) for seed in (0, 1)]
+    first = DimensionTrainer(DimensionStore(tmp_path))(configs)
+    store = DimensionStore(tmp_path)
+    assert store.missing(configs) == []
+    again = DimensionTrainer(store)(configs)
+    assert [(run.config.address, run.values) for run in again] == [(run.config.address, run.values) for run in first]
+    assert len(list(tmp_path.glob("*.parquet"))) == 1
+    for run in first:
+        assert 0 <= run.values.value <= TINY.n_params
+        assert run.values.larger <= run.values.value <= run.values.smaller
+        assert run.values.test_loss > 0
+
+
+def test_only_runs_of_the_protocol_are_looked_at() -> None:
+    config = RunConfig(problem=TINY, n_train=15, seed=0, steps=7)
+    with pytest.raises(ValueError, match="configs must be runs of the protocol"):
+        measurable([config])
+
+
+def test_the_experiment_puts_every_network_in_its_place() -> None:
+    def looked(configs: Sequence[DimensionConfig], /) -> list[DimensionRun]:
+        return [
+            DimensionRun(
+                config=one,
+                values=DimensionValues(
+                    value=100.0 * one.run.problem.width + one.run.seed,
+                    smaller=2.0,
+                    larger=1.0,
+                    train_loss=0.0,
+                    test_loss=float(one.run.n_train),
+                    step=1.0,
+                ),
+                ending="horizon",
+                seconds=2.0,
+            )
+            for one in configs
+        ]
+
+    bench = Laboratory(World(), no_multitask, [], looked)
+    design = DimensionsDesign(families=(TINY,), widths=(2, 3), sizes=(10, 12), seeds=2)
+    with bench.account() as account:
+        curves = measure(design, bench)
+    assert account.n_runs == 8
+    assert account.seconds == 16
+    assert [curve.n_train for curve in curves] == [10, 12]
+    assert curves[1].dimension.tolist() == [[200, 201], [300, 301]]
+    assert (curves[1].test_loss == 12).all()
+
+
+def test_a_laboratory_without_the_means_says_so() -> None:
+    with pytest.raises(ValueError, match="measure_dimensions must be given"):
+        Laboratory(World(), no_multitask, []).dimensions([])

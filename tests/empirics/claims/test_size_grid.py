@@ -1,0 +1,189 @@
+"""Judges of the plane of model and training-set size give each ruling where it is due."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dcrit.empirics.claims import dd_below_star, dd_harder_task, dd_peak_sqrt, regime_labels, star_located
+from dcrit.empirics.claims.effect import SIGNIFICANCE
+from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.experiments.size_grid import (
+    EXPERIMENT,
+    STANDARD,
+    Grid,
+    GridDesign,
+    GridEvidence,
+    GridFamily,
+    measure,
+)
+from dcrit.empirics.experiments.star import critical_sizes, star_of
+from dcrit.theory.calibrations.calibration import shipped_calibrations
+from dcrit.theory.problems.problem import Problem
+from tests.worlds.planes import SIZES, WIDTHS, dipped, family, plane, rising
+from tests.worlds.runs import World, no_multitask
+
+
+def evidence(*grids: Grid) -> GridEvidence:
+    return GridEvidence(grids=grids)
+
+
+def test_grids_hold_every_run_in_its_place() -> None:
+    small = GridFamily(
+        problem=Problem(task="add", modulus=17, activation="square"),
+        widths=(4, 32),
+        sizes=(90, 200),
+        capacity_widths=(2, 4),
+        seeds=2,
+        capacity_seeds=1,
+    )
+    world = World()
+    found = measure(GridDesign(families=(small,)), Laboratory(world, no_multitask, shipped_calibrations()))
+    (grid,) = found.grids
+    assert grid.test_accuracy.shape == (2, 2, 2)
+    assert len(world.asked) == 8 + 4
+    for s, size in enumerate(small.sizes):
+        for k, width in enumerate(small.widths):
+            runs = [world.run(c) for c in small.configs() if (c.n_train, c.problem.width) == (size, width)]
+            assert grid.test_accuracy[s, k] == pytest.approx([run.curves.test_accuracy[-1] for run in runs])
+    assert sorted(grid.memorized) == [2, 4]
+    assert grid.diagram is not None
+
+
+def test_families_refuse_what_cannot_be_run() -> None:
+    with pytest.raises(ValueError, match="n_train must be at most 529"):
+        replace(family(), sizes=(100, 600))
+    with pytest.raises(ValueError, match="sizes must leave pairs to test on, got 529 of 529"):
+        replace(family(), sizes=(100, 529))
+    with pytest.raises(ValueError, match="seeds must be an integer of at least 2, got 1"):
+        replace(family(), seeds=1)
+
+
+def test_designs_cover_both_tasks_and_models_and_the_paper_costs_more() -> None:
+    kinds = {(f.problem.task, f.problem.model, f.problem.activation) for f in STANDARD.families}
+    assert len(kinds) == 6
+    assert all(f.problem.modulus >= 31 for f in STANDARD.star_families)
+    assert EXPERIMENT.work("paper").flops > 100 * EXPERIMENT.work("standard").flops
+    assert "quick" not in EXPERIMENT.designs
+
+
+def test_the_star_of_a_plane_is_where_its_curves_cross() -> None:
+    star = star_of(plane(rising))
+    assert star is not None
+    middle = star.middle()
+    assert middle is not None
+    assert middle[1] == pytest.approx(250, rel=0.1)
+    assert middle[0] == pytest.approx(250 / 0.3, rel=0.15)
+    assert critical_sizes(plane(rising))[3] == pytest.approx(250, rel=0.05)
+
+
+def test_star_rulings() -> None:
+    assert star_located.judge(evidence(plane(rising))).ruling(0.002) == "supported"
+    # Half accuracy is reached nowhere.
+    assert star_located.judge(evidence(plane(lambda *_: 0.2))).ruling(0.002) == "refuted"
+    no_capacity = replace(plane(rising), memorized={})
+    assert star_located.judge(evidence(no_capacity)).ruling() == "inconclusive"
+    # A few noisy counts leave the place of the crossing open.
+    wide = replace(plane(rising), memorized={4: np.array([20.0, 400.0]), 8: np.array([200.0, 500.0])})
+    assert star_located.judge(evidence(wide)).ruling() == "inconclusive"
+
+
+def test_double_descent_rulings() -> None:
+    supported = dd_below_star.judge(evidence(plane(dipped)))
+    assert supported.ruling(0.002) == "supported"
+    assert supported.measured == pytest.approx(0.4, abs=0.05)
+    assert {row["star"] for row in supported.rows} >= {"below", "above"}
+    assert dd_below_star.judge(evidence(plane(rising))).ruling(0.002) == "refuted"
+
+    def above(size: int, width: int) -> float:
+        return 0.5 if size >= 330 and width == 16 else dipped(size, width)
+
+    assert dd_below_star.judge(evidence(plane(above))).ruling(0.002) == "refuted"
+    assert dd_below_star.judge(evidence(plane(dipped, noise=0.3))).ruling(0.002) == "inconclusive"
+    unlocated = replace(plane(dipped), memorized={})
+    assert dd_below_star.judge(evidence(unlocated)).p_value is None
+
+
+def test_harder_task_rulings() -> None:
+    def later(size: int, width: int) -> float:
+        return dipped(round(size / 1.4), width)
+
+    easy = plane(rising)
+    both = evidence(easy, plane(later, task="square-of-sum", seed=1))
+    assert dd_harder_task.judge(both).ruling(0.002) == "supported"
+
+    def earlier(size: int, width: int) -> float:
+        return rising(round(size * 1.4), width)
+
+    assert dd_harder_task.judge(evidence(easy, plane(earlier, task="square-of-sum"))).ruling(0.002) == "refuted"
+    noisy = evidence(plane(rising, noise=0.4), plane(later, task="square-of-sum", noise=0.4, seed=1))
+    assert dd_harder_task.judge(noisy).ruling(0.002) == "inconclusive"
+    assert dd_harder_task.judge(evidence(easy)).p_value is None
+
+
+def test_critical_sizes_of_two_planes_err_apart() -> None:
+    grid = plane(rising, noise=0.1)
+    effect = dd_harder_task.harder(grid, grid)
+    assert effect is not None
+    # Draws that shared their noise would put the ratio at exactly 1.
+    assert effect.interval.low < -0.01
+    assert effect.interval.high > 0.01
+    assert effect.p_inside == pytest.approx(0.5, abs=0.05)
+
+
+def loss_with_exponent(exponent: float):
+    """A loss that peaks at N ∝ D^exponent, amid the widths."""
+    made = family()
+
+    def loss(size: int, width: int) -> float:
+        place = math.log(2500) + exponent * math.log(size / 230)
+        return math.exp(2 - (math.log(made.at(width).n_params) - place) ** 2)
+
+    return loss
+
+
+def test_peak_rulings() -> None:
+    root = dd_peak_sqrt.judge(evidence(plane(rising, loss=loss_with_exponent(0.5), noise=0.002)), n_draws=1500)
+    assert root.ruling(0.002) == "supported"
+    assert root.measured == pytest.approx(0.5, abs=0.1)
+    linear = dd_peak_sqrt.judge(evidence(plane(rising, loss=loss_with_exponent(1.0), noise=0.002)), n_draws=1500)
+    assert linear.ruling(0.002) == "refuted"
+    (row,) = linear.rows
+    width = row["d ln width/d ln D"]
+    assert isinstance(width, float)
+    assert 0.4 < width < 0.9
+    noisy = dd_peak_sqrt.judge(evidence(plane(rising, loss=loss_with_exponent(0.5), noise=0.03)), n_draws=1500)
+    assert noisy.ruling(0.002) == "inconclusive"
+    flat = dd_peak_sqrt.judge(evidence(plane(rising, loss=lambda _, width: 1 / width)), n_draws=200)
+    assert flat.p_value is None
+
+
+def labelled(size: int, width: int) -> float:
+    """Groks on little, dips over large widths on moderate, overfits on excess."""
+    if size < 200:
+        return 0.97
+    if size < 320:
+        return 0.3 if width == 24 else 0.9
+    return 0.5
+
+
+def test_label_rulings() -> None:
+    wide = plane(labelled, fitted=lambda _, width: width > 8)
+    found = regime_labels.judge(evidence(wide))
+    assert found.p_inside is not None
+    assert found.p_inside <= SIGNIFICANCE
+    assert found.ruling() == "supported"
+    at_once = plane(labelled, fitted=lambda _, width: width > 8, delayed=False)
+    assert regime_labels.judge(evidence(at_once)).ruling(0.002) == "refuted"
+    assert regime_labels.judge(evidence(plane(rising))).ruling(0.002) == "refuted"
+    assert regime_labels.judge(evidence()).p_value is None
+
+    half = plane(labelled, fitted=lambda _, width: width > 8)
+    train = half.train_accuracy.copy()
+    train[:, 1] = 1.0  # one of the two small widths fits
+    assert regime_labels.judge(evidence(replace(half, train_accuracy=train))).ruling() == "inconclusive"
+
+
+def test_planes_are_of_the_shape_that_judges_expect() -> None:
+    assert plane(rising).test_accuracy.shape == (len(SIZES), len(WIDTHS), 5)

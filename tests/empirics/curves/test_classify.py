@@ -1,0 +1,294 @@
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dcrit.empirics.curves.classify import Classification, classify
+from dcrit.empirics.curves.curve_files import CurveSet, read_curves
+from dcrit.empirics.curves.settling import Thresholds
+from dcrit.empirics.runs.outcomes import FITTED, dynamics_of, outcome_of
+from dcrit.empirics.runs.single import RunConfig
+from dcrit.empirics.store.export import RUNS, export
+from dcrit.empirics.store.kinds import Store
+from dcrit.empirics.training.ensemble import train
+from dcrit.theory.circuits.regimes import DYNAMICS, SEMI_GROKKING
+from dcrit.theory.problems.problem import Problem
+
+STEP = np.arange(0.0, 1001.0, 20.0)
+
+
+def rising(to: float, at: float = 100.0, start: float = 0.05) -> np.ndarray:
+    """A curve that jumps to its settled value."""
+    return np.where(at > STEP, start, to)
+
+
+def verdict(n_classes: int | None = None, **curves: Any) -> Classification:
+    given_curves = {name: (STEP, np.broadcast_to(values, STEP.shape).astype(float)) for name, values in curves.items()}
+    return classify(CurveSet(run="r", curves=given_curves), n_classes=n_classes)  # type: ignore[arg-type]
+
+
+FITS: dict[str, Any] = {"train_accuracy": rising(1.0)}
+
+
+@pytest.mark.parametrize(
+    ("train_level", "test_level", "dynamics"),
+    [
+        (FITTED - 1e-9, 0.5, "progression"),
+        (0.4, 0.01, "progression"),
+        (FITTED, SEMI_GROKKING[0] - 1e-9, "ungrokking"),
+        (1.0, SEMI_GROKKING[0], "semi-grokking"),
+        (1.0, SEMI_GROKKING[1] - 1e-9, "semi-grokking"),
+        (1.0, SEMI_GROKKING[1], "grokking"),
+    ],
+)
+def test_settled_accuracies_name_the_dynamics(train_level: float, test_level: float, dynamics: str) -> None:
+    found = verdict(train_accuracy=rising(train_level), test_accuracy=rising(test_level))
+    assert found.dynamics == dynamics
+    assert found.settled["train_accuracy"] == train_level
+    assert found.settled["test_accuracy"] == test_level
+    assert f"{train_level if dynamics == 'progression' else test_level:.3g}" in found.reasons[0]
+
+
+def test_delayed_generalization_is_told_from_generalization_with_fitting() -> None:
+    delayed = verdict(**FITS, test_accuracy=rising(0.95, at=600.0))
+    assert (delayed.events.memorized_at, delayed.events.generalized_at) == (100.0, 600.0)
+    assert (delayed.events.delay, delayed.events.delayed) == (6.0, True)
+    assert any("is delayed: it takes 600 steps, 6 times the 100" in reason for reason in delayed.reasons)
+    together = verdict(**FITS, test_accuracy=rising(0.95, at=180.0))
+    assert (together.dynamics, together.events.delayed) == ("grokking", False)
+    assert any("is not delayed" in reason for reason in together.reasons)
+    first = verdict(train_accuracy=np.ones_like(STEP), test_accuracy=rising(0.95))
+    assert (first.events.memorized_at, first.events.delayed) == (0.0, None)
+    assert any("no delay can be told" in reason for reason in first.reasons)
+
+
+def test_an_event_takes_three_evaluations_in_a_row() -> None:
+    test = rising(0.95, at=600.0)
+    test[(STEP == 200) | (STEP == 220)] = 1.0
+    assert verdict(**FITS, test_accuracy=test).events.generalized_at == 600.0
+    test[STEP == 240] = 1.0
+    assert verdict(**FITS, test_accuracy=test).events.generalized_at == 200.0
+
+
+def test_a_collapse_at_the_very_end_decides_nothing() -> None:
+    test = rising(0.95)
+    test[-2:] = 0.0
+    assert verdict(**FITS, test_accuracy=test).dynamics == "grokking"
+
+
+def test_generalization_that_is_lost_is_told() -> None:
+    found = verdict(**FITS, test_accuracy=np.where((STEP > 200) & (STEP < 500), 1.0, 0.02))
+    assert found.dynamics == "ungrokking"
+    assert (found.events.generalized_at, found.events.lost_at) == (220.0, 500.0)
+    assert "had generalized from step 220" in found.reasons[-1]
+
+
+def test_the_norm_is_read_against_its_largest_value() -> None:
+    norm = np.where(STEP < 300, 10.0, 5.0)
+    found = verdict(**FITS, test_accuracy=rising(1.0), squared_norm=norm)
+    assert found.settled["norm_ratio"] == 0.5
+    assert any("norm falls, to 0.5 of" in reason for reason in found.reasons)
+    flat = verdict(**FITS, test_accuracy=rising(1.0), squared_norm=10.0)
+    assert any("does not fall: it settles at 1 of" in reason for reason in flat.reasons)
+    assert verdict(**FITS, test_accuracy=rising(1.0), squared_norm=0.0).dynamics == "grokking"
+
+
+@pytest.mark.parametrize(
+    ("curves", "says"),
+    [
+        (FITS, "no test accuracy: no column is called test accuracy or validation accuracy"),
+        (FITS | {"test_accuracy": math.nan}, "test accuracy is nowhere a finite number"),
+        (FITS | {"test_accuracy": np.where(STEP > 900, math.nan, 0.5)}, "not finite in the last tenth"),
+        ({"train_loss": 0.0, "test_loss": 5.0}, "of train there is only a loss.*of test there is only a loss"),
+        (FITS | {"test_accuracy": STEP / 1200}, "test accuracy rose by 0.25 from the seventh to the last tenth"),
+        (FITS | {"test_accuracy": 1 - STEP / 1200}, "test accuracy fell by 0.25"),
+        ({"train_accuracy": STEP / 1100, "test_accuracy": 0.0}, "train accuracy rose by 0.27"),
+        ({"train_accuracy": rising(1.0, at=220.0), "test_accuracy": 0.0}, "ends 4.55 times .* less than 5"),
+        ({"train_accuracy": np.where(np.arange(STEP.size) % 3, 1.0, 0.9), "test_accuracy": 0.0}, "never stays fitted"),
+    ],
+)
+def test_what_cannot_be_told_says_why(curves: Mapping[str, Any], says: str) -> None:
+    found = verdict(**curves)
+    assert found.dynamics == "cannot tell"
+    assert re.search(says, " ".join(found.reasons)), found.reasons
+
+
+def test_a_move_beyond_the_outer_thresholds_changes_nothing() -> None:
+    up = np.where(STEP < 750, 0.9, 1.0)
+    assert verdict(**FITS, test_accuracy=up).dynamics == "grokking"
+    assert verdict(**FITS, test_accuracy=np.where(STEP < 750, 0.09, 0.01)).dynamics == "ungrokking"
+    assert verdict(train_accuracy=np.where(STEP < 750, 0.5, 0.65), test_accuracy=0.5).dynamics == "cannot tell"
+
+
+def test_few_rows_are_too_few() -> None:
+    for size, named in ((9, "9 evaluations of train accuracy, and 10"), (12, "1 evaluations in the last tenth")):
+        step = np.linspace(0.0, 1.0, size) if size < 10 else np.geomspace(1.0, 1000.0, size)
+        curves = {name: (step, np.ones(size)) for name in ("train_accuracy", "test_accuracy")}
+        found = classify(CurveSet(run="", curves=curves))  # type: ignore[arg-type]
+        assert found.dynamics == "cannot tell"
+        assert named in found.reasons[0]
+
+
+def test_curves_that_end_early_are_told() -> None:
+    curves = {"train_accuracy": (STEP, np.ones(STEP.size)), "test_accuracy": (STEP / 2, np.ones(STEP.size))}
+    found = classify(CurveSet(run="", curves=curves))  # type: ignore[arg-type]
+    assert found.reasons[0] == "test accuracy ends at step 500, and the run at 1000"
+
+
+def test_losses_tell_what_they_guarantee() -> None:
+    memorized = rising(1e-4, start=3.0)
+    assert verdict(10, train_loss=memorized, test_loss=rising(0.05, start=3.0)).dynamics == "grokking"
+    high = verdict(10, train_loss=memorized, test_loss=5.0)
+    assert high.dynamics == "cannot tell"
+    assert "a constant guess has 2.3" in high.reasons[0]
+    assert verdict(10, train_loss=1.0, test_loss=5.0).dynamics == "progression"
+    between = verdict(10, train_loss=0.2, test_loss=5.0)
+    assert between.dynamics == "cannot tell"
+    assert "accuracy is at least 0.711" in between.reasons[0]
+    assert verdict(10, train_loss=memorized, test_accuracy=rising(0.5)).dynamics == "semi-grokking"
+
+
+@given(st.data())
+def test_a_loss_guarantees_the_accuracy_that_is_claimed(data: st.DataObject) -> None:
+    n_classes = data.draw(st.integers(2, 6))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    logits = rng.normal(size=(200, n_classes)) * data.draw(st.floats(0.1, 30.0))
+    logits[:, 0] += data.draw(st.floats(0.0, 60.0))
+    loss = float(np.mean(np.logaddexp.reduce(logits, axis=1) - logits[:, 0]))
+    accuracy = float(np.mean(logits.argmax(axis=1) == 0))
+    curves = {"train_loss": np.full(STEP.size, loss), "test_accuracy": 0.5}
+    assert accuracy >= verdict(n_classes, **curves).settled["train_accuracy_at_least"] - 1e-12
+
+
+def test_levels_count_from_chance_where_classes_are_known() -> None:
+    assert Thresholds.for_classes(None).low == SEMI_GROKKING[0]
+    assert Thresholds.for_classes(2).low == pytest.approx(0.55)
+    assert Thresholds.for_classes(2).high == pytest.approx(0.95)
+    chance = {**FITS, "test_accuracy": 0.5}
+    unknown = verdict(**chance)
+    assert unknown.dynamics == "semi-grokking"
+    assert any("with 2 classes this test accuracy would be chance" in reason for reason in unknown.reasons)
+    assert verdict(2, **chance).dynamics == "ungrokking"
+    with pytest.raises(ValueError, match="n_classes must be an integer of at least 2, got 1"):
+        verdict(1, **chance)
+
+
+# --- what must not matter ---
+
+LEVELS = st.floats(0.0, 1.0)
+
+
+@st.composite
+def curve_tables(draw: st.DrawFn) -> pl.DataFrame:
+    """Two runs that jump, drift and scatter."""
+    frames = []
+    for run in ("a", "b"):
+        rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+        columns: dict[str, object] = {"run": [run] * STEP.size, "step": STEP}
+        for name in ("train_accuracy", "test_accuracy"):
+            jump, drift = draw(st.floats(0, 1000)), draw(st.floats(-0.2, 0.2))
+            levels = np.where(jump > STEP, draw(LEVELS), draw(LEVELS)) + drift * STEP / 1000
+            # A file whose accuracies never exceed one percent cannot say its unit.
+            columns[name] = np.clip(levels + draw(st.sampled_from([0, 0.02])) * rng.normal(size=STEP.size), 0.02, 1)
+        columns["norm"] = rng.uniform(1, 2, size=STEP.size)
+        frames.append(pl.DataFrame(columns))
+    return pl.concat(frames)
+
+
+def verdicts(frame: pl.DataFrame, folder: Path) -> list[tuple[str, str, object]]:
+    path = folder / "curves.csv"
+    frame.write_csv(path)
+    found = [classify(curves) for curves in read_curves(path).runs]
+    return [(one.run, one.dynamics, one.events) for one in found]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("curves")
+
+
+@given(frame=curve_tables(), seed=st.integers(0, 1000))
+def test_order_names_and_units_do_not_matter(frame: pl.DataFrame, seed: int, folder: Path) -> None:
+    plain = verdicts(frame, folder)
+    rng = np.random.default_rng(seed)
+    mixed = frame.select(list(rng.permutation(frame.columns))).sample(fraction=1.0, shuffle=True, seed=seed)
+    assert verdicts(mixed, folder) == plain
+    renamed = frame.rename({"step": "Iteration", "train_accuracy": "acc", "test_accuracy": "Val Acc", "run": "Run ID"})
+    assert verdicts(renamed, folder) == plain
+    percent = frame.select(
+        pl.exclude("train_accuracy", "test_accuracy"),
+        *((pl.col(f"{part}_accuracy") * 100).alias(f"{part}_acc_pct") for part in ("train", "test")),
+    )
+    assert [one[:2] for one in verdicts(percent, folder)] == [one[:2] for one in plain]
+
+
+@given(frame=curve_tables(), factor=st.sampled_from([0.5, 3.0, 1000.0]))
+def test_the_unit_of_the_step_does_not_matter(frame: pl.DataFrame, factor: float, folder: Path) -> None:
+    stretched = frame.with_columns(pl.col("step") * factor)
+    assert [one[:2] for one in verdicts(stretched, folder)] == [one[:2] for one in verdicts(frame, folder)]
+
+
+@given(st.lists(st.sampled_from([0.0, 0.5, 1.0, math.nan, math.inf, -math.inf, 1e300]), min_size=30, max_size=30))
+def test_any_numbers_get_a_verdict(values: list[float]) -> None:
+    step = np.arange(30.0)
+    curves = {name: (step, np.array(values)) for name in ("train_accuracy", "test_loss", "squared_norm")}
+    for n_classes in (None, 5):
+        found = classify(CurveSet(run="", curves=curves), n_classes=n_classes)  # type: ignore[arg-type]
+        assert found.reasons
+
+
+# --- the package's own runs ---
+
+PROBLEM = Problem(modulus=17, width=32)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Runs of every dynamics."""
+    made = Store(tmp_path_factory.mktemp("store"))
+    for width, size in ((32, 40), (32, 120), (32, 250), (2, 250)):
+        problem = replace(PROBLEM, width=width)
+        made.add(train([RunConfig(problem=problem, n_train=size, seed=seed) for seed in (0, 1)]))
+    return made
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_real_runs_are_classified_as_the_package_does(ending: str, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / f"runs.{ending}"
+    export(store.runs(), path, RUNS)
+    found = {one.run: one for one in map(classify, read_curves(path).runs)}
+    runs = {run.config.address: run for run in store.runs()}
+    assert found.keys() == runs.keys()
+    assert {dynamics_of(run) for run in runs.values()} == set(DYNAMICS)
+    for address, run in runs.items():
+        assert found[address].dynamics == dynamics_of(run)
+        outcome = outcome_of(run)
+        assert found[address].settled["test_accuracy"] == outcome.test_accuracy
+        assert found[address].settled["squared_norm"] == outcome.squared_norm
+
+
+def test_a_real_run_on_its_way_is_not_settled(tmp_path: Path) -> None:
+    problem = Problem(modulus=13, width=32, learning_rate=0.03)
+    (run,) = train([RunConfig(problem=problem, n_train=100, seed=0)])
+    path = tmp_path / "run.csv"
+    export([run], path, RUNS)
+    (found,) = map(classify, read_curves(path).runs)
+    assert dynamics_of(run) == "semi-grokking"
+    assert found.dynamics == "cannot tell"
+    assert found.settled["test_accuracy_moved"] > 0.2
+    assert "has not settled: test accuracy rose" in found.reasons[0]
+
+
+def test_the_store_s_own_files_are_read_as_well(store: Store) -> None:
+    runs = {run.config.address: run for run in store.runs()}
+    paths = list(store.folder.glob("*.parquet"))
+    found = {one.run: classify(one).dynamics for path in paths for one in read_curves(path).runs}
+    assert found == {address: dynamics_of(run) for address, run in runs.items()}

@@ -1,0 +1,142 @@
+"""Sweeps that are killed at random moments, again and again, end as if nothing had happened."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dcrit.empirics.runs.single import CURVE_NAMES, RunConfig
+from dcrit.empirics.store.checkpoint import CHECKPOINTS
+from dcrit.empirics.store.kinds import Store
+from dcrit.empirics.training.executor import run_sweep
+from dcrit.theory.problems.problem import Problem
+
+#: How often sweeps are killed, in one process and with workers.
+KILLS = {1: 30, 2: 6}
+
+NARROW = Problem(modulus=5, width=6)
+
+#: Seven batches, half of them of widths whose runs have other bits in other batches.
+ASKED = [
+    *(RunConfig(problem=NARROW, n_train=12, seed=seed, steps=500) for seed in range(10)),
+    *(RunConfig(problem=Problem(modulus=5, width=16), n_train=12, seed=seed, steps=500) for seed in range(6)),
+    *(RunConfig(problem=NARROW, n_train=9, seed=s, steps=300, start="generalized") for s in range(4)),
+]
+
+#: For every line, the folder of a store, forks a process that sweeps, so that none has to load torch again. It tells
+#: how many runs it has stored; this process tells when it is over, however it ended.
+SWEEPERS = """
+import json, os, sys
+from pathlib import Path
+from dcrit.empirics import checkpoint, local_executor
+from dcrit.empirics.runs import RunConfig
+from dcrit.empirics.store import Store
+
+checkpoint.INTERVAL = local_executor.SMALL = 0
+asked = [RunConfig.from_dict(fields) for fields in json.loads(sys.argv[1])]
+
+def sweep(folder):
+    told = -1
+
+    def report(progress):
+        nonlocal told
+        if progress.runs_done > told:
+            told = progress.runs_done
+            print(told, flush=True)
+
+    local_executor.run_sweep(asked, Store(Path(folder)), workers=int(sys.argv[2]), report=report)
+    print("end", flush=True)
+
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        print("child", os.getpid(), flush=True)
+        sweep(line.rstrip())
+        os._exit(0)
+    os.waitpid(child, 0)
+    print("over", flush=True)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """How a sweep ended.
+
+    Attributes:
+        told: Runs that it said are stored.
+        killed: Whether it was killed before its end.
+    """
+
+    told: int
+    killed: bool
+
+
+@contextlib.contextmanager
+def sweepers(workers: int) -> Iterator[Callable[[Path, float], Stop]]:
+    """Sweeps that are killed with all their workers so many seconds after the beginning."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SWEEPERS, json.dumps([config.to_dict() for config in ASKED]), str(workers)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        source, sink = parent.stdin, parent.stdout
+
+        def sweep_for(folder: Path, seconds: float) -> Stop:
+            source.write(f"{folder}\n")
+            source.flush()
+            word, child = sink.readline().split()
+            assert word == "child"
+            time.sleep(seconds)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(int(child), signal.SIGKILL)
+            lines = list(iter(sink.readline, "over\n"))
+            counts = [int(line) for line in lines if line.strip().isdigit()]
+            return Stop(told=max(counts, default=0), killed="end\n" not in lines)
+
+        yield sweep_for
+        source.close()
+
+
+def moments(workers: int) -> Iterator[float]:
+    """Random times after the beginning; processes take seconds to start."""
+    rng = random.Random(workers)
+    while True:
+        yield rng.uniform(0.0, 0.6) if workers == 1 else rng.uniform(0.0, 6.0)
+
+
+@pytest.mark.parametrize("workers", KILLS)
+def test_killed_at_random_moments_again_and_again_sweeps_lose_nothing_stored(tmp_path: Path, workers: int) -> None:
+    expected = run_sweep(ASKED, Store(tmp_path / "whole"), workers=1)
+    n_kills, n_sweeps, times = 0, 0, moments(workers)
+    while n_kills < KILLS[workers]:
+        folder, n_sweeps, finished = tmp_path / f"sweep-{n_sweeps}", n_sweeps + 1, False
+        n_stored = 0
+        with sweepers(workers) as sweep_for:
+            while not finished and n_kills < KILLS[workers]:
+                stop = sweep_for(folder, next(times))
+                n_kills, finished = n_kills + stop.killed, not stop.killed
+                store = Store(folder)
+                assert store.damaged == ()
+                now = len(ASKED) - len(store.missing(ASKED))
+                assert now >= max(stop.told, n_stored)  # what was told as stored is, and nothing gets lost
+                n_stored = now
+        # Whatever is lacking is made, from checkpoints where there are any.
+        runs = run_sweep(ASKED, Store(folder), workers=1)
+        for run, other in zip(runs, expected, strict=True):
+            assert (run.config, run.ending) == (other.config, other.ending)
+            for name in CURVE_NAMES:
+                assert getattr(run.curves, name).tobytes() == getattr(other.curves, name).tobytes(), name
+        assert not list((folder / CHECKPOINTS).glob("*.checkpoint"))

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from dcrit.figures.drawing import canvas, style
+from dcrit.figures.predicted.double_descent import draw_accuracy, draw_loss
+from dcrit.figures.predicted.phase_diagram import draw_phase_diagram
+from dcrit.theory.calibrations.calibration import shipped_calibrations
+from dcrit.theory.predictions.double_descent import predict_double_descent
+from dcrit.theory.predictions.phase_diagram import phase_diagram
+from dcrit.theory.problems.problem import Problem
+
+WIDTHS = np.arange(12, 100, 4)
+CHOSEN = next(calibration for calibration in shipped_calibrations() if calibration.covers(Problem()))
+
+
+@pytest.mark.parametrize("widths", [WIDTHS, WIDTHS[10:]])
+def test_the_map_says_its_units_and_draws_a_star_where_there_is_one(widths: np.ndarray) -> None:
+    found = phase_diagram(Problem(), CHOSEN, widths=widths, n_trains=np.geomspace(10, 529, 20), n_draws=30)
+    with style.context():
+        figure = canvas.new_figure(5, 4)
+        ax = figure.subplots()
+        draw_phase_diagram(ax, found)
+        canvas.legend(figure, columns=4)
+        figure.draw_without_rendering()
+    labels = ax.get_legend_handles_labels()[1]
+    assert ("star" in labels) == (found.star.width.value is not None)
+    assert "grokking" in labels
+    assert "[parameters]" in ax.get_xlabel()
+    assert "[examples]" in ax.get_ylabel()
+
+
+@pytest.mark.parametrize("n_train", [200, 529])
+def test_double_descent_is_drawn_with_its_units(n_train: int) -> None:
+    found = predict_double_descent(Problem(), CHOSEN, n_train=n_train, widths=WIDTHS, n_draws=30)
+    with style.context():
+        figure = canvas.new_figure(7, 3)
+        left, right = figure.subplots(1, 2)
+        draw_accuracy(left, found)
+        draw_loss(right, found)
+        figure.draw_without_rendering()
+    assert "[nats]" in right.get_ylabel()
+    assert "[fraction]" in left.get_ylabel()
+    assert ("dip" in left.get_legend_handles_labels()[1]) == found.dip

@@ -1,0 +1,66 @@
+"""How predictions did: the shipped record is that of the committed held-out results, and of no other constants."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dcrit.theory.calibrations.calibration import Calibration, calibration_for, shipped_calibrations
+from dcrit.theory.calibrations.track_record import TrackRecord, fingerprint, track_record
+from dcrit.theory.predictions.critical_size import predict_critical_size
+from dcrit.theory.problems.problem import Problem
+
+RESULTS = Path(__file__).parents[3] / "docs" / "results"
+
+
+def test_the_shipped_record_is_that_of_the_committed_results() -> None:
+    calibrations = shipped_calibrations()
+    found: dict[str, list[tuple[float, bool]]] = {}
+    for name in ("held-out", "held-out-transformers"):
+        for row in json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")):
+            problem = Problem.from_dict(row["problem"])
+            calibration = calibration_for(problem, calibrations)
+            if calibration is None:
+                continue
+            size = predict_critical_size(problem, calibration).critical_size
+            assert size.value is not None
+            assert size.interval is not None
+            error = math.log(size.value / row["measured"])
+            found.setdefault(fingerprint(calibration), []).append((error, row["measured"] in size.interval))
+    for calibration in calibrations:
+        record, pairs = track_record(calibration), found[fingerprint(calibration)]
+        assert record is not None
+        assert record.n_configurations == len(pairs)
+        assert record.n_inside == sum(inside for _, inside in pairs)
+        assert record.worst_error == pytest.approx(max(abs(error) for error, _ in pairs), abs=1e-4)
+        assert record.bias == pytest.approx(sum(error for error, _ in pairs) / len(pairs), abs=1e-4)
+
+
+def test_other_constants_have_no_record() -> None:
+    calibration: Calibration = shipped_calibrations()[0]
+    assert track_record(calibration) is not None
+    assert track_record(replace(calibration, learning_rate=calibration.learning_rate * 1.01)) is None
+
+
+@given(st.lists(st.tuples(st.floats(-3, 3), st.booleans()), min_size=1, max_size=30))
+def test_a_record_adds_up(pairs: list[tuple[float, bool]]) -> None:
+    record = TrackRecord.of([error for error, _ in pairs], [inside for _, inside in pairs])
+    assert record.n_configurations == len(pairs)
+    assert 0 <= record.n_inside <= len(pairs)
+    assert record.median_error <= record.worst_error
+    assert abs(record.bias) <= record.worst_error + 1e-4
+    assert f"{record.n_inside} of {len(pairs)} inside" in record.sentence()
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [({"n_configurations": 0}, "n_configurations"), ({"n_inside": 9}, "n_inside"), ({"median_error": 2.0}, "median")],
+)
+def test_impossible_records_are_refused(changed: dict[str, float], name: str) -> None:
+    record = TrackRecord(n_configurations=4, median_error=0.1, worst_error=0.2, bias=0.0, n_inside=3)
+    with pytest.raises(ValueError, match=f"^{name}"):
+        replace(record, **changed)  # type: ignore[arg-type]

@@ -1,0 +1,124 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dcrit.theory.calibrations.calibration import shipped_calibrations
+from dcrit.theory.circuits.constants import competition_from
+from dcrit.theory.circuits.laws import CapacityLaw
+from dcrit.theory.circuits.margin import margin_from_loss
+from dcrit.theory.predictions.critical_size import predict_critical_size
+from dcrit.theory.predictions.double_descent import TRAIN_LOSS, accuracy_from, deepest, loss_of, predict_double_descent
+from dcrit.theory.predictions.phase_diagram import phase_diagram
+from dcrit.theory.problems.problem import Problem
+from tests.worlds.theory import EXACT, NOISY
+
+CALIBRATION = replace(NOISY.calibrate(np.random.default_rng(0)), capacity=CapacityLaw(bits=0.5, log_bits_error=0.04))
+KNOWN = replace(EXACT.calibrate(np.random.default_rng(0)), capacity=CapacityLaw(bits=0.5))
+WIDTHS = np.arange(8, 129)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 529), st.integers(16, 128))
+def test_accuracy_is_that_of_the_competition_within_capacity(n_train: int, width: int) -> None:
+    constants = CALIBRATION.constants(Problem(width=width))
+    exact = competition_from(constants, 529).test_accuracy(n_train)
+    assert accuracy_from(constants[None], 529, n_train, np.inf, 0.0)[0] == pytest.approx(float(exact), rel=1e-9)
+    assert accuracy_from(constants[None], 529, n_train, n_train - 1.0, 0.25)[0] == 0.75
+
+
+def test_the_dip_sits_where_capacity_passes_the_training_set() -> None:
+    star = phase_diagram(Problem(), KNOWN, widths=WIDTHS, n_trains=[1.0], n_draws=5).star.n_train.value
+    assert star is not None
+    below = predict_double_descent(
+        Problem(), KNOWN, n_train=int(0.8 * star), widths=WIDTHS, sharp_capacity=True, n_draws=20
+    )
+    above = predict_double_descent(
+        Problem(), KNOWN, n_train=min(500, int(1.5 * star)), widths=WIDTHS, sharp_capacity=True, n_draws=20
+    )
+    assert below.dip
+    assert below.width.value is not None
+    memorized = 0.5 * 3 * 23 / np.log2(23)
+    assert memorized * (below.width.value - 1) < below.n_train <= memorized * below.width.value
+    assert below.loss_peak.value == below.width.value
+    assert not above.dip
+    assert above.width.value is None
+    assert "no dip" in above.width.reason
+    for found in (below, above):
+        assert found.params_exponent == pytest.approx(1)
+        assert found.width_exponent == pytest.approx(1)
+        assert np.isfinite(found.loss).all()
+        assert ((found.accuracy_low <= found.accuracy) & (found.accuracy <= found.accuracy_high)).all()
+
+
+def test_without_a_sharp_capacity_the_mixture_holds_at_every_size() -> None:
+    found = predict_double_descent(Problem(), KNOWN, n_train=150, widths=WIDTHS, n_draws=20)
+    exact = [
+        float(competition_from(KNOWN.constants(Problem(width=width)), 529).test_accuracy(150))
+        for width in WIDTHS.tolist()
+    ]
+    assert found.accuracy == pytest.approx(exact, rel=1e-9)
+    assert found.dip == (deepest(np.array(exact)[:, None])[0][0] >= 0.1)
+
+
+@pytest.mark.parametrize(("width", "modulus"), [(16, 23), (24, 31), (40, 31)])
+def test_a_transformer_passes_one_half_where_its_critical_size_is(width: int, modulus: int) -> None:
+    problem = Problem(modulus=modulus, model="transformer", activation="relu", width=width, learning_rate=3e-3)
+    (calibration,) = [one for one in shipped_calibrations() if one.model == "transformer"]
+    asked = predict_critical_size(problem, calibration, n_draws=200)
+    size, onset = asked.critical_size.value, asked.onset.value
+    assert size is not None
+    assert onset is not None
+    assert asked.at_rest.value is not None
+    assert asked.at_rest.value < onset  # mirror images decide, at every accuracy
+
+    def at(n_train: float) -> tuple[float, float]:
+        found = predict_double_descent(
+            problem, calibration, n_train=round(n_train), widths=[width, width + 4], n_draws=20
+        )
+        assert found.accuracy_low[0] <= found.accuracy[0] <= found.accuracy_high[0]
+        return float(found.accuracy[0]), float(found.loss[0])
+
+    assert at(size)[0] == pytest.approx(0.5, abs=0.02)
+    assert at(onset)[0] == pytest.approx(0.1, abs=0.02)
+    losses = [at(n_train)[1] for n_train in (onset, size, 1.5 * size)]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_what_is_memorized_in_order_loses_as_a_memory_alone() -> None:
+    problem = Problem()
+    constants = KNOWN.constants(problem)[None]
+    z = np.random.default_rng(0).standard_normal(400_000)
+    competition = competition_from(constants[0], 529)
+    law, x = competition.deficits, math.log(170)
+    deficit = np.exp(law.log_median(x)) + np.exp(law.log_spread(x)) * z
+    margin = float(margin_from_loss(TRAIN_LOSS, 23))
+    expected = float(np.logaddexp(0.0, margin * deficit).mean())
+    shut = loss_of(constants, problem, 170, np.array([np.inf]), np.zeros(1), mirrored=np.zeros(1))
+    assert shut[0] == pytest.approx(expected, rel=0.01)
+    right = float(competition.test_accuracy(170))
+    mixed, more, half = (
+        loss_of(constants, problem, 170, np.array([np.inf]), np.zeros(1), mirrored=np.array([part]))[0]
+        for part in (1.0, right, right / 2)
+    )
+    assert mixed == pytest.approx(more, rel=1e-9)
+    assert mixed < shut[0]
+    assert half == pytest.approx((mixed + shut[0]) / 2)
+    assert loss_of(constants, problem, 170, np.array([169.0]), np.zeros(1), mirrored=np.zeros(1))[0] < 0.02
+
+
+def test_a_fall_counts_as_far_as_it_is_recovered() -> None:
+    curves = np.array([[1.0, 1.0, 0.0], [0.2, 0.2, 0.5], [0.9, 0.3, 1.0]])
+    depth, at = deepest(curves)
+    assert depth.tolist() == pytest.approx([0.8, 0.2, 0.0])
+    assert at.tolist()[:2] == [1, 1]
+
+
+@pytest.mark.parametrize("name", ["n_train", "widths", "level", "n_draws"])
+def test_bad_input_is_refused(name: str) -> None:
+    bad = {"widths": [3], "n_train": 0, "level": 0.0, "n_draws": 0}[name]
+    with pytest.raises(ValueError, match=f"^{name} must be"):
+        predict_double_descent(Problem(), CALIBRATION, **{"widths": [16, 24], "n_train": 9, name: bad})  # type: ignore[arg-type]

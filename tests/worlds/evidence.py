@@ -1,0 +1,87 @@
+"""Evidence on problems as experiments would gather it, made by hand, and the finding of a claim on it."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dcrit.empirics.claims import CLAIMS
+from dcrit.empirics.claims.claim import Finding, Verdict, verdict_json
+from dcrit.empirics.experiments.competition import ProblemEvidence
+from dcrit.empirics.experiments.experiment import Account
+from dcrit.empirics.experiments.transitions import Transition
+from dcrit.empirics.measures.sequential import measure_sequentially
+from dcrit.empirics.runs.outcomes import Outcome
+from dcrit.empirics.runs.single import RunConfig
+from dcrit.theory.estimates import Interval, Prediction
+from dcrit.theory.problems.problem import Problem
+from tests.worlds.runs import outcome
+
+SQUARE, RELU = Problem(modulus=31, width=48), Problem(modulus=31, width=48, activation="relu")
+BOTH = (SQUARE, RELU)
+SIZES = (580, 670, 770, 860, 961)
+
+
+def prediction(value: float | None, *, reason: str = "") -> Prediction:
+    interval = None if value is None else Interval(low=0.8 * value, high=1.25 * value)
+    return Prediction(quantity="critical_size", value=value, interval=interval, unit="examples", reason=reason)
+
+
+def entry(
+    problem: Problem = SQUARE,
+    *,
+    memorizing: Sequence[Outcome] = (),
+    generalizing: Sequence[Outcome] = (),
+    transition: Sequence[Outcome] = (),
+    implied: float | None = None,
+    predicted: Prediction | None = None,
+) -> ProblemEvidence:
+    return ProblemEvidence(
+        memorizing=memorizing,
+        generalizing=generalizing,
+        fit="not looked at",
+        implied=prediction(implied),
+        transition=Transition(
+            problem=problem,
+            predicted=predicted,
+            outcomes=transition,
+            measured=measure_sequentially(transition),
+        ),
+    )
+
+
+def power_law(
+    slope: float, *, noise: float = 0.01, sizes: Sequence[int] = SIZES, bend: float = 0.0, seed: int = 0, **changed: Any
+) -> list[Outcome]:
+    """Three runs a size with e = D^slope, bent in ln D by ``bend``."""
+    rng = np.random.default_rng(seed)
+    middle = float(np.mean(np.log(sizes)))
+
+    def log_efficiency(size: int) -> float:
+        x = math.log(size) - middle
+        return slope * x + bend * x * x + noise * rng.standard_normal()
+
+    return [
+        outcome(
+            RunConfig(problem=SQUARE, n_train=size, seed=seed),
+            efficiency=math.exp(log_efficiency(size)),
+            **({"test_accuracy": math.nan if size == SQUARE.n_pairs else 1.0} | changed),
+        )
+        for size in sizes
+        for seed in range(3)
+    ]
+
+
+def judged(name: str, evidence: Any) -> Finding:
+    """What a claim finds; it has a reason, fits into JSON, and its interval holds the statistic."""
+    claim = CLAIMS[name]
+    finding = claim.judge(evidence)
+    assert finding.reason
+    verdict = Verdict(claim=claim, finding=finding, ruling=finding.ruling(), threshold=None, account=Account())
+    document = json.loads(json.dumps(verdict_json(verdict), allow_nan=False))
+    assert (document["id"], document["verdict"]) == (name, finding.ruling())
+    if finding.interval is not None and finding.measured is not None:
+        assert finding.measured in finding.interval
+    return finding

@@ -1,0 +1,319 @@
+"""Constants measured on small problems, and the laws that carry them to other sizes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dcrit.theory.calibrations.bounded_files import read_bounded
+from dcrit.theory.checks import check_choice, check_integer
+from dcrit.theory.circuits.constants import CONSTANTS
+from dcrit.theory.circuits.laws import CapacityLaw
+from dcrit.theory.circuits.symmetry import SymmetryLaw
+from dcrit.theory.problems.problem import MOST_MODULUS, MOST_WIDTH, Activation, Model, Problem, check_rate
+from dcrit.theory.problems.tasks import find_task
+
+FloatArray = NDArray[np.float64]
+
+#: Outside the calibrated domain the standard error grows by this factor for every factor e beyond its edge.
+WIDENING = 2.0
+
+#: Beyond this many factors e outside, nothing is left to widen, and numbers would overflow.
+FARTHEST = 6.0
+
+#: Most bytes of a file, and largest size of a constant: they are logarithms and exponents, and e^100 is no efficiency.
+LARGEST_FILE, LARGEST_MEASURED = 16_000_000, 100.0
+
+#: 2: efficiencies are per (‖θ‖₂·‖θ‖_{2,κ})^(κ/2), and capacity is a power of N; they were per Q^(κ/2), and it linear.
+FORMAT = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """What was measured at one modulus and width.
+
+    Attributes:
+        n_symbols: S.
+        width: H.
+        constants: (8,) values in the order of ``CONSTANTS``.
+        n_runs: Runs they rest on.
+        n_unconverged: Runs left out because they had not converged.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+
+    n_symbols: int
+    width: int
+    constants: tuple[float, ...]
+    n_runs: int
+    n_unconverged: int
+
+    def __post_init__(self) -> None:
+        check_integer("n_symbols", self.n_symbols, 2, MOST_MODULUS)
+        check_integer("width", self.width, 1, MOST_WIDTH)
+        check_integer("n_runs", self.n_runs, 0)
+        check_integer("n_unconverged", self.n_unconverged, 0)
+        if len(self.constants) != len(CONSTANTS) or not all(abs(v) <= LARGEST_MEASURED for v in self.constants):
+            raise ValueError(
+                f"constants must be {len(CONSTANTS)} finite numbers of at most {LARGEST_MEASURED:g} in size, got "
+                f"{self.constants[: len(CONSTANTS) + 1]!r}"
+            )
+
+
+def _features(n_symbols: int, width: int) -> FloatArray:
+    """Regressors of the scaling laws: (5,). Centred, so that they are nearly uncorrelated."""
+    s, h = math.log(n_symbols / 20), math.log(width / 48)
+    return np.array([1.0, s, h, h * h, s * h])
+
+
+#: Regressors of the mixing exponent among those: the constant and ln H.
+MIXING_REGRESSORS = [0, 2]
+
+
+#: Fewest cells that determine the laws and the scatter about them: as many as regressors and constants.
+FEWEST_CELLS = len(_features(20, 48)) + len(CONSTANTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Measured cells of one problem family, and the scaling laws through them.
+
+    Every constant y is a quadratic in ln H and linear in ln S, jointly Gaussian around it:
+
+        y = Bᵀx(S, H) + ε,  ε ~ N(0, Σ)
+
+    except that the mixing exponent is a power of H alone.
+
+    Attributes:
+        tasks: Tasks it speaks for.
+        model: Model family.
+        activation: σ.
+        weight_decay: λ of the runs.
+        learning_rate: η of the runs.
+        capacity: D_mem(N).
+        cells: Measurements; at least as many as there are regressors plus constants.
+        omitted: Cells that gave no measurement, each with its reason.
+        symmetry: When the table is memorized as unordered pairs; None for networks that tell both symbols apart, and
+            where it was not measured.
+
+    Raises:
+        ValueError: A field is out of range, or there are too few cells to fit the laws and their scatter.
+
+    Source: own runs, by ``dcrit calibrate``.
+    """
+
+    tasks: tuple[str, ...]
+    model: str
+    activation: str
+    weight_decay: float
+    learning_rate: float
+    capacity: CapacityLaw
+    cells: tuple[Cell, ...]
+    omitted: tuple[str, ...] = ()
+    symmetry: SymmetryLaw | None = None
+
+    def __post_init__(self) -> None:
+        if not self.tasks:
+            raise ValueError("tasks must name at least one task, got none")
+        for task in self.tasks:
+            find_task(task)
+        check_choice("model", self.model, get_args(Model))
+        check_choice("activation", self.activation, get_args(Activation))
+        check_rate("weight_decay", self.weight_decay)
+        check_rate("learning_rate", self.learning_rate)
+        if len(self.cells) < FEWEST_CELLS:
+            raise ValueError(f"cells must be at least {FEWEST_CELLS}, got {len(self.cells)}")
+        x = np.array([_features(cell.n_symbols, cell.width) for cell in self.cells])
+        if np.linalg.matrix_rank(x) < x.shape[1]:
+            raise ValueError("cells must lie at 2 or more moduli, and 3 or more widths, got fewer")
+
+    @property
+    def name(self) -> str:
+        """Short name for people."""
+        sizes = sorted({cell.n_symbols for cell in self.cells})
+        widths = sorted({cell.width for cell in self.cells})
+        return (
+            f"{self.tasks[0]}-{self.model}-{self.activation} "
+            f"({len(self.cells)} cells, {sizes[0]}-{sizes[-1]} symbols, widths {widths[0]}-{widths[-1]})"
+        )
+
+    @cached_property
+    def _regression(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """B (5, 8), (XᵀX)⁻¹ (5, 5) and Σ (8, 8).
+
+        How circuits share weights is a matter of the architecture: the mixing exponent's law has no
+        modulus in it, so its rows of B for S are zero.
+        """
+        x = np.array([_features(cell.n_symbols, cell.width) for cell in self.cells])  # (n, 5)
+        y = np.array([cell.constants for cell in self.cells])  # (n, 8)
+        inverse: FloatArray = np.linalg.inv(x.T @ x).astype(np.float64)
+        coefficients = inverse @ x.T @ y
+        mixing = CONSTANTS.index("log_mixing")
+        coefficients[:, mixing] = 0.0
+        coefficients[MIXING_REGRESSORS, mixing] = np.linalg.lstsq(x[:, MIXING_REGRESSORS], y[:, mixing], rcond=None)[0]
+        residual = y - x @ coefficients
+        return coefficients, inverse, residual.T @ residual / (len(x) - x.shape[1])
+
+    def covers(self, problem: Problem) -> bool:
+        """Whether the calibration speaks for that task, model and activation at all."""
+        return problem.task in self.tasks and problem.model == self.model and problem.activation == self.activation
+
+    def distance(self, problem: Problem) -> float:
+        """How far outside the calibrated box a problem lies, in factors of e; 0 inside."""
+        axes = (
+            (problem.n_symbols, [cell.n_symbols for cell in self.cells]),
+            (problem.width, [cell.width for cell in self.cells]),
+            (problem.weight_decay, [self.weight_decay]),
+            (problem.learning_rate, [self.learning_rate]),
+        )
+        return sum(max(0.0, math.log(min(seen) / value), math.log(value / max(seen))) for value, seen in axes)
+
+    def memorized(self, problem: Problem, *, deviation: ArrayLike = 0.0) -> FloatArray:
+        """D_mem of a problem, some standard errors above its best value; these widen outside the calibrated domain.
+
+        Args:
+            problem: The question.
+            deviation: Standard errors, any shape.
+
+        Returns:
+            D_mem [examples], shape of ``deviation``.
+        """
+        widened = np.asarray(deviation, dtype=np.float64) * WIDENING ** min(self.distance(problem), FARTHEST)
+        return self.capacity.capacity(problem.n_params, problem.n_classes, deviation=widened)
+
+    def symmetric_sizes(
+        self, problem: Problem, n_draws: int, rng: np.random.Generator, *, accuracy: float = 0.5
+    ) -> tuple[float, FloatArray]:
+        """Size from which on a part of mirror images comes right, its best value and draws [examples].
+
+        Draws widen outside the calibrated domain. Both are 0 where nothing says that the network sees (a, b) and
+        (b, a) alike, or where their labels differ.
+        """
+        if self.symmetry is None or not problem.definition.symmetric:
+            return 0.0, np.zeros(n_draws)
+        best = self.symmetry.size(problem.n_symbols, problem.width, accuracy=accuracy)
+        widening = WIDENING ** min(self.distance(problem), FARTHEST)
+        return best, best * self.symmetry.draw(problem.n_symbols, problem.width, n_draws, rng, widening=widening)
+
+    def constants(self, problem: Problem) -> FloatArray:
+        """Best values of the constants for a problem: (8,)."""
+        return _features(problem.n_symbols, problem.width) @ self._regression[0]
+
+    def draw(self, problem: Problem, n_draws: int, rng: np.random.Generator) -> FloatArray:
+        """Constants drawn from their predictive distribution, a multivariate t: (n_draws, 8).
+
+        Its scale is Σ·(1 + xᵀ(XᵀX)⁻¹x): scatter between cells and uncertainty of the laws. Outside
+        the calibrated domain it widens further, by ``WIDENING`` per factor e up to ``FARTHEST`` of them.
+        """
+        _, inverse, scatter = self._regression
+        x = _features(problem.n_symbols, problem.width)
+        scale = (1.0 + x @ inverse @ x) * WIDENING ** (2 * min(self.distance(problem), FARTHEST))
+        freedom = len(self.cells) - len(x) - len(CONSTANTS) + 1
+        normal = rng.multivariate_normal(np.zeros(len(CONSTANTS)), scatter * scale, size=n_draws, method="eigh")
+        chi = np.sqrt(freedom / rng.chisquare(freedom, size=n_draws))
+        return self.constants(problem) + normal * chi[:, None]
+
+    def to_json(self) -> str:
+        """The calibration as a JSON document."""
+        document: dict[str, Any] = {
+            "format": FORMAT,
+            "tasks": list(self.tasks),
+            "model": self.model,
+            "activation": self.activation,
+            "weight_decay": self.weight_decay,
+            "learning_rate": self.learning_rate,
+            "capacity": {name: float(f"{value:.6g}") for name, value in asdict(self.capacity).items()},
+            "constants": list(CONSTANTS),
+            "cells": [
+                [cell.n_symbols, cell.width, cell.n_runs, cell.n_unconverged, *(round(v, 6) for v in cell.constants)]
+                for cell in self.cells
+            ],
+            "omitted": list(self.omitted),
+        }
+        if self.symmetry is not None:
+            document["symmetry"] = self.symmetry.to_dict()
+        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Inverse of :meth:`to_json`.
+
+        Raises:
+            ValueError: The text is not such a document.
+        """
+        try:
+            document: dict[str, Any] = json.loads(text)
+            if document["format"] != FORMAT or tuple(document["constants"]) != CONSTANTS:
+                raise ValueError(f"format must be {FORMAT} with constants {CONSTANTS}")
+            for name in ("tasks", "omitted"):
+                if not isinstance(document[name], list):
+                    raise ValueError(f"{name} must be a list, got {document[name]!r}")
+            return cls(
+                tasks=tuple(document["tasks"]),
+                model=str(document["model"]),
+                activation=str(document["activation"]),
+                weight_decay=float(document["weight_decay"]),
+                learning_rate=float(document["learning_rate"]),
+                capacity=CapacityLaw(**{str(name): float(value) for name, value in document["capacity"].items()}),
+                cells=tuple(
+                    Cell(
+                        n_symbols=int(row[0]),
+                        width=int(row[1]),
+                        n_runs=int(row[2]),
+                        n_unconverged=int(row[3]),
+                        constants=tuple(float(value) for value in row[4:]),
+                    )
+                    for row in document["cells"]
+                ),
+                omitted=tuple(str(line) for line in document["omitted"]),
+                symmetry=SymmetryLaw.from_dict(document["symmetry"]) if "symmetry" in document else None,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"calibration must be a document written by 'dcrit calibrate', got another: {error}"
+            ) from error
+        except (KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+            reason = f"{type(error).__name__} {str(error)[:200]}"
+            raise ValueError(
+                f"calibration must be a document written by 'dcrit calibrate', got another: {reason}"
+            ) from error
+
+
+def load_calibration(path: Path) -> Calibration:
+    """A calibration from a file.
+
+    Raises:
+        ValueError: The file cannot be read, is too large or is not a calibration.
+    """
+    try:
+        text = read_bounded(path, "calibration", LARGEST_FILE).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"calibration must be a file of UTF-8 text, got {path}: {error.reason}") from error
+    return Calibration.from_json(text)
+
+
+#: The file beside them that says how far off their predictions were.
+TRACK_RECORD = "track_record.json"
+
+
+def shipped_calibrations() -> list[Calibration]:
+    """The calibrations that come with the package."""
+    folder = files("dcrit.theory.calibrations")
+    names = sorted(one.name for one in folder.iterdir() if one.name.endswith(".json") and one.name != TRACK_RECORD)
+    return [Calibration.from_json((folder / name).read_text(encoding="utf-8")) for name in names]
+
+
+def calibration_for(problem: Problem, calibrations: Sequence[Calibration]) -> Calibration | None:
+    """The calibration nearest to a problem among those that speak for it; None where there is none."""
+    covering = [calibration for calibration in calibrations if calibration.covers(problem)]
+    return min(covering, key=lambda calibration: calibration.distance(problem), default=None)

@@ -1,0 +1,235 @@
+"""Predictions from a calibration, before any training: critical size, capacity, efficiency."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcrit.theory.calibrations.calibration import Calibration
+from dcrit.theory.circuits.constants import CONSTANTS, competition_from, sizes_from
+from dcrit.theory.circuits.crossing import Crossing
+from dcrit.theory.circuits.mixture import Competition
+from dcrit.theory.estimates import LEVEL, Interval, Prediction, half_width, interval_of
+from dcrit.theory.problems.problem import Problem
+
+FloatArray = NDArray[np.float64]
+
+N_DRAWS = 1000
+
+#: A size and draws of it.
+Least = tuple[float, FloatArray]
+NO_LEAST: Least = (0.0, np.zeros(1))
+
+#: Logarithms and exponents of drawn constants are cut off here: larger ones mean nothing, but overflow.
+LARGEST_CONSTANT = 30.0
+
+#: Beyond this fraction of all pairs nothing is left to test on, so no transition can be seen.
+LARGEST_FRACTION = 0.98
+
+
+@dataclass(frozen=True, kw_only=True)
+class CriticalSizePrediction:
+    """Everything that is predicted about the transition of one problem.
+
+    Attributes:
+        problem: The question.
+        critical_size: Size at which training from scratch ends at test accuracy one half [examples]. A network that
+            sees (a, b) and (b, a) alike generalizes only once it memorizes a commutative table as unordered pairs, so
+            this is the larger of ``at_rest`` and ``symmetric_size``.
+        at_rest: Size at which the mixture at rest has that accuracy, wherever training started [examples].
+        symmetric_size: D_sym, from which on memory is of unordered pairs [examples]; None where nothing says so.
+        crossing: Size at which both circuits are equally efficient [examples].
+        onset: Size at test accuracy 10 %, where semi-grokking begins [examples].
+        completion: Size at test accuracy 90 %, where it ends [examples].
+        capacity: D_mem [examples].
+        generalizing_efficiency: e_gen [nats per norm^κ].
+        competition: The laws behind the best values.
+        calibration: Name of the calibration used.
+    """
+
+    problem: Problem
+    critical_size: Prediction
+    at_rest: Prediction
+    symmetric_size: Prediction | None
+    crossing: Prediction
+    onset: Prediction
+    completion: Prediction
+    capacity: Prediction
+    generalizing_efficiency: Prediction
+    competition: Competition
+    calibration: str
+
+
+def size_prediction(
+    quantity: str,
+    best: Competition,
+    draws: FloatArray,
+    *,
+    accuracy: float | None = 0.5,
+    level: float = LEVEL,
+    extrapolated: bool = False,
+    least: Least = NO_LEAST,
+) -> Prediction:
+    """A size with its interval from the best laws and from draws of their constants.
+
+    Draws without a transition count as sizes of all pairs: the interval's upper end is then all
+    pairs, and the reason says how likely there is none.
+
+    Args:
+        quantity: Name of the size.
+        best: Laws at the best constants.
+        draws: (n, 8) drawn constants.
+        accuracy: Test accuracy that defines the size; None for the efficiency crossing.
+        level: Probability content of the interval.
+        extrapolated: Whether the question is outside the calibrated domain.
+        least: What the size is not below, its best value and draws, (n,) or (1,).
+    """
+    n_pairs = round(best.generalizing.n_pairs)
+    outcome = best.crossing() if accuracy is None else best.size_at_accuracy(accuracy)
+    sizes = np.maximum(sizes_from(draws, n_pairs, accuracy), least[1])
+    visible = sizes <= LARGEST_FRACTION * n_pairs
+    missing = 1.0 - float(visible.mean())
+    reason = f"with probability {missing:.2f} there is no transition below all {n_pairs} pairs"
+    if missing < 0.005:
+        reason = ""
+    # Where generalizing wins at every size, D_sym alone is left.
+    balance = outcome.n_train if isinstance(outcome, Crossing) else 0.0
+    value = max(balance, least[0])
+    if not isinstance(outcome, Crossing) and (outcome.winner == "memorizing" or value == 0.0):
+        reason = f"{outcome.reason} (probability of no transition {missing:.2f})"
+    elif value > LARGEST_FRACTION * n_pairs:
+        reason = (
+            f"the transition would need {value:.0f} of {n_pairs} pairs, which leaves none to test "
+            f"(probability of no transition {missing:.2f})"
+        )
+    else:
+        found = interval_of(np.where(visible, sizes, n_pairs), level)
+        # Far outside the calibration the draws are skewed; what is called best must not lie outside its interval.
+        low, high = min(found.low, value), max(found.high, value)
+        return Prediction(
+            quantity=quantity,
+            value=value,
+            interval=Interval(low=low, high=high, level=level),
+            unit="examples",
+            extrapolated=extrapolated,
+            reason=reason,
+        )
+    return Prediction(
+        quantity=quantity, value=None, interval=None, unit="examples", extrapolated=extrapolated, reason=reason
+    )
+
+
+def describes_network(constants: FloatArray) -> NDArray[np.bool_]:
+    """Whether drawn constants let the memorizing efficiency fall and the circuits mix: (..., 8) to (...)."""
+    return (constants[..., 1] > 0.05) & (constants[..., 3] > 0.02)
+
+
+def sensible_draws(problem: Problem, calibration: Calibration, n_draws: int, rng: np.random.Generator) -> FloatArray:
+    """Drawn constants that describe a network: (m, 8) with m ≤ n_draws, columns in the order of ``CONSTANTS``."""
+    drawn = calibration.draw(problem, n_draws, rng)
+    return np.clip(drawn[describes_network(drawn)], -LARGEST_CONSTANT, LARGEST_CONSTANT)
+
+
+def least_size(problem: Problem, calibration: Calibration, n_draws: int, accuracy: float, seed: int) -> Least:
+    """Least size from scratch of an accuracy s, where mirror images decide; draws of all accuracies move together.
+
+    D_sym·(s/(1 − s))^w
+
+    Args:
+        problem: The question.
+        calibration: Constants.
+        n_draws: How many draws.
+        accuracy: s between 0 and 1.
+        seed: Of the draws.
+
+    Returns:
+        Best value and draws (n_draws,) [examples]; both 0 where nothing says that mirror images decide.
+    """
+    return calibration.symmetric_sizes(problem, n_draws, np.random.default_rng([seed, 2]), accuracy=accuracy)
+
+
+def predict_critical_size(
+    problem: Problem, calibration: Calibration, *, level: float = LEVEL, n_draws: int = N_DRAWS, seed: int = 0
+) -> CriticalSizePrediction:
+    """Predict the transition of a problem from a calibration, without training anything.
+
+    Args:
+        problem: The question.
+        calibration: Constants; must cover the problem.
+        level: Probability content of the intervals.
+        n_draws: Draws of the constants.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: The calibration does not speak for the problem, or its laws, extrapolated that far,
+            describe no network.
+    """
+    if not calibration.covers(problem):
+        raise ValueError(
+            f"calibration must be for task '{problem.task}', model {problem.model} and activation "
+            f"{problem.activation}, got {calibration.name}"
+        )
+    extrapolated = calibration.distance(problem) > 0
+    rng = np.random.default_rng(seed)
+    central = calibration.constants(problem)
+    if not describes_network(central) or np.abs(central).max() > LARGEST_CONSTANT:
+        found = ", ".join(f"{name} {value:.3g}" for name, value in zip(CONSTANTS, central, strict=True))
+        raise ValueError(
+            f"calibration must reach {problem.n_symbols} symbols at width {problem.width}, got {calibration.name}, "
+            f"whose laws describe no network so far outside: {found}"
+        )
+    best = competition_from(central, problem.n_pairs)
+    sensible = sensible_draws(problem, calibration, n_draws, rng)
+
+    def size(quantity: str, accuracy: float | None, *, from_scratch: bool = True) -> Prediction:
+        least = least_size(problem, calibration, len(sensible), accuracy or 0.5, seed)
+        return size_prediction(
+            quantity,
+            best,
+            sensible,
+            accuracy=accuracy,
+            level=level,
+            extrapolated=extrapolated,
+            least=least if from_scratch else NO_LEAST,
+        )
+
+    symmetric, drawn = least_size(problem, calibration, len(sensible), 0.5, seed)
+    half = half_width(1.0, level=level)
+    memorized = [float(calibration.memorized(problem, deviation=z)) for z in (0.0, -half, half)]
+    efficiency = math.exp(float(best.generalizing.log_efficiency(0.0)))
+    return CriticalSizePrediction(
+        problem=problem,
+        critical_size=size("critical_size", 0.5),
+        at_rest=size("at_rest", 0.5, from_scratch=False),
+        symmetric_size=Prediction(
+            quantity="symmetric_size",
+            value=symmetric,
+            interval=interval_of(drawn, level),
+            unit="examples",
+            extrapolated=extrapolated,
+        )
+        if symmetric
+        else None,
+        crossing=size("crossing", None, from_scratch=False),
+        onset=size("onset", 0.1),
+        completion=size("completion", 0.9),
+        capacity=Prediction(
+            quantity="capacity",
+            value=memorized[0],
+            interval=Interval(low=memorized[1], high=memorized[2], level=level),
+            unit="examples",
+            extrapolated=extrapolated,
+        ),
+        generalizing_efficiency=Prediction(
+            quantity="generalizing_efficiency",
+            value=efficiency,
+            interval=interval_of(np.exp(sensible[:, 2]), level),
+            unit="nats per norm^kappa",
+            extrapolated=extrapolated,
+        ),
+        competition=best,
+        calibration=calibration.name,
+    )

@@ -1,0 +1,323 @@
+"""Test accuracy and loss over model size at a fixed training set: where they dip, how deep, and how that moves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
+
+from dcrit.theory.calibrations.calibration import Calibration
+from dcrit.theory.checks import check_integer, check_level
+from dcrit.theory.circuits.constants import ANCHOR
+from dcrit.theory.circuits.margin import margin_from_loss
+from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
+from dcrit.theory.predictions.critical_size import least_size
+from dcrit.theory.predictions.phase_diagram import N_DRAWS, aligned_draws, central_constants, check_widths, thinned
+from dcrit.theory.predictions.regime import probability_unfit
+from dcrit.theory.problems.problem import N_HEADS, Problem
+
+FloatArray = NDArray[np.float64]
+
+#: A fall of expected test accuracy counts as a dip from here on.
+SMALLEST_DIP = 0.1
+
+#: Nodes of the average over unseen inputs.
+NODES = 24
+
+#: Training loss at which the test loss is stated [nats].
+TRAIN_LOSS = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoubleDescent:
+    """What a growing model does with the same training set.
+
+    Attributes:
+        problem: The question; its own width plays no part.
+        n_train: D [examples].
+        widths: H (K,), rising.
+        n_params: N (K,) [parameters].
+        accuracy: Expected test accuracy (K,).
+        accuracy_low: Lower end of its interval (K,).
+        accuracy_high: Upper end (K,).
+        loss: Expected test loss (K,) [nats].
+        dip: Whether accuracy falls by ``SMALLEST_DIP`` at the best values.
+        probability: That it does, over the draws.
+        depth: How far it falls below the best smaller width [fraction].
+        width: Where it is lowest, as a width; no value without a dip.
+        place: The same in parameters.
+        loss_peak: Width at which the test loss is largest.
+        params_exponent: d ln N/d ln D of the place D_mem(N) = D.
+        width_exponent: d ln H/d ln D of the place.
+        level: Probability content of the intervals.
+        calibration: Name of the calibration used.
+
+    Raises:
+        ValueError: The probability is none.
+    """
+
+    problem: Problem
+    n_train: int
+    widths: NDArray[np.int64]
+    n_params: FloatArray
+    accuracy: FloatArray
+    accuracy_low: FloatArray
+    accuracy_high: FloatArray
+    loss: FloatArray
+    dip: bool
+    probability: float
+    depth: Prediction
+    width: Prediction
+    place: Prediction
+    loss_peak: Prediction
+    params_exponent: float
+    width_exponent: float
+    level: float
+    calibration: str
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"probability must be between 0 and 1, got {self.probability!r}")
+
+
+def _odds(constants: FloatArray, n_pairs: int, n_train: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Odds of the generalizing share, and the deficit's median and spread: each (...) from (..., 8)."""
+    x = math.log(n_train / (ANCHOR * n_pairs))
+    c = np.moveaxis(constants, -1, 0)
+    odds = np.exp(np.minimum(np.exp(c[3]) * (c[2] - c[0] + c[1] * x), 700.0))
+    return odds, np.exp(c[4] + c[5] * x), np.exp(c[6] + c[7] * x)
+
+
+def accuracy_from(
+    constants: FloatArray,
+    n_pairs: int,
+    n_train: int,
+    memorized: ArrayLike,
+    unfit: ArrayLike,
+    *,
+    mirrored: ArrayLike = 1.0,
+) -> FloatArray:
+    """Expected test accuracy of many networks at once, also beyond their capacity.
+
+    acc = (1 − P(does not fit))·min(Φ((w/(1 − w) − ρ(D))/σ(D)), s(D))  for D ≤ D_mem,
+    acc = 1 − P(does not fit)                                           for D > D_mem
+
+    Within capacity this is :meth:`Competition.test_accuracy`, from scratch no more than the part of mirror images
+    that is right: then the size at any accuracy is the larger of the mixture's and D_sym's. Beyond capacity the
+    starting theory has no memorizing circuit: e_mem = A·D^(−β)·(1 − D/D_mem)^δ is zero there for every δ > 0, here
+    in the limit of small δ. Measured networks do not do that: beyond capacity they memorize part of their examples
+    and test accuracy stays low (docs/findings.md), as a soft margin stays finite at capacity. With D_mem infinite
+    the mixture holds throughout.
+
+    Args:
+        constants: (..., 8), in the order of ``CONSTANTS``; accuracy is NaN where they are.
+        n_pairs: Pairs that exist [examples].
+        n_train: D [examples].
+        memorized: D_mem [examples], broadcast.
+        unfit: Probability that the generalizing circuit does not fit, broadcast.
+        mirrored: s, part of mirror images that is right, broadcast; 1 where both symbols are told apart.
+
+    Source: huang2024 (progression).
+    """
+    odds, median, spread = _odds(constants, n_pairs, n_train)
+    within = np.minimum(ndtr((odds - median) / spread), mirrored)
+    beyond = np.where(np.isfinite(within), 1.0, np.nan)
+    return (1 - np.asarray(unfit)) * np.where(n_train > np.asarray(memorized), beyond, within)
+
+
+def loss_of(
+    constants: FloatArray,
+    problem: Problem,
+    n_train: int,
+    memorized: FloatArray,
+    unfit: FloatArray,
+    *,
+    mirrored: FloatArray,
+) -> FloatArray:
+    """Expected test loss of the best values, the best wrong answer being the only rival.
+
+    L(w) = E_z ln(1 + e^(−γ(w − (1 − w)(ρ + σz)))),  L_test = f·L(w) + (1 − f)·L(0),  f = min(1, s/Φ)
+
+    and ln C where nothing that generalizes fits. A part f of networks mixes, Φ being the accuracy of those, so that
+    their mean accuracy is min(Φ, s) as in :func:`accuracy_from`. Beyond capacity w = 1 and f = 1. No calibration
+    holds the training margin γ: it is set to that of the training loss ``TRAIN_LOSS``, so that the loss says where it
+    peaks, and how high only for networks trained that far.
+
+    Args:
+        constants: (K, 8), in the order of ``CONSTANTS``.
+        problem: For C.
+        n_train: D [examples].
+        memorized: D_mem (K,) [examples]; inf where capacity plays no part.
+        unfit: Probability that the generalizing circuit does not fit (K,).
+        mirrored: s, part of mirror images that is right (K,): what is memorized in order does not generalize.
+
+    Returns:
+        (K,) [nats].
+    """
+    odds, median, spread = _odds(constants, problem.n_pairs, n_train)
+    margin = float(margin_from_loss(TRAIN_LOSS, problem.n_classes))
+    beyond = n_train > memorized
+    share = np.where(beyond, 1.0, odds / (1 + odds))
+    right = ndtr((odds - median) / spread)
+    mixing = np.where(beyond | (right <= mirrored), 1.0, mirrored / np.maximum(right, 1e-300))
+    z, weight = np.polynomial.hermite_e.hermegauss(NODES)
+    deficit = median[:, None] + spread[:, None] * z  # (K, z)
+
+    def loss_at(w: FloatArray) -> FloatArray:
+        unseen = w[:, None] - (1 - w)[:, None] * deficit  # (K, z)
+        return np.logaddexp(0.0, -margin * unseen) @ (weight / weight.sum())
+
+    expected = mixing * loss_at(share) + (1 - mixing) * loss_at(np.zeros_like(share))
+    return (1 - unfit) * expected + unfit * math.log(problem.n_classes)
+
+
+def _mirrored(
+    problem: Problem, calibration: Calibration, n_train: int, n_draws: int, seed: int
+) -> tuple[float, FloatArray]:
+    """Part of mirror images that is right, its best value and draws (n,); 1 where both symbols are told apart."""
+    best, drawn = least_size(problem, calibration, n_draws, 0.5, seed)
+    if calibration.symmetry is None or best == 0:
+        return 1.0, np.ones(n_draws)
+    law = calibration.symmetry
+    return float(law.mirrored_at(n_train / best)), law.mirrored_at(n_train / drawn)
+
+
+def deepest(accuracy: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
+    """Largest fall below the best smaller width that is recovered by half at a larger one: depth and its index.
+
+    Args:
+        accuracy: (K, n) over rising widths; NaN says nothing and falls nowhere.
+    """
+    filled = np.where(np.isfinite(accuracy), accuracy, -np.inf)
+    before = np.maximum.accumulate(filled, axis=0)
+    after = np.maximum.accumulate(filled[::-1], axis=0)[::-1]
+    with np.errstate(invalid="ignore"):
+        fall = np.where(np.isfinite(filled), np.minimum(before - filled, 2 * (after - filled)), 0.0)
+    at = fall.argmax(axis=0)
+    return fall.max(axis=0), at.astype(np.int64)
+
+
+def place_exponents(problem: Problem, calibration: Calibration, n_train: int) -> tuple[float, float]:
+    """How the place D_mem(N) = D moves with D: d ln N/d ln D and d ln H/d ln D, by central differences.
+
+    N ∝ D^(1/s), hence H ∝ D^(1/(qs)) where N ∝ H^q: q = 1 for a pair-MLP, near 2 for wide transformers
+    """
+    step = 1 if problem.model == "mlp" else N_HEADS
+    grid = step * np.unique(np.geomspace(1, 4096, 200).round().astype(int))
+    params = np.array([float(replace(problem, width=int(width)).n_params) for width in grid])
+    memorized = calibration.capacity.capacity(params, problem.n_classes)
+    ends = np.log([n_train / 1.5, n_train * 1.5])
+    n, h = (np.interp(ends, np.log(memorized), np.log(values)) for values in (params, grid))
+    return float(np.diff(n)[0] / np.diff(ends)[0]), float(np.diff(h)[0] / np.diff(ends)[0])
+
+
+def predict_double_descent(
+    problem: Problem,
+    calibration: Calibration,
+    *,
+    n_train: int,
+    widths: ArrayLike,
+    sharp_capacity: bool = False,
+    level: float = LEVEL,
+    n_draws: int = N_DRAWS,
+    seed: int = 0,
+) -> DoubleDescent:
+    """Predict test accuracy and loss over model size at a fixed training set, without training anything.
+
+    Args:
+        problem: The question; its width is replaced.
+        calibration: Constants; must cover the problem.
+        n_train: D [examples].
+        widths: H (K,), rising integers.
+        sharp_capacity: Whether memorizing stops at capacity, as in the starting theory; the mixture does not.
+        level: Probability content of the intervals.
+        n_draws: Draws of the constants.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: A number is out of range, or the calibration does not reach the widths.
+
+    Source: huang2024.
+    """
+    whole = check_widths(widths)
+    problem.check_n_train(n_train)
+    check_level(level)
+    check_integer("n_draws", n_draws, 1)
+    problems = [replace(problem, width=width) for width in whole]
+    constants = central_constants(problems, calibration)
+    n_params = np.array([float(each.n_params) for each in problems])
+    # Measured networks over capacity go on mixing, so the starting theory's step is on demand only.
+    memorized = calibration.capacity.capacity(n_params, problem.n_classes)
+    memorized = memorized if sharp_capacity else np.full_like(memorized, np.inf)
+    unfit = probability_unfit(problem, calibration, whole)
+    mirrored = np.array([_mirrored(each, calibration, n_train, 1, seed)[0] for each in problems])  # (K,)
+    accuracy = accuracy_from(constants, problem.n_pairs, n_train, memorized, unfit, mirrored=mirrored)
+    loss = loss_of(constants, problem, n_train, memorized, unfit, mirrored=mirrored)
+
+    some = thinned(len(whole))
+    few = [problems[int(k)] for k in some]
+    normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
+    drawn = accuracy_from(
+        aligned_draws(few, calibration, n_draws, seed),
+        problem.n_pairs,
+        n_train,
+        np.array([calibration.memorized(each, deviation=normal) for each in few]) if sharp_capacity else np.inf,
+        unfit[some, None],
+        mirrored=np.array([_mirrored(each, calibration, n_train, n_draws, seed)[1] for each in few]),
+    )
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    spans = [np.quantile(row[np.isfinite(row)], tails) if np.isfinite(row).any() else [0.0, 1.0] for row in drawn]
+    log_params = np.log(n_params)
+    low, high = (np.interp(log_params, log_params[some], [span[side] for span in spans]) for side in (0, 1))
+
+    depth, at = deepest(accuracy[:, None])
+    depths, places = deepest(drawn)
+    dips = depths >= SMALLEST_DIP
+    probability = float(dips.mean())
+    found = bool(depth[0] >= SMALLEST_DIP)
+    beyond = any(calibration.distance(each) > 0 for each in problems)
+
+    def predicted(quantity: str, unit: str, value: float, draws: FloatArray, *, there: bool, index: int) -> Prediction:
+        outside = calibration.distance(problems[index]) > 0
+        if not there:
+            reason = f"no dip by {SMALLEST_DIP:g} at the widths looked at (probability of a dip {probability:.2f})"
+            return Prediction(
+                quantity=quantity, value=None, interval=None, unit=unit, extrapolated=beyond, reason=reason
+            )
+        span = interval_of(draws if len(draws) else [value], level)
+        span = Interval(low=min(span.low, value), high=max(span.high, value), level=level)
+        return Prediction(quantity=quantity, value=value, interval=span, unit=unit, extrapolated=outside)
+
+    index, peak = int(at[0]), int(loss.argmax())
+    at_widths, at_params = np.asarray(whole)[some][places[dips]], n_params[some][places[dips]]
+    exponents = place_exponents(problem, calibration, n_train)
+    return DoubleDescent(
+        problem=problem,
+        n_train=n_train,
+        widths=np.asarray(whole, dtype=np.int64),
+        n_params=n_params,
+        accuracy=accuracy,
+        accuracy_low=np.minimum(low, accuracy),
+        accuracy_high=np.maximum(high, accuracy),
+        loss=loss,
+        dip=found,
+        probability=probability,
+        depth=predicted("dip_depth", "fraction", float(depth[0]), depths, there=True, index=index),
+        width=predicted("dip_width", "hidden units", float(whole[index]), at_widths, there=found, index=index),
+        place=predicted("dip_n_params", "parameters", float(n_params[index]), at_params, there=found, index=index),
+        loss_peak=Prediction(
+            quantity="loss_peak_width",
+            value=float(whole[peak]),
+            interval=None,
+            unit="hidden units",
+            extrapolated=calibration.distance(problems[peak]) > 0,
+            reason="at the best values; no interval is computed",
+        ),
+        params_exponent=exponents[0],
+        width_exponent=exponents[1],
+        level=level,
+        calibration=calibration.name,
+    )

@@ -1,0 +1,316 @@
+"""The model size at which a task is learned beside facts to memorize, before any training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcrit.theory.calibrations.calibration import Calibration
+from dcrit.theory.checks import check_integer, check_level
+from dcrit.theory.circuits.constants import sizes_from
+from dcrit.theory.circuits.facts import affordable_facts, emergent_sizes_from
+from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
+from dcrit.theory.predictions.critical_size import LARGEST_FRACTION
+from dcrit.theory.predictions.phase_diagram import aligned_draws, central_constants, default_widths
+from dcrit.theory.problems.problem import N_HEADS, Problem
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+#: Widths looked at, and draws at each.
+N_WIDTHS, N_DRAWS = 40, 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmergencePrediction:
+    """The model size at which a task is learned beside facts to memorize.
+
+    Attributes:
+        problem: The question; its own width plays no part.
+        n_facts: D_r [examples].
+        n_train: D, examples of the task [examples].
+        width: Smallest width with D_crit(N, D_r) ≤ D and D_mem(N) ≥ D_r [hidden units].
+        n_params: The same in parameters.
+        widths: H (K,), rising: those looked at.
+        critical_size: D_crit(N, D_r) (K,) [examples]; inf where there is none below all pairs.
+        critical_size_alone: D_crit(N, 0) (K,) [examples]; inf likewise.
+        capacity: D_mem (K,) [examples].
+        level: Probability content of the intervals.
+        calibration: Name of the calibration used.
+
+    Raises:
+        ValueError: The arrays' shapes do not agree.
+    """
+
+    problem: Problem
+    n_facts: int
+    n_train: int
+    width: Prediction
+    n_params: Prediction
+    widths: IntArray
+    critical_size: FloatArray
+    critical_size_alone: FloatArray
+    capacity: FloatArray
+    level: float
+    calibration: str
+
+    def __post_init__(self) -> None:
+        for name in ("critical_size", "critical_size_alone", "capacity"):
+            if getattr(self, name).shape != self.widths.shape:
+                raise ValueError(f"{name} must be of shape {self.widths.shape}, got {getattr(self, name).shape}")
+
+
+def _slack(constants: FloatArray, n_pairs: int, n_train: float) -> FloatArray:
+    """Facts to spare at D_r = 0, (...) for (..., 8): below 0, minus the examples that the task alone lacks."""
+    spare = affordable_facts(constants, n_pairs, n_train)
+    alone = sizes_from(constants.reshape(-1, constants.shape[-1]), n_pairs, 0.5).reshape(spare.shape)
+    return np.where(np.isneginf(spare), n_train - np.minimum(alone, n_pairs), spare)
+
+
+def _first_widths(log_widths: FloatArray, slack: FloatArray) -> FloatArray:
+    """Ln of the smallest width at which slack (K, n) is not below 0, interpolated: (n,); inf where none."""
+    found = np.full(slack.shape[1], np.inf)
+    for j, column in enumerate(slack.T):
+        known = np.isfinite(column)
+        x, y = log_widths[known], column[known]
+        good = np.flatnonzero(y >= 0)
+        if len(good):
+            i = int(good[0])
+            found[j] = x[0] if i == 0 else x[i - 1] + (x[i] - x[i - 1]) * y[i - 1] / (y[i - 1] - y[i])
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmergenceCurve:
+    """Threshold widths over numbers of facts.
+
+    Attributes:
+        n_facts: D_r (F,), rising [examples].
+        n_train: D [examples].
+        width: H (F,) [hidden units]; inf where no width looked at suffices.
+        low: Lower end of its interval (F,) [hidden units].
+        high: Upper end (F,); the largest width looked at stands for all beyond it [hidden units].
+        largest: Largest width looked at [hidden units].
+        level: Probability content of the intervals.
+
+    Raises:
+        ValueError: The arrays' shapes do not agree.
+    """
+
+    n_facts: IntArray
+    n_train: int
+    width: FloatArray
+    low: FloatArray
+    high: FloatArray
+    largest: int
+    level: float
+
+    def __post_init__(self) -> None:
+        for name in ("width", "low", "high"):
+            if getattr(self, name).shape != self.n_facts.shape:
+                raise ValueError(f"{name} must be of shape {self.n_facts.shape}, got {getattr(self, name).shape}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plane:
+    """Slack at every width: best (K, 1) and drawn (K, n) facts to spare, and capacities alike [examples]."""
+
+    widths: IntArray
+    constants: FloatArray
+    best: tuple[FloatArray, FloatArray]
+    drawn: tuple[FloatArray, FloatArray]
+
+    def thresholds(self, n_facts: float, step: int) -> tuple[float, FloatArray]:
+        """Best and drawn smallest widths for D_r facts, rounded up to multiples of ``step``; inf where none."""
+        log_widths = np.log(self.widths.astype(np.float64))
+
+        def widths_of(spare: FloatArray, memorized: FloatArray) -> FloatArray:
+            roots = np.exp(_first_widths(log_widths, np.minimum(spare, memorized) - n_facts))
+            return step * np.ceil(roots / step - 1e-9)
+
+        return float(widths_of(*self.best)[0]), widths_of(*self.drawn)
+
+
+def _plane(
+    problem: Problem, calibration: Calibration, *, n_train: int, widths: IntArray | None, n_draws: int, seed: int
+) -> _Plane:
+    """Everything that does not depend on the facts; raises what both predictions raise."""
+    problem.check_n_train(n_train)
+    check_integer("n_draws", n_draws, 1)
+    looked = default_widths(problem, calibration, N_WIDTHS) if widths is None else np.asarray(widths, dtype=np.int64)
+    constants = central_constants([replace(problem, width=int(width)) for width in looked], calibration)
+    steep = constants[:, 1] > 1
+    if widths is None:
+        # Half the smallest calibrated width may be too far outside for the laws to make sense.
+        looked, constants, steep = looked[~steep], constants[~steep], steep[~steep]
+    if widths is None and not len(looked):
+        raise ValueError(f"calibration must have a memorizing exponent of at most 1, got {calibration.name}")
+    if len(looked) < 2 or (np.diff(looked) <= 0).any():
+        raise ValueError("widths must be at least two rising integers")
+    if steep.any():
+        raise ValueError(
+            f"calibration must have a memorizing exponent of at most 1 at width {looked[int(steep.argmax())]}, "
+            f"got {calibration.name}"
+        )
+    problems = [replace(problem, width=int(width)) for width in looked]
+    drawn = aligned_draws(problems, calibration, n_draws, seed)  # (K, n, 8)
+    normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
+    visible = min(n_train, LARGEST_FRACTION * problem.n_pairs)
+    memorized = calibration.capacity.capacity([each.n_params for each in problems], problem.n_classes)
+    return _Plane(
+        widths=looked,
+        constants=constants,
+        best=(_slack(constants, problem.n_pairs, visible)[:, None], memorized[:, None]),
+        drawn=(
+            _slack(drawn, problem.n_pairs, visible),
+            np.array([calibration.memorized(each, deviation=normal) for each in problems]),
+        ),
+    )
+
+
+def _span(best: float, drawn: FloatArray, largest: float, level: float) -> Interval:
+    """Interval of a threshold, rounded outwards to whole widths."""
+    found = interval_of(np.minimum(drawn, largest), level)
+    return Interval(low=min(math.floor(found.low), best), high=max(math.ceil(found.high), best), level=level)
+
+
+def predict_emergence(
+    problem: Problem,
+    calibration: Calibration,
+    *,
+    n_facts: int,
+    n_train: int,
+    level: float = LEVEL,
+    widths: IntArray | None = None,
+    n_draws: int = N_DRAWS,
+    seed: int = 0,
+) -> EmergencePrediction:
+    """Predict the smallest model that learns a task from D examples beside D_r facts, without training anything.
+
+    N_c = min{N: D_crit(N, D_r) ≤ D and D_mem(N) ≥ D_r}, interpolated in ln H between the widths looked at
+
+    The same random numbers serve all widths. Draws without a threshold count as the largest width. Of D no more
+    counts than leaves pairs to test on.
+
+    Args:
+        problem: The question; its width is replaced.
+        calibration: Constants; must cover the problem.
+        n_facts: D_r [examples].
+        n_train: D [examples].
+        level: Probability content of the intervals.
+        widths: H (K,), rising integers; None for ``N_WIDTHS`` in the calibrated range and half below it.
+        n_draws: Draws of the constants.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: A number is out of range, or the calibration does not reach the widths.
+
+    Source: huang2024 (that such a size exists).
+    """
+    check_integer("n_facts", n_facts, 0)
+    check_level(level)
+    plane = _plane(problem, calibration, n_train=n_train, widths=widths, n_draws=n_draws, seed=seed)
+    looked, n_pairs, step = plane.widths, problem.n_pairs, N_HEADS if problem.model == "transformer" else 1
+    best, drawn = plane.thresholds(n_facts, step)
+    smallest, largest = int(looked[0]), int(looked[-1])
+    missing, certain = float(np.mean(np.isinf(drawn))), math.isfinite(best)
+    reasons: list[str] = []
+    if not certain:
+        short = float(plane.best[1].max())
+        why = (
+            f"{n_facts} facts exceed the capacity of {short:.0f}"
+            if short < n_facts
+            else f"{n_train} examples are fewer than D_crit beside {n_facts} facts"
+        )
+        reasons.append(f"no threshold up to width {largest}: {why} (probability {missing:.2f})")
+    else:
+        if best <= smallest:
+            reasons.append("the smallest width looked at already suffices, so the threshold may be smaller")
+        if missing >= 0.005:
+            reasons.append(f"with probability {missing:.2f} there is no threshold up to width {largest}")
+    covered = [cell.width for cell in calibration.cells]
+    elsewhere = calibration.distance(replace(problem, width=covered[0])) > 0
+    extrapolated = elsewhere or not certain or not min(covered) <= best <= max(covered)
+    span = _span(best, drawn, largest, level) if certain else None
+
+    def params(width: float) -> float:
+        """N at a real width, linear between those that exist."""
+        below = step * math.floor(width / step)
+        first, second = (replace(problem, width=whole).n_params for whole in (below, below + step))
+        return first + (width - below) / step * (second - first)
+
+    def predicted(quantity: str, unit: str, scale: Callable[[float], float]) -> Prediction:
+        return Prediction(
+            quantity=quantity,
+            value=scale(best) if certain else None,
+            interval=None if span is None else Interval(low=scale(span.low), high=scale(span.high), level=level),
+            unit=unit,
+            extrapolated=extrapolated,
+            reason="; ".join(reasons),
+        )
+
+    def sizes(facts: int) -> FloatArray:
+        found = emergent_sizes_from(plane.constants, n_pairs, facts)
+        return np.where(found > LARGEST_FRACTION * n_pairs, math.inf, found)
+
+    return EmergencePrediction(
+        problem=problem,
+        n_facts=n_facts,
+        n_train=n_train,
+        width=predicted("threshold_width", "hidden units", float),
+        n_params=predicted("threshold_n_params", "parameters", params),
+        widths=looked,
+        critical_size=sizes(n_facts),
+        critical_size_alone=sizes(0),
+        capacity=plane.best[1][:, 0],
+        level=level,
+        calibration=calibration.name,
+    )
+
+
+def emergence_curve(
+    problem: Problem,
+    calibration: Calibration,
+    *,
+    n_facts: Sequence[int],
+    n_train: int,
+    level: float = LEVEL,
+    widths: IntArray | None = None,
+    n_draws: int = N_DRAWS,
+    seed: int = 0,
+) -> EmergenceCurve:
+    """Threshold widths for several numbers of facts, each as :func:`predict_emergence` gives it.
+
+    Args:
+        problem: The question; its width is replaced.
+        calibration: Constants; must cover the problem.
+        n_facts: D_r (F,), rising integers [examples].
+        n_train: D [examples].
+        level: Probability content of the intervals.
+        widths: As for :func:`predict_emergence`.
+        n_draws: Draws of the constants.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: A number is out of range, or the calibration does not reach the widths.
+    """
+    for facts in n_facts:
+        check_integer("n_facts", facts, 0)
+    check_level(level)
+    plane = _plane(problem, calibration, n_train=n_train, widths=widths, n_draws=n_draws, seed=seed)
+    found = [plane.thresholds(facts, N_HEADS if problem.model == "transformer" else 1) for facts in n_facts]
+    largest = int(plane.widths[-1])
+    spans = [_span(min(best, largest), drawn, largest, level) for best, drawn in found]
+    return EmergenceCurve(
+        n_facts=np.asarray(n_facts, dtype=np.int64),
+        n_train=n_train,
+        width=np.array([best for best, _ in found]),
+        low=np.array([span.low for span in spans]),
+        high=np.array([span.high for span in spans]),
+        largest=largest,
+        level=level,
+    )

@@ -1,0 +1,361 @@
+"""The plane of model size and training-set size: two curves, the star where they cross, and the map between."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dcrit.theory.calibrations.calibration import Calibration
+from dcrit.theory.checks import check_integer, check_level
+from dcrit.theory.circuits.constants import CONSTANTS, sizes_from
+from dcrit.theory.circuits.regimes import SEMI_GROKKING, dynamics_codes
+from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
+from dcrit.theory.predictions.critical_size import LARGEST_CONSTANT, LARGEST_FRACTION, describes_network, least_size
+from dcrit.theory.predictions.regime import UNFIT, probability_unfit
+from dcrit.theory.problems.problem import N_HEADS, Problem
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+#: Intervals are computed at no more than this many widths, from fewer draws than those of one prediction.
+THINNED, N_DRAWS = 64, 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Star:
+    """The point (N*, D*) where D_crit(N) crosses D_mem(N): D_crit(N*) = D_mem(N*) = D*.
+
+    Attributes:
+        width: H*, as if widths were real numbers [hidden units].
+        n_params: N* [parameters].
+        n_train: D* [examples].
+    """
+
+    width: Prediction
+    n_params: Prediction
+    n_train: Prediction
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseDiagram:
+    """Both curves over K widths, and the regimes of M training-set sizes at each.
+
+    Attributes:
+        problem: The question; its own width plays no part.
+        widths: H (K,), rising.
+        n_trains: D (M,), rising [examples].
+        n_params: N (K,) [parameters].
+        critical_size: D_crit (K,) [examples]; inf where test accuracy stays below one half.
+        critical_low: Lower end of its interval (K,) [examples].
+        critical_high: Upper end (K,); all pairs where there may be no transition [examples].
+        onset: Where semi-grokking begins (K,) [examples]; may be inf.
+        completion: Where it ends (K,) [examples]; may be inf.
+        capacity: D_mem (K,) [examples].
+        capacity_low: Lower end of its interval (K,) [examples].
+        capacity_high: Upper end (K,) [examples].
+        unfit: Probability that the generalizing circuit does not fit (K,).
+        codes: Regime at the best values (M, K), indices into ``REGIMES``; 4 where not fitting is the more likely.
+        star: Where the two curves cross.
+        extrapolated: Widths outside the calibrated domain (K,).
+        level: Probability content of the intervals.
+        calibration: Name of the calibration used.
+
+    Raises:
+        ValueError: The arrays' shapes do not agree.
+    """
+
+    problem: Problem
+    widths: IntArray
+    n_trains: FloatArray
+    n_params: FloatArray
+    critical_size: FloatArray
+    critical_low: FloatArray
+    critical_high: FloatArray
+    onset: FloatArray
+    completion: FloatArray
+    capacity: FloatArray
+    capacity_low: FloatArray
+    capacity_high: FloatArray
+    unfit: FloatArray
+    codes: IntArray
+    star: Star
+    extrapolated: NDArray[np.bool_]
+    level: float
+    calibration: str
+
+    def __post_init__(self) -> None:
+        if self.codes.shape != (len(self.n_trains), len(self.widths)):
+            raise ValueError(f"codes must be of shape {(len(self.n_trains), len(self.widths))}, got {self.codes.shape}")
+
+
+def check_widths(widths: ArrayLike) -> list[int]:
+    """Widths as integers.
+
+    Raises:
+        ValueError: They are not at least two rising integers above 0.
+    """
+    found: NDArray[Any] = np.asarray(widths)
+    if found.ndim != 1 or len(found) < 2 or found.dtype.kind != "i" or found[0] < 1 or (np.diff(found) <= 0).any():
+        raise ValueError("widths must be at least two rising integers of at least 1")
+    return [int(width) for width in found]
+
+
+def _describe_networks(constants: FloatArray) -> NDArray[np.bool_]:
+    """Whether best constants (K, 8) are such as :func:`predict_critical_size` accepts: (K,)."""
+    return describes_network(constants) & (np.abs(constants).max(axis=1) <= LARGEST_CONSTANT)
+
+
+def default_widths(
+    problem: Problem, calibration: Calibration, n: int, *, smallest: int | None = None, largest: int | None = None
+) -> IntArray:
+    """At most n widths, evenly spaced in ln H as far as integers can be.
+
+    Args:
+        problem: The question; its width is replaced.
+        calibration: Constants.
+        n: Most widths.
+        smallest: First width; None for half the smallest calibrated one, or where the laws begin to describe networks.
+        largest: Last width; None for the largest calibrated one.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+    check_integer("points", n, 2)
+    step = 1 if problem.model == "mlp" else N_HEADS
+    seen = [cell.width for cell in calibration.cells]
+    low = max(step, min(seen) // 2) if smallest is None else smallest
+    high = max(seen) if largest is None else largest
+    check_integer("min_width", low, 1)
+    check_integer("max_width", high, low + 1)
+    widths = np.unique(step * np.geomspace(low / step, high / step, n).round().astype(np.int64))
+    if smallest is None:
+        good = [calibration.constants(replace(problem, width=int(width))) for width in widths]
+        wrong = np.flatnonzero(~_describe_networks(np.array(good)) & (widths < min(seen)))
+        widths = widths[0 if not len(wrong) else int(wrong[-1]) + 1 :]
+    return widths
+
+
+def central_constants(problems: list[Problem], calibration: Calibration) -> FloatArray:
+    """Best constants of problems that differ in width: (K, 8).
+
+    Raises:
+        ValueError: The calibration does not speak for them, or its laws describe no network that far outside.
+    """
+    if not calibration.covers(problems[0]):
+        raise ValueError(
+            f"calibration must be for task '{problems[0].task}', model {problems[0].model} and activation "
+            f"{problems[0].activation}, got {calibration.name}"
+        )
+    constants = np.array([calibration.constants(problem) for problem in problems])
+    wrong = ~_describe_networks(constants)
+    if wrong.any():
+        raise ValueError(
+            f"calibration must reach {problems[0].n_symbols} symbols at width {problems[int(wrong.argmax())].width}, "
+            f"got {calibration.name}, whose laws describe no network so far outside"
+        )
+    return constants
+
+
+def aligned_draws(problems: list[Problem], calibration: Calibration, n_draws: int, seed: int) -> FloatArray:
+    """Constants drawn alike at every width: (K, n_draws, 8); NaN where a draw describes no network there.
+
+    The same random numbers serve all widths, so that a draw is a smooth curve over N: how far a draw is
+    from the best constants, in standard errors, is the same at all of them.
+    """
+    drawn = np.full((len(problems), n_draws, len(CONSTANTS)), np.nan)
+    for k, problem in enumerate(problems):
+        every = calibration.draw(problem, n_draws, np.random.default_rng(seed))
+        kept = describes_network(every)
+        drawn[k, kept] = np.clip(every[kept], -LARGEST_CONSTANT, LARGEST_CONSTANT)
+    return drawn
+
+
+def thinned(n: int) -> IntArray:
+    """At most ``THINNED`` of n indices, the first and the last among them."""
+    return np.unique(np.linspace(0, n - 1, min(n, THINNED)).round().astype(np.int64))
+
+
+def last_fall(log_widths: FloatArray, excess: FloatArray) -> FloatArray:
+    """Ln H at which ln D_crit − ln D_mem falls through zero for the last time.
+
+    Args:
+        log_widths: ln H (K,), rising.
+        excess: (K, n); NaN where a draw says nothing.
+
+    Returns:
+        (n,); −inf where D_crit is below D_mem at all widths, inf where it is above at the largest.
+    """
+    roots = np.full(excess.shape[1], -np.inf)
+    for j, column in enumerate(excess.T):
+        known = np.isfinite(column)
+        x, y = log_widths[known], column[known]
+        above = np.flatnonzero(y > 0)
+        if len(above):
+            i = int(above[-1])
+            roots[j] = math.inf if i == len(x) - 1 else x[i] + (x[i + 1] - x[i]) * y[i] / (y[i] - y[i + 1])
+    return roots
+
+
+def _between(x: FloatArray, known: FloatArray, values: FloatArray) -> FloatArray:
+    """Linear interpolation of values (k,) at known places (k,) to the places x (n,)."""
+    return np.interp(x, known, values)
+
+
+def _star(
+    log_widths: FloatArray,
+    n_params: FloatArray,
+    best: tuple[FloatArray, FloatArray],
+    drawn: tuple[FloatArray, FloatArray],
+    *,
+    level: float,
+    inside: tuple[float, float],
+) -> Star:
+    """The star from ln D_crit and ln D_mem: best (K,) and drawn (K, n); ``inside`` are the calibrated widths."""
+    names = (("star_width", "hidden units"), ("star_n_params", "parameters"), ("star_n_train", "examples"))
+    low, high = float(log_widths[0]), float(log_widths[-1])
+    root = float(last_fall(log_widths, (best[0] - best[1])[:, None])[0])
+    roots = last_fall(log_widths, drawn[0] - drawn[1])
+    outside = float(np.mean(~np.isfinite(roots)))
+    reason = f"with probability {outside:.2f} it lies outside the widths looked at" if outside >= 0.005 else ""
+    if not math.isfinite(root):
+        side = "below the smallest" if root < 0 else "above the largest"
+        reason = f"the curves cross {side} width looked at, {math.exp(low if root < 0 else high):.0f}"
+        none = [
+            Prediction(quantity=name, value=None, interval=None, unit=unit, extrapolated=True, reason=reason)
+            for name, unit in names
+        ]
+        return Star(width=none[0], n_params=none[1], n_train=none[2])
+    clipped = np.clip(roots, low, high)
+    # D* of a draw lies on its own capacity, which is nearly linear in ln H.
+    sizes: FloatArray = np.array(
+        [_between(clipped[j : j + 1], log_widths, column)[0] for j, column in enumerate(drawn[1].T)]
+    )
+    log_params = np.log(n_params)
+    extrapolated = not inside[0] <= math.exp(root) <= inside[1]
+    found: list[Prediction] = []
+    for (name, unit), value, draws in (
+        (names[0], root, clipped),
+        (names[1], float(np.interp(root, log_widths, log_params)), np.interp(clipped, log_widths, log_params)),
+        (names[2], float(np.interp(root, log_widths, best[1])), sizes),
+    ):
+        span = interval_of(np.exp(draws), level)
+        best_value = math.exp(value)
+        span = Interval(low=min(span.low, best_value), high=max(span.high, best_value), level=level)
+        found.append(
+            Prediction(
+                quantity=name, value=best_value, interval=span, unit=unit, extrapolated=extrapolated, reason=reason
+            )
+        )
+    return Star(width=found[0], n_params=found[1], n_train=found[2])
+
+
+def phase_diagram(
+    problem: Problem,
+    calibration: Calibration,
+    *,
+    widths: ArrayLike,
+    n_trains: ArrayLike,
+    level: float = LEVEL,
+    n_draws: int = N_DRAWS,
+    seed: int = 0,
+) -> PhaseDiagram:
+    """Predict both curves, the star and the regime of every point of a grid, without training anything.
+
+    Best values are solved for at every width. Intervals are computed at ``THINNED`` widths and
+    interpolated in ln N; the star is interpolated between these widths, linearly in ln H and ln D.
+    Draws without a transition count as sizes of all pairs.
+
+    Args:
+        problem: The question; its width is replaced.
+        calibration: Constants; must cover the problem.
+        widths: H (K,), rising integers.
+        n_trains: D (M,), rising [examples].
+        level: Probability content of the intervals.
+        n_draws: Draws of the constants.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: A number is out of range, or the calibration does not reach the widths.
+
+    Source: huang2024.
+    """
+    whole = check_widths(widths)
+    sizes = np.asarray(n_trains, dtype=np.float64)
+    if sizes.ndim != 1 or not len(sizes) or not (sizes > 0).all() or (np.diff(sizes) <= 0).any():
+        raise ValueError("n_trains must be rising numbers above 0")
+    check_level(level)
+    check_integer("n_draws", n_draws, 1)
+    problems = [replace(problem, width=width) for width in whole]
+    n_pairs = problem.n_pairs
+    constants = central_constants(problems, calibration)
+    onset, critical, completion = (
+        np.maximum(
+            sizes_from(constants, n_pairs, accuracy),
+            [least_size(each, calibration, 1, accuracy, seed)[0] for each in problems],
+        )
+        for accuracy in (SEMI_GROKKING[0], 0.5, SEMI_GROKKING[1])
+    )
+    critical = np.where(critical > LARGEST_FRACTION * n_pairs, np.inf, critical)
+    n_params = np.array([float(each.n_params) for each in problems])
+    memorized = calibration.capacity.capacity(n_params, problem.n_classes)
+
+    some = thinned(len(whole))
+    few = [problems[int(k)] for k in some]
+    drawn = aligned_draws(few, calibration, n_draws, seed)  # (k, n, 8)
+    known = np.isfinite(drawn[..., 0])
+    drawn_critical = np.full(known.shape, np.nan)
+    least = np.array([least_size(each, calibration, n_draws, 0.5, seed)[1] for each in few])  # (k, n)
+    found = np.maximum(sizes_from(drawn[known], n_pairs, 0.5), least[known])
+    drawn_critical[known] = np.where(found > LARGEST_FRACTION * n_pairs, float(n_pairs), found)
+    normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
+    drawn_capacity = np.array([calibration.memorized(each, deviation=normal) for each in few])
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    log_params = np.log(n_params)
+    spans = [
+        np.quantile(row[np.isfinite(row)], tails) if np.isfinite(row).any() else [1.0, n_pairs]
+        for row in drawn_critical
+    ]
+    critical_low, critical_high = (
+        np.exp(np.interp(log_params, log_params[some], np.log([span[side] for span in spans]))) for side in (0, 1)
+    )
+    edges: FloatArray = np.asarray(np.quantile(drawn_capacity, tails, axis=1), dtype=np.float64)
+    capacity_low, capacity_high = (_between(log_params, log_params[some], edges[side]) for side in (0, 1))
+
+    unfit = probability_unfit(problem, calibration, whole)
+    codes = dynamics_codes(sizes[:, None], memorized, onset, completion)
+    codes[:, unfit > 0.5] = UNFIT
+    log_widths = np.log(np.asarray(whole, dtype=np.float64))
+    covered = [cell.width for cell in calibration.cells]
+    elsewhere = calibration.distance(replace(problem, width=covered[0])) > 0
+    visible = np.minimum(critical, n_pairs)
+    return PhaseDiagram(
+        problem=problem,
+        widths=np.asarray(whole, dtype=np.int64),
+        n_trains=sizes,
+        n_params=n_params,
+        critical_size=critical,
+        critical_low=np.minimum(critical_low, visible),
+        critical_high=np.maximum(critical_high, visible),
+        onset=onset,
+        completion=completion,
+        capacity=memorized,
+        capacity_low=np.minimum(capacity_low, memorized),
+        capacity_high=np.maximum(capacity_high, memorized),
+        unfit=unfit,
+        codes=codes,
+        star=_star(
+            log_widths[some],
+            n_params[some],
+            (np.log(visible[some]), np.log(memorized[some])),
+            (np.log(drawn_critical), np.log(np.maximum(drawn_capacity, 1e-9))),
+            level=level,
+            inside=(math.inf, -math.inf) if elsewhere else (min(covered), max(covered)),
+        ),
+        extrapolated=np.array([calibration.distance(each) > 0 for each in problems]),
+        level=level,
+        calibration=calibration.name,
+    )

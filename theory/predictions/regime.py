@@ -1,0 +1,193 @@
+"""Which of the four dynamics one training set shows, with probabilities, or that nothing that generalizes fits."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dcrit.theory.calibrations.calibration import Calibration
+from dcrit.theory.checks import check_integer, check_level
+from dcrit.theory.circuits.constants import sizes_from
+from dcrit.theory.circuits.regimes import DYNAMICS, SEMI_GROKKING, Dynamics, dynamics_codes
+from dcrit.theory.estimates import LEVEL
+from dcrit.theory.predictions.critical_size import (
+    N_DRAWS,
+    CriticalSizePrediction,
+    least_size,
+    predict_critical_size,
+    sensible_draws,
+)
+from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.tasks import find_task
+
+FloatArray = NDArray[np.float64]
+
+Regime = Dynamics | Literal["does not fit"]
+
+#: The four dynamics by their codes, then the code for widths at which the generalizing circuit does not fit.
+REGIMES: tuple[Regime, ...] = (*DYNAMICS, "does not fit")
+UNFIT = len(DYNAMICS)
+
+#: What a calibration says of a cell in which no generalizing circuit was found.
+OMITTED_UNFIT = re.compile(
+    r"^modulus (\d+), width (\d+): .*"
+    r"(?:runs on the real task converged and fit|the real task is learned hardly better than random labels)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitRange:
+    """The generalizing circuit begins to fit somewhere between two measured widths.
+
+    Attributes:
+        unfit: Largest measured width at which it did not.
+        fitted: Smallest measured width at which it did.
+
+    Raises:
+        ValueError: The widths are not in this order.
+    """
+
+    unfit: int
+    fitted: int
+
+    def __post_init__(self) -> None:
+        check_integer("unfit", self.unfit, 1)
+        check_integer("fitted", self.fitted, self.unfit + 1)
+
+    def probability_unfit(self, width: ArrayLike) -> FloatArray:
+        """Probability that the generalizing circuit does not fit, if its smallest width is uniform in ln H.
+
+        P(H) = ln(fitted/H)/ln(fitted/unfit), at most 1 and at least 0
+
+        Args:
+            width: H, any shape.
+
+        Returns:
+            P, same shape.
+        """
+        share = np.log(self.fitted / np.asarray(width, dtype=np.float64)) / math.log(self.fitted / self.unfit)
+        return np.clip(share, 0.0, 1.0)
+
+
+def fit_range(problem: Problem, calibration: Calibration) -> FitRange | None:
+    """Between which widths the generalizing circuit begins to fit, by what the calibration omitted.
+
+    Compared are the cells at the measured number of symbols nearest to the problem's in ln S. A cell
+    speaks against the circuit if too few runs of the real task fitted their training set, or if the
+    task was learned hardly better than random labels at every size; other omissions say nothing.
+
+    Returns:
+        The range; None where every width fitted that was measured, so that no smallest one is known.
+
+    Source: own runs, by ``dcrit calibrate``.
+    """
+    task = find_task(calibration.tasks[0])
+    refused = [
+        (task.n_symbols(int(found[1])), int(found[2]))
+        for found in map(OMITTED_UNFIT.match, calibration.omitted)
+        if found
+    ]
+    measured = sorted({cell.n_symbols for cell in calibration.cells})
+    nearest = min(measured, key=lambda n_symbols: abs(math.log(n_symbols / problem.n_symbols)))
+    fitted = min(cell.width for cell in calibration.cells if cell.n_symbols == nearest)
+    below = [width for n_symbols, width in refused if n_symbols == nearest and width < fitted]
+    return FitRange(unfit=max(below), fitted=fitted) if below else None
+
+
+def probability_unfit(problem: Problem, calibration: Calibration, widths: ArrayLike) -> FloatArray:
+    """Probability that the generalizing circuit does not fit, 0 where the calibration knows of no such width."""
+    found = fit_range(problem, calibration)
+    return np.zeros(np.shape(widths)) if found is None else found.probability_unfit(widths)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegimePrediction:
+    """The dynamics at one training-set size.
+
+    Attributes:
+        problem: The question.
+        n_train: D [examples].
+        probabilities: Of ``REGIMES``, in that order; they sum to 1.
+        sizes: Sizes and capacity with their intervals.
+        fit: Where the generalizing circuit begins to fit, if the calibration met such widths.
+        extrapolated: The question lies outside the calibrated domain.
+
+    Raises:
+        ValueError: The probabilities are none, or ``n_train`` is out of range.
+    """
+
+    problem: Problem
+    n_train: int
+    probabilities: tuple[float, ...]
+    sizes: CriticalSizePrediction
+    fit: FitRange | None
+    extrapolated: bool
+
+    def __post_init__(self) -> None:
+        self.problem.check_n_train(self.n_train)
+        right = len(self.probabilities) == len(REGIMES) and min(self.probabilities) >= 0
+        if not right or abs(sum(self.probabilities) - 1) > 1e-9:
+            raise ValueError(f"probabilities must be {len(REGIMES)} that sum to 1, got {self.probabilities!r}")
+
+    @property
+    def most_likely(self) -> Regime:
+        """The regime with the largest probability."""
+        return REGIMES[int(np.argmax(self.probabilities))]
+
+
+def predict_regime(
+    problem: Problem,
+    calibration: Calibration,
+    *,
+    n_train: int,
+    level: float = LEVEL,
+    n_draws: int = N_DRAWS,
+    seed: int = 0,
+) -> RegimePrediction:
+    """Predict the dynamics of a problem at one training-set size, without training anything.
+
+    P(regime) = (1 − P(does not fit))·(share of the draws of constants whose two curves put D there)
+
+    Args:
+        problem: The question.
+        calibration: Constants; must cover the problem.
+        n_train: D [examples].
+        level: Probability content of the intervals of the sizes.
+        n_draws: Draws of the constants.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: A number is out of range, or the calibration does not reach the problem.
+
+    Source: huang2024.
+    """
+    problem.check_n_train(n_train)
+    check_level(level)
+    check_integer("n_draws", n_draws, 1)
+    sizes = predict_critical_size(problem, calibration, level=level, n_draws=n_draws, seed=seed)
+    rng = np.random.default_rng(seed)
+    draws = sensible_draws(problem, calibration, n_draws, rng)
+    memorized = calibration.memorized(problem, deviation=rng.standard_normal(len(draws)))
+    onset, completion = (
+        np.maximum(
+            sizes_from(draws, problem.n_pairs, accuracy),
+            least_size(problem, calibration, len(draws), accuracy, seed)[1],
+        )
+        for accuracy in SEMI_GROKKING
+    )
+    codes = dynamics_codes(n_train, memorized, onset, completion)
+    unfit = float(probability_unfit(problem, calibration, problem.width))
+    shares = np.bincount(codes, minlength=len(DYNAMICS)) / len(codes) * (1 - unfit)
+    return RegimePrediction(
+        problem=problem,
+        n_train=n_train,
+        probabilities=(*map(float, shares), unfit),
+        sizes=sizes,
+        fit=fit_range(problem, calibration),
+        extrapolated=calibration.distance(problem) > 0,
+    )

@@ -1,0 +1,261 @@
+"""The finite tasks that networks learn: a label for every ordered pair of symbols."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcrit.theory.problems.latin import random_latin_square, random_symmetric_latin_square
+
+IntArray = NDArray[np.int64]
+Rule = Callable[[IntArray, IntArray, int], IntArray]
+Sampler = Callable[[int, np.random.Generator], IntArray]
+Count = Callable[[int], int]
+
+#: Degrees of the symmetric group: S_6 has 518400 pairs of 720 classes, logits of 1.5 GB a network.
+DEGREES = range(3, 6)
+
+#: Numbers of bits of sparse parity, which are even as each operand is half a word.
+BITS = range(6, 13, 2)
+
+#: Orders of random symmetric Latin squares; larger ones are climbed to for minutes.
+ODD = range(3, 1000, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One family of labelled pairs, indexed by its modulus p.
+
+    Attributes:
+        name: The word on the command line.
+        formula: The rule as people write it.
+        rule: Residues (a, b) and p to labels; ``None`` where there is nothing to find.
+        sampler: Number of symbols and a random generator to a table of labels; ``None`` where there is a rule.
+        nonzero: Operands and results are the p-1 nonzero residues (the multiplicative group).
+        symbols: p to the number of symbols; ``None`` where they are residues.
+        classes: Number of classes where it is not that of the symbols; ``None`` where it is.
+        moduli: Those that are allowed, where the task is defined for some only, and how to say so; ``None`` for all.
+        control: Task of random labels that occur as often as this one's: what memorizing it costs. It has as
+            many classes at a modulus that is this task's number of symbols.
+        symmetric: The label of (a, b) is the label of (b, a).
+        latin: Every label occurs once in each row and each column.
+    """
+
+    name: str
+    formula: str
+    rule: Rule | None = None
+    sampler: Sampler | None = None
+    nonzero: bool = False
+    symbols: Count | None = None
+    classes: int | None = None
+    moduli: tuple[range, str] | None = None
+    control: str = "random"
+    symmetric: bool = False
+    latin: bool = False
+
+    def n_symbols(self, modulus: int) -> int:
+        """S, number of values an operand takes."""
+        return modulus - int(self.nonzero) if self.symbols is None else self.symbols(modulus)
+
+    def n_classes(self, modulus: int) -> int:
+        """C, number of classes."""
+        return self.n_symbols(modulus) if self.classes is None else self.classes
+
+    def n_pairs(self, modulus: int) -> int:
+        """Number of examples that exist, n_symbols² [examples]."""
+        return self.n_symbols(modulus) ** 2
+
+    def check_modulus(self, modulus: int) -> None:
+        """Refuse a modulus for which the task is not defined.
+
+        Raises:
+            ValueError: The modulus is not an integer of at least 3, or is composite or below 5 where
+                the operands have to form a multiplicative group, or not among those the task allows.
+        """
+        if type(modulus) is not int or modulus < 3:
+            raise ValueError(f"modulus must be an integer of at least 3, got {modulus!r}")
+        if self.moduli is not None and modulus not in self.moduli[0]:
+            raise ValueError(f"modulus must be {self.moduli[1]} for task '{self.name}', got {modulus}")
+        if self.nonzero and any(modulus % k == 0 for k in range(2, math.isqrt(modulus) + 1)):
+            raise ValueError(
+                f"modulus must be prime for task '{self.name}', got {modulus}: modulo a composite number "
+                "products of nonzero residues can be zero, so they form no group"
+            )
+        if self.nonzero and modulus < 5:
+            raise ValueError(
+                f"modulus must be a prime of at least 5 for task '{self.name}', got {modulus}: fewer than four "
+                "nonzero residues make no task"
+            )
+
+    def labels(self, modulus: int, rng: np.random.Generator | None = None) -> IntArray:
+        """Label of every ordered pair, row a, column b.
+
+        Args:
+            modulus: p.
+            rng: Draws the labels of a task without a rule; unused where there is one.
+
+        Returns:
+            (n_symbols, n_symbols) array of classes in 0..n_classes-1.
+
+        Raises:
+            ValueError: The labels are random and no generator was given.
+        """
+        if self.rule is not None:
+            first = int(self.nonzero)
+            residues = np.arange(first, first + self.n_symbols(modulus), dtype=np.int64)
+            return self.rule(residues[:, None], residues[None, :], modulus) - first
+        if self.sampler is None or rng is None:
+            raise ValueError(f"rng must be given for task '{self.name}', whose labels are random, got None")
+        return self.sampler(self.n_symbols(modulus), rng)
+
+
+def _inverse(b: IntArray, p: int) -> IntArray:
+    inverses = np.array([0] + [pow(value, -1, p) for value in range(1, p)], dtype=np.int64)
+    return inverses[b]
+
+
+@cache
+def _permutations(m: int) -> IntArray:
+    """Images of 0..m-1 under every permutation in lexicographic order: (m!, m)."""
+    return np.array(list(itertools.permutations(range(m))), dtype=np.int64)
+
+
+def _compose(a: IntArray, b: IntArray, m: int) -> IntArray:
+    """Index of the permutation that does b first and then a."""
+    permutations, place = _permutations(m), m ** np.arange(m - 1, -1, -1)
+    images = np.take_along_axis(permutations[a], permutations[b], axis=-1)  # (m!, m!, m)
+    return np.searchsorted(permutations @ place, images @ place).astype(np.int64)
+
+
+def _parity_of_three(a: IntArray, b: IntArray, n_bits: int) -> IntArray:
+    """Parity of the word's first two bits, which lead the first half, and of the bit that leads the second."""
+    half = n_bits // 2
+    return (a >> (half - 1) ^ a >> (half - 2) ^ b >> (half - 1)) & 1
+
+
+def _uniform_bits(n_symbols: int, rng: np.random.Generator) -> IntArray:
+    return rng.integers(2, size=(n_symbols, n_symbols))
+
+
+def _uniform(n_symbols: int, rng: np.random.Generator) -> IntArray:
+    return rng.integers(n_symbols, size=(n_symbols, n_symbols))
+
+
+def _uniform_square(n_symbols: int, rng: np.random.Generator) -> IntArray:
+    return _uniform(n_symbols, rng) ** 2 % n_symbols
+
+
+def _uniform_symmetric(n_symbols: int, rng: np.random.Generator) -> IntArray:
+    table = _uniform(n_symbols, rng)
+    return np.triu(table) + np.triu(table, 1).T
+
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        Task(name="add", formula="a + b mod p", rule=lambda a, b, p: (a + b) % p, symmetric=True, latin=True),
+        Task(name="sub", formula="a - b mod p", rule=lambda a, b, p: (a - b) % p, latin=True),
+        Task(
+            name="mul",
+            formula="a·b mod p, a and b nonzero",
+            rule=lambda a, b, p: (a * b) % p,
+            nonzero=True,
+            symmetric=True,
+            latin=True,
+        ),
+        Task(
+            name="div",
+            formula="a/b mod p, a and b nonzero",
+            rule=lambda a, b, p: (a * _inverse(b, p)) % p,
+            nonzero=True,
+            latin=True,
+        ),
+        Task(name="sum-squares", formula="a² + b² mod p", rule=lambda a, b, p: (a * a + b * b) % p, symmetric=True),
+        Task(
+            name="square-of-sum",
+            formula="(a + b)² mod p",
+            rule=lambda a, b, p: (a + b) ** 2 % p,
+            control="random-square",
+            symmetric=True,
+        ),
+        Task(
+            name="quadratic-form",
+            formula="a² + ab + b² mod p",
+            rule=lambda a, b, p: (a * a + a * b + b * b) % p,
+            symmetric=True,
+        ),
+        Task(name="cubic", formula="a³ + ab mod p", rule=lambda a, b, p: (a**3 + a * b) % p),
+        Task(
+            name="symmetric-group",
+            formula="a∘b, permutations of p things",
+            rule=_compose,
+            symbols=math.factorial,
+            moduli=(DEGREES, "a number of permuted things from 3 to 5"),
+            latin=True,
+        ),
+        # Operands are symbols, not bits: which bits count, and how many beside one in each half, changes nothing
+        # for a network that embeds them, as long as half of all symbols are odd.
+        Task(
+            name="sparse-parity",
+            formula="parity of three bits of a p-bit word, two in its half a and one in its half b",
+            rule=_parity_of_three,
+            symbols=lambda n_bits: 2 ** (n_bits // 2),
+            classes=2,
+            moduli=(BITS, "an even number of bits from 6 to 12"),
+            control="random-binary",
+        ),
+        Task(name="random", formula="a uniformly random label for every pair", sampler=_uniform),
+        Task(
+            name="random-square",
+            formula="the square mod p of a uniformly random residue for every pair",
+            sampler=_uniform_square,
+        ),
+        Task(
+            name="random-binary",
+            formula="a uniformly random bit for every pair",
+            sampler=_uniform_bits,
+            classes=2,
+            control="random-binary",
+        ),
+        Task(
+            name="random-symmetric",
+            formula="a uniformly random label for every pair, the same for (a, b) and (b, a)",
+            sampler=_uniform_symmetric,
+            symmetric=True,
+        ),
+        Task(
+            name="random-symmetric-latin",
+            formula="a random symmetric Latin square: commutative as addition is, no rule",
+            sampler=random_symmetric_latin_square,
+            moduli=(ODD, "odd and below 1000"),
+            symmetric=True,
+            latin=True,
+        ),
+        Task(
+            name="random-latin",
+            formula="a random Latin square: every label once in each row and column, no rule",
+            sampler=random_latin_square,
+            latin=True,
+        ),
+    )
+}
+
+
+def find_task(name: str) -> Task:
+    """The task of that name.
+
+    Raises:
+        ValueError: No task has that name; the message offers the nearest one.
+    """
+    if name in TASKS:
+        return TASKS[name]
+    near = difflib.get_close_matches(str(name)[:100], TASKS, n=1, cutoff=0.0)
+    hint = f"; the nearest is '{near[0]}'" if near else ""
+    raise ValueError(f"task must be one of {', '.join(TASKS)}, got '{name}'{hint}")
