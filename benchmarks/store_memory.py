@@ -1,4 +1,4 @@
-"""Measure memory and time of a store over its number of runs: ``python docs/store_memory.py 1000 10000 50000``.
+"""Measure memory and time of a store over its number of runs: ``python benchmarks/store_memory.py 1000 10000 50000``.
 
 Every reading is a process of its own. Runs have random curves of 96 evaluations and lie in files of 16, but for those
 of ``sweep``, which trains as many tiny networks in the process and then reads their runs.

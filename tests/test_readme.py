@@ -33,12 +33,6 @@ def test_three_pictures_are_shown_from_the_gallery() -> None:
     assert set(pictures) <= {figure["name"] for figure in report["figures"]}
 
 
-def test_pictures_and_links_lead_somewhere() -> None:
-    targets = [t for t in re.findall(r"\]\(([^)]+)\)", README) if not t.startswith("http")]
-    assert len(targets) > 10
-    assert [target for target in targets if not (ROOT / target).exists()] == []
-
-
 @pytest.mark.parametrize("line", re.findall(r"^\| `(dcrit [^`]+)`", README, flags=re.MULTILINE))
 def test_commands_are_accepted(line: str) -> None:
     words = line.split()[1:]

@@ -400,8 +400,8 @@ def transformers() -> list[str]:
         "One layer, `relu`, learning rate 3e-3, predicted by the calibration that ships: competition at moduli up to",
         "23, memory of unordered pairs up to 29. They stand apart from the configurations above. What circuits at rest",
         "would need, wherever training started, is the mixture's size. The last eight were predicted before they were",
-        "measured, four of these by the law of D_sym of that day ([notes.md](notes.md)). To a transformer, which",
-        "embeds both symbols alike, subtraction is no",
+        "measured, four of these by the law of D_sym of that day ([lab-notebook.md](lab-notebook.md)). To a",
+        "transformer, which embeds both symbols alike, subtraction is no",
         "relabeling of addition, and no calibration speaks for it.",
         "",
         "| configuration | measured (90 %) | predicted (90 %) | ln ratio | mixture at rest | ln ratio | crossing "

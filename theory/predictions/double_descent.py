@@ -109,8 +109,8 @@ def accuracy_from(
     that is right: then the size at any accuracy is the larger of the mixture's and D_sym's. Beyond capacity the
     starting theory has no memorizing circuit: e_mem = A·D^(−β)·(1 − D/D_mem)^δ is zero there for every δ > 0, here
     in the limit of small δ. Measured networks do not do that: beyond capacity they memorize part of their examples
-    and test accuracy stays low (docs/findings.md), as a soft margin stays finite at capacity. With D_mem infinite
-    the mixture holds throughout.
+    and test accuracy stays low (docs/explanation/what-was-refuted.md), as a soft margin stays finite at
+    capacity. With D_mem infinite the mixture holds throughout.
 
     Args:
         constants: (..., 8), in the order of ``CONSTANTS``; accuracy is NaN where they are.

@@ -22,7 +22,7 @@ HOMOGENEITY: dict[Activation, int] = {"relu": 2, "square": 3}
 #: 6.06–7.21) and 9.7 with two layers at p = 13, d = 16 (4 networks, 8.9–10.3), square 11.1 at p = 17, d = 16 (10
 #: networks, 90 % within 10.7–11.9). It is no constant of the model: relu networks of one layer have 6.8 on random
 #: labels and 6.2 on addition.
-#: That was before gradients were exact at the correct class (docs/performance.md). Since, the command gives
+#: That was before gradients were exact at the correct class (docs/reference/performance.md). Since, the command gives
 #: 6.54 (6.18–6.73) and 6.45 (6.23–6.75) for relu at d = 16 and 24, and 11.29 (10.47–12.01) for square, of 12 networks
 #: each.
 TRANSFORMER_HOMOGENEITY: dict[Activation, tuple[float, ...]] = {"relu": (6.5, 9.7), "square": (11.1,)}

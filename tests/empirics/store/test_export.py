@@ -151,7 +151,7 @@ def test_runs_that_cannot_be_read_leave_no_table(tmp_path: Path, suffix: str) ->
 EXPORT_TOO_MUCH = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from dcrit.empirics.export import RUNS, ExportError, export
+    from dcrit.empirics.store.export import RUNS, ExportError, export
     from tests.worlds.stored import configs, made
 
     path = Path("/mnt") / sys.argv[1]

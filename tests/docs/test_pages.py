@@ -1,0 +1,53 @@
+"""Links of all Markdown pages lead somewhere, paths named in prose exist, and docs/ holds prose and results only."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "figures" / "gallery" / "report.md"]
+FOLDERS = ("theory", "empirics", "figures", "cli", "tests", "benchmarks", "docs", "dcrit")
+
+
+def prose(page: Path) -> str:
+    """A page without its listings, in which brackets are code."""
+    return re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(page: Path) -> set[str]:
+    """Names of a page's headings as code hosts make them: lower case, signs dropped, spaces to hyphens."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken(page: Path) -> Iterator[str]:
+    """Links of a page that lead nowhere."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if target.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = target.partition("#")
+        leads_to = page.parent / path if path else page
+        if not leads_to.exists() or (anchor and anchor not in anchors(leads_to)):
+            yield target
+
+
+def missing(page: Path) -> Iterator[str]:
+    """Files of this repository that a page names as code and that are not there."""
+    for name in re.findall(r"`((?:" + "|".join(FOLDERS) + r")/[\w/.-]+\.\w+)`", prose(page)):
+        if not (ROOT / name).exists():
+            yield name
+
+
+def test_links_lead_somewhere() -> None:
+    assert sum(len(re.findall(r"\]\(", prose(page))) for page in PAGES) > 100
+    assert [(page.name, target) for page in PAGES for target in broken(page)] == []
+
+
+def test_files_that_pages_name_exist() -> None:
+    assert [(page.name, name) for page in PAGES for name in missing(page)] == []
+
+
+def test_docs_hold_prose_and_results_only() -> None:
+    others = [path for path in (ROOT / "docs").rglob("*") if path.is_file() and path.suffix != ".md"]
+    assert [path for path in others if path.parent != ROOT / "docs" / "results"] == []
+    assert {path.suffix for path in others} <= {".json", ".parquet"}
