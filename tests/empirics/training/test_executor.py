@@ -448,9 +448,9 @@ def test_a_run_that_does_not_fit_alone_is_given_up_in_one_sentence(store: Store)
 STOPPED = """
 import json, os, signal, sys
 from pathlib import Path
-from dcrit.empirics import local_executor
-from dcrit.empirics.runs import RunConfig
-from dcrit.empirics.store import Store
+from dcrit.empirics.runs.single import RunConfig
+from dcrit.empirics.store.kinds import Store
+from dcrit.empirics.training import executor
 
 def report(progress):
     if progress.runs_done:
@@ -459,9 +459,9 @@ def report(progress):
 
 # Where the tests run in the background, SIGINT is ignored, and a child would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-local_executor.SMALL = 0
+executor.SMALL = 0
 configs = [RunConfig.from_dict(fields) for fields in json.loads(sys.argv[2])]
-local_executor.run_sweep(configs, Store(Path(sys.argv[1])), workers=2, report=report)
+executor.run_sweep(configs, Store(Path(sys.argv[1])), workers=2, report=report)
 """
 
 

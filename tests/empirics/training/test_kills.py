@@ -37,11 +37,12 @@ ASKED = [
 SWEEPERS = """
 import json, os, sys
 from pathlib import Path
-from dcrit.empirics import checkpoint, local_executor
-from dcrit.empirics.runs import RunConfig
-from dcrit.empirics.store import Store
+from dcrit.empirics.runs.single import RunConfig
+from dcrit.empirics.store import checkpoint
+from dcrit.empirics.store.kinds import Store
+from dcrit.empirics.training import executor
 
-checkpoint.INTERVAL = local_executor.SMALL = 0
+checkpoint.INTERVAL = executor.SMALL = 0
 asked = [RunConfig.from_dict(fields) for fields in json.loads(sys.argv[1])]
 
 def sweep(folder):
@@ -53,7 +54,7 @@ def sweep(folder):
             told = progress.runs_done
             print(told, flush=True)
 
-    local_executor.run_sweep(asked, Store(Path(folder)), workers=int(sys.argv[2]), report=report)
+    executor.run_sweep(asked, Store(Path(folder)), workers=int(sys.argv[2]), report=report)
     print("end", flush=True)
 
 for line in sys.stdin:

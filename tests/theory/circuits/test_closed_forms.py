@@ -334,6 +334,7 @@ def test_only_closed_forms_need_sympy_and_they_derive_nothing_when_imported() ->
     )
     assert run(code) == "False"
     code = (
-        "from dcrit.theory import closed_forms as c; print({f.cache_info().currsize for f in c.CLOSED_FORMS.values()})"
+        "from dcrit.theory.circuits import closed_forms as c\n"
+        "print({form.cache_info().currsize for form in c.CLOSED_FORMS.values()})"
     )
     assert run(code) == "{0}"
