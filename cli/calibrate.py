@@ -10,7 +10,7 @@ import typer
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, say, table
-from dcrit.cli.terminal.session import check_writable_file, training
+from dcrit.cli.terminal.session import check_writable_file, laboratory
 
 if TYPE_CHECKING:
     from dcrit.theory.calibrations.calibration import Cell
@@ -67,6 +67,7 @@ def calibrate(
     Only random-label runs and runs on the real task well above the transition are made: no measured
     critical size enters a calibration. The default grid takes about six minutes on two cores.
     """
+    from dcrit.empirics.experiments.laboratory import RefusedError
     from dcrit.empirics.measures.calibrate import MODULI, WIDTHS, CalibrationDesign
     from dcrit.empirics.measures.calibrate import calibrate as measure
     from dcrit.empirics.store.whole_files import write_whole
@@ -79,9 +80,11 @@ def calibrate(
         for problem in design.problems():
             options.check_trainable(problem)
         check_writable_file(out)
-    with training(store, machine) as run:
+    with laboratory(store, machine) as bench:
         try:
-            found = measure(design, run)
+            found = measure(design, bench.runs)
+        except RefusedError:
+            raise
         except ValueError as error:
             raise RuntimeError(
                 f"the runs do not make a calibration: {error}; try more moduli, widths or seeds"

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, say, table
 from dcrit.cli.validate import SuiteChoice
-
-if TYPE_CHECKING:
-    from dcrit.empirics.runs.dimensions import DimensionConfig, DimensionRun
-    from dcrit.empirics.runs.multitask import MultitaskConfig, MultitaskRun
-    from dcrit.empirics.runs.single import Run, RunConfig
 
 
 def figure(
@@ -55,11 +49,8 @@ def figure(
     if name not in FIGURES:
         raise typer.BadParameter(f"NAME must be one of {', '.join(FIGURES)}, got {name or 'nothing'}")
     from dcrit.cli.report.pictures import save
-    from dcrit.cli.terminal.session import DIMENSIONS_FOLDER, MULTITASK_FOLDER
     from dcrit.cli.validate import check_writable_folder
-    from dcrit.empirics.experiments.experiment import Laboratory
-    from dcrit.empirics.store.kinds import DimensionStore, MultitaskStore, Store
-    from dcrit.theory.calibrations.calibration import shipped_calibrations
+    from dcrit.empirics.experiments.laboratory import LackingRunsError, open_runs
 
     spec = FIGURES[name]
     if suite.value not in spec.experiment.designs:
@@ -73,29 +64,12 @@ def figure(
         )
     with options.bad_input():
         check_writable_folder(out)
-    opened, several = Store(folder), MultitaskStore(folder / MULTITASK_FOLDER)
-    dimensions = DimensionStore(folder / DIMENSIONS_FOLDER)
-
-    def refuse(lacking: int, what: str) -> None:
-        if lacking:
-            raise typer.BadParameter(
-                f"--store {folder} lacks {lacking} runs for {what}; 'dcrit validate {suite.value}' makes them"
-            )
-
-    def stored(configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
-        refuse(len(opened.missing(configs)), stage)
-        return [run for run in map(opened.get, configs) if run is not None]
-
-    def stored_multitask(configs: Sequence[MultitaskConfig], /, *, stage: str = "several tasks") -> list[MultitaskRun]:
-        refuse(len(several.missing(configs)), stage)
-        return [run for run in map(several.get, configs) if run is not None]
-
-    def stored_dimensions(configs: Sequence[DimensionConfig], /) -> list[DimensionRun]:
-        refuse(len(dimensions.missing(configs)), "effective dimensionalities")
-        return [run for run in map(dimensions.get, configs) if run is not None]
-
-    bench = Laboratory(stored, stored_multitask, shipped_calibrations(), stored_dimensions)
-    paths = save(spec, spec.experiment.measure(spec.experiment.designs[suite.value], bench), out)
+    try:
+        with open_runs(folder, may_train=False) as bench:
+            evidence = spec.experiment.measure(spec.experiment.designs[suite.value], bench)
+    except LackingRunsError as error:
+        raise typer.BadParameter(f"--{error}; 'dcrit validate {suite.value}' makes them") from error
+    paths = save(spec, evidence, out)
     if as_json:
         print_json({"files": [str(path) for path in paths]})
     else:

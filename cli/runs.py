@@ -31,8 +31,7 @@ class KindChoice(StrEnum):
 
 def _open(folder: Path, kinds: Sequence[KindChoice] = tuple(KindChoice)) -> dict[KindChoice, list[AnyStore]]:
     """Stores of some kinds in a folder and the folders within; those that are not there take no time."""
-    from dcrit.cli.terminal.session import DIMENSIONS_FOLDER, MULTITASK_FOLDER
-    from dcrit.empirics.store.kinds import Store
+    from dcrit.empirics.store.kinds import DIMENSIONS_FOLDER, MULTITASK_FOLDER, Store
 
     if not folder.is_dir():
         raise typer.BadParameter(f"--store must be a folder that holds runs, got {folder}; 'dcrit train' makes one")

@@ -11,7 +11,7 @@ import typer
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, table
-from dcrit.cli.terminal.session import training
+from dcrit.cli.terminal.session import laboratory
 
 if TYPE_CHECKING:
     from dcrit.empirics.runs.outcomes import Outcome
@@ -106,37 +106,36 @@ def train(
             from dcrit.empirics.store.tensorboard import check_tensorboard
 
             check_tensorboard(tensorboard)
-    with training(store, machine) as run:
-        runs = run(configs, stage="training")
-    if tensorboard is not None:
-        from dcrit.empirics.store.tensorboard import log_curves
+    results, seconds = [], 0.0
+    with laboratory(store, machine) as bench:
+        for one in bench.runs(configs, stage="training"):
+            if tensorboard is not None:
+                from dcrit.empirics.store.tensorboard import log_curves
 
-        with options.bad_input():
-            log_curves(runs, tensorboard)
-    results = []
-    for one in runs:
-        outcome, curves = outcome_of(one), one.curves
-        results.append(
-            {
-                "n_train": one.config.n_train,
-                "seed": one.config.seed,
-                "dynamics": _dynamics(one, outcome),
-                "train_accuracy": outcome.train_accuracy,
-                "test_accuracy": outcome.test_accuracy,
-                "margin": outcome.margin,
-                "squared_norm": outcome.squared_norm,
-                "efficiency": outcome.efficiency,
-                "memorized_at": memorized_at(one.config, curves.step, curves.train_accuracy),
-                "generalized_at": generalized_at(one.config, curves.step, curves.test_accuracy),
-                "steps": int(curves.step[-1]),
-                "ending": one.ending,
-                "converged": outcome.converged,
-                "address": one.config.address,
-            }
-        )
+                with options.bad_input():
+                    log_curves([one], tensorboard)
+            outcome, curves = outcome_of(one), one.curves
+            seconds += one.seconds
+            results.append(
+                {
+                    "n_train": one.config.n_train,
+                    "seed": one.config.seed,
+                    "dynamics": _dynamics(one, outcome),
+                    "train_accuracy": outcome.train_accuracy,
+                    "test_accuracy": outcome.test_accuracy,
+                    "margin": outcome.margin,
+                    "squared_norm": outcome.squared_norm,
+                    "efficiency": outcome.efficiency,
+                    "memorized_at": memorized_at(one.config, curves.step, curves.train_accuracy),
+                    "generalized_at": generalized_at(one.config, curves.step, curves.test_accuracy),
+                    "steps": int(curves.step[-1]),
+                    "ending": one.ending,
+                    "converged": outcome.converged,
+                    "address": one.config.address,
+                }
+            )
     if as_json:
         steps_taken = sum(result["steps"] for result in results)
-        seconds = sum(one.seconds for one in runs)
         operations = sum(result["steps"] * step_flops(problem, result["n_train"]) for result in results)
         print_json(
             {

@@ -16,6 +16,7 @@ from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import number, print_json, say, span, table
 
 if TYPE_CHECKING:
+    from dcrit.empirics.experiments.laboratory import Machine
     from dcrit.empirics.training.budget import Budget
     from dcrit.theory.estimates import Interval
 
@@ -142,7 +143,7 @@ def check_budget(minutes: float) -> None:
         raise ValueError(f"budget must be above 0 minutes, or inf, got {minutes!r}")
 
 
-def check_rate(minutes: float, machine: options.Machine) -> None:
+def check_rate(minutes: float, machine: Machine) -> None:
     """Refuse a limit of time on a cluster of unknown size.
 
     Raises:

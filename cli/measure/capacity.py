@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dcrit.cli.measure.shown import show
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.session import training
+from dcrit.cli.terminal.session import laboratory
 
 
 def capacity(
@@ -36,7 +36,7 @@ def capacity(
     with options.bad_input():
         options.check_trainable(problem)
         design = CapacityDesign(problem=problem, seeds=seeds)
-    with training(store, machine) as run:
-        measurement = measure_capacity([outcome_of(one) for one in run(design.configs(), stage="capacity")])
+    with laboratory(store, machine) as bench:
+        measurement = measure_capacity([outcome_of(one) for one in bench.runs(design.configs(), stage="capacity")])
     bits = in_bits(measurement, problem)
     show(problem, measurement, as_document=as_json, others={"in_bits": bits}, bits_per_parameter=bits.estimate)

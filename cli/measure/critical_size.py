@@ -9,7 +9,7 @@ import typer
 
 from dcrit.cli.measure.shown import show
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.session import training
+from dcrit.cli.terminal.session import laboratory
 
 if TYPE_CHECKING:
     from dcrit.empirics.runs.outcomes import Outcome
@@ -103,8 +103,8 @@ def critical_size(
         from_above = UngrokkingDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
         few = SequentialDesign(problem=problem, tolerance=tolerance, budget=float(max_runs))
     if start is StartChoice.scratch and method is MethodChoice.sequential:
-        with training(store, machine) as run:
-            outcomes = advance_together([few], run)[0]
+        with laboratory(store, machine) as bench:
+            outcomes = advance_together([few], bench.runs)[0]
         full = full_runs(outcomes)
         found = with_horizon(measure_sequentially(outcomes, tolerance=tolerance), full)
         show(
@@ -120,11 +120,11 @@ def critical_size(
         return
     scratch: list[Outcome] = []
     shrunk: list[Run] = []
-    with training(store, machine) as run:
+    with laboratory(store, machine) as bench:
         if start is not StartChoice.generalized:
-            scratch = advance_together([from_scratch], run)[0]
+            scratch = advance_together([from_scratch], bench.runs)[0]
         if start is not StartChoice.scratch:
-            shrunk = ungrokking_runs(from_above, run)
+            shrunk = ungrokking_runs(from_above, bench.runs)
     generalized = [ungrokking_outcome(one) for one in shrunk]
     found = with_horizon(measure_critical_size(scratch), scratch) if scratch else measure_ungrokking_size(shrunk)
     more: dict[str, Measurement] = {}

@@ -101,7 +101,7 @@ def effective_dimension(
             seeds=seeds,
         )
     with display("training", seeds, seeds * design.configs()[0].horizon) as progress:
-        taken = settled_snapshots(design, device=resolve_device("auto"), progress=progress)
+        taken = settled_snapshots(design.configs(), device=resolve_device("auto"), progress=progress)
     finite = [one for one in taken if one is not None]
     # How many steps Lanczos takes shows as it goes: a bar over the most it may take ends early.
     with display("eigenvalues", len(finite), len(finite) * design.most_products) as progress:

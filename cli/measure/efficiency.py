@@ -5,7 +5,7 @@ from __future__ import annotations
 from dcrit.cli.measure.shown import row, show
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import say, span, table
-from dcrit.cli.terminal.session import training
+from dcrit.cli.terminal.session import laboratory
 
 
 def efficiency(
@@ -43,17 +43,21 @@ def efficiency(
     with options.bad_input():
         options.check_trainable(problem)
         design = EfficiencyDesign(problem=problem, seeds=seeds)
-    memory, general = design.memorizing(), design.generalizing()
-    with training(store, machine) as run:
-        runs = run([*memory, *general], stage="efficiencies")
-    outcomes = [outcome_of(one) for one in runs]
+    memory, general, recorded = design.memorizing(), design.generalizing(), recorded_norms(problem)
+    with laboratory(store, machine) as bench:
+        # In every norm at once: a run is decoded once.
+        each = [
+            (outcome_of(one), [outcome_in_norm(one, norm) for norm in recorded])
+            for one in bench.runs([*memory, *general], stage="efficiencies")
+        ]
+    outcomes = [outcome for outcome, _ in each]
     fit = fit_competition(problem, outcomes[: len(memory)], outcomes[len(memory) :])
     measurement = measure_generalizing_efficiency(fit)
     implied = implied_critical_size(fit)
     law = None if isinstance(fit, str) else fit.competition
     norms = {}
-    for norm in recorded_norms(problem):
-        same = [outcome_in_norm(one, norm) for one in runs]
+    for place, norm in enumerate(recorded):
+        same = [in_norms[place] for _, in_norms in each]
         found = fit_competition(problem, same[: len(memory)], same[len(memory) :])
         norms[norm] = {
             **estimate_json(measure_generalizing_efficiency(found)),

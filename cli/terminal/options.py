@@ -11,16 +11,13 @@ from dcrit.cli.terminal import options
 from dcrit.theory.problems.problem import MOST_WIDTH
 
 if TYPE_CHECKING:
-    pass
+    from dcrit.empirics.experiments.laboratory import Machine
 
 import contextlib
-import importlib.util
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from dcrit.theory.checks import check_integer
 from dcrit.theory.problems.problem import Problem
 from dcrit.theory.problems.tasks import TASKS
 
@@ -225,41 +222,14 @@ def bad_input() -> Iterator[None]:
         raise typer.BadParameter(f"--{field.replace('_', '-')} {rest}" if named else message) from error
 
 
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """Where a command trains.
-
-    Attributes:
-        workers: Processes that train, or most batches in flight on a cluster; 0 for as many as there is room for.
-        executor: ``local`` or ``ray``.
-        address: Of a running Ray cluster; None to start one here.
-        device: ``auto``, ``cpu`` or ``cuda``.
-
-    Raises:
-        ValueError: ``workers`` is negative, Ray is not installed, or an address is given without it.
-    """
-
-    workers: int = 0
-    executor: str = "local"
-    address: str | None = None
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        check_integer("workers", self.workers, 0)
-        if self.executor == "local" and self.address is not None:
-            raise ValueError(f"address must be left out without --executor ray, got {self.address!r}")
-        if self.executor == "ray" and importlib.util.find_spec("ray") is None:
-            raise ValueError(
-                "executor must be 'local' where Ray is not installed, got 'ray': pip install 'dcrit[ray]' installs it"
-            )
-
-
 def machine_from(workers: int, executor: ExecutorChoice, address: str | None, device: str = "auto") -> Machine:
     """The machine that the shared options describe.
 
     Raises:
         typer.BadParameter: They do not go together (exit 2).
     """
+    from dcrit.empirics.experiments.laboratory import Machine
+
     with bad_input():
         return Machine(workers=workers, executor=executor.value, address=address, device=device)
 

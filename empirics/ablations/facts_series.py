@@ -13,10 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dcrit.empirics.experiments.laboratory import MultitaskTrainer
+from dcrit.empirics.experiments.laboratory import Laboratory, open_runs
 from dcrit.empirics.measures.critical_size import measure_multitask_critical_size, multitask_sizes_and_accuracies
 from dcrit.empirics.runs.multitask import Blocks, Embedding, MultitaskConfig, Operands, beside_facts
-from dcrit.empirics.store.kinds import MultitaskStore
 from dcrit.theory.estimates import as_json
 from dcrit.theory.problems.problem import Activation, Problem
 
@@ -77,11 +76,11 @@ SERIES = (
 )
 
 
-def measured(series: Series, train: MultitaskTrainer) -> dict[str, Any]:
+def measured(series: Series, bench: Laboratory) -> dict[str, Any]:
     """One series as JSON values: every critical size, with the sizes and accuracies behind it."""
     points = []
     for n_facts in series.n_facts:
-        size, runs = measure_multitask_critical_size(series.config(n_facts), train, max_runs=MAX_RUNS)
+        size, runs = measure_multitask_critical_size(series.config(n_facts), bench.multitask, max_runs=MAX_RUNS)
         n_train, accuracy = multitask_sizes_and_accuracies(runs)
         points.append(
             {
@@ -98,9 +97,9 @@ def main() -> None:
     """Measure, and write the document."""
     folder, *names = sys.argv[1:]
     known = {series.name: series for series in SERIES}
-    train = MultitaskTrainer(MultitaskStore(Path(folder)))
     for name in names or known:
-        found = measured(known[name], train)
+        with open_runs(folder) as bench:
+            found = measured(known[name], bench)
         document = json.loads(TARGET.read_text(encoding="utf-8")) if TARGET.exists() else {}
         document[name] = found
         ordered = {key: document[key] for key in known if key in document}

@@ -11,8 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from dcrit.cli.terminal.options import Machine
-from dcrit.cli.terminal.session import training
+from dcrit.empirics.experiments.laboratory import open_runs
 from dcrit.empirics.experiments.transitions import advance_together
 from dcrit.empirics.measures.sequential import SequentialDesign, measure_sequentially
 from dcrit.theory.problems.problem import Problem
@@ -89,8 +88,8 @@ def measure(problems: list[Problem], store: Path, path: Path) -> None:
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     rows = {json.dumps(row["problem"]): row for row in known}
     lacking = [problem for problem in problems if json.dumps(problem.to_dict()) not in rows]
-    with training(store, Machine()) as run:
-        outcomes = advance_together([SequentialDesign(problem=p, budget=BUDGET) for p in lacking], run)
+    with open_runs(store) as bench:
+        outcomes = advance_together([SequentialDesign(problem=p, budget=BUDGET) for p in lacking], bench.runs)
     for problem, found in zip(lacking, outcomes, strict=True):
         size = measure_sequentially(found)
         interval = None if size.interval is None else [size.interval.low, size.interval.high]

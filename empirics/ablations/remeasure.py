@@ -12,13 +12,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from dcrit.cli.terminal.options import Machine
-from dcrit.cli.terminal.session import training
+from dcrit.empirics.experiments.laboratory import open_runs
 from dcrit.empirics.measures.calibrate import CalibrationDesign
 from dcrit.empirics.measures.efficiency import EfficiencyDesign, usable, why_not_identified
 from dcrit.empirics.measures.symmetry import SymmetryDesign, fit_symmetry
+from dcrit.empirics.runs.addressed import Runner
 from dcrit.empirics.runs.outcomes import outcome_of
-from dcrit.empirics.runs.single import Runner
+from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.problems.problem import Problem
 
@@ -41,7 +41,7 @@ def design_of(shipped: Calibration) -> CalibrationDesign:
     return CalibrationDesign(family=family, moduli=moduli, widths=widths, seeds=2)
 
 
-def causes(shipped: Calibration, design: CalibrationDesign, run: Runner) -> list[str]:
+def causes(shipped: Calibration, design: CalibrationDesign, run: Runner[RunConfig, Run]) -> list[str]:
     """What is said of omitted cells, those that are not identified judged by runs on the real task."""
     said: list[str] = []
     for text in shipped.omitted:
@@ -60,12 +60,14 @@ def main(path: Path, store: Path) -> None:
     """Rewrite a calibration's file."""
     shipped = Calibration.from_json(path.read_text(encoding="utf-8"))
     design = design_of(shipped)
-    with training(store, Machine()) as run:
+    with open_runs(store) as bench:
         plans = [SymmetryDesign(problem=problem) for problem in design.symmetry_problems()]
-        law = fit_symmetry([outcome_of(one) for one in run([c for p in plans for c in p.configs()], stage="D_sym")])
+        law = fit_symmetry(
+            [outcome_of(one) for one in bench.runs([c for p in plans for c in p.configs()], stage="D_sym")]
+        )
         if isinstance(law, str):
             raise SystemExit(law)
-        found = replace(shipped, omitted=tuple(causes(shipped, design, run)), symmetry=law)
+        found = replace(shipped, omitted=tuple(causes(shipped, design, bench.runs)), symmetry=law)
     path.write_text(found.to_json(), encoding="utf-8")
     print(json.dumps(law.to_dict()), *found.omitted, sep="\n")
 

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from dcrit.cli.terminal.options import Machine
-from dcrit.cli.terminal.session import training
 from dcrit.empirics.experiments.experiment import TRANSFORMER_STEPS
+from dcrit.empirics.experiments.laboratory import open_runs
 from dcrit.empirics.measures.planes import dip_of, means, transition
 from dcrit.empirics.runs.outcomes import outcome_of
 from dcrit.empirics.runs.single import RunConfig
@@ -69,8 +68,8 @@ def measure(store: Path) -> list[dict[str, Any]]:
         for n_train, width in points
         for seed in range(SEEDS)
     ]
-    with training(store, Machine()) as run:
-        outcomes = [outcome_of(one) for one in run(configs, stage="transformers")]
+    with open_runs(store) as bench:
+        outcomes = [outcome_of(one) for one in bench.runs(configs, stage="transformers")]
     shape = (len(N_TRAINS), len(WIDTHS), SEEDS)
     test, train = (
         np.array([getattr(one, name) for one in outcomes]).reshape(shape)

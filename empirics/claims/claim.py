@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 from dcrit.empirics.claims.effect import SIGNIFICANCE
-from dcrit.empirics.experiments.experiment import Account, Experiment
+from dcrit.empirics.experiments.experiment import Experiment
+from dcrit.empirics.experiments.laboratory import Account
 from dcrit.theory.estimates import Interval
 from dcrit.theory.problems.problem import Problem
 

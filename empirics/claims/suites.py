@@ -9,7 +9,8 @@ from typing import Any
 from dcrit.empirics.claims import CLAIMS
 from dcrit.empirics.claims.claim import Claim, Finding, Verdict
 from dcrit.empirics.claims.effect import holm_thresholds
-from dcrit.empirics.experiments.experiment import Account, Experiment, Laboratory, SuiteName
+from dcrit.empirics.experiments.experiment import Experiment, SuiteName
+from dcrit.empirics.experiments.laboratory import Account, Laboratory
 from dcrit.empirics.training.budget import Budget, LeftOut
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from dcrit.empirics.experiments.experiment import Experiment, Laboratory
+from dcrit.empirics.experiments.experiment import Experiment
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.capacity import CapacityDesign, CapacityLine, capacity_widths
 from dcrit.empirics.training.work import Stage
 from dcrit.theory.checks import check_integer

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dcrit.empirics.experiments.experiment import Experiment, Laboratory
+from dcrit.empirics.experiments.experiment import Experiment
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.transitions import (
     Transition,
     TransitionsDesign,

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.experiments.experiment import PUBLISHED_TRANSFORMER, Experiment, Laboratory
+from dcrit.empirics.experiments.experiment import PUBLISHED_TRANSFORMER, Experiment
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.transitions import (
     Transition,
     TransitionsDesign,

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.experiments.experiment import Experiment, Laboratory
+from dcrit.empirics.experiments.experiment import Experiment
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.runs.dimensions import DimensionConfig
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.work import Stage
@@ -84,7 +85,9 @@ class DimensionCurve:
 def measure(design: DimensionsDesign, laboratory: Laboratory) -> list[DimensionCurve]:
     """One curve a family and size."""
     curves = list(design.curves())
-    found = iter(laboratory.dimensions([config for _, _, configs in curves for config in configs]))
+    found = iter(
+        laboratory.dimensions([config for _, _, configs in curves for config in configs], stage="effective dimensions")
+    )
     shape = (len(design.widths), design.seeds)
     entries: list[DimensionCurve] = []
     for problem, n_train, configs in curves:

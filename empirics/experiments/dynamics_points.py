@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from dcrit.empirics.experiments.experiment import Experiment, Laboratory
+from dcrit.empirics.experiments.experiment import Experiment
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.runs.outcomes import dynamics_of, norm_ratio
 from dcrit.empirics.runs.single import Curves, RunConfig
 from dcrit.empirics.training.work import Stage

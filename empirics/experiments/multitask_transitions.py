@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.transitions import rounds
 from dcrit.empirics.measures.sequential import SequentialDesign, full_runs, measure_sequentially, midpoint_draws
 from dcrit.empirics.runs.multitask import MultitaskConfig, MultitaskRun

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from dcrit.empirics.experiments.experiment import Experiment, Laboratory
+from dcrit.empirics.experiments.experiment import Experiment
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.multitask_transitions import (
     MultitaskTransition,
     measure_multitask_transitions,

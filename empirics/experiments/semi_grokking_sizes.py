@@ -11,8 +11,8 @@ from dcrit.empirics.experiments.experiment import (
     SMALL_TRANSFORMER,
     TRANSFORMER_STEPS,
     Experiment,
-    Laboratory,
 )
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.transitions import Transition, TransitionsDesign, measure_series, transitions_stages
 from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.runs.single import RunConfig

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.experiments.experiment import SMALL_TRANSFORMER, TRANSFORMER_STEPS, Experiment, Laboratory
+from dcrit.empirics.experiments.experiment import SMALL_TRANSFORMER, TRANSFORMER_STEPS, Experiment
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.capacity import OVERLOADED, CapacityDesign, memorized_count
 from dcrit.empirics.runs.outcomes import FITTED, PERSISTENCE, first_persistent, outcome_of, settled_value
 from dcrit.empirics.runs.single import Run, RunConfig

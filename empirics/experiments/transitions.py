@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.sequential import (
     ROUND_RUNS,
     SequentialDesign,
@@ -18,8 +18,9 @@ from dcrit.empirics.measures.sequential import (
     measure_sequentially,
     midpoint_draws,
 )
+from dcrit.empirics.runs.addressed import Runner
 from dcrit.empirics.runs.outcomes import Outcome, outcome_of
-from dcrit.empirics.runs.single import RunConfig, Runner
+from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.training.work import Stage, Trained, in_turn
 from dcrit.theory.estimates import Measurement, Prediction
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction
@@ -122,7 +123,7 @@ def _transition(
     )
 
 
-def advance_together(designs: Sequence[TransitionDesign], run: Runner) -> list[list[Outcome]]:
+def advance_together(designs: Sequence[TransitionDesign], run: Runner[RunConfig, Run]) -> list[list[Outcome]]:
     """Outcomes of the adaptive runs of every design, round by round, so that every round fills the machine."""
     found: list[list[Outcome]] = [[] for _ in designs]
     rounds = 0

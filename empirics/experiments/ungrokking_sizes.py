@@ -12,8 +12,8 @@ from dcrit.empirics.experiments.experiment import (
     SMALL_TRANSFORMER,
     TRANSFORMER_STEPS,
     Experiment,
-    Laboratory,
 )
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.transitions import (
     Transition,
     TransitionsDesign,

@@ -164,16 +164,15 @@ def train_loss(snapshot: Snapshot) -> float:
 
 
 def settled_snapshots(
-    design: EffectiveDimensionDesign, *, device: str = "cpu", progress: Progress = lambda _: None
+    configs: Sequence[RunConfig], *, device: str = "cpu", progress: Progress = lambda _: None
 ) -> list[Snapshot | None]:
     """Every run's snapshot of median training loss over the last tenth; None for a diverged run.
 
     Args:
-        design: What to run.
+        configs: What to run, from scratch, to one horizon.
         device: Where to train.
         progress: Called with the number of model-steps just finished.
     """
-    configs = design.configs()
     steps = snapshot_steps(configs[0], 0)
     kept: list[Snapshot | None] = []
     for taken in visit(configs, steps, lambda snapshot: snapshot, device=device, progress=progress):

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from dcrit.empirics.measures.capacity import CapacityDesign, CapacityLine, capacity_widths
 from dcrit.empirics.measures.efficiency import CompetitionFit, EfficiencyDesign, fit_competition
 from dcrit.empirics.measures.symmetry import SymmetryDesign, fit_symmetry
+from dcrit.empirics.runs.addressed import Runner
 from dcrit.empirics.runs.outcomes import outcome_of
-from dcrit.empirics.runs.single import Runner
+from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.theory.calibrations.calibration import FEWEST_CELLS, Calibration, Cell
 from dcrit.theory.checks import check_integer
 from dcrit.theory.circuits.constants import constants_of
@@ -99,7 +100,9 @@ class CalibrationDesign:
         return [problem for problem in problems if problem.n_symbols % 2]
 
 
-def calibrate(design: CalibrationDesign, run: Runner, *, note: Callable[[str], None] = lambda _: None) -> Calibration:
+def calibrate(
+    design: CalibrationDesign, run: Runner[RunConfig, Run], *, note: Callable[[str], None] = lambda _: None
+) -> Calibration:
     """Measure a calibration.
 
     Args:

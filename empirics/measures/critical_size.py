@@ -13,7 +13,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
-from dcrit.empirics.runs.multitask import MultitaskConfig, MultitaskRun, MultitaskRunner
+from dcrit.empirics.runs.addressed import Runner
+from dcrit.empirics.runs.multitask import MultitaskConfig, MultitaskRun
 from dcrit.empirics.runs.outcomes import Outcome, Settled, accuracy_above_chance
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.checks import check_integer, check_positive
@@ -302,7 +303,7 @@ def multitask_sizes_and_accuracies(runs: Sequence[MultitaskRun]) -> tuple[FloatA
 
 def measure_multitask_critical_size(
     template: MultitaskConfig,
-    train: MultitaskRunner,
+    train: Runner[MultitaskConfig, MultitaskRun],
     *,
     tolerance: float = 0.05,
     max_runs: int = 36,
@@ -312,27 +313,9 @@ def measure_multitask_critical_size(
 
     Sizes and seeds are chosen round by round as for single networks, seeds counting up from the template's.
 
-        >>> import tempfile
-        >>> from pathlib import Path
-        >>> from dcrit.empirics.measures.critical_size import measure_multitask_critical_size
-        >>> from dcrit.empirics.store.kinds import MultitaskStore
-        >>> from dcrit.empirics.experiments.laboratory import MultitaskTrainer
-        >>> from dcrit.empirics.runs.multitask import beside_facts
-        >>> from dcrit.theory.problems.problem import Problem
-        >>> problem = Problem(task="add", modulus=7, width=16, learning_rate=0.1)
-        >>> config = beside_facts(problem, n_train=20, n_facts=10)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     train = MultitaskTrainer(MultitaskStore(Path(folder)))
-        ...     (run,) = train([config])
-        ...     measured, runs = measure_multitask_critical_size(config, train, max_runs=12)
-        >>> run.curves.test_accuracy.shape[1], run.settled("train_accuracy", task=1)
-        (2, 1.0)
-        >>> measured.quantity, measured.n_runs
-        ('critical_size', 12)
-
     Args:
         template: The tasks; the own size of the first task plays no part.
-        train: Trains runs or finds them, such as ``MultitaskTrainer(MultitaskStore(folder))``.
+        train: Trains runs or finds them, such as ``Laboratory.multitask``.
         tolerance: Half width of the 90 % interval to reach, relative.
         max_runs: Runs at which to stop all the same.
         level: Probability content of the interval.
@@ -350,4 +333,6 @@ def measure_multitask_critical_size(
             measured = critical_size_of(n_train, accuracy, n_lost=len(runs) - n_train.size, level=level)
             return measured, runs
         first = template.seed + len(runs)
-        runs += train([template.with_n_train(size, seed=first + k) for k, size in enumerate(sizes)])
+        runs += train(
+            [template.with_n_train(size, seed=first + k) for k, size in enumerate(sizes)], stage="several tasks"
+        )

@@ -15,8 +15,9 @@ from dcrit.empirics.measures.critical_size import (
     sizes_and_accuracies,
 )
 from dcrit.empirics.measures.sequential import SequentialDesign
+from dcrit.empirics.runs.addressed import Runner
 from dcrit.empirics.runs.outcomes import Outcome, outcome_of
-from dcrit.empirics.runs.single import STARTING_FRACTION, Run, RunConfig, Runner
+from dcrit.empirics.runs.single import STARTING_FRACTION, Run, RunConfig
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
 from dcrit.theory.estimates import LEVEL, Measurement, interval_of
 
@@ -74,7 +75,7 @@ def ungrokking_outcome(run: Run) -> Outcome:
     return outcome if started_generalized(run) else replace(outcome, test_accuracy=math.nan)
 
 
-def ungrokking_runs(design: UngrokkingDesign, run: Runner) -> list[Run]:
+def ungrokking_runs(design: UngrokkingDesign, run: Runner[RunConfig, Run]) -> list[Run]:
     """Runs of the design, round by round."""
     found: list[Run] = []
     rounds = 0

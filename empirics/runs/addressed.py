@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -44,6 +45,23 @@ class Finished(Protocol):
 
 AnyConfig = TypeVar("AnyConfig", bound=Addressed)
 AnyRun = TypeVar("AnyRun", bound=Finished)
+
+
+Asked_contra = TypeVar("Asked_contra", contravariant=True)
+Made_co = TypeVar("Made_co", covariant=True)
+
+
+class Runner(Protocol[Asked_contra, Made_co]):
+    """Finds runs of one kind in a store, or trains them."""
+
+    def __call__(self, configs: Sequence[Asked_contra], /, *, stage: str) -> Sequence[Made_co]:
+        """Finished runs in the order of the configurations.
+
+        Args:
+            configs: What to run; may repeat itself.
+            stage: What the runs are for, to people.
+        """
+        ...
 
 
 def canonical(config: Addressed) -> str:

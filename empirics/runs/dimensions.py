@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 from dcrit.empirics.runs.single import RunConfig
 
@@ -24,9 +23,21 @@ class DimensionConfig:
 
     Attributes:
         run: How it is trained.
+
+    Raises:
+        ValueError: The run does not start from scratch.
     """
 
     run: RunConfig
+
+    def __post_init__(self) -> None:
+        if self.run.start != "scratch":
+            raise ValueError(f"start must be 'scratch' where curvature is looked at, got '{self.run.start}'")
+
+    @property
+    def total_steps(self) -> int:
+        """Steps at most [steps]."""
+        return self.run.total_steps
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON values."""
@@ -84,11 +95,3 @@ class DimensionRun:
     values: DimensionValues
     ending: Literal["horizon", "diverged"]
     seconds: float = field(compare=False)
-
-
-class DimensionRunner(Protocol):
-    """Looks at networks, or finds what was found."""
-
-    def __call__(self, configs: Sequence[DimensionConfig], /) -> list[DimensionRun]:
-        """What was found, in the order of the configurations."""
-        ...

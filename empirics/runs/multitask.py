@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -266,21 +265,6 @@ class MultitaskRun:
             return math.nan
         start = self.config.horizon - SETTLED_FRACTION * self.config.phases[-1].steps
         return float(np.median(getattr(self.curves, name)[self.curves.step >= start, task]))
-
-
-class MultitaskRunner(Protocol):
-    """Trains networks on several tasks, or finds them in a store."""
-
-    def __call__(
-        self, configs: Sequence[MultitaskConfig], /, *, stage: str = "several tasks"
-    ) -> Sequence[MultitaskRun]:
-        """Finished runs in the order of the configurations.
-
-        Args:
-            configs: What to run; may repeat itself.
-            stage: What the runs are for, as progress is shown under.
-        """
-        ...
 
 
 def beside_facts(

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -222,11 +221,3 @@ class Run:
     curves: Curves
     ending: Ending
     seconds: float = field(compare=False)
-
-
-class Runner(Protocol):
-    """Trains runs, or finds them in a store."""
-
-    def __call__(self, configs: Sequence[RunConfig], /, *, stage: str) -> Sequence[Run]:
-        """Finished runs in the order of the configurations; ``stage`` says what they are for, to people."""
-        ...

@@ -14,6 +14,9 @@ from dcrit.empirics.store.store import ParquetStore, StoreWriteError
 
 __all__ = ["DAMAGED", "Damage", "Inventory", "Store", "StoreWriteError"]
 
+#: Folders of the runs of several tasks, and of the effective dimensionalities, within that of single networks.
+MULTITASK_FOLDER, DIMENSIONS_FOLDER = "mixtures", "dimensions"
+
 
 class Store(ParquetStore[RunConfig, Run]):
     """Finished runs of single networks in one folder.

@@ -9,7 +9,7 @@ import os
 import uuid
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
@@ -90,6 +90,7 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         self._scanned = False
         self._known: set[str] = set()
         self._places: dict[str, Path] = {}
+        self._seconds: dict[str, float] = {}
         self._cache: RunCache[AnyRun] = RunCache(CACHE_BYTES)
         self._damaged: dict[Path, Damage] = {}
         self._others: dict[Path, str] = {}
@@ -132,9 +133,10 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         self._scan()
         return {config.address for config in configs if config.address in self._places}
 
-    def readable(self, configs: Sequence[AnyConfig]) -> bool:
-        """Whether all runs are stored and can be read; a file that cannot be is damaged from now on."""
-        return not self.missing(configs) and all(self.get(config) is not None for config in configs)
+    def seconds(self, configs: Sequence[AnyConfig]) -> dict[str, float]:
+        """How long those of the runs that are stored took, by address; no curve is decoded [s]."""
+        self._scan()
+        return {config.address: self._seconds[config.address] for config in configs if config.address in self._places}
 
     def find(self, configs: Sequence[AnyConfig]) -> dict[str, AnyRun]:
         """Those of the runs that are stored, by address, all in memory; ``StoredRuns`` reads them one by one."""
@@ -200,6 +202,7 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         self._known.add(path.name)
         self._damaged.pop(path, None)
         self._places |= dict.fromkeys(batch, path)
+        self._seconds |= {address: run.seconds for address, run in batch.items()}
         self._cache.add(path, batch, _size(table))
 
     @property
@@ -280,10 +283,11 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
                 continue
             self._known.add(path.name)
             with self._noting_damage(path):
-                frame = self._decode(trusted_bytes(path), ["address", "config"])
+                frame = self._decode(trusted_bytes(path), ["address", "config", "seconds"])
                 check_addresses(frame)
-                for address in frame["address"]:
-                    self._places.setdefault(address, path)
+                for address, seconds in zip(frame["address"], frame["seconds"], strict=True):
+                    if self._places.setdefault(address, path) == path:
+                        self._seconds[address] = seconds
 
     def _load(self, address: str) -> AnyRun | None:
         """A run whose place is known; what this version would write otherwise is never asked for by its address."""
@@ -400,10 +404,17 @@ class StoredRuns(Sequence[AnyRun], Generic[AnyConfig, AnyRun]):
     Args:
         store: Where the runs are.
         configs: What was run; may repeat itself.
+        remake: Makes again what the store turns out to lack; by default nothing does.
     """
 
-    def __init__(self, store: ParquetStore[AnyConfig, AnyRun], configs: Sequence[AnyConfig]) -> None:
-        self._store, self._configs = store, tuple(configs)
+    def __init__(
+        self,
+        store: ParquetStore[AnyConfig, AnyRun],
+        configs: Sequence[AnyConfig],
+        *,
+        remake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store, self._configs, self._remake = store, tuple(configs), remake
 
     def __len__(self) -> int:
         return len(self._configs)
@@ -419,22 +430,29 @@ class StoredRuns(Sequence[AnyRun], Generic[AnyConfig, AnyRun]):
 
         Raises:
             IndexError: There is no such run.
-            StoreReadError: Its file was removed, or damaged, after it was found.
+            StoreReadError: Its file was removed, or damaged, after it was found, and it was not made again.
         """
         if isinstance(index, slice):
-            return type(self)(self._store, self._configs[index])
+            return type(self)(self._store, self._configs[index], remake=self._remake)
         return self._run(self._configs[index])
 
     def __iter__(self) -> Iterator[AnyRun]:
         """All runs in order.
 
         Raises:
-            StoreReadError: The file of one was removed, or damaged, after it was found.
+            StoreReadError: The file of one was removed, or damaged, after it was found, and it was not made again.
         """
         return map(self._run, self._configs)
 
+    def seconds_by_run(self) -> dict[str, float]:
+        """How long each took, by address; no curve is decoded [s]."""
+        return self._store.seconds(self._configs)
+
     def _run(self, config: AnyConfig) -> AnyRun:
         run = self._store.get(config)
+        if run is None:
+            self._remake()
+            run = self._store.get(config)
         if run is None:
             raise StoreReadError(
                 f"run {config.address} is no longer in {self._store.folder}: its file was removed or damaged after "

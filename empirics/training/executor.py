@@ -35,16 +35,22 @@ class Executor(ABC):
     Attributes:
         device: ``cpu`` or ``cuda``, where every batch is trained.
         memory: What a worker has for one batch [bytes].
+        closed: Whether all workers were let go of.
     """
 
     device: str
     memory: float
+    closed: bool = False
 
     def __enter__(self) -> Self:
         return self
 
-    @abstractmethod
     def __exit__(self, *_: object) -> None:
+        self.closed = True
+        self._let_go()
+
+    @abstractmethod
+    def _let_go(self) -> None:
         """Let go of all workers."""
 
     @abstractmethod
@@ -53,7 +59,7 @@ class Executor(ABC):
 
     def run(self, configs: Sequence[RunConfig], store: Store, report: Report = lambda _: None) -> Sequence[Run]:
         """Runs of single networks, as :meth:`run_with` trains them."""
-        return self.run_with(Trainer(plan=plan_batches, train=train), configs, store, report)
+        return self.run_with(single_trainer(), configs, store, report)
 
     def run_with(
         self,
@@ -72,20 +78,17 @@ class Executor(ABC):
 
         Returns:
             Finished runs in the order of ``configs``, read from the store when they are asked for: memory does not
-            grow with their number.
+            grow with their number. A file that turns out to be damaged, or gone, only then is set aside and its runs
+            are trained again, as long as the executor is open.
 
         Raises:
             ValueError: Something has to be trained and the store's folder cannot be written to.
             StoreWriteError: A finished batch cannot be stored.
             WorkerError: Training failed, or a run cannot be trained at all.
         """
-        # A file may turn out to be damaged, or gone, only when its runs are read: those are trained then.
-        for _ in range(2):
-            self.sweep(trainer, configs, store, report)
-            if store.readable(configs):
-                return StoredRuns(store, configs)
-        raise RuntimeError(
-            f"finished runs vanish from {store.folder} while they are read; does another program clean it?"
+        self.sweep(trainer, configs, store, report)
+        return StoredRuns(
+            store, configs, remake=lambda: None if self.closed else self.sweep(trainer, configs, store, report)
         )
 
     def sweep(
@@ -135,7 +138,7 @@ class LocalExecutor(Executor):
         self.memory = worker_memory(self.device, self.workers)
         self._processes: dict[Connection, BaseProcess] = {}
 
-    def __exit__(self, *_: object) -> None:
+    def _let_go(self) -> None:
         self._stop()
 
     def _train(self, sweep: Sweep[Any, Any]) -> None:
@@ -209,6 +212,11 @@ class LocalExecutor(Executor):
         process.close()
         hint = ", as the system does when memory runs out" if code == -signal.SIGKILL else ""
         return f"a worker process died (exit code {code}{hint})"
+
+
+def single_trainer() -> Trainer[RunConfig, Run]:
+    """How single networks are trained."""
+    return Trainer(plan=plan_batches, train=train)
 
 
 def run_sweep(

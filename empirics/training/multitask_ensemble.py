@@ -18,7 +18,9 @@ from dcrit.empirics.runs.multitask import TASK_CURVES, MultitaskConfig, Multitas
 from dcrit.empirics.runs.single import Ending
 from dcrit.empirics.store.checkpoint import Checkpoint, State, alike
 from dcrit.empirics.training.adamw import AdamW
+from dcrit.empirics.training.batches import plan_multitask
 from dcrit.empirics.training.ensemble import Progress
+from dcrit.empirics.training.sweep import Trainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,3 +235,7 @@ def train_multitask(
         recorded = MultitaskCurves(step=step, squared_norm=norm[member].copy(), **curves)
         runs.append(MultitaskRun(config=config, curves=recorded, ending=ending, seconds=seconds))
     return runs
+
+
+#: How networks with several tasks are trained.
+MULTITASK: Trainer[MultitaskConfig, MultitaskRun] = Trainer(plan=plan_multitask, train=train_multitask)

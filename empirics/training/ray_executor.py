@@ -82,7 +82,7 @@ class RayExecutor(Executor):
                 ray_cluster.connect(address)
             self._take_stock(device)
         except BaseException:
-            self.__exit__()
+            self._let_go()
             raise
 
     def _take_stock(self, device: str) -> None:
@@ -98,7 +98,7 @@ class RayExecutor(Executor):
             shares = [node.memory / min(self.workers or math.inf, node.cpus) for node in nodes]
             self.memory = max(0.0, USABLE * (min(shares) - BASE_BYTES))
 
-    def __exit__(self, *_: object) -> None:
+    def _let_go(self) -> None:
         if self._is_ours:
             ray.shutdown()
 

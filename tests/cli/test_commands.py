@@ -10,9 +10,8 @@ from typer.testing import CliRunner, Result
 from dcrit.cli import validate as validate_command
 from dcrit.cli.app import app
 from dcrit.empirics.claims import suites
-from dcrit.empirics.experiments.laboratory import MultitaskTrainer
+from dcrit.empirics.experiments.laboratory import Machine, open_runs
 from dcrit.empirics.runs.multitask import beside_facts
-from dcrit.empirics.store.kinds import MultitaskStore
 from dcrit.figures import FIGURES
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.miniature import miniature_suite
@@ -190,7 +189,8 @@ def test_a_file_cut_short_is_found_and_its_runs_are_made_again(
 
 def test_mixtures_in_the_same_folder_are_sound(tmp_path: Path) -> None:
     several = beside_facts(Problem(modulus=5, width=4, learning_rate=0.5), n_train=15, n_facts=6)
-    MultitaskTrainer(MultitaskStore(tmp_path))([several])
+    with open_runs(tmp_path, Machine(workers=1), display=False) as bench:
+        bench.multitask([several], stage="several tasks")
     found = document(invoke("runs", "verify", "--store", str(tmp_path), "--json"))
     assert (found["damaged"], found["n_runs"], found["n_files"]) == ([], 1, 1)
     assert document(invoke("runs", "list", "--store", str(tmp_path), "--json"))["n_runs"] == 0

@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 
 from dcrit.cli import simulate
 from dcrit.cli.app import app
-from dcrit.cli.terminal import session as training
 from dcrit.cli.terminal.sentences import LONGEST_SENTENCE
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.training import ensemble, speed
 from dcrit.theory.calibrations.calibration import shipped_calibrations
 from tests.worlds.option_words import ROOT, command_lines, commands, parameters
@@ -76,9 +76,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with pytest.MonkeyPatch.context() as patch:
         # Building the tree of commands takes longer than most calls.
         patch.setattr(typer.testing, "_get_command", lambda _: ROOT)
-        for name, value in list(vars(training._Runners).items()):
+        for name, value in list(vars(Laboratory).items()):
             if callable(value) and not name.startswith("__"):
-                patch.setattr(training._Runners, name, stop)
+                patch.setattr(Laboratory, name, stop)
         patch.setattr(ensemble.Ensemble, "__init__", stop)
         patch.setattr(speed, "measure_speed", stop)
         patch.setattr(simulate, "SIZES", 2)

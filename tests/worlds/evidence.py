@@ -10,7 +10,7 @@ import numpy as np
 from dcrit.empirics.claims import CLAIMS
 from dcrit.empirics.claims.claim import Finding, Verdict, verdict_json
 from dcrit.empirics.experiments.competition import ProblemEvidence
-from dcrit.empirics.experiments.experiment import Account
+from dcrit.empirics.experiments.laboratory import Account
 from dcrit.empirics.experiments.transitions import Transition
 from dcrit.empirics.measures.sequential import measure_sequentially
 from dcrit.empirics.runs.outcomes import Outcome

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.runs.multitask import TASK_CURVES, MultitaskConfig, MultitaskCurves, MultitaskRun
 from dcrit.theory.calibrations.calibration import shipped_calibrations
 from tests.worlds.runs import World

@@ -8,7 +8,8 @@ from dcrit.cli.report.document import document_of
 from dcrit.empirics.claims.claim import Claim, Finding
 from dcrit.empirics.claims.suites import Result, Suite, judge
 from dcrit.empirics.experiments.capacities import EXPERIMENT as CAPACITIES
-from dcrit.empirics.experiments.experiment import Account, Experiment, SuiteName
+from dcrit.empirics.experiments.experiment import Experiment, SuiteName
+from dcrit.empirics.experiments.laboratory import Account
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.budget import LeftOut
 from dcrit.empirics.training.work import Stage

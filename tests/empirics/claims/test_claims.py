@@ -16,7 +16,7 @@ from dcrit.empirics import claims
 from dcrit.empirics.claims import CLAIMS
 from dcrit.empirics.claims.claim import Claim, Finding, Ruling, Verdict, label, verdict_json
 from dcrit.empirics.claims.effect import SIGNIFICANCE
-from dcrit.empirics.experiments.experiment import Account
+from dcrit.empirics.experiments.laboratory import Account
 from dcrit.theory.estimates import Interval
 from tests.worlds.evidence import RELU, SQUARE, judged
 

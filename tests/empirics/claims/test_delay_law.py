@@ -7,7 +7,7 @@ import pytest
 from dcrit.empirics.claims.claim import Finding
 from dcrit.empirics.claims.delay_law import CLAIM, PUBLISHED_ERROR
 from dcrit.empirics.experiments.delays import EXPERIMENT, DelayEvidence, DelayPoint, DelaysDesign, delay_of, stages
-from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.transitions import Transition
 from dcrit.empirics.measures.sequential import measure_sequentially
 from dcrit.empirics.runs.single import RunConfig

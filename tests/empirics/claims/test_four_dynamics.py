@@ -6,7 +6,7 @@ import pytest
 
 from dcrit.empirics.claims.claim import Ruling
 from dcrit.empirics.experiments.dynamics_points import DynamicsDesign, DynamicsEvidence, measure
-from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.theory.calibrations.calibration import shipped_calibrations
 from dcrit.theory.circuits.regimes import DYNAMICS, Dynamics

@@ -7,7 +7,8 @@ import pytest
 
 from dcrit.empirics.claims.claim import Claim, Finding, verdict_json
 from dcrit.empirics.claims.suites import Suite, gather, judge
-from dcrit.empirics.experiments.experiment import Experiment, Laboratory
+from dcrit.empirics.experiments.experiment import Experiment
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.training.budget import Budget, LeftOut, Speed
 from tests.worlds.report_documents import stages_of
 from tests.worlds.runs import World, no_multitask

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import expit, logit
 
 from dcrit.empirics.claims import semi_grokking
-from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.semi_grokking_sizes import (
     EXPERIMENT,
     OFFSETS,

@@ -8,7 +8,7 @@ import pytest
 
 from dcrit.empirics.claims import dd_below_star, dd_harder_task, dd_peak_sqrt, regime_labels, star_located
 from dcrit.empirics.claims.effect import SIGNIFICANCE
-from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.size_grid import (
     EXPERIMENT,
     STANDARD,

@@ -12,7 +12,8 @@ from dcrit.empirics.experiments import capacities, competition, dynamics_points
 from dcrit.empirics.experiments.capacities import CapacitiesDesign
 from dcrit.empirics.experiments.competition import CompetitionDesign, ProblemEvidence
 from dcrit.empirics.experiments.dynamics_points import MOST_PAIRS, DynamicsDesign, DynamicsEvidence
-from dcrit.empirics.experiments.experiment import Experiment, Laboratory
+from dcrit.empirics.experiments.experiment import Experiment
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.capacity import CAPACITY_WIDTHS, CapacityDesign, CapacityLine
 from dcrit.empirics.measures.efficiency import CompetitionFit, EfficiencyDesign
 from dcrit.empirics.runs.outcomes import outcome_of

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit
 
 from dcrit.empirics.claims import ungrokking
-from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.transitions import TransitionsDesign
 from dcrit.empirics.experiments.ungrokking_sizes import (
     EXPERIMENT,

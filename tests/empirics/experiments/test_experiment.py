@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dcrit.empirics.experiments.experiment import Account, Laboratory
+from dcrit.empirics.experiments.laboratory import Account, Laboratory
 from dcrit.empirics.runs.multitask import MultitaskConfig, MultitaskRun
 from dcrit.empirics.runs.outcomes import outcome_of
 from dcrit.empirics.runs.single import RunConfig
@@ -81,7 +81,7 @@ def test_mixtures_are_accounted_beside_runs() -> None:
     bench = Laboratory(World(), train, [])
     with bench.account() as account:
         bench.runs(CONFIGS[:1], stage="runs")
-        found = bench.multitask(list[MultitaskConfig]())
+        found = bench.multitask(list[MultitaskConfig](), stage="several tasks")
     assert found == [made]
     assert account.seconds == pytest.approx(7.5)
 

@@ -12,7 +12,8 @@ from dcrit.empirics.experiments import capacities, competition, dynamics_points
 from dcrit.empirics.experiments.capacities import CapacitiesDesign
 from dcrit.empirics.experiments.competition import CompetitionDesign
 from dcrit.empirics.experiments.dynamics_points import DynamicsDesign
-from dcrit.empirics.experiments.experiment import Experiment, Laboratory, SuiteName
+from dcrit.empirics.experiments.experiment import Experiment, SuiteName
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.transitions import TransitionsDesign, advance_together, transitions_stages
 from dcrit.empirics.measures.capacity import capacity_widths
 from dcrit.empirics.runs.single import Run, RunConfig

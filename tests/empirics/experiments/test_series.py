@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.size_series import MODEL_SIZES, MODULI, RELABELINGS, WEIGHT_DECAYS
 from dcrit.empirics.experiments.transitions import SeriesDesign, TransitionsDesign, measure, measure_transitions, stages
 from dcrit.empirics.training.work import work_of

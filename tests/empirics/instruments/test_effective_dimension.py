@@ -144,7 +144,7 @@ def test_alpha_is_the_curvature_of_the_penalty_that_adamw_balances() -> None:
 
 
 def test_the_measurement_rests_on_the_networks_own_curvature() -> None:
-    snapshots = settled_snapshots(DESIGN)
+    snapshots = settled_snapshots(DESIGN.configs())
     for snapshot in snapshots:
         assert snapshot is not None
         found = dimension_of(snapshot, DESIGN)
@@ -160,7 +160,7 @@ def test_the_measurement_rests_on_the_networks_own_curvature() -> None:
 
 
 def test_the_network_of_median_loss_in_the_last_tenth_is_looked_at() -> None:
-    (first, _) = settled_snapshots(DESIGN)
+    (first, _) = settled_snapshots(DESIGN.configs())
     assert first is not None
     assert first.settled
     assert first.step in (720, 740, 760, 780, 800)

@@ -1,4 +1,3 @@
-import doctest
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,7 +5,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from dcrit.empirics.measures import critical_size as module
 from dcrit.empirics.measures import critical_size as sizes
 from dcrit.empirics.measures.critical_size import (
     Psychometric,
@@ -91,9 +89,3 @@ def test_accuracies_of_two_classes_are_above_chance() -> None:
     assert n_train.tolist() == [40.0]
     assert accuracy.tolist() == [max(0.0, 2 * raw - 1)]
     assert math.isfinite(raw)
-
-
-def test_the_example_holds() -> None:
-    attempted = doctest.testmod(module)
-    assert attempted.attempted > 8
-    assert attempted.failed == 0

@@ -17,7 +17,8 @@ from dcrit.empirics.measures.ungrokking import (
     ungrokking_runs,
     with_horizon,
 )
-from dcrit.empirics.runs.single import Run, RunConfig, Runner
+from dcrit.empirics.runs.addressed import Runner
+from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.training.ensemble import Ensemble, draw, train
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import outcomes_at, run_of
@@ -37,7 +38,7 @@ def fading(config: RunConfig, final: float, *, at_first: float = 1.0) -> Run:
     return run_of(config, train_loss=1e-3, squared_norm=100.0, test_accuracy=at_first + (final - at_first) * progress)
 
 
-def world(midpoint: float, *, at_first: float = 1.0) -> tuple[list[str], Runner]:
+def world(midpoint: float, *, at_first: float = 1.0) -> tuple[list[str], Runner[RunConfig, Run]]:
     stages: list[str] = []
 
     def run(configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:

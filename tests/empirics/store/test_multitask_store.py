@@ -1,5 +1,5 @@
-import doctest
 import multiprocessing
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,6 @@ import polars as pl
 import pytest
 import torch
 
-from dcrit.empirics.experiments import laboratory as module
-from dcrit.empirics.experiments.laboratory import MULTITASK, MultitaskTrainer
 from dcrit.empirics.models.multitask_layout import multitask_key
 from dcrit.empirics.runs.multitask import MULTITASK_CURVES, MultitaskConfig, MultitaskRun, Phase, beside_facts
 from dcrit.empirics.runs.single import RunConfig
@@ -18,9 +16,10 @@ from dcrit.empirics.store.batch_files import checksum, parquet
 from dcrit.empirics.store.inventory import Damage, Inventory, merged
 from dcrit.empirics.store.kinds import MultitaskStore, Store
 from dcrit.empirics.training import executor as local_executor
+from dcrit.empirics.training import multitask_ensemble as module
 from dcrit.empirics.training.batches import MEMBERS, plan_multitask
 from dcrit.empirics.training.executor import LocalExecutor
-from dcrit.empirics.training.multitask_ensemble import train_multitask
+from dcrit.empirics.training.multitask_ensemble import MULTITASK, train_multitask
 from dcrit.empirics.training.sweep import SweepProgress
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import run_of
@@ -41,6 +40,12 @@ def assert_same(got: MultitaskRun | None, expected: MultitaskRun) -> None:
         assert values.tobytes() == getattr(expected.curves, name).tobytes(), name
 
 
+def trained_in(store: MultitaskStore, wanted: list[MultitaskConfig]) -> Sequence[MultitaskRun]:
+    """Runs that this process trains where the store lacks them."""
+    with LocalExecutor(1) as executor:
+        return executor.run_with(module.MULTITASK, wanted, store)
+
+
 def replace_trainer(monkeypatch: pytest.MonkeyPatch, train: Any) -> None:
     monkeypatch.setattr(module, "MULTITASK", replace(module.MULTITASK, train=train))
 
@@ -52,7 +57,7 @@ def store(tmp_path: Path) -> MultitaskStore:
 
 def test_runs_come_back_bit_by_bit(store: MultitaskStore) -> None:
     wanted = [*configs(3), *configs(2, n_facts=0)]
-    runs = MultitaskTrainer(store)(wanted)
+    runs = trained_in(store, wanted)
     assert [run.config for run in runs] == wanted
     again = MultitaskStore(store.folder)
     for run in runs:
@@ -61,10 +66,10 @@ def test_runs_come_back_bit_by_bit(store: MultitaskStore) -> None:
 
 
 def test_what_is_stored_is_not_trained_again(store: MultitaskStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = MultitaskTrainer(store)(configs(3))
+    first = trained_in(store, configs(3))
     trained: list[MultitaskConfig] = []
     replace_trainer(monkeypatch, lambda batch, **rest: trained.extend(batch) or train_multitask(batch, **rest))
-    runs = MultitaskTrainer(MultitaskStore(store.folder))([*configs(4), *configs(2)])
+    runs = trained_in(MultitaskStore(store.folder), [*configs(4), *configs(2)])
     assert trained == configs(1, first=3)
     for run, expected in zip([*runs[:3], *runs[4:]], [*first, *first[:2]], strict=True):
         assert_same(run, expected)
@@ -84,18 +89,18 @@ def test_a_finished_batch_outlives_the_failure_of_the_next(
     replace_trainer(monkeypatch, fail_on_the_second)
     n_threads = torch.get_num_threads()
     with pytest.raises(RuntimeError, match="power cut"):
-        MultitaskTrainer(store)([*configs(2), *configs(2, n_facts=0)])
+        trained_in(store, [*configs(2), *configs(2, n_facts=0)])
     assert torch.get_num_threads() == n_threads
     assert len(list(MultitaskStore(store.folder).runs())) == 2
 
 
 def test_damaged_files_are_set_aside_and_their_runs_made_again(store: MultitaskStore) -> None:
-    (run,) = MultitaskTrainer(store)(configs(1))
+    (run,) = trained_in(store, configs(1))
     (path,) = store.folder.glob("*.parquet")
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     again = MultitaskStore(store.folder)
     assert again.get(run.config) is None
-    (remade,) = MultitaskTrainer(again)(configs(1))
+    (remade,) = trained_in(again, configs(1))
     assert_same(remade, replace(run, seconds=remade.seconds))
     assert [damaged.name for damaged in (store.folder / "damaged").iterdir()] == [path.name]
 
@@ -104,7 +109,7 @@ def test_damaged_files_are_set_aside_and_their_runs_made_again(store: MultitaskS
     ("name", "says"), [("test_loss", "test_loss is not one value an evaluation and task"), ("squared_norm", "squared")]
 )
 def test_curves_of_the_wrong_length_are_not_trusted(store: MultitaskStore, name: str, says: str) -> None:
-    (run,) = MultitaskTrainer(store)(configs(1))
+    (run,) = trained_in(store, configs(1))
     (path,) = store.folder.glob("*.parquet")
     frame = pl.read_parquet(path).with_columns(pl.col(name).list.slice(1))
     path.unlink()
@@ -116,7 +121,7 @@ def test_curves_of_the_wrong_length_are_not_trusted(store: MultitaskStore, name:
 
 
 def test_both_kinds_of_run_share_a_folder_and_leave_each_other_alone(tmp_path: Path) -> None:
-    mixtures = MultitaskTrainer(MultitaskStore(tmp_path))(configs(2))
+    mixtures = trained_in(MultitaskStore(tmp_path), configs(2))
     single = run_of(RunConfig(problem=PROBLEM, n_train=15, seed=0))
     singles = Store(tmp_path)
     assert singles.get(single.config) is None
@@ -132,7 +137,7 @@ def test_both_kinds_of_run_share_a_folder_and_leave_each_other_alone(tmp_path: P
 
 
 def test_each_kind_is_checked_by_its_own_store(tmp_path: Path) -> None:
-    MultitaskTrainer(MultitaskStore(tmp_path))(configs(1))
+    trained_in(MultitaskStore(tmp_path), configs(1))
     (path,) = tmp_path.glob("*.parquet")
     forged = parquet(pl.read_parquet(path).with_columns(pl.col("squared_norm").list.slice(1)))
     path.unlink()
@@ -172,7 +177,7 @@ def test_large_members_come_in_small_batches() -> None:
 def test_schedules_are_kept_apart(store: MultitaskStore) -> None:
     (joint,) = configs(1)
     later = replace(joint, phases=(Phase(tasks=(0,), steps=20), *joint.phases))
-    runs = MultitaskTrainer(store)([joint, later])
+    runs = trained_in(store, [joint, later])
     assert [run.config for run in runs] == [joint, later]
     assert [run.curves.step[-1] for run in runs] == [80, 100]
     assert not np.array_equal(runs[0].curves.train_loss[:3], runs[1].curves.train_loss[:3])
@@ -181,7 +186,7 @@ def test_schedules_are_kept_apart(store: MultitaskStore) -> None:
 def test_worker_processes_train_what_the_calling_process_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(local_executor, "SMALL", 0)
     wanted = [*configs(3), *configs(2, n_facts=0)]
-    alone = MultitaskTrainer(MultitaskStore(tmp_path / "alone"), workers=1)(wanted)
+    alone = trained_in(MultitaskStore(tmp_path / "alone"), wanted)
     told: list[SweepProgress] = []
     with LocalExecutor(2) as executor:
         together = executor.run_with(MULTITASK, wanted, MultitaskStore(tmp_path / "together"), told.append)
@@ -193,9 +198,3 @@ def test_worker_processes_train_what_the_calling_process_does(monkeypatch: pytes
     total = sum(batch.cost for batch in plan_multitask(wanted))
     assert told[0] == SweepProgress(done=0, total=total, runs_done=0, runs_total=5, runs_reused=0)
     assert told[-1] == SweepProgress(done=total, total=total, runs_done=5, runs_total=5, runs_reused=0)
-
-
-def test_the_example_holds() -> None:
-    attempted = doctest.testmod(module)
-    assert attempted.attempted > 6
-    assert attempted.failed == 0

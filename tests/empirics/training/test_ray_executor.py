@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from dcrit.empirics.experiments.laboratory import MULTITASK
 from dcrit.empirics.runs.multitask import beside_facts
 from dcrit.empirics.runs.single import CURVE_NAMES, Run, RunConfig
 from dcrit.empirics.store.checkpoint import CHECKPOINTS, Checkpoint
@@ -23,6 +22,7 @@ from dcrit.empirics.store.kinds import MultitaskStore, Store
 from dcrit.empirics.training.batches import Batch, plan_batches
 from dcrit.empirics.training.ensemble import train
 from dcrit.empirics.training.executor import Executor, LocalExecutor
+from dcrit.empirics.training.multitask_ensemble import MULTITASK
 from dcrit.empirics.training.sweep import Sweep, SweepProgress, Trainer, WorkerError
 from dcrit.theory.problems.problem import Problem
 

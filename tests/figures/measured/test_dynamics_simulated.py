@@ -3,7 +3,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from dcrit.empirics.experiments.dynamics_points import DynamicsDesign, DynamicsEvidence, measure
-from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.figures.measured import dynamics
 from dcrit.theory.calibrations.calibration import shipped_calibrations
 from dcrit.theory.predictions.simulation import circuits_at, simulate

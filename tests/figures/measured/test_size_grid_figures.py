@@ -10,7 +10,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
-from dcrit.empirics.experiments.experiment import Laboratory
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.size_grid import GridEvidence, predicted_map
 from dcrit.empirics.experiments.star import star_of
 from dcrit.figures.measured import effective_dimension, model_size, phase_map
