@@ -2,12 +2,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format readme gallery ablation bench setup clean
+.PHONY: demo test test-fast test-builds check format readme gallery ablation bench setup clean
 demo: setup            ## the main job: train a few hundred networks, compare with the prediction
 	$(BIN)/dcrit validate quick --out validation/quick
 
-test: setup            ## the test suite
-	$(BIN)/pytest
+# One worker a core; tests of one file, and all that start Ray, stay in one worker, and the longest begin.
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+
+test: setup            ## all tests, on all cores
+	$(PYTEST) -m "not builds"
+
+test-fast: setup       ## those that need neither a second nor a process of their own
+	$(PYTEST) -m "not (builds or ray or browser or kills or processes or slow)"
+
+test-builds: setup     ## build what is shipped, install it elsewhere and use it
+	$(BIN)/pytest tests/builds
 
 check: setup           ## linter, formatter check, type checker
 	$(BIN)/ruff check .

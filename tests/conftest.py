@@ -1,4 +1,8 @@
-from collections.abc import Iterator
+"""What all tests share: a fixed seed for Hypothesis, groups that run one after the other, and marks that are kept."""
+
+import sys
+from collections.abc import Generator, Iterator
+from multiprocessing.process import BaseProcess
 
 import pytest
 from hypothesis import settings
@@ -6,6 +10,65 @@ from hypothesis import settings
 # Wall time and earlier failures must not decide a test.
 settings.register_profile("dcrit", derandomize=True, deadline=None, database=None)
 settings.load_profile("dcrit")
+
+#: Marks of tests that start processes, costliest first. Files with them begin first, so that none is left for the end.
+STARTING = ("builds", "ray", "kills", "processes", "browser")
+
+#: What the test that runs at the moment has started, by the names of Python's audit events.
+started: list[str] = []
+
+
+def listen(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "subprocess.Popen":
+        started.append(f"{event} {arguments[0]!r}")
+
+
+sys.addaudithook(listen)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def workers_are_told() -> Iterator[None]:
+    """Python tells nobody of a process that multiprocessing starts."""
+    begin = BaseProcess.start
+
+    def start(self: BaseProcess) -> None:
+        started.append(f"multiprocessing {self.name}")
+        begin(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseProcess, "start", start)
+        yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    started.clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that starts processes says so by its mark, or ``make test-fast`` would take it for a quick one."""
+    outcome = yield
+    if started and not any(item.get_closest_marker(name) for name in STARTING):
+        pytest.fail(f"a test without one of the marks {', '.join(STARTING)} started {started[0]}")
+    return outcome
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a file share their fixtures in one worker; clusters, and tests that measure memory, go one by one."""
+
+    def rank(item: pytest.Item) -> int:
+        return next((k for k, name in enumerate(STARTING) if item.get_closest_marker(name)), len(STARTING))
+
+    first: dict[object, int] = {}
+    for item in items:
+        if item.get_closest_marker("ray"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
+        elif not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+        first[item.path] = min(rank(item), first.get(item.path, len(STARTING)))
+    items.sort(key=lambda item: first[item.path])
 
 
 @pytest.fixture

@@ -59,6 +59,7 @@ def cited(tree: ast.Module) -> list[tuple[str, list[str]]]:
     return found
 
 
+@pytest.mark.processes
 def test_theory_runs_without_torch_and_matplotlib() -> None:
     code = (
         "import importlib, pkgutil, sys, dcrit.theory\n"

@@ -112,6 +112,7 @@ def test_bad_input_is_one_sentence(words: list[str], says: str, grokked: Path, m
     assert says in " ".join(line.strip("│ ") for line in result.stderr.splitlines())
 
 
+@pytest.mark.processes
 def test_it_starts_without_torch_or_scipy(grokked: Path) -> None:
     command = [sys.executable, "-X", "importtime", "-m", "dcrit", "classify", str(grokked), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -125,6 +125,8 @@ def kill_a_worker(mark: str) -> None:
 LONGER = ["train", "--modulus", "11", "--width", "16", "--n-train", "60", "--seeds", "30", "--steps", "6000", "--json"]
 
 
+@pytest.mark.kills
+@pytest.mark.ray
 @needs_ray
 @on_linux
 def test_a_cluster_of_its_own_loses_a_worker_trains_the_same_runs_and_is_gone(tmp_path: Path, mark: str) -> None:
@@ -144,6 +146,7 @@ def test_a_cluster_of_its_own_loses_a_worker_trains_the_same_runs_and_is_gone(tm
     assert (again.stdout, again.stderr) == (out, "")
 
 
+@pytest.mark.ray
 @needs_ray
 @on_linux
 def test_what_only_the_cluster_can_refuse_leaves_no_folder(tmp_path: Path, mark: str) -> None:
@@ -156,8 +159,10 @@ def test_what_only_the_cluster_can_refuse_leaves_no_folder(tmp_path: Path, mark:
 
 
 # Minutes of work: the first batch is stored long before the end.
+@pytest.mark.ray
 @needs_ray
 @on_linux
+@pytest.mark.kills
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_command_leaves_no_processes_behind(tmp_path: Path, mark: str, how: signal.Signals) -> None:
     sizes = [word for size in range(20, 110) for word in ("--n-train", str(size))]

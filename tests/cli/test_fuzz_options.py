@@ -152,6 +152,7 @@ def test_every_command_and_option_is_walked() -> None:
 SLOW = ("train", "calibrate", "validate", "measure")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("group", range(4))
 def test_processes_do_the_same(group: int, tmp_path: Path) -> None:
     place = Place(tmp_path / "top")

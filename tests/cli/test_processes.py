@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 TIMEOUT = 300
 COMMAND = [sys.executable, "-m", "dcrit"]
 TINY = ["--modulus", "5", "--width", "4", "--workers", "1", "--store", "runs"]
@@ -119,6 +121,7 @@ def group_is_gone(group: int) -> bool:
 
 
 # Dozens of batches, a minute of work: the first is stored long before the end.
+@pytest.mark.kills
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX does")
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_ctrl_c_in_the_middle_keeps_whole_batches(workers: str, tmp_path: Path) -> None:

@@ -217,6 +217,7 @@ ls -A /mnt/runs | wc -l
 """
 
 
+@pytest.mark.processes
 def test_training_onto_a_full_disk_fails_and_goes_on_when_there_is_space(tmp_path: Path) -> None:
     done = with_mounts(FULL, sys.executable, str(tmp_path / "stderr"))
     assert (done.returncode, done.stderr) == (0, "")
@@ -241,6 +242,7 @@ echo $code
 """
 
 
+@pytest.mark.processes
 def test_a_read_only_store_refuses_training_before_it_begins(tmp_path: Path) -> None:
     store, out = tmp_path / "runs", tmp_path / "table.csv"
     Store(store).add([made(config) for config in configs(3)])

@@ -28,6 +28,8 @@ FLAGS = (
     "--window-size=1200,900",
 )
 
+pytestmark = pytest.mark.browser
+
 #: Names of the browser and of its driver, as Debian's packages chromium and chromium-driver install them.
 PROGRAMS = ("chromium", "chromedriver")
 

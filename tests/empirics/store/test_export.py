@@ -165,6 +165,7 @@ EXPORT_TOO_MUCH = textwrap.dedent("""
 """)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
 def test_a_full_disk_leaves_what_was_there(name: str) -> None:
     done = with_mounts(

@@ -183,6 +183,7 @@ def test_schedules_are_kept_apart(store: MultitaskStore) -> None:
     assert not np.array_equal(runs[0].curves.train_loss[:3], runs[1].curves.train_loss[:3])
 
 
+@pytest.mark.processes
 def test_worker_processes_train_what_the_calling_process_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(local_executor, "SMALL", 0)
     wanted = [*configs(3), *configs(2, n_facts=0)]

@@ -72,6 +72,7 @@ FILL_AND_FREE = textwrap.dedent("""
 """)
 
 
+@pytest.mark.processes
 def test_a_full_disk_is_told_and_gone_on_from() -> None:
     done = with_mounts(
         f'mount -t tmpfs -o size=500k tmpfs /mnt; cd "{ROOT}"; exec "$1" -c "$2" /mnt', sys.executable, FILL_AND_FREE
@@ -123,6 +124,7 @@ READ_ONLY = textwrap.dedent("""
 """)
 
 
+@pytest.mark.processes
 def test_a_read_only_store_is_read_and_not_written(tmp_path: Path) -> None:
     stored, bent, _ = configs(3)
     Store(tmp_path).add([made(bent)])
@@ -176,6 +178,7 @@ WRITE_MUCH = textwrap.dedent("""
 """)
 
 
+@pytest.mark.processes
 def test_processes_that_write_at_once_lose_and_damage_nothing(store: Store) -> None:
     bent = configs(12)[::-1]
     for config in bent:
@@ -456,6 +459,7 @@ KILLED = textwrap.dedent("""
 """)
 
 
+@pytest.mark.kills
 def test_what_a_killed_writer_left_is_listed_and_in_an_hour_removed(store: Store) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, str(store.folder)], check=False, timeout=300, cwd=ROOT)
     assert done.returncode == -9

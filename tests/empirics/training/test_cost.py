@@ -66,6 +66,7 @@ def test_counted_operations_of_deep_transformers_are_those_of_their_products(wid
     assert counter.get_total_flops() == step_flops(problem, n_train)
 
 
+@pytest.mark.processes
 def test_peak_memory_sees_what_is_held_and_the_largest_worker() -> None:
     before = peak_memory_bytes()
     held = np.ones(64 << 20, dtype=np.uint8)

@@ -126,6 +126,7 @@ def test_only_what_is_lacking_is_trained(store: Store, trained: list[RunConfig])
     assert sorted(config.seed for config in trained) == [0, 1, 4, 5]
 
 
+@pytest.mark.processes
 def test_results_do_not_depend_on_the_number_of_workers(two_workers: LocalExecutor, tmp_path: Path) -> None:
     assert len(plan_batches(SEVERAL)) >= 4
     alone = run_sweep(SEVERAL, Store(tmp_path / "alone"), workers=1)
@@ -135,6 +136,8 @@ def test_results_do_not_depend_on_the_number_of_workers(two_workers: LocalExecut
     assert_same(run_sweep(SEVERAL, Store(tmp_path / "together"), workers=1), alone)
 
 
+@pytest.mark.kills
+@pytest.mark.processes
 def test_processes_are_kept_from_sweep_to_sweep_and_ctrl_c_is_not_theirs(
     two_workers: LocalExecutor, tmp_path: Path
 ) -> None:
@@ -184,6 +187,7 @@ def test_the_number_of_threads_is_one_then_restored(store: Store, monkeypatch: p
         torch.set_num_threads(before)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("n_workers", [1, 2])
 def test_progress_begins_at_nothing_and_ends_at_everything(
     store: Store, monkeypatch: pytest.MonkeyPatch, two_workers: LocalExecutor, n_workers: int
@@ -379,6 +383,7 @@ def kill_workers_once(others: set[Any]) -> Callable[[SweepProgress], None]:
     return report
 
 
+@pytest.mark.kills
 def test_a_worker_that_dies_is_replaced_and_its_batch_trained_in_halves(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
@@ -395,6 +400,7 @@ def test_a_worker_that_dies_is_replaced_and_its_batch_trained_in_halves(
         np.testing.assert_allclose(run.curves.train_loss, other.curves.train_loss, rtol=1e-3)
 
 
+@pytest.mark.kills
 def test_a_run_that_kills_every_worker_is_given_up_and_all_others_are_stored(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -421,6 +427,7 @@ def train_few(batch: Sequence[RunConfig], **options: Any) -> list[Run]:
     return train(batch, **options)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_batch_whose_memory_runs_out_is_halved_until_it_fits(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, workers: int
@@ -465,6 +472,7 @@ executor.run_sweep(configs, Store(Path(sys.argv[1])), workers=2, report=report)
 """
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_sweep_loses_batches_in_flight_alone(
     store: Store, trained: list[RunConfig], how: signal.Signals

@@ -20,6 +20,8 @@ from dcrit.empirics.store.kinds import Store
 from dcrit.empirics.training.executor import run_sweep
 from dcrit.theory.problems.problem import Problem
 
+pytestmark = pytest.mark.kills
+
 #: How often sweeps are killed, in one process and with workers.
 KILLS = {1: 30, 2: 6}
 

@@ -33,6 +33,8 @@ from ray.cluster_utils import Cluster  # noqa: E402
 from dcrit.empirics.training import ray_cluster, ray_executor  # noqa: E402
 from dcrit.empirics.training.ray_executor import RayExecutor  # noqa: E402
 
+pytestmark = pytest.mark.ray
+
 # Workers cannot import the tests.
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 

@@ -134,6 +134,7 @@ def test_stored_bytes_are_at_most_the_planned_and_more_than_half(tmp_path: Path)
     assert 0.5 * work.bytes_stored < sum(path.stat().st_size for path in files) <= work.bytes_stored
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(torch.cuda.is_available(), reason="what torch loads for CUDA is not planned")
 def test_a_training_process_holds_less_than_planned_and_more_than_half(tmp_path: Path) -> None:
     problem = Problem(

@@ -186,6 +186,7 @@ def test_figures_are_listed_by_their_names() -> None:
         assert spec.caption.endswith(".")
 
 
+@pytest.mark.processes
 def test_listing_figures_loads_neither_torch_nor_pyplot() -> None:
     code = "import sys, dcrit.figures; print(*{'torch', 'matplotlib.pyplot'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -327,6 +327,7 @@ def run(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
+@pytest.mark.processes
 def test_only_closed_forms_need_sympy_and_they_derive_nothing_when_imported() -> None:
     code = (
         "import sys, dcrit.theory.predictions.critical_size, dcrit.theory.circuits.regimes\n"

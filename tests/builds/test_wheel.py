@@ -1,0 +1,103 @@
+"""The wheel holds the whole package, and works where nothing but the wheel and its dependencies is."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.builds
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PACKAGES: dict[str, str] = PROJECT["tool"]["setuptools"]["package-dir"]
+
+
+def run(words: Sequence[str | Path], cwd: Path) -> str:
+    """What a program prints; it sees no other checkout of this project and no package index."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(
+        words,
+        cwd=cwd,
+        env={**environment, "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_CACHE_DIR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built of a copy, since setuptools leaves its work beside what it builds."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for folder in sorted({path.split("/")[0] for path in PACKAGES.values()}):
+        ignored = shutil.ignore_patterns("__pycache__", "gallery")
+        shutil.copytree(ROOT / folder, source / folder, symlinks=True, ignore=ignored)
+    run([sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", out, "."], source)
+    (built,) = out.iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Programs of a fresh environment that has the wheel, and finds its dependencies among those of the tests."""
+    home = tmp_path_factory.mktemp("environment")
+    venv.create(home, with_pip=False)
+    programs = home / "bin"
+    run([sys.executable, "-m", "pip", "--python", programs / "python", "install", "--no-deps", wheel], home)
+    (libraries,) = home.glob("lib/python*/site-packages")
+    # A path in such a file is searched last, and the links of editable installs in that folder are not followed.
+    (libraries / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    return programs
+
+
+def test_it_holds_every_module_and_all_data(wheel: Path) -> None:
+    expected = {
+        f"{package.replace('.', '/')}/{path.name}"
+        for package, folder in PACKAGES.items()
+        for path in (ROOT / folder).glob("*.py")
+    }
+    for package, patterns in PROJECT["tool"]["setuptools"]["package-data"].items():
+        folder = ROOT / PACKAGES[package]
+        found = [path.relative_to(folder) for pattern in patterns for path in folder.glob(pattern)]
+        assert found, package
+        expected |= {f"{package.replace('.', '/')}/{path}" for path in found}
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert held == expected
+
+
+def test_the_installed_command_knows_its_version_and_is_no_checkout(installed: Path, tmp_path: Path) -> None:
+    assert run([installed / "dcrit", "--version"], tmp_path).strip() == PROJECT["project"]["version"]
+    place = run([installed / "python", "-c", "import dcrit.theory; print(*dcrit.theory.__path__)"], tmp_path).strip()
+    assert Path(place).is_relative_to(installed.parent)
+
+
+def test_the_installed_command_predicts(installed: Path, tmp_path: Path) -> None:
+    found = json.loads(run([installed / "dcrit", "predict", "critical-size", "--json"], tmp_path))
+    assert found["interval"][0] <= found["critical_size"] <= found["interval"][1]
+
+
+def test_every_module_of_the_wheel_is_imported_from_it(installed: Path, tmp_path: Path) -> None:
+    code = (
+        "import importlib, pkgutil, dcrit\n"
+        "for module in pkgutil.walk_packages(dcrit.__path__, 'dcrit.'):\n"
+        "    if module.name != 'dcrit.__main__':\n"
+        "        print(importlib.import_module(module.name).__file__)"
+    )
+    places = run([installed / "python", "-c", code], tmp_path).split()
+    assert len(places) > 100
+    assert all(Path(place).is_relative_to(installed.parent) for place in places)
