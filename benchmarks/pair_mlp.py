@@ -15,9 +15,8 @@ from benchmarks.timing import one_thread, shortest_times
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.adamw import BETA_1, BETA_2, EPSILON
 from dcrit.empirics.training.batches import plan_batches
-from dcrit.empirics.training.cost import step_flops
 from dcrit.empirics.training.ensemble import Ensemble, draw
-from dcrit.theory.problems.problem import Activation, Problem
+from dcrit.theory.problems.problem import Problem
 
 #: The large problem: Huang's modulus, a wide network.
 LARGE = (Problem(modulus=113, width=512), Problem(modulus=113, width=512, activation="relu"))
@@ -43,7 +42,7 @@ class PlainPairMLP(nn.Module):
 
     def __init__(self, problem: Problem, theta: Tensor) -> None:
         super().__init__()
-        self.activation: Activation = problem.activation
+        self.activation = problem.activation
         first, second, unembed = theta.split(problem.n_symbols)
         self.first, self.second = (
             nn.Embedding.from_pretrained(first, False),
@@ -121,7 +120,7 @@ class Members:
     def flops(self) -> int:
         """Of one step of all members [FLOPs]; rows that only pad do not count."""
         first = self.configs[0]
-        return len(self.configs) * step_flops(first.problem, first.n_train)
+        return len(self.configs) * first.problem.step_flops(first.n_train)
 
 
 def largest_deviation(configs: Sequence[RunConfig], n_steps: int) -> float:

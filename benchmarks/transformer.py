@@ -15,7 +15,6 @@ from benchmarks.peak import gemm, gemm_flops
 from benchmarks.timing import one_thread, shortest_times
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.batches import plan_batches
-from dcrit.empirics.training.cost import step_flops
 from dcrit.empirics.training.ensemble import Ensemble, draw
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.transformer_oracle import PlainTransformer, plain_optimizer, plain_step, training_set
@@ -49,7 +48,7 @@ class Case:
     @property
     def flops(self) -> int:
         """Of one step of all members [FLOPs]; rows that only pad do not count."""
-        return self.members * step_flops(self.problem, self.n_train)
+        return self.members * self.problem.step_flops(self.n_train)
 
 
 def _transformer(modulus: int, width: int, learning_rate: float) -> Problem:

@@ -13,7 +13,7 @@ from dcrit.cli.terminal import options
 from dcrit.cli.terminal.options import check_widths
 from dcrit.cli.terminal.output import print_json, say, table
 from dcrit.cli.train import DeviceChoice
-from dcrit.theory.problems.problem import N_HEADS
+from dcrit.theory.families.family import FAMILIES
 
 if TYPE_CHECKING:
     from dcrit.empirics.experiments.experiment import SuiteName
@@ -131,7 +131,8 @@ def plan_phase_diagram(
     """What real training of a whole plane takes: widths × sizes × seeds, both evenly spaced in their logarithms."""
     from dcrit.empirics.experiments.size_grid import GridDesign, plane_of, stages
 
-    problem = options.problem_from(task, modulus, model, activation, N_HEADS, depth, weight_decay, learning_rate)
+    width = FAMILIES[model].width_step  # of the plane there are many
+    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         check_widths(min_width, max_width, points)
         first = max(1, round(0.03 * problem.n_pairs)) if min_n_train is None else min_n_train

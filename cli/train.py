@@ -90,7 +90,7 @@ def train(
     """
     from dcrit.empirics.runs.outcomes import generalized_at, memorized_at, outcome_of
     from dcrit.empirics.runs.single import RunConfig
-    from dcrit.empirics.training.cost import peak_memory_bytes, step_flops
+    from dcrit.empirics.training.cost import peak_memory_bytes
     from dcrit.theory.checks import check_integer
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
@@ -136,7 +136,7 @@ def train(
             )
     if as_json:
         steps_taken = sum(result["steps"] for result in results)
-        operations = sum(result["steps"] * step_flops(problem, result["n_train"]) for result in results)
+        operations = sum(result["steps"] * problem.step_flops(result["n_train"]) for result in results)
         print_json(
             {
                 "problem": problem.to_dict(),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dcrit.cli.terminal import options
+from dcrit.theory.families.family import names_where
 
 if TYPE_CHECKING:
     from dcrit.theory.problems.problem import Problem
@@ -23,8 +24,9 @@ def homogeneous(problem: Problem) -> Problem:
     Raises:
         typer.BadParameter: The model's are not: a transformer's exponent is an effective one (exit 2).
     """
-    if problem.model != "mlp":
-        raise typer.BadParameter(f"--model must be 'mlp' for training curves by the theory, got '{problem.model}'")
+    if not problem.family.exactly_homogeneous:
+        allowed = names_where(lambda family: family.exactly_homogeneous)
+        raise typer.BadParameter(f"--model must be {allowed} for training curves by the theory, got '{problem.model}'")
     return problem
 
 

@@ -275,9 +275,8 @@ def check_trainable(problem: Problem) -> None:
 
 def title_of(problem: Problem) -> str:
     """A problem in a few words, as the title of a table."""
-    model = "pair-MLP" if problem.model == "mlp" else "transformer"
     layers = f", {problem.depth} layers" if problem.depth > 1 else ""
-    return f"{problem.task} mod {problem.modulus}, {problem.activation} {model}{layers}, width {problem.width}"
+    return f"{problem.task} mod {problem.modulus}, {problem.activation} {problem.family.label}{layers}, width {problem.width}"
 
 
 Points = Annotated[

@@ -17,7 +17,7 @@ from dcrit.empirics.experiments.laboratory import Laboratory, open_runs
 from dcrit.empirics.measures.critical_size import measure_multitask_critical_size, multitask_sizes_and_accuracies
 from dcrit.empirics.runs.multitask import Blocks, Embedding, MultitaskConfig, Operands, beside_facts
 from dcrit.theory.estimates import as_json
-from dcrit.theory.problems.problem import Activation, Problem
+from dcrit.theory.problems.problem import Problem
 
 TARGET = Path(__file__).resolve().parents[2] / "docs" / "results" / "emergence-series.json"
 
@@ -41,7 +41,7 @@ class Series:
 
     name: str
     n_facts: tuple[int, ...]
-    activation: Activation = "square"
+    activation: str = "square"
     blocks: Blocks = "shared"
     embedding: Embedding = "merged"
     operands: Operands = "shared"

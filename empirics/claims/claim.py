@@ -109,7 +109,7 @@ class Verdict:
 
 def label(problem: Problem) -> str:
     """A problem in a few words, for tables."""
-    width = f"{'H' if problem.model == 'mlp' else 'd'}={problem.width}"
+    width = f"{problem.family.width_symbol}={problem.width}"
     return f"{problem.task} p={problem.modulus} {problem.activation} {width}"
 
 

@@ -8,7 +8,6 @@ from dcrit.empirics.claims.claim import Claim, Finding, Row, label
 from dcrit.empirics.claims.effect import Effect, effect_of_count, every
 from dcrit.empirics.experiments.dynamics_points import EXPERIMENT, DynamicsEvidence
 from dcrit.theory.circuits.regimes import DYNAMICS, Dynamics
-from dcrit.theory.problems.problem import Family
 
 #: Fraction of runs at a point that have to show the dynamics predicted there.
 MAJORITY = 0.5
@@ -58,10 +57,10 @@ def judge(evidence: list[DynamicsEvidence]) -> Finding:
             rows=rows,
         )
     # A dynamics that was looked for nowhere in a family leaves refuting alone.
-    kinds: dict[tuple[str, int, Family], set[Dynamics]] = {}
+    kinds: dict[tuple[str, int, str], set[Dynamics]] = {}
     for point in evidence:
         problem = point.problem
-        kinds.setdefault((problem.task, problem.modulus, problem.family), set()).add(point.predicted)
+        kinds.setdefault((problem.task, problem.modulus, problem.variant), set()).add(point.predicted)
     missing = [
         f"{task} p={modulus} {family}: {kind}"
         for (task, modulus, family), seen in kinds.items()

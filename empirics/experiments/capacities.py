@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from dcrit.empirics.experiments.experiment import Experiment
 from dcrit.empirics.experiments.laboratory import Laboratory
-from dcrit.empirics.measures.capacity import CapacityDesign, CapacityLine, capacity_widths
+from dcrit.empirics.measures.capacity import CapacityDesign, CapacityLine
 from dcrit.empirics.training.work import Stage
 from dcrit.theory.checks import check_integer
-from dcrit.theory.problems.problem import Family, Problem
+from dcrit.theory.problems.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +37,18 @@ class CapacitiesDesign:
         for width in self.widths or ():
             check_integer("widths", width, 1)
 
-    def designs(self) -> dict[Family, list[CapacityDesign]]:
+    def designs(self) -> dict[str, list[CapacityDesign]]:
         """One list a family, one design a width."""
         return {
-            family.family: [
+            family.variant: [
                 CapacityDesign(problem=replace(family, width=width), seeds=self.seeds)
-                for width in (capacity_widths(family) if self.widths is None else self.widths)
+                for width in (family.family.capacity_widths if self.widths is None else self.widths)
             ]
             for family in self.families
         }
 
 
-Capacities = Mapping[Family, CapacityLine | str]
+Capacities = Mapping[str, CapacityLine | str]
 
 
 def measure(design: CapacitiesDesign, laboratory: Laboratory) -> Capacities:

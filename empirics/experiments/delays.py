@@ -187,8 +187,8 @@ def measure(design: DelaysDesign, laboratory: Laboratory) -> list[DelayEvidence]
 
 
 def _speaking_for(problem: Problem, laboratory: Laboratory) -> Calibration | None:
-    """The calibration that predicts delays of the problem; amplitudes at step 0 are known of pair-MLPs alone."""
-    return calibration_for(problem, laboratory.calibrations) if problem.model == "mlp" else None
+    """The calibration that predicts delays of the problem; starting amplitudes are known of homogeneous logits alone."""
+    return calibration_for(problem, laboratory.calibrations) if problem.family.exactly_homogeneous else None
 
 
 def predicted(problem: Problem, calibration: Calibration, n_train: int) -> float:

@@ -19,7 +19,7 @@ from dcrit.theory.calibrations.calibration import calibration_for
 from dcrit.theory.checks import check_integer
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
 from dcrit.theory.predictions.phase_diagram import PhaseDiagram, check_widths, default_widths, phase_diagram
-from dcrit.theory.problems.problem import N_HEADS, Problem
+from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
 
@@ -313,14 +313,13 @@ def plane_of(
     check_integer("points", points, 2)
     if points > MOST_POINTS:
         raise ValueError(f"points must be at most {MOST_POINTS}, got {points}")
-    step = 1 if problem.model == "mlp" else N_HEADS
+    step = problem.family.width_step
     check_integer("min_width", widths[0], 1)
     check_integer("max_width", widths[1], widths[0] + 1)
     check_integer("min_n_train", sizes[0], 1)
     check_integer("max_n_train", sizes[1], sizes[0] + 1)
     for name, width in zip(("min_width", "max_width"), widths, strict=True):
-        if width % step:
-            raise ValueError(f"{name} must be a multiple of the transformer's {step} heads, got {width}")
+        problem.family.check_width(name, width)
     if sizes[1] >= problem.n_pairs:
         raise ValueError(f"max_n_train must leave pairs to test on, got {sizes[1]} of {problem.n_pairs}")
     return GridFamily(

@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 from scipy.stats import chi2
 
 from dcrit.empirics.instruments.snapshots import Snapshot
+from dcrit.empirics.models.family import architecture_of
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -340,16 +341,15 @@ def participation(spectrum: FloatArray) -> float:
 
 def _norms(snapshot: Snapshot, group: CyclicGroup, keys: IntArray) -> dict[str, float]:
     """Squared norm by circuit, and how concentrated the embeddings' spectra are."""
-    theta, n = snapshot.theta.double().numpy(), group.order  # (rows, columns)
-    if snapshot.config.problem.model == "mlp":
-        first, second, unembed = theta.reshape(3, n, -1)  # (n, H) each
-        embedding = np.hstack([symbol_spectrum(first[group.first]), symbol_spectrum(second[group.second])])
-        whole = np.hstack([embedding, symbol_spectrum(unembed[group.result])]).sum(axis=1)  # (n//2 + 1,)
-    else:
-        # One table of tokens serves both operands, whose names differ by a sign at most, which no power sees;
-        # attention and feed-forward blocks have no symbol axis.
-        embedding = symbol_spectrum(theta[:n][group.first])
-        whole = None
+    problem = snapshot.config.problem
+    tables = architecture_of(problem).symbol_tables(problem, snapshot.theta.double())
+    # Where one table serves both operands, their names differ by a sign at most, which no power sees.
+    embedding = symbol_spectrum(tables.first.numpy()[group.first])
+    if tables.second is not None:
+        embedding = np.hstack([embedding, symbol_spectrum(tables.second.numpy()[group.second])])
+    whole = None
+    if tables.unembed is not None:
+        whole = np.hstack([embedding, symbol_spectrum(tables.unembed.numpy()[group.result])]).sum(axis=1)  # (n//2 + 1,)
     return {
         "generalizing_squared_norm": math.nan if whole is None else float(whole[keys].sum()),
         "memorizing_squared_norm": math.nan if whole is None else float(np.delete(whole, [0, *keys]).sum()),

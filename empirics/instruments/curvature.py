@@ -11,8 +11,7 @@ from torch.func import grad, vjp, vmap
 from torch.nn.functional import cross_entropy
 
 from dcrit.empirics.instruments.snapshots import Snapshot
-from dcrit.empirics.models.deep_transformer import DeepTransformers
-from dcrit.theory.problems.problem import Problem
+from dcrit.empirics.models.family import architecture_of
 
 Matrix = Literal["gauss-newton", "hessian"]
 
@@ -21,27 +20,6 @@ Product = Callable[[Tensor], Tensor]
 
 #: Vectors that are multiplied at once.
 BLOCK = 64
-
-
-def pair_logits(theta: Tensor, symbols: Tensor, problem: Problem) -> Tensor:
-    """Logits of one network on some pairs, in operations that can be differentiated twice.
-
-    Args:
-        theta: Parameters as the model keeps them, (rows, columns).
-        symbols: (D, 2) first and second operands.
-        problem: Model, activation and sizes.
-
-    Returns:
-        (D, C).
-    """
-    if problem.model == "transformer":
-        networks = DeepTransformers(
-            theta=theta[None], activation=problem.activation, n_classes=problem.n_classes, n_layers=problem.depth
-        )
-        return networks.logits(symbols[None])[0].T
-    first, second, unembed = theta.split([problem.n_symbols, problem.n_symbols, problem.n_classes])  # (S or C, H) each
-    hidden = first[symbols[:, 0]] + second[symbols[:, 1]]  # (D, H)
-    return (hidden.square() if problem.activation == "square" else hidden.relu()) @ unembed.T
 
 
 def curvature_product(snapshot: Snapshot, matrix: Matrix) -> Product:
@@ -55,13 +33,14 @@ def curvature_product(snapshot: Snapshot, matrix: Matrix) -> Product:
         matrix: Which of the two.
     """
     problem = snapshot.config.problem
+    architecture = architecture_of(problem)
     theta = snapshot.theta.double()  # (rows, columns)
     pairs = torch.from_numpy(snapshot.is_train.nonzero()[0])  # (D,)
     symbols = torch.stack([pairs // problem.n_symbols, pairs % problem.n_symbols], 1)  # (D, 2)
     labels = torch.from_numpy(snapshot.labels)[pairs]  # (D,)
 
     def logits(flat: Tensor) -> Tensor:
-        return pair_logits(flat.view_as(theta), symbols, problem)  # (D, C)
+        return architecture.pair_logits(problem, flat.view_as(theta), symbols)  # (D, C)
 
     flat = theta.flatten()  # (N,)
     if matrix == "hessian":

@@ -113,7 +113,7 @@ def degrees(ensemble: Ensemble) -> tuple[FloatArray, FloatArray]:
     problem, theta = ensemble.configs[0].problem, ensemble.models.theta.double()  # (M, rows, columns)
 
     def logits(scale: float) -> Tensor:
-        return ensemble.family.networks(problem, theta * scale).logits_of_all_pairs()  # (M, C, S²)
+        return ensemble.architecture.networks(problem, theta * scale).logits_of_all_pairs()  # (M, C, S²)
 
     up, down = math.exp(EPSILON), math.exp(-EPSILON)
     by_parameters = _log_margins(ensemble, logits(up)) - _log_margins(ensemble, logits(down))  # (M,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from dcrit.empirics.measures.capacity import CapacityDesign, CapacityLine, capacity_widths
+from dcrit.empirics.measures.capacity import CapacityDesign, CapacityLine
 from dcrit.empirics.measures.efficiency import CompetitionFit, EfficiencyDesign, fit_competition
 from dcrit.empirics.measures.symmetry import SymmetryDesign, fit_symmetry
 from dcrit.empirics.runs.addressed import Runner
@@ -79,20 +79,20 @@ class CalibrationDesign:
     def capacity_problems(self) -> list[Problem]:
         """Problems small enough to be overloaded, at the largest modulus, where most labels exist.
 
-        Widths of transformers come in steps of 4: only at the largest modulus of any calibration are three overloaded.
+        Where widths come in steps, only at the largest modulus of any calibration are three overloaded.
         """
         modulus = max(self.moduli)
-        if self.family.model == "transformer":
+        if self.family.family.width_step > 1:
             modulus = max(modulus, LARGEST_MODULUS)
-        return [replace(self.family, modulus=modulus, width=h) for h in capacity_widths(self.family)]
+        return [replace(self.family, modulus=modulus, width=h) for h in self.family.family.capacity_widths]
 
     def symmetry_problems(self) -> list[Problem]:
         """Problems at which to find out from which size on a commutative table is memorized as unordered pairs.
 
-        Transformers alone embed both symbols alike, and symmetric Latin squares have odd order. The size is
+        Only families with one embedding see both symbols alike, and symmetric Latin squares have odd order. The size is
         carried to larger moduli, so the largest one of any calibration is among them.
         """
-        if self.family.model != "transformer" or not self.family.definition.symmetric:
+        if not self.family.family.shares_embedding or not self.family.definition.symmetric:
             return []
         moduli = sorted({*self.moduli, LARGEST_MODULUS})
         widths = sorted({*self.widths, *NARROW_WIDTHS})

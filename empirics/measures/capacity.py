@@ -133,18 +133,6 @@ def in_bits(capacity: Measurement, problem: Problem, *, level: float = LEVEL) ->
     )
 
 
-#: Widths that are overloaded by all pairs there are, at which capacity is measured; of transformers, with 4 heads.
-CAPACITY_WIDTHS = (4, 6, 8, 12, 16, 24, 32)
-
-
-TRANSFORMER_CAPACITY_WIDTHS = (4, 8, 12)
-
-
-def capacity_widths(family: Problem) -> tuple[int, ...]:
-    """Widths at which capacity is measured."""
-    return CAPACITY_WIDTHS if family.model == "mlp" else TRANSFORMER_CAPACITY_WIDTHS
-
-
 @dataclass(frozen=True, kw_only=True)
 class CapacityLine:
     """Capacity over model size.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from dcrit.empirics.models.transformer import Transformers
-from dcrit.empirics.models.transformer_weights import N_POSITIONS, Layer
-from dcrit.theory.problems.problem import N_HEADS, Activation
+from dcrit.empirics.models.family import Examples, Step, SymbolTables
+from dcrit.empirics.models.transformer import TrainingStep, Transformers
+from dcrit.empirics.models.transformer_weights import Layer, initial_parameters
+from dcrit.theory.families.transformer import N_HEADS, N_TOKENS
+from dcrit.theory.problems.problem import Problem
 
 
 @dataclass(kw_only=True)
@@ -41,10 +44,10 @@ class DeepTransformers(Transformers):
         rows = torch.cat([symbols, last], 2) + blocks  # (M, R, 3)
         embedded = torch.nn.functional.embedding(rows, weights.tokens.reshape(-1, width))  # (M, R, 3, d)
         streams = [
-            embedded[:, :, place] + weights.positions[:, place, None] for place in range(N_POSITIONS)
+            embedded[:, :, place] + weights.positions[:, place, None] for place in range(N_TOKENS)
         ]  # (M, R, d) each
         for place, layer in enumerate(weights.layers):
-            n_read = 1 if place == self.n_layers - 1 else N_POSITIONS
+            n_read = 1 if place == self.n_layers - 1 else N_TOKENS
             moved = attend(layer, streams, n_read)
             streams = [stream + more for stream, more in zip(streams[-n_read:], moved, strict=True)]
             streams = [stream + feed_forward(layer, stream, self.activation) for stream in streams]
@@ -87,7 +90,7 @@ def attend(layer: Layer, streams: list[Tensor], n_read: int) -> list[Tensor]:
     return found
 
 
-def feed_forward(layer: Layer, stream: Tensor, activation: Activation) -> Tensor:
+def feed_forward(layer: Layer, stream: Tensor, activation: str) -> Tensor:
     """The feed-forward block's addition to the residual stream, (M, R, d) to (M, R, d)."""
     hidden = torch.bmm(stream, layer.inward.mT)  # (M, R, 4d)
     return torch.bmm(hidden.square() if activation == "square" else hidden.relu(), layer.outward)
@@ -117,3 +120,61 @@ class DeepTrainingStep:
             losses = torch.nn.functional.softplus(rivals - logits.gather(1, labels)[:, 0])  # (M, R)
             (found,) = torch.autograd.grad((losses * self.weights).sum(), theta)
         grad.copy_(found)
+
+
+class DeepTransformer:
+    """The architecture of transformers of any depth, by autograd."""
+
+    def initial(self, problem: Problem, generator: torch.Generator) -> Tensor:
+        """Initial parameters, (N/d, d)."""
+        return initial_parameters(problem, generator)
+
+    def networks(self, problem: Problem, theta: Tensor) -> Transformers:
+        """Networks of parameters (M, N/d, d)."""
+        return _deep(problem, theta)
+
+    def step(self, problem: Problem, examples: Examples, dtype: torch.dtype) -> Step[Any]:
+        """A training step on the members' training sets."""
+        del problem
+        return DeepTrainingStep(symbols=examples.symbols, labels=examples.labels, weights=examples.weights, dtype=dtype)
+
+    def pair_logits(self, problem: Problem, theta: Tensor, symbols: Tensor) -> Tensor:
+        """Logits on pairs (D, 2), (D, C)."""
+        return _deep(problem, theta[None]).logits(symbols[None])[0].T
+
+    def symbol_tables(self, problem: Problem, theta: Tensor) -> SymbolTables:
+        """The embedding of tokens, which serves both operands; attention and feed-forward have no axis of symbols."""
+        return SymbolTables(first=theta[: problem.n_symbols], second=None, unembed=None)
+
+
+class Transformer(DeepTransformer):
+    """The architecture of transformers: of one layer by tables of symbols, which is faster."""
+
+    def networks(self, problem: Problem, theta: Tensor) -> Transformers:
+        """Networks of parameters (M, N/d, d)."""
+        if problem.depth > 1:
+            return super().networks(problem, theta)
+        return Transformers(theta=theta, activation=problem.activation, n_classes=problem.n_classes)
+
+    def step(self, problem: Problem, examples: Examples, dtype: torch.dtype) -> Step[Any]:
+        """A training step on the members' training sets."""
+        if problem.depth > 1:
+            return super().step(problem, examples, dtype)
+        return TrainingStep(
+            symbols=examples.symbols,
+            labels=examples.labels,
+            weights=examples.weights,
+            width=problem.width,
+            n_symbols=problem.n_symbols,
+            n_classes=problem.n_classes,
+            dtype=dtype,
+        )
+
+
+def _deep(problem: Problem, theta: Tensor) -> DeepTransformers:
+    return DeepTransformers(
+        theta=theta, activation=problem.activation, n_classes=problem.n_classes, n_layers=problem.depth
+    )
+
+
+ARCHITECTURE = Transformer()

@@ -1,19 +1,14 @@
-"""What an ensemble needs of a model family: initial parameters, networks and their training step."""
+"""What training and instruments need of a model family: its architecture, as a protocol."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from pkgutil import resolve_name
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from dcrit.empirics.models import transformer
-from dcrit.empirics.models.deep_transformer import DeepTrainingStep, DeepTransformers
-from dcrit.empirics.models.pair_mlp import PairMLPs, TrainingStep
-from dcrit.empirics.models.transformer import Transformers
-from dcrit.empirics.models.transformer_weights import initial_parameters
 from dcrit.theory.problems.problem import Problem
 
 
@@ -62,79 +57,50 @@ class Examples:
     weights: Tensor
 
 
-@dataclass(frozen=True, kw_only=True)
-class Family(Generic[N]):
-    """How networks of one model family are made and trained.
+class SymbolTables(NamedTuple):
+    """Parameters of one network that have an axis of symbols.
 
     Attributes:
-        initial: Problem and generator to the initial parameters of one network, (rows, columns) in float64.
-        networks: Problem and parameters (M, rows, columns) to networks.
-        step: Problem, training sets and floating-point type to a training step.
+        first: (S, columns) what is looked up for a first operand.
+        second: (S, columns) the same for a second operand; None where both share one table.
+        unembed: (C, columns) where all other parameters are these; None where other matrices come between.
     """
 
-    initial: Callable[[Problem, torch.Generator], Tensor]
-    networks: Callable[[Problem, Tensor], N]
-    step: Callable[[Problem, Examples, torch.dtype], Step[N]]
+    first: Tensor
+    second: Tensor | None
+    unembed: Tensor | None
 
 
-def _uniform_layers(problem: Problem, generator: torch.Generator) -> Tensor:
-    """U over V over W, (2S + C, H), as ``torch.nn.Linear`` starts: uniform within ±1/√fan_in.
+class Architecture(Protocol[N]):
+    """How networks of one model family are made and trained; its facts are a ``ModelFamily`` of the theory."""
 
-    The embedding is seen as a layer on two one-hot vectors, of fan_in 2S.
+    def initial(self, problem: Problem, generator: torch.Generator, /) -> Tensor:
+        """Initial parameters of one network, (rows, columns) in float64."""
+        ...
+
+    def networks(self, problem: Problem, theta: Tensor, /) -> N:
+        """Networks of parameters (M, rows, columns), which they hold without a copy."""
+        ...
+
+    def step(self, problem: Problem, examples: Examples, dtype: torch.dtype, /) -> Step[N]:
+        """A training step on the members' training sets."""
+        ...
+
+    def pair_logits(self, problem: Problem, theta: Tensor, symbols: Tensor, /) -> Tensor:
+        """Logits of one network (rows, columns) on pairs (D, 2), (D, C), by operations that differentiate twice."""
+        ...
+
+    def symbol_tables(self, problem: Problem, theta: Tensor, /) -> SymbolTables:
+        """Views of one network's parameters, (rows, columns), by symbol."""
+        ...
+
+
+def architecture_of(problem: Problem) -> Architecture[Any]:
+    """The architecture that the facts of a problem's family name.
+
+    Raises:
+        ImportError: There is no such module.
+        AttributeError: There is no such object in it.
     """
-    n_symbols, width, n_classes = problem.n_symbols, problem.width, problem.n_classes
-
-    def uniform(*shape: int, fan_in: int) -> Tensor:
-        return (2 * torch.rand(*shape, generator=generator, dtype=torch.float64) - 1) / fan_in**0.5
-
-    embed = uniform(2 * n_symbols, width, fan_in=2 * n_symbols)  # (2S, H)
-    unembed = uniform(n_classes, width, fan_in=width)  # (C, H)
-    return torch.cat([embed, unembed])  # (2S + C, H)
-
-
-PAIR_MLP = Family[PairMLPs](
-    initial=_uniform_layers,
-    networks=lambda problem, theta: PairMLPs(theta=theta, activation=problem.activation, n_classes=problem.n_classes),
-    step=lambda problem, examples, dtype: TrainingStep(
-        symbols=examples.symbols,
-        labels=examples.labels,
-        weights=examples.weights,
-        width=problem.width,
-        n_symbols=problem.n_symbols,
-        dtype=dtype,
-        n_classes=problem.n_classes,
-    ),
-)
-
-TRANSFORMER = Family[Transformers](
-    initial=initial_parameters,
-    networks=lambda problem, theta: Transformers(
-        theta=theta, activation=problem.activation, n_classes=problem.n_classes
-    ),
-    step=lambda problem, examples, dtype: transformer.TrainingStep(
-        symbols=examples.symbols,
-        labels=examples.labels,
-        weights=examples.weights,
-        width=problem.width,
-        n_symbols=problem.n_symbols,
-        n_classes=problem.n_classes,
-        dtype=dtype,
-    ),
-)
-
-DEEP_TRANSFORMER = Family[DeepTransformers](
-    initial=initial_parameters,
-    networks=lambda problem, theta: DeepTransformers(
-        theta=theta, activation=problem.activation, n_classes=problem.n_classes, n_layers=problem.depth
-    ),
-    step=lambda _, examples, dtype: DeepTrainingStep(
-        symbols=examples.symbols, labels=examples.labels, weights=examples.weights, dtype=dtype
-    ),
-)
-
-
-def family_of(problem: Problem) -> Family[Any]:
-    """The family that trains a problem's model fastest."""
-    if problem.model == "mlp":
-        return PAIR_MLP
-    return TRANSFORMER if problem.depth == 1 else DEEP_TRANSFORMER
+    found: Architecture[Any] = resolve_name(problem.family.architecture)
+    return found

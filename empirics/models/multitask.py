@@ -8,7 +8,6 @@ from torch.nn.functional import embedding_bag
 
 from dcrit.empirics.models.loss import residual_of
 from dcrit.empirics.models.multitask_layout import Rows
-from dcrit.theory.problems.problem import Activation
 
 
 class TaskStep:
@@ -30,7 +29,7 @@ class TaskStep:
     """
 
     def __init__(
-        self, *, rows: Rows, n_rows: int, pairs: Tensor, labels: Tensor, is_train: Tensor, activation: Activation
+        self, *, rows: Rows, n_rows: int, pairs: Tensor, labels: Tensor, is_train: Tensor, activation: str
     ) -> None:
         n_members, n_examples = pairs.shape
         n_symbols, device = rows.n_symbols, pairs.device

@@ -17,9 +17,10 @@ def padded_rows(n_train: int) -> int:
 def rows_of(config: RunConfig) -> int:
     """Rows a run's training set is padded to.
 
-    Transformers of more than a thousand rows fill a batch alone, and padding would only cost: it is 1/16 at most.
+    Large sets of some families fill a batch alone, and padding would only cost: it is 1/16 at most.
     """
-    if config.problem.model == "transformer" and config.n_train > 1024:
+    large = config.problem.family.large_set
+    if large is not None and config.n_train > large:
         return -(-config.n_train // 64) * 64
     return padded_rows(config.n_train)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dcrit.empirics.models.family import Examples, SymbolTables
 from dcrit.empirics.models.loss import residual_of
-from dcrit.theory.problems.problem import Activation
+from dcrit.theory.problems.problem import Problem
 
 #: Buffers of a training step should stay in a core's cache [bytes]: those of several members, which change places
 #: with the parameters of all, and those of a part of one member, whose W stays beside them.
@@ -31,7 +32,7 @@ class PairMLPs:
     """
 
     theta: Tensor
-    activation: Activation
+    activation: str
     n_classes: int | None = None
 
     @property
@@ -215,7 +216,7 @@ class _Piece:
         self.grad_touched = grad[self.members, self.touched]  # (m, k, H)
         self.grad_theta_unembed = grad[self.members, split:]  # (m, C, H)
 
-    def gradient(self, activation: Activation) -> None:
+    def gradient(self, activation: str) -> None:
         """Overwrite the members' gradient where these are their first examples, else add to it."""
         # Products of many matrices want theirs next to each other: W as a part of all parameters costs a third more.
         if self.is_first:
@@ -273,3 +274,54 @@ def piece_shape(
         return math.ceil(n_members / n_pieces), n_rows
     n_parts = math.ceil(member_bytes / PART_CACHE_BYTES)
     return 1, min(n_rows, LANES * math.ceil(n_rows / n_parts / LANES))
+
+
+class PairMLP:
+    """The architecture of the pair-MLP."""
+
+    def initial(self, problem: Problem, generator: torch.Generator) -> Tensor:
+        """U over V over W, (2S + C, H), as ``torch.nn.Linear`` starts: uniform within ±1/√fan_in.
+
+        The embedding is seen as a layer on two one-hot vectors, of fan_in 2S.
+        """
+        n_symbols, width, n_classes = problem.n_symbols, problem.width, problem.n_classes
+
+        def uniform(*shape: int, fan_in: int) -> Tensor:
+            return (2 * torch.rand(*shape, generator=generator, dtype=torch.float64) - 1) / fan_in**0.5
+
+        embed = uniform(2 * n_symbols, width, fan_in=2 * n_symbols)  # (2S, H)
+        unembed = uniform(n_classes, width, fan_in=width)  # (C, H)
+        return torch.cat([embed, unembed])  # (2S + C, H)
+
+    def networks(self, problem: Problem, theta: Tensor) -> PairMLPs:
+        """Networks of parameters (M, 2S + C, H)."""
+        return PairMLPs(theta=theta, activation=problem.activation, n_classes=problem.n_classes)
+
+    def step(self, problem: Problem, examples: Examples, dtype: torch.dtype) -> TrainingStep:
+        """A training step on the members' training sets."""
+        return TrainingStep(
+            symbols=examples.symbols,
+            labels=examples.labels,
+            weights=examples.weights,
+            width=problem.width,
+            n_symbols=problem.n_symbols,
+            dtype=dtype,
+            n_classes=problem.n_classes,
+        )
+
+    def pair_logits(self, problem: Problem, theta: Tensor, symbols: Tensor) -> Tensor:
+        """Logits on pairs (D, 2), (D, C)."""
+        first, second, unembed = self._split(problem, theta)
+        hidden = first[symbols[:, 0]] + second[symbols[:, 1]]  # (D, H)
+        return (hidden.square() if problem.activation == "square" else hidden.relu()) @ unembed.T
+
+    def symbol_tables(self, problem: Problem, theta: Tensor) -> SymbolTables:
+        """U, V and W."""
+        return SymbolTables(*self._split(problem, theta))
+
+    def _split(self, problem: Problem, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        first, second, unembed = theta.split([problem.n_symbols, problem.n_symbols, problem.n_classes])
+        return first, second, unembed
+
+
+ARCHITECTURE = PairMLP()

@@ -11,7 +11,7 @@ from torch.nn.functional import embedding_bag
 
 from dcrit.empirics.models.loss import residual_of
 from dcrit.empirics.models.transformer_weights import Weights, heads, split
-from dcrit.theory.problems.problem import EXPANSION, N_HEADS, Activation
+from dcrit.theory.families.transformer import EXPANSION, N_HEADS
 
 #: Hidden units of a member's examples beyond this are taken in pieces, which stay in a core's cache [bytes].
 PIECE_BYTES = 1 << 20
@@ -36,7 +36,7 @@ class Transformers:
     """
 
     theta: Tensor
-    activation: Activation
+    activation: str
     n_classes: int
 
     @property
@@ -276,9 +276,7 @@ class TrainingStep:
         ).view(n_members, N_HEADS, -1, width)  # (M, 4, K, d)
         table.backward(weights, gradients, scores=scores, moved=moved, unmixed=self.grad_stream.sum(1))
 
-    def _products(
-        self, members: slice, rows: slice, weights: Weights, residual: Tensor, activation: Activation
-    ) -> None:
+    def _products(self, members: slice, rows: slice, weights: Weights, residual: Tensor, activation: str) -> None:
         """Gradients of a piece in the feed-forward block, the unembedding and the residual stream after attention.
 
         Args:

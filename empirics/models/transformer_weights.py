@@ -8,10 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dcrit.theory.problems.problem import EXPANSION, N_HEADS, Problem
-
-#: Positions of the sequence [a, b, =].
-N_POSITIONS = 3
+from dcrit.theory.families.transformer import EXPANSION, N_HEADS, N_TOKENS
+from dcrit.theory.problems.problem import Problem
 
 #: Rows of a layer's matrices, in widths: query, key, value, output and the two feed-forward ones.
 LAYER_ROWS = 4 + 2 * EXPANSION
@@ -42,7 +40,7 @@ class Weights(NamedTuple):
 
     Attributes:
         tokens: (M, S + 1, d) embeddings of the symbols, then of ``=``.
-        positions: (M, 3, d).
+        positions: (M, 3, d), one for each of a, b and ``=``.
         layers: One entry a layer.
         unembed: (M, C, d).
     """
@@ -56,9 +54,9 @@ class Weights(NamedTuple):
 def split(tensor: Tensor, depth: int, n_classes: int) -> Weights:
     """Views of a (M, N/d, d) tensor of parameters, or of gradients, as matrices."""
     width = tensor.shape[2]
-    n_tokens = tensor.shape[1] - N_POSITIONS - depth * LAYER_ROWS * width - n_classes
+    n_embedded = tensor.shape[1] - N_TOKENS - depth * LAYER_ROWS * width - n_classes
     block = [width] * 4 + [EXPANSION * width] * 2
-    parts = tensor.split([n_tokens, N_POSITIONS, *depth * block, n_classes], dim=1)
+    parts = tensor.split([n_embedded, N_TOKENS, *depth * block, n_classes], dim=1)
     layers = [Layer(*parts[2 + k * len(block) : 2 + (k + 1) * len(block)]) for k in range(depth)]
     return Weights(tokens=parts[0], positions=parts[1], layers=tuple(layers), unembed=parts[-1])
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from dcrit.empirics.runs.outcomes import SETTLED_FRACTION
 from dcrit.empirics.runs.single import HORIZON, Ending, Precision, evaluation_steps
 from dcrit.theory.checks import check_choice, check_integer
-from dcrit.theory.problems.problem import Activation, Problem
+from dcrit.theory.families.family import names_where
+from dcrit.theory.problems.problem import Problem
 
 Blocks = Literal["shared", "split"]
 Heads = Literal["shared", "own"]
@@ -123,7 +124,7 @@ class MultitaskConfig:
     heads: Heads = "shared"
     embedding: Embedding = "merged"
     phases: tuple[Phase, ...] = ()
-    activation: Activation = "square"
+    activation: str = "square"
     width: int = 64
     weight_decay: float = 1.0
     learning_rate: float = 1e-2
@@ -293,10 +294,11 @@ def beside_facts(
         pretraining: Steps on the task alone before all is trained over the protocol's horizon [steps].
 
     Raises:
-        ValueError: The model is not the pair-MLP, or a value is out of range.
+        ValueError: The model is not one that learns several tasks, or a value is out of range.
     """
-    if problem.model != "mlp":
-        raise ValueError(f"model must be 'mlp' for several tasks, got '{problem.model}'")
+    if not problem.family.multitask:
+        allowed = names_where(lambda family: family.multitask)
+        raise ValueError(f"model must be {allowed} for several tasks, got '{problem.model}'")
     check_integer("n_facts", n_facts, 0)
     check_integer("pretraining", pretraining, 0)
     components = [Component(task=problem.task, modulus=problem.modulus, n_train=n_train)]

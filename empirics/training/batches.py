@@ -14,7 +14,7 @@ from dcrit.empirics.models.padding import batch_key, padded_rows, rows_of
 from dcrit.empirics.runs.multitask import MultitaskConfig
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.cost import multitask_flops
-from dcrit.theory.problems.problem import Model, Problem
+from dcrit.theory.families.pair_mlp import FAMILY as PAIR_MLP
 
 #: Most members of a batch: beyond, a member hardly gets cheaper on a core, while on an accelerator it does.
 MEMBERS = {"cpu": 16, "cuda": 1024}
@@ -22,23 +22,12 @@ MEMBERS = {"cpu": 16, "cuda": 1024}
 #: Most memory for logits and hidden units of all pairs while a batch is evaluated [bytes].
 EVALUATION_BYTES = {"cpu": 256 << 20, "cuda": 8 << 30}
 
-#: Tensors of a training step should stay in a core's cache: a member costs up to twice as much where they do not.
-#: Transformers do more with each number, and are held together by the calls they share.
-CACHE_BYTES = 4 << 20
-TRANSFORMER_CACHE_BYTES = 16 << 20
-
-#: A batch is at most this fraction of all work, so that workers end together, unless it would get too small: a
-#: step of transformers is many more calls.
+#: A batch is at most this fraction of all work, so that workers end together, unless it would get too small.
 LARGEST_SHARE = 1 / 8
-FEWEST_MEMBERS: dict[Model, int] = {"mlp": 4, "transformer": 8}
 
-#: What takes as long as so many FLOPs of matrix products, fitted to times of one core: a logit in a training step,
-#: a logit in an evaluation, and a model's share of the calls that make a step.
+#: What takes as long as so many FLOPs of matrix products, fitted to times of one core: a logit in a training step and
+#: a logit in an evaluation.
 LOGIT_FLOPS, EVALUATED_LOGIT_FLOPS = 200, 400
-CALL_FLOPS: dict[Model, int] = {"mlp": 300_000, "transformer": 6_000_000}
-
-#: The same for what one layer of transformers does to one position of one example outside of products.
-ATTENTION_FLOPS = 30_000
 
 
 class Trainable(Protocol):
@@ -84,14 +73,14 @@ def step_cost(config: RunConfig) -> int:
     A step takes six operations for each weight that a training pair is multiplied with, an
     evaluation two for each that any pair is.
     """
-    problem = config.problem
-    weights, n_classes = _weights_met(problem), problem.n_classes
-    attention = ATTENTION_FLOPS * _positions_read(problem)
+    problem, family = config.problem, config.problem.family
+    weights, n_classes = family.weights_per_pair(problem), problem.n_classes
+    other = family.other_flops_per_pair(problem)
     rows = rows_of(config)
     if config.start == "generalized":
         rows = (rows + rows_of(config.before)) // 2
-    step = rows * (6 * weights + attention + LOGIT_FLOPS * n_classes) + CALL_FLOPS[problem.model]
-    evaluation = problem.n_pairs * (2 * weights + attention // 3 + EVALUATED_LOGIT_FLOPS * n_classes)
+    step = rows * (6 * weights + other + LOGIT_FLOPS * n_classes) + family.call_flops
+    evaluation = problem.n_pairs * (2 * weights + other // 3 + EVALUATED_LOGIT_FLOPS * n_classes)
     return step + math.ceil(evaluation * len(config.evaluation_steps()) / config.total_steps)
 
 
@@ -123,8 +112,7 @@ def _divide(whole: Batch[RunConfig], largest: float, device: str, memory: float)
     first = whole.configs[0]
     most = _most_members(first, device)
     if device == "cpu":
-        fewest = FEWEST_MEMBERS[first.problem.model]
-        most = min(most, max(fewest, round(largest / whole.cost * n_members)))
+        most = min(most, max(first.problem.family.fewest_members, round(largest / whole.cost * n_members)))
     most = max(1, min(most, int(min(memory, sys.maxsize) // whole.member_bytes)))
     n_pieces = math.ceil(n_members / most)
     edges = [n_members * piece // n_pieces for piece in range(n_pieces + 1)]
@@ -134,14 +122,14 @@ def _divide(whole: Batch[RunConfig], largest: float, device: str, memory: float)
 def _most_members(config: RunConfig, device: str) -> int:
     problem, n_classes = config.problem, config.problem.n_classes
     size = 4 if config.precision == "float32" else 8
-    hidden = _hidden_values(problem)
+    hidden = problem.family.values_per_pair(problem)
     most = min(MEMBERS[device], EVALUATION_BYTES[device] // (size * problem.n_pairs * (n_classes + hidden)))
     if device == "cpu":
+        # A member costs up to twice as much where its step's tensors are not in a core's cache.
         # A row: hidden units before and after σ and their gradient, logits and theirs.
         # A parameter: itself, its gradient and two moments.
         step = size * (rows_of(config) * (3 * hidden + 2 * n_classes) + 4 * problem.n_params)
-        cache = CACHE_BYTES if problem.model == "mlp" else TRANSFORMER_CACHE_BYTES
-        most = min(most, round(cache / step))
+        most = min(most, round(problem.family.cache_bytes / step))
     return max(1, most)
 
 
@@ -151,39 +139,11 @@ def member_bytes(config: RunConfig) -> int:
     A row of a step: hidden units before and after σ and their gradient, logits and theirs; a parameter: itself, its
     gradient and two moments. A pair of an evaluation: logits and hidden units. Twice that, for what is held on the way.
     """
-    problem, hidden = config.problem, _hidden_values(config.problem)
+    problem, hidden = config.problem, config.problem.family.values_per_pair(config.problem)
     size = 4 if config.precision == "float32" else 8
     rows = rows_of(config.before if config.start == "generalized" else config)
     step = rows * (3 * hidden + 2 * problem.n_classes) + 4 * problem.n_params
     return 2 * size * (step + problem.n_pairs * (problem.n_classes + hidden))
-
-
-def _positions_read(problem: Problem) -> int:
-    """Positions of one pair, over all layers, that attend to others: one in the last layer, all in those before."""
-    return 0 if problem.model == "mlp" else 3 * (problem.depth - 1) + 1
-
-
-def _weights_met(problem: Problem) -> int:
-    """Weights that one pair is multiplied with.
-
-    Of a transformer's last layer that is the feed-forward block at one position, and in deeper ones
-    keys and values at three; of one layer, attention is made of tables that pairs share.
-    """
-    width, depth = problem.width, problem.depth
-    unembed = problem.n_classes * width
-    if problem.model == "mlp":
-        return unembed
-    return ((depth > 1) * (36 * (depth - 1) + 8) + 8) * width**2 + unembed
-
-
-def _hidden_values(problem: Problem) -> int:
-    """Values kept for one pair beside its logits.
-
-    Of one layer, hidden units and the residual stream; of several, what autograd keeps of each position.
-    """
-    if problem.model == "mlp":
-        return problem.width
-    return 5 * problem.width if problem.depth == 1 else 36 * problem.depth * problem.width
 
 
 def plan_multitask(
@@ -204,7 +164,7 @@ def plan_multitask(
         first = group[0]
         most = MEMBERS[device]
         if device == "cpu":
-            most = min(most, CACHE_BYTES // _step_bytes(first))
+            most = min(most, PAIR_MLP.cache_bytes // _step_bytes(first))
         whole = multitask_member_bytes(first)
         most = max(1, min(most, int(min(memory, sys.maxsize) // whole)))
         cost = multitask_step_cost(first)
@@ -226,7 +186,7 @@ def _step_bytes(config: MultitaskConfig) -> int:
 def multitask_step_cost(config: MultitaskConfig) -> int:
     """Estimated cost of one step of one model, without evaluations [FLOPs]."""
     logits = sum(component.n_train * config.problem(k).n_classes for k, component in enumerate(config.components))
-    calls = len(config.components) * CALL_FLOPS["mlp"]
+    calls = len(config.components) * PAIR_MLP.call_flops
     return math.ceil(multitask_flops(config) / config.total_steps) + LOGIT_FLOPS * logits + calls
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dcrit.empirics.models.family import Examples, family_of
+from dcrit.empirics.models.family import Examples, architecture_of
 from dcrit.empirics.models.loss import deficits_and_losses
 from dcrit.empirics.models.padding import batch_key, rows_of
 from dcrit.empirics.runs.outcomes import is_decided
@@ -53,7 +53,7 @@ def draw(config: RunConfig) -> Draw:
     """
     problem = config.problem
     generator = torch.Generator().manual_seed(config.seed)
-    initial = family_of(problem).initial(problem, generator)  # (rows, columns)
+    initial = architecture_of(problem).initial(problem, generator)  # (rows, columns)
     order = torch.randperm(problem.n_pairs, generator=generator)  # (S²,)
     labels = _labels(problem.task, problem.modulus, config.seed)  # (S²,)
     theta = initial.to(getattr(torch, config.precision))  # (rows, columns)
@@ -98,8 +98,8 @@ class Ensemble:
             "is_train": is_train.to(device),
             "all_labels": torch.stack([drawn.labels for drawn in draws]).to(device),
         }
-        self.family = family_of(problem)
-        self.models = self.family.networks(problem, torch.stack([drawn.theta for drawn in draws]).to(device))
+        self.architecture = architecture_of(problem)
+        self.models = self.architecture.networks(problem, torch.stack([drawn.theta for drawn in draws]).to(device))
         self.optimizer = adamw_for(
             self.models.theta, learning_rate=problem.learning_rate, weight_decay=problem.weight_decay
         )
@@ -110,7 +110,7 @@ class Ensemble:
         problem = self.configs[0].problem
         self.grad = torch.zeros_like(self.models.theta)
         examples = Examples(symbols=self.data["symbols"], labels=self.data["labels"], weights=self.data["weights"])
-        self.step = self.family.step(problem, examples, self.dtype)
+        self.step = self.architecture.step(problem, examples, self.dtype)
         step, models, grad, optimizer = self.step, self.models, self.grad, self.optimizer
 
         # Without the ensemble itself, which would hold itself in memory by it.
@@ -168,7 +168,7 @@ class Ensemble:
         self.configs = [self.configs[member] for member in members]
         self.data = {key: value[index] for key, value in self.data.items()}
         self.optimizer = self.optimizer.keep(index)
-        self.models = self.family.networks(self.configs[0].problem, self.optimizer.theta)
+        self.models = self.architecture.networks(self.configs[0].problem, self.optimizer.theta)
         self._prepare()
 
 

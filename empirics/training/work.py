@@ -10,7 +10,7 @@ from dcrit.empirics.runs.dimensions import DIMENSION_VALUES, DimensionConfig
 from dcrit.empirics.runs.multitask import MULTITASK_CURVES, TASK_CURVES, MultitaskConfig
 from dcrit.empirics.runs.single import CURVE_NAMES, RunConfig
 from dcrit.empirics.training.batches import Batch, member_bytes, multitask_member_bytes, plan_batches, plan_multitask
-from dcrit.empirics.training.cost import multitask_flops, step_flops
+from dcrit.empirics.training.cost import multitask_flops
 
 Trained = RunConfig | MultitaskConfig | DimensionConfig
 
@@ -103,7 +103,7 @@ def _flops(config: Trained) -> int:
     if isinstance(config, MultitaskConfig):
         return multitask_flops(config)
     run = config.run if isinstance(config, DimensionConfig) else config
-    return step_flops(run.problem, run.n_train) * run.total_steps
+    return run.problem.step_flops(run.n_train) * run.total_steps
 
 
 def work_of(stages: Iterable[Stage], device: str = "cpu") -> Work:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
-from dcrit.theory.problems.problem import Family, Problem
+from dcrit.theory.families.family import FAMILIES
+from dcrit.theory.problems.problem import Problem
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
@@ -29,14 +30,18 @@ NOTE = "#8B1A1A"
 #: Opacity of every shaded interval.
 SHADE = 0.22
 
-#: Markers differ with the colours, so that a print in grey says the same.
-FAMILY_COLOUR: dict[Family, str] = {
-    "square": BLUE,
-    "relu": VERMILLION,
-    "square transformer": SKY,
-    "relu transformer": GREEN,
-}
-FAMILY_MARKER: dict[Family, str] = {"square": "s", "relu": "^", "square transformer": "D", "relu transformer": "o"}
+#: How variants are drawn, see :attr:`Problem.variant`, in the order of families and their activations. Markers differ
+#: with the colours, so that a print in grey says the same.
+LOOKS = (
+    (VERMILLION, "^"),
+    (BLUE, "s"),
+    (GREEN, "o"),
+    (SKY, "D"),
+    (ORANGE, "v"),
+    (PURPLE, "P"),
+    (BLACK, "X"),
+    (GREY, "*"),
+)
 
 RC: dict[RcKeyType, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib, so that pictures agree between machines
@@ -73,12 +78,22 @@ def context() -> AbstractContextManager[None]:
     return mpl.rc_context(RC)
 
 
-def width_symbol(problem: Problem) -> str:
-    """The letter for the width: H of a pair-MLP, d of a transformer."""
-    return "H" if problem.model == "mlp" else "d"
+def _look(variant: str) -> tuple[str, str]:
+    known = [family.variant(kind) for family in FAMILIES.values() for kind in family.activations]
+    return LOOKS[known.index(variant) % len(LOOKS)]
+
+
+def colour_of(variant: str) -> str:
+    """Colour of an activation with its model family."""
+    return _look(variant)[0]
+
+
+def marker_of(variant: str) -> str:
+    """Marker of an activation with its model family."""
+    return _look(variant)[1]
 
 
 def title_of(problem: Problem) -> str:
     """A problem in a few words, as the title of a panel."""
-    width = f"${width_symbol(problem)}={problem.width}$"
+    width = f"${problem.family.width_symbol}={problem.width}$"
     return f"{problem.task}, $p={problem.modulus}$, {problem.activation}, {width}"

@@ -15,7 +15,6 @@ from dcrit.empirics.measures.capacity import CapacityLine
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.figure import FigureSpec
 from dcrit.theory.estimates import LEVEL, half_width
-from dcrit.theory.problems.problem import Family
 
 #: Who published a number of bits per parameter, by key of the bibliography.
 AUTHORS = {"allenzhu2024": "Allen-Zhu & Li 2024", "morris2025": "Morris et al. 2025"}
@@ -29,14 +28,14 @@ def bits_per_label(line: CapacityLine) -> float:
     return line.bits / float(np.mean([estimate / n_params for n_params, estimate, _, _ in line.points]))
 
 
-def lines_of(capacities: Capacities) -> dict[Family, CapacityLine]:
-    """The families whose capacity was measured."""
+def lines_of(capacities: Capacities) -> dict[str, CapacityLine]:
+    """The variants whose capacity was measured."""
     return {name: line for name, line in capacities.items() if isinstance(line, CapacityLine) and line.points}
 
 
 def missing(capacities: Capacities) -> list[str]:
-    """Why an family has no line."""
-    return [f"Not shown: {family}: {line}." for family, line in capacities.items() if isinstance(line, str)]
+    """Why a variant has no line."""
+    return [f"Not shown: {variant}: {line}." for variant, line in capacities.items() if isinstance(line, str)]
 
 
 def _half(line: CapacityLine) -> float:
@@ -44,19 +43,19 @@ def _half(line: CapacityLine) -> float:
     return half_width(line.bits_error, freedom=line.n_sizes - 1)
 
 
-def _ends(lines: Mapping[Family, CapacityLine]) -> tuple[float, float]:
+def _ends(lines: Mapping[str, CapacityLine]) -> tuple[float, float]:
     ends = scales.spread([n_params for line in lines.values() for n_params, *_ in line.points], margin=0.12)
     assert ends is not None
     return ends
 
 
-def name_of(family: Family, line: CapacityLine) -> str:
-    """What the marks of an family show, with the slope fitted to them: 1 where capacity is linear."""
+def name_of(variant: str, line: CapacityLine) -> str:
+    """What the marks of a variant show, with the slope fitted to them: 1 where capacity is linear."""
     half = half_width(line.slope_error, freedom=line.n_sizes - 2)
-    return rf"{family}, measured: $\propto N^{{\,{line.slope:.2f}\pm{half:.2f}}}$"
+    return rf"{variant}, measured: $\propto N^{{\,{line.slope:.2f}\pm{half:.2f}}}$"
 
 
-def draw_points(ax: Axes, family: Family, line: CapacityLine, scale: float | None = None) -> None:
+def draw_points(ax: Axes, variant: str, line: CapacityLine, scale: float | None = None) -> None:
     """Measured capacities with intervals [examples], or with ``scale`` bits a label as [bits/parameter]."""
     n_params, estimate, low, high = np.array(line.points).T
     factor = 1.0 if scale is None else scale / n_params
@@ -64,27 +63,27 @@ def draw_points(ax: Axes, family: Family, line: CapacityLine, scale: float | Non
         n_params,
         estimate * factor,
         yerr=[(estimate - low) * factor, (high - estimate) * factor],
-        fmt=style.FAMILY_MARKER[family],
-        color=style.FAMILY_COLOUR[family],
-        label=name_of(family, line),
+        fmt=style.marker_of(variant),
+        color=style.colour_of(variant),
+        label=name_of(variant, line),
         elinewidth=1.0,
         zorder=3,
     )
 
 
-def draw_capacity(ax: Axes, lines: Mapping[Family, CapacityLine]) -> None:
+def draw_capacity(ax: Axes, lines: Mapping[str, CapacityLine]) -> None:
     """D_mem over N with D_mem = cN/log2 C for the measured c and for published ones."""
     ends = _ends(lines)
     n_params = np.geomspace(*ends, 50)
     heights = [value for line in lines.values() for _, *values in line.points for value in values]
-    for family, line in lines.items():
+    for variant, line in lines.items():
         slope = 1.0 / bits_per_label(line)
-        half, colour = _half(line), style.FAMILY_COLOUR[family]
+        half, colour = _half(line), style.colour_of(variant)
         low, high = (n_params * max(0.0, bits) * slope for bits in (line.bits - half, line.bits + half))
         ax.fill_between(n_params, low, high, color=colour, alpha=style.SHADE, linewidth=0)
-        law = f"{family}, $cN/\\log_2C$ at $c={line.bits:.2f}$"
+        law = f"{variant}, $cN/\\log_2C$ at $c={line.bits:.2f}$"
         ax.plot(n_params, n_params * line.bits * slope, color=colour, label=law)
-        draw_points(ax, family, line)
+        draw_points(ax, variant, line)
     # Models with as many classes share their reference lines.
     for per_label in {round(bits_per_label(line), 6) for line in lines.values()}:
         for source, bits in PUBLISHED.items():
@@ -98,15 +97,15 @@ def draw_capacity(ax: Axes, lines: Mapping[Family, CapacityLine]) -> None:
     ax.set_ylabel(rf"capacity $D_\mathrm{{mem}}$ {style.EXAMPLES}")
 
 
-def draw_bits(ax: Axes, lines: Mapping[Family, CapacityLine]) -> None:
+def draw_bits(ax: Axes, lines: Mapping[str, CapacityLine]) -> None:
     """Bits per parameter over N: level where capacity is linear, with their mean and with published values."""
     ends = _ends(lines)
     tops = list(PUBLISHED.values())
-    for family, line in lines.items():
-        half, colour, per_label = _half(line), style.FAMILY_COLOUR[family], bits_per_label(line)
+    for variant, line in lines.items():
+        half, colour, per_label = _half(line), style.colour_of(variant), bits_per_label(line)
         ax.axhspan(max(0.0, line.bits - half), line.bits + half, color=colour, alpha=style.SHADE, linewidth=0)
         ax.axhline(line.bits, color=colour)
-        draw_points(ax, family, line, per_label)
+        draw_points(ax, variant, line, per_label)
         tops += [line.bits + half, *(high * per_label / n_params for n_params, _, _, high in line.points)]
     for source, bits in PUBLISHED.items():
         label = f"{bits:g} bits/parameter ({AUTHORS[source]})"

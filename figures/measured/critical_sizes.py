@@ -21,7 +21,7 @@ from dcrit.figures.drawing.canvas import arms
 from dcrit.figures.drawing.figure import FigureSpec
 from dcrit.figures.drawing.labels import boxes_of, place_labels
 from dcrit.theory.estimates import LEVEL, Prediction
-from dcrit.theory.problems.problem import Family, Problem
+from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
 Kind = Literal["a priori", "from efficiencies"]
@@ -82,14 +82,14 @@ def draw_predictions(ax: Axes, entries: Sequence[ProblemEvidence], kind: Kind) -
         if prediction is None or prediction.value is None or measured.estimate is None:
             points.append(None)
             continue
-        colour = style.FAMILY_COLOUR[entry.problem.family]
+        colour = style.colour_of(entry.problem.variant)
         filled = kind == "a priori"
         ax.errorbar(
             measured.estimate,
             prediction.value,
             xerr=arms(measured.estimate, measured.interval),
             yerr=arms(prediction.value, prediction.interval),
-            fmt=style.FAMILY_MARKER[entry.problem.family],
+            fmt=style.marker_of(entry.problem.variant),
             color=colour,
             markerfacecolor=colour if filled else "white",
             markersize=5.0 if filled else 4.5,
@@ -111,7 +111,7 @@ def names(problems: Sequence[Problem]) -> tuple[list[str], str]:
         One name a problem, and how to read them; empty where they say so themselves.
     """
     parts = [[str(problem.width)] for problem in problems]
-    symbols = [f"${style.width_symbol(problems[0])}$"] if problems else []
+    symbols = [f"${problems[0].family.width_symbol}$"] if problems else []
     if len({problem.modulus for problem in problems}) > 1:
         parts = [[str(problem.modulus), *rest] for problem, rest in zip(problems, parts, strict=True)]
         symbols = ["$p$", *symbols]
@@ -150,17 +150,17 @@ def _obstacles(ax: Axes, points: Sequence[tuple[float, float]]) -> FloatArray:
 
 
 def _key(entries: Sequence[ProblemEvidence]) -> list[Line2D]:
-    families: list[Family] = list(dict.fromkeys(entry.problem.family for entry in entries))
+    variants = list(dict.fromkeys(entry.problem.variant for entry in entries))
     shapes = [
         Line2D(
             [],
             [],
             linestyle="",
-            marker=style.FAMILY_MARKER[family],
-            color=style.FAMILY_COLOUR[family],
-            label=family,
+            marker=style.marker_of(variant),
+            color=style.colour_of(variant),
+            label=variant,
         )
-        for family in families
+        for variant in variants
     ]
     kinds = [
         Line2D([], [], linestyle="", marker="o", color=style.BLACK, markerfacecolor=face, label=kind)

@@ -70,7 +70,7 @@ def draw_sizes(ax: Axes, entry: DelayEvidence) -> list[str]:
     if size is None:
         return [entry.transition.measured.reason]
     points = entry.by_size
-    draw_points(ax, [point.n_train / size for point in points], points, style.FAMILY_COLOUR[entry.problem.family])
+    draw_points(ax, [point.n_train / size for point in points], points, style.colour_of(entry.problem.variant))
     sizes, delays = entry.curve
     ends = [point.n_train / size for point in points] or [1.0]
     shown = np.isfinite(delays) & (sizes <= ROOM * max(ends) * size)

@@ -15,7 +15,7 @@ from dcrit.empirics.experiments.dynamics_points import EXPERIMENT, DynamicsEvide
 from dcrit.figures.drawing import canvas, style
 from dcrit.figures.drawing.figure import FigureSpec
 from dcrit.theory.circuits.regimes import DYNAMICS, Dynamics
-from dcrit.theory.problems.problem import N_HEADS, Problem
+from dcrit.theory.problems.problem import Problem
 
 #: Height of the figure [inches].
 HEIGHT = 3.75
@@ -35,8 +35,8 @@ ORDER = (
 
 
 def _family(problem: Problem) -> Problem:
-    """The problem at a width that every model may have, to compare problems that differ in width only."""
-    return replace(problem, width=N_HEADS)
+    """The problem at the narrowest width that its family has, to compare problems that differ in width only."""
+    return replace(problem, width=problem.family.width_step)
 
 
 def choose(points: Sequence[DynamicsEvidence]) -> dict[Dynamics, DynamicsEvidence | None]:
@@ -91,7 +91,7 @@ def draw_norm(ax: Axes, point: DynamicsEvidence) -> None:
 def title_of(point: DynamicsEvidence) -> str:
     """Dynamics, size and width, how many runs showed what was predicted, and whether this one did."""
     right = sum(observed == point.predicted for observed in point.observed)
-    width = f"{style.width_symbol(point.problem)}={point.problem.width}"
+    width = f"{point.problem.family.width_symbol}={point.problem.width}"
     first = next(iter(point.observed), "diverged")
     shown = "" if first == point.predicted else f"\nthis one: {first}"
     return f"{point.predicted}\n$D={point.n_train}$, ${width}$\nin {right} of {len(point.observed)} runs{shown}"

@@ -32,14 +32,14 @@ def draw_curve(ax: Axes, found: DimensionCurve) -> FloatArray:
     log_loss = np.log(np.maximum(found.test_loss, LEAST_LOSS))
     x, x_low, x_high = (np.maximum(one, 1e-2) for one in curve(found.dimension))
     y, y_low, y_high = (np.exp(one) for one in curve(log_loss))
-    family = found.problem.family
+    variant = found.problem.variant
     ax.errorbar(
         x,
         y,
         xerr=[x - x_low, x_high - x],
         yerr=[y - y_low, y_high - y],
-        fmt=f"-{style.FAMILY_MARKER[family]}",
-        color=style.FAMILY_COLOUR[family],
+        fmt=f"-{style.marker_of(variant)}",
+        color=style.colour_of(variant),
         linewidth=0.6,
         elinewidth=0.8,
     )
@@ -82,7 +82,7 @@ def draw(evidence: list[DimensionCurve]) -> Figure:
         figure.draw_without_rendering()  # labels are placed around what is drawn where it is drawn
         for ax, found, drawn in named:
             known = np.flatnonzero(np.isfinite(drawn).all(axis=(0, 1)))
-            symbol = style.width_symbol(found.problem)
+            symbol = found.problem.family.width_symbol
             texts = [f"${symbol}={found.widths[index]}$" for index in known]
             points: list[tuple[float, float]] = np.transpose(drawn[:, 0, known]).tolist()
             if texts:

@@ -90,8 +90,7 @@ def draw_row(accuracy: Axes, loss: Axes, grid: Grid) -> None:
         assert ends is not None
         scales.log_axis(ax, "x", *ends)
         ax.set_xticks(list(widths), [str(width) for width in widths])
-        unit = "hidden units" if problem.model == "mlp" else "model dimension"
-        ax.set(xlabel=f"width ${style.width_symbol(problem)}$ [{unit}]", ylabel=label)
+        ax.set(xlabel=f"width ${problem.family.width_symbol}$ [{problem.family.width_unit}]", ylabel=label)
     accuracy.set_ylim(-0.04, 1.04)
     seen = np.exp(means(np.log(np.maximum(grid.test_loss, LEAST_LOSS))))
     limits = scales.spread(np.ravel(seen).tolist(), margin=0.12)

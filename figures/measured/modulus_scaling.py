@@ -67,7 +67,7 @@ def draw(evidence: SeriesEvidence) -> Figure:
         for ax, series in zip(grid, evidence, strict=False):
             problem = series[0].problem
             fit = fit_moduli(series)
-            name = f"{problem.task}, {problem.activation}, ${style.width_symbol(problem)}={problem.width}$"
+            name = f"{problem.task}, {problem.activation}, ${problem.family.width_symbol}={problem.width}$"
             heading = f"{name}\n{reading(fit)}"
             extra = max(extra, canvas.title(ax, heading, unplaced(series), width=canvas.PANEL_TEXT))
             if not fit.transitions:

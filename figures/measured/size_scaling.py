@@ -32,8 +32,8 @@ def draw_measured(ax: Axes, series: Sequence[Transition], x_of: Callable[[Proble
                 x_of(one.problem),
                 one.measured.estimate,
                 yerr=arms(one.measured.estimate, one.measured.interval),
-                fmt=style.FAMILY_MARKER[one.problem.family],
-                color=style.FAMILY_COLOUR[one.problem.family],
+                fmt=style.marker_of(one.problem.variant),
+                color=style.colour_of(one.problem.variant),
                 markersize=4.5,
                 elinewidth=1.2,
                 capsize=2,
@@ -46,12 +46,12 @@ def draw_predicted(ax: Axes, series: Sequence[Transition], x_of: Callable[[Probl
     """Predicted critical sizes with their intervals: open, with a wide pale bar."""
     for one in series:
         if one.predicted is not None and one.predicted.value is not None:
-            colour = style.FAMILY_COLOUR[one.problem.family]
+            colour = style.colour_of(one.problem.variant)
             ax.errorbar(
                 x_of(one.problem),
                 one.predicted.value,
                 yerr=arms(one.predicted.value, one.predicted.interval),
-                fmt=style.FAMILY_MARKER[one.problem.family],
+                fmt=style.marker_of(one.problem.variant),
                 color=colour,
                 markerfacecolor="white",
                 markersize=6.5,
@@ -78,7 +78,7 @@ def ends_of(series: Sequence[Transition]) -> list[float]:
 def unplaced(series: Sequence[Transition]) -> list[str]:
     """Which problems have no measured transition."""
     return [
-        f"p={one.problem.modulus}, {style.width_symbol(one.problem)}={one.problem.width}: {one.measured.reason}."
+        f"p={one.problem.modulus}, {one.problem.family.width_symbol}={one.problem.width}: {one.measured.reason}."
         for one in series
         if one.measured.estimate is None
     ]
@@ -102,7 +102,7 @@ def draw_power_law(ax: Axes, fit: SeriesFit, series: Sequence[Transition]) -> No
     ax.plot(
         np.exp(log_x),
         np.exp(centre_y + fit.posterior.slope * (log_x - centre_x)),
-        color=style.FAMILY_COLOUR[series[0].problem.family],
+        color=style.colour_of(series[0].problem.variant),
         linewidth=0.9,
         label=f"{series[0].problem.activation}, {POWER_LAW}",
         zorder=2,
@@ -130,8 +130,7 @@ def draw(evidence: SeriesEvidence) -> Figure:
         for ax, series in zip(grid, evidence, strict=False):
             problem = series[0].problem
             fit = fit_series(series, lambda one: one.n_params)
-            model = "pair-MLP" if problem.model == "mlp" else problem.model
-            heading = f"{model}, {problem.activation}, $p={problem.modulus}$\n{reading(fit)}"
+            heading = f"{problem.family.label}, {problem.activation}, $p={problem.modulus}$\n{reading(fit)}"
             extra = max(extra, canvas.title(ax, heading, unplaced(series), width=canvas.PANEL_TEXT))
             if not fit.transitions:
                 canvas.blank(ax, "No critical size was measured.", width=2.0)

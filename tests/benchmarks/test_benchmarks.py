@@ -12,12 +12,12 @@ from benchmarks.pair_mlp import Members, PlainLoop, fraction_of_peak, largest_de
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.store.kinds import Store
 from dcrit.empirics.training.executor import LocalExecutor
-from dcrit.theory.problems.problem import Activation, Problem
+from dcrit.theory.problems.problem import Problem
 
 ACTIVATIONS = pytest.mark.parametrize("activation", ["relu", "square"])
 
 
-def tiny(activation: Activation = "square") -> Problem:
+def tiny(activation: str = "square") -> Problem:
     return Problem(modulus=7, width=16, activation=activation)
 
 
@@ -30,7 +30,7 @@ def test_the_peak_counts_two_operations_for_each_product() -> None:
 
 
 @ACTIVATIONS
-def test_counted_operations_are_those_of_the_plain_loop(activation: Activation) -> None:
+def test_counted_operations_are_those_of_the_plain_loop(activation: str) -> None:
     # Autograd multiplies by W twice and by h once, as the gradient by hand does: 3 products of 2·D·H·C each.
     members = Members.of(tiny(activation), 20, 3)
     loop = PlainLoop(members.configs[0])
@@ -40,7 +40,7 @@ def test_counted_operations_are_those_of_the_plain_loop(activation: Activation) 
 
 
 @ACTIVATIONS
-def test_both_ways_lead_to_the_same_parameters(activation: Activation) -> None:
+def test_both_ways_lead_to_the_same_parameters(activation: str) -> None:
     members = Members.of(tiny(activation), 20, 3)
     assert largest_deviation(members.configs, 50) < 1e-10
     other = RunConfig(problem=tiny(activation), n_train=20, seed=9)

@@ -8,7 +8,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import transformer
 from benchmarks.transformer import CASES, Case, PlainLoop, compare, largest_deviation
-from dcrit.empirics.training.cost import step_flops
 from dcrit.empirics.training.ensemble import Ensemble
 from dcrit.theory.problems.problem import Problem
 
@@ -48,7 +47,7 @@ def test_counted_operations_are_those_of_the_step(modulus: int, width: int, n_tr
 
 def test_the_nanda_configuration_needs_a_quarter_of_the_plain_loop() -> None:
     case = CASES[0]
-    assert case.flops == step_flops(case.problem, 3830) == pytest.approx(3.46e9, rel=0.02)
+    assert case.flops == case.problem.step_flops(3830) == pytest.approx(3.46e9, rel=0.02)
     plain = 6 * 3830 * (3 * 12 * 128**2 + 3 * 113 * 128)
     assert plain / case.flops == pytest.approx(4.2, abs=0.3)
 
@@ -70,7 +69,7 @@ def test_records_hold_their_ratios(threads: int) -> None:
         for name in ("seconds_per_model_step", "plain_seconds_per_model_step", "peak")
     )
     assert found["ratio"] == pytest.approx(plain / step)
-    assert found["fraction"] == pytest.approx(step_flops(TINY.problem, TINY.n_train) / step / peak)
+    assert found["fraction"] == pytest.approx(TINY.problem.step_flops(TINY.n_train) / step / peak)
 
 
 def test_records_are_printed_and_written(

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +19,8 @@ from dcrit.theory.checks import check_choice, check_integer
 from dcrit.theory.circuits.constants import CONSTANTS
 from dcrit.theory.circuits.laws import CapacityLaw
 from dcrit.theory.circuits.symmetry import SymmetryLaw
-from dcrit.theory.problems.problem import MOST_MODULUS, MOST_WIDTH, Activation, Model, Problem, check_rate
+from dcrit.theory.families.family import FAMILIES
+from dcrit.theory.problems.problem import MOST_MODULUS, MOST_WIDTH, Problem, check_rate
 from dcrit.theory.problems.tasks import find_task
 
 FloatArray = NDArray[np.float64]
@@ -127,8 +128,7 @@ class Calibration:
             raise ValueError("tasks must name at least one task, got none")
         for task in self.tasks:
             find_task(task)
-        check_choice("model", self.model, get_args(Model))
-        check_choice("activation", self.activation, get_args(Activation))
+        check_choice("activation", self.activation, FAMILIES.find(self.model).activations)
         check_rate("weight_decay", self.weight_decay)
         check_rate("learning_rate", self.learning_rate)
         if len(self.cells) < FEWEST_CELLS:

@@ -215,8 +215,8 @@ def delay_steps(
     begin = start or Start()
     kappa, decay, n_classes = float(problem.homogeneity), problem.weight_decay, problem.n_classes
     x = math.log(n_train / (ANCHOR * problem.n_pairs))
-    log_mem = log_efficiency_per_squared_norm(constants[:, 0] - constants[:, 1] * x, problem.n_units, kappa)
-    log_gen = log_efficiency_per_squared_norm(constants[:, 2], problem.n_units, kappa)
+    log_mem = log_efficiency_per_squared_norm(constants[:, 0] - constants[:, 1] * x, problem.norm_units, kappa)
+    log_gen = log_efficiency_per_squared_norm(constants[:, 2], problem.norm_units, kappa)
     degree = 2 * (1 - np.exp(-constants[:, 3])) if shared else np.full(len(constants), kappa)
     rate = SHARED_RATE if shared else 1.0
     median, spread = np.exp(constants[:, 4] + constants[:, 5] * x), np.exp(constants[:, 6] + constants[:, 7] * x)

@@ -17,7 +17,7 @@ from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
 from dcrit.theory.predictions.critical_size import least_size
 from dcrit.theory.predictions.phase_diagram import N_DRAWS, aligned_draws, central_constants, check_widths, thinned
 from dcrit.theory.predictions.regime import probability_unfit
-from dcrit.theory.problems.problem import N_HEADS, Problem
+from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
 
@@ -205,7 +205,7 @@ def place_exponents(problem: Problem, calibration: Calibration, n_train: int) ->
 
     N ∝ D^(1/s), hence H ∝ D^(1/(qs)) where N ∝ H^q: q = 1 for a pair-MLP, near 2 for wide transformers
     """
-    step = 1 if problem.model == "mlp" else N_HEADS
+    step = problem.family.width_step
     grid = step * np.unique(np.geomspace(1, 4096, 200).round().astype(int))
     params = np.array([float(replace(problem, width=int(width)).n_params) for width in grid])
     memorized = calibration.capacity.capacity(params, problem.n_classes)

@@ -16,7 +16,7 @@ from dcrit.theory.circuits.facts import affordable_facts, emergent_sizes_from
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
 from dcrit.theory.predictions.critical_size import LARGEST_FRACTION
 from dcrit.theory.predictions.phase_diagram import aligned_draws, central_constants, default_widths
-from dcrit.theory.problems.problem import N_HEADS, Problem
+from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -214,7 +214,7 @@ def predict_emergence(
     check_integer("n_facts", n_facts, 0)
     check_level(level)
     plane = _plane(problem, calibration, n_train=n_train, widths=widths, n_draws=n_draws, seed=seed)
-    looked, n_pairs, step = plane.widths, problem.n_pairs, N_HEADS if problem.model == "transformer" else 1
+    looked, n_pairs, step = plane.widths, problem.n_pairs, problem.family.width_step
     best, drawn = plane.thresholds(n_facts, step)
     smallest, largest = int(looked[0]), int(looked[-1])
     missing, certain = float(np.mean(np.isinf(drawn))), math.isfinite(best)
@@ -302,7 +302,7 @@ def emergence_curve(
         check_integer("n_facts", facts, 0)
     check_level(level)
     plane = _plane(problem, calibration, n_train=n_train, widths=widths, n_draws=n_draws, seed=seed)
-    found = [plane.thresholds(facts, N_HEADS if problem.model == "transformer" else 1) for facts in n_facts]
+    found = [plane.thresholds(facts, problem.family.width_step) for facts in n_facts]
     largest = int(plane.widths[-1])
     spans = [_span(min(best, largest), drawn, largest, level) for best, drawn in found]
     return EmergenceCurve(

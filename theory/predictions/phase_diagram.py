@@ -16,7 +16,7 @@ from dcrit.theory.circuits.regimes import SEMI_GROKKING, dynamics_codes
 from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
 from dcrit.theory.predictions.critical_size import LARGEST_CONSTANT, LARGEST_FRACTION, describes_network, least_size
 from dcrit.theory.predictions.regime import UNFIT, probability_unfit
-from dcrit.theory.problems.problem import N_HEADS, Problem
+from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -125,7 +125,7 @@ def default_widths(
         ValueError: A number is out of range.
     """
     check_integer("points", n, 2)
-    step = 1 if problem.model == "mlp" else N_HEADS
+    step = problem.family.width_step
     seen = [cell.width for cell in calibration.cells]
     low = max(step, min(seen) // 2) if smallest is None else smallest
     high = max(seen) if largest is None else largest

@@ -137,7 +137,7 @@ def circuits_at(problem: Problem, competition: Competition, n_train: float, *, s
     x = math.log(n_train)
 
     def per_squared_norm(law: MemorizingLaw | GeneralizingLaw) -> float:
-        log_e = log_efficiency_per_squared_norm(law.log_efficiency(x), problem.n_units, problem.homogeneity)
+        log_e = log_efficiency_per_squared_norm(law.log_efficiency(x), problem.norm_units, problem.homogeneity)
         return math.exp(max(-LARGEST_LOG, float(log_e)))
 
     return Circuits(

@@ -14,7 +14,7 @@ from dcrit.empirics.experiments.competition import CompetitionDesign, ProblemEvi
 from dcrit.empirics.experiments.dynamics_points import MOST_PAIRS, DynamicsDesign, DynamicsEvidence
 from dcrit.empirics.experiments.experiment import Experiment
 from dcrit.empirics.experiments.laboratory import Laboratory
-from dcrit.empirics.measures.capacity import CAPACITY_WIDTHS, CapacityDesign, CapacityLine
+from dcrit.empirics.measures.capacity import CapacityDesign, CapacityLine
 from dcrit.empirics.measures.efficiency import CompetitionFit, EfficiencyDesign
 from dcrit.empirics.runs.outcomes import outcome_of
 from dcrit.empirics.runs.single import Run, RunConfig
@@ -23,7 +23,7 @@ from dcrit.theory.circuits.constants import constants_of
 from dcrit.theory.circuits.laws import CapacityLaw
 from dcrit.theory.circuits.regimes import DYNAMICS
 from dcrit.theory.predictions.critical_size import predict_critical_size
-from dcrit.theory.problems.problem import Activation, Problem
+from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import BITS, World, competition_of, half_accuracy_size, no_multitask
 
 #: As many as Student's t needs where problems differ by more than their own errors.
@@ -48,11 +48,11 @@ def miniature(problems: tuple[Problem, ...] = PROBLEMS) -> Suite:
 MINIATURE = miniature()
 
 
-def laboratory(world: World, *activations: Activation) -> Laboratory:
+def laboratory(world: World, *activations: str) -> Laboratory:
     return Laboratory(world, no_multitask, [calibration_of(activation) for activation in activations])
 
 
-def calibration_of(activation: Activation) -> Calibration:
+def calibration_of(activation: str) -> Calibration:
     """What calibrating the synthetic world at small moduli would give."""
     rng = np.random.default_rng(0)
     cells = [
@@ -237,7 +237,8 @@ def test_every_experiment_is_announced_made_once_and_accounted(gathered: Gathere
     assert begun == list(results) == ["competition", "capacities", "four-dynamics"]
     assert sum(result.account.n_runs for result in results.values()) == len(world.asked)
     assert results["capacities"].account.n_runs == sum(
-        len(CapacityDesign(problem=replace(PROBLEMS[0], width=width), seeds=2).configs()) for width in CAPACITY_WIDTHS
+        len(CapacityDesign(problem=replace(PROBLEMS[0], width=width), seeds=2).configs())
+        for width in PROBLEMS[0].family.capacity_widths
     )
     alone = gather(select(MINIATURE, ("capacity-linear",)), laboratory(World()))
     assert list(alone) == ["capacities"]

@@ -15,7 +15,6 @@ from dcrit.empirics.experiments.dynamics_points import DynamicsDesign
 from dcrit.empirics.experiments.experiment import Experiment, SuiteName
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.transitions import TransitionsDesign, advance_together, transitions_stages
-from dcrit.empirics.measures.capacity import capacity_widths
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.training.work import flops_of, work_of
 from dcrit.theory.calibrations.calibration import shipped_calibrations
@@ -77,7 +76,7 @@ def test_a_design_without_seeds_is_refused(design: Any, seeds: int) -> None:
 def test_capacities_are_measured_at_the_calibrations_widths_unless_told_otherwise() -> None:
     family = PROBLEMS[0]
     for design, widths in (
-        (CapacitiesDesign(families=(family,)), capacity_widths(family)),
+        (CapacitiesDesign(families=(family,)), family.family.capacity_widths),
         (CapacitiesDesign(families=(family,), widths=(1, 3)), (1, 3)),
     ):
         (designs,) = design.designs().values()

@@ -3,18 +3,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from dcrit.empirics.instruments.curvature import Matrix, curvature_product, dense, pair_logits
+from dcrit.empirics.instruments.curvature import Matrix, curvature_product, dense
 from dcrit.empirics.instruments.snapshots import Snapshot, snapshots
+from dcrit.empirics.models.family import architecture_of
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.ensemble import Ensemble, draw
-from dcrit.theory.problems.problem import Activation, Model, Problem
+from dcrit.theory.problems.problem import Problem
 from tests.worlds.oracle import OneHotPairMLP, one_hot_pairs
 
 ACTIVATIONS = pytest.mark.parametrize("activation", ["relu", "square"])
 MATRICES = pytest.mark.parametrize("matrix", ["gauss-newton", "hessian"])
 
 
-def trained(activation: Activation, *, steps: int = 30, n_train: int = 9) -> Snapshot:
+def trained(activation: str, *, steps: int = 30, n_train: int = 9) -> Snapshot:
     problem = Problem(modulus=4, width=3, activation=activation, learning_rate=0.05)
     config = RunConfig(problem=problem, n_train=n_train, seed=1, steps=40, precision="float64")
     (taken,) = snapshots([config], [steps])
@@ -48,12 +49,12 @@ def literal(snapshot: Snapshot, matrix: Matrix) -> Tensor:
 
 @ACTIVATIONS
 @pytest.mark.parametrize(("model", "depth"), [("mlp", 1), ("transformer", 1), ("transformer", 2)])
-def test_logits_are_those_of_the_ensemble(activation: Activation, model: Model, depth: int) -> None:
+def test_logits_are_those_of_the_ensemble(activation: str, model: str, depth: int) -> None:
     problem = Problem(modulus=5, width=4, model=model, depth=depth, activation=activation)
     ensemble = Ensemble([RunConfig(problem=problem, n_train=9, seed=0, precision="float64")])
     symbols = torch.cartesian_prod(torch.arange(5), torch.arange(5))
     expected = ensemble.models.logits_of_all_pairs()[0].T
-    found = pair_logits(ensemble.models.theta[0], symbols, problem)
+    found = architecture_of(problem).pair_logits(problem, ensemble.models.theta[0], symbols)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
@@ -67,19 +68,19 @@ def test_products_of_transformers_are_differences_of_gradients(matrix: Matrix, d
     labels = torch.from_numpy(snapshot.labels[snapshot.is_train])
     generator = torch.Generator().manual_seed(3)
     vector = torch.randn(snapshot.theta.shape, generator=generator, dtype=torch.float64)
-    fixed = pair_logits(snapshot.theta, symbols, problem)
+    fixed = architecture_of(problem).pair_logits(problem, snapshot.theta, symbols)
     q = fixed.softmax(1)
 
     def slope(step: float) -> Tensor:
         theta = (snapshot.theta + step * vector).requires_grad_()
-        logits = pair_logits(theta, symbols, problem)
+        logits = architecture_of(problem).pair_logits(problem, theta, symbols)
         if matrix == "hessian":
             torch.nn.functional.cross_entropy(logits, labels).backward()
         else:
             # The gradient of the loss of linearized logits, pulled back by the fixed Jacobian.
             theta = snapshot.theta.clone().requires_grad_()
             moved = (logits.softmax(1) - q).detach() / len(labels)
-            (pair_logits(theta, symbols, problem) * moved).sum().backward()
+            (architecture_of(problem).pair_logits(problem, theta, symbols) * moved).sum().backward()
         assert theta.grad is not None
         return theta.grad.flatten()
 
@@ -91,7 +92,7 @@ def test_products_of_transformers_are_differences_of_gradients(matrix: Matrix, d
 @MATRICES
 @ACTIVATIONS
 @pytest.mark.parametrize("steps", [0, 30])
-def test_products_are_those_of_autograd(activation: Activation, matrix: Matrix, steps: int) -> None:
+def test_products_are_those_of_autograd(activation: str, matrix: Matrix, steps: int) -> None:
     snapshot = trained(activation, steps=steps)
     expected = literal(snapshot, matrix)
     product = curvature_product(snapshot, matrix)
@@ -101,7 +102,7 @@ def test_products_are_those_of_autograd(activation: Activation, matrix: Matrix, 
 
 
 @ACTIVATIONS
-def test_gauss_newton_is_a_symmetric_matrix_without_negative_eigenvalues(activation: Activation) -> None:
+def test_gauss_newton_is_a_symmetric_matrix_without_negative_eigenvalues(activation: str) -> None:
     snapshot = trained(activation)
     product = curvature_product(snapshot, "gauss-newton")
     matrix = dense(product, snapshot.theta.numel()).numpy()

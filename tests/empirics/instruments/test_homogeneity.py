@@ -14,7 +14,8 @@ from dcrit.empirics.instruments.homogeneity import (
 )
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.ensemble import Ensemble
-from dcrit.theory.problems.problem import HOMOGENEITY, Activation, Problem
+from dcrit.theory.families.pair_mlp import HOMOGENEITY
+from dcrit.theory.problems.problem import Problem
 from tests.worlds.transformer_oracle import PlainTransformer, training_set
 
 ACTIVATIONS = pytest.mark.parametrize("activation", ["relu", "square"])
@@ -29,7 +30,7 @@ def after(problem: Problem, n_steps: int) -> Ensemble:
 
 
 @ACTIVATIONS
-def test_pair_mlps_have_their_exact_degree(activation: Activation) -> None:
+def test_pair_mlps_have_their_exact_degree(activation: str) -> None:
     kappa, slope = degrees(after(Problem(modulus=5, width=16, activation=activation), 300))
     assert kappa == pytest.approx(HOMOGENEITY[activation], rel=1e-6)
     # The soft margin itself grows more slowly than logits: that is why it is not what counts.
@@ -38,7 +39,7 @@ def test_pair_mlps_have_their_exact_degree(activation: Activation) -> None:
 
 @pytest.mark.parametrize("depth", [1, 2])
 @ACTIVATIONS
-def test_the_degree_of_transformers_is_that_of_gradients(activation: Activation, depth: int) -> None:
+def test_the_degree_of_transformers_is_that_of_gradients(activation: str, depth: int) -> None:
     """κ = (θ·∂L/∂θ)/(z·∂L/∂z) with logits z, by autograd of the literal network."""
     problem = Problem(model="transformer", modulus=5, width=8, depth=depth, activation=activation, learning_rate=1e-2)
     batch = after(problem, 60)

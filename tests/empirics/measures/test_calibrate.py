@@ -14,7 +14,7 @@ from dcrit.empirics.measures.calibrate import (
     CalibrationDesign,
     calibrate,
 )
-from dcrit.empirics.measures.capacity import CAPACITY_WIDTHS, CapacityDesign, CapacityLine
+from dcrit.empirics.measures.capacity import CapacityDesign, CapacityLine
 from dcrit.empirics.measures.symmetry import CONTROL
 from dcrit.empirics.runs.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs.single import Run, RunConfig
@@ -43,7 +43,7 @@ def test_cells_are_all_moduli_by_all_widths() -> None:
     design = CalibrationDesign(family=family, moduli=(13, 17, 19), widths=(8, 16, 32, 48, 64))
     assert [(p.modulus, p.width) for p in design.problems()] == [(p, h) for p in design.moduli for h in design.widths]
     assert {replace(p, modulus=family.modulus, width=family.width) for p in design.problems()} == {family}
-    assert [p.width for p in design.capacity_problems()] == list(CAPACITY_WIDTHS)
+    assert [p.width for p in design.capacity_problems()] == [4, 6, 8, 12, 16, 24, 32]
 
 
 def test_transformers_are_calibrated_at_widths_their_heads_divide() -> None:

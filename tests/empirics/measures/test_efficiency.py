@@ -25,7 +25,7 @@ from dcrit.empirics.runs.outcomes import FITTED, Outcome, outcome_of
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.estimates import LEVEL
 from dcrit.theory.predictions.regime import OMITTED_UNFIT
-from dcrit.theory.problems.problem import Activation, Problem
+from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import World, competition_of, half_accuracy_size, outcome
 
 PROBLEM = Problem(modulus=31, width=64)
@@ -68,7 +68,7 @@ def test_a_bad_design_is_refused(field: str) -> None:
 
 
 @pytest.mark.parametrize("activation", ["square", "relu"])
-def test_the_laws_behind_noiseless_runs_are_recovered(activation: Activation) -> None:
+def test_the_laws_behind_noiseless_runs_are_recovered(activation: str) -> None:
     problem = replace(PROBLEM, activation=activation)
     found, truth = fitted(*observed(problem, noise=0.0), problem).competition, competition_of(problem)
     assert found.memorizing.amplitude == pytest.approx(truth.memorizing.amplitude, rel=1e-9)

@@ -5,7 +5,7 @@ from torch.nn.functional import cross_entropy
 
 from dcrit.empirics.models import pair_mlp as module
 from dcrit.empirics.models.pair_mlp import PairMLPs, TrainingStep, piece_shape
-from dcrit.theory.problems.problem import HOMOGENEITY, Activation
+from dcrit.theory.families.pair_mlp import HOMOGENEITY
 
 N_MEMBERS, N_SYMBOLS, WIDTH, N_ROWS = 3, 5, 7, 12
 SIZES = (12, 9, 1)  # D of each member: no padding, some, nearly all
@@ -13,11 +13,11 @@ SIZES = (12, 9, 1)  # D of each member: no padding, some, nearly all
 ACTIVATIONS = pytest.mark.parametrize("activation", ["relu", "square"])
 
 
-def sigma(z: Tensor, activation: Activation) -> Tensor:
+def sigma(z: Tensor, activation: str) -> Tensor:
     return z**2 if activation == "square" else torch.relu(z)
 
 
-def random_models(activation: Activation) -> PairMLPs:
+def random_models(activation: str) -> PairMLPs:
     generator = torch.Generator().manual_seed(0)
     theta = torch.randn(N_MEMBERS, 3 * N_SYMBOLS, WIDTH, generator=generator, dtype=torch.float64)
     return PairMLPs(theta=theta, activation=activation)
@@ -74,13 +74,13 @@ def assert_close(got: Tensor, expected: Tensor) -> None:
 
 
 @ACTIVATIONS
-def test_gradient_equals_autograd(activation: Activation) -> None:
+def test_gradient_equals_autograd(activation: str) -> None:
     models, data = random_models(activation), random_data(padding_seed=2)
     assert_close(handwritten_gradient(models, data), autograd_gradient(models, data))
 
 
 @ACTIVATIONS
-def test_gradient_equals_autograd_where_preactivations_vanish(activation: Activation) -> None:
+def test_gradient_equals_autograd_where_preactivations_vanish(activation: str) -> None:
     models, data = random_models(activation), random_data(padding_seed=2)
     models.theta[:, : 2 * N_SYMBOLS, ::2] = 0
     expected = autograd_gradient(models, data)
@@ -89,7 +89,7 @@ def test_gradient_equals_autograd_where_preactivations_vanish(activation: Activa
 
 
 @ACTIVATIONS
-def test_gradient_survives_large_logits(activation: Activation) -> None:
+def test_gradient_survives_large_logits(activation: str) -> None:
     models, data = random_models(activation), random_data(padding_seed=2)
     models.theta *= 12
     assert models.logits_of_all_pairs().max() > 1000, "exp would overflow without a shift"
@@ -97,20 +97,20 @@ def test_gradient_survives_large_logits(activation: Activation) -> None:
 
 
 @ACTIVATIONS
-def test_padding_contributes_nothing(activation: Activation) -> None:
+def test_padding_contributes_nothing(activation: str) -> None:
     models = random_models(activation)
     one, other = (handwritten_gradient(models, random_data(padding_seed=seed)) for seed in (2, 3))
     assert torch.equal(one, other)
 
 
 @ACTIVATIONS
-def test_gradient_is_overwritten_not_accumulated(activation: Activation) -> None:
+def test_gradient_is_overwritten_not_accumulated(activation: str) -> None:
     models, data = random_models(activation), random_data(padding_seed=2)
     assert torch.equal(handwritten_gradient(models, data, calls=2), handwritten_gradient(models, data))
 
 
 @ACTIVATIONS
-def test_gradient_is_that_of_finite_differences(activation: Activation) -> None:
+def test_gradient_is_that_of_finite_differences(activation: str) -> None:
     symbols, labels, weights = random_data(padding_seed=2)
     models = random_models(activation)
     generator = torch.Generator().manual_seed(4)
@@ -129,7 +129,7 @@ def test_gradient_is_that_of_finite_differences(activation: Activation) -> None:
 
 
 @ACTIVATIONS
-def test_logits_of_all_pairs_equal_a_double_loop(activation: Activation) -> None:
+def test_logits_of_all_pairs_equal_a_double_loop(activation: str) -> None:
     models = random_models(activation)
     logits = models.logits_of_all_pairs()
     assert logits.shape == (N_MEMBERS, N_SYMBOLS, N_SYMBOLS**2)
@@ -142,7 +142,7 @@ def test_logits_of_all_pairs_equal_a_double_loop(activation: Activation) -> None
 
 
 @ACTIVATIONS
-def test_logits_are_homogeneous_of_the_stated_degree(activation: Activation) -> None:
+def test_logits_are_homogeneous_of_the_stated_degree(activation: str) -> None:
     models = random_models(activation)
     scaled = PairMLPs(theta=3 * models.theta, activation=activation)
     expected = 3 ** HOMOGENEITY[activation] * models.logits_of_all_pairs()
@@ -162,9 +162,7 @@ def test_neuron_norms_collect_all_weights_of_a_hidden_unit() -> None:
 @pytest.mark.usefixtures("one_thread")
 @ACTIVATIONS
 @pytest.mark.parametrize("most", [1, 2])
-def test_members_taken_together_do_not_matter(
-    activation: Activation, most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_members_taken_together_do_not_matter(activation: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     models, data = random_models(activation), random_data(padding_seed=2)
     whole = handwritten_gradient(models, data)
     monkeypatch.setattr(module, "STEP_CACHE_BYTES", most * 8 * N_ROWS * (2 * WIDTH + N_SYMBOLS))
@@ -188,7 +186,7 @@ def cut_into_parts(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
 @ACTIVATIONS
 @pytest.mark.parametrize("rows", [1, 4, 6])
 def test_members_too_large_for_a_cache_are_cut_into_parts(
-    activation: Activation, rows: int, monkeypatch: pytest.MonkeyPatch
+    activation: str, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models, data = random_models(activation), random_data(padding_seed=2)
     cut_into_parts(monkeypatch, rows)

@@ -11,7 +11,7 @@ from dcrit.empirics.runs.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs.single import Precision, RunConfig
 from dcrit.empirics.training.ensemble import train
 from dcrit.theory.estimates import Measurement
-from dcrit.theory.problems.problem import Activation, Problem
+from dcrit.theory.problems.problem import Problem
 
 N_MEMBERS, N_CLASSES, N_ROWS = 3, 5, 6
 
@@ -74,7 +74,7 @@ def test_residuals_take_the_place_of_probabilities_and_sum_to_nothing() -> None:
 
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("activation", ["relu", "square"])
-def test_runs_at_rest_agree_with_double_precision(activation: Activation) -> None:
+def test_runs_at_rest_agree_with_double_precision(activation: str) -> None:
     """By subtraction, the settled norms of these networks were off by a factor of two to four."""
     problem = Problem(modulus=7, width=64, activation=activation, learning_rate=3e-2, weight_decay=0.3)
     settled = {}

@@ -9,11 +9,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from dcrit.empirics.models import transformer
-from dcrit.empirics.models.family import DEEP_TRANSFORMER, TRANSFORMER, Examples, Family, family_of
+from dcrit.empirics.models.deep_transformer import DeepTransformer, Transformer
+from dcrit.empirics.models.family import Architecture, Examples, architecture_of
 from dcrit.empirics.models.transformer_weights import initial_parameters, split
 from dcrit.empirics.runs.single import CURVE_NAMES, RunConfig
 from dcrit.empirics.training.ensemble import Ensemble, draw, train
-from dcrit.theory.problems.problem import Activation, Problem
+from dcrit.theory.problems.problem import Problem
 from tests.worlds.transformer_oracle import PlainTransformer, trained_plainly
 
 N_SYMBOLS, WIDTH, N_ROWS = 5, 8, 12
@@ -23,8 +24,8 @@ ACTIVATIONS = pytest.mark.parametrize("activation", ["relu", "square"])
 
 #: At depth 1 there are two implementations; both have to be the oracle's.
 PATHS = pytest.mark.parametrize(
-    ("family", "depth"),
-    [(TRANSFORMER, 1), (DEEP_TRANSFORMER, 1), (DEEP_TRANSFORMER, 3)],
+    ("architecture", "depth"),
+    [(Transformer(), 1), (DeepTransformer(), 1), (DeepTransformer(), 3)],
     ids=["fast", "deep-1", "deep-3"],
 )
 
@@ -32,7 +33,7 @@ PATHS = pytest.mark.parametrize(
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def problem_of(activation: Activation, depth: int = 1, *, width: int = WIDTH, modulus: int = N_SYMBOLS) -> Problem:
+def problem_of(activation: str, depth: int = 1, *, width: int = WIDTH, modulus: int = N_SYMBOLS) -> Problem:
     return Problem(
         model="transformer",
         modulus=modulus,
@@ -64,12 +65,14 @@ def random_examples(padding_seed: int) -> Examples:
     return Examples(symbols=symbols, labels=labels, weights=weights)
 
 
-def fast_gradient(family: Family, problem: Problem, theta: Tensor, examples: Examples, *, calls: int = 1) -> Tensor:
-    step = family.step(problem, examples, theta.dtype)
+def fast_gradient(
+    architecture: Architecture, problem: Problem, theta: Tensor, examples: Examples, *, calls: int = 1
+) -> Tensor:
+    step = architecture.step(problem, examples, theta.dtype)
     grad = torch.full_like(theta, torch.nan)
     with torch.no_grad():
         for _ in range(calls):
-            step.gradient(family.networks(problem, theta), grad)
+            step.gradient(architecture.networks(problem, theta), grad)
     return grad
 
 
@@ -92,10 +95,10 @@ def assert_close(got: Tensor, expected: Tensor) -> None:
 
 @PATHS
 @ACTIVATIONS
-def test_logits_of_all_pairs_are_the_oracles(activation: Activation, family: Family, depth: int) -> None:
+def test_logits_of_all_pairs_are_the_oracles(activation: str, architecture: Architecture, depth: int) -> None:
     problem = problem_of(activation, depth)
     theta = random_theta(problem)
-    found = family.networks(problem, theta).logits_of_all_pairs()
+    found = architecture.networks(problem, theta).logits_of_all_pairs()
     pairs = torch.tensor([(a, b) for a in range(N_SYMBOLS) for b in range(N_SYMBOLS)])
     expected = torch.stack([PlainTransformer(problem, one)(pairs).T for one in theta])
     assert found.shape == (len(SIZES), N_SYMBOLS, N_SYMBOLS**2)
@@ -104,11 +107,11 @@ def test_logits_of_all_pairs_are_the_oracles(activation: Activation, family: Fam
 
 @PATHS
 @ACTIVATIONS
-def test_gradient_is_the_oracles(activation: Activation, family: Family, depth: int) -> None:
+def test_gradient_is_the_oracles(activation: str, architecture: Architecture, depth: int) -> None:
     problem, examples = problem_of(activation, depth), random_examples(padding_seed=2)
     theta = random_theta(problem)
     expected = plain_gradient(problem, theta, examples)
-    assert_close(fast_gradient(family, problem, theta, examples), expected)
+    assert_close(fast_gradient(architecture, problem, theta, examples), expected)
     parts = split(expected, depth, problem.n_classes)
     # Every matrix matters, or agreement would say little.
     for matrix in (parts.tokens, parts.positions, *parts.layers[0], parts.unembed):
@@ -116,23 +119,23 @@ def test_gradient_is_the_oracles(activation: Activation, family: Family, depth: 
 
 
 @PATHS
-def test_classes_may_be_fewer_than_symbols(family: Family, depth: int) -> None:
+def test_classes_may_be_fewer_than_symbols(architecture: Architecture, depth: int) -> None:
     problem = replace(problem_of("relu", depth), task="sparse-parity", modulus=6)
     assert (problem.n_symbols, problem.n_classes) == (8, 2)
     examples, theta = random_examples(padding_seed=2), random_theta(problem)
     few = Examples(symbols=examples.symbols % 8, labels=examples.labels % 2, weights=examples.weights)
-    assert_close(fast_gradient(family, problem, theta, few), plain_gradient(problem, theta, few))
-    assert family.networks(problem, theta).logits_of_all_pairs().shape == (len(SIZES), 2, 64)
+    assert_close(fast_gradient(architecture, problem, theta, few), plain_gradient(problem, theta, few))
+    assert architecture.networks(problem, theta).logits_of_all_pairs().shape == (len(SIZES), 2, 64)
 
 
 @ACTIVATIONS
-def test_gradient_in_pieces_is_the_oracles(activation: Activation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradient_in_pieces_is_the_oracles(activation: str, monkeypatch: pytest.MonkeyPatch) -> None:
     problem, examples = problem_of(activation), random_examples(padding_seed=2)
     theta = random_theta(problem)
     monkeypatch.setattr(transformer, "PIECE_BYTES", 8 * 4 * WIDTH * 7)
     monkeypatch.setattr(transformer, "PIECE_ROWS", 5)
     assert len(transformer.pieces(len(SIZES), N_ROWS, 8 * 4 * WIDTH, "cpu")) == 2 * len(SIZES)
-    found = fast_gradient(TRANSFORMER, problem, theta, examples, calls=2)
+    found = fast_gradient(Transformer(), problem, theta, examples, calls=2)
     assert_close(found, plain_gradient(problem, theta, examples))
 
 
@@ -150,34 +153,38 @@ def test_pieces_cover_every_example_once(n_rows: int, width: int) -> None:
 
 @PATHS
 @ACTIVATIONS
-def test_gradient_survives_large_logits_and_sharp_attention(activation: Activation, family: Family, depth: int) -> None:
+def test_gradient_survives_large_logits_and_sharp_attention(
+    activation: str, architecture: Architecture, depth: int
+) -> None:
     problem, examples = problem_of(activation, depth), random_examples(padding_seed=2)
     theta = random_theta(problem, scale=2.0)
-    assert family.networks(problem, theta).logits_of_all_pairs().max() > 1000, "exp would overflow without a shift"
-    assert_close(fast_gradient(family, problem, theta, examples), plain_gradient(problem, theta, examples))
+    assert architecture.networks(problem, theta).logits_of_all_pairs().max() > 1000, (
+        "exp would overflow without a shift"
+    )
+    assert_close(fast_gradient(architecture, problem, theta, examples), plain_gradient(problem, theta, examples))
 
 
 @PATHS
 @ACTIVATIONS
-def test_padding_contributes_nothing(activation: Activation, family: Family, depth: int) -> None:
+def test_padding_contributes_nothing(activation: str, architecture: Architecture, depth: int) -> None:
     problem = problem_of(activation, depth)
     theta = random_theta(problem)
-    one, other = (fast_gradient(family, problem, theta, random_examples(padding_seed=seed)) for seed in (2, 3))
+    one, other = (fast_gradient(architecture, problem, theta, random_examples(padding_seed=seed)) for seed in (2, 3))
     assert_close(one, other)
 
 
 @PATHS
 @ACTIVATIONS
-def test_gradient_is_overwritten_not_accumulated(activation: Activation, family: Family, depth: int) -> None:
+def test_gradient_is_overwritten_not_accumulated(activation: str, architecture: Architecture, depth: int) -> None:
     problem, examples = problem_of(activation, depth), random_examples(padding_seed=2)
     theta = random_theta(problem)
-    once, twice = (fast_gradient(family, problem, theta, examples, calls=calls) for calls in (1, 2))
+    once, twice = (fast_gradient(architecture, problem, theta, examples, calls=calls) for calls in (1, 2))
     assert torch.equal(once, twice)
 
 
 @pytest.mark.parametrize("depth", [1, 2])
 @ACTIVATIONS
-def test_training_follows_the_oracle(activation: Activation, depth: int) -> None:
+def test_training_follows_the_oracle(activation: str, depth: int) -> None:
     configs = [
         RunConfig(problem=problem_of(activation, depth), n_train=n_train, seed=seed, steps=30, precision="float64")
         for seed, n_train in enumerate((17, 18, 20))
@@ -223,7 +230,7 @@ def test_members_kept_go_on_as_before() -> None:
 def test_units_divide_all_parameters(depth: int) -> None:
     problem = problem_of("relu", depth)
     theta = random_theta(problem)
-    networks = family_of(problem).networks(problem, theta)
+    networks = architecture_of(problem).networks(problem, theta)
     norms = networks.neuron_squared_norms()
     d = problem.width
     assert norms.dtype == torch.float64
@@ -234,7 +241,7 @@ def test_units_divide_all_parameters(depth: int) -> None:
 def test_units_are_embeddings_heads_hidden_units_and_unembeddings() -> None:
     problem = problem_of("relu")
     model = PlainTransformer(problem, random_theta(problem)[0])
-    norms = TRANSFORMER.networks(problem, model.theta()[None]).neuron_squared_norms()[0].tolist()
+    norms = Transformer().networks(problem, model.theta()[None]).neuron_squared_norms()[0].tolist()
     attention, block = model.layers[0]  # pyright: ignore[reportGeneralTypeIssues]
     literal = [row.square().sum() for row in (*model.tokens.weight, *model.positions.weight)]
     size = WIDTH // 4

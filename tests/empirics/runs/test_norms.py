@@ -9,19 +9,19 @@ from dcrit.empirics.runs.outcomes import NORMS, outcome_in_norm, outcome_of, rec
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.ensemble import Ensemble, train
 from dcrit.theory.estimates import Interval, Measurement
-from dcrit.theory.problems.problem import Activation, Problem
+from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import run_of
 
 PROBLEM = Problem(modulus=5, width=4)
 CONFIG = RunConfig(problem=PROBLEM, n_train=20, seed=0)
 
 
-def standing(activation: Activation) -> RunConfig:
+def standing(activation: str) -> RunConfig:
     return replace(CONFIG, problem=replace(PROBLEM, activation=activation))
 
 
 @pytest.mark.parametrize(("activation", "kappa"), [("relu", 2), ("square", 3)])
-def test_efficiency_is_margin_per_norm_to_the_homogeneity(activation: Activation, kappa: int) -> None:
+def test_efficiency_is_margin_per_norm_to_the_homogeneity(activation: str, kappa: int) -> None:
     run = run_of(standing(activation), train_loss=0.01, squared_norm=36.0, neuron_norm=4.0, max_norm=2.0)
     plain = outcome_of(run)
     assert replace(outcome_in_norm(run, "l2"), efficiency=plain.efficiency) == plain
@@ -46,7 +46,7 @@ def test_norms_are_medians_over_the_last_tenth() -> None:
 
 
 @pytest.mark.parametrize("activation", ["relu", "square"])
-def test_norms_of_a_trained_network_are_those_of_its_parameters(activation: Activation) -> None:
+def test_norms_of_a_trained_network_are_those_of_its_parameters(activation: str) -> None:
     config = replace(standing(activation), steps=1, precision="float64")
     (run,) = train([config])
     ensemble = Ensemble([config])

@@ -8,15 +8,14 @@ from hypothesis import strategies as st
 from dcrit.empirics.models.padding import batch_key, padded_rows, rows_of
 from dcrit.empirics.runs.single import Precision, RunConfig
 from dcrit.empirics.training.batches import (
-    CACHE_BYTES,
     EVALUATION_BYTES,
-    FEWEST_MEMBERS,
     LARGEST_SHARE,
     MEMBERS,
     Batch,
     plan_batches,
     step_cost,
 )
+from dcrit.theory.families.pair_mlp import FAMILY as PAIR_MLP
 from dcrit.theory.problems.problem import Problem
 
 
@@ -83,7 +82,7 @@ def test_a_large_batch_is_a_small_share(configs: list[RunConfig]) -> None:
     batches = plan_batches(configs)
     total = sum(batch.cost for batch in batches)
     for batch in batches:
-        if len(batch.configs) > FEWEST_MEMBERS["mlp"]:
+        if len(batch.configs) > PAIR_MLP.fewest_members:
             # The number of members is rounded.
             assert batch.cost <= LARGEST_SHARE * total + batch.cost / len(batch.configs)
 
@@ -117,7 +116,7 @@ def test_batches_fit_cache_and_memory(fields: dict[str, int], precision: Precisi
             n_members = len(batch.configs)
             assert n_members == 1 or n_members * pairs <= EVALUATION_BYTES[device]
             if device == "cpu":
-                assert n_members == 1 or n_members * parameters <= 1.5 * CACHE_BYTES
+                assert n_members == 1 or n_members * parameters <= 1.5 * PAIR_MLP.cache_bytes
 
 
 def test_an_accelerator_gets_larger_batches() -> None:

@@ -8,20 +8,21 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dcrit.empirics.runs.multitask import Blocks, Embedding, beside_facts
 from dcrit.empirics.runs.single import RunConfig
-from dcrit.empirics.training.cost import N_TOKENS, multitask_flops, peak_memory_bytes, step_flops
+from dcrit.empirics.training.cost import multitask_flops, peak_memory_bytes
 from dcrit.empirics.training.ensemble import Ensemble
 from dcrit.empirics.training.multitask_ensemble import MultitaskEnsemble
-from dcrit.theory.problems.problem import Activation, Problem
+from dcrit.theory.families.transformer import N_TOKENS
+from dcrit.theory.problems.problem import Problem
 
 
 @pytest.mark.parametrize("activation", ["relu", "square"])
-def test_counted_operations_of_a_pair_mlp_are_those_made(activation: Activation) -> None:
+def test_counted_operations_of_a_pair_mlp_are_those_made(activation: str) -> None:
     problem = Problem(modulus=7, width=16, activation=activation)
     # 28 pairs need no padding.
     ensemble = Ensemble([RunConfig(problem=problem, n_train=28, seed=seed) for seed in range(3)])
     with FlopCounterMode(display=False) as counter:
         ensemble.advance(2)
-    assert counter.get_total_flops() == 2 * 3 * step_flops(problem, 28)
+    assert counter.get_total_flops() == 2 * 3 * problem.step_flops(28)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_counted_operations_of_deep_transformers_are_those_of_their_products(wid
             x = moved
         unembed = torch.zeros(problem.n_classes, width, requires_grad=True)
         (x[-1] @ unembed.T).sum().backward()
-    assert counter.get_total_flops() == step_flops(problem, n_train)
+    assert counter.get_total_flops() == problem.step_flops(n_train)
 
 
 @pytest.mark.processes

@@ -13,7 +13,7 @@ from dcrit.empirics.models.padding import batch_key, padded_rows
 from dcrit.empirics.runs.single import CURVE_NAMES, Precision, Run, RunConfig
 from dcrit.empirics.training import ensemble as trainer
 from dcrit.empirics.training.ensemble import Draw, Ensemble, draw, train
-from dcrit.theory.problems.problem import Activation, Problem
+from dcrit.theory.problems.problem import Problem
 from tests.worlds.oracle import OneHotPairMLP, train_literally
 
 # Ten symbols each, and sizes that share a batch: 49 to 56 pairs are padded to 56 rows.
@@ -26,7 +26,7 @@ PRECISIONS = pytest.mark.parametrize("precision", ["float32", "float64"])
 
 
 def mixed_batch(
-    activation: Activation = "square", precision: Precision = "float64", *, width: int = 16, steps: int = 100
+    activation: str = "square", precision: Precision = "float64", *, width: int = 16, steps: int = 100
 ) -> list[RunConfig]:
     return [
         RunConfig(
@@ -90,7 +90,7 @@ def assert_follows_oracle(run: Run, tolerance: float) -> OneHotPairMLP:
 
 
 @ACTIVATIONS
-def test_curves_follow_the_oracle(activation: Activation) -> None:
+def test_curves_follow_the_oracle(activation: str) -> None:
     for run in train(mixed_batch(activation, steps=400)):
         assert run.ending == "horizon"
         assert run.curves.step.tolist() == run.config.evaluation_steps()
@@ -101,7 +101,7 @@ def test_curves_follow_the_oracle(activation: Activation) -> None:
 # Training is chaotic: rounding is amplified from step to step, most where a ReLU switches. In float32
 # deviations reach 1e-5 within 60 steps and 1e-1 within 300, so only the first steps can be compared.
 @ACTIVATIONS
-def test_float32_curves_follow_the_oracle_at_first(activation: Activation) -> None:
+def test_float32_curves_follow_the_oracle_at_first(activation: str) -> None:
     for run in train(mixed_batch(activation, "float32", steps=50)):
         assert_follows_oracle(run, 1e-3)
 
@@ -114,7 +114,7 @@ def test_curves_follow_the_oracle_at_other_rates(learning_rate: float, weight_de
 
 
 @ACTIVATIONS
-def test_parameters_follow_the_oracle(activation: Activation) -> None:
+def test_parameters_follow_the_oracle(activation: str) -> None:
     configs = mixed_batch(activation, steps=100)
     theta, _ = trained(configs, 100)
     for member, config in enumerate(configs):
@@ -125,7 +125,7 @@ def test_parameters_follow_the_oracle(activation: Activation) -> None:
 
 
 @ACTIVATIONS
-def test_curves_follow_the_oracle_without_test_pairs(activation: Activation) -> None:
+def test_curves_follow_the_oracle_without_test_pairs(activation: str) -> None:
     config = RunConfig(
         problem=Problem(modulus=5, activation=activation, width=6), n_train=25, seed=0, steps=60, precision="float64"
     )
@@ -140,7 +140,7 @@ def test_curves_follow_the_oracle_without_test_pairs(activation: Activation) -> 
 # thread works. Otherwise the end of a piece is computed by other instructions, and the batch decides where pieces end.
 @PRECISIONS
 @ACTIVATIONS
-def test_members_do_not_depend_on_their_batch(activation: Activation, precision: Precision) -> None:
+def test_members_do_not_depend_on_their_batch(activation: str, precision: Precision) -> None:
     configs = mixed_batch(activation, precision)
     others = [replace(config, seed=config.seed + 10) for config in configs]
     theta, values = trained(configs, 100)
@@ -156,7 +156,7 @@ def test_members_do_not_depend_on_their_batch(activation: Activation, precision:
 
 @ACTIVATIONS
 @pytest.mark.parametrize(("n_threads", "width", "n_steps"), [(1, 5, 60), (2, 16, 3)], indirect=["n_threads"])
-def test_members_depend_on_their_batch_by_rounding_alone(activation: Activation, width: int, n_steps: int) -> None:
+def test_members_depend_on_their_batch_by_rounding_alone(activation: str, width: int, n_steps: int) -> None:
     configs = mixed_batch(activation, width=width)
     theta, values = trained(configs, n_steps)
     for batch in (configs[:1], configs[::-1], configs[1:3]):

@@ -22,7 +22,7 @@ from dcrit.empirics.runs.multitask import beside_facts
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.store.kinds import Store
 from dcrit.empirics.training.batches import member_bytes, plan_batches, step_cost
-from dcrit.empirics.training.cost import multitask_flops, step_flops
+from dcrit.empirics.training.cost import multitask_flops
 from dcrit.empirics.training.executor import run_sweep
 from dcrit.empirics.training.work import PROCESS_BYTES, Stage, Work, in_turn, work_of
 from dcrit.theory.problems.problem import Problem
@@ -46,7 +46,7 @@ def test_a_stage_is_the_batches_of_its_sweep() -> None:
     assert (work.n_runs, work.n_ensembles) == (43, len(batches))
     assert work.cost == sum(batch.cost for batch in batches)
     assert work.longest == max(batch.cost for batch in batches)
-    assert work.flops == 60 * (40 * step_flops(PROBLEM, 20) + 3 * step_flops(PROBLEM, 40))
+    assert work.flops == 60 * (40 * PROBLEM.step_flops(20) + 3 * PROBLEM.step_flops(40))
     assert work.bytes_held == max(len(one.configs) * member_bytes(one.configs[0]) for one in batches)
 
 

@@ -21,6 +21,7 @@ from dcrit.figures.drawing import style
 from dcrit.figures.drawing.labels import PLACES, boxes_of, place_labels
 from dcrit.figures.measured import accuracies, capacity, critical_sizes, dynamics, efficiencies
 from dcrit.theory.estimates import Interval
+from dcrit.theory.families.family import FAMILIES
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.figures import BITS, Evidence, capacity_line, dynamics_evidence, with_lost_runs, without_fit
 
@@ -81,7 +82,7 @@ def test_predictions_stand_against_measurements_with_both_intervals(
         assert_allclose(ends_of(bar, 1), [band(prediction.interval)])
         mark = bar.lines[0]
         assert mark is not None
-        assert mark.get_marker() == style.FAMILY_MARKER[entry.problem.activation]
+        assert mark.get_marker() == style.marker_of(entry.problem.variant)
         assert (mark.get_markerfacecolor() == "white") == (kind == "from efficiencies")
 
 
@@ -280,6 +281,8 @@ def test_a_diverged_run_is_drawn_as_far_as_it_went(evidence: Evidence) -> None:
 
 
 def test_activations_differ_in_marker_and_in_grey() -> None:
-    assert len(set(style.FAMILY_MARKER.values())) == len(style.FAMILY_MARKER)
-    greys = [np.dot(to_rgba(colour)[:3], [0.299, 0.587, 0.114]) for colour in style.FAMILY_COLOUR.values()]
+    variants = [family.variant(kind) for family in FAMILIES.values() for kind in family.activations]
+    assert variants == ["relu", "square", "relu transformer", "square transformer"]
+    assert len({style.marker_of(one) for one in variants}) == len({style.colour_of(one) for one in variants}) == 4
+    greys = [np.dot(to_rgba(style.colour_of(one)), [0.299, 0.587, 0.114, 0.0]) for one in variants]
     assert abs(greys[0] - greys[1]) > 0.08

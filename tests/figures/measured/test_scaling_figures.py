@@ -112,11 +112,11 @@ def test_without_evidence_there_is_still_a_figure() -> None:
 
 def test_measured_marks_are_filled_and_predicted_ones_open(widths: list[Transition]) -> None:
     figure = size_scaling.draw([widths])
-    for label, face in (("relu, measured", style.FAMILY_COLOUR["relu"]), ("relu, predicted", "white")):
+    for label, face in (("relu, measured", style.colour_of("relu")), ("relu, predicted", "white")):
         mark = bars(figure, label)[0].lines[0]
         assert mark is not None
         assert mark.get_markerfacecolor() == face
-        assert mark.get_marker() == style.FAMILY_MARKER["relu"]
+        assert mark.get_marker() == style.marker_of("relu")
 
 
 def test_a_narrow_range_is_widened_about_its_middle_and_a_wide_one_stays() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcrit.theory.problems.problem import N_HEADS, TRANSFORMER_HOMOGENEITY, Activation, Problem, longest_path
+from dcrit.theory.families.transformer import HOMOGENEITY, N_HEADS, longest_path
+from dcrit.theory.problems.problem import Problem
 from dcrit.theory.problems.tasks import TASKS
 
 PRIMES = [p for p in range(5, 120) if all(p % k for k in range(2, p))]
@@ -127,14 +128,12 @@ def test_heads_divide_the_width_of_a_transformer() -> None:
 @pytest.mark.parametrize(
     ("activation", "depth", "factors"), [("relu", 1, 6), ("relu", 2, 10), ("square", 1, 10), ("square", 2, 26)]
 )
-def test_the_degree_of_a_transformer_is_near_its_count_of_factors(
-    activation: Activation, depth: int, factors: int
-) -> None:
+def test_the_degree_of_a_transformer_is_near_its_count_of_factors(activation: str, depth: int, factors: int) -> None:
     """Embedding, value, output, two feed-forward matrices a layer, unembedding; a square doubles what is before it."""
     assert longest_path(activation, depth) == factors
     problem = Problem(model="transformer", activation=activation, depth=depth)
     assert problem.homogeneity == pytest.approx(factors, rel=0.15)
-    measured = TRANSFORMER_HOMOGENEITY[activation]
+    measured = HOMOGENEITY[activation]
     if depth <= len(measured):
         assert problem.homogeneity == measured[depth - 1]
     else:
@@ -177,3 +176,10 @@ def test_whole_numbers_are_the_numbers_they_equal() -> None:
 def test_problems_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         Problem().width = 3  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_what_is_not_named_follows_the_model() -> None:
+    assert Problem() == Problem(model="mlp", activation="square", learning_rate=1e-2)
+    assert Problem(model="transformer") == Problem(model="transformer", activation="relu", learning_rate=3e-3)
+    assert Problem(model="transformer", activation="square").learning_rate == 3e-3
+    assert Problem.from_dict({"model": "transformer", "learning_rate": 0.5}).to_dict()["activation"] == "relu"

@@ -1,0 +1,145 @@
+"""Named entries of one kind: the package's own, and those that other packages add without touching its files."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import logging
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+Entry = TypeVar("Entry")
+
+#: Says on standard error which plug-in was left out, unless a program configures logging otherwise.
+LOG = logging.getLogger("dcrit")
+
+
+class Registry(Mapping[str, Entry], Generic[Entry]):
+    """Entries by their names.
+
+    The package's own come first. Then come those of installed packages that declare an entry point of the group; they
+    are read once, when somebody first asks. A plug-in that cannot be loaded is left out with one sentence on standard
+    error. :meth:`add` is the door for all of them, and for a program that adds an entry of its own.
+
+    Args:
+        field: What names an entry in a configuration, as messages call it.
+        kind: Class of the entries.
+        group: Of entry points, each of which names one entry, such as ``my_package.tasks:TASK``.
+        own: Makes the package's own entries, when somebody first asks.
+        name: Entry to its name.
+        order: Entry to what entries are sorted by; None to keep the order in which they were added.
+    """
+
+    def __init__(
+        self,
+        field: str,
+        kind: type[Any],
+        *,
+        group: str,
+        own: Callable[[], Iterable[Entry]],
+        name: Callable[[Entry], str],
+        order: Callable[[Entry], Any] | None = None,
+    ) -> None:
+        self.field, self.kind, self.group = field, kind, group
+        self._own, self._name, self._order = own, name, order
+        self._entries: dict[str, Entry] = {}
+        self._is_read = False
+
+    def add(self, entry: Entry) -> None:
+        """Take in one more entry, for this process.
+
+        Raises:
+            ValueError: It is of another class, or its name is taken.
+        """
+        self._read()
+        self._put(entry)
+
+    def remove(self, name: str) -> None:
+        """Forget an entry.
+
+        Raises:
+            ValueError: None has that name.
+        """
+        self.find(name)
+        del self._entries[name]
+
+    def find(self, name: object) -> Entry:
+        """The entry of that name.
+
+        Raises:
+            ValueError: None has it; the message lists all names and the nearest one.
+        """
+        self._read()
+        if isinstance(name, str) and name in self._entries:
+            return self._entries[name]
+        near = difflib.get_close_matches(str(name)[:100], self._entries, n=1, cutoff=0.4)
+        hint = f"; the nearest is '{near[0]}'" if near else ""
+        shown = f"'{name}'" if isinstance(name, str) else repr(name)
+        raise ValueError(f"{self.field} must be one of {', '.join(self._entries)}, got {shown}{hint}")
+
+    def __getitem__(self, name: str) -> Entry:
+        """The entry of that name."""
+        self._read()
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Names in order."""
+        self._read()
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        """Number of entries."""
+        self._read()
+        return len(self._entries)
+
+    def _read(self) -> None:
+        if self._is_read:
+            return
+        self._is_read = True
+        for entry in self._own():
+            self._put(entry)
+        for point in entry_points(group=self.group):
+            self._plug_in(point)
+
+    def _plug_in(self, point: EntryPoint) -> None:
+        try:
+            self._put(point.load())
+        # Whatever another package does while it is imported must not end a command that may not even need it.
+        except (Exception, SystemExit) as error:
+            package = "a package" if point.dist is None else f"package {point.dist.name}"
+            LOG.warning(
+                "dcrit: plug-in '%s' of %s is left out, entry point %s of group %s gave %s: %s",
+                point.name,
+                package,
+                point.value,
+                self.group,
+                type(error).__name__,
+                " ".join(str(error).split()),
+            )
+
+    def _put(self, entry: Entry) -> None:
+        if not isinstance(entry, self.kind):
+            raise ValueError(f"{self.field} must be a {self.kind.__name__}, got {type(entry).__name__}")
+        name = self._name(entry)
+        if name in self._entries:
+            raise ValueError(f"{self.field} must have a name of its own, got '{name}', which is taken")
+        self._entries[name] = entry
+        if self._order is not None:
+            self._entries = dict(sorted(self._entries.items(), key=lambda pair: self._order(pair[1])))  # type: ignore[misc]
+
+
+def discovered(package: str, attribute: str) -> list[Any]:
+    """What the modules of a folder define under one name, in the order of their file names.
+
+    Args:
+        package: Dotted name of the folder; each of its modules is imported.
+        attribute: The name; modules without it hold something else.
+    """
+    folder = importlib.import_module(package)
+    modules = [
+        importlib.import_module(f"{package}.{found.name}")
+        for found in sorted(pkgutil.iter_modules(folder.__path__), key=lambda found: found.name)
+    ]
+    return [getattr(module, attribute) for module in modules if hasattr(module, attribute)]
