@@ -276,7 +276,8 @@ def check_trainable(problem: Problem) -> None:
 def title_of(problem: Problem) -> str:
     """A problem in a few words, as the title of a table."""
     layers = f", {problem.depth} layers" if problem.depth > 1 else ""
-    return f"{problem.task} mod {problem.modulus}, {problem.activation} {problem.family.label}{layers}, width {problem.width}"
+    model = f"{problem.activation} {problem.family.label}{layers}"
+    return f"{problem.task} mod {problem.modulus}, {model}, width {problem.width}"
 
 
 Points = Annotated[

@@ -52,7 +52,7 @@ def causes(shipped: Calibration, design: CalibrationDesign, run: Runner[RunConfi
         problem = replace(design.family, modulus=int(place[1]), width=int(place[2]))
         runs = run(EfficiencyDesign(problem=problem, seeds=design.seeds).generalizing(), stage=place[0])
         used, _, _ = usable([outcome_of(one) for one in runs])
-        said.append(found[1] + why_not_identified(used, problem.n_pairs, commutative=problem.definition.symmetric))
+        said.append(found[1] + why_not_identified(used, problem.n_pairs, commutative=problem.definition.commutative))
     return said
 
 

@@ -150,8 +150,7 @@ def regression(sizes: list[tuple[Problem, float]], features: Features, scale: Ca
     """Least squares of ln(D/scale) on features, by task family and activation, with its predictive interval."""
 
     def family(problem: Problem) -> tuple[str, str]:
-        group = problem.task if problem.task in ("square-of-sum", "sum-squares") else "add"
-        return group, problem.activation
+        return problem.definition.same_as or problem.task, problem.activation
 
     def rule(problem: Problem) -> Told:
         known = [(p, d) for p, d in sizes if family(p) == family(problem)]

@@ -6,7 +6,7 @@ import numpy as np
 
 from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, effect_of_draws, every
-from dcrit.empirics.experiments.size_grid import EXPERIMENT, Grid, GridEvidence
+from dcrit.empirics.experiments.size_grid import EASY, EXPERIMENT, HARD, Grid, GridEvidence
 from dcrit.empirics.experiments.star import critical_draws
 from dcrit.empirics.measures.planes import dip_of, p_dip
 from dcrit.theory.predictions.double_descent import SMALLEST_DIP
@@ -64,13 +64,11 @@ def _judge_pair(easy: Grid, hard: Grid) -> tuple[list[Row], Effect | None]:
 
 def judge(evidence: GridEvidence) -> Finding:
     """Both halves of the claim for every model that was trained on both tasks at the same sizes."""
-    by_task = {
-        task: [grid for grid in evidence.grids if grid.family.problem.task == task] for task in ("add", "square-of-sum")
-    }
+    by_task = {task: [grid for grid in evidence.grids if grid.family.problem.task == task] for task in (EASY, HARD)}
     pairs = [
         (easy, hard)
-        for easy in by_task["add"]
-        for hard in by_task["square-of-sum"]
+        for easy in by_task[EASY]
+        for hard in by_task[HARD]
         if (easy.family.problem.model, easy.family.problem.activation, easy.family.sizes)
         == (hard.family.problem.model, hard.family.problem.activation, hard.family.sizes)
     ]

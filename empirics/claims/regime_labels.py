@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, effect_of_count, every
-from dcrit.empirics.experiments.size_grid import EXPERIMENT, Grid, GridEvidence
+from dcrit.empirics.experiments.size_grid import EASY, EXPERIMENT, Grid, GridEvidence
 from dcrit.empirics.measures.planes import dip_of, p_dip
 from dcrit.empirics.runs.outcomes import FITTED
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
@@ -92,7 +92,7 @@ def _descent(grid: Grid, sizes: list[int]) -> tuple[Row, Effect | None]:
 
 def judge(evidence: GridEvidence) -> Finding:
     """Every label in every plane of addition."""
-    grids = [grid for grid in evidence.grids if grid.family.problem.task == "add"]
+    grids = [grid for grid in evidence.grids if grid.family.problem.task == EASY]
     small, large = slice(None, ENDS), slice(-ENDS, None)
     judged: list[tuple[Row, Effect | None]] = []
     for grid in grids:

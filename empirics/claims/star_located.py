@@ -8,7 +8,7 @@ import numpy as np
 
 from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, every
-from dcrit.empirics.experiments.size_grid import EXPERIMENT, Grid, GridEvidence
+from dcrit.empirics.experiments.size_grid import EASY, EXPERIMENT, Grid, GridEvidence
 from dcrit.empirics.experiments.star import star_of
 from dcrit.empirics.measures.planes import DRAWS
 from dcrit.theory.estimates import Interval, Prediction
@@ -59,7 +59,7 @@ def _judge_grid(grid: Grid) -> tuple[Row, Effect | None]:
 
 def judge(evidence: GridEvidence) -> Finding:
     """Where the curves cross in every plane of addition."""
-    grids = [grid for grid in (*evidence.grids, *evidence.star_grids) if grid.family.problem.task == "add"]
+    grids = [grid for grid in (*evidence.grids, *evidence.star_grids) if grid.family.problem.task == EASY]
     judged = [_judge_grid(grid) for grid in grids]
     effects = [effect for _, effect in judged]
     p_inside, p_outside = every(effects)

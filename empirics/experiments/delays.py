@@ -187,7 +187,7 @@ def measure(design: DelaysDesign, laboratory: Laboratory) -> list[DelayEvidence]
 
 
 def _speaking_for(problem: Problem, laboratory: Laboratory) -> Calibration | None:
-    """The calibration that predicts delays of the problem; starting amplitudes are known of homogeneous logits alone."""
+    """The calibration that predicts delays of the problem; its start is known of exactly homogeneous logits alone."""
     return calibration_for(problem, laboratory.calibrations) if problem.family.exactly_homogeneous else None
 
 

@@ -229,7 +229,8 @@ def stages(design: GridDesign) -> list[Stage]:
     return [Stage(known=list(_configs(design)))]
 
 
-TASKS = ("add", "square-of-sum")
+#: The tasks of every plane.
+EASY, HARD = "add", "square-of-sum"
 
 #: Fractions 0.25 to 0.85 of the 529 pairs at modulus 23, with a test set left at the largest; transformers cost more.
 SIZES = (132, 185, 238, 291, 344, 450)
@@ -245,7 +246,7 @@ STANDARD = GridDesign(
                 capacity_widths=(4, 8),
                 steps=TRANSFORMER_STEPS,
             )
-            for task in TASKS
+            for task in (EASY, HARD)
         ),
         *(
             GridFamily(
@@ -255,7 +256,7 @@ STANDARD = GridDesign(
                 capacity_widths=(4, 6, 8, 12, 16, 24),
             )
             for activation in ("square", "relu")
-            for task in TASKS
+            for task in (EASY, HARD)
         ),
     ),
     star_families=tuple(
@@ -281,7 +282,7 @@ PAPER = GridDesign(
             capacity_widths=(4, 8, 12, 16, 20, 24),
             seeds=11,
         )
-        for task in TASKS
+        for task in (EASY, HARD)
     ),
 )
 

@@ -14,6 +14,7 @@ from scipy.stats import chi2
 from dcrit.empirics.instruments.snapshots import Snapshot
 from dcrit.empirics.models.family import architecture_of
 from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.tasks import TASKS
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -21,9 +22,6 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 #: Probability that a network whose logits on unseen pairs are noise has any key frequency.
 KEY_LEVEL = 0.01
-
-#: Tasks that are addition in a cyclic group, once symbols are renamed.
-CYCLIC = ("add", "sub", "mul", "div")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,30 +61,15 @@ def cyclic_group(problem: Problem) -> CyclicGroup:
     Raises:
         ValueError: The task is no cyclic group.
     """
-    if problem.task not in CYCLIC:
+    elements = problem.definition.cyclic
+    if elements is None:
+        allowed = ", ".join(task.name for task in TASKS.values() if task.cyclic is not None)
         raise ValueError(
-            f"task must be one of {', '.join(CYCLIC)} to be split into Fourier circuits, got '{problem.task}': "
+            f"task must be one of {allowed} to be split into Fourier circuits, got '{problem.task}': "
             "it is not addition in a cyclic group under any names of its symbols"
         )
-    n = problem.n_symbols
-    forward = np.arange(n)
-    if problem.task in ("mul", "div"):
-        # Symbol s stands for the residue s + 1.
-        forward = _powers_of_generator(problem.modulus) - 1
-    backward = forward[-np.arange(n) % n]
-    second = backward if problem.task in ("sub", "div") else forward
-    return CyclicGroup(first=forward, second=second, result=forward)
-
-
-def _powers_of_generator(prime: int) -> IntArray:
-    """g^0 … g^(p−2) of the smallest generator g of the nonzero residues: (p − 1,)."""
-    for g in range(2, prime):
-        powers = [1]
-        while (following := powers[-1] * g % prime) != 1:
-            powers.append(following)
-        if len(powers) == prime - 1:
-            return np.array(powers)
-    raise ValueError(f"modulus must be a prime of at least 3, got {prime}")
+    first, second, result = elements(problem.modulus)
+    return CyclicGroup(first=first, second=second, result=result)
 
 
 def dimensions(order: int) -> IntArray:

@@ -14,7 +14,8 @@ from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.theory.calibrations.calibration import FEWEST_CELLS, Calibration, Cell
 from dcrit.theory.checks import check_integer
 from dcrit.theory.circuits.constants import constants_of
-from dcrit.theory.problems.problem import Model, Problem
+from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.tasks import relabelings
 
 #: Calibrations that ship stay at or below this modulus; larger ones are kept for testing.
 LARGEST_MODULUS = 29
@@ -25,14 +26,6 @@ WIDTHS = (16, 24, 32, 48, 64, 96, 128, 256)
 
 #: The size at which pairs are memorized without their order bends over these widths, which have no cells.
 NARROW_WIDTHS = (8, 12)
-
-
-#: Tasks that are relabelings of addition share its calibration. A transformer embeds both symbols alike, so there
-#: only relabelings that treat them alike are the same task to it: subtraction is not.
-ISOMORPHIC_TO_ADDITION: dict[Model, tuple[str, ...]] = {
-    "mlp": ("add", "sub", "mul", "div"),
-    "transformer": ("add", "mul"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +85,7 @@ class CalibrationDesign:
         Only families with one embedding see both symbols alike, and symmetric Latin squares have odd order. The size is
         carried to larger moduli, so the largest one of any calibration is among them.
         """
-        if not self.family.family.shares_embedding or not self.family.definition.symmetric:
+        if not self.family.family.shares_embedding or not self.family.definition.commutative:
             return []
         moduli = sorted({*self.moduli, LARGEST_MODULUS})
         widths = sorted({*self.widths, *NARROW_WIDTHS})
@@ -157,9 +150,8 @@ def calibrate(
         else:
             symmetry = found
     family = design.family
-    relabelings = ISOMORPHIC_TO_ADDITION[family.model]
     return Calibration(
-        tasks=relabelings if family.task in relabelings else (family.task,),
+        tasks=relabelings(family.definition, shares_embedding=family.family.shares_embedding),
         model=family.model,
         activation=family.activation,
         weight_decay=family.weight_decay,

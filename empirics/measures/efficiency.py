@@ -286,7 +286,7 @@ def fit_competition(
         resamples=resamples,
         seed=seed,
         unseen=unseen,
-        commutative=problem.definition.symmetric,
+        commutative=problem.definition.commutative,
     )
     return fit if isinstance(fit, str) else CompetitionFit(problem=problem, **vars(fit))
 

@@ -20,7 +20,7 @@ from dcrit.empirics.runs.single import CURVE_NAMES, DEFICIT_QUANTILES, Curves, E
 from dcrit.empirics.store.checkpoint import Checkpoint, State, alike
 from dcrit.empirics.training.adamw import adamw_for
 from dcrit.empirics.training.devices import Repeated
-from dcrit.theory.problems.tasks import find_task
+from dcrit.theory.problems.tasks import TASKS
 
 Progress = Callable[[int], None]
 
@@ -42,7 +42,7 @@ class Draw:
 
 @lru_cache(maxsize=256)
 def _labels(task: str, modulus: int, seed: int) -> Tensor:
-    table = find_task(task).labels(modulus, np.random.default_rng(seed))
+    table = TASKS[task].labels(modulus, np.random.default_rng(seed))
     return torch.from_numpy(table.ravel())
 
 

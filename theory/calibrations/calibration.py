@@ -21,7 +21,7 @@ from dcrit.theory.circuits.laws import CapacityLaw
 from dcrit.theory.circuits.symmetry import SymmetryLaw
 from dcrit.theory.families.family import FAMILIES
 from dcrit.theory.problems.problem import MOST_MODULUS, MOST_WIDTH, Problem, check_rate
-from dcrit.theory.problems.tasks import find_task
+from dcrit.theory.problems.tasks import TASKS
 
 FloatArray = NDArray[np.float64]
 
@@ -127,7 +127,7 @@ class Calibration:
         if not self.tasks:
             raise ValueError("tasks must name at least one task, got none")
         for task in self.tasks:
-            find_task(task)
+            TASKS.find(task)
         check_choice("activation", self.activation, FAMILIES.find(self.model).activations)
         check_rate("weight_decay", self.weight_decay)
         check_rate("learning_rate", self.learning_rate)
@@ -199,7 +199,7 @@ class Calibration:
         Draws widen outside the calibrated domain. Both are 0 where nothing says that the network sees (a, b) and
         (b, a) alike, or where their labels differ.
         """
-        if self.symmetry is None or not problem.definition.symmetric:
+        if self.symmetry is None or not problem.definition.commutative:
             return 0.0, np.zeros(n_draws)
         best = self.symmetry.size(problem.n_symbols, problem.width, accuracy=accuracy)
         widening = WIDENING ** min(self.distance(problem), FARTHEST)

@@ -23,7 +23,7 @@ from dcrit.theory.predictions.critical_size import (
     sensible_draws,
 )
 from dcrit.theory.problems.problem import Problem
-from dcrit.theory.problems.tasks import find_task
+from dcrit.theory.problems.tasks import TASKS
 
 FloatArray = NDArray[np.float64]
 
@@ -86,7 +86,7 @@ def fit_range(problem: Problem, calibration: Calibration) -> FitRange | None:
 
     Source: own runs, by ``dcrit calibrate``.
     """
-    task = find_task(calibration.tasks[0])
+    task = TASKS[calibration.tasks[0]]
     refused = [
         (task.n_symbols(int(found[1])), int(found[2]))
         for found in map(OMITTED_UNFIT.match, calibration.omitted)

@@ -8,7 +8,7 @@ from typing import Any, Self, cast
 
 from dcrit.theory.checks import check_choice, check_integer, check_positive
 from dcrit.theory.families.family import DEFAULT_MODEL, FAMILIES, ModelFamily
-from dcrit.theory.problems.tasks import Task, find_task
+from dcrit.theory.problems.tasks import TASKS, Task
 
 
 class _Unnamed(Enum):
@@ -62,7 +62,7 @@ class Problem:
     learning_rate: float = AS_THE_MODEL
 
     def __post_init__(self) -> None:
-        task = find_task(self.task)
+        task = TASKS.find(self.task)
         check_integer("modulus", self.modulus, 3, MOST_MODULUS)
         task.check_modulus(self.modulus)
         family = FAMILIES.find(self.model)
@@ -82,7 +82,7 @@ class Problem:
     @property
     def definition(self) -> Task:
         """The task object behind the name."""
-        return find_task(self.task)
+        return TASKS[self.task]
 
     @property
     def n_symbols(self) -> int:

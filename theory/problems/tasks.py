@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 from collections.abc import Callable
@@ -13,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.theory.problems.latin import random_latin_square, random_symmetric_latin_square
+from dcrit.theory.registry import Registry
 
 IntArray = NDArray[np.int64]
 Rule = Callable[[IntArray, IntArray, int], IntArray]
 Sampler = Callable[[int, np.random.Generator], IntArray]
 Count = Callable[[int], int]
+Elements = Callable[[int], tuple[IntArray, IntArray, IntArray]]
 
 #: Degrees of the symmetric group: S_6 has 518400 pairs of 720 classes, logits of 1.5 GB a network.
 DEGREES = range(3, 6)
@@ -44,8 +45,12 @@ class Task:
         moduli: Those that are allowed, where the task is defined for some only, and how to say so; ``None`` for all.
         control: Task of random labels that occur as often as this one's: what memorizing it costs. It has as
             many classes at a modulus that is this task's number of symbols.
-        symmetric: The label of (a, b) is the label of (b, a).
+        commutative: The label of (a, b) is the label of (b, a).
         latin: Every label occurs once in each row and each column.
+        same_as: Task that this one is to a network that embeds each operand by a table of its own, once symbols are
+            renamed; ``None`` for none.
+        cyclic: p to names of symbols and classes under which the task is addition mod n, each (n,): label(first[i],
+            second[j]) = result[i + j mod n]; ``None`` where there are none.
     """
 
     name: str
@@ -57,8 +62,10 @@ class Task:
     classes: int | None = None
     moduli: tuple[range, str] | None = None
     control: str = "random"
-    symmetric: bool = False
+    commutative: bool = False
     latin: bool = False
+    same_as: str | None = None
+    cyclic: Elements | None = None
 
     def n_symbols(self, modulus: int) -> int:
         """S, number of values an operand takes."""
@@ -157,18 +164,70 @@ def _uniform_symmetric(n_symbols: int, rng: np.random.Generator) -> IntArray:
     return np.triu(table) + np.triu(table, 1).T
 
 
-TASKS: dict[str, Task] = {
-    task.name: task
-    for task in (
-        Task(name="add", formula="a + b mod p", rule=lambda a, b, p: (a + b) % p, symmetric=True, latin=True),
-        Task(name="sub", formula="a - b mod p", rule=lambda a, b, p: (a - b) % p, latin=True),
+def _residues(p: int) -> tuple[IntArray, IntArray, IntArray]:
+    residue = np.arange(p)
+    return residue, residue, residue
+
+
+def _nonzero_residues(p: int) -> tuple[IntArray, IntArray, IntArray]:
+    """By their discrete logarithm; symbol s stands for the residue s + 1."""
+    power = _powers_of_generator(p) - 1
+    return power, power, power
+
+
+def _with_inverses(elements: Elements) -> Elements:
+    """The same group, whose second operand is taken by its inverse."""
+
+    def inverted(p: int) -> tuple[IntArray, IntArray, IntArray]:
+        first, second, result = elements(p)
+        return first, second[-np.arange(second.size) % second.size], result
+
+    return inverted
+
+
+def _powers_of_generator(prime: int) -> IntArray:
+    """g^0 … g^(p−2) of the smallest generator g of the nonzero residues: (p − 1,)."""
+    for g in range(2, prime):
+        powers = [1]
+        while (following := powers[-1] * g % prime) != 1:
+            powers.append(following)
+        if len(powers) == prime - 1:
+            return np.array(powers, dtype=np.int64)
+    raise ValueError(f"modulus must be a prime of at least 3, got {prime}")
+
+
+#: Every task by its name.
+TASKS: Registry[Task] = Registry(
+    "task",
+    Task,
+    group="dcrit.tasks",
+    name=lambda task: task.name,
+    own=lambda: (
+        Task(
+            name="add",
+            formula="a + b mod p",
+            rule=lambda a, b, p: (a + b) % p,
+            commutative=True,
+            latin=True,
+            cyclic=_residues,
+        ),
+        Task(
+            name="sub",
+            formula="a - b mod p",
+            rule=lambda a, b, p: (a - b) % p,
+            latin=True,
+            same_as="add",
+            cyclic=_with_inverses(_residues),
+        ),
         Task(
             name="mul",
             formula="a·b mod p, a and b nonzero",
             rule=lambda a, b, p: (a * b) % p,
             nonzero=True,
-            symmetric=True,
+            commutative=True,
             latin=True,
+            same_as="add",
+            cyclic=_nonzero_residues,
         ),
         Task(
             name="div",
@@ -176,20 +235,22 @@ TASKS: dict[str, Task] = {
             rule=lambda a, b, p: (a * _inverse(b, p)) % p,
             nonzero=True,
             latin=True,
+            same_as="add",
+            cyclic=_with_inverses(_nonzero_residues),
         ),
-        Task(name="sum-squares", formula="a² + b² mod p", rule=lambda a, b, p: (a * a + b * b) % p, symmetric=True),
+        Task(name="sum-squares", formula="a² + b² mod p", rule=lambda a, b, p: (a * a + b * b) % p, commutative=True),
         Task(
             name="square-of-sum",
             formula="(a + b)² mod p",
             rule=lambda a, b, p: (a + b) ** 2 % p,
             control="random-square",
-            symmetric=True,
+            commutative=True,
         ),
         Task(
             name="quadratic-form",
             formula="a² + ab + b² mod p",
             rule=lambda a, b, p: (a * a + a * b + b * b) % p,
-            symmetric=True,
+            commutative=True,
         ),
         Task(name="cubic", formula="a³ + ab mod p", rule=lambda a, b, p: (a**3 + a * b) % p),
         Task(
@@ -228,14 +289,14 @@ TASKS: dict[str, Task] = {
             name="random-symmetric",
             formula="a uniformly random label for every pair, the same for (a, b) and (b, a)",
             sampler=_uniform_symmetric,
-            symmetric=True,
+            commutative=True,
         ),
         Task(
             name="random-symmetric-latin",
             formula="a random symmetric Latin square: commutative as addition is, no rule",
             sampler=random_symmetric_latin_square,
             moduli=(ODD, "odd and below 1000"),
-            symmetric=True,
+            commutative=True,
             latin=True,
         ),
         Task(
@@ -244,18 +305,21 @@ TASKS: dict[str, Task] = {
             sampler=random_latin_square,
             latin=True,
         ),
-    )
-}
+    ),
+)
 
 
-def find_task(name: str) -> Task:
-    """The task of that name.
+def relabelings(task: Task, *, shares_embedding: bool) -> tuple[str, ...]:
+    """Tasks that are the same one to a network, once symbols are renamed.
 
-    Raises:
-        ValueError: No task has that name; the message offers the nearest one.
+    Where one embedding serves both operands, both are renamed alike: that keeps a commutative task commutative.
+
+    Args:
+        task: One of them.
+        shares_embedding: Whether the network has one embedding for both operands.
     """
-    if name in TASKS:
-        return TASKS[name]
-    near = difflib.get_close_matches(str(name)[:100], TASKS, n=1, cutoff=0.0)
-    hint = f"; the nearest is '{near[0]}'" if near else ""
-    raise ValueError(f"task must be one of {', '.join(TASKS)}, got '{name}'{hint}")
+    if shares_embedding and not task.commutative:
+        return (task.name,)
+    root = task.same_as or task.name
+    same = [one for one in TASKS.values() if root in (one.name, one.same_as)]
+    return tuple(one.name for one in same if one.commutative or not shares_embedding)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dcrit.theory.problems.tasks import BITS, DEGREES, TASKS, IntArray, find_task
+from dcrit.theory.problems.tasks import BITS, DEGREES, TASKS, IntArray, relabelings
 
 GROUP_TASKS = ("add", "sub", "mul", "div", "symmetric-group")
 RULED = tuple(name for name, task in TASKS.items() if task.rule is not None)
@@ -168,7 +168,7 @@ def test_latin_flag_iff_latin_square(name: str, modulus: int) -> None:
 def test_symmetric_flag_iff_symmetric_table(name: str, modulus: int) -> None:
     labels = table(name, modulus)
     symmetric = all(labels[a, b] == labels[b, a] for a in range(len(labels)) for b in range(a))
-    assert TASKS[name].symmetric == symmetric
+    assert TASKS[name].commutative == symmetric
 
 
 @pytest.mark.parametrize("modulus", [3, 8, 23])
@@ -251,9 +251,30 @@ def test_random_labels_need_a_generator(name: str) -> None:
 )
 def test_unknown_task_names_the_nearest(typed: str, nearest: str) -> None:
     with pytest.raises(ValueError, match=rf"^task must be one of add, .* got '{typed}'; the nearest is '{nearest}'$"):
-        find_task(typed)
+        TASKS.find(typed)
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_tasks_are_found_by_name(name: str) -> None:
-    assert find_task(name).name == name
+    assert TASKS.find(name).name == name
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div"])
+def test_relabelings_of_addition_are_one_task_where_each_operand_has_a_table(name: str) -> None:
+    assert relabelings(TASKS[name], shares_embedding=False) == ("add", "sub", "mul", "div")
+
+
+@pytest.mark.parametrize(
+    ("name", "same"), [("add", ("add", "mul")), ("mul", ("add", "mul")), ("sub", ("sub",)), ("div", ("div",))]
+)
+def test_where_operands_share_a_table_only_commutative_relabelings_are_one_task(
+    name: str, same: tuple[str, ...]
+) -> None:
+    assert relabelings(TASKS[name], shares_embedding=True) == same
+
+
+@pytest.mark.parametrize("shares_embedding", [False, True])
+def test_other_tasks_are_like_no_other(shares_embedding: bool) -> None:
+    for task in TASKS.values():
+        if task.same_as is None and task.name != "add":
+            assert relabelings(task, shares_embedding=shares_embedding) == (task.name,)
