@@ -152,10 +152,10 @@ def _plan_suite(
     rate: float | None,
     as_json: bool,
 ) -> None:
-    from dcrit.empirics.claims.suites import SUITES, select
+    from dcrit.empirics.claims.suites import select, suite_of
 
     with options.bad_input():
-        suite = select(SUITES[name], tuple(claims or ()))
+        suite = select(suite_of(name), tuple(claims or ()))
     stages = {one.name: one.stages(one.designs[suite.name]) for one in suite.experiments}
     _plan(f"suite {name}", stages, workers, device, rate, as_json)
 

@@ -68,14 +68,14 @@ def validate(
     A rerun trains only what the store lacks.
     """
     from dcrit.cli.terminal.session import laboratory
-    from dcrit.empirics.claims.suites import SUITES, gather, judge, select
+    from dcrit.empirics.claims.suites import gather, judge, select, suite_of
 
     began = time.monotonic()
     folder = out or Path("validation") / suite.value
     minutes = BUDGETS[suite.value] if budget is None else budget
     machine = options.machine_from(workers, executor, address)
     with options.bad_input():
-        chosen = select(SUITES[suite.value], tuple(claim or ()))
+        chosen = select(suite_of(suite.value), tuple(claim or ()))
         check_budget(minutes)
         check_rate(minutes, machine)
         check_writable_folder(folder)

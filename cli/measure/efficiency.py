@@ -35,7 +35,8 @@ def efficiency(
         implied_critical_size,
         measure_generalizing_efficiency,
     )
-    from dcrit.empirics.runs.outcomes import outcome_in_norm, outcome_of, recorded_norms
+    from dcrit.empirics.runs.norms import outcome_in_norm, recorded_norms
+    from dcrit.empirics.runs.outcomes import outcome_of
     from dcrit.theory.estimates import as_json as estimate_json
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
@@ -59,7 +60,7 @@ def efficiency(
     for place, norm in enumerate(recorded):
         same = [in_norms[place] for _, in_norms in each]
         found = fit_competition(problem, same[: len(memory)], same[len(memory) :])
-        norms[norm] = {
+        norms[norm.name] = {
             **estimate_json(measure_generalizing_efficiency(found)),
             "memorizing_amplitude": None if isinstance(found, str) else found.competition.memorizing.amplitude,
             "memorizing_exponent": None if isinstance(found, str) else found.competition.memorizing.exponent,

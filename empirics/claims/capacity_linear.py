@@ -62,6 +62,7 @@ def judge(evidence: Capacities) -> Finding:
 
 CLAIM: Claim[Capacities] = Claim(
     id="capacity-linear",
+    order=6,
     statement="The number of random labels a model memorizes grows linearly in its number of parameters.",
     source=("huang2024", "allenzhu2024", "morris2025"),
     criterion=f"Slope d ln D_mem/d ln N for each family: supported if the 90 % interval lies within "

@@ -12,6 +12,7 @@ from dcrit.empirics.experiments.experiment import Experiment
 from dcrit.empirics.experiments.laboratory import Account
 from dcrit.theory.estimates import Interval
 from dcrit.theory.problems.problem import Problem
+from dcrit.theory.registry import Registry, discovered
 
 Ruling = Literal["supported", "refuted", "inconclusive"]
 Evidence = TypeVar("Evidence")
@@ -62,6 +63,7 @@ class Claim(Generic[Evidence]):
 
     Attributes:
         id: Its name on the command line.
+        order: Place in the table of verdicts, counted from 1; those of other packages come last.
         statement: The sentence.
         source: Keys into the bibliography, or ``dcrit`` for our own.
         criterion: What is supported, refuted or inconclusive, fixed before the run.
@@ -70,11 +72,23 @@ class Claim(Generic[Evidence]):
     """
 
     id: str
+    order: float = math.inf
     statement: str
     source: tuple[str, ...]
     criterion: str
     experiment: Experiment[Any, Evidence]
     judge: Callable[[Evidence], Finding]
+
+
+#: Every claim by its id, in the order of the verdict table.
+CLAIMS: Registry[Claim[Any]] = Registry(
+    "claim",
+    Claim,
+    group="dcrit.claims",
+    own=lambda: discovered("dcrit.empirics.claims", "CLAIM"),
+    name=lambda claim: claim.id,
+    order=lambda claim: claim.order,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

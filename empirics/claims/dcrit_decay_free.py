@@ -23,6 +23,7 @@ def judge(evidence: SeriesEvidence) -> Finding:
 
 CLAIM: Claim[SeriesEvidence] = Claim(
     id="dcrit-decay-free",
+    order=4,
     statement="The critical size does not depend on the weight decay.",
     source=("varma2023",),
     criterion="ln ratio of the critical size at each other weight decay to that at 1, each after the protocol's "

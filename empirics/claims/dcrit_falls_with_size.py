@@ -65,6 +65,7 @@ def judge(evidence: SeriesEvidence) -> Finding:
 
 CLAIM: Claim[SeriesEvidence] = Claim(
     id="dcrit-falls-with-size",
+    order=5,
     statement="The critical size falls with the model size.",
     source=("huang2024", "zhu2024"),
     criterion="Posterior probability that the slope d ln D_crit/d ln N over widths, with unknown scatter about the "

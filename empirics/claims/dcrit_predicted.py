@@ -116,6 +116,7 @@ def _overlap(row: Row) -> bool:
 
 CLAIM: Claim[list[ProblemEvidence]] = Claim(
     id="dcrit-predicted",
+    order=3,
     statement="The critical size is predicted, before any training, on configurations that no constant was fitted to.",
     source=("dcrit",),
     criterion=f"Median |ln(predicted/measured)| over problems at moduli above those calibrated on: supported if its "

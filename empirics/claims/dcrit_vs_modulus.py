@@ -107,6 +107,7 @@ def _exponent(moduli: Sequence[int]) -> float:
 
 CLAIM: Claim[SeriesEvidence] = Claim(
     id="dcrit-vs-modulus",
+    order=20,
     statement="At fixed width the critical size grows as p·ln p, and not as p^(5/3) or p².",
     source=("tian2025", "mohamadi2024"),
     criterion="Likelihood of p·ln p, p^(5/3) and p², each with a free factor and an unknown scatter between moduli, "

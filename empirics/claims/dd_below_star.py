@@ -81,6 +81,7 @@ def judge(evidence: GridEvidence) -> Finding:
 
 CLAIM: Claim[GridEvidence] = Claim(
     id="dd-below-star",
+    order=10,
     statement="Double descent in model size occurs at training-set sizes below the star and only there.",
     source=("huang2024",),
     criterion=f"The dip is the largest fall of seed-averaged test accuracy below a smaller width that a larger width "

@@ -79,6 +79,7 @@ def judge(evidence: list[DimensionCurve]) -> Finding:
 
 CLAIM: Claim[list[DimensionCurve]] = Claim(
     id="dd-effective-dim",
+    order=13,
     statement="At a given training-set size the model of least effective dimensionality has the least test loss.",
     source=("maddox2020",),
     criterion=f"Spearman's rank correlation over widths of mean N_eff (Gauss–Newton matrix, α = ελ) with mean ln "

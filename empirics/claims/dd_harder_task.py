@@ -99,6 +99,7 @@ def judge(evidence: GridEvidence) -> Finding:
 
 CLAIM: Claim[GridEvidence] = Claim(
     id="dd-harder-task",
+    order=11,
     statement="The task (a + b)² mod p has a higher critical size than a + b, "
     "and dips over model size where a + b does not.",
     source=("huang2024",),

@@ -101,6 +101,7 @@ def judge(evidence: GridEvidence, *, n_draws: int = 4000) -> Finding:
 
 CLAIM: Claim[GridEvidence] = Claim(
     id="dd-peak-sqrt",
+    order=12,
     statement="The peak of the test loss over model size sits at a number of parameters that grows as the square root "
     "of the training-set size.",
     source=("huang2024",),

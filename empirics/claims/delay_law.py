@@ -198,6 +198,7 @@ def _error(points: Sequence[DelayPoint]) -> tuple[Effect | None, float, str]:
 
 CLAIM: Claim[list[DelayEvidence]] = Claim(
     id="delay-law",
+    order=16,
     statement="The steps from memorization to generalization go with 1/(ηλ), diverge at D_crit like 1/ln(D/D_crit), "
     f"and are predicted before training with a mean relative error below {PUBLISHED_ERROR:.1%}.",
     source=("dcrit", "liu2022", "truong2026"),

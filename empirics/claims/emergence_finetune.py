@@ -59,6 +59,7 @@ def judge(evidence: list[SecondTask]) -> Finding:
 
 CLAIM: Claim[list[SecondTask]] = Claim(
     id="emergence-finetune",
+    order=18,
     statement="A network pretrained on another task learns a second one from at least "
     f"{EARLIER:.0%} fewer examples than the same network from scratch.",
     source=("dcrit",),

@@ -173,6 +173,7 @@ def _threshold(points: Sequence[FactsPoint]) -> Effect | None:
 
 CLAIM: Claim[list[FactsPoint]] = Claim(
     id="emergence-multitask",
+    order=17,
     statement="Facts to memorize raise D_crit, which pushes the ability to larger models at the predicted threshold, "
     "as (D_r + D)^s − D_r^s = D_crit(0)^s says.",
     source=("huang2024", "dcrit"),

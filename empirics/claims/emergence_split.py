@@ -77,6 +77,7 @@ def judge(evidence: list[FactsPoint]) -> Finding:
 
 CLAIM: Claim[list[FactsPoint]] = Claim(
     id="emergence-split",
+    order=19,
     statement="At equal total width, a feed-forward block for each task lets the task be learned beside facts from "
     f"at least {EARLIER:.0%} fewer examples than one block for both.",
     source=("huang2024",),

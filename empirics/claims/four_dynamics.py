@@ -86,6 +86,7 @@ def judge(evidence: list[DynamicsEvidence]) -> Finding:
 
 CLAIM: Claim[list[DynamicsEvidence]] = Claim(
     id="four-dynamics",
+    order=7,
     statement="Each of the four dynamics is found where the two curves put it: progression with a rising norm, "
     "grokking with a falling one.",
     source=("huang2024",),

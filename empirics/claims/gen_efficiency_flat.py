@@ -83,6 +83,7 @@ def judge(evidence: list[ProblemEvidence]) -> Finding:
 
 CLAIM: Claim[list[ProblemEvidence]] = Claim(
     id="gen-efficiency-flat",
+    order=1,
     statement="The efficiency of a generalizing network does not depend on the training-set size.",
     source=("varma2023",),
     criterion=f"Mean slope d ln e/d ln D over problems: supported if its 90 % interval lies within ±{MARGIN}, "

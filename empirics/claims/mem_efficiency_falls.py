@@ -71,6 +71,7 @@ def judge(evidence: list[ProblemEvidence]) -> Finding:
 
 CLAIM: Claim[list[ProblemEvidence]] = Claim(
     id="mem-efficiency-falls",
+    order=2,
     statement="The efficiency of memorizing falls with the training-set size, as a power law below capacity.",
     source=("varma2023",),
     criterion=f"For every problem, slope d ln e/d ln D on random labels: supported if its 90 % interval lies below "

@@ -128,6 +128,7 @@ def judge(evidence: GridEvidence) -> Finding:
 
 CLAIM: Claim[GridEvidence] = Claim(
     id="regime-labels",
+    order=9,
     statement="Small models on little data underfit, large ones on little data grok, on moderate data show double "
     "descent and on excess data overfit.",
     source=("huang2024",),

@@ -106,6 +106,7 @@ def judge(evidence: list[SemiGrokkingEvidence]) -> Finding:
 
 CLAIM: Claim[list[SemiGrokkingEvidence]] = Claim(
     id="semi-grokking",
+    order=15,
     statement="Near the critical size runs settle at partial test accuracy, over an interval of sizes as wide as the "
     "mixture of both circuits predicts.",
     source=("varma2023", "huang2024", "dcrit"),

@@ -84,6 +84,7 @@ def judge(evidence: GridEvidence) -> Finding:
 
 CLAIM: Claim[GridEvidence] = Claim(
     id="star-located",
+    order=8,
     statement="The critical size and the capacity, both measured over model size, cross at a located star (N*, D*).",
     source=("dcrit",),
     criterion=f"In every plane of addition, of {DRAWS} draws of both curves (Student's t of the mean over seeds at "

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dcrit.empirics.claims import CLAIMS
-from dcrit.empirics.claims.claim import Claim, Finding, Verdict
+from dcrit.empirics.claims.claim import CLAIMS, Claim, Finding, Verdict
 from dcrit.empirics.claims.effect import holm_thresholds
 from dcrit.empirics.experiments.experiment import Experiment, SuiteName
 from dcrit.empirics.experiments.laboratory import Account, Laboratory
@@ -41,8 +40,6 @@ def suite_of(name: SuiteName) -> Suite:
 
 SUITE_NAMES: tuple[SuiteName, ...] = ("quick", "standard", "paper")
 
-SUITES: dict[SuiteName, Suite] = {name: suite_of(name) for name in SUITE_NAMES}
-
 
 def select(suite: Suite, claims: Sequence[str]) -> Suite:
     """The suite with only the claims of those ids; all of them where none is named.
@@ -53,7 +50,7 @@ def select(suite: Suite, claims: Sequence[str]) -> Suite:
     known = {claim.id: claim for claim in suite.claims}
     for name in claims:
         if name not in known:
-            others = [other for other, one in SUITES.items() if name in {claim.id for claim in one.claims}]
+            others = [other for other in SUITE_NAMES if name in {claim.id for claim in suite_of(other).claims}]
             where = f", a claim of {' and '.join(others)}" if others else ""
             raise ValueError(f"claim must be one of {', '.join(known)} in suite {suite.name}, got '{name}'{where}")
     if not claims:

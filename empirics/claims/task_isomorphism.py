@@ -20,6 +20,7 @@ def judge(evidence: SeriesEvidence) -> Finding:
 
 CLAIM: Claim[SeriesEvidence] = Claim(
     id="task-isomorphism",
+    order=21,
     statement="In pair-MLPs, tasks that are relabelings of each other, subtraction and addition, products of nonzero "
     "residues and addition modulo p − 1, have the same critical size.",
     source=("dcrit",),

@@ -88,6 +88,7 @@ def judge(evidence: list[UngrokkingEvidence]) -> Finding:
 
 CLAIM: Claim[list[UngrokkingEvidence]] = Claim(
     id="ungrokking",
+    order=14,
     statement="A network that generalizes loses it when its training set shrinks, at fewer examples than training from "
     "scratch needs: at the size where both circuits are equally efficient, as predicted.",
     source=("varma2023", "dcrit"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from dcrit.empirics.runs.single import CURVE_NAMES, Run, RunConfig
 from dcrit.theory.circuits.margin import efficiency, margin_from_loss
 from dcrit.theory.circuits.regimes import SEMI_GROKKING, Dynamics
-from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
 
@@ -237,49 +236,3 @@ def dynamics_of(run: Run) -> Dynamics:
 def norm_ratio(run: Run) -> float:
     """Settled squared norm over the largest one of the whole run: 1 where the norm only ever rose."""
     return _median_between(run, "squared_norm", 1.0 - SETTLED_FRACTION, 1.0) / float(run.curves.squared_norm.max())
-
-
-Norm = Literal["l2", "l2,kappa", "linf"]
-
-#: ℓ2 of all parameters; ℓ2,κ, the natural one of homogeneous hidden units; ℓ∞, the one that AdamW bounds.
-NORMS: tuple[Norm, ...] = ("l2", "l2,kappa", "linf")
-
-
-def recorded_norms(problem: Problem) -> tuple[Norm, ...]:
-    """The norms that curves hold of a problem's runs: ℓ2,κ is ℓ2 at κ = 2, recorded at κ = 3 and else not known."""
-    return NORMS if problem.homogeneity in (2, 3) else ("l2", "linf")
-
-
-def settled_norm(run: Run, norm: Norm) -> float:
-    """A norm of the parameters, median over the last tenth of the run; NaN for a diverged run.
-
-    ‖θ‖_2 = √Q,  ‖θ‖_{2,κ} = (Σ_i ‖θ_i‖^κ)^(1/κ) over hidden units i,  ‖θ‖_∞ = max |θ_ij|
-
-    Args:
-        run: A finished run.
-        norm: One of :func:`recorded_norms`.
-
-    Source: morwani2023 (ℓ2,κ).
-    """
-    if run.ending == "diverged":
-        return math.nan
-    curves = run.curves
-    last = curves.step >= (1 - SETTLED_FRACTION) * curves.step[-1]
-    if norm == "linf":
-        return float(np.median(curves.max_norm[last]))
-    if norm == "l2,kappa" and run.config.problem.homogeneity == 3:
-        return float(np.median(curves.neuron_norm[last]))
-    return math.sqrt(float(np.median(curves.squared_norm[last])))
-
-
-def outcome_in_norm(run: Run, norm: Norm) -> Outcome:
-    """Settled values of a run, its efficiency stated in a norm: e = γ/‖θ‖^κ.
-
-    Whether it converged is told as :func:`outcome_of` tells it, so that laws in all norms rest on the same runs.
-
-    Args:
-        run: A finished run.
-        norm: One of :func:`recorded_norms`.
-    """
-    outcome = outcome_of(run)
-    return replace(outcome, efficiency=outcome.margin / settled_norm(run, norm) ** run.config.problem.homogeneity)

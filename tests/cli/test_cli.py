@@ -18,7 +18,7 @@ from dcrit.empirics.training import executor
 from dcrit.figures import FIGURES
 from dcrit.theory.calibrations.calibration import Calibration, shipped_calibrations
 from dcrit.theory.problems.problem import Problem
-from tests.worlds.miniature import miniature_suite
+from tests.worlds.miniature import miniature_suite, stand_in
 
 TINY = ["--modulus", "5", "--width", "4"]
 SIZE = ["--n-train", "10"]
@@ -287,7 +287,7 @@ def validated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[s
     words = ["validate", "quick", "--out", str(out), "--workers", "1", "--json"]
     with pytest.MonkeyPatch.context() as patch:
         suite = miniature_suite(problem, seeds=1)
-        patch.setitem(suites.SUITES, "quick", suite)
+        stand_in(patch, quick=suite)
         for name, spec in FIGURES.items():
             experiment = next((one for one in suite.experiments if one.name == spec.experiment.name), None)
             if experiment is not None:
@@ -298,7 +298,7 @@ def validated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[s
 def test_a_validation_answers_in_the_keys_of_the_contract(validated: tuple[list[str], Result, Path]) -> None:
     _, result, out = validated
     found = document(result)
-    assert [claim["id"] for claim in found["claims"]] == [claim.id for claim in suites.SUITES["quick"].claims]
+    assert [claim["id"] for claim in found["claims"]] == [claim.id for claim in suites.suite_of("quick").claims]
     for claim in found["claims"]:
         assert {"id", "statement", "predicted", "measured", "interval", "verdict"} <= claim.keys()
         assert claim["verdict"] in ("supported", "refuted", "inconclusive")

@@ -14,7 +14,7 @@ from dcrit.empirics.experiments.laboratory import Machine, open_runs
 from dcrit.empirics.runs.multitask import beside_facts
 from dcrit.figures import FIGURES
 from dcrit.theory.problems.problem import Problem
-from tests.worlds.miniature import miniature_suite
+from tests.worlds.miniature import miniature_suite, stand_in
 
 TINY = ["--modulus", "5", "--width", "4"]
 PROBLEM_KEYS = {"task", "modulus", "model", "activation", "width", "depth", "weight_decay", "learning_rate"}
@@ -217,7 +217,7 @@ def test_validate_writes_report_and_figures_and_says_the_same_twice(
 ) -> None:
     # Forty time constants of a fast decay are a hundred steps: the whole path in seconds.
     small = miniature_suite(Problem(modulus=7, width=16, learning_rate=0.05, weight_decay=4.0), seeds=2)
-    monkeypatch.setitem(suites.SUITES, "quick", small)
+    stand_in(monkeypatch, quick=small)
     words = ["validate", "quick", "--out", str(tmp_path), "--workers", "1", "--json"]
     found = document(invoke(*words))
     assert {claim["id"] for claim in found["claims"]} == {claim.id for claim in small.claims}
@@ -231,4 +231,4 @@ def test_validate_writes_report_and_figures_and_says_the_same_twice(
         assert {path.stem for path in (tmp_path / "figures").glob(f"*.{suffix}")} == made
     again = document(invoke(*words))
     assert again["claims"] == found["claims"]
-    assert validate_command.SuiteChoice.quick.value in suites.SUITES
+    assert validate_command.SuiteChoice.quick.value in suites.SUITE_NAMES

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
-from dcrit.empirics.claims.suites import SUITES
+from dcrit.empirics.claims.suites import suite_of
 from dcrit.empirics.training import speed
 from dcrit.empirics.training.budget import Speed
 
@@ -27,7 +27,7 @@ def planned(*words: str) -> dict:
 @pytest.mark.parametrize("suite", ["quick", "standard", "paper"])
 def test_a_suite_is_the_sum_of_its_experiments(suite: str) -> None:
     found = planned(suite, *RATE, "--device", "cpu")
-    assert [one["name"] for one in found["experiments"]] == [one.name for one in SUITES[suite].experiments]  # type: ignore[index]
+    assert [one["name"] for one in found["experiments"]] == [one.name for one in suite_of(suite).experiments]  # type: ignore[arg-type]
     for key in ("n_runs", "n_ensembles", "flops", "cost", "bytes_stored", "seconds"):
         assert found["total"][key] == pytest.approx(sum(one[key] for one in found["experiments"]))
     assert found["total"]["seconds"] == pytest.approx(found["total"]["cost"] / 1e10)

@@ -9,10 +9,10 @@ from typer.testing import CliRunner, Result
 
 from dcrit.cli import validate
 from dcrit.cli.app import app
-from dcrit.empirics.claims import suites
 from dcrit.empirics.claims.suites import Suite
 from dcrit.empirics.training.budget import Budget, Speed
 from dcrit.figures import FIGURES
+from tests.worlds.miniature import stand_in
 from tests.worlds.report_documents import claim_of, experiment_of
 
 HUGE = 3 * 10**16
@@ -28,8 +28,7 @@ MADE = Suite(
 @pytest.fixture(autouse=True)
 def made_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(suites.SUITES, "quick", MADE)
-    monkeypatch.setitem(suites.SUITES, "paper", MADE)
+    stand_in(monkeypatch, quick=MADE, paper=MADE)
 
     def time_for(minutes: float, workers: int) -> Budget | None:
         assert workers == 2

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dcrit.empirics.claims import CLAIMS
-from dcrit.empirics.claims.claim import Finding, Verdict, verdict_json
+from dcrit.empirics.claims.claim import CLAIMS, Finding, Verdict, verdict_json
 from dcrit.empirics.experiments.competition import ProblemEvidence
 from dcrit.empirics.experiments.laboratory import Account
 from dcrit.empirics.experiments.transitions import Transition

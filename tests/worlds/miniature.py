@@ -3,7 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from dcrit.empirics.claims import CLAIMS
+import pytest
+
+from dcrit.empirics.claims import suites
+from dcrit.empirics.claims.claim import CLAIMS
 from dcrit.empirics.claims.suites import Suite
 from dcrit.empirics.experiments.capacities import EXPERIMENT as CAPACITIES
 from dcrit.empirics.experiments.capacities import CapacitiesDesign
@@ -13,6 +16,12 @@ from dcrit.empirics.experiments.dynamics_points import EXPERIMENT as DYNAMICS
 from dcrit.empirics.experiments.dynamics_points import DynamicsDesign
 from dcrit.empirics.experiments.experiment import Experiment
 from dcrit.theory.problems.problem import Problem
+
+
+def stand_in(patch: pytest.MonkeyPatch, **made: Suite) -> None:
+    """Have some suites, named by keyword, be others than those of the package."""
+    whole = suites.suite_of
+    patch.setattr(suites, "suite_of", lambda name: made.get(name) or whole(name))
 
 
 def miniature_experiments(problem: Problem, *, seeds: int, budget: float) -> dict[str, Experiment[Any, Any]]:

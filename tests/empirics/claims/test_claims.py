@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from dcrit.empirics import claims
-from dcrit.empirics.claims import CLAIMS
-from dcrit.empirics.claims.claim import Claim, Finding, Ruling, Verdict, label, verdict_json
+from dcrit.empirics.claims.claim import CLAIMS, Claim, Finding, Ruling, Verdict, label, verdict_json
 from dcrit.empirics.claims.effect import SIGNIFICANCE
 from dcrit.empirics.experiments.laboratory import Account
 from dcrit.theory.estimates import Interval

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from dcrit.empirics.claims import CLAIMS
+from dcrit.empirics.claims.claim import CLAIMS
 from dcrit.empirics.experiments import capacities, competition, dynamics_points
 from dcrit.empirics.experiments.capacities import CapacitiesDesign
 from dcrit.empirics.experiments.competition import CompetitionDesign

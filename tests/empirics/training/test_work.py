@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcrit.empirics.claims.suites import SUITES
+from dcrit.empirics.claims.suites import suite_of
 from dcrit.empirics.experiments.size_grid import MOST_POINTS, GridDesign, plane_of, stages
 from dcrit.empirics.experiments.transitions import rounds
 from dcrit.empirics.runs.dimensions import DimensionConfig
@@ -112,7 +112,7 @@ def test_more_workers_never_take_longer(cost: int) -> None:
 def test_suites_took_the_runs_that_were_planned_or_somewhat_fewer(suite: Any, most: float) -> None:
     document = json.loads((RESULTS / f"{suite}.json").read_text(encoding="utf-8"))
     made = {claim["experiment"]: claim["runs_made"] for claim in document["claims"]}
-    works = {one.name: one.work(suite) for one in SUITES[suite].experiments}
+    works = {one.name: one.work(suite) for one in suite_of(suite).experiments}
     assert set(made) == set(works)
     for name, n_runs in made.items():
         assert n_runs <= works[name].n_runs <= 2 * n_runs, name
