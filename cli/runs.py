@@ -194,7 +194,7 @@ def verify(store: options.StoreFolder = options.DEFAULT_STORE, as_json: options.
             }
         )
     else:
-        say(f"{n_files} sound files with {n_runs} runs, {n_stale} of another protocol")
+        say(f"{n_files} sound files with {n_runs} runs, {n_stale} of another protocol or version")
         for entry in damaged:
             say(f"damaged: {entry['file']}: {entry['reason']}; its runs are made again when they are needed")
     if damaged:

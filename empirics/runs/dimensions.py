@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
+from dcrit.empirics.runs.addressed import address_of, addressed_fields, canonical
 from dcrit.empirics.runs.single import RunConfig
 
 #: What is found, one number each.
@@ -30,6 +30,8 @@ class DimensionConfig:
 
     run: RunConfig
 
+    ADDED_LATER: ClassVar[Mapping[str, Any]] = {}
+
     def __post_init__(self) -> None:
         if self.run.start != "scratch":
             raise ValueError(f"start must be 'scratch' where curvature is looked at, got '{self.run.start}'")
@@ -41,18 +43,18 @@ class DimensionConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON values."""
-        return {"run": self.run.to_dict(), "dimension_protocol": DIMENSION_PROTOCOL}
+        return addressed_fields(self) | {"run": self.run.to_dict(), "dimension_protocol": DIMENSION_PROTOCOL}
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
         """Inverse of :meth:`to_dict`."""
-        return cls(run=RunConfig.from_dict(fields["run"]))
+        rest = {key: value for key, value in fields.items() if key not in ("run", "dimension_protocol")}
+        return cls(run=RunConfig.from_dict(fields["run"]), **{**cls.ADDED_LATER, **rest})
 
     @cached_property
     def address(self) -> str:
         """Content address: 32 hexadecimal digits of the SHA-256 of the canonical JSON."""
-        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+        return address_of(canonical(self))
 
 
 @dataclass(frozen=True, kw_only=True)

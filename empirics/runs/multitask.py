@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dcrit.empirics.runs.addressed import address_of, addressed_fields, canonical
 from dcrit.empirics.runs.outcomes import SETTLED_FRACTION
 from dcrit.empirics.runs.single import HORIZON, Ending, Precision, evaluation_steps
 from dcrit.theory.checks import check_choice, check_integer
@@ -48,6 +48,8 @@ class Component:
     n_train: int
     operands: Operands = "shared"
 
+    ADDED_LATER: ClassVar[Mapping[str, Any]] = {}
+
     def __post_init__(self) -> None:
         self.problem.check_n_train(self.n_train)
         check_choice("operands", self.operands, ("shared", "own"))
@@ -75,6 +77,8 @@ class Phase:
 
     tasks: tuple[int, ...]
     steps: int
+
+    ADDED_LATER: ClassVar[Mapping[str, Any]] = {}
 
     def __post_init__(self) -> None:
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
@@ -129,6 +133,8 @@ class MultitaskConfig:
     weight_decay: float = 1.0
     learning_rate: float = 1e-2
     precision: Precision = "float32"
+
+    ADDED_LATER: ClassVar[Mapping[str, Any]] = {}
 
     def __post_init__(self) -> None:
         if not self.components:
@@ -194,23 +200,24 @@ class MultitaskConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON values."""
-        return json.loads(json.dumps(asdict(self))) | {"mixture_protocol": MULTITASK_PROTOCOL}
+        return addressed_fields(self) | {"mixture_protocol": MULTITASK_PROTOCOL}
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
         """Inverse of :meth:`to_dict`."""
         rest = {key: value for key, value in fields.items() if key not in ("components", "phases", "mixture_protocol")}
         return cls(
-            components=tuple(Component(**each) for each in fields["components"]),
-            phases=tuple(Phase(tasks=tuple(each["tasks"]), steps=each["steps"]) for each in fields["phases"]),
-            **rest,
+            components=tuple(Component(**{**Component.ADDED_LATER, **each}) for each in fields["components"]),
+            phases=tuple(
+                Phase(**{**Phase.ADDED_LATER, **each, "tasks": tuple(each["tasks"])}) for each in fields["phases"]
+            ),
+            **{**cls.ADDED_LATER, **rest},
         )
 
     @cached_property
     def address(self) -> str:
         """Content address: 32 hexadecimal digits of the SHA-256 of the canonical JSON."""
-        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+        return address_of(canonical(self))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dcrit.empirics.runs.addressed import address_of, addressed_fields, canonical
 from dcrit.theory.checks import check_choice, check_integer
 from dcrit.theory.problems.problem import Problem
 
@@ -69,6 +69,8 @@ class RunConfig:
     precision: Precision = "float32"
     start: Start = "scratch"
 
+    ADDED_LATER: ClassVar[Mapping[str, Any]] = {"start": "scratch"}
+
     def __post_init__(self) -> None:
         if self.problem.n_pairs > MOST_PAIRS:
             raise ValueError(
@@ -115,33 +117,19 @@ class RunConfig:
         return self.problem.n_classes
 
     def to_dict(self) -> dict[str, Any]:
-        """Fields as JSON values, the horizon resolved: two ways to write one run share one address.
-
-        A start from scratch goes unsaid, as in runs stored before there was another.
-        """
-        start = {} if self.start == "scratch" else {"start": self.start}
-        return {
-            "problem": self.problem.to_dict(),
-            "n_train": self.n_train,
-            "seed": self.seed,
-            "steps": self.horizon,
-            "until": self.until,
-            "precision": self.precision,
-            "protocol": PROTOCOL,
-            **start,
-        }
+        """Fields as JSON values, the horizon resolved: two ways to write one run share one address."""
+        return addressed_fields(self) | {"steps": self.horizon, "protocol": PROTOCOL}
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
         """Inverse of :meth:`to_dict`."""
         rest = {key: value for key, value in fields.items() if key not in ("problem", "protocol")}
-        return cls(problem=Problem.from_dict(fields["problem"]), **rest)
+        return cls(problem=Problem.from_dict(fields["problem"]), **{**cls.ADDED_LATER, **rest})
 
     @cached_property
     def address(self) -> str:
         """Content address: 32 hexadecimal digits of the SHA-256 of the canonical JSON."""
-        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+        return address_of(canonical(self))
 
     def evaluation_steps(self) -> list[int]:
         """Steps at which curves are recorded."""

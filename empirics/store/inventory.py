@@ -72,7 +72,8 @@ class Inventory:
 
     Attributes:
         n_runs: Different runs that can be used.
-        n_stale: Runs made under another protocol, or written by another version: never used.
+        n_stale: Runs made under another protocol, or that a later version wrote and this one does not understand:
+            never used, and left alone.
         sound: Files that passed every check, each one batch.
         damaged: Files that are not trusted.
         others: Whole files of runs of another kind, and what tells that they are.

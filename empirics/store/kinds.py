@@ -25,8 +25,8 @@ class Store(ParquetStore[RunConfig, Run]):
         folder: Where the files lie; need not exist before they are written.
     """
 
+    kind = "protocol"
     curve_names = CURVE_NAMES
-    other_curve_names = (MULTITASK_CURVES,)
     endings = get_args(Ending)
 
     def config_from(self, fields: dict[str, Any]) -> RunConfig:
@@ -35,7 +35,7 @@ class Store(ParquetStore[RunConfig, Run]):
 
     def columns(self, run: Run) -> dict[str, np.ndarray]:
         """Curves of a run, each as one row of numbers."""
-        return {name: getattr(run.curves, name) for name in CURVE_NAMES}
+        return {name: getattr(run.curves, name) for name in self.curve_names}
 
     def run_from(self, config: RunConfig, curves: dict[str, np.ndarray], ending: str, seconds: float) -> Run:
         """Inverse of :meth:`columns`.
@@ -48,7 +48,8 @@ class Store(ParquetStore[RunConfig, Run]):
                 raise ValueError(f"{name} is not one value an evaluation")
         if not curves["step"].size:
             raise ValueError("it has no evaluation")
-        return Run(config=config, curves=Curves(**curves), ending=cast("Ending", ending), seconds=seconds)
+        filled = {name: curves.get(name, np.full_like(curves["step"], np.nan)) for name in self.curve_names}
+        return Run(config=config, curves=Curves(**filled), ending=cast("Ending", ending), seconds=seconds)
 
 
 class MultitaskStore(ParquetStore[MultitaskConfig, MultitaskRun]):
@@ -58,8 +59,8 @@ class MultitaskStore(ParquetStore[MultitaskConfig, MultitaskRun]):
         folder: Where the files lie; need not exist before they are written.
     """
 
+    kind = "mixture_protocol"
     curve_names = MULTITASK_CURVES
-    other_curve_names = (CURVE_NAMES,)
     endings = ("horizon", "diverged")
 
     def config_from(self, fields: dict[str, Any]) -> MultitaskConfig:
@@ -68,7 +69,7 @@ class MultitaskStore(ParquetStore[MultitaskConfig, MultitaskRun]):
 
     def columns(self, run: MultitaskRun) -> dict[str, np.ndarray]:
         """Curves of a run, each as one row of numbers; those of tasks evaluation by evaluation."""
-        return {name: getattr(run.curves, name).ravel() for name in MULTITASK_CURVES}
+        return {name: getattr(run.curves, name).ravel() for name in self.curve_names}
 
     def run_from(
         self, config: MultitaskConfig, curves: dict[str, np.ndarray], ending: str, seconds: float
@@ -80,8 +81,9 @@ class MultitaskStore(ParquetStore[MultitaskConfig, MultitaskRun]):
         """
         n_evaluations, n_tasks = len(curves["step"]), len(config.components)
         shaped = {}
-        for name, values in curves.items():
+        for name in self.curve_names:
             shape = (n_evaluations, n_tasks) if name in TASK_CURVES else (n_evaluations,)
+            values = curves.get(name, np.full(shape, np.nan))
             if values.size != np.prod(shape):
                 raise ValueError(f"{name} is not one value an evaluation" + (" and task" if len(shape) > 1 else ""))
             shaped[name] = values.reshape(shape)
@@ -97,6 +99,7 @@ class DimensionStore(ParquetStore[DimensionConfig, DimensionRun]):
         folder: Where the files lie; need not exist before they are written.
     """
 
+    kind = "dimension_protocol"
     curve_names = DIMENSION_VALUES
     endings = ("horizon", "diverged")
 
@@ -118,5 +121,6 @@ class DimensionStore(ParquetStore[DimensionConfig, DimensionRun]):
         """
         if any(values.size != 1 for values in curves.values()):
             raise ValueError("a value is not one number")
-        values = DimensionValues(**{name: float(row[0]) for name, row in curves.items()})
+        lacking = dict.fromkeys(self.curve_names, np.nan)
+        values = DimensionValues(**lacking | {name: float(row[0]) for name, row in curves.items()})
         return DimensionRun(config=config, values=values, ending=cast("Any", ending), seconds=seconds)

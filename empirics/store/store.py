@@ -8,17 +8,18 @@ import json
 import os
 import uuid
 from abc import ABC, abstractmethod
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, NamedTuple, Self, overload
 
 import numpy as np
 import polars as pl
+from cachetools import LRUCache
 
 from dcrit.empirics.runs.addressed import Addressed, AnyConfig, AnyRun, Finished, Heading, canonical
 from dcrit.empirics.store.batch_files import (
+    CURVE,
     HEAD,
     OtherKindError,
     UntrustedError,
@@ -55,19 +56,21 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
     before it is asked for; then the addresses of all runs are kept, and the files read last up to
     :data:`CACHE_BYTES`. A file whose bytes do not have the checksum in its name, or whose configurations do
     not have the addresses beside them, counts as absent and is listed in :attr:`damaged`. Whole files
-    of runs of another kind are left alone.
+    of runs of another kind are left alone, and so are runs that this version does not understand: those of another
+    protocol, and those with fields, values or endings that a later version added. Curves that a file lacks, because
+    they were added after it was written, are NaN; those that are not known are ignored.
 
     Args:
         folder: Where the files lie; need not exist before :meth:`prepare` or :meth:`add`.
 
     Attributes:
+        kind: Which of ``KINDS`` a configuration of such a run has.
         curve_names: Columns of the curves.
-        other_curve_names: Columns of the curves of other kinds of run, which may lie in the same folder.
         endings: Why a run may have ended.
     """
 
+    kind: ClassVar[str]
     curve_names: ClassVar[tuple[str, ...]]
-    other_curve_names: ClassVar[tuple[tuple[str, ...], ...]] = ()
     endings: ClassVar[tuple[str, ...]]
 
     @abstractmethod
@@ -80,7 +83,7 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
 
     @abstractmethod
     def run_from(self, config: AnyConfig, curves: dict[str, np.ndarray], ending: str, seconds: float) -> AnyRun:
-        """Inverse of :meth:`columns`; ValueError where curves are not those of such a run."""
+        """Inverse of :meth:`columns`, NaN for curves that are lacking; ValueError where they are not of such a run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
@@ -91,7 +94,7 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         self._known: set[str] = set()
         self._places: dict[str, Path] = {}
         self._seconds: dict[str, float] = {}
-        self._cache: RunCache[AnyRun] = RunCache(CACHE_BYTES)
+        self._cache = kept_files(CACHE_BYTES)
         self._damaged: dict[Path, Damage] = {}
         self._others: dict[Path, str] = {}
 
@@ -203,7 +206,7 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         self._damaged.pop(path, None)
         self._places |= dict.fromkeys(batch, path)
         self._seconds |= {address: run.seconds for address, run in batch.items()}
-        self._cache.add(path, batch, _size(table))
+        self._cache[path] = Kept(batch, _size(table))
 
     @property
     def damaged(self) -> tuple[Damage, ...]:
@@ -283,9 +286,10 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
                 continue
             self._known.add(path.name)
             with self._noting_damage(path):
-                frame = self._decode(trusted_bytes(path), ["address", "config", "seconds"])
+                frame = self._decode(trusted_bytes(path), list(HEAD))
                 check_addresses(frame)
-                for address, seconds in zip(frame["address"], frame["seconds"], strict=True):
+                known = frame.filter(pl.col("ending").is_in(self.endings))
+                for address, seconds in zip(known["address"], known["seconds"], strict=True):
                     if self._places.setdefault(address, path) == path:
                         self._seconds[address] = seconds
 
@@ -294,8 +298,8 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         path = self._places.get(address)
         if path is None:
             return None
-        runs = self._cache.get(path)
-        return (self._read(path, keep=True) if runs is None else runs).get(address)
+        kept = self._cache.get(path)
+        return (self._read(path, keep=True) if kept is None else kept.runs).get(address)
 
     def _read(self, path: Path, *, keep: bool = False) -> dict[str, AnyRun]:
         """Runs of one file by address; none, and their places forgotten, if it is gone or damaged."""
@@ -303,7 +307,7 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
             frame = self._decode(trusted_bytes(path), self._columns)
             runs = {address: run for address, run in self._decoded_runs(frame) if run is not None}
             if keep:
-                self._cache.add(path, runs, _size(frame))
+                self._cache[path] = Kept(runs, _size(frame))
             return runs
         return {}
 
@@ -334,10 +338,10 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         }
         rows = [self.columns(run) for run in runs]
         table |= {name: [row[name] for row in rows] for name in self.curve_names}
-        return pl.DataFrame(table, schema=HEAD | dict.fromkeys(self.curve_names, pl.List(pl.Float64)))
+        return pl.DataFrame(table, schema=HEAD | dict.fromkeys(self.curve_names, CURVE))
 
     def _decode(self, data: bytes, columns: Sequence[str]) -> pl.DataFrame:
-        return decoded(data, columns, self.curve_names, self.other_curve_names)
+        return decoded(data, columns, self.curve_names, self.kind)
 
     def _configs(self, frame: pl.DataFrame) -> Iterator[AnyConfig | None]:
         """Configuration of every row, None where it is stale; no row of a file with a false address is trusted."""
@@ -351,11 +355,10 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
 
     def _decoded_runs(self, frame: pl.DataFrame) -> list[tuple[str, AnyRun | None]]:
         """Address and run of every row, no run where it is stale."""
-        if not set(frame["ending"]) <= set(self.endings):
-            raise UntrustedError(f"endings are {', '.join(frame['ending'].unique())}")
+        names = [name for name in self.curve_names if name in frame.columns]
         curves: dict[str, list[np.ndarray]] = {}
-        ends = frame.select(pl.col(self.curve_names).list.len().cum_sum())
-        for name in self.curve_names:
+        ends = frame.select(pl.col(names).list.len().cum_sum())
+        for name in names:
             values = frame[name].explode()
             if values.null_count():
                 raise UntrustedError(f"{name} is not one value an evaluation")
@@ -363,14 +366,26 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         runs: list[tuple[str, AnyRun | None]] = []
         for row, config in enumerate(self._configs(frame)):
             run = None
-            if config is not None:
-                mine = {name: curves[name][row] for name in self.curve_names}
+            if config is not None and (ending := frame["ending"][row]) in self.endings:
+                mine = {name: values[row] for name, values in curves.items()}
                 try:
-                    run = self.run_from(config, mine, frame["ending"][row], frame["seconds"][row])
+                    run = self.run_from(config, mine, ending, frame["seconds"][row])
                 except ValueError as error:
                     raise UntrustedError(str(error)) from error
             runs.append((frame["address"][row], run))
         return runs
+
+
+class Kept(NamedTuple):
+    """Decoded runs of a file by address, and the memory that they take [bytes]."""
+
+    runs: dict[str, Any]
+    n_bytes: int
+
+
+def kept_files(n_bytes: int) -> LRUCache[Path, Kept]:
+    """The files used last; the one used longest ago goes first, and one that is larger than all stays alone."""
+    return LRUCache(n_bytes, getsizeof=lambda kept: min(kept.n_bytes, n_bytes))
 
 
 def _size(table: pl.DataFrame) -> int:
@@ -459,41 +474,3 @@ class StoredRuns(Sequence[AnyRun], Generic[AnyConfig, AnyRun]):
                 "it was found. Repeat the command to make the run again"
             )
         return run
-
-
-Kept = TypeVar("Kept")
-
-
-class RunCache(Generic[Kept]):
-    """Runs of the files used last; the file used longest ago goes first, and one always stays.
-
-    Args:
-        n_bytes: How much all of them may take [bytes].
-    """
-
-    def __init__(self, n_bytes: int) -> None:
-        self._most = n_bytes
-        self._files: OrderedDict[Path, tuple[dict[str, Kept], int]] = OrderedDict()
-        self._n_bytes = 0
-
-    def get(self, path: Path) -> dict[str, Kept] | None:
-        """Runs of a file by address; None where it is not kept."""
-        if path not in self._files:
-            return None
-        self._files.move_to_end(path)
-        return self._files[path][0]
-
-    def add(self, path: Path, runs: dict[str, Kept], n_bytes: int) -> None:
-        """Keep the runs of a file, and drop others until there is room for them.
-
-        Args:
-            path: The file.
-            runs: Its runs by address.
-            n_bytes: How much they take [bytes].
-        """
-        _, before = self._files.pop(path, (None, 0))
-        self._files[path] = runs, n_bytes
-        self._n_bytes += n_bytes - before
-        while self._n_bytes > self._most and len(self._files) > 1:
-            _, (_, dropped) = self._files.popitem(last=False)
-            self._n_bytes -= dropped

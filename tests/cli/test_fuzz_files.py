@@ -18,10 +18,8 @@ from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
 from dcrit.empirics.runs.single import CURVE_NAMES, Curves, Run, RunConfig
-from dcrit.empirics.store import batch_files
 from dcrit.empirics.store.batch_files import checksum, parquet
 from dcrit.empirics.store.kinds import Store, StoreWriteError
-from dcrit.empirics.store.parquet_bounds import Bounds
 from dcrit.theory.calibrations.calibration import shipped_calibrations
 from dcrit.theory.problems.problem import Problem
 from tests.cli.test_fuzz_options import refusal
@@ -340,16 +338,20 @@ CHANGES: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
     "no rows": lambda frame: frame.clear(),
 }
 
+#: What a later version may have written.
+NOT_DAMAGED = {"one more column", "another ending", "no rows"}
+
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_hostile_store_file_is_refused_as_data(change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_files, "EXPANDED", Bounds(n_values=1_000_000, n_bytes=50_000_000))
+def test_a_hostile_store_file_is_refused_as_data(change: str, tmp_path: Path) -> None:
     store = tmp_path / "runs"
     path = hostile(store, CHANGES[change])
     before = sorted(tmp_path.rglob("*"))
     verdict = invoke("runs", "verify", "--store", str(store))
     assert isinstance(verdict.exception, SystemExit | None), verdict.exception
-    if change != "no rows":
+    if change in NOT_DAMAGED:
+        assert verdict.exit_code == 0
+    else:
         assert verdict.exit_code == 1
         assert path.name in verdict.stdout
     assert all(one.isprintable() or one == "\n" for one in verdict.stdout)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 from dcrit.theory.checks import check_choice, check_integer, check_positive
 from dcrit.theory.families.family import DEFAULT_MODEL, FAMILIES, ModelFamily
@@ -60,6 +61,10 @@ class Problem:
     depth: int = 1
     weight_decay: float = 1.0
     learning_rate: float = AS_THE_MODEL
+
+    #: Fields that problems of the first release had not, and the value that each had then. It is frozen: what is stored
+    #: is addressed and read by it, even where the default above comes to differ.
+    ADDED_LATER: ClassVar[Mapping[str, str | int | float]] = {}
 
     def __post_init__(self) -> None:
         task = TASKS.find(self.task)
@@ -165,5 +170,5 @@ class Problem:
 
     @classmethod
     def from_dict(cls, fields: dict[str, object]) -> Self:
-        """Inverse of :meth:`to_dict`; validates as the constructor does."""
-        return cls(**cast("dict[str, str]", fields))  # type: ignore[arg-type]
+        """Inverse of :meth:`to_dict`, also as it was before fields were added; validates as the constructor does."""
+        return cls(**cast("dict[str, str]", {**cls.ADDED_LATER, **fields}))  # type: ignore[arg-type]

@@ -3,17 +3,24 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import polars as pl
 import pytest
 
+from dcrit.empirics.runs import single
 from dcrit.empirics.runs.dimensions import DimensionConfig
 from dcrit.empirics.runs.multitask import Component, MultitaskConfig, Phase
-from dcrit.empirics.runs.single import RunConfig
-from dcrit.empirics.store.kinds import DimensionStore, MultitaskStore, Store
+from dcrit.empirics.runs.single import CURVE_NAMES, Curves, FloatArray, RunConfig
+from dcrit.empirics.store import kinds
+from dcrit.empirics.store.batch_files import HEAD
+from dcrit.empirics.store.kinds import DAMAGED, DimensionStore, MultitaskStore, Store
 from dcrit.theory.problems.problem import Problem
+from tests.worlds.stored import assert_same, configs, files, made, parquet, write_named
 
 RELEASE_1 = Path(__file__).parents[2] / "data" / "store-of-release-1"
 
@@ -111,3 +118,221 @@ def test_stored_runs_of_the_first_release_are_found(folder: Path) -> None:
     check_single(Store(folder), SINGLE)
     check_multitask(MultitaskStore(folder / "mixtures"))
     check_dimensions(DimensionStore(folder / "dimensions"))
+
+
+# -- fields that were added later ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrownProblem(Problem):
+    """As the next release has it: two fields more, one with another default than what was used before."""
+
+    beta2: float = 0.98
+    epsilon: float = 1e-12
+
+    ADDED_LATER: ClassVar[Mapping[str, str | int | float]] = {"beta2": 0.98, "epsilon": 1e-8}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrownConfig(RunConfig):
+    """And one more in what is run."""
+
+    batch_size: int = 0
+
+    ADDED_LATER: ClassVar[Mapping[str, Any]] = {**RunConfig.ADDED_LATER, "batch_size": 0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrownCurves(Curves):
+    """And one more curve."""
+
+    sharpness: FloatArray
+
+
+class GrownStore(Store):
+    curve_names = (*CURVE_NAMES, "sharpness")
+
+    def config_from(self, fields: dict[str, Any]) -> RunConfig:
+        return GrownConfig.from_dict(fields)
+
+
+@pytest.fixture
+def grown(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunConfig], GrownConfig]:
+    """The next release: what it makes of a configuration as it was written in this one, with what was used then."""
+    monkeypatch.setattr(single, "Problem", GrownProblem)
+    monkeypatch.setattr(kinds, "Curves", GrownCurves)
+
+    def as_then(config: RunConfig) -> GrownConfig:
+        problem = GrownProblem(**vars(config.problem), epsilon=1e-8)
+        said = {field.name: getattr(config, field.name) for field in fields(config)}
+        return GrownConfig(**said | {"problem": problem})
+
+    return as_then
+
+
+def test_they_are_found_after_fields_and_a_curve_were_added(
+    folder: Path, grown: Callable[[RunConfig], GrownConfig]
+) -> None:
+    store = GrownStore(folder)
+    check_single(store, {address: grown(config) for address, config in SINGLE.items()})
+    for config in SINGLE.values():
+        run = store.get(grown(config))
+        assert run is not None
+        assert isinstance(run.curves, GrownCurves)
+        assert np.isnan(run.curves.sharpness).all()
+        assert run.curves.sharpness.shape == run.curves.step.shape
+    assert {run.config for run in store.runs()} == {
+        replace(grown(config), steps=config.horizon) for config in SINGLE.values()
+    }
+    assert {heading.config.problem for heading in store.headings()} == {
+        grown(config).problem for config in SINGLE.values()
+    }
+    assert (store.set_aside(), (folder / DAMAGED).exists()) == ((), False)
+
+
+def test_a_field_is_addressed_where_it_is_not_what_was_used_before() -> None:
+    (config,) = configs(1)
+    then = GrownProblem(**vars(config.problem), epsilon=1e-8)
+    assert replace(config, problem=then).address == config.address
+    # A default that is not what was used before is another run, although nobody wrote it down.
+    now = GrownProblem(**vars(config.problem))
+    assert replace(config, problem=now).to_dict()["problem"] == config.problem.to_dict() | {"epsilon": 1e-12}
+    others = {
+        replace(config, problem=problem).address
+        for problem in (then, now, replace(then, beta2=0.999), replace(then, beta2=0.999, epsilon=1e-7))
+    }
+    assert len(others) == 4
+    assert GrownConfig(problem=then, n_train=20, seed=0, batch_size=8).to_dict()["batch_size"] == 8
+
+
+def test_what_is_not_said_is_what_was_used_before() -> None:
+    assert GrownProblem.from_dict(Problem().to_dict()) == GrownProblem(epsilon=1e-8)
+    assert GrownProblem.from_dict(GrownProblem().to_dict()) == GrownProblem(epsilon=1e-12)
+
+
+def test_several_tasks_and_dimensions_grow_likewise(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class GrownComponent(Component):
+        noise: float = 0.5
+        ADDED_LATER: ClassVar[Mapping[str, Any]] = {"noise": 0.0}
+
+    @dataclass(frozen=True, kw_only=True)
+    class GrownPhase(Phase):
+        decay: bool = False
+        ADDED_LATER: ClassVar[Mapping[str, Any]] = {"decay": True}
+
+    @dataclass(frozen=True, kw_only=True)
+    class GrownMultitask(MultitaskConfig):
+        beta2: float = 0.999
+        ADDED_LATER: ClassVar[Mapping[str, Any]] = {"beta2": 0.98}
+
+    @dataclass(frozen=True, kw_only=True)
+    class GrownDimension(DimensionConfig):
+        probes: int = 30
+        ADDED_LATER: ClassVar[Mapping[str, Any]] = {"probes": 10}
+
+    for address, config in MULTITASK.items():
+        components = tuple(GrownComponent(**vars(each), noise=0.0) for each in config.components)
+        phases = tuple(GrownPhase(**vars(each), decay=True) for each in config.phases)
+        said = {field.name: getattr(config, field.name) for field in fields(config)}
+        then = GrownMultitask(**said | {"components": components, "phases": phases}, beta2=0.98)
+        assert then.address == address
+        assert replace(then, beta2=0.999).address != address
+        assert replace(then, phases=(replace(phases[0], decay=False), *phases[1:])).address != address
+        with monkeypatch.context() as patched:
+            patched.setattr("dcrit.empirics.runs.multitask.Component", GrownComponent)
+            patched.setattr("dcrit.empirics.runs.multitask.Phase", GrownPhase)
+            assert GrownMultitask.from_dict(config.to_dict()) == then
+    for address, config in DIMENSION.items():
+        then = GrownDimension(run=config.run, probes=10)
+        assert then.address == address
+        assert GrownDimension.from_dict(config.to_dict()) == replace(then, run=replace(config.run, steps=80))
+        assert replace(then, probes=30).address != address
+
+    class GrownMultitaskStore(MultitaskStore):
+        curve_names = (*MultitaskStore.curve_names, "sharpness")
+
+    @dataclass(frozen=True, kw_only=True)
+    class GrownMultitaskCurves(kinds.MultitaskCurves):
+        sharpness: FloatArray
+
+    class GrownDimensionStore(DimensionStore):
+        curve_names = (*DimensionStore.curve_names, "trace")
+
+    @dataclass(frozen=True, kw_only=True)
+    class GrownValues(kinds.DimensionValues):
+        trace: float
+
+    monkeypatch.setattr(kinds, "MultitaskCurves", GrownMultitaskCurves)
+    monkeypatch.setattr(kinds, "DimensionValues", GrownValues)
+    check_multitask(GrownMultitaskStore(folder / "mixtures"))
+    check_dimensions(GrownDimensionStore(folder / "dimensions"))
+    (dimension,) = GrownDimensionStore(folder / "dimensions").runs()
+    assert np.isnan(getattr(dimension.values, "trace"))  # noqa: B009
+
+
+# -- files of a later version --------------------------------------------------------------------------------------
+
+
+def test_a_curve_that_a_file_lacks_is_nan_and_one_too_many_is_ignored(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    runs = [made(config) for config in configs(2)]
+    store.add(runs)
+    (path,) = files(store)
+    frame = pl.read_parquet(path)
+    path.unlink()
+    more = frame.drop("max_norm").with_columns(
+        sharpness=pl.Series([[1.0, None], []]), host=pl.lit("a"), gpu=pl.lit(None, pl.Int8)
+    )
+    write_named(store, parquet(more.select(reversed(more.columns))))
+    opened = Store(tmp_path)
+    for run in runs:
+        nothing = np.full_like(run.curves.step, np.nan)
+        assert_same(opened.get(run.config), replace(run, curves=replace(run.curves, max_norm=nothing)))
+    inventory = opened.inventory()
+    assert (inventory.n_runs, inventory.n_stale, inventory.damaged) == (2, 0, ())
+
+
+def later(frame: pl.DataFrame, config: dict[str, Any], **columns: pl.Expr) -> bytes:
+    """A file as a later version may write it, its addresses right."""
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"))
+    address = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return parquet(frame.with_columns(address=pl.lit(address), config=pl.lit(text), **columns))
+
+
+LATER: dict[str, Callable[[pl.DataFrame, dict[str, Any]], bytes]] = {
+    "a field of the problem": lambda frame, config: later(
+        frame, config | {"problem": config["problem"] | {"beta2": 0.999}}
+    ),
+    "a field of the run": lambda frame, config: later(frame, config | {"batch_size": 8}),
+    "a task": lambda frame, config: later(frame, config | {"problem": config["problem"] | {"task": "gcd"}}),
+    "a protocol": lambda frame, config: later(frame, config | {"protocol": 99}),
+    "an ending": lambda frame, config: later(frame, config, ending=pl.lit("out of budget")),
+    "a kind of run": lambda frame, config: later(
+        frame.select(*HEAD), {"module": "resnet", "module_protocol": 1}, step=pl.lit("none")
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LATER)
+def test_what_a_later_version_wrote_is_not_understood_and_left_alone(what: str, tmp_path: Path) -> None:
+    (config,) = configs(1)
+    store = Store(tmp_path)
+    store.add([made(config)])
+    (path,) = files(store)
+    frame = pl.read_parquet(path)
+    path.unlink()
+    data = LATER[what](frame, config.to_dict())
+    path = write_named(store, data)
+
+    opened = Store(tmp_path)
+    assert opened.missing([config]) == [config]
+    assert opened.get(config) is None
+    assert list(opened.runs()) == []
+    assert opened.set_aside() == opened.damaged == opened.strange == ()
+    inventory = opened.inventory()
+    assert (inventory.n_runs, inventory.n_stale, inventory.damaged, inventory.others) == (0, 1, (), ())
+    opened.add([made(config)])
+    assert_same(Store(tmp_path).get(config), made(config))
+    assert path.read_bytes() == data
+    assert len(files(opened)) == 2

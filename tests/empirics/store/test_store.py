@@ -299,8 +299,12 @@ class Trap:
         return Path.touch, (self.trace,)
 
 
-def without_a_column(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.drop("max_norm")
+def without_the_steps(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.drop("step")
+
+
+def without_the_seconds(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.drop("seconds")
 
 
 def with_another_type(frame: pl.DataFrame) -> pl.DataFrame:
@@ -319,17 +323,18 @@ def with_a_short_curve(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col("deficit_low").list.slice(1))
 
 
-def with_another_ending(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(ending=pl.lit("bored"))
+def with_a_curve_of_another_type(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(pl.col("max_norm").cast(pl.List(pl.Float32)))
 
 
 FORGERIES = [
-    without_a_column,
+    without_the_steps,
+    without_the_seconds,
     with_another_type,
     with_a_null,
     with_a_null_in_a_curve,
     with_a_short_curve,
-    with_another_ending,
+    with_a_curve_of_another_type,
 ]
 
 

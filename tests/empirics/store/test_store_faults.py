@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcrit.empirics.store import batch_files
@@ -20,7 +20,7 @@ from dcrit.empirics.store.inventory import CHECKPOINTS, DAMAGED
 from dcrit.empirics.store.kinds import Store, StoreWriteError
 from dcrit.empirics.store.whole_files import ABANDONED_AGE
 from tests.worlds.mounts import with_mounts
-from tests.worlds.stored import assert_same, configs, files, made, write_named
+from tests.worlds.stored import assert_same, configs, files, made
 
 ROOT = Path(__file__).parents[3]
 
@@ -405,31 +405,8 @@ def test_every_cut_and_every_flipped_bit_is_found(
     assert store.set_aside() == ()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    places=st.lists(st.floats(min_value=0, max_value=1, exclude_max=True), min_size=1, max_size=4),
-    bit=st.integers(min_value=0, max_value=7),
-    late=st.booleans(),
-)
-def test_a_forged_file_never_ends_a_command(
-    batch: tuple[str, bytes], folders: Iterator[Path], places: list[float], bit: int, late: bool
-) -> None:
-    """Its name has the right checksum, so only what is decoded can tell; Parquet describes itself at its end."""
-    _, data = batch
-    for place in places:
-        data = flip(data, 0.8 + 0.2 * place if late else place, bit)
-    store = Store(next(folders))
-    path = write_named(store, data)
-    wanted = configs(2)
-    found = store.find(wanted)
-    assert len(list(store.headings())) == len(list(store.runs())) >= len(found)
-    inventory = store.inventory()
-    assert [damage.path for damage in inventory.damaged] == ([] if inventory.n_files else [path])
-    assert len(store.set_aside()) == len(inventory.damaged)
-
-
-def test_a_reader_that_panics_at_a_forged_file_finds_it_damaged(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which forgeries polars panics at depends on its version."""
+def test_a_file_that_the_reader_panics_at_is_damaged(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What polars panics at depends on its version."""
     (config,) = configs(1)
     store.add([made(config)])
     opened = Store(store.folder)

@@ -61,7 +61,7 @@ def test_a_run_comes_with_the_configuration_that_was_asked_for(many: tuple[Path,
 def test_a_file_is_decoded_once_where_its_runs_follow_each_other(
     many: tuple[Path, list[RunConfig]], decoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parquet_store, "CACHE_BYTES", 0)
+    monkeypatch.setattr(parquet_store, "CACHE_BYTES", 1)
     folder, wanted = many
     store = Store(folder)
     assert store.stored(wanted) == {config.address for config in wanted}
@@ -82,7 +82,7 @@ def test_files_that_take_turns_are_decoded_once_where_the_cache_holds_them(
     ]
     assert sum(1 for _ in StoredRuns(Store(folder), turns)) == len(wanted)
     assert len(decoded) == 100
-    monkeypatch.setattr(parquet_store, "CACHE_BYTES", 0)
+    monkeypatch.setattr(parquet_store, "CACHE_BYTES", 1)
     assert sum(1 for _ in StoredRuns(Store(folder), turns[: 10 * BATCH])) == 10 * BATCH
     assert len(decoded) == 100 + 10 * BATCH
 
