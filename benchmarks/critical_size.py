@@ -71,10 +71,10 @@ def compare(problem: Problem, executor: LocalExecutor, store: Store, *, steps: i
         "model_steps": model_steps(chosen),
         "grid_model_steps": model_steps(full),
         "ratio": model_steps(full) / model_steps(chosen),
-        "estimate": measured.estimate,
+        "estimate": measured.value,
         "interval": ends,
         "half_width": None if ends is None else math.log(ends[1] / ends[0]) / 2,
-        "grid_estimate": reference.estimate,
+        "grid_estimate": reference.value,
         "grid_interval": None if reference.interval is None else (reference.interval.low, reference.interval.high),
         "threads": 1,
     }

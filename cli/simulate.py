@@ -10,7 +10,7 @@ import typer
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.terminal.dynamics_options import Accuracy, check_accuracy, homogeneous
-from dcrit.cli.terminal.output import fields_of, number, print_json, row_of, say, table
+from dcrit.cli.terminal.output import number, print_json, row_of, say, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
 
 if TYPE_CHECKING:
@@ -129,8 +129,8 @@ def simulate(
             "generalized_at": passed.generalized,
             "delay": passed.delay,
             "level": level,
-            "critical_size": fields_of(found.critical_size),
-            "crossing": fields_of(found.crossing),
+            "critical_size": found.critical_size.to_dict(),
+            "crossing": found.crossing.to_dict(),
             "reason": trajectory.reason,
             "curves": {name: getattr(trajectory, name).tolist() for name in CURVES},
             "hysteresis": None if ways is None else _fields(ways),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,15 @@ class Interval:
 
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
+
+    def around(self, value: float) -> Interval:
+        """The range widened until it contains a value: resampling may miss the best value of the sample itself."""
+        return Interval(low=min(self.low, value), high=max(self.high, value), level=self.level)
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Both ends as JSON values; an infinite one is null."""
+        ends = {"low": self.low, "high": self.high}
+        return {name: end if math.isfinite(end) else None for name, end in ends.items()}
 
     def overlaps(self, other: Interval) -> bool:
         """Whether the two ranges share a point."""
@@ -76,53 +85,69 @@ def half_width(standard_error: float, *, level: float = LEVEL, freedom: float = 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """What the theory says before any run of the kind it speaks of.
+class Estimate:
+    """One number of the theory or of real runs, with what it does not know; or why there is none.
 
     Attributes:
-        quantity: Name of what is predicted.
-        value: Best value in ``unit``, or None where there is none.
-        interval: Its interval, or None with it.
-        unit: Unit in words.
+        quantity: Its name.
+        value: Best value in ``unit``; None where there is none.
+        interval: Its interval, which contains it; None where there is none. An end may be infinite.
+        unit: Unit in words; empty for a plain number.
+        horizon: Steps of training that it speaks of; None where no time matters [steps].
+        n_runs: Runs that it rests on; 0 for what the theory says before any run of the kind.
+        n_unconverged: Runs that were made for it and not used, beside those that were.
         extrapolated: The question lies outside the calibrated domain.
         reason: Why there is no value, or what limits it; empty otherwise.
+
+    Raises:
+        ValueError: A field contradicts itself or another.
     """
 
     quantity: str
     value: float | None
-    interval: Interval | None
-    unit: str
+    interval: Interval | None = None
+    unit: str = ""
+    horizon: int | None = None
+    n_runs: int = 0
+    n_unconverged: int = 0
     extrapolated: bool = False
     reason: str = ""
 
+    def __post_init__(self) -> None:
+        if not self.quantity:
+            raise ValueError("quantity must be a name, got ''")
+        if self.value is None and not self.reason:
+            raise ValueError(f"reason must say why there is no {self.quantity}, got ''")
+        if self.value is None and self.interval is not None:
+            raise ValueError(f"interval must be None where there is no value, got {self.interval!r}")
+        if self.value is not None and not math.isfinite(self.value):
+            raise ValueError(f"value must be a finite number or None, got {self.value!r}")
+        if self.value is not None and self.interval is not None and self.value not in self.interval:
+            raise ValueError(
+                f"interval must contain the value {self.value!r}, got {self.interval.low!r} to {self.interval.high!r}"
+            )
+        for name, least in (("n_runs", 0), ("n_unconverged", 0), ("horizon", 1)):
+            count = getattr(self, name)
+            if count is not None and count < least:
+                raise ValueError(f"{name} must be at least {least}, got {count!r}")
 
-@dataclass(frozen=True, kw_only=True)
-class Measurement:
-    """What real runs say.
+    @property
+    def level(self) -> float:
+        """Probability content of the interval, or of the one that there would be."""
+        return LEVEL if self.interval is None else self.interval.level
 
-    Attributes:
-        quantity: Name of what is measured.
-        estimate: Best value in ``unit``, or None where the runs do not contain it.
-        interval: Its interval, or None with it.
-        unit: Unit in words.
-        n_runs: Runs the estimate rests on.
-        n_unconverged: Runs that were made for it and not used, because they had not converged.
-        reason: Why there is no estimate, or what limits it; empty otherwise.
-    """
-
-    quantity: str
-    estimate: float | None
-    interval: Interval | None
-    unit: str
-    n_runs: int
-    n_unconverged: int = 0
-    reason: str = ""
-
-
-def as_json(value: Prediction | Measurement) -> dict[str, Any]:
-    """Fields as JSON values, the interval as ``[low, high]`` beside its ``level``."""
-    fields = asdict(value)
-    interval = value.interval
-    fields["interval"] = None if interval is None else [interval.low, interval.high]
-    fields["level"] = LEVEL if interval is None else interval.level
-    return {key: None if isinstance(item, float) and not math.isfinite(item) else item for key, item in fields.items()}
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as JSON values; an infinite end of the interval is null."""
+        interval = self.interval
+        return {
+            "quantity": self.quantity,
+            "value": self.value,
+            "interval": None if interval is None else interval.to_dict(),
+            "level": self.level,
+            "unit": self.unit,
+            "horizon": self.horizon,
+            "n_runs": self.n_runs,
+            "n_unconverged": self.n_unconverged,
+            "extrapolated": self.extrapolated,
+            "reason": self.reason,
+        }

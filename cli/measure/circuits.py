@@ -67,7 +67,6 @@ def circuits(
     from dcrit.empirics.runs.outcomes import SETTLED_FRACTION
     from dcrit.empirics.training.devices import resolve_device
     from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
-    from dcrit.theory.estimates import as_json as estimate_json
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
@@ -83,8 +82,8 @@ def circuits(
             {
                 "problem": problem.to_dict(),
                 "n_train": n_train,
-                **estimate_json(measured),
-                "predicted": estimate_json(predicted),
+                **measured.to_dict(),
+                "predicted": predicted.to_dict(),
                 "over_training": rows,
                 "runs": [_run(history) for history in histories],
             }
@@ -104,7 +103,7 @@ def circuits(
         "generalizing share w of the margin at the end",
         ["", "w", "90% interval", "runs", "note"],
         [
-            ("measured", measured.estimate, _span(measured.interval), measured.n_runs, measured.reason),
+            ("measured", measured.value, _span(measured.interval), measured.n_runs, measured.reason),
             (
                 "predicted",
                 predicted.value,

@@ -14,7 +14,7 @@ from dcrit.cli.terminal.session import laboratory
 if TYPE_CHECKING:
     from dcrit.empirics.runs.outcomes import Outcome
     from dcrit.empirics.runs.single import Run
-    from dcrit.theory.estimates import Measurement
+    from dcrit.theory.estimates import Estimate
 
 
 class StartChoice(StrEnum):
@@ -127,7 +127,7 @@ def critical_size(
             shrunk = ungrokking_runs(from_above, bench.runs)
     generalized = [ungrokking_outcome(one) for one in shrunk]
     found = with_horizon(measure_critical_size(scratch), scratch) if scratch else measure_ungrokking_size(shrunk)
-    more: dict[str, Measurement] = {}
+    more: dict[str, Estimate] = {}
     if start is StartChoice.both:
         more = {
             "ungrokking": measure_ungrokking_size(shrunk),

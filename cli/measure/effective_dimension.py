@@ -86,7 +86,6 @@ def effective_dimension(
         stochastic_error,
     )
     from dcrit.empirics.training.devices import resolve_device
-    from dcrit.theory.estimates import as_json as estimate_json
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
@@ -128,7 +127,7 @@ def effective_dimension(
             {
                 "problem": problem.to_dict(),
                 "n_train": n_train,
-                **estimate_json(measured),
+                **measured.to_dict(),
                 "alpha": design.penalty,
                 "matrix": matrix.value,
                 "method": used,
@@ -141,11 +140,11 @@ def effective_dimension(
     table(
         f"{task} mod {modulus}, {activation.value} {model.value}, width {width}, {n_train} examples: {matrix.value}, "
         f"{used}, α = {design.penalty:.3g}",
-        ["quantity", "estimate", "90% interval", "of", "stochastic error", "runs", "not converged", "note"],
+        ["quantity", "value", "90% interval", "of", "stochastic error", "runs", "not converged", "note"],
         [
             (
                 measured.quantity,
-                measured.estimate,
+                measured.value,
                 _span(measured.interval),
                 problem.n_params,
                 stochastic_error(found),

@@ -37,7 +37,6 @@ def efficiency(
     )
     from dcrit.empirics.runs.norms import outcome_in_norm, recorded_norms
     from dcrit.empirics.runs.outcomes import outcome_of
-    from dcrit.theory.estimates import as_json as estimate_json
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     machine = options.machine_from(workers, executor, address)
@@ -61,11 +60,11 @@ def efficiency(
         same = [in_norms[place] for _, in_norms in each]
         found = fit_competition(problem, same[: len(memory)], same[len(memory) :])
         norms[norm.name] = {
-            **estimate_json(measure_generalizing_efficiency(found)),
+            **measure_generalizing_efficiency(found).to_dict(),
             "memorizing_amplitude": None if isinstance(found, str) else found.competition.memorizing.amplitude,
             "memorizing_exponent": None if isinstance(found, str) else found.competition.memorizing.exponent,
             "mixing": None if isinstance(found, str) else found.competition.mixing,
-            "implied_critical_size": estimate_json(implied_critical_size(found)),
+            "implied_critical_size": implied_critical_size(found).to_dict(),
         }
     if as_json:
         show(
@@ -75,7 +74,7 @@ def efficiency(
             memorizing_amplitude=None if law is None else law.memorizing.amplitude,
             memorizing_exponent=None if law is None else law.memorizing.exponent,
             mixing=None if law is None else law.mixing,
-            implied_critical_size=estimate_json(implied),
+            implied_critical_size=implied.to_dict(),
             norms=norms,
             runs=[row(outcome) for outcome in outcomes],
         )
@@ -87,13 +86,13 @@ def efficiency(
         [
             (
                 norm,
-                row["estimate"],
-                span(*(row["interval"] or (None, None))),
+                row["value"],
+                span(**row["interval"] or {"low": None, "high": None}),
                 row["memorizing_exponent"],
                 row["mixing"],
                 row["implied_critical_size"]["value"],
-                span(*(row["implied_critical_size"]["interval"] or (None, None))),
-                row["reason"] if row["estimate"] is None else row["implied_critical_size"]["reason"],
+                span(**row["implied_critical_size"]["interval"] or {"low": None, "high": None}),
+                row["reason"] if row["value"] is None else row["implied_critical_size"]["reason"],
             )
             for norm, row in norms.items()
         ],

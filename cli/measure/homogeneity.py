@@ -26,7 +26,6 @@ def homogeneity(
     trained to their horizon and not stored: what is measured is parameters, not curves.
     """
     from dcrit.empirics.instruments.homogeneity import HomogeneityDesign, measure_degrees, measure_homogeneity
-    from dcrit.theory.estimates import as_json as estimate_json
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
@@ -48,7 +47,7 @@ def homogeneity(
         for one in found
     ]
     if as_json:
-        print_json({"problem": problem.to_dict(), **estimate_json(measurement), "runs": rows})
+        print_json({"problem": problem.to_dict(), **measurement.to_dict(), "runs": rows})
         return
     table(
         options.title_of(problem),
@@ -57,4 +56,4 @@ def homogeneity(
     )
     interval = measurement.interval
     ends = span(None, None) if interval is None else span(interval.low, interval.high)
-    say(f"κ = {number(measurement.estimate)}, 90 % of networks within {ends} {measurement.reason}")
+    say(f"κ = {number(measurement.value)}, 90 % of networks within {ends} {measurement.reason}")

@@ -10,33 +10,31 @@ from dcrit.cli.terminal.output import number, print_json, say, span, table
 
 if TYPE_CHECKING:
     from dcrit.empirics.runs.outcomes import Outcome
-    from dcrit.theory.estimates import Measurement
+    from dcrit.theory.estimates import Estimate
     from dcrit.theory.problems.problem import Problem
 
 
 def show(
     problem: Problem,
-    measurement: Measurement,
+    measurement: Estimate,
     *,
     as_document: bool,
-    others: Mapping[str, Measurement] | None = None,
+    others: Mapping[str, Estimate] | None = None,
     **more: object,
 ) -> None:
     """Print a measurement, others that belong to it by the names of their keys, and single values."""
     others = others or {}
     if as_document:
-        from dcrit.theory.estimates import as_json
-
-        nested = {name: as_json(other) for name, other in others.items()}
-        print_json({"problem": problem.to_dict(), **as_json(measurement), **nested, **more})
+        nested = {name: other.to_dict() for name, other in others.items()}
+        print_json({"problem": problem.to_dict(), **measurement.to_dict(), **nested, **more})
         return
     table(
         options.title_of(problem),
-        ["quantity", "estimate", "90% interval", "unit", "runs", "not converged", "note"],
+        ["quantity", "value", "90% interval", "unit", "runs", "not converged", "note"],
         [
             (
                 one.quantity,
-                one.estimate,
+                one.value,
                 span(*(None, None) if one.interval is None else (one.interval.low, one.interval.high)),
                 one.unit,
                 one.n_runs,

@@ -7,7 +7,7 @@ from typing import Any
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.terminal.dynamics_options import Accuracy, check_accuracy, homogeneous
-from dcrit.cli.terminal.output import fields_of, print_json, row_of, say, table
+from dcrit.cli.terminal.output import print_json, row_of, say, table
 
 
 def delay(
@@ -46,8 +46,8 @@ def delay(
             "n_train": n_train,
             "accuracy": accuracy,
             "level": level,
-            "memorize_steps": fields_of(memorize),
-            "generalize_steps": fields_of(generalize),
+            "memorize_steps": memorize.to_dict(),
+            "generalize_steps": generalize.to_dict(),
             "probability": found.probability,
             "extrapolated": generalize.extrapolated,
             "calibration": found.calibration,

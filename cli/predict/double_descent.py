@@ -9,7 +9,7 @@ import typer
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.terminal.options import MaxWidth, MinWidth, Points, check_widths
-from dcrit.cli.terminal.output import fields_of, print_json, row_of, say, table
+from dcrit.cli.terminal.output import print_json, row_of, say, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
 
 
@@ -66,7 +66,7 @@ def double_descent(
         document: dict[str, Any] = {"problem": described, "n_train": n_train, "dip": found.dip}
         document["sharp_capacity"] = sharp_capacity
         document |= {"probability": found.probability, "level": level, "calibration": found.calibration}
-        document |= {name: fields_of(value) for name, value in answers.items()}
+        document |= {name: value.to_dict() for name, value in answers.items()}
         document |= {"params_exponent": found.params_exponent, "width_exponent": found.width_exponent}
         for name in ("widths", "n_params", "accuracy", "accuracy_low", "accuracy_high", "loss"):
             document["params" if name == "n_params" else name] = getattr(found, name).tolist()

@@ -8,7 +8,7 @@ import typer
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
-from dcrit.cli.terminal.output import fields_of, print_json, row_of, say, table
+from dcrit.cli.terminal.output import print_json, row_of, say, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
 
 NFacts = Annotated[
@@ -82,8 +82,8 @@ def emergence(
             "n_train": n_train,
             "level": level,
             "calibration": found.calibration,
-            "width": fields_of(found.width),
-            "n_params": fields_of(found.n_params),
+            "width": found.width.to_dict(),
+            "n_params": found.n_params.to_dict(),
         }
         for name in ("widths", "critical_size", "critical_size_alone", "capacity"):
             document[name] = getattr(found, name).tolist()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.terminal.options import MaxWidth, MinWidth, Points, check_widths
-from dcrit.cli.terminal.output import fields_of, print_json, row_of, say, span, table
+from dcrit.cli.terminal.output import print_json, row_of, say, span, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def phase_diagram(
         described = problem.to_dict()
         described.pop("width")
         document: dict[str, Any] = {"problem": described, "level": level, "calibration": found.calibration}
-        document["star"] = {name: fields_of(value) for name, value in star.items()}
+        document["star"] = {name: value.to_dict() for name, value in star.items()}
         document["regimes"] = list(REGIMES)
         for name in (
             *("widths", "n_params", "critical_size", "critical_low", "critical_high", "onset", "completion"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
-from dcrit.cli.terminal.output import fields_of, print_json, say, table
+from dcrit.cli.terminal.output import print_json, say, table
 
 
 def regime(
@@ -43,7 +43,7 @@ def regime(
             "calibration": sizes.calibration,
         }
         for size in (sizes.onset, sizes.critical_size, sizes.completion, sizes.capacity):
-            document[size.quantity] = fields_of(size)
+            document[size.quantity] = size.to_dict()
         print_json(document)
         return
     title = f"{task} mod {modulus}, {problem.activation} {problem.model}, width {width}, {n_train} examples"

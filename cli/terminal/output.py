@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dcrit.theory.estimates import Prediction
+    from dcrit.theory.estimates import Estimate
 
 import json
 import math
@@ -91,13 +91,7 @@ def _plain(text: str) -> Text:
     return Text(printable(text, keep="\n"))
 
 
-def fields_of(found: Prediction) -> dict[str, Any]:
-    """A prediction as JSON values."""
-    interval = None if found.interval is None else [found.interval.low, found.interval.high]
-    return {"value": found.value, "interval": interval, "extrapolated": found.extrapolated, "reason": found.reason}
-
-
-def row_of(name: str, found: Prediction) -> tuple[object, ...]:
+def row_of(name: str, found: Estimate) -> tuple[object, ...]:
     """A prediction as a row for people."""
     interval = found.interval
     ends = (None, None) if interval is None else (interval.low, interval.high)

@@ -198,7 +198,7 @@ class Measured:
 
     def size(self, name: str, n_facts: int) -> float | None:
         """D_crit(D_r) [examples]; None where there is none."""
-        return self.points[name][n_facts]["estimate"]
+        return self.points[name][n_facts]["critical_size"]["value"]
 
     def alone(self, name: str) -> float:
         """D_crit(0) that a series is compared with [examples]."""
@@ -227,10 +227,11 @@ class Measured:
         for name, points in self.points.items():
             for n_facts, point in points.items():
                 largest = max(n for n, _ in point["runs"])
-                size, ends = point["estimate"], point["interval"]
+                found = point["critical_size"]
+                size, ends = found["value"], found["interval"]
                 shown = f"over {largest}" if size is None else f"{size:.0f}"
-                span = "" if size is None else f"{ends[0]:.0f} – {ends[1]:.0f}"
-                lines.append(row(name, n_facts, shown, span, self.ratio(name, n_facts), point["n_runs"]))
+                span = "" if size is None else f"{ends['low']:.0f} – {ends['high']:.0f}"
+                lines.append(row(name, n_facts, shown, span, self.ratio(name, n_facts), found["n_runs"]))
         return lines
 
 

@@ -16,7 +16,6 @@ from typing import Any
 from dcrit.empirics.experiments.laboratory import Laboratory, open_runs
 from dcrit.empirics.measures.critical_size import measure_multitask_critical_size, multitask_sizes_and_accuracies
 from dcrit.empirics.runs.multitask import Blocks, Embedding, MultitaskConfig, Operands, beside_facts
-from dcrit.theory.estimates import as_json
 from dcrit.theory.problems.problem import Problem
 
 TARGET = Path(__file__).resolve().parents[2] / "docs" / "results" / "emergence-series.json"
@@ -85,11 +84,11 @@ def measured(series: Series, bench: Laboratory) -> dict[str, Any]:
         points.append(
             {
                 "n_facts": n_facts,
-                **as_json(size),
+                "critical_size": size.to_dict(),
                 "runs": [[int(n), round(float(a), 4)] for n, a in zip(n_train, accuracy, strict=True)],
             }
         )
-        print(series.name, n_facts, size.estimate, size.interval, size.reason, flush=True)
+        print(series.name, n_facts, size.value, size.interval, size.reason, flush=True)
     return {**asdict(series), "problem": series.problem.to_dict(), "points": points}
 
 

@@ -95,7 +95,7 @@ def measure(problems: list[Problem], store: Path, path: Path) -> None:
         interval = None if size.interval is None else [size.interval.low, size.interval.high]
         rows[json.dumps(problem.to_dict())] = {
             "problem": problem.to_dict(),
-            "measured": size.estimate,
+            "measured": size.value,
             "interval": interval,
             "n_runs": size.n_runs,
         }

@@ -42,9 +42,9 @@ def judge(evidence: Capacities) -> Finding:
             }
         )
     found = [effect for effect in effects if effect is not None]
-    measured = sum(effect.estimate for effect in found) / len(found) if found else None
+    measured = sum(effect.value for effect in found) / len(found) if found else None
     # The families' errors are independent, so the mean's half width adds in quadrature.
-    spread = sum((effect.interval.high - effect.estimate) ** 2 for effect in found) ** 0.5 / max(1, len(found))
+    spread = sum((effect.interval.high - effect.value) ** 2 for effect in found) ** 0.5 / max(1, len(found))
     bits = ", ".join(f"{row['family']} {row['bits/parameter']:.2f}" for row in rows if "bits/parameter" in row)
     p_inside, p_outside = every(effects)
     return Finding(

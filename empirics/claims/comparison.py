@@ -123,9 +123,9 @@ def _measured(number: PublishedNumber, parts: Sequence[tuple[str, Transition | C
             half = half_width(part.bits_error, freedom=part.n_sizes - 1)
             one = Measured(what=name, value=part.bits, interval=Interval(low=part.bits - half, high=part.bits + half))
         elif number.quantity == "critical_size" and isinstance(part, Transition) and part.problem == number.problem:
-            if part.measured.estimate is None:
+            if part.measured.value is None:
                 continue
-            one = Measured(what="the same", value=part.measured.estimate, interval=part.measured.interval)
+            one = Measured(what="the same", value=part.measured.value, interval=part.measured.interval)
         else:
             continue
         # Claims that share runs would otherwise say the same twice.

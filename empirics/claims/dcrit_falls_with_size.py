@@ -30,7 +30,7 @@ def judge(evidence: SeriesEvidence) -> Finding:
         family = family_of(series[0].problem)
         fit = fit_series(series, lambda problem: problem.n_params)
         posterior, interval = fit.posterior, fit.interval
-        sizes = ", ".join(f"{one.problem.width}: {one.measured.estimate:.0f}" for one in fit.transitions)
+        sizes = ", ".join(f"{one.problem.width}: {one.measured.value:.0f}" for one in fit.transitions)
         row: dict[str, str | float | None] = {"family": family, "D_crit by width": sizes, "predicted": fit.predicted}
         rows.append(row)
         if posterior is None or interval is None:
@@ -41,18 +41,18 @@ def judge(evidence: SeriesEvidence) -> Finding:
             continue
         rising = posterior.probability_above(0.0)
         effects.append(
-            Effect(estimate=posterior.slope, interval=interval, p_inside=rising, p_outside=max(0.0, 1 - rising))
+            Effect(value=posterior.slope, interval=interval, p_inside=rising, p_outside=max(0.0, 1 - rising))
         )
         predictions.append(fit.predicted)
         factor = math.log10(max(LEAST, 1 - rising) / max(LEAST, rising))
         row |= {"slope": posterior.slope, "low": interval.low, "high": interval.high, "log10 falls/rises": factor}
         said.append(f"{family}: {posterior.slope:+.3f}, log10 odds of falling {factor:+.1f}")
     known = [(effect, at) for effect, at in zip(effects, predictions, strict=True) if effect is not None]
-    highest, predicted = max(known, key=lambda entry: entry[0].estimate) if known else (None, None)
+    highest, predicted = max(known, key=lambda entry: entry[0].value) if known else (None, None)
     p_inside, p_outside = every(effects)
     return Finding(
         predicted=predicted,
-        measured=None if highest is None else highest.estimate,
+        measured=None if highest is None else highest.value,
         interval=None if highest is None else highest.interval,
         n_runs=sum(one.measured.n_runs for series in evidence for one in series),
         n_unconverged=sum(one.measured.n_unconverged for series in evidence for one in series),

@@ -38,26 +38,26 @@ def judge(evidence: list[ProblemEvidence]) -> Finding:
                 "predicted low": None if prior_interval is None else prior_interval.low,
                 "predicted high": None if prior_interval is None else prior_interval.high,
                 "from efficiencies": entry.implied.value,
-                "measured": found.estimate,
+                "measured": found.value,
                 "measured low": None if interval is None else interval.low,
                 "measured high": None if interval is None else interval.high,
                 "ln ratio": None
-                if prior is None or prior.value is None or found.estimate is None
-                else math.log(prior.value / found.estimate),
+                if prior is None or prior.value is None or found.value is None
+                else math.log(prior.value / found.value),
                 "runs": found.n_runs,
                 "note": found.reason or (prior.reason if prior is not None else "no calibration ships for it"),
             }
         )
         # A seed each: with one seed all sizes would err together.
         log_sizes = entry.transition.log_size_draws(DRAWS, seed=index)
-        if found.estimate is None or log_sizes is None:
+        if found.value is None or log_sizes is None:
             continue
         if entry.implied.value is not None:
-            implied.append((entry.implied.value, found.estimate))
+            implied.append((entry.implied.value, found.value))
         if prior is None or prior.value is None:
             continue
         predicted.append(prior.value)
-        measured.append(found.estimate)
+        measured.append(found.value)
         draws.append(np.exp(log_sizes))
         n_runs += found.n_runs
     if not predicted:
@@ -85,7 +85,7 @@ def judge(evidence: list[ProblemEvidence]) -> Finding:
         float(binomtest(n, len(predicted), 0.5, alternative="greater").pvalue)
         for n in (n_within, len(predicted) - n_within)
     )
-    effect = effect_of_draws(errors, (-math.inf, TARGET), estimate=error)
+    effect = effect_of_draws(errors, (-math.inf, TARGET), value=error)
     covered = sum(_overlap(row) for row in rows)
     ours = ""
     if implied:

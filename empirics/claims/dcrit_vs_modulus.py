@@ -38,7 +38,7 @@ def fit_moduli(series: Sequence[Transition]) -> SeriesFit:
     """Power law over the moduli whose critical size leaves some pairs over."""
 
     def is_bounded(one: Transition) -> bool:
-        estimate = one.measured.estimate
+        estimate = one.measured.value
         return estimate is not None and estimate > LARGEST_FRACTION * one.problem.n_pairs
 
     return fit_series([one for one in series if not is_bounded(one)], lambda problem: problem.modulus)
@@ -63,7 +63,7 @@ def judge(evidence: SeriesEvidence) -> Finding:
         name = f"{series[0].problem.model} {series[0].problem.activation}"
         fit = fit_moduli(series)
         posterior, interval, weights = fit.posterior, fit.interval, weights_of(fit)
-        sizes = ", ".join(f"{one.problem.modulus}: {one.measured.estimate:.0f}" for one in fit.transitions)
+        sizes = ", ".join(f"{one.problem.modulus}: {one.measured.value:.0f}" for one in fit.transitions)
         row: dict[str, str | float | None] = {"series": name, "D_crit by modulus": sizes, "predicted": fit.predicted}
         rows.append(row)
         if posterior is None or interval is None:
@@ -72,9 +72,7 @@ def judge(evidence: SeriesEvidence) -> Finding:
             continue
         claimed = weights[CLAIMED]
         others = sum(weight for law, weight in weights.items() if law != CLAIMED)
-        effects.append(
-            Effect(estimate=posterior.slope, interval=interval, p_inside=min(1.0, others), p_outside=claimed)
-        )
+        effects.append(Effect(value=posterior.slope, interval=interval, p_inside=min(1.0, others), p_outside=claimed))
         draws.append(posterior.slope_draws(DRAWS, seed=index))
         references.append(_exponent(moduli_of(fit)))
         row |= {"exponent": posterior.slope, "low": interval.low, "high": interval.high}

@@ -44,7 +44,7 @@ def _judge_grid(grid: Grid) -> tuple[list[Row], Effect | None]:
     elsewhere = len(above) * min(map(p_dip, above))
     deepest = max(below, key=lambda dip: dip.depth)
     return rows, Effect(
-        estimate=deepest.depth,
+        value=deepest.depth,
         interval=interval_of(deepest.depths),
         p_inside=max(found, flat),
         p_outside=min(1.0, 2 * min(nowhere, elsewhere)),
@@ -57,7 +57,7 @@ def judge(evidence: GridEvidence) -> Finding:
     effects = [effect for _, effect in judged]
     p_inside, p_outside = every(effects)
     known = [effect for effect in effects if effect is not None]
-    deepest = max(known, key=lambda effect: effect.estimate, default=None)
+    deepest = max(known, key=lambda effect: effect.value, default=None)
     rows = [row for part, _ in judged for row in part]
     dips = {
         side: sum(isinstance(row["dip"], float) and row["dip"] >= SMALLEST_DIP for row in rows if row["star"] == side)
@@ -66,7 +66,7 @@ def judge(evidence: GridEvidence) -> Finding:
     totals = {side: sum(row["star"] == side for row in rows) for side in ("below", "above")}
     return Finding(
         predicted=SMALLEST_DIP,
-        measured=None if deepest is None else deepest.estimate,
+        measured=None if deepest is None else deepest.value,
         interval=None if deepest is None else deepest.interval,
         n_runs=sum(grid.n_runs for grid in evidence.grids),
         n_unconverged=sum(grid.n_lost for grid in evidence.grids),

@@ -36,11 +36,11 @@ def _judge_curve(curve: DimensionCurve) -> tuple[Row, Effect | None]:
     widths = np.array(curve.widths)[usable]
     centre = [means(one[usable])[None] for one in (curve.dimension, log_loss)]
     drawn = [mean_draws(one[usable], seed=k) for k, one in enumerate((curve.dimension, log_loss))]
-    effect = effect_of_draws(rank_correlation(*drawn), (LEAST, np.inf), estimate=float(rank_correlation(*centre)[0]))
+    effect = effect_of_draws(rank_correlation(*drawn), (LEAST, np.inf), value=float(rank_correlation(*centre)[0]))
     row: Row = {
         "family": name,
         "n_train": float(curve.n_train),
-        "rank correlation": effect.estimate,
+        "rank correlation": effect.value,
         "low": effect.interval.low,
         "high": effect.interval.high,
         **{
@@ -61,16 +61,16 @@ def judge(evidence: list[DimensionCurve]) -> Finding:
     effects = [effect for _, effect in judged]
     p_inside, p_outside = every(effects)
     known = [(row, effect) for row, effect in judged if effect is not None]
-    worst = min((effect for _, effect in known), key=lambda effect: effect.estimate, default=None)
+    worst = min((effect for _, effect in known), key=lambda effect: effect.value, default=None)
     hits = sum(row["best width"] == row["width of least N_eff"] for row, _ in known)
     return Finding(
         predicted=1.0,
-        measured=None if worst is None else worst.estimate,
+        measured=None if worst is None else worst.value,
         interval=None if worst is None else worst.interval,
         n_runs=sum(int(np.isfinite(curve.dimension).sum()) for curve in evidence),
         n_unconverged=sum(int(np.isnan(curve.dimension).sum()) for curve in evidence),
         reason=f"the width of least N_eff is the best one for {hits} of {len(known)} curves; rank correlations "
-        + ", ".join(f"{effect.estimate:+.2f}" for _, effect in known),
+        + ", ".join(f"{effect.value:+.2f}" for _, effect in known),
         p_inside=p_inside,
         p_outside=p_outside,
         rows=[row for row, _ in judged],

@@ -46,7 +46,7 @@ def _judge_pair(easy: Grid, hard: Grid) -> tuple[list[Row], Effect | None]:
                 "dip of the square": dips[1].depth,
                 "p (no dip of the square)": dips[1].p_rising,
                 "p (dip of the sum)": flat[0],
-                "ln D_crit ratio": None if effect is None else effect.estimate,
+                "ln D_crit ratio": None if effect is None else effect.value,
                 "low": None if effect is None else effect.interval.low,
                 "high": None if effect is None else effect.interval.high,
             }
@@ -55,7 +55,7 @@ def _judge_pair(easy: Grid, hard: Grid) -> tuple[list[Row], Effect | None]:
         return rows, None
     dipped = min(1.0, len(only) * min(only))
     return rows, Effect(
-        estimate=effect.estimate,
+        value=effect.value,
         interval=effect.interval,
         p_inside=max(effect.p_inside, dipped),
         p_outside=min(1.0, 2 * min(effect.p_outside, max(never))),
@@ -77,15 +77,15 @@ def judge(evidence: GridEvidence) -> Finding:
     p_inside, p_outside = every(effects)
     known = [effect for effect in effects if effect is not None]
     ratios = [
-        f"{hard.family.problem.activation} {hard.family.problem.model} {effect.estimate:+.2f}"
+        f"{hard.family.problem.activation} {hard.family.problem.model} {effect.value:+.2f}"
         for (_, hard), effect in zip(pairs, effects, strict=True)
         if effect is not None
     ]
-    highest = max(known, key=lambda effect: effect.estimate, default=None)
+    highest = max(known, key=lambda effect: effect.value, default=None)
     used = [grid for pair in pairs for grid in pair]
     return Finding(
         predicted=0.0,
-        measured=None if highest is None else highest.estimate,
+        measured=None if highest is None else highest.value,
         interval=None if highest is None else highest.interval,
         n_runs=sum(grid.n_runs for grid in used),
         n_unconverged=sum(grid.n_lost for grid in used),

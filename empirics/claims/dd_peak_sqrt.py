@@ -58,11 +58,11 @@ def _judge_grid(grid: Grid, n_draws: int) -> tuple[Row, Effect | None]:
     if not np.isfinite(estimate) or usable.mean() < FEWEST_DRAWS:
         row |= {"d ln N/d ln D": None, "note": f"fewer than {FEWEST_SIZES} sizes have a peak between the end widths"}
         return row, None
-    effect = effect_of_draws(slopes[usable], SQUARE_ROOT, estimate=float(estimate))
+    effect = effect_of_draws(slopes[usable], SQUARE_ROOT, value=float(estimate))
     as_widths = exponents(sizes, np.interp(drawn[usable], np.log(grid.n_params), widths))
     span = interval_of(as_widths[np.isfinite(as_widths)])
     row |= {
-        "d ln N/d ln D": effect.estimate,
+        "d ln N/d ln D": effect.value,
         "low": effect.interval.low,
         "high": effect.interval.high,
         "d ln width/d ln D": float(exponents(sizes, np.interp(at[None], np.log(grid.n_params), widths))[0]),
@@ -82,13 +82,13 @@ def judge(evidence: GridEvidence, *, n_draws: int = 4000) -> Finding:
     p_inside, p_outside = every(known)
     first = known[0] if known else None
     found = [
-        f"{row['plane']}: {effect.estimate:.2f} ({effect.interval.low:.2f} to {effect.interval.high:.2f})"
+        f"{row['plane']}: {effect.value:.2f} ({effect.interval.low:.2f} to {effect.interval.high:.2f})"
         for row, effect in judged
         if effect is not None
     ]
     return Finding(
         predicted=0.5,
-        measured=None if first is None else first.estimate,
+        measured=None if first is None else first.value,
         interval=None if first is None else first.interval,
         n_runs=sum(grid.n_runs for grid in evidence.grids),
         n_unconverged=sum(grid.n_lost for grid in evidence.grids),

@@ -45,15 +45,15 @@ def judge(evidence: list[DelayEvidence]) -> Finding:
     rows.append(_row("mean |predicted/measured − 1|", PUBLISHED_ERROR, error, note))
     rows += [_point_row(point) for point in points]
     p_inside, p_outside = every(effects)
-    reason = note if error is None else f"mean |predicted/measured − 1| {error.estimate:.2f}"
-    if error is not None and most > error.estimate:
+    reason = note if error is None else f"mean |predicted/measured − 1| {error.value:.2f}"
+    if error is not None and most > error.value:
         reason += f" at least, {most:.2f} at most, as some runs did not generalize by the horizon"
     exponents = [row for row in rows if row.get("exponent") is not None]
     if exponents:
         reason += "; exponents " + ", ".join(f"{row['statement']} {row['exponent']:.2f}" for row in exponents)
     return Finding(
         predicted=PUBLISHED_ERROR,
-        measured=None if error is None else error.estimate,
+        measured=None if error is None else error.value,
         interval=None if error is None else error.interval,
         n_runs=sum(len(point.delays) for point in points),
         n_unconverged=sum(point.n_lost for point in points),
@@ -69,7 +69,7 @@ def _row(statement: str, predicted: float, effect: Effect | None, note: str) -> 
     return {
         "statement": statement,
         "claimed": predicted,
-        value: None if effect is None else effect.estimate,
+        value: None if effect is None else effect.value,
         "low": None if effect is None else effect.interval.low,
         "high": None if effect is None else effect.interval.high,
         "p inside": None if effect is None else effect.p_inside,
@@ -184,16 +184,16 @@ def _error(points: Sequence[DelayPoint]) -> tuple[Effect | None, float, str]:
         draws.append(np.mean([own[rng.integers(len(own), size=len(own))].mean(0) for own in picked], axis=0))
     least, most = np.transpose(draws)
     centre = np.mean([own.mean(0) for own in known], axis=0)
-    low = effect_of_draws(least, (-math.inf, PUBLISHED_ERROR), estimate=float(centre[0]))
-    high = effect_of_draws(most, (-math.inf, PUBLISHED_ERROR), estimate=float(centre[1]))
+    low = effect_of_draws(least, (-math.inf, PUBLISHED_ERROR), value=float(centre[0]))
+    high = effect_of_draws(most, (-math.inf, PUBLISHED_ERROR), value=float(centre[1]))
     complete = len(known) == len(points)
     effect = Effect(
-        estimate=low.estimate,
+        value=low.value,
         interval=low.interval,
         p_inside=high.p_inside if complete else 1.0,
         p_outside=low.p_outside,
     )
-    return effect, high.estimate, f"over {len(known)} of {len(points)} points"
+    return effect, high.value, f"over {len(known)} of {len(points)} points"
 
 
 CLAIM: Claim[list[DelayEvidence]] = Claim(

@@ -22,7 +22,7 @@ class Effect:
     """What runs say about one quantity, against a range that was fixed before them.
 
     Attributes:
-        estimate: Best value.
+        value: Best value.
         interval: Its interval.
         p_inside: Largest probability, were the truth at an edge of the range or beyond, of data this far inside;
             a small one supports the claim.
@@ -32,7 +32,7 @@ class Effect:
         ValueError: A p-value is not between 0 and 1.
     """
 
-    estimate: float
+    value: float
     interval: Interval
     p_inside: float
     p_outside: float
@@ -46,13 +46,13 @@ class Effect:
 Range = tuple[float, float]
 
 
-def effect_of_error(estimate: float, standard_error: float, allowed: Range, *, freedom: float = math.inf) -> Effect:
+def effect_of_error(value: float, standard_error: float, allowed: Range, *, freedom: float = math.inf) -> Effect:
     """An estimate with a standard error, by Student's t.
 
     p_inside = max P(T ≥ (x − low)/σ), P(T ≥ (high − x)/σ);  p_outside = min of 1 minus each
 
     Args:
-        estimate: x.
+        value: x.
         standard_error: σ; 0 stands for the limit, in which only the estimate's side of an edge counts.
         allowed: Ends of the range; infinite where it is open.
         freedom: Degrees of freedom; inf for the normal distribution.
@@ -69,17 +69,17 @@ def effect_of_error(estimate: float, standard_error: float, allowed: Range, *, f
         z = distance / standard_error if standard_error else math.copysign(math.inf, distance) if distance else 0.0
         return float(ndtr(-z)) if math.isinf(freedom) else float(stdtr(freedom, -z))
 
-    tails = (beyond(estimate - low), beyond(high - estimate))
+    tails = (beyond(value - low), beyond(high - value))
     half = half_width(standard_error, freedom=freedom)
     return Effect(
-        estimate=estimate,
-        interval=Interval(low=estimate - half, high=estimate + half),
+        value=value,
+        interval=Interval(low=value - half, high=value + half),
         p_inside=max(tails),
         p_outside=min(1 - tail for tail in tails),
     )
 
 
-def effect_of_draws(draws: ArrayLike, allowed: Range, *, estimate: float | None = None) -> Effect:
+def effect_of_draws(draws: ArrayLike, allowed: Range, *, value: float | None = None) -> Effect:
     """A quantity by its bootstrap or posterior draws: the fraction of them, one added, on the wrong side of an edge.
 
     A draw at an edge is neither inside nor outside, and so counts against both.
@@ -87,7 +87,7 @@ def effect_of_draws(draws: ArrayLike, allowed: Range, *, estimate: float | None 
     Args:
         draws: (n,) draws; some thousand where several claims are corrected for.
         allowed: Ends of the range; infinite where it is open.
-        estimate: Best value; the median of the draws if None.
+        value: Best value; the median of the draws if None.
 
     Source: efron1993.
     """
@@ -101,7 +101,7 @@ def effect_of_draws(draws: ArrayLike, allowed: Range, *, estimate: float | None 
     # Sizes that are cut off at a common bound give many draws at an edge.
     at_low, at_high = int((sample == low).sum()), int((sample == high).sum())
     return Effect(
-        estimate=float(np.median(sample)) if estimate is None else estimate,
+        value=float(np.median(sample)) if value is None else value,
         interval=interval_of(sample),
         p_inside=max(
             fraction(below + at_low) if math.isfinite(low) else 0.0,
@@ -121,7 +121,7 @@ def effect_of_count(hits: int, total: int, least: float) -> Effect:
     """
     interval = binomtest(hits, total).proportion_ci(confidence_level=LEVEL, method="wilson")
     return Effect(
-        estimate=hits / total,
+        value=hits / total,
         interval=Interval(low=float(interval.low), high=float(interval.high)),
         p_inside=float(binomtest(hits, total, least, alternative="greater").pvalue),
         p_outside=float(binomtest(hits, total, least, alternative="less").pvalue),

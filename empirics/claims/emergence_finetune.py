@@ -27,7 +27,7 @@ def judge(evidence: list[SecondTask]) -> Finding:
                 "pretrained on": entry.first,
                 "after pretraining": size_text(entry.tuned),
                 "from scratch": size_text(entry.fresh),
-                "ratio": None if effect is None else math.exp(effect.estimate),
+                "ratio": None if effect is None else math.exp(effect.value),
                 "low": None if effect is None else math.exp(effect.interval.low),
                 "high": None if effect is None else math.exp(effect.interval.high),
                 "p inside": None if effect is None else effect.p_inside,
@@ -36,12 +36,12 @@ def judge(evidence: list[SecondTask]) -> Finding:
         )
     known = [effect for effect in effects if effect is not None]
     p_inside, p_outside = every(effects)
-    ratios = sorted(math.exp(effect.estimate) for effect in known)
-    worst = max(known, key=lambda effect: effect.estimate, default=None)
+    ratios = sorted(math.exp(effect.value) for effect in known)
+    worst = max(known, key=lambda effect: effect.value, default=None)
     measured = [one.measured for entry in evidence for one in (entry.fresh, entry.tuned)]
     return Finding(
         predicted=1 - EARLIER,
-        measured=None if worst is None else math.exp(worst.estimate),
+        measured=None if worst is None else math.exp(worst.value),
         interval=None
         if worst is None
         else Interval(low=math.exp(worst.interval.low), high=math.exp(worst.interval.high)),

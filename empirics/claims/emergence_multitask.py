@@ -73,7 +73,7 @@ def judge(evidence: list[FactsPoint]) -> Finding:
         formula = _formula(point, base)
         pushes.append(push)
         formulas.append(formula)
-        size_alone = base.transition.measured.estimate
+        size_alone = base.transition.measured.value
         by_formula = None if size_alone is None else additive(point, np.array(size_alone))
         by_rule = None if size_alone is None else rule(point, size_alone)
         known = _log_odds(point, base)
@@ -84,7 +84,7 @@ def judge(evidence: list[FactsPoint]) -> Finding:
                 "facts": point.n_facts,
                 "measured": size_text(point.transition),
                 "without facts": size_text(base.transition),
-                "ratio": None if push is None else math.exp(push.estimate),
+                "ratio": None if push is None else math.exp(push.value),
                 "additive formula": None if by_formula is None else float(by_formula),
                 "rule": by_rule,
                 "bare prediction": rule(point),
@@ -95,8 +95,8 @@ def judge(evidence: list[FactsPoint]) -> Finding:
         )
     threshold = _threshold(points)
     p_inside, p_outside = every([*pushes, threshold, *formulas])
-    grown = sorted(math.exp(effect.estimate) for effect in pushes if effect is not None)
-    off = [effect.estimate for effect in formulas if effect is not None]
+    grown = sorted(math.exp(effect.value) for effect in pushes if effect is not None)
+    off = [effect.value for effect in formulas if effect is not None]
     reason = "no critical size beside facts is known"
     if grown:
         reason = f"facts multiply D_crit by {grown[0]:.2f} to {grown[-1]:.2f}"
@@ -105,10 +105,10 @@ def judge(evidence: list[FactsPoint]) -> Finding:
     if odds:
         reason += f"; evidence for the package's rule over it: log10 Bayes factor {sum(odds):.1f}"
     if threshold is not None:
-        reason += f"; sizes at which a width is the threshold are off by {threshold.estimate:.2f} in ln (median)"
+        reason += f"; sizes at which a width is the threshold are off by {threshold.value:.2f} in ln (median)"
     return Finding(
         predicted=THRESHOLD_ERROR,
-        measured=None if threshold is None else threshold.estimate,
+        measured=None if threshold is None else threshold.value,
         interval=None if threshold is None else threshold.interval,
         n_runs=sum(point.transition.measured.n_runs for point in points),
         n_unconverged=sum(point.transition.measured.n_unconverged for point in points),
@@ -132,7 +132,7 @@ def _formula(point: FactsPoint, base: FactsPoint) -> Effect | None:
 
 def _log_odds(point: FactsPoint, base: FactsPoint) -> float | None:
     """Log10 of the likelihood of the rule over that of the additive formula; both may be off by ``RULE_SCATTER``."""
-    measured, size_alone = log_sizes(point.transition), base.transition.measured.estimate
+    measured, size_alone = log_sizes(point.transition), base.transition.measured.value
     if measured is None or size_alone is None:
         return None
     by_rule, by_formula = rule(point, size_alone), additive(point, np.array(size_alone))
@@ -168,7 +168,7 @@ def _threshold(points: Sequence[FactsPoint]) -> Effect | None:
     picked = np.random.default_rng(0).integers(len(table), size=(DRAWS, len(table)))
     medians = np.median(table[picked, np.arange(DRAWS)[:, None]], axis=1)
     centre = float(np.median([abs(float(np.median(draws))) for draws, _ in deviations]))
-    return effect_of_draws(medians, (-math.inf, THRESHOLD_ERROR), estimate=centre)
+    return effect_of_draws(medians, (-math.inf, THRESHOLD_ERROR), value=centre)
 
 
 CLAIM: Claim[list[FactsPoint]] = Claim(

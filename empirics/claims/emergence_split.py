@@ -44,7 +44,7 @@ def judge(evidence: list[FactsPoint]) -> Finding:
                 "facts": split.n_facts,
                 "split": size_text(split.transition),
                 "shared": size_text(shared.transition),
-                "ratio": None if effect is None else math.exp(effect.estimate),
+                "ratio": None if effect is None else math.exp(effect.value),
                 "low": None if effect is None else math.exp(effect.interval.low),
                 "high": None if effect is None else math.exp(effect.interval.high),
                 "p inside": None if effect is None else effect.p_inside,
@@ -54,12 +54,12 @@ def judge(evidence: list[FactsPoint]) -> Finding:
         )
     known = [effect for effect in effects if effect is not None]
     p_inside, p_outside = every(effects)
-    ratios = sorted(math.exp(effect.estimate) for effect in known)
+    ratios = sorted(math.exp(effect.value) for effect in known)
     # The least favourable comparison stands for all.
-    worst = max(known, key=lambda effect: effect.estimate, default=None)
+    worst = max(known, key=lambda effect: effect.value, default=None)
     return Finding(
         predicted=1 - EARLIER,
-        measured=None if worst is None else math.exp(worst.estimate),
+        measured=None if worst is None else math.exp(worst.value),
         interval=None
         if worst is None
         else Interval(low=math.exp(worst.interval.low), high=math.exp(worst.interval.high)),

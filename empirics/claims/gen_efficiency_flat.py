@@ -65,7 +65,7 @@ def judge(evidence: list[ProblemEvidence]) -> Finding:
     freedom = len(slopes) - 1 if between > within else math.inf
     effect = effect_of_error(float(np.mean(slopes)), max(within, between), (-MARGIN, MARGIN), freedom=freedom)
     enough = len(slopes) >= FEWEST_PROBLEMS
-    reason = f"ln e changes by {effect.estimate:+.3f} per ln D over {len(slopes)} of {len(evidence)} problems"
+    reason = f"ln e changes by {effect.value:+.3f} per ln D over {len(slopes)} of {len(evidence)} problems"
     if not enough:
         reason = (
             f"{len(slopes)} of {len(evidence)} problems have converged runs at two sizes that generalize fully, "
@@ -73,7 +73,7 @@ def judge(evidence: list[ProblemEvidence]) -> Finding:
         )
     return Finding(
         **shared,  # type: ignore[arg-type]
-        measured=effect.estimate,
+        measured=effect.value,
         interval=effect.interval,
         reason=reason,
         p_inside=effect.p_inside if enough else None,

@@ -47,8 +47,8 @@ def judge(evidence: list[ProblemEvidence]) -> Finding:
         straight &= scatter <= SCATTER
         row |= {"slope": slope, "low": effect.interval.low, "high": effect.interval.high, "scatter": scatter}
     found = [effect for effect in effects if effect is not None]
-    slopes = [effect.estimate for effect in found]
-    half = math.sqrt(sum((effect.interval.high - effect.estimate) ** 2 for effect in found)) / max(1, len(found))
+    slopes = [effect.value for effect in found]
+    half = math.sqrt(sum((effect.interval.high - effect.value) ** 2 for effect in found)) / max(1, len(found))
     measured = float(np.mean(slopes)) if found else None
     p_inside, p_outside = every(effects)
     reason = "no problem has converged memorizing runs at three sizes"

@@ -83,7 +83,7 @@ def _descent(grid: Grid, sizes: list[int]) -> tuple[Row, Effect | None]:
         "deepest dip": deepest.depth,
     }
     return row, Effect(
-        estimate=deepest.depth,
+        value=deepest.depth,
         interval=interval_of(deepest.depths),
         p_inside=min(1.0, len(dips) * min(map(p_dip, dips))),
         p_outside=max(dip.p_deeper(SMALLEST_DIP) for dip in dips),

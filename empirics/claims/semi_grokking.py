@@ -40,7 +40,7 @@ def width_effect(found: PartialInterval | str, predicted: float | None) -> Effec
     limit = math.log(FACTOR)
     # Draws of no width at all would have no logarithm.
     draws = np.log(np.maximum(found.log_widths, 1e-6) / predicted)
-    effect = effect_of_draws(draws, (-limit, limit), estimate=math.log(found.log_width / predicted))
+    effect = effect_of_draws(draws, (-limit, limit), value=math.log(found.log_width / predicted))
     # A width known only from below may be any larger one: it supports nothing, and is too small for nothing.
     widest = np.where(found.reached, draws, max(limit, float(draws.max())) + 1.0)
     too_small = effect_of_draws(widest, (-limit, math.inf)).p_outside
@@ -74,13 +74,13 @@ def judge(evidence: list[SemiGrokkingEvidence]) -> Finding:
         rows.append(
             {
                 "problem": name,
-                "D_crit": entry.transition.measured.estimate,
+                "D_crit": entry.transition.measured.value,
                 "partial there": f"{partial} of {len(central)}",
                 "onset": None if isinstance(found, str) else found.onset,
                 "completion": None if isinstance(found, str) else found.completion,
                 "ln width": width,
                 "predicted ln width": predicted,
-                "ln(measured/predicted)": None if error is None else error.estimate,
+                "ln(measured/predicted)": None if error is None else error.value,
                 "low": None if error is None else error.interval.low,
                 "high": None if error is None else error.interval.high,
                 "note": entry.transition.measured.reason or missing,
@@ -89,11 +89,11 @@ def judge(evidence: list[SemiGrokkingEvidence]) -> Finding:
         measured = missing if width is None else f"ln width {width:.2f}"
         against = "" if predicted is None else f" against {predicted:.2f} predicted"
         said.append(f"{name}: {partial} of {len(central)} partial, {measured}{against}")
-    worst = max(widths, key=lambda effect: abs(effect.estimate), default=None)
+    worst = max(widths, key=lambda effect: abs(effect.value), default=None)
     p_inside, p_outside = every(effects)
     return Finding(
         predicted=0.0,
-        measured=None if worst is None else worst.estimate,
+        measured=None if worst is None else worst.value,
         interval=None if worst is None else worst.interval,
         n_runs=sum(len(entry.outcomes) for entry in evidence),
         n_unconverged=sum(not math.isfinite(one.test_accuracy) for entry in evidence for one in entry.outcomes),

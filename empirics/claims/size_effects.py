@@ -41,9 +41,9 @@ def judge_equal(pairs: Sequence[tuple[Transition, Transition]], margin: float, n
         {
             "pair": name,
             "problem": label(first.problem),
-            "D_crit": first.measured.estimate,
-            "reference": second.measured.estimate,
-            "ln ratio": None if effect is None else effect.estimate,
+            "D_crit": first.measured.value,
+            "reference": second.measured.value,
+            "ln ratio": None if effect is None else effect.value,
             "low": None if effect is None else effect.interval.low,
             "high": None if effect is None else effect.interval.high,
             "runs": first.measured.n_runs + second.measured.n_runs,
@@ -66,17 +66,17 @@ def judge_equal(pairs: Sequence[tuple[Transition, Transition]], margin: float, n
             p_outside=None,
             rows=rows,
         )
-    worst, worst_name = max(known, key=lambda entry: abs(entry[0].estimate))
+    worst, worst_name = max(known, key=lambda entry: abs(entry[0].value))
     p_inside, p_outside = every(effects)
     equal = sum(-margin <= effect.interval.low and effect.interval.high <= margin for effect, _ in known)
     missing = len(pairs) - len(known)
     return Finding(
         predicted=0.0,
-        measured=worst.estimate,
+        measured=worst.value,
         interval=worst.interval,
         n_runs=n_runs,
         n_unconverged=n_lost,
-        reason=f"largest ln ratio {worst.estimate:+.3f}, a factor {math.exp(worst.estimate):.2f}, in {worst_name}; the "
+        reason=f"largest ln ratio {worst.value:+.3f}, a factor {math.exp(worst.value):.2f}, in {worst_name}; the "
         f"interval lies within ±{margin} in {equal} of {len(known)} pairs"
         + (f"; {missing} without two transitions" if missing else ""),
         p_inside=p_inside,
@@ -144,10 +144,10 @@ def effect_of_ratio(above: MultitaskTransition, below: MultitaskTransition, allo
 def size_text(transition: MultitaskTransition) -> str:
     """The measured size with its interval, for tables."""
     measured = transition.measured
-    if measured.estimate is None:
+    if measured.value is None:
         return f"over {transition.largest}" if transition.is_beyond else measured.reason
     interval = measured.interval
-    return f"{measured.estimate:.0f}" + ("" if interval is None else f" ({interval.low:.0f} – {interval.high:.0f})")
+    return f"{measured.value:.0f}" + ("" if interval is None else f" ({interval.low:.0f} – {interval.high:.0f})")
 
 
 #: Draws of exponents and of measured sizes.
@@ -181,7 +181,7 @@ def fit_series(series: Sequence[Transition], x_of: Callable[[Problem], float]) -
         series: Transitions of problems that differ in that property.
         x_of: The property, above 0.
     """
-    found = [one for one in series if one.measured.estimate is not None]
+    found = [one for one in series if one.measured.value is not None]
     if len(found) < FEWEST_SIZES:
         return SeriesFit(transitions=found, posterior=None, predicted=None)
     log_x = np.log([x_of(one.problem) for one in found])

@@ -11,7 +11,7 @@ from dcrit.empirics.claims.effect import Effect, every
 from dcrit.empirics.experiments.size_grid import EASY, EXPERIMENT, Grid, GridEvidence
 from dcrit.empirics.experiments.star import star_of
 from dcrit.empirics.measures.planes import DRAWS
-from dcrit.theory.estimates import Interval, Prediction
+from dcrit.theory.estimates import Estimate, Interval
 
 #: A star is located if N* is known to within this factor on either side.
 FACTOR = 2.0
@@ -22,7 +22,7 @@ def _ends(interval: Interval | None, name: str) -> dict[str, float | None]:
     return {f"{name} low": low, f"{name} high": high}
 
 
-def _predicted(prediction: Prediction | None, name: str) -> dict[str, float | None]:
+def _predicted(prediction: Estimate | None, name: str) -> dict[str, float | None]:
     value, interval = (None, None) if prediction is None else (prediction.value, prediction.interval)
     return {f"{name} predicted": value, **_ends(interval, f"{name} predicted")}
 
@@ -49,7 +49,7 @@ def _judge_grid(grid: Grid) -> tuple[Row, Effect | None]:
     near = int((np.abs(star.log_params - centre) <= math.log(FACTOR)).sum())
     n, crossing = len(star.log_params), int(star.located.sum())
     effect = Effect(
-        estimate=star.share,
+        value=star.share,
         interval=Interval(low=near / n, high=crossing / n),
         p_inside=(n - near + 1) / (n + 1),
         p_outside=(crossing + 1) / (n + 1),

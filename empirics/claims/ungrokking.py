@@ -50,15 +50,15 @@ def judge(evidence: list[UngrokkingEvidence]) -> Finding:
         rows.append(
             {
                 "problem": label(entry.problem),
-                "from scratch": scratch.estimate,
-                "ungrokking": below.estimate,
+                "from scratch": scratch.value,
+                "ungrokking": below.value,
                 "low": None if below.interval is None else below.interval.low,
                 "high": None if below.interval is None else below.interval.high,
-                "hysteresis": None if apart is None else apart.estimate,
+                "hysteresis": None if apart is None else apart.value,
                 "hysteresis low": None if apart is None else apart.interval.low,
                 "hysteresis high": None if apart is None else apart.interval.high,
                 "crossing": None if entry.prediction is None else entry.prediction.crossing.value,
-                "ln(crossing/ungrokking)": None if error is None else error.estimate,
+                "ln(crossing/ungrokking)": None if error is None else error.value,
                 "shared: from scratch": None if shared is None else shared.scratch_size,
                 "shared: ungrokking": None if shared is None else shared.ungrokking_size,
                 "additive: from scratch": None if additive is None else additive.scratch_size,
@@ -69,13 +69,13 @@ def judge(evidence: list[UngrokkingEvidence]) -> Finding:
         if apart is None:
             said.append(f"{label(entry.problem)}: {scratch.reason or below.reason}")
         else:
-            off = "" if error is None else f", crossing off by {error.estimate:+.2f}"
-            said.append(f"{label(entry.problem)}: hysteresis {apart.estimate:.2f}{off}")
-    worst = max(crossings, key=lambda effect: abs(effect.estimate), default=None)
+            off = "" if error is None else f", crossing off by {error.value:+.2f}"
+            said.append(f"{label(entry.problem)}: hysteresis {apart.value:.2f}{off}")
+    worst = max(crossings, key=lambda effect: abs(effect.value), default=None)
     p_inside, p_outside = every(effects)
     return Finding(
         predicted=0.0,
-        measured=None if worst is None else worst.estimate,
+        measured=None if worst is None else worst.value,
         interval=None if worst is None else worst.interval,
         n_runs=sum(entry.transition.measured.n_runs + entry.measured.n_runs for entry in evidence),
         n_unconverged=sum(entry.transition.measured.n_unconverged + entry.measured.n_unconverged for entry in evidence),

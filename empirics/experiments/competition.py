@@ -17,7 +17,7 @@ from dcrit.empirics.measures.efficiency import CompetitionFit, EfficiencyDesign,
 from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.training.work import Stage
 from dcrit.theory.checks import check_integer
-from dcrit.theory.estimates import Prediction
+from dcrit.theory.estimates import Estimate
 from dcrit.theory.problems.problem import Problem
 
 
@@ -68,7 +68,7 @@ class ProblemEvidence:
     memorizing: Sequence[Outcome]
     generalizing: Sequence[Outcome]
     fit: CompetitionFit | str
-    implied: Prediction
+    implied: Estimate
     transition: Transition
 
     @property

@@ -160,7 +160,7 @@ class DelayEvidence:
 def measure(design: DelaysDesign, laboratory: Laboratory) -> list[DelayEvidence]:
     """One entry a problem."""
     transitions = measure_transitions(design.transitions(), laboratory)
-    cases = [[] if (size := one.measured.estimate) is None else design.cases(one.problem, size) for one in transitions]
+    cases = [[] if (size := one.measured.value) is None else design.cases(one.problem, size) for one in transitions]
     flat = [case for own in cases for case in own]
     blocks = [
         [RunConfig(problem=problem, n_train=size, seed=seed, until="generalized") for seed in range(design.seeds)]
@@ -199,12 +199,10 @@ def predicted(problem: Problem, calibration: Calibration, n_train: int) -> float
 
 
 def _curve(transition: Transition, calibration: Calibration | None) -> FloatArray:
-    if calibration is None or transition.measured.estimate is None:
+    if calibration is None or transition.measured.value is None:
         return np.empty((2, 0))
     problem = transition.problem
-    sizes = np.unique(
-        np.geomspace(transition.measured.estimate, LARGEST_FRACTION * problem.n_pairs, CURVE_POINTS).round()
-    )
+    sizes = np.unique(np.geomspace(transition.measured.value, LARGEST_FRACTION * problem.n_pairs, CURVE_POINTS).round())
     return np.array([sizes, [predicted(problem, calibration, int(size)) for size in sizes]])
 
 

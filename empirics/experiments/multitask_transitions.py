@@ -16,7 +16,7 @@ from dcrit.empirics.runs.multitask import MultitaskConfig, MultitaskRun
 from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.work import Stage, in_turn
-from dcrit.theory.estimates import Measurement
+from dcrit.theory.estimates import Estimate
 
 FloatArray = NDArray[np.float64]
 
@@ -33,11 +33,11 @@ class MultitaskTransition:
 
     template: MultitaskConfig
     outcomes: Sequence[Outcome]
-    measured: Measurement
+    measured: Estimate
 
     def log_size_draws(self, n_draws: int, *, seed: int = 0) -> FloatArray | None:
         """Draws of ln D_crit from its posterior, (n_draws,); None where there is no transition."""
-        return None if self.measured.estimate is None else np.log(midpoint_draws(self.outcomes, n_draws, seed=seed))
+        return None if self.measured.value is None else np.log(midpoint_draws(self.outcomes, n_draws, seed=seed))
 
     @property
     def largest(self) -> int:
@@ -47,7 +47,7 @@ class MultitaskTransition:
     @property
     def is_beyond(self) -> bool:
         """Whether there is no transition because accuracy stays below one half at every size."""
-        return self.measured.estimate is None and all(one.test_accuracy < 0.5 for one in self.outcomes)
+        return self.measured.value is None and all(one.test_accuracy < 0.5 for one in self.outcomes)
 
 
 def design_of(template: MultitaskConfig, *, tolerance: float, budget: float) -> SequentialDesign:

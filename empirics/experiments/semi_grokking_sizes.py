@@ -85,7 +85,7 @@ class SemiGrokkingEvidence:
     @property
     def central(self) -> list[Outcome]:
         """Runs at the critical size."""
-        estimate = self.transition.measured.estimate
+        estimate = self.transition.measured.value
         return [one for one in self.outcomes if estimate is not None and one.config.n_train == round(estimate)]
 
 
@@ -94,7 +94,7 @@ def measure(design: SemiGrokkingDesign, laboratory: Laboratory) -> list[SemiGrok
     found = measure_series(design.transitions, laboratory)
     places = [(series, one) for series, ones in zip(design.transitions, found, strict=True) for one in ones]
     blocks = [
-        [] if one.measured.estimate is None else design.configs(one.problem, one.measured.estimate, series.steps)
+        [] if one.measured.value is None else design.configs(one.problem, one.measured.value, series.steps)
         for series, one in places
     ]
     outcomes = laboratory.outcomes(blocks, stage="around critical sizes")

@@ -22,7 +22,7 @@ from dcrit.empirics.runs.addressed import Runner
 from dcrit.empirics.runs.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.training.work import Stage, Trained, in_turn
-from dcrit.theory.estimates import Measurement, Prediction
+from dcrit.theory.estimates import Estimate
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction
 from dcrit.theory.problems.problem import Problem
 
@@ -87,13 +87,13 @@ class Transition:
     """
 
     problem: Problem
-    predicted: Prediction | None
+    predicted: Estimate | None
     outcomes: Sequence[Outcome]
-    measured: Measurement
+    measured: Estimate
 
     def log_size_draws(self, n_draws: int, *, seed: int = 0) -> FloatArray | None:
         """Draws of ln D_crit from its posterior, (n_draws,); None where there is no transition."""
-        return None if self.measured.estimate is None else np.log(midpoint_draws(self.outcomes, n_draws, seed=seed))
+        return None if self.measured.value is None else np.log(midpoint_draws(self.outcomes, n_draws, seed=seed))
 
 
 def measure_transitions(design: TransitionsDesign, laboratory: Laboratory) -> list[Transition]:

@@ -27,7 +27,7 @@ from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.runs.single import Run
 from dcrit.empirics.training.work import Stage, in_turn
 from dcrit.theory.checks import check_positive
-from dcrit.theory.estimates import Measurement
+from dcrit.theory.estimates import Estimate
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction
 from dcrit.theory.predictions.simulation import Hysteresis, ungrokking_and_scratch
 from dcrit.theory.problems.problem import Problem
@@ -75,7 +75,7 @@ class UngrokkingEvidence:
 
     transition: Transition
     outcomes: Sequence[Outcome]
-    measured: Measurement
+    measured: Estimate
     prediction: CriticalSizePrediction | None
     shared: Hysteresis | None
     additive: Hysteresis | None
@@ -87,7 +87,7 @@ class UngrokkingEvidence:
 
     def log_size_draws(self, n_draws: int, *, seed: int = 0) -> np.ndarray | None:
         """Draws of the ln of the ungrokking size from its posterior, (n_draws,); None where there is no transition."""
-        return None if self.measured.estimate is None else np.log(midpoint_draws(self.outcomes, n_draws, seed=seed))
+        return None if self.measured.value is None else np.log(midpoint_draws(self.outcomes, n_draws, seed=seed))
 
 
 def measure(design: UngrokkingSizesDesign, laboratory: Laboratory) -> list[UngrokkingEvidence]:
@@ -116,9 +116,9 @@ def measure(design: UngrokkingSizesDesign, laboratory: Laboratory) -> list[Ungro
 def _downward(
     design: UngrokkingSizesDesign, series: TransitionsDesign, found: Transition
 ) -> SequentialUngrokkingDesign | None:
-    if found.measured.estimate is None:
+    if found.measured.value is None:
         return None
-    return _design_from(design, series, found.problem, FIRST_LOOK * found.measured.estimate)
+    return _design_from(design, series, found.problem, FIRST_LOOK * found.measured.value)
 
 
 def _design_from(

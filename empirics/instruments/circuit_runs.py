@@ -17,7 +17,7 @@ from dcrit.empirics.training.ensemble import Progress
 from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.checks import check_integer
 from dcrit.theory.circuits.constants import competition_from
-from dcrit.theory.estimates import LEVEL, Interval, Measurement, Prediction, interval_of
+from dcrit.theory.estimates import LEVEL, Estimate, interval_of
 from dcrit.theory.predictions.critical_size import describes_network, sensible_draws
 from dcrit.theory.problems.problem import Problem
 
@@ -118,7 +118,7 @@ def mean_over_seeds(histories: Sequence[CircuitHistory]) -> list[dict[str, float
     ]
 
 
-def measure_generalizing_share(histories: Sequence[CircuitHistory], *, level: float = LEVEL) -> Measurement:
+def measure_generalizing_share(histories: Sequence[CircuitHistory], *, level: float = LEVEL) -> Estimate:
     """Generalizing share w of the training margin at the end of training, over seeds.
 
     Args:
@@ -133,7 +133,7 @@ def measure_generalizing_share(histories: Sequence[CircuitHistory], *, level: fl
 
 def predict_generalizing_share(
     problem: Problem, n_train: int, calibration: Calibration | None, *, level: float = LEVEL, seed: int = 0
-) -> Prediction:
+) -> Estimate:
     """The share that the theory expects, before any training.
 
     w/(1 − w) = (e_gen/e_mem(D))^b
@@ -147,11 +147,11 @@ def predict_generalizing_share(
     """
     shared = {"quantity": "generalizing_share", "unit": "fraction of the margin"}
     if calibration is None or not calibration.covers(problem):
-        return Prediction(**shared, value=None, interval=None, reason="no calibration covers the problem")  # type: ignore[arg-type]
+        return Estimate(**shared, value=None, interval=None, reason="no calibration covers the problem")  # type: ignore[arg-type]
     central = calibration.constants(problem)
     extrapolated = calibration.distance(problem) > 0
     if not describes_network(central):
-        return Prediction(
+        return Estimate(
             **shared,  # type: ignore[arg-type]
             value=None,
             interval=None,
@@ -165,10 +165,10 @@ def predict_generalizing_share(
     value = share(central)
     drawn = sensible_draws(problem, calibration, N_DRAWS, np.random.default_rng(seed))
     found = interval_of([share(constants) for constants in drawn], level)
-    return Prediction(
+    return Estimate(
         **shared,  # type: ignore[arg-type]
         value=value,
         # Far outside the calibration the draws are skewed; what is called best must not lie outside its interval.
-        interval=Interval(low=min(found.low, value), high=max(found.high, value), level=level),
+        interval=found.around(value),
         extrapolated=extrapolated,
     )

@@ -17,7 +17,7 @@ from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.adamw import EPSILON
 from dcrit.empirics.training.ensemble import Progress
 from dcrit.theory.checks import check_choice, check_integer, check_positive
-from dcrit.theory.estimates import LEVEL, Measurement
+from dcrit.theory.estimates import LEVEL, Estimate
 from dcrit.theory.problems.problem import Problem
 
 Method = Literal["auto", "exact", "lanczos"]
@@ -183,7 +183,7 @@ def settled_snapshots(
 
 def measure_effective_dimension(
     found: Sequence[EffectiveDimension], *, n_lost: int = 0, level: float = LEVEL
-) -> Measurement:
+) -> Estimate:
     """Mean N_eff over runs with Student's interval, which contains the stochastic error of each run's trace.
 
     Args:

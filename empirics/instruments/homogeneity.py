@@ -17,7 +17,7 @@ from dcrit.empirics.training.batches import plan_batches
 from dcrit.empirics.training.ensemble import Ensemble
 from dcrit.theory.checks import check_integer
 from dcrit.theory.circuits.margin import margin_from_loss
-from dcrit.theory.estimates import LEVEL, Measurement, interval_of
+from dcrit.theory.estimates import LEVEL, Estimate, interval_of
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -166,7 +166,7 @@ def _trained(configs: Sequence[RunConfig]) -> list[Degree]:
     ]
 
 
-def measure_homogeneity(found: Sequence[Degree], *, level: float = LEVEL) -> Measurement:
+def measure_homogeneity(found: Sequence[Degree], *, level: float = LEVEL) -> Estimate:
     """The median degree, with the range that contains that fraction of the networks: it is no constant of the model.
 
     Args:
@@ -175,9 +175,9 @@ def measure_homogeneity(found: Sequence[Degree], *, level: float = LEVEL) -> Mea
     """
     values = [one.homogeneity for one in found if one.train_accuracy >= FITTED and math.isfinite(one.homogeneity)]
     lost = len(found) - len(values)
-    return Measurement(
+    return Estimate(
         quantity="homogeneity",
-        estimate=float(np.median(values)) if values else None,
+        value=float(np.median(values)) if values else None,
         interval=interval_of(values, level) if values else None,
         unit="",
         n_runs=len(values),

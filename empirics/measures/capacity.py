@@ -14,7 +14,7 @@ from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.checks import check_integer
 from dcrit.theory.circuits.laws import CapacityLaw, bits_per_parameter
-from dcrit.theory.estimates import LEVEL, Interval, Measurement, half_width
+from dcrit.theory.estimates import LEVEL, Estimate, Interval, half_width
 from dcrit.theory.problems.problem import Problem
 
 #: Sizes of the runs, as fractions of all pairs: the count must not depend on how many too many there are.
@@ -78,7 +78,7 @@ def mean_count(counts: NDArray[np.float64], *, level: float = LEVEL) -> tuple[fl
     return max(0.0, mean), Interval(low=max(0.0, mean - half), high=max(0.0, mean + half), level=level)
 
 
-def measure_capacity(outcomes: Sequence[Outcome], *, level: float = LEVEL) -> Measurement:
+def measure_capacity(outcomes: Sequence[Outcome], *, level: float = LEVEL) -> Estimate:
     """Capacity as the mean memorized count of overloaded runs, with Student's interval: they are few.
 
     Args:
@@ -91,9 +91,9 @@ def measure_capacity(outcomes: Sequence[Outcome], *, level: float = LEVEL) -> Me
     lost = len(outcomes) - len(finite)
     if counts.size < 2:
         most = max((memorized_count(o) for o in finite), default=0.0)
-        return Measurement(
+        return Estimate(
             quantity="capacity",
-            estimate=None,
+            value=None,
             interval=None,
             unit="examples",
             n_runs=len(finite),
@@ -101,9 +101,9 @@ def measure_capacity(outcomes: Sequence[Outcome], *, level: float = LEVEL) -> Me
             reason=f"the model is not overloaded: it memorizes {most:.0f} random labels and no more exist",
         )
     estimate, interval = mean_count(counts, level=level)
-    return Measurement(
+    return Estimate(
         quantity="capacity",
-        estimate=estimate,
+        value=estimate,
         interval=interval,
         unit="examples",
         n_runs=int(counts.size),
@@ -111,7 +111,7 @@ def measure_capacity(outcomes: Sequence[Outcome], *, level: float = LEVEL) -> Me
     )
 
 
-def in_bits(capacity: Measurement, problem: Problem, *, level: float = LEVEL) -> Measurement:
+def in_bits(capacity: Estimate, problem: Problem, *, level: float = LEVEL) -> Estimate:
     """A capacity in bits per parameter, c = D_mem·log2(C)/N, with its interval.
 
     Args:
@@ -128,7 +128,7 @@ def in_bits(capacity: Measurement, problem: Problem, *, level: float = LEVEL) ->
         capacity,
         quantity="bits_per_parameter",
         unit="bits/parameter",
-        estimate=None if capacity.estimate is None else bits(capacity.estimate),
+        value=None if capacity.value is None else bits(capacity.value),
         interval=None if ends is None else Interval(low=bits(ends.low), high=bits(ends.high), level=level),
     )
 
@@ -170,9 +170,7 @@ class CapacityLine:
         """The line through the measured capacities, or why there is none."""
         measured = [(problem, measure_capacity(outcomes)) for problem, outcomes in points]
         # A network that decays to nothing memorizes nothing, which has no logarithm.
-        found = [
-            (problem, m.estimate, m.n_runs) for problem, m in measured if m.estimate is not None and m.estimate > 0
-        ]
+        found = [(problem, m.value, m.n_runs) for problem, m in measured if m.value is not None and m.value > 0]
         if len(found) < 3:
             return f"only {len(found)} model sizes are overloaded by random labels and memorize some, three needed"
         bits = np.array([float(bits_per_parameter(d, problem.n_params, problem.n_classes)) for problem, d, _ in found])
@@ -189,9 +187,9 @@ class CapacityLine:
             n_sizes=len(found),
             n_runs=sum(n for _, _, n in found),
             points=tuple(
-                (problem.n_params, m.estimate, m.interval.low, m.interval.high)
+                (problem.n_params, m.value, m.interval.low, m.interval.high)
                 for problem, m in measured
-                if m.estimate is not None and m.estimate > 0 and m.interval is not None
+                if m.value is not None and m.value > 0 and m.interval is not None
             ),
             law=CapacityLaw(
                 bits=float(bits_per_parameter(math.exp(y.mean()), anchor, n_classes)),

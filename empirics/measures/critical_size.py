@@ -18,7 +18,7 @@ from dcrit.empirics.runs.multitask import MultitaskConfig, MultitaskRun
 from dcrit.empirics.runs.outcomes import Outcome, Settled, accuracy_above_chance
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.checks import check_integer, check_positive
-from dcrit.theory.estimates import LEVEL, Measurement, interval_of
+from dcrit.theory.estimates import LEVEL, Estimate, interval_of
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -221,7 +221,12 @@ def sizes_and_accuracies(outcomes: Sequence[Settled]) -> tuple[FloatArray, Float
     )
 
 
-def measure_critical_size(outcomes: Sequence[Settled], *, level: float = LEVEL) -> Measurement:
+def horizon_of(outcomes: Sequence[Settled]) -> int | None:
+    """T, the longest horizon of any run [steps]; None without runs."""
+    return max((one.config.horizon for one in outcomes), default=None)
+
+
+def measure_critical_size(outcomes: Sequence[Settled], *, level: float = LEVEL) -> Estimate:
     """Critical size with a bootstrap interval from runs over sizes and seeds.
 
     Every run taken to its horizon counts with the accuracy it has there, whether or not its norm
@@ -232,48 +237,53 @@ def measure_critical_size(outcomes: Sequence[Settled], *, level: float = LEVEL) 
         level: Probability content of the interval.
     """
     n_train, accuracy = sizes_and_accuracies(outcomes)
-    return critical_size_of(n_train, accuracy, n_lost=len(outcomes) - n_train.size, level=level)
+    lost = len(outcomes) - n_train.size
+    return critical_size_of(n_train, accuracy, horizon=horizon_of(outcomes), n_lost=lost, level=level)
 
 
 def critical_size_of(
-    n_train: FloatArray, accuracy: FloatArray, *, n_lost: int = 0, level: float = LEVEL
-) -> Measurement:
+    n_train: FloatArray, accuracy: FloatArray, *, horizon: int | None, n_lost: int = 0, level: float = LEVEL
+) -> Estimate:
     """Critical size with a bootstrap interval.
 
     Args:
         n_train: (n,) sizes.
         accuracy: (n,) final test accuracies there, as :func:`accuracy_above_chance` counts them.
+        horizon: T of the runs [steps]; None where there are none.
         n_lost: Runs that diverged and are left out.
         level: Probability content of the interval.
     """
     if not is_bracketed(n_train, accuracy):
-        return no_transition(n_train, accuracy, n_lost=n_lost)
+        return no_transition(n_train, accuracy, horizon=horizon, n_lost=n_lost)
     estimate = _local_fit(n_train, accuracy).midpoint
-    return Measurement(
+    return Estimate(
         quantity="critical_size",
-        estimate=estimate,
-        interval=interval_of(bootstrap_midpoints(n_train, accuracy), level),
+        value=estimate,
+        interval=interval_of(bootstrap_midpoints(n_train, accuracy), level).around(estimate),
         unit="examples",
+        horizon=horizon,
         n_runs=int(n_train.size),
         n_unconverged=n_lost,
     )
 
 
-def no_transition(n_train: FloatArray, accuracy: FloatArray, *, n_lost: int) -> Measurement:
+def no_transition(n_train: FloatArray, accuracy: FloatArray, *, horizon: int | None, n_lost: int) -> Estimate:
     """That test accuracy does not cross one half at the sizes there are.
 
     Args:
         n_train: (n,) sizes; none where no run stayed finite.
         accuracy: (n,) final test accuracies.
+        horizon: T of the runs [steps]; None where there are none.
         n_lost: Runs that diverged and are left out.
     """
     side = "reaches" if n_train.size and accuracy.mean() >= 0.5 else "does not reach"
     span = f"from {n_train.min():.0f} to {n_train.max():.0f}" if n_train.size else "measured"
-    return Measurement(
+    return Estimate(
         quantity="critical_size",
-        estimate=None,
+        value=None,
         interval=None,
         unit="examples",
+        horizon=horizon,
         n_runs=int(n_train.size),
         n_unconverged=n_lost,
         reason=f"no transition: test accuracy {side} one half at every size {span}",
@@ -308,7 +318,7 @@ def measure_multitask_critical_size(
     tolerance: float = 0.05,
     max_runs: int = 36,
     level: float = LEVEL,
-) -> tuple[Measurement, list[MultitaskRun]]:
+) -> tuple[Estimate, list[MultitaskRun]]:
     """Training-set size of the first task at which it is learned, everything else kept.
 
     Sizes and seeds are chosen round by round as for single networks, seeds counting up from the template's.
@@ -330,7 +340,8 @@ def measure_multitask_critical_size(
         n_train, accuracy = multitask_sizes_and_accuracies(runs)
         sizes = design.sizes(n_train, accuracy, n_runs=len(runs), n_pairs=problem.n_pairs)
         if not sizes:
-            measured = critical_size_of(n_train, accuracy, n_lost=len(runs) - n_train.size, level=level)
+            lost = len(runs) - n_train.size
+            measured = critical_size_of(n_train, accuracy, horizon=template.horizon, n_lost=lost, level=level)
             return measured, runs
         first = template.seed + len(runs)
         runs += train(

@@ -20,7 +20,7 @@ from dcrit.theory.circuits.constants import constants_of
 from dcrit.theory.circuits.laws import GeneralizingLaw, MemorizingLaw
 from dcrit.theory.circuits.mixture import Competition, DeficitLaw
 from dcrit.theory.circuits.symmetry import mirrored_fraction
-from dcrit.theory.estimates import LEVEL, Measurement, Prediction, interval_of
+from dcrit.theory.estimates import LEVEL, Estimate, interval_of
 from dcrit.theory.predictions.critical_size import size_prediction
 from dcrit.theory.problems.problem import Problem
 
@@ -349,7 +349,7 @@ def fit_laws(
     )
 
 
-def measure_generalizing_efficiency(fit: LawsFit | str, *, level: float = LEVEL) -> Measurement:
+def measure_generalizing_efficiency(fit: LawsFit | str, *, level: float = LEVEL) -> Estimate:
     """e_gen with its bootstrap interval, or why there is none.
 
     Args:
@@ -358,14 +358,13 @@ def measure_generalizing_efficiency(fit: LawsFit | str, *, level: float = LEVEL)
     """
     unit = "nats per norm^kappa"
     if isinstance(fit, str):
-        return Measurement(
-            quantity="generalizing_efficiency", estimate=None, interval=None, unit=unit, n_runs=0, reason=fit
-        )
+        return Estimate(quantity="generalizing_efficiency", value=None, interval=None, unit=unit, n_runs=0, reason=fit)
+    best = fit.competition.generalizing.full_data
     note = f"{fit.n_unfitted} runs did not fit their training set" if fit.n_unfitted else ""
-    return Measurement(
+    return Estimate(
         quantity="generalizing_efficiency",
-        estimate=fit.competition.generalizing.full_data,
-        interval=interval_of([draw.generalizing.full_data for draw in fit.draws], level),
+        value=best,
+        interval=interval_of([draw.generalizing.full_data for draw in fit.draws], level).around(best),
         unit=unit,
         n_runs=fit.n_runs,
         n_unconverged=fit.n_unconverged,
@@ -373,9 +372,9 @@ def measure_generalizing_efficiency(fit: LawsFit | str, *, level: float = LEVEL)
     )
 
 
-def implied_critical_size(fit: CompetitionFit | str) -> Prediction:
+def implied_critical_size(fit: CompetitionFit | str) -> Estimate:
     """Critical size that measured efficiencies imply; no measured critical size enters it."""
     if isinstance(fit, str):
-        return Prediction(quantity="critical_size", value=None, interval=None, unit="examples", reason=fit)
+        return Estimate(quantity="critical_size", value=None, interval=None, unit="examples", reason=fit)
     draws = np.array([constants_of(competition) for competition in fit.draws])
     return size_prediction("critical_size", fit.competition, draws)

@@ -11,11 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit, stdtr
 
-from dcrit.empirics.measures.critical_size import COARSE_FRACTIONS, is_bracketed, no_transition, sizes_and_accuracies
+from dcrit.empirics.measures.critical_size import (
+    COARSE_FRACTIONS,
+    horizon_of,
+    is_bracketed,
+    no_transition,
+    sizes_and_accuracies,
+)
 from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.checks import check_integer, check_positive
-from dcrit.theory.estimates import LEVEL, Interval, Measurement
+from dcrit.theory.estimates import LEVEL, Estimate, Interval
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -283,7 +289,7 @@ def sequential_transition_width(outcomes: Sequence[Outcome]) -> float | None:
 
 def measure_sequentially(
     outcomes: Sequence[Outcome], *, tolerance: float | None = None, level: float = LEVEL
-) -> Measurement:
+) -> Estimate:
     """Critical size with its posterior interval from the runs of a sequential design.
 
     Runs of the longest horizon count; probes do not.
@@ -297,15 +303,16 @@ def measure_sequentially(
     n_train, accuracy = sizes_and_accuracies(full)
     n_lost = len(full) - int(n_train.size)
     if not is_bracketed(n_train, accuracy):
-        return no_transition(n_train, accuracy, n_lost=n_lost)
+        return no_transition(n_train, accuracy, horizon=horizon_of(full), n_lost=n_lost)
     posterior = posterior_of(n_train, accuracy, full[0].config.problem.n_pairs)
     interval = posterior.interval(level)
     wide = tolerance is not None and math.log(interval.high / interval.low) / 2 > tolerance
-    return Measurement(
+    return Estimate(
         quantity="critical_size",
-        estimate=float(posterior.quantiles([0.5])[0]),
+        value=float(posterior.quantiles([0.5])[0]),
         interval=interval,
         unit="examples",
+        horizon=horizon_of(full),
         n_runs=int(n_train.size),
         n_unconverged=n_lost,
         reason="the budget ended before the interval was as narrow as asked for" if wide else "",

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import log_ndtr, logsumexp, ndtr
 
-from dcrit.theory.estimates import LEVEL, Interval, Measurement, half_width
+from dcrit.theory.estimates import LEVEL, Estimate, Interval, half_width
 
 FloatArray = NDArray[np.float64]
 
@@ -101,7 +101,7 @@ class ScalingPosterior:
 
 def student(
     quantity: str, values: Sequence[float], *, unit: str, level: float = LEVEL, lost: int = 0, reason: str = ""
-) -> Measurement:
+) -> Estimate:
     """Mean over runs with Student's interval: runs are few.
 
     Args:
@@ -117,9 +117,9 @@ def student(
         half = half_width(float(np.std(values, ddof=1)) / math.sqrt(n_runs), level=level, freedom=n_runs - 1)
         interval = Interval(low=float(np.mean(values)) - half, high=float(np.mean(values)) + half, level=level)
     few = "no run stayed finite" if n_runs == 0 else "one run has no interval" if n_runs == 1 else ""
-    return Measurement(
+    return Estimate(
         quantity=quantity,
-        estimate=float(np.mean(values)) if n_runs else None,
+        value=float(np.mean(values)) if n_runs else None,
         interval=interval,
         unit=unit,
         n_runs=n_runs,

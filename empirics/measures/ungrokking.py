@@ -19,7 +19,7 @@ from dcrit.empirics.runs.addressed import Runner
 from dcrit.empirics.runs.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs.single import STARTING_FRACTION, Run, RunConfig
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
-from dcrit.theory.estimates import LEVEL, Measurement, interval_of
+from dcrit.theory.estimates import LEVEL, Estimate, interval_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ def ungrokking_runs(design: UngrokkingDesign, run: Runner[RunConfig, Run]) -> li
     return found
 
 
-def measure_ungrokking_size(runs: Sequence[Run], *, level: float = LEVEL) -> Measurement:
+def measure_ungrokking_size(runs: Sequence[Run], *, level: float = LEVEL) -> Estimate:
     """Size at which test accuracy at the horizon falls through one half, from runs that started generalized.
 
     Args:
@@ -103,14 +103,14 @@ def measure_ungrokking_size(runs: Sequence[Run], *, level: float = LEVEL) -> Mea
     return with_horizon(found, outcomes)
 
 
-def with_horizon(measurement: Measurement, outcomes: Sequence[Outcome]) -> Measurement:
+def with_horizon(measurement: Estimate, outcomes: Sequence[Outcome]) -> Estimate:
     """The measurement, where there is no transition with the horizon by which there was none, and the sizes tried.
 
     Args:
         measurement: Of a critical size.
         outcomes: What it was made from.
     """
-    if measurement.estimate is not None or not outcomes:
+    if measurement.value is not None or not outcomes:
         return measurement
     horizon = max(outcome.config.horizon for outcome in outcomes)
     n_train, accuracy = sizes_and_accuracies(outcomes)
@@ -126,9 +126,7 @@ def with_horizon(measurement: Measurement, outcomes: Sequence[Outcome]) -> Measu
     return replace(measurement, reason=f"no transition by step {horizon}: mean test accuracy {said}: {tried}")
 
 
-def measure_hysteresis(
-    scratch: Sequence[Outcome], generalized: Sequence[Outcome], *, level: float = LEVEL
-) -> Measurement:
+def measure_hysteresis(scratch: Sequence[Outcome], generalized: Sequence[Outcome], *, level: float = LEVEL) -> Estimate:
     """How far the sizes of the two directions lie apart.
 
     h = ln(D_scratch/D_ungrok), 0 where the outcome does not depend on the start
@@ -139,11 +137,12 @@ def measure_hysteresis(
         level: Probability content of the bootstrap interval.
     """
     shared = {"quantity": "hysteresis", "unit": "ln ratio of sizes", "n_runs": len(scratch) + len(generalized)}
-    sizes = [measure_critical_size(outcomes).estimate for outcomes in (scratch, generalized)]
-    if None in sizes:
-        return Measurement(
+    sizes = [measure_critical_size(outcomes).value for outcomes in (scratch, generalized)]
+    up, down = sizes
+    if up is None or down is None:
+        return Estimate(
             **shared,  # type: ignore[arg-type]
-            estimate=None,
+            value=None,
             interval=None,
             reason="one of the two directions has no transition by the horizon",
         )
@@ -151,9 +150,9 @@ def measure_hysteresis(
         np.log(bootstrap_midpoints(*sizes_and_accuracies(outcomes), seed=seed))
         for seed, outcomes in enumerate((scratch, generalized))
     ]
-    up, down = sizes
-    return Measurement(
+    apart = math.log(up / down)
+    return Estimate(
         **shared,  # type: ignore[arg-type]
-        estimate=math.log((up or math.nan) / (down or math.nan)),
-        interval=interval_of(draws[0] - draws[1], level),
+        value=apart,
+        interval=interval_of(draws[0] - draws[1], level).around(apart),
     )

@@ -41,6 +41,11 @@ class HasSize(Protocol):
         """C."""
         ...
 
+    @property
+    def horizon(self) -> int:
+        """T, steps after which the run ends at the latest [steps]."""
+        ...
+
 
 class Settled(Protocol):
     """Settled values of a run of any model, as far as estimators look at them; see :class:`Outcome`."""

@@ -80,6 +80,11 @@ class ModuleRunConfig:
         check_positive("weight_decay", self.weight_decay)
         check_integer("batch_size", self.batch_size, 0)
 
+    @property
+    def horizon(self) -> int:
+        """The same, by the name that it has for the package's own models [steps]."""
+        return self.steps
+
     def evaluation_steps(self) -> list[int]:
         """Steps at which curves are recorded, as of a run whose horizon this is."""
         return evaluation_steps(self.steps, self.steps / HORIZON)

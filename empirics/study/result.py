@@ -12,7 +12,7 @@ from dcrit.empirics.measures.efficiency import LawsFit
 from dcrit.empirics.study.design import Role, StudyDesign
 from dcrit.empirics.study.module_runs import LabelKind, ModuleRun
 from dcrit.theory.circuits.laws import bits_per_parameter
-from dcrit.theory.estimates import Interval, Measurement, Prediction, as_json
+from dcrit.theory.estimates import Estimate, Interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,28 +71,28 @@ class StudyResult:
     design: StudyDesign
     n_examples: int
     n_params: int
-    homogeneity: Measurement
+    homogeneity: Estimate
     memorizing: tuple[EfficiencyPoint, ...]
     generalizing: tuple[EfficiencyPoint, ...]
-    memorizing_exponent: Measurement
-    generalizing_exponent: Measurement
-    generalizing_efficiency: Measurement
+    memorizing_exponent: Estimate
+    generalizing_exponent: Estimate
+    generalizing_efficiency: Estimate
     fit: LawsFit | str
-    capacity: Measurement
+    capacity: Estimate
     chance: float
     half_accuracy: float
-    predicted: Prediction
-    measured: Measurement
+    predicted: Estimate
+    measured: Estimate
     runs: tuple[tuple[Role, ModuleRun], ...]
 
     @property
     def bits_per_parameter(self) -> float | None:
         """Capacity in bits per parameter, c = D_mem·log2(C)/N; None where it was not reached."""
-        if self.capacity.estimate is None:
+        if self.capacity.value is None:
             return None
-        return float(bits_per_parameter(self.capacity.estimate, self.n_params, self.design.n_classes))
+        return float(bits_per_parameter(self.capacity.value, self.n_params, self.design.n_classes))
 
-    def estimates(self) -> tuple[Measurement | Prediction, ...]:
+    def estimates(self) -> tuple[Estimate, ...]:
         """Every estimate with its interval, or why there is none."""
         return (
             self.homogeneity,
@@ -114,16 +114,21 @@ class StudyResult:
             "bits_per_parameter": self.bits_per_parameter,
             "design": asdict(self.design),
             "efficiencies": [point.to_dict() for point in (*self.memorizing, *self.generalizing)],
-            **{one.quantity: as_json(one) for one in self.estimates()},
+            **{one.quantity: one.to_dict() for one in self.estimates()},
         }
 
     def tables(self) -> tuple[Table, Table]:
         """Two tables for people: the estimates, and efficiency and accuracy by size."""
         first = Table("quantity", "value", "interval", "runs", "not converged", "note", title="Estimates")
         for one in self.estimates():
-            value = one.estimate if isinstance(one, Measurement) else one.value
-            counts = (str(one.n_runs), str(one.n_unconverged)) if isinstance(one, Measurement) else ("", "")
-            first.add_row(one.quantity.replace("_", " "), _shown(value), _span(one.interval), *counts, one.reason)
+            first.add_row(
+                one.quantity.replace("_", " "),
+                _shown(one.value),
+                _span(one.interval),
+                str(one.n_runs),
+                str(one.n_unconverged),
+                one.reason,
+            )
         second = Table(
             "labels",
             "D",

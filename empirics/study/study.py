@@ -32,7 +32,7 @@ from dcrit.empirics.study.module_runs import Factory, ModuleOutcome, ModuleRun, 
 from dcrit.empirics.study.result import EfficiencyPoint, StudyResult
 from dcrit.empirics.training.devices import resolve_device
 from dcrit.theory.circuits.constants import constants_of
-from dcrit.theory.estimates import Interval, Measurement, Prediction, half_width, interval_of
+from dcrit.theory.estimates import Estimate, Interval, half_width, interval_of
 from dcrit.theory.predictions.critical_size import size_prediction
 
 __all__ = ["StudyDesign", "StudyResult", "study"]
@@ -82,12 +82,12 @@ def study(factory: Factory, inputs: Tensor, labels: Tensor, design: StudyDesign)
         raise ValueError(f"ceiling must be above chance, which is {chance:.3g}, got {design.ceiling!r}")
     runs = _train(factory, inputs, labels, design, device)
     homogeneity = _homogeneity(design, runs)
-    kappa = homogeneity.estimate if homogeneity.estimate is not None else math.nan
+    kappa = homogeneity.value if homogeneity.value is not None else math.nan
     by_role: dict[Role, list[ModuleOutcome]] = {role: [] for role in ROLES}
     for role, run in runs:
         by_role[role].append(outcome_at(run, kappa))
     fit: LawsFit | str = homogeneity.reason
-    if homogeneity.estimate is not None:
+    if homogeneity.value is not None:
         fit = fit_laws(by_role["memorizing"], by_role["generalizing"], len(labels))
     fit = _of_examples(fit) if isinstance(fit, str) else fit
     half = (chance + design.ceiling) / 2
@@ -132,23 +132,24 @@ def _train(
     return found
 
 
-def _homogeneity(design: StudyDesign, runs: Sequence[tuple[Role, ModuleRun]]) -> Measurement:
+def _homogeneity(design: StudyDesign, runs: Sequence[tuple[Role, ModuleRun]]) -> Estimate:
     """κ as given, or the median κ_eff of runs that fit their training set, with a bootstrap interval."""
-    measurement = partial(Measurement, quantity="homogeneity", unit="1")
+    measurement = partial(Estimate, quantity="homogeneity", unit="1")
     if design.homogeneity is not None:
-        return measurement(estimate=design.homogeneity, interval=None, n_runs=0, reason="given")
+        return measurement(value=design.homogeneity, interval=None, n_runs=0, reason="given")
     fitted = [run for _, run in runs if run.settled("train_accuracy") >= FITTED]
     values = np.array([run.homogeneity for run in fitted if math.isfinite(run.homogeneity)])
     if not values.size:
-        return measurement(estimate=None, interval=None, n_runs=0, reason="no run fits its training set")
+        return measurement(value=None, interval=None, n_runs=0, reason="no run fits its training set")
     kappa = float(np.median(values))
     if kappa < SMALLEST_HOMOGENEITY:
         reason = f"the margin hardly grows with the norm: κ_eff = {kappa:.2g}, so margin per norm means nothing"
-        return measurement(estimate=None, interval=None, n_runs=values.size, reason=reason)
+        return measurement(value=None, interval=None, n_runs=values.size, reason=reason)
     rng = np.random.default_rng(0)
     draws = np.median(rng.choice(values, size=(RESAMPLES, values.size)), axis=1)
     span = f"{values.min():.2f} to {values.max():.2f} over runs"
-    return measurement(estimate=kappa, interval=interval_of(draws, design.level), n_runs=values.size, reason=span)
+    interval = interval_of(draws, design.level).around(kappa)
+    return measurement(value=kappa, interval=interval, n_runs=values.size, reason=span)
 
 
 def _points(outcomes: Sequence[ModuleOutcome], level: float) -> tuple[EfficiencyPoint, ...]:
@@ -179,25 +180,25 @@ def _point(outcomes: Sequence[ModuleOutcome], level: float) -> EfficiencyPoint:
     )
 
 
-def _exponent(quantity: str, outcomes: Sequence[ModuleOutcome], level: float) -> Measurement:
+def _exponent(quantity: str, outcomes: Sequence[ModuleOutcome], level: float) -> Estimate:
     """Slope d ln e/d ln D with its bootstrap interval."""
     used, n_unconverged, n_unfitted = usable(outcomes)
-    measurement = partial(Measurement, quantity=quantity, unit="1")
+    measurement = partial(Estimate, quantity=quantity, unit="1")
     note = f"{n_unfitted} runs did not fit their training set" if n_unfitted else ""
     if len(used) < FEWEST or len({o.config.n_train for o in used}) < 2:
         reason = f"only {len(used)} runs converged and fit their training set, {FEWEST} over two sizes needed"
-        return measurement(estimate=None, interval=None, n_runs=len(used), n_unconverged=n_unconverged, reason=reason)
+        return measurement(value=None, interval=None, n_runs=len(used), n_unconverged=n_unconverged, reason=reason)
     slope, draws = slope_of_log_efficiency(used)
     return measurement(
-        estimate=slope,
-        interval=interval_of(draws, level),
+        value=slope,
+        interval=interval_of(draws, level).around(slope),
         n_runs=len(used),
         n_unconverged=n_unconverged,
         reason=note,
     )
 
 
-def _capacity(outcomes: Sequence[ModuleOutcome], design: StudyDesign, chance: float) -> Measurement:
+def _capacity(outcomes: Sequence[ModuleOutcome], design: StudyDesign, chance: float) -> Estimate:
     """Mean memorized count of overloaded runs, lucky guesses taken off; or that not even the largest size overloads."""
     guessed = 1 / design.n_classes if design.random_labels == "uniform" else chance
     finite = [o for o in outcomes if math.isfinite(o.train_accuracy)]
@@ -206,9 +207,9 @@ def _capacity(outcomes: Sequence[ModuleOutcome], design: StudyDesign, chance: fl
     lost = len(outcomes) - len(finite)
     if overloaded.size < 2:
         most = max((count for count, _ in counts), default=0.0)
-        return Measurement(
+        return Estimate(
             quantity="capacity",
-            estimate=None,
+            value=None,
             interval=None,
             unit="examples",
             n_runs=len(finite),
@@ -216,9 +217,9 @@ def _capacity(outcomes: Sequence[ModuleOutcome], design: StudyDesign, chance: fl
             reason=f"not reached: at least {most:.0f} random labels are memorized",
         )
     estimate, interval = mean_count(overloaded, level=design.level)
-    return Measurement(
+    return Estimate(
         quantity="capacity",
-        estimate=estimate,
+        value=estimate,
         interval=interval,
         unit="examples",
         n_runs=overloaded.size,
@@ -227,7 +228,7 @@ def _capacity(outcomes: Sequence[ModuleOutcome], design: StudyDesign, chance: fl
     )
 
 
-def _predicted(fit: LawsFit | str, slope: Measurement, half: float, level: float, *, n_classes: int) -> Prediction:
+def _predicted(fit: LawsFit | str, slope: Estimate, half: float, level: float, *, n_classes: int) -> Estimate:
     """Critical size that the efficiencies imply, and a note where e_gen is not as flat as the theory has it.
 
     With two classes the fitted deficits are upper quartiles, so that what the laws call one half is an accuracy of 3/4.
@@ -237,23 +238,25 @@ def _predicted(fit: LawsFit | str, slope: Measurement, half: float, level: float
     if isinstance(fit, LawsFit) and not fit.draws:
         fit = "no resampled runs show a memorizing efficiency that falls"
     if isinstance(fit, str):
-        return Prediction(quantity="critical_size", value=None, interval=None, unit="examples", reason=fit)
+        return Estimate(quantity="critical_size", value=None, interval=None, unit="examples", reason=fit)
     draws = np.array([constants_of(competition) for competition in fit.draws])
     found = size_prediction("critical_size", fit.competition, draws, accuracy=half, level=level)
     notes = [_of_examples(found.reason)]
     if slope.interval is not None and slope.interval.high < -STEEPEST_FLAT:
         notes.append(
-            f"likely too high: e on real labels falls as D^{slope.estimate:.2f}, where the theory takes e_gen as flat"
+            f"likely too high: e on real labels falls as D^{slope.value:.2f}, where the theory takes e_gen as flat"
         )
     return replace(found, reason="; ".join(note for note in notes if note))
 
 
-def _measured(outcomes: Sequence[ModuleOutcome], chance: float, half: float, design: StudyDesign) -> Measurement:
+def _measured(outcomes: Sequence[ModuleOutcome], chance: float, half: float, design: StudyDesign) -> Estimate:
     """Critical size by the logistic curve through accuracies, counted from chance to the ceiling."""
     usable = [o for o in outcomes if math.isfinite(o.test_accuracy)]
     accuracy = np.array([(o.test_accuracy - chance) / (design.ceiling - chance) for o in usable]).clip(0.0, 1.0)
     sizes = np.array([o.config.n_train for o in usable], dtype=np.float64)
-    found = critical_size_of(sizes, accuracy, n_lost=len(outcomes) - len(usable), level=design.level)
+    found = critical_size_of(
+        sizes, accuracy, horizon=design.horizon, n_lost=len(outcomes) - len(usable), level=design.level
+    )
     where = f"test accuracy {half:.3g} counts as one half"
     return replace(found, reason=f"{found.reason}; {where}" if found.reason else where)
 

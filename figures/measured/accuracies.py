@@ -52,7 +52,7 @@ def draw_theory(ax: Axes, fit: CompetitionFit, n_train: FloatArray, *, level: fl
 
 def psychometric_of(entry: ProblemEvidence) -> Psychometric | None:
     """The curve that was fitted to the runs; None where they hold no transition."""
-    midpoint, width = entry.transition.measured.estimate, sequential_transition_width(entry.transition.outcomes)
+    midpoint, width = entry.transition.measured.value, sequential_transition_width(entry.transition.outcomes)
     return None if midpoint is None or width is None else Psychometric(midpoint=midpoint, width=width)
 
 
@@ -97,11 +97,11 @@ def draw_midpoints(ax: Axes, entry: ProblemEvidence) -> None:
             label=A_PRIORI,
             zorder=4,
         )
-    if measured.estimate is not None:
+    if measured.value is not None:
         ax.errorbar(
-            measured.estimate,
+            measured.value,
             0.5,
-            xerr=arms(measured.estimate, measured.interval),
+            xerr=arms(measured.value, measured.interval),
             fmt="o",
             color=style.BLACK,
             markersize=3.5,

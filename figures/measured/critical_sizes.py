@@ -20,7 +20,7 @@ from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.canvas import arms
 from dcrit.figures.drawing.figure import FigureSpec
 from dcrit.figures.drawing.labels import boxes_of, place_labels
-from dcrit.theory.estimates import LEVEL, Prediction
+from dcrit.theory.estimates import LEVEL, Estimate
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -31,7 +31,7 @@ CROWD = 8
 KINDS: tuple[Kind, ...] = ("a priori", "from efficiencies")
 
 
-def prediction_of(entry: ProblemEvidence, kind: Kind) -> Prediction | None:
+def prediction_of(entry: ProblemEvidence, kind: Kind) -> Estimate | None:
     """The prediction of a kind; None where none was made."""
     return entry.transition.predicted if kind == "a priori" else entry.implied
 
@@ -39,7 +39,7 @@ def prediction_of(entry: ProblemEvidence, kind: Kind) -> Prediction | None:
 def missing(entry: ProblemEvidence) -> list[str]:
     """Why a problem, or one of its predictions, has no place in the plane; one line each."""
     name = label(entry.problem)
-    if entry.transition.measured.estimate is None:
+    if entry.transition.measured.value is None:
         return [f"Not shown: {name}: {entry.transition.measured.reason}."]
     lines: list[str] = []
     for kind in KINDS:
@@ -79,15 +79,15 @@ def draw_predictions(ax: Axes, entries: Sequence[ProblemEvidence], kind: Kind) -
     points: list[tuple[float, float] | None] = []
     for entry in entries:
         prediction, measured = prediction_of(entry, kind), entry.transition.measured
-        if prediction is None or prediction.value is None or measured.estimate is None:
+        if prediction is None or prediction.value is None or measured.value is None:
             points.append(None)
             continue
         colour = style.colour_of(entry.problem.variant)
         filled = kind == "a priori"
         ax.errorbar(
-            measured.estimate,
+            measured.value,
             prediction.value,
-            xerr=arms(measured.estimate, measured.interval),
+            xerr=arms(measured.value, measured.interval),
             yerr=arms(prediction.value, prediction.interval),
             fmt=style.marker_of(entry.problem.variant),
             color=colour,
@@ -100,7 +100,7 @@ def draw_predictions(ax: Axes, entries: Sequence[ProblemEvidence], kind: Kind) -
             capsize=0 if filled else 2,
             zorder=3 if filled else 4,
         )
-        points.append((measured.estimate, prediction.value))
+        points.append((measured.value, prediction.value))
     return points
 
 
@@ -129,7 +129,7 @@ def _range(entries: Sequence[ProblemEvidence]) -> tuple[float, float]:
         for one in (entry.transition.measured, *(prediction_of(entry, kind) for kind in KINDS)):
             if one is None:
                 continue
-            best = one.value if isinstance(one, Prediction) else one.estimate
+            best = one.value
             values += [] if best is None else [best]
             values += [] if one.interval is None else [one.interval.low, one.interval.high]
     ends = scales.spread(values, margin=0.08)

@@ -66,7 +66,7 @@ def draw_points(ax: Axes, places: Sequence[float], points: Sequence[DelayPoint],
 
 def draw_sizes(ax: Axes, entry: DelayEvidence) -> list[str]:
     """Delays over D/D_crit with the predicted curve; returns what is missing."""
-    size = entry.transition.measured.estimate
+    size = entry.transition.measured.value
     if size is None:
         return [entry.transition.measured.reason]
     points = entry.by_size

@@ -121,10 +121,10 @@ def draw_sizes(ax: Axes, entry: ProblemEvidence) -> list[str]:
         else:
             draw_size(ax, entry.implied.value, entry.implied.interval, label=IMPLIED, colour=style.GREEN, line="--")
     measured = entry.transition.measured
-    if measured.estimate is None:
+    if measured.value is None:
         remarks.append(f"No measured critical size: {measured.reason}.")
     else:
-        draw_size(ax, measured.estimate, measured.interval, label=MEASURED, colour=style.PURPLE, line="-")
+        draw_size(ax, measured.value, measured.interval, label=MEASURED, colour=style.PURPLE, line="-")
     return remarks
 
 
@@ -143,7 +143,7 @@ def draw_efficiencies(ax: Axes, entry: ProblemEvidence) -> list[str]:
     draw_runs(ax, entry.generalizing, label=TASK, marker="s", colour=style.BLUE)
     remarks = draw_sizes(ax, entry)
     marked = [o.config.n_train for o in runs]
-    marked += [size for size in (entry.transition.measured.estimate, entry.implied.value) if size is not None]
+    marked += [size for size in (entry.transition.measured.value, entry.implied.value) if size is not None]
     ends = scales.spread(marked)
     if ends is None:
         canvas.blank(ax, "No runs.", width=2.0)

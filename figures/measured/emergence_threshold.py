@@ -48,11 +48,11 @@ def draw_point(ax: Axes, place: float, point: FactsPoint, label: str, *, filled:
     """A measured size with its interval, or an arrow from the largest size tried."""
     colour, marker = LOOKS[kind_of(point.series)]
     measured = point.transition.measured
-    if measured.estimate is not None:
+    if measured.value is not None:
         ax.errorbar(
             [place],
-            [measured.estimate],
-            yerr=arms(measured.estimate, measured.interval),
+            [measured.value],
+            yerr=arms(measured.value, measured.interval),
             fmt=marker,
             color=colour,
             markerfacecolor=colour if filled else "white",
@@ -79,8 +79,8 @@ def draw_facts(ax: Axes, points: Sequence[FactsPoint], main: FactsSeries) -> Non
         place = point.n_facts + 0.012 * most * (kinds.index(kind) - (len(kinds) - 1) / 2)
         draw_point(ax, place, point, kind)
     base = alone(points, main)
-    if base is not None and base.transition.measured.estimate is not None and base.predicted is not None:
-        size = base.transition.measured.estimate
+    if base is not None and base.transition.measured.value is not None and base.predicted is not None:
+        size = base.transition.measured.value
         facts = np.unique(np.linspace(0, most, POINTS).round().astype(int)).tolist()
         ruled = [rule(replace(base, n_facts=count), size) for count in facts]
         ax.plot(facts, [np.nan if one is None else one for one in ruled], color=style.BLACK, label=RULE)

@@ -27,11 +27,11 @@ MEASURED, PREDICTED, POWER_LAW = "measured", "predicted", "power law through the
 def draw_measured(ax: Axes, series: Sequence[Transition], x_of: Callable[[Problem], float]) -> None:
     """Measured critical sizes with their intervals."""
     for one in series:
-        if one.measured.estimate is not None:
+        if one.measured.value is not None:
             ax.errorbar(
                 x_of(one.problem),
-                one.measured.estimate,
-                yerr=arms(one.measured.estimate, one.measured.interval),
+                one.measured.value,
+                yerr=arms(one.measured.value, one.measured.interval),
                 fmt=style.marker_of(one.problem.variant),
                 color=style.colour_of(one.problem.variant),
                 markersize=4.5,
@@ -68,7 +68,7 @@ def ends_of(series: Sequence[Transition]) -> list[float]:
     """All sizes and interval ends, measured and predicted."""
     values: list[float] = []
     for one in series:
-        best = [one.measured.estimate, None if one.predicted is None else one.predicted.value]
+        best = [one.measured.value, None if one.predicted is None else one.predicted.value]
         values += [value for value in best if value is not None]
         for interval in (one.measured.interval, None if one.predicted is None else one.predicted.interval):
             values += [] if interval is None else [interval.low, interval.high]
@@ -80,7 +80,7 @@ def unplaced(series: Sequence[Transition]) -> list[str]:
     return [
         f"p={one.problem.modulus}, {one.problem.family.width_symbol}={one.problem.width}: {one.measured.reason}."
         for one in series
-        if one.measured.estimate is None
+        if one.measured.value is None
     ]
 
 

@@ -235,7 +235,7 @@ def test_a_measured_critical_size_or_its_absence_has_the_same_keys(
     for method, n_runs in (("rounds", 12), ("sequential", 6)):
         words = ["measure", "critical-size", *TINY, *FAST, "--method", method, "--store", str(tmp_path)]
         found = document(invoke(*words, "--workers", "1", "--json"))
-        assert (found["estimate"], found["interval"], found["level"], found["n_runs"]) == (None, None, 0.9, n_runs)
+        assert (found["value"], found["interval"], found["level"], found["n_runs"]) == (None, None, 0.9, n_runs)
         assert found["reason"].startswith("no transition")
         assert found["method"] == method
         assert found["problem"]["modulus"] == 5
@@ -244,10 +244,10 @@ def test_a_measured_critical_size_or_its_absence_has_the_same_keys(
 def test_a_measured_efficiency_or_its_absence_comes_with_its_runs(tmp_path: Path) -> None:
     words = ["measure", "efficiency", *TINY, *FAST, "--seeds", "1", "--store", str(tmp_path), "--workers", "1"]
     found = document(invoke(*words, "--json"))
-    assert {"estimate", "interval", "level", "n_runs", "implied_critical_size"} <= found.keys()
+    assert {"value", "interval", "level", "n_runs", "implied_critical_size"} <= found.keys()
     assert len(found["runs"]) == 11
     assert {run["task"] for run in found["runs"]} == {"add", "random"}
-    assert (found["estimate"] is None) == bool(found["reason"])
+    assert (found["value"] is None) == bool(found["reason"])
     text = invoke(*words)
     assert (text.exit_code, text.stderr) == (0, "")
 

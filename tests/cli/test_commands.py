@@ -208,8 +208,8 @@ def test_runs_are_listed_and_exported(trained: tuple[list[str], Result, Path], t
 def test_measure_answers_in_the_keys_of_the_contract(tmp_path: Path) -> None:
     words = ["measure", "capacity", "--modulus", "7", "--width", "2", "--learning-rate", "0.1", "--seeds", "2"]
     found = document(invoke(*words, "--store", str(tmp_path / "runs"), "--workers", "1", "--json"))
-    assert {"estimate", "interval", "level", "n_runs", "bits_per_parameter"} <= found.keys()
-    assert found["interval"][0] <= found["estimate"] <= found["interval"][1]
+    assert {"value", "interval", "level", "n_runs", "bits_per_parameter"} <= found.keys()
+    assert found["interval"]["low"] <= found["value"] <= found["interval"]["high"]
 
 
 def test_validate_writes_report_and_figures_and_says_the_same_twice(

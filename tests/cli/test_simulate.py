@@ -60,7 +60,7 @@ def test_curves_are_those_of_the_library(known: str) -> None:
     assert found["horizon"] == found["curves"]["steps"][-1] == 4000
     assert found["curves"]["steps"][0] == 0
     assert found["delay"] == pytest.approx(found["generalized_at"] - found["memorized_at"])
-    assert found["critical_size"]["interval"][0] <= found["critical_size"]["value"]
+    assert found["critical_size"]["interval"]["low"] <= found["critical_size"]["value"]
     assert found["hysteresis"] is found["out"] is None
     assert all(map(math.isfinite, numbers(found)))
 
@@ -109,7 +109,7 @@ def test_decay_that_extinguishes_everything_is_an_outcome(known: str) -> None:
 def test_delay_above_and_below_the_transition() -> None:
     above = document(invoke("delay", "--n-train", "500", "--json"))
     assert 0 < above["memorize_steps"]["value"] < above["generalize_steps"]["value"]
-    assert above["generalize_steps"]["interval"][0] <= above["generalize_steps"]["value"]
+    assert above["generalize_steps"]["interval"]["low"] <= above["generalize_steps"]["value"]
     assert above["probability"] == 1
     below = document(invoke("delay", "--n-train", "60", "--json"))
     assert below["generalize_steps"]["value"] is None

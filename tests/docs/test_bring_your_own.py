@@ -45,11 +45,11 @@ def result(example: dict[str, Any]) -> StudyResult:
 
 
 def test_the_example_measures_what_the_page_says(result: StudyResult) -> None:
-    assert result.homogeneity.estimate == pytest.approx(2.0, abs=0.01)
-    assert result.memorizing_exponent.estimate == pytest.approx(-0.87, abs=0.15)
+    assert result.homogeneity.value == pytest.approx(2.0, abs=0.01)
+    assert result.memorizing_exponent.value == pytest.approx(-0.87, abs=0.15)
     assert result.generalizing_exponent.interval is not None
     assert result.generalizing_exponent.interval.high < 0
-    assert result.capacity.estimate == pytest.approx(340, rel=0.25)
+    assert result.capacity.value == pytest.approx(340, rel=0.25)
     assert isinstance(result.fit, LawsFit)
     assert result.n_params == 64 * 32 + 32 * 10
     assert result.half_accuracy == pytest.approx(0.551, abs=1e-3)
@@ -57,12 +57,12 @@ def test_the_example_measures_what_the_page_says(result: StudyResult) -> None:
 
 def test_the_example_predicts_and_measures_a_transition(result: StudyResult) -> None:
     assert result.predicted.value is not None
-    assert result.measured.estimate is not None
+    assert result.measured.value is not None
     assert result.measured.interval is not None
-    assert result.measured.interval.low <= result.measured.estimate <= result.measured.interval.high
-    assert 8 < result.measured.estimate < 20
+    assert result.measured.interval.low <= result.measured.value <= result.measured.interval.high
+    assert 8 < result.measured.value < 20
     # As the page says: too high, because e_gen falls with D here.
-    assert 0.1 < math.log(result.predicted.value / result.measured.estimate) < 0.9
+    assert 0.1 < math.log(result.predicted.value / result.measured.value) < 0.9
 
 
 @pytest.mark.parametrize(("drift", "size"), [(0.2, 16), (0.3, 12)])

@@ -1,6 +1,7 @@
 import json
 import math
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,10 +10,8 @@ from hypothesis import strategies as st
 
 from dcrit.theory.estimates import (
     LEVEL,
+    Estimate,
     Interval,
-    Measurement,
-    Prediction,
-    as_json,
     half_width,
     interval_of,
     median_log_error,
@@ -84,36 +83,68 @@ def test_median_log_error_of_literal_ratios() -> None:
     assert median_log_error([110.0], [100.0]) == pytest.approx(median_log_error([100.0], [110.0]))
 
 
-def test_json_of_a_prediction() -> None:
-    prediction = Prediction(
+def test_json_of_an_estimate() -> None:
+    found = Estimate(
         quantity="critical_size",
         value=250.0,
-        interval=Interval(low=200.0, high=300.0, level=0.8),
+        interval=Interval(low=200.0, high=math.inf, level=0.8),
         unit="examples",
+        horizon=4000,
+        n_runs=12,
+        n_unconverged=1,
         extrapolated=True,
     )
-    assert json.loads(json.dumps(as_json(prediction), allow_nan=False)) == {
+    assert json.loads(json.dumps(found.to_dict(), allow_nan=False)) == {
         "quantity": "critical_size",
         "value": 250.0,
-        "interval": [200.0, 300.0],
+        "interval": {"low": 200.0, "high": None},
         "level": 0.8,
         "unit": "examples",
+        "horizon": 4000,
+        "n_runs": 12,
+        "n_unconverged": 1,
         "extrapolated": True,
         "reason": "",
     }
 
 
-def test_json_of_a_measurement_without_an_estimate() -> None:
-    measurement = Measurement(
-        quantity="delay", estimate=math.inf, interval=None, unit="steps", n_runs=3, n_unconverged=1, reason="none"
-    )
-    assert json.loads(json.dumps(as_json(measurement), allow_nan=False)) == {
+def test_json_of_no_estimate() -> None:
+    found = Estimate(quantity="delay", value=None, unit="steps", reason="nothing generalized")
+    assert json.loads(json.dumps(found.to_dict(), allow_nan=False)) == {
         "quantity": "delay",
-        "estimate": None,
+        "value": None,
         "interval": None,
         "level": LEVEL,
         "unit": "steps",
-        "n_runs": 3,
-        "n_unconverged": 1,
-        "reason": "none",
+        "horizon": None,
+        "n_runs": 0,
+        "n_unconverged": 0,
+        "extrapolated": False,
+        "reason": "nothing generalized",
     }
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"quantity": ""}, "quantity must be a name"),
+        ({"value": None}, "reason must say why there is no size"),
+        ({"value": None, "reason": "none", "interval": Interval(low=1, high=2)}, "interval must be None"),
+        ({"value": math.inf}, "value must be a finite number or None, got inf"),
+        ({"value": math.nan}, "value must be a finite number or None, got nan"),
+        ({"interval": Interval(low=6.0, high=7.0)}, r"interval must contain the value 5.0, got 6.0 to 7.0"),
+        ({"n_runs": -1}, "n_runs must be at least 0, got -1"),
+        ({"n_unconverged": -1}, "n_unconverged must be at least 0, got -1"),
+        ({"horizon": 0}, "horizon must be at least 1, got 0"),
+    ],
+)
+def test_an_estimate_that_contradicts_itself_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Estimate(**{"quantity": "size", "value": 5.0, **fields})
+
+
+def test_a_range_is_widened_by_what_it_misses() -> None:
+    found = Interval(low=1.0, high=2.0, level=0.5)
+    assert found.around(1.5) == found
+    assert found.around(0.5) == Interval(low=0.5, high=2.0, level=0.5)
+    assert found.around(3.0) == Interval(low=1.0, high=3.0, level=0.5)

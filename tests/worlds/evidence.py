@@ -14,7 +14,7 @@ from dcrit.empirics.experiments.transitions import Transition
 from dcrit.empirics.measures.sequential import measure_sequentially
 from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.runs.single import RunConfig
-from dcrit.theory.estimates import Interval, Prediction
+from dcrit.theory.estimates import Estimate, Interval
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import outcome
 
@@ -23,9 +23,16 @@ BOTH = (SQUARE, RELU)
 SIZES = (580, 670, 770, 860, 961)
 
 
-def prediction(value: float | None, *, reason: str = "") -> Prediction:
+def prediction(value: float | None, *, reason: str = "") -> Estimate:
+    """A predicted size, or that there is none."""
     interval = None if value is None else Interval(low=0.8 * value, high=1.25 * value)
-    return Prediction(quantity="critical_size", value=value, interval=interval, unit="examples", reason=reason)
+    return Estimate(
+        quantity="critical_size",
+        value=value,
+        interval=interval,
+        unit="examples",
+        reason=reason or ("" if value else "none"),
+    )
 
 
 def entry(
@@ -35,7 +42,7 @@ def entry(
     generalizing: Sequence[Outcome] = (),
     transition: Sequence[Outcome] = (),
     implied: float | None = None,
-    predicted: Prediction | None = None,
+    predicted: Estimate | None = None,
 ) -> ProblemEvidence:
     return ProblemEvidence(
         memorizing=memorizing,

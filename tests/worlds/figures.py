@@ -19,7 +19,7 @@ from dcrit.empirics.runs.single import CURVE_NAMES, Curves, RunConfig
 from dcrit.theory.circuits.laws import CapacityLaw, GeneralizingLaw, MemorizingLaw
 from dcrit.theory.circuits.mixture import Competition, DeficitLaw
 from dcrit.theory.circuits.regimes import Dynamics
-from dcrit.theory.estimates import Interval, Prediction
+from dcrit.theory.estimates import Estimate, Interval
 from dcrit.theory.problems.problem import Problem
 
 Evidence = dict[str, Any]
@@ -117,7 +117,7 @@ def problem_evidence(problem: Problem, *, a_priori: float = 1.04, seed: int = 0)
         implied=implied,
         transition=Transition(
             problem=problem,
-            predicted=Prediction(
+            predicted=Estimate(
                 quantity="critical_size",
                 value=a_priori * truth,
                 interval=Interval(low=0.85 * a_priori * truth, high=1.2 * a_priori * truth),
@@ -209,7 +209,7 @@ def without_fit(entry: ProblemEvidence) -> ProblemEvidence:
 
 
 def without_transition(entry: ProblemEvidence) -> ProblemEvidence:
-    measured = replace(entry.transition.measured, estimate=None, interval=None, reason=NO_TRANSITION)
+    measured = replace(entry.transition.measured, value=None, interval=None, reason=NO_TRANSITION)
     outcomes = [replace(o, test_accuracy=0.02) for o in entry.transition.outcomes]
     return replace(entry, transition=replace(entry.transition, outcomes=outcomes, measured=measured))
 

@@ -9,7 +9,7 @@ from scipy.special import expit
 from dcrit.empirics.experiments.transitions import Transition
 from dcrit.empirics.measures.sequential import measure_sequentially
 from dcrit.empirics.runs.outcomes import Outcome
-from dcrit.theory.estimates import Interval, Prediction
+from dcrit.theory.estimates import Estimate, Interval
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import outcomes_at
 
@@ -30,15 +30,16 @@ def transition(problem: Problem, size: float | None, *, predicted: float | None 
         outcomes = outcomes_at(problem, sizes, [0.02, 0.05, 0.1])
     else:
         outcomes = outcomes_around(problem, size, n_runs)
-    prediction = Prediction(
-        quantity="critical_size",
-        value=predicted,
-        interval=None if predicted is None else Interval(low=0.9 * predicted, high=1.1 * predicted),
-        unit="examples",
-    )
     return Transition(
         problem=problem,
-        predicted=None if predicted is None else prediction,
+        predicted=None
+        if predicted is None
+        else Estimate(
+            quantity="critical_size",
+            value=predicted,
+            interval=Interval(low=0.9 * predicted, high=1.1 * predicted),
+            unit="examples",
+        ),
         outcomes=outcomes,
         measured=measure_sequentially(outcomes),
     )

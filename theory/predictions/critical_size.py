@@ -12,7 +12,7 @@ from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.circuits.constants import CONSTANTS, competition_from, sizes_from
 from dcrit.theory.circuits.crossing import Crossing
 from dcrit.theory.circuits.mixture import Competition
-from dcrit.theory.estimates import LEVEL, Interval, Prediction, half_width, interval_of
+from dcrit.theory.estimates import LEVEL, Estimate, Interval, half_width, interval_of
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -51,14 +51,14 @@ class CriticalSizePrediction:
     """
 
     problem: Problem
-    critical_size: Prediction
-    at_rest: Prediction
-    symmetric_size: Prediction | None
-    crossing: Prediction
-    onset: Prediction
-    completion: Prediction
-    capacity: Prediction
-    generalizing_efficiency: Prediction
+    critical_size: Estimate
+    at_rest: Estimate
+    symmetric_size: Estimate | None
+    crossing: Estimate
+    onset: Estimate
+    completion: Estimate
+    capacity: Estimate
+    generalizing_efficiency: Estimate
     competition: Competition
     calibration: str
 
@@ -72,7 +72,7 @@ def size_prediction(
     level: float = LEVEL,
     extrapolated: bool = False,
     least: Least = NO_LEAST,
-) -> Prediction:
+) -> Estimate:
     """A size with its interval from the best laws and from draws of their constants.
 
     Draws without a transition count as sizes of all pairs: the interval's upper end is then all
@@ -108,16 +108,15 @@ def size_prediction(
     else:
         found = interval_of(np.where(visible, sizes, n_pairs), level)
         # Far outside the calibration the draws are skewed; what is called best must not lie outside its interval.
-        low, high = min(found.low, value), max(found.high, value)
-        return Prediction(
+        return Estimate(
             quantity=quantity,
             value=value,
-            interval=Interval(low=low, high=high, level=level),
+            interval=found.around(value),
             unit="examples",
             extrapolated=extrapolated,
             reason=reason,
         )
-    return Prediction(
+    return Estimate(
         quantity=quantity, value=None, interval=None, unit="examples", extrapolated=extrapolated, reason=reason
     )
 
@@ -184,7 +183,7 @@ def predict_critical_size(
     best = competition_from(central, problem.n_pairs)
     sensible = sensible_draws(problem, calibration, n_draws, rng)
 
-    def size(quantity: str, accuracy: float | None, *, from_scratch: bool = True) -> Prediction:
+    def size(quantity: str, accuracy: float | None, *, from_scratch: bool = True) -> Estimate:
         least = least_size(problem, calibration, len(sensible), accuracy or 0.5, seed)
         return size_prediction(
             quantity,
@@ -204,10 +203,10 @@ def predict_critical_size(
         problem=problem,
         critical_size=size("critical_size", 0.5),
         at_rest=size("at_rest", 0.5, from_scratch=False),
-        symmetric_size=Prediction(
+        symmetric_size=Estimate(
             quantity="symmetric_size",
             value=symmetric,
-            interval=interval_of(drawn, level),
+            interval=interval_of(drawn, level).around(symmetric),
             unit="examples",
             extrapolated=extrapolated,
         )
@@ -216,17 +215,17 @@ def predict_critical_size(
         crossing=size("crossing", None, from_scratch=False),
         onset=size("onset", 0.1),
         completion=size("completion", 0.9),
-        capacity=Prediction(
+        capacity=Estimate(
             quantity="capacity",
             value=memorized[0],
             interval=Interval(low=memorized[1], high=memorized[2], level=level),
             unit="examples",
             extrapolated=extrapolated,
         ),
-        generalizing_efficiency=Prediction(
+        generalizing_efficiency=Estimate(
             quantity="generalizing_efficiency",
             value=efficiency,
-            interval=interval_of(np.exp(sensible[:, 2]), level),
+            interval=interval_of(np.exp(sensible[:, 2]), level).around(efficiency),
             unit="nats per norm^kappa",
             extrapolated=extrapolated,
         ),

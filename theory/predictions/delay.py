@@ -13,7 +13,7 @@ from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.checks import check_integer, check_positive
 from dcrit.theory.circuits.constants import ANCHOR, constants_of
 from dcrit.theory.circuits.margin import log_efficiency_per_squared_norm
-from dcrit.theory.estimates import LEVEL, Interval, Prediction
+from dcrit.theory.estimates import LEVEL, Estimate, Interval
 from dcrit.theory.predictions.critical_size import N_DRAWS, predict_critical_size, sensible_draws
 from dcrit.theory.problems.problem import Problem
 
@@ -155,8 +155,8 @@ class DelayPrediction:
     problem: Problem
     n_train: int
     level: float
-    memorize_steps: Prediction
-    generalize_steps: Prediction
+    memorize_steps: Estimate
+    generalize_steps: Estimate
     probability: float
     calibration: str
 
@@ -256,19 +256,19 @@ def _after_memorizing(log_start: float, log_advantage: FloatArray, degree: Float
 
 def _prediction(
     quantity: str, best: float, draws: FloatArray, *, level: float, extrapolated: bool, never: str
-) -> Prediction:
+) -> Estimate:
     """A number of steps with its interval; draws in which it does not happen count as infinitely many steps."""
     times = np.where(np.isfinite(draws), draws, np.inf)
     missing = 1.0 - float(np.isfinite(times).mean()) if len(times) else 1.0
     chance = f"with probability {missing:.2f}, {never}" if missing >= 0.005 else ""
     if not math.isfinite(best):
         reason = f"{never} (probability {missing:.2f})"
-        return Prediction(
+        return Estimate(
             quantity=quantity, value=None, interval=None, unit="steps", extrapolated=extrapolated, reason=reason
         )
     ends = np.quantile(times, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf") if len(times) else [best, best]
     interval = Interval(low=min(float(ends[0]), best), high=max(float(ends[1]), best), level=level)
-    return Prediction(
+    return Estimate(
         quantity=quantity, value=best, interval=interval, unit="steps", extrapolated=extrapolated, reason=chance
     )
 

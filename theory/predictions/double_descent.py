@@ -13,7 +13,7 @@ from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.checks import check_integer, check_level
 from dcrit.theory.circuits.constants import ANCHOR
 from dcrit.theory.circuits.margin import margin_from_loss
-from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
+from dcrit.theory.estimates import LEVEL, Estimate, interval_of
 from dcrit.theory.predictions.critical_size import least_size
 from dcrit.theory.predictions.phase_diagram import N_DRAWS, aligned_draws, central_constants, check_widths, thinned
 from dcrit.theory.predictions.regime import probability_unfit
@@ -69,10 +69,10 @@ class DoubleDescent:
     loss: FloatArray
     dip: bool
     probability: float
-    depth: Prediction
-    width: Prediction
-    place: Prediction
-    loss_peak: Prediction
+    depth: Estimate
+    width: Estimate
+    place: Estimate
+    loss_peak: Estimate
     params_exponent: float
     width_exponent: float
     level: float
@@ -280,16 +280,13 @@ def predict_double_descent(
     found = bool(depth[0] >= SMALLEST_DIP)
     beyond = any(calibration.distance(each) > 0 for each in problems)
 
-    def predicted(quantity: str, unit: str, value: float, draws: FloatArray, *, there: bool, index: int) -> Prediction:
+    def predicted(quantity: str, unit: str, value: float, draws: FloatArray, *, there: bool, index: int) -> Estimate:
         outside = calibration.distance(problems[index]) > 0
         if not there:
             reason = f"no dip by {SMALLEST_DIP:g} at the widths looked at (probability of a dip {probability:.2f})"
-            return Prediction(
-                quantity=quantity, value=None, interval=None, unit=unit, extrapolated=beyond, reason=reason
-            )
-        span = interval_of(draws if len(draws) else [value], level)
-        span = Interval(low=min(span.low, value), high=max(span.high, value), level=level)
-        return Prediction(quantity=quantity, value=value, interval=span, unit=unit, extrapolated=outside)
+            return Estimate(quantity=quantity, value=None, interval=None, unit=unit, extrapolated=beyond, reason=reason)
+        span = interval_of(draws if len(draws) else [value], level).around(value)
+        return Estimate(quantity=quantity, value=value, interval=span, unit=unit, extrapolated=outside)
 
     index, peak = int(at[0]), int(loss.argmax())
     at_widths, at_params = np.asarray(whole)[some][places[dips]], n_params[some][places[dips]]
@@ -308,7 +305,7 @@ def predict_double_descent(
         depth=predicted("dip_depth", "fraction", float(depth[0]), depths, there=True, index=index),
         width=predicted("dip_width", "hidden units", float(whole[index]), at_widths, there=found, index=index),
         place=predicted("dip_n_params", "parameters", float(n_params[index]), at_params, there=found, index=index),
-        loss_peak=Prediction(
+        loss_peak=Estimate(
             quantity="loss_peak_width",
             value=float(whole[peak]),
             interval=None,

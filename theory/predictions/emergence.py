@@ -13,7 +13,7 @@ from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.checks import check_integer, check_level
 from dcrit.theory.circuits.constants import sizes_from
 from dcrit.theory.circuits.facts import affordable_facts, emergent_sizes_from
-from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
+from dcrit.theory.estimates import LEVEL, Estimate, Interval, interval_of
 from dcrit.theory.predictions.critical_size import LARGEST_FRACTION
 from dcrit.theory.predictions.phase_diagram import aligned_draws, central_constants, default_widths
 from dcrit.theory.problems.problem import Problem
@@ -49,8 +49,8 @@ class EmergencePrediction:
     problem: Problem
     n_facts: int
     n_train: int
-    width: Prediction
-    n_params: Prediction
+    width: Estimate
+    n_params: Estimate
     widths: IntArray
     critical_size: FloatArray
     critical_size_alone: FloatArray
@@ -243,8 +243,8 @@ def predict_emergence(
         first, second = (replace(problem, width=whole).n_params for whole in (below, below + step))
         return first + (width - below) / step * (second - first)
 
-    def predicted(quantity: str, unit: str, scale: Callable[[float], float]) -> Prediction:
-        return Prediction(
+    def predicted(quantity: str, unit: str, scale: Callable[[float], float]) -> Estimate:
+        return Estimate(
             quantity=quantity,
             value=scale(best) if certain else None,
             interval=None if span is None else Interval(low=scale(span.low), high=scale(span.high), level=level),

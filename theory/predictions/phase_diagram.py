@@ -13,7 +13,7 @@ from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.checks import check_integer, check_level
 from dcrit.theory.circuits.constants import CONSTANTS, sizes_from
 from dcrit.theory.circuits.regimes import SEMI_GROKKING, dynamics_codes
-from dcrit.theory.estimates import LEVEL, Interval, Prediction, interval_of
+from dcrit.theory.estimates import LEVEL, Estimate, interval_of
 from dcrit.theory.predictions.critical_size import LARGEST_CONSTANT, LARGEST_FRACTION, describes_network, least_size
 from dcrit.theory.predictions.regime import UNFIT, probability_unfit
 from dcrit.theory.problems.problem import Problem
@@ -35,9 +35,9 @@ class Star:
         n_train: D* [examples].
     """
 
-    width: Prediction
-    n_params: Prediction
-    n_train: Prediction
+    width: Estimate
+    n_params: Estimate
+    n_train: Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +225,7 @@ def _star(
         side = "below the smallest" if root < 0 else "above the largest"
         reason = f"the curves cross {side} width looked at, {math.exp(low if root < 0 else high):.0f}"
         none = [
-            Prediction(quantity=name, value=None, interval=None, unit=unit, extrapolated=True, reason=reason)
+            Estimate(quantity=name, value=None, interval=None, unit=unit, extrapolated=True, reason=reason)
             for name, unit in names
         ]
         return Star(width=none[0], n_params=none[1], n_train=none[2])
@@ -236,17 +236,16 @@ def _star(
     )
     log_params = np.log(n_params)
     extrapolated = not inside[0] <= math.exp(root) <= inside[1]
-    found: list[Prediction] = []
+    found: list[Estimate] = []
     for (name, unit), value, draws in (
         (names[0], root, clipped),
         (names[1], float(np.interp(root, log_widths, log_params)), np.interp(clipped, log_widths, log_params)),
         (names[2], float(np.interp(root, log_widths, best[1])), sizes),
     ):
-        span = interval_of(np.exp(draws), level)
         best_value = math.exp(value)
-        span = Interval(low=min(span.low, best_value), high=max(span.high, best_value), level=level)
+        span = interval_of(np.exp(draws), level).around(best_value)
         found.append(
-            Prediction(
+            Estimate(
                 quantity=name, value=best_value, interval=span, unit=unit, extrapolated=extrapolated, reason=reason
             )
         )

@@ -14,7 +14,7 @@ from dcrit.cli.app import app
 from dcrit.empirics.measures import critical_size
 
 FAST = ["--modulus", "7", "--width", "8", "--learning-rate", "0.1"]
-ANSWER = {"problem", "quantity", "estimate", "interval", "level", "n_runs", "n_unconverged", "unit", "reason"}
+ANSWER = {"problem", "quantity", "value", "interval", "level", "n_runs", "n_unconverged", "unit", "reason"}
 
 
 @pytest.fixture(autouse=True)
@@ -78,11 +78,11 @@ def test_circuits_answer_in_the_keys_of_the_contract() -> None:
     found = document("measure", "circuits", "--n-train", "40", "--seeds", "2", *FAST)
     assert found.keys() >= ANSWER | {"n_train", "predicted", "over_training", "runs"}
     assert (found["quantity"], found["n_runs"], found["n_train"]) == ("generalizing_share", 2, 40)
-    assert found["interval"][0] <= found["estimate"] <= found["interval"][1]
+    assert found["interval"]["low"] <= found["value"] <= found["interval"]["high"]
     rows, runs = found["over_training"], found["runs"]
     assert rows[0]["step"] == 0
     assert rows[-1]["step"] == 400
-    assert found["estimate"] == pytest.approx(sum(run["share"] for run in runs) / 2)
+    assert found["value"] == pytest.approx(sum(run["share"] for run in runs) / 2)
     for run in runs:
         assert set(run["key_frequencies"]) <= {1, 2, 3}
         assert len(run["frequency_power"]) == 3
@@ -108,8 +108,8 @@ def test_effective_dimension_answers_in_the_keys_of_the_contract(method: str) ->
     found = document(*words)
     assert found.keys() >= ANSWER | {"alpha", "matrix", "method", "n_params", "standard_error", "runs"}
     assert (found["quantity"], found["alpha"], found["matrix"]) == ("effective_dimension", 1e-8, "gauss-newton")
-    assert 0 < found["estimate"] < found["n_params"] == 168
-    assert found["interval"][0] < found["estimate"] < found["interval"][1]
+    assert 0 < found["value"] < found["n_params"] == 168
+    assert found["interval"]["low"] < found["value"] < found["interval"]["high"]
     assert (found["standard_error"] == 0) == (method == "exact")
     for run in found["runs"]:
         assert run["at_larger_alpha"] < run["effective_dimension"] < run["at_smaller_alpha"]
@@ -118,7 +118,7 @@ def test_effective_dimension_answers_in_the_keys_of_the_contract(method: str) ->
 
 def test_effective_dimension_falls_with_alpha_and_can_use_the_hessian() -> None:
     words = ["measure", "effective-dimension", "--n-train", "30", "--seeds", "1", *FAST]
-    small, large = (document(*words, "--alpha", alpha)["estimate"] for alpha in ("1e-9", "1e-4"))
+    small, large = (document(*words, "--alpha", alpha)["value"] for alpha in ("1e-9", "1e-4"))
     assert large < small
     result = invoke(*words, "--matrix", "hessian")
     assert result.exit_code == 0, result.output
@@ -131,7 +131,7 @@ def test_no_transition_is_an_answer_with_its_horizon() -> None:
     # A network of one hidden unit learns nothing.
     words = ["measure", "critical-size", "--modulus", "5", "--width", "1", "--learning-rate", "0.1"]
     found = document(*words, "--workers", "1")
-    assert (found["estimate"], found["interval"]) == (None, None)
+    assert (found["value"], found["interval"]) == (None, None)
     assert found["reason"].startswith("no transition by step 400: mean test accuracy is below one half at every size")
     assert found["horizon"] == 400
     assert found["sizes"][-1] == 24
@@ -139,7 +139,7 @@ def test_no_transition_is_an_answer_with_its_horizon() -> None:
     assert rounds["reason"].startswith("no transition by step 400: mean test accuracy is below one half at every size")
     assert rounds["sizes"] == sorted({round(f * 25) for f in (0.12, 0.18, 0.27, 0.4, 0.6, 0.9)})
     above = document(*words, "--workers", "1", "--start", "generalized")
-    assert above["estimate"] is None
+    assert above["value"] is None
     assert "nothing to lose" in above["reason"]
 
 
@@ -149,9 +149,9 @@ def test_both_directions_are_measured_side_by_side() -> None:
     assert found["start"] == "both"
     assert found["quantity"] == "critical_size"
     assert found["ungrokking"]["quantity"] == "ungrokking_size"
-    assert found["hysteresis"].keys() >= {"estimate", "interval", "level", "n_runs"}
+    assert found["hysteresis"].keys() >= {"value", "interval", "level", "n_runs"}
     again = document(*words, "--method", "rounds", "--max-runs", "24")
-    assert again["estimate"] == found["estimate"]
+    assert again["value"] == found["value"]
     assert "ungrokking" not in again
     result = invoke(*words, "--start", "generalized", "--max-runs", "24")
     assert "ungrokking_size" in result.stdout
@@ -163,8 +163,8 @@ def test_efficiencies_are_stated_in_three_norms_and_capacity_in_bits() -> None:
     found = document("measure", "efficiency", *words)
     assert set(found["norms"]) == {"l2", "l2,kappa", "linf"}
     for row in found["norms"].values():
-        assert row.keys() >= {"estimate", "interval", "level", "n_runs", "mixing", "implied_critical_size"}
-        assert (row["estimate"] is None) == bool(row["reason"])
+        assert row.keys() >= {"value", "interval", "level", "n_runs", "mixing", "implied_critical_size"}
+        assert (row["value"] is None) == bool(row["reason"])
     capacity = document(
         "measure", "capacity", "--modulus", "11", "--width", "2", "--learning-rate", "0.1", "--workers", "1"
     )
@@ -173,7 +173,7 @@ def test_efficiencies_are_stated_in_three_norms_and_capacity_in_bits() -> None:
     )
     assert two["problem"]["task"] == "sparse-parity"
     bits = capacity["in_bits"]
-    assert bits["estimate"] == capacity["bits_per_parameter"]
-    assert bits["interval"][0] <= bits["estimate"] <= bits["interval"][1]
-    scale = bits["estimate"] / capacity["estimate"]
-    assert bits["interval"] == pytest.approx([scale * end for end in capacity["interval"]])
+    assert bits["value"] == capacity["bits_per_parameter"]
+    assert bits["interval"]["low"] <= bits["value"] <= bits["interval"]["high"]
+    scale = bits["value"] / capacity["value"]
+    assert bits["interval"] == pytest.approx({name: scale * end for name, end in capacity["interval"].items()})

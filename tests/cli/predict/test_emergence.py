@@ -32,7 +32,7 @@ def test_people_read_a_threshold() -> None:
 @pytest.mark.parametrize("activation", ["square", "relu"])
 def test_scripts_read_a_document(activation: str) -> None:
     found = document("--n-facts", "40", "--n-train", "420", "--modulus", "23", "--activation", activation)
-    low, high = found["width"]["interval"]
+    low, high = found["width"]["interval"].values()
     assert low <= found["width"]["value"] <= high
     assert found["n_params"]["value"] == 69 * found["width"]["value"]
     assert "width" not in found["problem"]

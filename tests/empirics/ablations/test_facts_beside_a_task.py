@@ -38,13 +38,14 @@ def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("name", "point"), POINTS, ids=[f"{name}-{point['n_facts']}" for name, point in POINTS])
 def test_a_size_is_that_of_its_runs(name: str, point: dict[str, Any]) -> None:
     n_train, accuracy = np.array(point["runs"], dtype=np.float64).T
-    found = critical_size_of(n_train, accuracy)
-    assert found.n_runs == point["n_runs"]
-    if point["estimate"] is None:
-        assert found.estimate is None
-        assert found.reason == point["reason"]
+    size = point["critical_size"]
+    found = critical_size_of(n_train, accuracy, horizon=size["horizon"])
+    assert found.n_runs == size["n_runs"]
+    if size["value"] is None:
+        assert found.value is None
+        assert found.reason == size["reason"]
     else:
-        assert found.estimate == pytest.approx(point["estimate"], rel=1e-3)
+        assert found.value == pytest.approx(size["value"], rel=1e-3)
 
 
 def test_the_series_are_those_that_the_command_measures(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from dcrit.empirics.experiments.transitions import Transition
 from dcrit.empirics.measures.capacity import CapacityLine
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.circuits.laws import CapacityLaw
-from dcrit.theory.estimates import Interval, Measurement
+from dcrit.theory.estimates import Estimate, Interval
 from dcrit.theory.literature.published import PublishedNumber, Quantity, published_numbers
 from dcrit.theory.predictions.critical_size import predict_critical_size
 from dcrit.theory.problems.problem import Problem
@@ -36,8 +36,13 @@ def transition(problem: Problem, estimate: float | None) -> Transition:
         problem=problem,
         predicted=None,
         outcomes=(),
-        measured=Measurement(
-            quantity="critical_size", estimate=estimate, interval=interval, unit="examples", n_runs=12
+        measured=Estimate(
+            quantity="critical_size",
+            value=estimate,
+            interval=interval,
+            unit="examples",
+            n_runs=12,
+            reason="no transition" if estimate is None else "",
         ),
     )
 

@@ -32,7 +32,7 @@ def evidence(
 ) -> list[DelayEvidence]:
     """Delays 4·(1/ηλ)^rate/ln(D/D_crit)^divergence, predicted up to a bias."""
     rng, found = np.random.default_rng(0), transition()
-    size = found.measured.estimate
+    size = found.measured.value
     assert size is not None
     points = []
     for problem, n_train in DelaysDesign(problems=(PROBLEM,)).cases(PROBLEM, size):
@@ -121,7 +121,7 @@ def test_sizes_and_rates_are_those_of_the_design() -> None:
     design = DelaysDesign(problems=(PROBLEM,), seeds=2)
     world = World()
     (entry,) = EXPERIMENT.measure(design, Laboratory(world, lambda *_, **__: [], shipped_calibrations()))
-    size = entry.transition.measured.estimate
+    size = entry.transition.measured.value
     assert size is not None
     assert [point.n_train for point in entry.by_size] == [round(f * size) for f in design.factors]
     rates = {(one.problem.learning_rate, one.problem.weight_decay) for one in entry.by_rate}

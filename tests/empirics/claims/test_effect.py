@@ -22,7 +22,7 @@ FREEDOMS = st.one_of(st.just(math.inf), st.floats(1, 50))
 
 
 def effect(p_inside: float, p_outside: float) -> Effect:
-    return Effect(estimate=0.0, interval=Interval(low=-1, high=1), p_inside=p_inside, p_outside=p_outside)
+    return Effect(value=0.0, interval=Interval(low=-1, high=1), p_inside=p_inside, p_outside=p_outside)
 
 
 def test_significance_is_the_tail_beyond_one_end_of_an_interval() -> None:
@@ -67,7 +67,7 @@ def test_p_values_are_students() -> None:
     found = effect_of_error(0.5, 0.2, (0.0, math.inf), freedom=4)
     assert found.p_inside == pytest.approx(t.sf(2.5, 4))
     assert found.p_outside == pytest.approx(t.cdf(2.5, 4))
-    assert (found.interval.low + found.interval.high) / 2 == pytest.approx(found.estimate)
+    assert (found.interval.low + found.interval.high) / 2 == pytest.approx(found.value)
 
 
 @pytest.mark.parametrize(("x", "inside", "outside"), [(0.0, 0, 1), (0.1, 0.5, 0.5), (0.2, 1, 0), (-0.2, 1, 0)])
@@ -130,8 +130,8 @@ def test_draws_are_counted_on_the_wrong_side_of_each_edge() -> None:
     found = effect_of_draws(draws, (0.0, 10.0))
     assert found.p_inside == pytest.approx(7 / 20)
     assert found.p_outside == pytest.approx(15 / 20)
-    assert found.estimate == 6.0
-    assert effect_of_draws(draws, (0.0, 10.0), estimate=5.5).estimate == 5.5
+    assert found.value == 6.0
+    assert effect_of_draws(draws, (0.0, 10.0), value=5.5).value == 5.5
     assert effect_of_draws(draws, (-math.inf, 10.0)).p_inside == pytest.approx(7 / 20)
     assert effect_of_draws(draws, (0.0, math.inf)).p_inside == pytest.approx(5 / 20)
     # No p-value is below one over the number of draws.
@@ -166,8 +166,8 @@ def _normal(allowed: tuple[float, float]) -> Effect:
 def test_a_count_is_tested_exactly(hits: int, total: int, inside: float, outside: float) -> None:
     found = effect_of_count(hits, total, 0.5)
     assert (found.p_inside, found.p_outside) == (pytest.approx(inside), pytest.approx(outside))
-    assert found.estimate == hits / total
-    assert found.estimate in found.interval
+    assert found.value == hits / total
+    assert found.value in found.interval
 
 
 # --- every configuration ---

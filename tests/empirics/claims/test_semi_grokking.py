@@ -18,7 +18,7 @@ from dcrit.empirics.experiments.transitions import TransitionsDesign
 from dcrit.empirics.measures.semi_grokking import PartialInterval
 from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
-from dcrit.theory.estimates import Prediction
+from dcrit.theory.estimates import Estimate
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import World, half_accuracy_size, no_multitask, outcome
@@ -36,8 +36,8 @@ def prediction(log_width: float) -> CriticalSizePrediction:
     assert calibration is not None
     found = predict_critical_size(PROBLEM, calibration, n_draws=50)
 
-    def at(size: float) -> Prediction:
-        return Prediction(quantity="size", value=size, interval=None, unit="examples")
+    def at(size: float) -> Estimate:
+        return Estimate(quantity="size", value=size, interval=None, unit="examples")
 
     return replace(found, onset=at(HALF * math.exp(-log_width / 2)), completion=at(HALF * math.exp(log_width / 2)))
 
@@ -48,8 +48,8 @@ def entry(
     """Logistic accuracies, or runs split between 0 and 1 with the same means."""
     rng, outcomes = np.random.default_rng(0), list[Outcome]()
     measured = transition(problem, HALF)
-    assert measured.measured.estimate is not None
-    for config in SemiGrokkingDesign(transitions=()).configs(problem, measured.measured.estimate, 0):
+    assert measured.measured.value is not None
+    for config in SemiGrokkingDesign(transitions=()).configs(problem, measured.measured.value, 0):
         accuracy = float(expit(math.log(config.n_train / HALF) / width + 0.1 * rng.standard_normal()))
         accuracy = float(rng.uniform() < accuracy) if split else accuracy
         outcomes.append(outcome(config, test_accuracy=accuracy))
@@ -99,7 +99,7 @@ def test_runs_are_made_around_the_measured_size_with_seeds_of_their_own() -> Non
     laboratory = Laboratory(World(), no_multitask, shipped_calibrations())
     design = SemiGrokkingDesign(transitions=(TransitionsDesign(problems=(PROBLEM,)),))
     (found,) = measure(design, laboratory)
-    assert found.transition.measured.estimate == pytest.approx(half_accuracy_size(PROBLEM), rel=0.06)
+    assert found.transition.measured.value == pytest.approx(half_accuracy_size(PROBLEM), rel=0.06)
     seeds = [one.config.seed for one in found.outcomes]
     assert len(set(seeds)) == len(seeds) == 16 + 4 * (len(OFFSETS) - 1)
     assert min(seeds) > max(one.config.seed for one in found.transition.outcomes)

@@ -179,7 +179,7 @@ def test_every_measurement_is_of_its_own_problem(gathered: Gathered) -> None:
         assert isinstance(entry.fit, CompetitionFit)
         assert entry.implied.value == pytest.approx(truth, rel=0.1)
         measured = entry.transition.measured
-        assert measured.estimate == pytest.approx(truth, rel=0.05)
+        assert measured.value == pytest.approx(truth, rel=0.05)
         assert measured.interval is not None
         assert truth in measured.interval
         assert 4 <= len(entry.transition.outcomes) <= 12
@@ -287,7 +287,7 @@ def test_what_no_calibration_speaks_for_is_measured_and_not_predicted() -> None:
     results = gather(suite, laboratory(World(), "relu"))
     (entry,) = results["competition"].evidence
     assert entry.transition.predicted is None
-    assert entry.transition.measured.estimate == pytest.approx(half_accuracy_size(entry.problem), rel=0.05)
+    assert entry.transition.measured.value == pytest.approx(half_accuracy_size(entry.problem), rel=0.05)
     assert results["four-dynamics"].evidence == []
     rulings = {one.claim.id: one.ruling for one in judge(suite, results)}
     assert rulings["dcrit-predicted"] == rulings["four-dynamics"] == "inconclusive"

@@ -19,7 +19,7 @@ from dcrit.empirics.measures.sequential import measure_sequentially
 from dcrit.empirics.measures.ungrokking import SequentialUngrokkingDesign
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
-from dcrit.theory.estimates import Prediction
+from dcrit.theory.estimates import Estimate
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import no_multitask, run_of
@@ -32,7 +32,7 @@ def prediction(crossing: float) -> CriticalSizePrediction:
     calibration = calibration_for(PROBLEM, shipped_calibrations())
     assert calibration is not None
     found = predict_critical_size(PROBLEM, calibration, n_draws=50)
-    return replace(found, crossing=Prediction(quantity="crossing", value=crossing, interval=None, unit="examples"))
+    return replace(found, crossing=Estimate(quantity="crossing", value=crossing, interval=None, unit="examples"))
 
 
 def entry(
@@ -104,8 +104,8 @@ def test_both_directions_are_measured_and_simulated() -> None:
     asked, laboratory = both_ways(260, 200)
     design = UngrokkingSizesDesign(scratch=(TransitionsDesign(problems=(PROBLEM,)),))
     (found,) = measure(design, laboratory)
-    assert found.transition.measured.estimate == pytest.approx(260, rel=0.03)
-    assert found.measured.estimate == pytest.approx(200, rel=0.03)
+    assert found.transition.measured.value == pytest.approx(260, rel=0.03)
+    assert found.measured.value == pytest.approx(200, rel=0.03)
     assert found.measured.quantity == "ungrokking_size"
     down = [config for config in asked if config.start == "generalized"]
     assert {config.until for config in down} == {"horizon"}
@@ -120,7 +120,7 @@ def test_both_directions_are_measured_and_simulated() -> None:
 def test_nothing_is_measured_below_where_there_is_no_transition() -> None:
     asked, laboratory = both_ways(1e6, 1e6)
     (found,) = measure(UngrokkingSizesDesign(scratch=(TransitionsDesign(problems=(PROBLEM,)),)), laboratory)
-    assert found.measured.estimate is None
+    assert found.measured.value is None
     assert found.measured.reason == "no transition from scratch to begin below"
     assert {config.start for config in asked} == {"scratch"}
 

@@ -31,7 +31,7 @@ def test_true_sizes_are_found_all_measured_together() -> None:
     world = MultitaskWorld(size=lambda config: 100.0 + facts_of(config))
     found = transitions(world, 0, 40, 80)
     for transition, size in zip(found, (100, 140, 180), strict=True):
-        assert transition.measured.estimate == pytest.approx(size, rel=0.05)
+        assert transition.measured.value == pytest.approx(size, rel=0.05)
         assert transition.measured.interval is not None
         assert size in transition.measured.interval
         draws = transition.log_size_draws(100)
@@ -47,7 +47,7 @@ def test_true_sizes_are_found_all_measured_together() -> None:
 
 def test_a_task_that_is_never_learned_lies_beyond_what_was_tried() -> None:
     (never,) = transitions(MultitaskWorld(size=lambda _: math.inf), 40)
-    assert never.measured.estimate is None
+    assert never.measured.value is None
     assert never.is_beyond
     assert never.largest >= 0.9 * PROBLEM.n_pairs
     assert never.log_size_draws(10) is None
@@ -74,7 +74,7 @@ def test_ratios_of_sizes_know_from_which_side() -> None:
     )
     grown = effect_of_ratio(far, near, (math.log(1.05), math.inf))
     assert grown is not None
-    assert math.exp(grown.estimate) == pytest.approx(1.5, rel=0.05)
+    assert math.exp(grown.value) == pytest.approx(1.5, rel=0.05)
     assert grown.p_inside < 0.001 < grown.p_outside
     beyond = effect_of_ratio(never, near, (math.log(1.05), math.inf))
     assert beyond is not None

@@ -27,7 +27,7 @@ def test_every_problem_of_every_series_is_measured_beside_its_prediction() -> No
     found = measure(SeriesDesign(series=series), laboratory(world))
     assert [[one.problem for one in made] for made in found] == [list(design.problems) for design in series]
     for one in (one for made in found for one in made):
-        assert one.measured.estimate == pytest.approx(half_accuracy_size(one.problem), rel=0.06)
+        assert one.measured.value == pytest.approx(half_accuracy_size(one.problem), rel=0.06)
         assert one.predicted is not None
         assert one.predicted.value is not None
 

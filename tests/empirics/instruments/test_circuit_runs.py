@@ -90,7 +90,7 @@ def test_the_share_has_students_interval_over_seeds() -> None:
     settled = [history([0.0, *[share] * 6], seed=seed) for seed, share in enumerate(shares)]
     lost = history([0.0] * 7, finite=False, seed=9)
     found = measure_generalizing_share([*settled, lost])
-    assert found.estimate == pytest.approx(0.6)
+    assert found.value == pytest.approx(0.6)
     # t of 2 degrees of freedom at 95 % is 2.920; the standard error is 0.1/√3.
     assert found.interval is not None
     assert found.interval.high - 0.6 == pytest.approx(2.91999 * 0.1 / math.sqrt(3), rel=1e-4)
@@ -101,7 +101,7 @@ def test_the_share_has_students_interval_over_seeds() -> None:
 def test_too_few_runs_have_no_interval(values: tuple[float, ...], reason: str) -> None:
     found = student("x", values, unit="1")
     assert (found.interval, found.reason) == (None, reason)
-    assert found.estimate == (values[0] if values else None)
+    assert found.value == (values[0] if values else None)
 
 
 @pytest.mark.parametrize(

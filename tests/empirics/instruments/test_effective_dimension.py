@@ -174,12 +174,12 @@ def dimension(value: float, error: float = 0.0) -> EffectiveDimension:
 
 def test_runs_are_averaged_and_the_probes_error_with_them() -> None:
     found = measure_effective_dimension([dimension(90.0, 3.0), dimension(110.0, 4.0)], n_lost=1)
-    assert (found.estimate, found.n_runs, found.n_unconverged) == (100.0, 2, 1)
+    assert (found.value, found.n_runs, found.n_unconverged) == (100.0, 2, 1)
     # t of 1 degree of freedom at 95 % is 6.314.
     assert found.interval is not None
     assert found.interval.high == pytest.approx(100 + 6.313752 * 10, rel=1e-6)
     assert stochastic_error([dimension(90.0, 3.0), dimension(110.0, 4.0)]) == 2.5
-    assert measure_effective_dimension([]).estimate is None
+    assert measure_effective_dimension([]).value is None
 
 
 @pytest.mark.parametrize(

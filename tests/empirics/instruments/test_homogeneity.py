@@ -76,7 +76,7 @@ def test_runs_are_measured_in_the_order_of_the_design() -> None:
     assert done[-1] == len(found)
     assert [math.isnan(one.test_accuracy) for one in found] == [one.config.n_train == 25 for one in found]
     measured = measure_homogeneity(found)
-    assert measured.estimate == pytest.approx(2, rel=1e-6)
+    assert measured.value == pytest.approx(2, rel=1e-6)
     assert measured.n_runs + measured.n_unconverged == len(found)
 
 
@@ -91,11 +91,11 @@ def test_the_median_of_networks_that_fit_their_training_set_counts() -> None:
         replace(one, homogeneity=math.nan),
     ]
     measured = measure_homogeneity(found, level=0.5)
-    assert (measured.estimate, measured.n_runs, measured.n_unconverged) == (7.0, 3, 2)
+    assert (measured.value, measured.n_runs, measured.n_unconverged) == (7.0, 3, 2)
     assert measured.interval is not None
     assert (measured.interval.low, measured.interval.high) == (6.5, 8.0)
     nothing = measure_homogeneity(found[3:])
-    assert nothing.estimate is None
+    assert nothing.value is None
     assert "no network fits" in nothing.reason
 
 

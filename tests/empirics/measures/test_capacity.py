@@ -54,7 +54,7 @@ def test_capacity_is_the_mean_count_of_overloaded_runs() -> None:
     counts = [60.0, 64.0, 70.0, 66.0]
     found = measure_capacity(remembering(counts))
     assert (found.quantity, found.unit, found.n_runs, found.n_unconverged) == ("capacity", "examples", 4, 0)
-    assert found.estimate == pytest.approx(65.0)
+    assert found.value == pytest.approx(65.0)
     assert found.interval is not None
     # Standard deviation √(52/3) of four, and Student's 2.3534 for three degrees of freedom.
     half = 2.3533634 * math.sqrt(52 / 3 / 4)
@@ -76,7 +76,7 @@ def test_a_capacity_is_not_below_nothing() -> None:
     assert interval is not None
     assert interval.low == 0.0
     unlucky = measure_capacity([replace(one, train_accuracy=0.0) for one in remembering([0.0, 0.0])])
-    assert unlucky.estimate == 0.0
+    assert unlucky.value == 0.0
     assert unlucky.interval is not None
     assert (unlucky.interval.low, unlucky.interval.high) == (0.0, 0.0)
 
@@ -85,27 +85,27 @@ def test_runs_of_which_nearly_everything_is_memorized_say_nothing() -> None:
     full = [outcome(one.config, train_accuracy=OVERLOADED) for one in remembering([0.0, 0.0, 0.0], n_train=97)]
     loaded = remembering([80.0, 84.0])
     mixed = measure_capacity([*full, *loaded])
-    assert mixed.estimate == pytest.approx(82.0)
+    assert mixed.value == pytest.approx(82.0)
     assert mixed.n_runs == 2
 
 
 def test_a_model_with_room_for_everything_has_no_measured_capacity() -> None:
     found = measure_capacity(remembering([121.0] * 6))
-    assert (found.estimate, found.interval, found.n_runs) == (None, None, 6)
+    assert (found.value, found.interval, found.n_runs) == (None, None, 6)
     assert "not overloaded" in found.reason
     assert "121" in found.reason
 
 
 def test_one_overloaded_run_is_not_enough() -> None:
-    assert measure_capacity(remembering([60.0, 121.0])).estimate is None
-    assert measure_capacity([]).estimate is None
+    assert measure_capacity(remembering([60.0, 121.0])).value is None
+    assert measure_capacity([]).value is None
 
 
 def test_diverged_runs_are_counted_and_left_out() -> None:
     runs = remembering([60.0, 70.0])
     lost = [replace(one, train_accuracy=math.nan) for one in remembering([0.0])]
     found = measure_capacity([*runs, *lost])
-    assert (found.estimate, found.n_runs, found.n_unconverged) == (pytest.approx(65.0), 2, 1)
+    assert (found.value, found.n_runs, found.n_unconverged) == (pytest.approx(65.0), 2, 1)
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:

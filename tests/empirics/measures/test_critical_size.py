@@ -112,7 +112,7 @@ def test_a_far_tail_does_not_bend_the_midpoint() -> None:
     near = outcomes_at(PROBLEM, sizes, [TRUTH.accuracy(size) for size in sizes])
     outcomes = [*near, *outcomes_at(PROBLEM, [577.0, 865.0] * 2, [0.9] * 4)]
     assert fit_psychometric(*sizes_and_accuracies(outcomes)).midpoint > 1.02 * TRUTH.midpoint
-    assert measure_critical_size(outcomes).estimate == pytest.approx(TRUTH.midpoint, rel=0.002)
+    assert measure_critical_size(outcomes).value == pytest.approx(TRUTH.midpoint, rel=0.002)
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,10 +152,10 @@ def test_a_measurement_has_an_interval_at_the_level_asked_for() -> None:
     outcomes = grid([180, 210, 240, 260, 280, 320, 380], 4, scatter=0.08)
     found, narrow = measure_critical_size(outcomes), measure_critical_size(outcomes, level=0.5)
     assert (found.quantity, found.unit, found.n_runs, found.n_unconverged) == ("critical_size", "examples", 28, 0)
-    assert found.estimate is not None
+    assert found.value is not None
     assert found.interval is not None
     assert narrow.interval is not None
-    assert found.interval.low < narrow.interval.low < found.estimate < narrow.interval.high < found.interval.high
+    assert found.interval.low < narrow.interval.low < found.value < narrow.interval.high < found.interval.high
     assert (found.interval.level, narrow.interval.level) == (LEVEL, 0.5)
     draws = bootstrap_midpoints(*sizes_and_accuracies(outcomes))
     assert (found.interval.low, found.interval.high) == tuple(np.quantile(draws, [0.05, 0.95]))
@@ -176,7 +176,7 @@ def test_diverged_runs_are_counted_and_left_out() -> None:
         for k in range(3)
     ]
     alone, beside = measure_critical_size(outcomes), measure_critical_size([*lost, *outcomes])
-    assert (beside.estimate, beside.interval, beside.n_runs) == (alone.estimate, alone.interval, 28)
+    assert (beside.value, beside.interval, beside.n_runs) == (alone.value, alone.interval, 28)
     assert beside.n_unconverged == 3
 
 
@@ -184,7 +184,7 @@ def test_diverged_runs_are_counted_and_left_out() -> None:
 def test_no_transition_is_an_outcome(accuracy: float, says: str) -> None:
     outcomes = [outcome(config, test_accuracy=accuracy) for config in CriticalSizeDesign(problem=PROBLEM).propose([])]
     found = measure_critical_size(outcomes)
-    assert (found.estimate, found.interval) == (None, None)
+    assert (found.value, found.interval) == (None, None)
     assert found.n_runs == len(outcomes)
     assert f"{says} at every size from 115 to 865" in found.reason
 
@@ -201,7 +201,7 @@ def test_sizes_go_down_while_all_are_enough(midpoint: float) -> None:
     assert min(one.config.n_train for one in first) == 115
     assert sorted(one.config.n_train for one in second) == [29, 29, 58, 58]
     found = measure_critical_size([one for block in blocks for one in block])
-    assert found.estimate == pytest.approx(midpoint, rel=0.1)
+    assert found.value == pytest.approx(midpoint, rel=0.1)
 
 
 def test_sizes_go_down_to_one_example_at_most() -> None:
@@ -225,20 +225,20 @@ def test_the_critical_size_of_two_classes_is_midway_between_chance_and_certainty
     sizes = [60, 80, 100, 125, 160, 200]
     truth = Psychometric(midpoint=110, width=0.2)
     outcomes = outcomes_at(problem, sizes, [0.5 + truth.accuracy(size) / 2 for size in sizes])
-    assert measure_critical_size(outcomes).estimate == pytest.approx(110, rel=1e-3)
+    assert measure_critical_size(outcomes).value == pytest.approx(110, rel=1e-3)
     guesses = outcomes_at(problem, sizes, [0.5, 0.51, 0.49, 0.52, 0.5, 0.51])
     assert "does not reach one half" in measure_critical_size(guesses).reason
 
 
 def test_accuracy_that_falls_with_size_is_no_transition() -> None:
     found = measure_critical_size(outcomes_at(PROBLEM, [200, 400], [0.9, 0.1]))
-    assert found.estimate is None
+    assert found.value is None
     assert found.reason
 
 
 def test_nothing_is_measured_from_no_runs() -> None:
     found = measure_critical_size([])
-    assert (found.estimate, found.n_runs) == (None, 0)
+    assert (found.value, found.n_runs) == (None, 0)
     assert found.reason
     lost = [outcome(config, test_accuracy=math.nan) for config in CriticalSizeDesign(problem=PROBLEM).propose([])]
     assert CriticalSizeDesign(problem=PROBLEM).propose(lost) == []
@@ -311,7 +311,7 @@ def test_few_chosen_runs_agree_with_a_full_grid(world: int, monkeypatch: pytest.
     )
     full = measure_critical_size(grid(np.geomspace(110, 600, 18).tolist(), 12, scatter=0.08, world=world))
     assert chosen.n_runs <= 60 < full.n_runs
-    assert chosen.estimate == pytest.approx(full.estimate, rel=0.05)
+    assert chosen.value == pytest.approx(full.value, rel=0.05)
     assert chosen.interval is not None
     assert full.interval is not None
     assert chosen.interval.overlaps(full.interval)

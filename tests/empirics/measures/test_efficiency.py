@@ -264,7 +264,7 @@ def test_the_generalizing_efficiency_is_measured_with_its_interval() -> None:
     fit = fitted(memorizing, spoilt(generalizing, 2, train_accuracy=0.5))
     found = measure_generalizing_efficiency(fit, level=0.8)
     drawn = [draw.generalizing.full_data for draw in fit.draws]
-    assert found.estimate == fit.competition.generalizing.full_data
+    assert found.value == fit.competition.generalizing.full_data
     assert found.interval is not None
     assert (found.interval.low, found.interval.high) == tuple(np.quantile(drawn, [0.1, 0.9]))
     assert found.interval.level == 0.8
@@ -274,7 +274,7 @@ def test_the_generalizing_efficiency_is_measured_with_its_interval() -> None:
 
 def test_no_fit_is_no_measurement() -> None:
     found = measure_generalizing_efficiency("because")
-    assert (found.estimate, found.interval, found.n_runs, found.reason) == (None, None, 0, "because")
+    assert (found.value, found.interval, found.n_runs, found.reason) == (None, None, 0, "because")
     implied = implied_critical_size("because")
     assert (implied.value, implied.interval, implied.reason) == (None, None, "because")
 

@@ -57,7 +57,7 @@ def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("midpoint", [120.0, 210.0, 300.0])
 def test_the_size_is_found(midpoint: float) -> None:
     measured, runs = measure_multitask_critical_size(TEMPLATE, Pretender(midpoint=midpoint))
-    assert measured.estimate == pytest.approx(midpoint, rel=0.03)
+    assert measured.value == pytest.approx(midpoint, rel=0.03)
     assert measured.interval is not None
     assert measured.n_runs == len(runs) == 24
 
@@ -72,14 +72,14 @@ def test_only_size_and_seed_vary_and_no_seed_comes_twice() -> None:
 
 def test_no_transition_is_an_outcome() -> None:
     measured, runs = measure_multitask_critical_size(TEMPLATE, Pretender(midpoint=5000.0))
-    assert (measured.estimate, measured.n_runs) == (None, len(runs))
+    assert (measured.value, measured.n_runs) == (None, len(runs))
     assert "does not reach one half at every size from 43 to 325" in measured.reason
 
 
 def test_diverged_runs_are_counted_and_left_out() -> None:
     measured, runs = measure_multitask_critical_size(TEMPLATE, Pretender(midpoint=200.0, diverging=12))
     assert (measured.n_unconverged, measured.n_runs) == (1, len(runs) - 1)
-    assert measured.estimate == pytest.approx(200.0, rel=0.03)
+    assert measured.value == pytest.approx(200.0, rel=0.03)
 
 
 def test_accuracies_of_two_classes_are_above_chance() -> None:

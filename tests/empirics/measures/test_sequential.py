@@ -154,7 +154,7 @@ def test_a_start_says_where_to_look_and_never_what_is_found(start: float) -> Non
     first = [one.config.n_train for one in outcomes[:2]]
     assert first[0] < start < first[1]
     found = measure_sequentially(outcomes)
-    assert found.estimate == pytest.approx(260, rel=0.08)
+    assert found.value == pytest.approx(260, rel=0.08)
 
 
 def test_the_budget_is_kept_and_a_wide_interval_is_said_to_be_wide() -> None:
@@ -174,12 +174,12 @@ def test_no_transition_is_an_outcome(accuracy: float, says: str) -> None:
         outcomes += [outcome(config, test_accuracy=accuracy) for config in configs]
         assert len(outcomes) < 20
     found = measure_sequentially(outcomes)
-    assert (found.estimate, found.interval) == (None, None)
+    assert (found.value, found.interval) == (None, None)
     assert says in found.reason
 
 
 def test_nothing_is_measured_from_no_runs() -> None:
-    assert measure_sequentially([]).estimate is None
+    assert measure_sequentially([]).value is None
     assert "measured" in measure_sequentially([]).reason
 
 
@@ -190,7 +190,7 @@ def test_diverged_runs_are_counted_and_left_out() -> None:
         for k in range(2)
     ]
     alone, beside = measure_sequentially(outcomes), measure_sequentially([*lost, *outcomes])
-    assert (beside.estimate, beside.interval, beside.n_runs) == (alone.estimate, alone.interval, alone.n_runs)
+    assert (beside.value, beside.interval, beside.n_runs) == (alone.value, alone.interval, alone.n_runs)
     assert (alone.n_unconverged, beside.n_unconverged) == (0, 2)
 
 
@@ -203,7 +203,7 @@ def test_quantiles_of_the_draws_are_the_interval() -> None:
         assert interval is not None
         quantiles = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
         np.testing.assert_allclose(quantiles, [interval.low, interval.high], rtol=1e-3)
-    assert np.median(draws) == pytest.approx(measure_sequentially(outcomes).estimate, rel=1e-3)
+    assert np.median(draws) == pytest.approx(measure_sequentially(outcomes).value, rel=1e-3)
 
 
 def test_draws_are_the_same_in_an_order_of_their_seed() -> None:

@@ -99,7 +99,7 @@ def test_the_size_is_where_accuracy_falls_through_one_half() -> None:
     assert stages[:2] == ["ungrokking, round 1", "ungrokking, round 2"]
     assert len({(one.config.n_train, one.config.seed) for one in runs}) == len(runs) <= 40
     assert found.quantity == "ungrokking_size"
-    assert found.estimate == pytest.approx(260.0, rel=0.02)
+    assert found.value == pytest.approx(260.0, rel=0.02)
     assert found.n_runs == len(runs)
 
 
@@ -110,7 +110,7 @@ def test_runs_that_had_not_generalized_are_left_out_and_counted() -> None:
     found = measure_ungrokking_size(spoiled)
     assert found.n_unconverged == sum(one.config.seed % 3 == 0 for one in runs) > 0
     assert found.n_runs + found.n_unconverged == len(runs)
-    assert found.estimate == pytest.approx(260.0, rel=0.05)
+    assert found.value == pytest.approx(260.0, rel=0.05)
     assert math.isnan(ungrokking_outcome(spoiled[0]).test_accuracy)
 
 
@@ -126,7 +126,7 @@ def test_where_nothing_generalized_before_nothing_can_be_lost() -> None:
     runs = [fading(config, 0.0, at_first=0.5) for config in design.propose([])]
     found = measure_ungrokking_size(runs)
     assert design.propose([ungrokking_outcome(one) for one in runs]) == []
-    assert (found.estimate, found.n_runs, found.n_unconverged) == (None, 0, 12)
+    assert (found.value, found.n_runs, found.n_unconverged) == (None, 0, 12)
     assert found.reason == "no network generalized on 90% of all pairs, so there is nothing to lose"
 
 
@@ -141,7 +141,7 @@ def test_where_nothing_generalized_before_nothing_can_be_lost() -> None:
 def test_no_transition_is_an_outcome_with_its_horizon(accuracies: tuple[float, float], said: str) -> None:
     outcomes = outcomes_at(PROBLEM, (100, 200), accuracies)
     found = with_horizon(measure_critical_size(outcomes), outcomes)
-    assert (found.estimate, found.interval, found.n_runs) == (None, None, 2)
+    assert (found.value, found.interval, found.n_runs) == (None, None, 2)
     assert found.reason.startswith("no transition by step 4000: mean test accuracy ")
     assert found.reason.endswith(said)
 
@@ -162,17 +162,17 @@ def test_hysteresis_is_the_log_ratio_of_both_sizes() -> None:
     up = outcomes_at(PROBLEM, sizes, [1 / (1 + (250 / size) ** 12) for size in sizes])
     down = outcomes_at(PROBLEM, sizes, [1 / (1 + (200 / size) ** 12) for size in sizes])
     found = measure_hysteresis(up, down)
-    assert found.estimate == pytest.approx(math.log(250 / 200), abs=0.01)
+    assert found.value == pytest.approx(math.log(250 / 200), abs=0.01)
     assert found.interval is not None
     assert found.interval.low <= found.interval.high
     assert (found.n_runs, found.unit) == (40, "ln ratio of sizes")
     swapped = measure_hysteresis(down, up)
-    assert swapped.estimate == pytest.approx(-(found.estimate or 0), abs=1e-12)
+    assert swapped.value == pytest.approx(-(found.value or 0), abs=1e-12)
 
 
 def test_hysteresis_needs_both_transitions() -> None:
     up = outcomes_at(PROBLEM, (150, 250, 350), (0.1, 0.5, 0.9))
     down = outcomes_at(PROBLEM, (150, 250, 350), (0.9, 0.9, 0.9))
     found = measure_hysteresis(up, down)
-    assert (found.estimate, found.interval) == (None, None)
+    assert (found.value, found.interval) == (None, None)
     assert "no transition" in found.reason

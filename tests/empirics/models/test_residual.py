@@ -10,7 +10,7 @@ from dcrit.empirics.models.loss import residual_of
 from dcrit.empirics.runs.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs.single import Precision, RunConfig
 from dcrit.empirics.training.ensemble import train
-from dcrit.theory.estimates import Measurement
+from dcrit.theory.estimates import Estimate
 from dcrit.theory.problems.problem import Problem
 
 N_MEMBERS, N_CLASSES, N_ROWS = 3, 5, 6
@@ -91,7 +91,7 @@ PROBLEMS = [
 ]
 
 
-def critical_size(problem: Problem, sizes: tuple[int, ...], precision: Precision) -> Measurement:
+def critical_size(problem: Problem, sizes: tuple[int, ...], precision: Precision) -> Estimate:
     outcomes: list[Outcome] = []
     for size in sizes:
         configs = [
@@ -109,4 +109,4 @@ def test_the_critical_size_does_not_move_with_precision(problem: Problem, sizes:
     assert single.interval is not None
     assert double.interval is not None
     assert single.interval.overlaps(double.interval)
-    assert single.estimate == pytest.approx(double.estimate, rel=0.03)
+    assert single.value == pytest.approx(double.value, rel=0.03)

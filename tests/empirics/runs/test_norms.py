@@ -9,7 +9,7 @@ from dcrit.empirics.runs.norms import NORMS, outcome_in_norm, recorded_norms, se
 from dcrit.empirics.runs.outcomes import outcome_of
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.ensemble import Ensemble, train
-from dcrit.theory.estimates import Interval, Measurement
+from dcrit.theory.estimates import Estimate, Interval
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import run_of
 
@@ -67,12 +67,10 @@ def test_norms_of_a_trained_network_are_those_of_its_parameters(activation: str)
 
 def test_bits_per_parameter_scale_the_estimate_and_its_interval() -> None:
     problem = Problem(task="random", modulus=16, width=2)
-    found = Measurement(
-        quantity="capacity", estimate=48.0, interval=Interval(low=24.0, high=96.0), unit="examples", n_runs=6
-    )
+    found = Estimate(quantity="capacity", value=48.0, interval=Interval(low=24.0, high=96.0), unit="examples", n_runs=6)
     # log2(16)/(3·16·2) = 1/24.
     bits = in_bits(found, problem)
-    assert (bits.quantity, bits.estimate, bits.unit, bits.n_runs) == ("bits_per_parameter", 2.0, "bits/parameter", 6)
+    assert (bits.quantity, bits.value, bits.unit, bits.n_runs) == ("bits_per_parameter", 2.0, "bits/parameter", 6)
     assert bits.interval == Interval(low=1.0, high=4.0)
-    none = in_bits(replace(found, estimate=None, interval=None, reason="not overloaded"), problem)
-    assert (none.estimate, none.interval, none.reason) == (None, None, "not overloaded")
+    none = in_bits(replace(found, value=None, interval=None, reason="not overloaded"), problem)
+    assert (none.value, none.interval, none.reason) == (None, None, "not overloaded")

@@ -105,16 +105,16 @@ def test_the_laws_of_a_world_come_back(patch: pytest.MonkeyPatch) -> None:
     truth = LAWS.size_at_accuracy(HALF)
     assert isinstance(truth, Crossing)
     assert found.half_accuracy == pytest.approx(HALF)
-    assert found.homogeneity.estimate == KAPPA
-    assert found.memorizing_exponent.estimate == pytest.approx(-0.9, abs=0.02)
-    assert found.generalizing_efficiency.estimate == pytest.approx(0.035, rel=0.03)
-    assert found.capacity.estimate == pytest.approx(ROOM, rel=0.01)
+    assert found.homogeneity.value == KAPPA
+    assert found.memorizing_exponent.value == pytest.approx(-0.9, abs=0.02)
+    assert found.generalizing_efficiency.value == pytest.approx(0.035, rel=0.03)
+    assert found.capacity.value == pytest.approx(ROOM, rel=0.01)
     assert found.bits_per_parameter == pytest.approx(ROOM * math.log2(CLASSES) / 5000, rel=0.01)
     assert found.predicted.value == pytest.approx(truth.n_train, rel=0.05)
     assert found.predicted.interval is not None
     assert truth.n_train in found.predicted.interval
     # Accuracies that a normal distribution gives, counted from chance, are nearly a logistic curve in ln D.
-    assert found.measured.estimate == pytest.approx(truth.n_train, rel=0.05)
+    assert found.measured.value == pytest.approx(truth.n_train, rel=0.05)
     assert (found.measured.n_runs, found.measured.n_unconverged) == (28, 0)
     for point in found.memorizing:
         expected = math.exp(float(LAWS.memorizing.log_efficiency(math.log(point.n_train))))
@@ -148,7 +148,7 @@ def test_the_prediction_does_not_see_the_transition(patch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(("sizes", "side"), [((400, 600), "reaches one half"), ((10, 20), "does not reach one half")])
 def test_no_transition_is_an_outcome(sizes: tuple[int, ...], side: str, patch: pytest.MonkeyPatch) -> None:
     found = studied(patch, World(), sizes=sizes)
-    assert found.measured.estimate is None
+    assert found.measured.value is None
     assert side in found.measured.reason
     assert f"from {sizes[0]} to {sizes[1]}" in found.measured.reason
     assert f"test accuracy {HALF:.3g} counts as one half" in found.measured.reason
@@ -156,7 +156,7 @@ def test_no_transition_is_an_outcome(sizes: tuple[int, ...], side: str, patch: p
 
 def test_a_capacity_that_is_not_reached_is_an_outcome(patch: pytest.MonkeyPatch) -> None:
     found = studied(patch, World(room=5000))
-    assert found.capacity.estimate is None
+    assert found.capacity.value is None
     assert found.bits_per_parameter is None
     assert found.capacity.reason == "not reached: at least 1000 random labels are memorized"
 
@@ -168,19 +168,19 @@ def test_guesses_are_counted_by_how_labels_are_drawn(patch: pytest.MonkeyPatch) 
     found = study(lambda seed: nn.Identity(), INPUTS, skewed, design)
     assert (found.chance, found.half_accuracy) == (0.5, 0.75)
     accuracy = 0.7 + 0.3 / CLASSES
-    assert found.capacity.estimate == pytest.approx(1000 * (accuracy - 0.5) / 0.5)
+    assert found.capacity.value == pytest.approx(1000 * (accuracy - 0.5) / 0.5)
 
 
 def test_a_margin_that_does_not_grow_with_the_norm_has_no_efficiency(patch: pytest.MonkeyPatch) -> None:
     found = studied(patch, World(kappa=0.01))
-    assert found.homogeneity.estimate is None
+    assert found.homogeneity.value is None
     assert "κ_eff = 0.01" in found.homogeneity.reason
     assert found.fit == found.homogeneity.reason == found.predicted.reason
     assert found.predicted.value is None
     assert all(point.efficiency is None for point in found.memorizing)
-    assert found.measured.estimate is not None
+    assert found.measured.value is not None
     given = studied(patch, World(kappa=0.01), homogeneity=KAPPA)
-    assert (given.homogeneity.estimate, given.homogeneity.reason) == (KAPPA, "given")
+    assert (given.homogeneity.value, given.homogeneity.reason) == (KAPPA, "given")
     assert isinstance(given.fit, LawsFit)
 
 
@@ -189,7 +189,7 @@ def test_runs_that_fit_nothing_give_reasons(patch: pytest.MonkeyPatch) -> None:
     assert found.homogeneity.reason == "no run fits its training set"
     given = studied(patch, World(train_accuracy=0.5), homogeneity=KAPPA)
     assert "only 0 runs on random labels converged" in given.predicted.reason
-    assert (given.memorizing_exponent.estimate, given.memorizing_exponent.n_runs) == (None, 0)
+    assert (given.memorizing_exponent.value, given.memorizing_exponent.n_runs) == (None, 0)
     assert given.memorizing[0].n_unfitted == 4
 
 
@@ -203,7 +203,7 @@ def test_an_efficiency_that_falls_on_real_labels_is_said_beside_the_prediction(p
 def test_diverged_runs_are_counted(patch: pytest.MonkeyPatch) -> None:
     found = studied(patch, World(train_loss=math.nan), homogeneity=KAPPA)
     assert (found.measured.n_runs, found.measured.n_unconverged) == (0, 28)
-    assert (found.capacity.estimate, found.capacity.n_unconverged) == (None, 8)
+    assert (found.capacity.value, found.capacity.n_unconverged) == (None, 8)
     assert found.memorizing[0].n_unconverged == 4
 
 
@@ -218,9 +218,7 @@ def test_a_lower_ceiling_lowers_one_half(patch: pytest.MonkeyPatch) -> None:
     assert lower.half_accuracy == pytest.approx((1 / CLASSES + 0.6) / 2)
     for name in ("predicted", "measured"):
         one, other = (getattr(result, name) for result in (plain, lower))
-        assert (other.value if name == "predicted" else other.estimate) < (
-            one.value if name == "predicted" else one.estimate
-        )
+        assert other.value < one.value
 
 
 # --- designs ---
@@ -297,7 +295,7 @@ def test_a_small_study_runs_and_becomes_json_and_tables(
     found = study(lambda seed: nn.Sequential(nn.Linear(4, 2, bias=False)), inputs, (inputs[:, 0] > 0).long(), design)
     document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert document["n_params"] == 8
-    assert document["homogeneity"]["estimate"] == pytest.approx(1.0, abs=1e-3)
+    assert document["homogeneity"]["value"] == pytest.approx(1.0, abs=1e-3)
     assert len(document["efficiencies"]) == 2 + 4
     assert "training" in screen.getvalue()
     captured = capsys.readouterr()

@@ -56,11 +56,11 @@ def test_the_critical_size_is_the_oracles(problem: Problem, sizes: tuple[int, ..
         assert one.converged == other.converged
     found, expected = measure_critical_size(fast), measure_critical_size(literal)
     # A transition there is, or its place would say nothing.
-    assert expected.estimate is not None
+    assert expected.value is not None
     assert expected.interval is not None
     assert found.interval is not None
-    assert sizes[0] < expected.estimate < sizes[-1]
-    assert found.estimate == pytest.approx(expected.estimate, rel=1e-9)
+    assert sizes[0] < expected.value < sizes[-1]
+    assert found.value == pytest.approx(expected.value, rel=1e-9)
     assert transition_width(fast) == pytest.approx(transition_width(literal), rel=1e-9)
     assert (found.interval.low, found.interval.high) == pytest.approx(
         (expected.interval.low, expected.interval.high), rel=1e-9

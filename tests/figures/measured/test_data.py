@@ -76,8 +76,8 @@ def test_predictions_stand_against_measurements_with_both_intervals(
         prediction = critical_sizes.prediction_of(entry, kind)
         assert prediction is not None
         assert prediction.value is not None
-        assert entry.transition.measured.estimate is not None
-        assert_allclose(point_of(bar), [(entry.transition.measured.estimate, prediction.value)])
+        assert entry.transition.measured.value is not None
+        assert_allclose(point_of(bar), [(entry.transition.measured.value, prediction.value)])
         assert_allclose(ends_of(bar, 0), [band(entry.transition.measured.interval)])
         assert_allclose(ends_of(bar, 1), [band(prediction.interval)])
         mark = bar.lines[0]
@@ -142,7 +142,7 @@ def test_laws_and_sizes_are_those_of_the_fit(evidence: Evidence) -> None:
         assert_allclose(np.log(y), law(np.log(x)))
     crossing = laws.crossing()
     sizes = {efficiencies.CROSSING: crossing.n_train}  # type: ignore[union-attr]
-    sizes |= {efficiencies.IMPLIED: entry.implied.value, efficiencies.MEASURED: entry.transition.measured.estimate}  # type: ignore[dict-item]
+    sizes |= {efficiencies.IMPLIED: entry.implied.value, efficiencies.MEASURED: entry.transition.measured.value}  # type: ignore[dict-item]
     for label, size in sizes.items():
         assert_allclose(data(ax, label)[0], size)
     spans = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in ax.patches]  # type: ignore[attr-defined]
@@ -171,12 +171,12 @@ def test_accuracy_curves_are_the_theorys_and_the_fits(evidence: Evidence) -> Non
     draws = np.array([laws.test_accuracy(x) for laws in entry.fit.draws])
     assert np.ptp(edge[:, 1]) <= np.ptp(draws)  # type: ignore[index]
     x, y = data(ax, accuracies.FIT)
-    assert entry.transition.measured.estimate is not None
-    assert np.interp(math.log(entry.transition.measured.estimate), np.log(x), y) == pytest.approx(0.5, abs=0.01)
+    assert entry.transition.measured.value is not None
+    assert np.interp(math.log(entry.transition.measured.value), np.log(x), y) == pytest.approx(0.5, abs=0.01)
     assert entry.transition.predicted is not None
     assert entry.transition.predicted.value is not None
     for label, size, interval in (
-        (accuracies.MEASURED, entry.transition.measured.estimate, entry.transition.measured.interval),
+        (accuracies.MEASURED, entry.transition.measured.value, entry.transition.measured.interval),
         (accuracies.A_PRIORI, entry.transition.predicted.value, entry.transition.predicted.interval),
     ):
         bar = errorbar(ax, label)

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from dcrit.empirics.experiments.delays import DelayEvidence, DelayPoint
 from dcrit.empirics.experiments.transitions import Transition
 from dcrit.figures.measured import delays
-from dcrit.theory.estimates import Interval, Measurement
+from dcrit.theory.estimates import Estimate, Interval
 from dcrit.theory.problems.problem import Problem
 
 PROBLEM = Problem(modulus=31, width=64)
@@ -22,8 +22,8 @@ def point(n_train: int, *steps: float, longer: int = 0, problem: Problem = PROBL
 
 
 def evidence() -> DelayEvidence:
-    measured = Measurement(
-        quantity="critical_size", estimate=250.0, interval=Interval(low=240, high=260), unit="examples", n_runs=6
+    measured = Estimate(
+        quantity="critical_size", value=250.0, interval=Interval(low=240, high=260), unit="examples", n_runs=6
     )
     slow = replace(PROBLEM, learning_rate=0.005)
     return DelayEvidence(
@@ -83,7 +83,7 @@ def test_a_median_that_most_seeds_never_reached_is_a_bound() -> None:
 def test_the_whole_figure_is_drawn_or_says_what_is_missing(known: bool) -> None:
     entry = evidence()
     if not known:
-        nothing = replace(entry.transition.measured, estimate=None, interval=None, reason="no transition")
+        nothing = replace(entry.transition.measured, value=None, interval=None, reason="no transition")
         transition = replace(entry.transition, measured=nothing)
         entry = replace(entry, transition=transition, points=[], rates_at=None, curve=np.empty((2, 0)))
     figure = delays.draw([entry, entry])

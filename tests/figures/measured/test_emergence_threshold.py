@@ -39,9 +39,9 @@ def test_every_architecture_stands_at_its_measured_size(evidence: list[FactsPoin
     ax = Figure().subplots()
     module.draw_facts(ax, evidence, MAIN)
     for series, kind in ((MAIN, "one block"), (evidence[5].series, "a block for each")):
-        own = [one for one in evidence if one.series == series and one.transition.measured.estimate is not None]
+        own = [one for one in evidence if one.series == series and one.transition.measured.value is not None]
         drawn = bars(ax, kind)
-        assert [y for _, y in drawn] == pytest.approx([one.transition.measured.estimate for one in own])
+        assert [y for _, y in drawn] == pytest.approx([one.transition.measured.value for one in own])
         np.testing.assert_allclose([x for x, _ in drawn], [one.n_facts for one in own], atol=6)
     assert len(bars(ax, "one block, task alone first")) == 1
     (beyond,) = [line for line in ax.lines if line.get_label() == module.BEYOND]
@@ -52,7 +52,7 @@ def test_curves_are_the_rule_and_the_additive_formula(evidence: list[FactsPoint]
     ax = Figure().subplots()
     module.draw_facts(ax, evidence, MAIN)
     base = evidence[0]
-    size = base.transition.measured.estimate
+    size = base.transition.measured.value
     assert size is not None
     curves = {str(line.get_label()): np.asarray(line.get_xydata()) for line in ax.lines}
     for facts, y in curves[module.RULE][[0, 10]]:

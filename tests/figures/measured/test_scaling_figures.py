@@ -51,7 +51,7 @@ def check_bars(found: list[ErrorbarContainer], expected: list[tuple[float, float
 def rows(series: list[Transition], *, predicted: bool, over: str) -> list[tuple[float, float, float, float]]:
     found: list[tuple[float, float, float, float]] = []
     for one in series:
-        value = one.measured.estimate
+        value = one.measured.value
         interval = one.measured.interval
         if predicted:
             value = None if one.predicted is None else one.predicted.value

@@ -12,7 +12,7 @@ from dcrit.theory.circuits.laws import capacity
 from dcrit.theory.circuits.margin import cost
 from dcrit.theory.circuits.mixture import Competition
 from dcrit.theory.circuits.symmetry import SymmetryLaw
-from dcrit.theory.estimates import Interval, Prediction
+from dcrit.theory.estimates import Estimate, Interval
 from dcrit.theory.predictions.critical_size import predict_critical_size, size_prediction
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.theory import EXACT, NOISY, WIDTHS
@@ -27,7 +27,7 @@ def size_of(outcome: Crossing | NoCrossing) -> float:
     return outcome.n_train
 
 
-def interval_of(prediction: Prediction) -> Interval:
+def interval_of(prediction: Estimate) -> Interval:
     assert prediction.interval is not None
     return prediction.interval
 
@@ -38,7 +38,7 @@ def scaled(competition: Competition, factor: float) -> Competition:
     return replace(competition, generalizing=replace(law, full_data=law.full_data * factor))
 
 
-def prediction(best: Competition, *draws: Competition, accuracy: float | None = 0.5) -> Prediction:
+def prediction(best: Competition, *draws: Competition, accuracy: float | None = 0.5) -> Estimate:
     constants = np.array([constants_of(laws) for laws in draws or (best,)])
     return size_prediction("size", best, constants, accuracy=accuracy)
 
