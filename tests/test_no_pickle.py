@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(
     path
-    for folder in ("theory", "empirics", "figures", "cli", "benchmarks", "docs")
+    for folder in ("theory", "empirics", "figures", "cli", "dcrit", "benchmarks")
     for path in (ROOT / folder).rglob("*.py")
 )
 
@@ -64,9 +64,10 @@ def faults(source: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_module_runs_what_it_reads(path: Path) -> None:
-    assert faults(path.read_text(encoding="utf-8")) == []
+def test_no_module_runs_what_it_reads() -> None:
+    assert len(MODULES) > 100
+    found = {path: faults(path.read_text(encoding="utf-8")) for path in MODULES}
+    assert {str(path.relative_to(ROOT)): names for path, names in found.items() if names} == {}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from scipy.stats import t as student
 
 from dcrit.empirics.ablations.held_out import OTHER_TASKS, RESULTS
 from dcrit.empirics.ablations.settled import MIDDLE, TABLE, Norm, outcomes
-from dcrit.empirics.claims.claim import label
 from dcrit.empirics.measures.efficiency import CompetitionFit, fit_competition, usable
 from dcrit.empirics.runs.outcomes import FITTED, Outcome
 from dcrit.theory.calibrations.calibration import FEWEST_CELLS, Calibration, Cell, calibration_for, shipped_calibrations
@@ -28,7 +27,7 @@ from dcrit.theory.circuits.constants import ANCHOR, competition_from, constants_
 from dcrit.theory.circuits.crossing import Crossing
 from dcrit.theory.circuits.laws import MemorizingLaw
 from dcrit.theory.predictions.critical_size import predict_critical_size
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.problem import Problem, label
 
 PAGE = RESULTS.parent / "ablation.md"
 

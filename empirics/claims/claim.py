@@ -11,7 +11,6 @@ from dcrit.empirics.claims.effect import SIGNIFICANCE
 from dcrit.empirics.experiments.experiment import Experiment
 from dcrit.empirics.experiments.laboratory import Account
 from dcrit.theory.estimates import Interval
-from dcrit.theory.problems.problem import Problem
 from dcrit.theory.registry import Registry, discovered
 
 Ruling = Literal["supported", "refuted", "inconclusive"]
@@ -119,12 +118,6 @@ class Verdict:
             f"{self.finding.reason}; {alone} alone, but not beside the other claims (Holm: p = {p_value:.2g} "
             f"where {self.threshold:.2g} is needed)"
         )
-
-
-def label(problem: Problem) -> str:
-    """A problem in a few words, for tables."""
-    width = f"{problem.family.width_symbol}={problem.width}"
-    return f"{problem.task} p={problem.modulus} {problem.activation} {width}"
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:

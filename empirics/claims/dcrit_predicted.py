@@ -7,10 +7,11 @@ import math
 import numpy as np
 from scipy.stats import binomtest
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row, label
+from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import effect_of_draws
 from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
 from dcrit.theory.estimates import Interval, median_log_error
+from dcrit.theory.problems.problem import label
 
 #: Largest median |ln(predicted/measured)|.
 TARGET = 0.10

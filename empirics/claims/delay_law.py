@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row, label
+from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, effect_of_draws, effect_of_error, every
 from dcrit.empirics.experiments.delays import EXPERIMENT, DelayEvidence, DelayPoint
 from dcrit.empirics.measures.statistics import fit_censored
 from dcrit.empirics.runs.single import HORIZON
 from dcrit.theory.literature.published import published_values
 from dcrit.theory.predictions.delay import LEVEL_TEST
+from dcrit.theory.problems.problem import label
 
 FloatArray = NDArray[np.float64]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row, label
+from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, every
 from dcrit.empirics.claims.size_effects import effect_of_ratio, size_text
 from dcrit.empirics.experiments.second_tasks import EXPERIMENT, SecondTask
 from dcrit.theory.estimates import Interval
+from dcrit.theory.problems.problem import label
 
 #: Least reduction of the critical size that counts as earlier.
 EARLIER = 0.05

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row, label
+from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, effect_of_draws, every
 from dcrit.empirics.claims.size_effects import DRAWS, Side, effect_of_bound, effect_of_ratio, log_sizes, size_text
 from dcrit.empirics.experiments.facts import EXPERIMENT, FactsPoint, alone
 from dcrit.theory.circuits.crossing import Crossing
 from dcrit.theory.circuits.facts import additive_critical_size, emergent_critical_size
 from dcrit.theory.circuits.mixture import Competition
+from dcrit.theory.problems.problem import label
 
 FloatArray = NDArray[np.float64]
 

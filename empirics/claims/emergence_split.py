@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row, label
+from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, every
 from dcrit.empirics.claims.size_effects import effect_of_ratio, size_text
 from dcrit.empirics.experiments.facts import EXPERIMENT, FactsPoint
 from dcrit.theory.estimates import Interval
+from dcrit.theory.problems.problem import label
 
 #: Least reduction of the critical size that counts as earlier.
 EARLIER = 0.05

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row, label
+from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, effect_of_count, every
 from dcrit.empirics.experiments.dynamics_points import EXPERIMENT, DynamicsEvidence
 from dcrit.theory.circuits.regimes import DYNAMICS, Dynamics
+from dcrit.theory.problems.problem import label
 
 #: Fraction of runs at a point that have to show the dynamics predicted there.
 MAJORITY = 0.5

@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row, label
+from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import effect_of_error
 from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
 from dcrit.empirics.measures.efficiency import slope_of_log_efficiency, usable
 from dcrit.empirics.runs.outcomes import FITTED
 from dcrit.theory.estimates import interval_of
+from dcrit.theory.problems.problem import label
 
 #: Largest |d ln e/d ln D| that still counts as flat.
 MARGIN = 0.1

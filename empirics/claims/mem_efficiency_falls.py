@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row, label
+from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, effect_of_error, every
 from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
 from dcrit.empirics.measures.efficiency import slope_of_log_efficiency, usable
 from dcrit.theory.estimates import Interval
+from dcrit.theory.problems.problem import label
 
 #: Slope that memorizing must at least have.
 LEAST_SLOPE = -0.2

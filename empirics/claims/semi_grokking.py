@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row, label
+from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, effect_of_count, effect_of_draws, every
 from dcrit.empirics.experiments.semi_grokking_sizes import EXPERIMENT, SemiGrokkingEvidence
 from dcrit.empirics.measures.semi_grokking import PartialInterval, measure_partial_interval
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
+from dcrit.theory.problems.problem import label
 
 #: Fraction of runs at the critical size that have to settle between the two levels.
 MAJORITY = 0.5

@@ -10,13 +10,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.claims.claim import Finding, Row, label
+from dcrit.empirics.claims.claim import Finding, Row
 from dcrit.empirics.claims.effect import Effect, Range, effect_of_draws, every
 from dcrit.empirics.experiments.multitask_transitions import MultitaskTransition
 from dcrit.empirics.experiments.transitions import Transition
 from dcrit.empirics.measures.statistics import FEWEST_SIZES, ScalingPosterior
 from dcrit.theory.estimates import Interval, interval_of
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.problem import Problem, label
 
 DRAWS = 4000
 

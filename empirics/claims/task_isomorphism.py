@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dcrit.empirics.claims.claim import Claim, Finding, label
+from dcrit.empirics.claims.claim import Claim, Finding
 from dcrit.empirics.claims.size_effects import judge_equal
 from dcrit.empirics.experiments.size_series import RELABELINGS
 from dcrit.empirics.experiments.transitions import SeriesEvidence
+from dcrit.theory.problems.problem import label
 
 #: Largest |ln ratio| of critical sizes that counts as the same size.
 MARGIN = 0.10

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row, label
+from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, effect_of_draws, every
 from dcrit.empirics.experiments.ungrokking_sizes import EXPERIMENT, UngrokkingEvidence
+from dcrit.theory.problems.problem import label
 
 #: Smallest ln(D_scratch/D_ungrok) that counts as hysteresis.
 LEAST_HYSTERESIS = 0.05

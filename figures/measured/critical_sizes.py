@@ -13,7 +13,6 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from dcrit.empirics.claims.claim import label
 from dcrit.empirics.claims.dcrit_predicted import TARGET
 from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
 from dcrit.figures.drawing import canvas, scales, style
@@ -21,7 +20,7 @@ from dcrit.figures.drawing.canvas import arms
 from dcrit.figures.drawing.figure import FigureSpec
 from dcrit.figures.drawing.labels import boxes_of, place_labels
 from dcrit.theory.estimates import LEVEL, Estimate
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.problem import Problem, label
 
 FloatArray = NDArray[np.float64]
 Kind = Literal["a priori", "from efficiencies"]

@@ -172,3 +172,9 @@ class Problem:
     def from_dict(cls, fields: dict[str, object]) -> Self:
         """Inverse of :meth:`to_dict`, also as it was before fields were added; validates as the constructor does."""
         return cls(**cast("dict[str, str]", {**cls.ADDED_LATER, **fields}))  # type: ignore[arg-type]
+
+
+def label(problem: Problem) -> str:
+    """A problem in a few words, for tables."""
+    width = f"{problem.family.width_symbol}={problem.width}"
+    return f"{problem.task} p={problem.modulus} {problem.activation} {width}"

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from dcrit.empirics import claims
-from dcrit.empirics.claims.claim import CLAIMS, Claim, Finding, Ruling, Verdict, label, verdict_json
+from dcrit.empirics.claims.claim import CLAIMS, Claim, Finding, Ruling, Verdict, verdict_json
 from dcrit.empirics.claims.effect import SIGNIFICANCE
 from dcrit.empirics.experiments.laboratory import Account
 from dcrit.theory.estimates import Interval
+from dcrit.theory.problems.problem import label
 from tests.worlds.evidence import RELU, SQUARE, judged
 
 #: Every claim under test, in the order of the verdict table.
