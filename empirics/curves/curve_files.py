@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dcrit.empirics.store.parquet_bounds import MOST_COLUMNS, Bounds, ForeignParquetError, read_parquet
+from dcrit.empirics.curves.foreign_parquet import MOST_COLUMNS, MOST_VALUES, ForeignParquetError, read_parquet
 from dcrit.theory.calibrations.bounded_files import read_bounded
 
 FloatArray = NDArray[np.float64]
@@ -67,10 +67,8 @@ _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
 #: Fields that options and arguments may name a column for.
 FIELDS = ("step", *QUANTITIES)
 
-#: Most bytes of a file, values and bytes that it expands to, columns, and runs.
-LARGEST_FILE = 64_000_000
-EXPANDED = Bounds(n_values=20_000_000, n_bytes=256_000_000)
-MOST_RUNS = 100_000
+#: Most bytes of a file, and most runs.
+LARGEST_FILE, MOST_RUNS = 64_000_000, 100_000
 
 #: An accuracy above 1 is read as percent from here on: between, it is as likely a fraction that was logged wrongly.
 PERCENT_FROM = 10.0
@@ -165,15 +163,15 @@ def _read(path: Path) -> pl.DataFrame:
     data = read_bounded(path, "file", LARGEST_FILE)
     try:
         if data.startswith(b"PAR1"):
-            frame = read_parquet(data, EXPANDED)
+            frame = read_parquet(data)
         else:
             text = data.decode("utf-8-sig")
             header = text.partition("\n")[0]
             separator = max(",;\t", key=header.count)
             n_columns = header.count(separator) + 1
-            if n_columns > MOST_COLUMNS or n_columns * (text.count("\n") + 1) > EXPANDED.n_values:
+            if n_columns > MOST_COLUMNS or n_columns * (text.count("\n") + 1) > MOST_VALUES:
                 raise ValueError(
-                    f"file must hold at most {MOST_COLUMNS} columns and {EXPANDED.n_values} values, got {path} of "
+                    f"file must hold at most {MOST_COLUMNS} columns and {MOST_VALUES} values, got {path} of "
                     f"{n_columns} columns and {text.count(chr(10))} rows"
                 )
             frame = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False, separator=separator)

@@ -72,6 +72,7 @@ def test_classes_and_columns_may_be_given(grokked: Path) -> None:
     assert swapped["runs"][0]["events"]["generalized_at"] == 50
 
 
+@pytest.mark.processes
 def test_many_runs_have_a_row_and_a_reason_each(tmp_path: Path) -> None:
     step = np.arange(30)
     frame = pl.concat(

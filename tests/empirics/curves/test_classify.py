@@ -260,6 +260,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return made
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_real_runs_are_classified_as_the_package_does(ending: str, store: Store, tmp_path: Path) -> None:
     path = tmp_path / f"runs.{ending}"
@@ -287,6 +288,7 @@ def test_a_real_run_on_its_way_is_not_settled(tmp_path: Path) -> None:
     assert "has not settled: test accuracy rose" in found.reasons[0]
 
 
+@pytest.mark.processes
 def test_the_store_s_own_files_are_read_as_well(store: Store) -> None:
     runs = {run.config.address: run for run in store.runs()}
     paths = list(store.folder.glob("*.parquet"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcrit.empirics.curves.curve_files import CurveFile, read_curves
@@ -143,6 +143,7 @@ def test_a_named_column_ends_the_ambiguity(tmp_path: Path) -> None:
     assert only(found) == {"train_accuracy": [0.3, 0.4]}
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -238,6 +239,7 @@ def test_runs_are_told_apart_and_sorted(tmp_path: Path) -> None:
     assert joined.columns["run"] == "D, seed"
 
 
+@pytest.mark.processes
 def test_lists_of_a_parquet_file_are_rows(tmp_path: Path) -> None:
     columns: Mapping[str, Sequence[object]] = {
         "run": ["a", "b"],
@@ -251,6 +253,7 @@ def test_lists_of_a_parquet_file_are_rows(tmp_path: Path) -> None:
         read_curves(table(tmp_path, ragged, kind="parquet"))
 
 
+@pytest.mark.processes
 def test_columns_of_another_type_are_refused(tmp_path: Path) -> None:
     path = table(tmp_path, {"step": [1, 2], "train_acc": [True, False]}, kind="parquet")
     with pytest.raises(
@@ -279,6 +282,7 @@ CELLS = st.sampled_from(
 )
 
 
+@pytest.mark.processes
 @given(data=st.binary(max_size=200))
 def test_random_bytes_are_refused_or_read(data: bytes, folder: Path) -> None:
     attempt(data, folder)
@@ -298,6 +302,8 @@ PARQUET = io.BytesIO()
 pl.DataFrame({"step": STEP, "train_acc": STEP}).write_parquet(PARQUET)
 
 
+@pytest.mark.processes
+@settings(max_examples=15, deadline=None)
 @given(place=st.integers(0, len(PARQUET.getvalue()) - 1), change=st.integers(1, 255), cut=st.integers(0, 200))
 def test_damaged_parquet_is_refused_or_read(place: int, change: int, cut: int, folder: Path) -> None:
     data = bytearray(PARQUET.getvalue())

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -13,6 +14,7 @@ import polars as pl
 import pytest
 
 from dcrit.empirics.runs import single
+from dcrit.empirics.runs.addressed import canonical
 from dcrit.empirics.runs.dimensions import DimensionConfig
 from dcrit.empirics.runs.multitask import Component, MultitaskConfig, Phase
 from dcrit.empirics.runs.single import CURVE_NAMES, Curves, FloatArray, RunConfig
@@ -22,7 +24,8 @@ from dcrit.empirics.store.kinds import DAMAGED, DimensionStore, MultitaskStore, 
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.stored import assert_same, configs, files, made, parquet, write_named
 
-RELEASE_1 = Path(__file__).parents[2] / "data" / "store-of-release-1"
+ROOT = Path(__file__).parents[3]
+RELEASE_1 = ROOT / "tests" / "data" / "store-of-release-1"
 
 MLP = Problem(task="add", modulus=5, width=4)
 RELU = Problem(task="mul", modulus=5, activation="relu", width=3, weight_decay=0.5, learning_rate=0.02)
@@ -118,6 +121,24 @@ def test_stored_runs_of_the_first_release_are_found(folder: Path) -> None:
     check_single(Store(folder), SINGLE)
     check_multitask(MultitaskStore(folder / "mixtures"))
     check_dimensions(DimensionStore(folder / "dimensions"))
+
+
+def test_the_page_on_the_format_computes_an_address_as_the_code_does() -> None:
+    page = (ROOT / "docs" / "reference" / "store-format.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```json\n(.*)\n```", page)
+    (address,) = re.findall(r"^    ([0-9a-f]{32})$", page, flags=re.MULTILINE)
+    (config,) = re.findall(r"`(RunConfig\(.*\))`", page)
+    assert hashlib.sha256(text.encode()).hexdigest()[:32] == address
+    assert eval(config, {"RunConfig": RunConfig, "Problem": Problem}) == SINGLE[address]  # The page is ours.
+    assert canonical(SINGLE[address]) == text
+    (path,) = (path for path in RELEASE_1.glob("*.parquet") if address in pl.read_parquet(path)["address"])
+    table = pl.read_parquet(path)
+    identity, checksum = path.stem.split("-")
+    assert hashlib.sha256("".join(sorted(table["address"])).encode()).hexdigest()[:16] == identity
+    assert hashlib.sha256(path.read_bytes()).hexdigest()[:32] == checksum
+    assert table.row(by_predicate=pl.col("address") == address, named=True)["config"] == text
+    for column in table.columns[:5]:
+        assert f"| `{column}` |" in page
 
 
 # -- fields that were added later ----------------------------------------------------------------------------------
