@@ -87,7 +87,16 @@ def _show(file: Path, verdicts: list[Classification], thresholds: Thresholds, no
     explained = len(verdicts) <= EXPLAINED
     table(
         str(file),
-        ["run", "dynamics", "train", "test", "memorized at", "generalized at", "delay", "norm/largest"]
+        [
+            "run",
+            "dynamics",
+            "train",
+            "test",
+            f"train ≥ {thresholds.fitted:g} at",
+            f"test ≥ {thresholds.high:.3g} at",
+            "delay",
+            "norm/largest",
+        ]
         + ([] if explained else ["because"]),
         [
             (

@@ -83,9 +83,10 @@ def simulate(
     import numpy as np
 
     from dcrit.theory.checks import check_level, check_positive
+    from dcrit.theory.circuits.regimes import FITTED
     from dcrit.theory.predictions.critical_size import predict_critical_size
     from dcrit.theory.predictions.delay import Start
-    from dcrit.theory.predictions.simulation import circuits_at, grokking_delay, ungrokking_and_scratch
+    from dcrit.theory.predictions.simulation import flow_at, grokking_delay, ungrokking_and_scratch
     from dcrit.theory.predictions.simulation import simulate as simulated
 
     problem = homogeneous(
@@ -104,7 +105,7 @@ def simulate(
     chosen = calibration_of(problem, calibration)
     with options.bad_input():
         found = predict_critical_size(problem, chosen, level=level)
-        competing = circuits_at(problem, found.competition, n_train, shared=shared)
+        competing = flow_at(problem, found.competition, n_train, shared=shared)
         horizon = steps or competing.horizon
         trajectory = simulated(competing, start, steps=horizon)
         ways: Hysteresis | None = None
@@ -122,7 +123,8 @@ def simulate(
             "problem": problem.to_dict(),
             "n_train": n_train,
             "horizon": horizon,
-            "accuracy": accuracy,
+            "memorized_accuracy": FITTED,
+            "generalized_accuracy": accuracy,
             "circuits": circuits.value,
             "start_ratio": start_ratio,
             "memorized_at": passed.memorized,
@@ -140,7 +142,7 @@ def simulate(
         print_json(document)
         return
     _tell(trajectory, f"{options.title_of(problem)}, {n_train} examples")
-    say(f"memorized (99 % of the training set) at step {number(passed.memorized)}")
+    say(f"train accuracy stays above {FITTED:g} from step {number(passed.memorized)}")
     say(f"test accuracy stays above {accuracy:g} from step {number(passed.generalized)}")
     rows = [row_of("D_crit", found.critical_size), row_of("D_cross, where both are as efficient", found.crossing)]
     table("sizes, in examples", ["where", "value", f"{level:.0%} interval", "note"], rows)

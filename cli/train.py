@@ -92,6 +92,7 @@ def train(
     from dcrit.empirics.runs.single import RunConfig
     from dcrit.empirics.training.cost import peak_memory_bytes
     from dcrit.theory.checks import check_integer
+    from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     machine = options.machine_from(workers, executor, address, device.value)
@@ -140,6 +141,8 @@ def train(
         print_json(
             {
                 "problem": problem.to_dict(),
+                "memorized_accuracy": FITTED,
+                "generalized_accuracy": GENERALIZED,
                 "runs": results,
                 "seconds_per_step": seconds / steps_taken if steps_taken else None,
                 "model_steps_per_second": steps_taken / seconds if seconds else None,
@@ -152,6 +155,6 @@ def train(
     shown = ("n_train", "seed", "dynamics", "train_accuracy", "test_accuracy", "generalized_at", "ending", "converged")
     table(
         options.title_of(problem),
-        ["D", "seed", "dynamics", "train", "test", "generalizes at", "ending", "converged"],
+        ["D", "seed", "dynamics", "train", "test", f"test ≥ {GENERALIZED:g} at", "ending", "converged"],
         [[result[name] for name in shown] for result in results],
     )

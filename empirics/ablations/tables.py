@@ -20,12 +20,13 @@ from scipy.stats import t as student
 from dcrit.empirics.ablations.held_out import OTHER_TASKS, RESULTS
 from dcrit.empirics.ablations.settled import MIDDLE, TABLE, Norm, outcomes
 from dcrit.empirics.measures.efficiency import CompetitionFit, fit_competition, usable
-from dcrit.empirics.runs.outcomes import FITTED, Outcome
+from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.theory.calibrations.calibration import FEWEST_CELLS, Calibration, Cell, calibration_for, shipped_calibrations
 from dcrit.theory.calibrations.track_record import TrackRecord, fingerprint
 from dcrit.theory.circuits.constants import ANCHOR, competition_from, constants_of
 from dcrit.theory.circuits.crossing import Crossing
 from dcrit.theory.circuits.laws import MemorizingLaw
+from dcrit.theory.circuits.regimes import FITTED
 from dcrit.theory.predictions.critical_size import predict_critical_size
 from dcrit.theory.problems.problem import Problem, label
 

@@ -12,9 +12,8 @@ from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, effect_of_draws, effect_of_error, every
 from dcrit.empirics.experiments.delays import EXPERIMENT, DelayEvidence, DelayPoint
 from dcrit.empirics.measures.statistics import fit_censored
-from dcrit.empirics.runs.single import HORIZON
+from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
 from dcrit.theory.literature.published import published_values
-from dcrit.theory.predictions.delay import LEVEL_TEST
 from dcrit.theory.problems.problem import label
 
 FloatArray = NDArray[np.float64]
@@ -158,7 +157,7 @@ def _bounds(point: DelayPoint) -> FloatArray:
     run that did not generalize by then it may be right, or off by as much as that lies below the delay.
     """
     assert point.predicted is not None
-    longest = HORIZON * point.problem.time_constant
+    longest = point.problem.horizon
     bounds = []
     for delay, side in zip(point.delays, point.beyond, strict=True):
         before = min(point.predicted, longest) if side != 1 else point.predicted
@@ -203,7 +202,7 @@ CLAIM: Claim[list[DelayEvidence]] = Claim(
     statement="The steps from memorization to generalization go with 1/(ηλ), diverge at D_crit like 1/ln(D/D_crit), "
     f"and are predicted before training with a mean relative error below {PUBLISHED_ERROR:.1%}.",
     source=("dcrit", "liu2022", "truong2026"),
-    criterion=f"Delay from train accuracy 0.99 to test accuracy {LEVEL_TEST}, runs that do not generalize by the "
+    criterion=f"Delay from train accuracy {FITTED} to test accuracy {GENERALIZED}, runs that do not generalize by the "
     "horizon known to take longer. For every problem the exponents of 1/η and 1/λ (censored regression of ln delay) "
     f"lie within {PROPORTIONAL[0]}–{PROPORTIONAL[1]}, that of 1/ln(D/D_crit) within {DIVERGENCE[0]}–{DIVERGENCE[1]}, "
     f"and mean |predicted/measured − 1| over points is below {PUBLISHED_ERROR} (points and runs resampled; a run "

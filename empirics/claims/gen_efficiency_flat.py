@@ -10,7 +10,7 @@ from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import effect_of_error
 from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
 from dcrit.empirics.measures.efficiency import slope_of_log_efficiency, usable
-from dcrit.empirics.runs.outcomes import FITTED
+from dcrit.theory.circuits.regimes import FITTED
 from dcrit.theory.estimates import interval_of
 from dcrit.theory.problems.problem import label
 

@@ -11,8 +11,7 @@ from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, effect_of_count, every
 from dcrit.empirics.experiments.size_grid import EASY, EXPERIMENT, Grid, GridEvidence
 from dcrit.empirics.measures.planes import dip_of, p_dip
-from dcrit.empirics.runs.outcomes import FITTED
-from dcrit.theory.circuits.regimes import SEMI_GROKKING
+from dcrit.theory.circuits.regimes import FITTED, SEMI_GROKKING
 from dcrit.theory.estimates import interval_of
 from dcrit.theory.predictions.double_descent import SMALLEST_DIP
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.curves.curve_files import CurveSet
-from dcrit.empirics.runs.outcomes import FITTED, SETTLED_FRACTION
+from dcrit.empirics.runs.outcomes import SETTLED_FRACTION
 from dcrit.theory.checks import check_integer
-from dcrit.theory.circuits.regimes import SEMI_GROKKING
+from dcrit.theory.circuits.regimes import FITTED, SEMI_GROKKING
 
 FloatArray = NDArray[np.float64]
 

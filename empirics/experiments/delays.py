@@ -22,7 +22,8 @@ from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.training.work import Stage
 from dcrit.theory.calibrations.calibration import Calibration, calibration_for
 from dcrit.theory.checks import check_integer, check_positive
-from dcrit.theory.predictions.delay import LEVEL_TEST, predict_delay
+from dcrit.theory.circuits.regimes import GENERALIZED
+from dcrit.theory.predictions.delay import predict_delay
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -193,7 +194,7 @@ def _speaking_for(problem: Problem, laboratory: Laboratory) -> Calibration | Non
 
 def predicted(problem: Problem, calibration: Calibration, n_train: int) -> float:
     """Delay before any run [steps]; inf for never."""
-    found = predict_delay(problem, calibration, n_train, LEVEL_TEST)
+    found = predict_delay(problem, calibration, n_train, GENERALIZED)
     memorize, generalize = found.memorize_steps.value, found.generalize_steps.value
     return math.inf if memorize is None or generalize is None else generalize - memorize
 
@@ -212,7 +213,7 @@ def delay_of(run: Run) -> tuple[float, int] | None:
     memorized = memorized_at(config, curves.step, curves.train_accuracy)
     if memorized is None:
         return None
-    generalized = generalized_at(config, curves.step, curves.test_accuracy, LEVEL_TEST)
+    generalized = generalized_at(config, curves.step, curves.test_accuracy)
     if generalized is None:
         return float(curves.step[-1]) - memorized, 1
     shortest = RESOLUTION * config.problem.time_constant

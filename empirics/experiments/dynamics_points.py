@@ -15,7 +15,7 @@ from dcrit.theory.checks import check_integer
 from dcrit.theory.circuits.crossing import Crossing
 from dcrit.theory.circuits.regimes import DYNAMICS, Dynamics, dynamics_codes
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction
-from dcrit.theory.predictions.simulation import Trajectory, circuits_at, simulate
+from dcrit.theory.predictions.simulation import Trajectory, flow_at, simulate
 from dcrit.theory.problems.problem import Problem
 
 #: Width at which progression is looked for: small enough that all pairs overload it.
@@ -100,7 +100,7 @@ def _points(prediction: CriticalSizePrediction) -> Iterator[_Point]:
     for size in (BELOW_ONSET * onset.n_train, half.n_train, ABOVE_COMPLETION * end):
         if size <= largest:
             code = int(dynamics_codes(round(size), memorized, onset.n_train, end))
-            circuits = circuits_at(problem, prediction.competition, round(size))
+            circuits = flow_at(problem, prediction.competition, round(size))
             simulated = None if DYNAMICS[code] == "progression" else simulate(circuits)
             yield _Point(problem=problem, n_train=round(size), predicted=DYNAMICS[code], simulated=simulated)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from dcrit.empirics.experiments.experiment import Experiment
@@ -13,7 +12,6 @@ from dcrit.empirics.experiments.multitask_transitions import (
     multitask_transitions_stages,
 )
 from dcrit.empirics.runs.multitask import Component, MultitaskConfig, Phase
-from dcrit.empirics.runs.single import HORIZON
 from dcrit.empirics.training.work import Stage
 from dcrit.theory.checks import check_positive
 from dcrit.theory.problems.problem import Problem
@@ -48,7 +46,7 @@ class SecondTasksDesign:
     def config(self, problem: Problem, first: str, *, is_pretrained: bool) -> MultitaskConfig:
         """The second task after the first one, or in the same architecture without it."""
         before = Problem(task=first, modulus=problem.modulus)
-        steps = math.ceil(HORIZON * problem.time_constant)
+        steps = problem.horizon
         tuning = Phase(tasks=(0,), steps=steps)
         return MultitaskConfig(
             components=(

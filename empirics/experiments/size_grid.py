@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from dcrit.empirics.experiments.experiment import SMALL_TRANSFORMER, TRANSFORMER_STEPS, Experiment
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.capacity import OVERLOADED, CapacityDesign, memorized_count
-from dcrit.empirics.runs.outcomes import FITTED, PERSISTENCE, first_persistent, outcome_of, settled_value
+from dcrit.empirics.runs.outcomes import PERSISTENCE, first_persistent, outcome_of, settled_value
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.training.work import Stage
 from dcrit.theory.calibrations.calibration import calibration_for
 from dcrit.theory.checks import check_integer
-from dcrit.theory.circuits.regimes import SEMI_GROKKING
+from dcrit.theory.circuits.regimes import FITTED, SEMI_GROKKING
 from dcrit.theory.predictions.phase_diagram import PhaseDiagram, check_widths, default_widths, phase_diagram
 from dcrit.theory.problems.problem import Problem
 

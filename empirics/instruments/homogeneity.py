@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dcrit.empirics.runs.outcomes import FITTED
 from dcrit.empirics.runs.single import CURVE_NAMES, RunConfig
 from dcrit.empirics.training.batches import plan_batches
 from dcrit.empirics.training.ensemble import Ensemble
 from dcrit.theory.checks import check_integer
 from dcrit.theory.circuits.margin import margin_from_loss
+from dcrit.theory.circuits.regimes import FITTED
 from dcrit.theory.estimates import LEVEL, Estimate, interval_of
 from dcrit.theory.problems.problem import Problem
 

@@ -13,12 +13,13 @@ from scipy.optimize import least_squares
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
-from dcrit.empirics.runs.outcomes import FITTED, Outcome, Settled
+from dcrit.empirics.runs.outcomes import Outcome, Settled
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.checks import check_integer
 from dcrit.theory.circuits.constants import constants_of
 from dcrit.theory.circuits.laws import GeneralizingLaw, MemorizingLaw
 from dcrit.theory.circuits.mixture import Competition, DeficitLaw
+from dcrit.theory.circuits.regimes import FITTED
 from dcrit.theory.circuits.symmetry import mirrored_fraction
 from dcrit.theory.estimates import LEVEL, Estimate, interval_of
 from dcrit.theory.predictions.critical_size import size_prediction

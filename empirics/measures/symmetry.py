@@ -12,9 +12,10 @@ from scipy.optimize import minimize
 from scipy.special import log_expit
 from threadpoolctl import threadpool_limits
 
-from dcrit.empirics.runs.outcomes import FITTED, Outcome
+from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.checks import check_integer
+from dcrit.theory.circuits.regimes import FITTED
 from dcrit.theory.circuits.symmetry import N_COEFFICIENTS, SymmetryLaw, features, mirrored_fraction
 from dcrit.theory.problems.problem import Problem
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dcrit.empirics.runs.addressed import address_of, addressed_fields, canonical
 from dcrit.empirics.runs.outcomes import SETTLED_FRACTION
-from dcrit.empirics.runs.single import HORIZON, Ending, Precision, evaluation_steps
+from dcrit.empirics.runs.single import Ending, Precision, evaluation_steps
 from dcrit.theory.checks import check_choice, check_integer
 from dcrit.theory.families.family import names_where
 from dcrit.theory.problems.problem import Problem
@@ -157,7 +157,7 @@ class MultitaskConfig:
         if self.heads == "shared" and len(classes) > 1:
             raise ValueError(f"heads must be own where tasks differ in classes, got shared for {sorted(classes)}")
         if not self.phases:
-            joint = Phase(tasks=tuple(range(len(problems))), steps=math.ceil(HORIZON * problems[0].time_constant))
+            joint = Phase(tasks=tuple(range(len(problems))), steps=problems[0].horizon)
             object.__setattr__(self, "phases", (joint,))
         last = max(task for phase in self.phases for task in phase.tasks)
         if last >= len(problems):
@@ -313,7 +313,7 @@ def beside_facts(
         control = problem.on_random_labels()
         components.append(Component(task=control.task, modulus=control.modulus, n_train=n_facts, operands=operands))
     everything = tuple(range(len(components)))
-    joint = Phase(tasks=everything, steps=math.ceil(HORIZON * problem.time_constant))
+    joint = Phase(tasks=everything, steps=problem.horizon)
     return MultitaskConfig(
         components=tuple(components),
         seed=seed,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dcrit.empirics.runs.single import CURVE_NAMES, Run, RunConfig
 from dcrit.theory.circuits.margin import efficiency, margin_from_loss
-from dcrit.theory.circuits.regimes import SEMI_GROKKING, Dynamics
+from dcrit.theory.circuits.regimes import FITTED, GENERALIZED, SEMI_GROKKING, Dynamics
 
 FloatArray = NDArray[np.float64]
 
@@ -20,9 +20,6 @@ SETTLED_FRACTION = 0.1
 
 #: A run has converged when ln e moved less than this between its seventh and its last tenth.
 CONVERGENCE_TOLERANCE = 0.05
-
-#: Accuracy from which a set counts as fitted.
-FITTED = 0.99
 
 #: An outcome needs this long a row of evaluations that agree, in time constants 1/(ηλ).
 PERSISTENCE = 5.0
@@ -155,7 +152,7 @@ def outcome_of(run: Run) -> Outcome:
 
 
 def generalized_at(
-    config: RunConfig, step: FloatArray, test_accuracy: FloatArray, level: float = FITTED
+    config: RunConfig, step: FloatArray, test_accuracy: FloatArray, level: float = GENERALIZED
 ) -> float | None:
     """First step from which test accuracy stays at a level for the persistence time; None if it never does.
 
@@ -204,7 +201,8 @@ def is_decided(config: RunConfig, step: FloatArray, values: FloatArray) -> bool:
     """
     if config.until != "generalized":
         return False
-    return generalized_at(config, step, values[:, _COLUMN["test_accuracy"]]) is not None
+    # Where runs end is part of their protocol: stored ones ended at this level.
+    return generalized_at(config, step, values[:, _COLUMN["test_accuracy"]], FITTED) is not None
 
 
 def accuracy_above_chance(accuracy: float, n_classes: int) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from dcrit.empirics.runs.addressed import address_of, addressed_fields, canonical
 from dcrit.theory.checks import check_choice, check_integer
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.problem import HORIZON, Problem
 
 Precision = Literal["float32", "float64"]
 Until = Literal["horizon", "generalized"]
@@ -29,9 +28,6 @@ LONGEST = 10**8
 
 #: Most pairs, whose labels are a table, and parameters of a network that is trained.
 MOST_PAIRS, MOST_PARAMS = 10**7, 10**9
-
-#: The protocol's horizon, in time constants 1/(ηλ).
-HORIZON = 40
 
 #: Evaluations sit at log-spaced steps until they are this fraction of a time constant apart, then evenly.
 EVALUATION_SPACING = 0.5
@@ -98,7 +94,7 @@ class RunConfig:
     @property
     def horizon(self) -> int:
         """Steps after which the run ends at the latest [steps]."""
-        return self.steps or math.ceil(HORIZON * self.problem.time_constant)
+        return self.steps or self.problem.horizon
 
     @property
     def total_steps(self) -> int:

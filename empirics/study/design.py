@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 
-from dcrit.empirics.runs.single import HORIZON
 from dcrit.empirics.study.module_runs import LabelKind, ModuleRunConfig
 from dcrit.theory.checks import check_choice, check_integer, check_positive
 from dcrit.theory.estimates import LEVEL
+from dcrit.theory.problems.problem import protocol_horizon
 
 #: What a run of a study is for.
 Role = Literal["transition", "generalizing", "memorizing", "overloading"]
@@ -95,7 +94,7 @@ class StudyDesign:
     @property
     def horizon(self) -> int:
         """Steps of every run [steps]."""
-        return self.steps or math.ceil(HORIZON / (self.learning_rate * self.weight_decay))
+        return self.steps or protocol_horizon(self.learning_rate, self.weight_decay)
 
     def for_examples(self, n_examples: int) -> StudyDesign:
         """The design with all sizes chosen, for that many examples.

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from dcrit.empirics.models.loss import deficits_and_losses
 from dcrit.empirics.runs.outcomes import CONVERGENCE_TOLERANCE, SETTLED_FRACTION
-from dcrit.empirics.runs.single import DEFICIT_QUANTILES, HORIZON, evaluation_steps
+from dcrit.empirics.runs.single import DEFICIT_QUANTILES, evaluation_steps
 from dcrit.empirics.training.adamw import BETA_1, BETA_2, EPSILON
 from dcrit.theory.checks import check_choice, check_integer, check_positive
 from dcrit.theory.circuits.margin import efficiency, margin_from_loss
+from dcrit.theory.problems.problem import HORIZON
 
 FloatArray = NDArray[np.float64]
 Factory = Callable[[int], nn.Module]

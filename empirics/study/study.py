@@ -26,12 +26,12 @@ from dcrit.empirics.measures.efficiency import (
     slope_of_log_efficiency,
     usable,
 )
-from dcrit.empirics.runs.outcomes import FITTED
 from dcrit.empirics.study.design import ROLES, Role, StudyDesign
 from dcrit.empirics.study.module_runs import Factory, ModuleOutcome, ModuleRun, check_data, outcome_at, train_module
 from dcrit.empirics.study.result import EfficiencyPoint, StudyResult
 from dcrit.empirics.training.devices import resolve_device
 from dcrit.theory.circuits.constants import constants_of
+from dcrit.theory.circuits.regimes import FITTED
 from dcrit.theory.estimates import Estimate, Interval, half_width, interval_of
 from dcrit.theory.predictions.critical_size import size_prediction
 

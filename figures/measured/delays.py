@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dcrit.empirics.experiments.delays import EXPERIMENT, DelayEvidence, DelayPoint
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.figure import FigureSpec
-from dcrit.theory.predictions.delay import LEVEL_TEST
+from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
 
 FloatArray = NDArray[np.float64]
 
@@ -158,7 +158,7 @@ SPEC: FigureSpec[list[DelayEvidence]] = FigureSpec(
     name="delays",
     title="Grokking delay over training-set size and over 1/(ηλ)",
     caption=(
-        f"Steps from train accuracy 0.99 to test accuracy {LEVEL_TEST}. Above: over training-set size in measured "
+        f"Steps from train accuracy {FITTED} to test accuracy {GENERALIZED}. Above: over training-set size in measured "
         "critical sizes, beside the delay predicted before any of these runs. Below: over 1/(ηλ) at one size, "
         "learning rate and weight decay varied one at a time. Bars span the seeds. A triangle is a run that "
         "did not generalize by its horizon, at the time that was waited; an open circle stands where most "

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from dcrit.empirics.experiments.size_grid import EXPERIMENT, Grid, GridEvidence
 from dcrit.empirics.experiments.star import critical_sizes, star_of
-from dcrit.empirics.runs.outcomes import FITTED
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.figure import FigureSpec
 from dcrit.figures.predicted.phase_diagram import COLOURS, draw_phase_diagram
-from dcrit.theory.circuits.regimes import DYNAMICS, SEMI_GROKKING
+from dcrit.theory.circuits.regimes import DYNAMICS, FITTED, SEMI_GROKKING
 from dcrit.theory.estimates import LEVEL
 
 #: One marker a dynamics, in the order of ``DYNAMICS``.

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from dcrit.cli import simulate
 from dcrit.cli.predict import delay
-from dcrit.theory.predictions.simulation import circuits_at
+from dcrit.theory.predictions.simulation import flow_at
 from dcrit.theory.predictions.simulation import simulate as simulated
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.theory import EXACT
@@ -54,7 +54,7 @@ def numbers(value: Any) -> list[float]:
 def test_curves_are_those_of_the_library(known: str) -> None:
     found = document(invoke("simulate", "--n-train", "300", "--modulus", "23", "--calibration", known, "--json"))
     laws = EXACT.competition(Problem(), np.random.default_rng(0))
-    expected = simulated(circuits_at(Problem(), laws, 300))
+    expected = simulated(flow_at(Problem(), laws, 300))
     for name, values in found["curves"].items():
         assert values == pytest.approx(getattr(expected, name).tolist(), rel=1e-3), name
     assert found["horizon"] == found["curves"]["steps"][-1] == 4000

@@ -1,4 +1,4 @@
-"""Where the two circuits are equally efficient: the critical training-set size."""
+"""D_cross, the training-set size at which the two circuits are equally efficient."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Crossing:
     """The efficiencies cross.
 
     Attributes:
-        n_train: D_crit [examples], not rounded.
+        n_train: D_cross [examples], not rounded.
         efficiency: What both circuits reach there [nats per norm^κ].
     """
 
@@ -46,12 +46,12 @@ def find_root(function: Callable[[float], float], low: float, high: float) -> fl
     return float(brentq(function, low, high, xtol=TOLERANCE, rtol=TOLERANCE))
 
 
-def critical_size(memorizing: MemorizingLaw, generalizing: GeneralizingLaw) -> Crossing | NoCrossing:
+def crossing_of(memorizing: MemorizingLaw, generalizing: GeneralizingLaw) -> Crossing | NoCrossing:
     """Training-set size at which the memorizing circuit's efficiency falls to the generalizing one's.
 
-    e_mem(D_crit) = e_gen(D_crit), bracketed in ln D between 1 and the number of pairs
+    e_mem(D_cross) = e_gen(D_cross), bracketed in ln D between 1 and the number of pairs
 
-    The weight decay λ enters neither side, so D_crit does not contain it.
+    The weight decay λ enters neither side, so D_cross does not contain it.
 
     Args:
         memorizing: e_mem(D).
@@ -97,17 +97,17 @@ def critical_size(memorizing: MemorizingLaw, generalizing: GeneralizingLaw) -> C
     return Crossing(n_train=math.exp(root), efficiency=math.exp(float(generalizing.log_efficiency(root))))
 
 
-def unsaturated_critical_size(memorizing: MemorizingLaw, generalizing: GeneralizingLaw) -> float:
+def unsaturated_crossing(memorizing: MemorizingLaw, generalizing: GeneralizingLaw) -> float:
     """Closed form of the crossing far below capacity.
 
-    D_crit = (A/(e_full·D_full^ε))^(1/(β − ε)), which is (A/e_gen)^(1/β) without drift
+    D_cross = (A/(e_full·D_full^ε))^(1/(β − ε)), which is (A/e_gen)^(1/β) without drift
 
     Args:
         memorizing: e_mem(D); its capacity is ignored.
         generalizing: e_gen(D).
 
     Returns:
-        D_crit [examples], whether or not that many pairs exist.
+        D_cross [examples], whether or not that many pairs exist.
     """
     log_ratio = (
         math.log(memorizing.amplitude)

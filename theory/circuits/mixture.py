@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
 from dcrit.theory.checks import check_finite, check_positive
-from dcrit.theory.circuits.crossing import Crossing, NoCrossing, critical_size, find_root
+from dcrit.theory.circuits.crossing import Crossing, NoCrossing, crossing_of, find_root
 from dcrit.theory.circuits.laws import GeneralizingLaw, MemorizingLaw
 
 FloatArray = NDArray[np.float64]
@@ -120,7 +120,7 @@ class Competition:
 
     def crossing(self) -> Crossing | NoCrossing:
         """Size at which both circuits are equally efficient and share the margin evenly."""
-        return critical_size(self.memorizing, self.generalizing)
+        return crossing_of(self.memorizing, self.generalizing)
 
     def size_at_accuracy(self, accuracy: float) -> Crossing | NoCrossing:
         """Size from which on expected test accuracy stays above a level; one half is the measured critical size.

@@ -12,8 +12,14 @@ Dynamics = Literal["progression", "ungrokking", "semi-grokking", "grokking"]
 #: In the order of the codes that :func:`dynamics_codes` returns.
 DYNAMICS: tuple[Dynamics, ...] = ("progression", "ungrokking", "semi-grokking", "grokking")
 
+#: Train accuracy from which a training set counts as memorized.
+FITTED = 0.99
+
+#: Test accuracy from which a network counts as generalizing.
+GENERALIZED = 0.9
+
 #: Expected test accuracy at the two ends of semi-grokking.
-SEMI_GROKKING = (0.1, 0.9)
+SEMI_GROKKING = (0.1, GENERALIZED)
 
 
 def dynamics_codes(

@@ -13,6 +13,7 @@ from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.checks import check_integer, check_positive
 from dcrit.theory.circuits.constants import ANCHOR, constants_of
 from dcrit.theory.circuits.margin import log_efficiency_per_squared_norm
+from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
 from dcrit.theory.estimates import LEVEL, Estimate, Interval
 from dcrit.theory.predictions.critical_size import N_DRAWS, predict_critical_size, sensible_draws
 from dcrit.theory.problems.problem import Problem
@@ -24,9 +25,6 @@ DAMPING = 1e-8
 
 #: Logarithms of amplitudes and of rates are cut off here, so that a dead circuit stays a number.
 LARGEST_LOG = 300.0
-
-#: Train accuracy that counts as memorization, and test accuracy that counts as generalization.
-FITTED, LEVEL_TEST = 0.99, 0.9
 
 #: r_gen of circuits that share weights: one number, chosen on seven passages of test accuracy through 0.5 and 0.9 in
 #: own runs of both activations at p = 23, H = 64. Their steps agree to 0.5 in ln rms: 65 % either way.
@@ -179,7 +177,7 @@ def delay_steps(
     problem: Problem,
     n_train: int,
     *,
-    level: float = LEVEL_TEST,
+    level: float = GENERALIZED,
     start: Start | None = None,
     shared: bool = True,
 ) -> Steps:
@@ -277,7 +275,7 @@ def predict_delay(
     problem: Problem,
     calibration: Calibration,
     n_train: int,
-    level: float = LEVEL_TEST,
+    level: float = GENERALIZED,
     *,
     content: float = LEVEL,
     start: Start | None = None,

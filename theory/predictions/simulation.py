@@ -14,13 +14,11 @@ from dcrit.theory.checks import check_finite, check_integer, check_positive
 from dcrit.theory.circuits.laws import GeneralizingLaw, MemorizingLaw
 from dcrit.theory.circuits.margin import log_efficiency_per_squared_norm, loss_from_margin
 from dcrit.theory.circuits.mixture import Competition
-from dcrit.theory.predictions.delay import DAMPING, FITTED, LARGEST_LOG, LEVEL_TEST, SHARED_RATE, Start, balance_margin
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
+from dcrit.theory.predictions.delay import DAMPING, LARGEST_LOG, SHARED_RATE, Start, balance_margin
+from dcrit.theory.problems.problem import Problem, protocol_horizon
 
 FloatArray = NDArray[np.float64]
-
-#: Horizon of a run, in time constants 1/(ηλ).
-HORIZON = 40.0
 
 #: Accuracies of the integrator, relative to amplitudes: it works on their logarithms.
 TOLERANCE = 1e-8
@@ -30,7 +28,7 @@ NODES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Circuits:
+class AmplitudeFlow:
     """Two circuits at one training-set size, with the optimizer that lets them compete.
 
     Amplitudes v_i give margins γ_i = e_i·v_i^d, and together the squared norm Q = (v_gen² + v_mem²)^(d/κ).
@@ -94,7 +92,7 @@ class Circuits:
     @property
     def horizon(self) -> int:
         """Steps of a run by the protocol, 40/(ηλ) [steps]."""
-        return math.ceil(HORIZON / (self.learning_rate * self.weight_decay))
+        return protocol_horizon(self.learning_rate, self.weight_decay)
 
     def margins(self, log_amplitudes: FloatArray) -> FloatArray:
         """γ_gen and γ_mem [nats] of ln v: (2, ...) to (2, ...)."""
@@ -120,7 +118,7 @@ class Circuits:
         return np.array(self.rates) * (self.homogeneity / self.degree) * (push - self.weight_decay)
 
 
-def circuits_at(problem: Problem, competition: Competition, n_train: float, *, shared: bool = True) -> Circuits:
+def flow_at(problem: Problem, competition: Competition, n_train: float, *, shared: bool = True) -> AmplitudeFlow:
     """The circuits of a problem at one training-set size.
 
     Args:
@@ -140,7 +138,7 @@ def circuits_at(problem: Problem, competition: Competition, n_train: float, *, s
         log_e = log_efficiency_per_squared_norm(law.log_efficiency(x), problem.norm_units, problem.homogeneity)
         return math.exp(max(-LARGEST_LOG, float(log_e)))
 
-    return Circuits(
+    return AmplitudeFlow(
         generalizing=per_squared_norm(competition.generalizing),
         memorizing=per_squared_norm(competition.memorizing),
         median=math.exp(float(competition.deficits.log_median(x))),
@@ -155,7 +153,7 @@ def circuits_at(problem: Problem, competition: Competition, n_train: float, *, s
     )
 
 
-def balance_amplitude(circuits: Circuits, efficiency: float) -> float:
+def balance_amplitude(circuits: AmplitudeFlow, efficiency: float) -> float:
     """Amplitude v* at which one circuit alone comes to rest, from γ* = e·v*^d; NaN where it does not."""
     gamma = balance_margin(
         efficiency,
@@ -204,7 +202,9 @@ class Trajectory:
             raise ValueError(f"steps must be of one length with the curves, got {self.steps.shape}")
 
 
-def trajectory_of(circuits: Circuits, steps: FloatArray, log_amplitudes: FloatArray, *, reason: str = "") -> Trajectory:
+def trajectory_of(
+    circuits: AmplitudeFlow, steps: FloatArray, log_amplitudes: FloatArray, *, reason: str = ""
+) -> Trajectory:
     """What is seen of amplitudes (2, E) at steps (E,)."""
     gen, mem = circuits.margins(log_amplitudes)
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
@@ -224,7 +224,7 @@ def trajectory_of(circuits: Circuits, steps: FloatArray, log_amplitudes: FloatAr
     )
 
 
-def log_start(circuits: Circuits, start: Start) -> FloatArray:
+def log_start(circuits: AmplitudeFlow, start: Start) -> FloatArray:
     """Ln v_gen and ln v_mem at step 0: (2,); NaN where decay extinguishes both circuits."""
     rest = circuits.homogeneity / circuits.degree
     total = math.log(balance_amplitude(circuits, max(circuits.generalizing, circuits.memorizing))) + rest * math.log(
@@ -235,7 +235,7 @@ def log_start(circuits: Circuits, start: Start) -> FloatArray:
 
 
 def simulate(
-    circuits: Circuits,
+    circuits: AmplitudeFlow,
     start: Start | FloatArray | None = None,
     *,
     steps: int | None = None,
@@ -311,7 +311,7 @@ def _passage(x: FloatArray, values: FloatArray, level: float) -> float | None:
     return float(x[last] + share * (x[last + 1] - x[last]))
 
 
-def grokking_delay(trajectory: Trajectory, *, level: float = LEVEL_TEST, fitted: float = FITTED) -> Milestones:
+def grokking_delay(trajectory: Trajectory, *, level: float = GENERALIZED, fitted: float = FITTED) -> Milestones:
     """Steps to memorize and to generalize, read off the curves.
 
     Args:
@@ -373,12 +373,12 @@ def ungrokking_and_scratch(
     """
     sizes = np.unique(np.asarray(n_trains, dtype=np.float64))
     begin = start or Start()
-    full = circuits_at(problem, competition, competition.generalizing.n_pairs, shared=shared)
+    full = flow_at(problem, competition, competition.generalizing.n_pairs, shared=shared)
     gen = math.log(balance_amplitude(full, full.generalizing))
     grokked = np.array([gen, gen + math.log(begin.generalizing)])
 
     def final(size: float, way: Start | FloatArray) -> float:
-        circuits = circuits_at(problem, competition, size, shared=shared)
+        circuits = flow_at(problem, competition, size, shared=shared)
         found = simulate(circuits, way, steps=steps, n_points=2)
         return math.nan if found.reason else float(found.test_accuracy[-1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
@@ -33,6 +34,15 @@ MOST_MODULUS, MOST_WIDTH, MOST_DEPTH = 10**5, 10**9, 100
 
 #: Weight decay and learning rate lie between these.
 SMALLEST_RATE, LARGEST_RATE = 1e-30, 1e30
+
+
+#: The protocol's horizon, in time constants 1/(ηλ).
+HORIZON = 40
+
+
+def protocol_horizon(learning_rate: float, weight_decay: float) -> int:
+    """Steps that a run takes unless said otherwise, T = 40/(ηλ), rounded up [steps]."""
+    return math.ceil(HORIZON * (1.0 / (learning_rate * weight_decay)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +147,11 @@ class Problem:
     def time_constant(self) -> float:
         """1/(ηλ), steps in which weight decay alone shrinks a weight by e [steps]."""
         return 1.0 / (self.learning_rate * self.weight_decay)
+
+    @property
+    def horizon(self) -> int:
+        """T of the protocol, see :func:`protocol_horizon` [steps]."""
+        return protocol_horizon(self.learning_rate, self.weight_decay)
 
     def on_random_labels(self) -> Self:
         """The same model and optimizer on as many symbols, with random labels as frequent: pure memorization."""

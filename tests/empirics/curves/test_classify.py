@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from dcrit.empirics.curves.classify import Classification, classify
 from dcrit.empirics.curves.curve_files import CurveSet, read_curves
 from dcrit.empirics.curves.settling import Thresholds
-from dcrit.empirics.runs.outcomes import FITTED, dynamics_of, outcome_of
+from dcrit.empirics.runs.outcomes import dynamics_of, outcome_of
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.store.export import RUNS, export
 from dcrit.empirics.store.kinds import Store
 from dcrit.empirics.training.ensemble import train
-from dcrit.theory.circuits.regimes import DYNAMICS, SEMI_GROKKING
+from dcrit.theory.circuits.regimes import DYNAMICS, FITTED, SEMI_GROKKING
 from dcrit.theory.problems.problem import Problem
 
 STEP = np.arange(0.0, 1001.0, 20.0)

@@ -21,8 +21,9 @@ from dcrit.empirics.measures.efficiency import (
     slope_of_log_efficiency,
     usable,
 )
-from dcrit.empirics.runs.outcomes import FITTED, Outcome, outcome_of
+from dcrit.empirics.runs.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs.single import RunConfig
+from dcrit.theory.circuits.regimes import FITTED
 from dcrit.theory.estimates import LEVEL
 from dcrit.theory.predictions.regime import OMITTED_UNFIT
 from dcrit.theory.problems.problem import Problem

@@ -9,7 +9,6 @@ import pytest
 
 from dcrit.empirics.runs.outcomes import (
     CONVERGENCE_TOLERANCE,
-    FITTED,
     PERSISTENCE,
     dynamics_of,
     generalized_at,
@@ -19,7 +18,7 @@ from dcrit.empirics.runs.outcomes import (
     outcome_of,
 )
 from dcrit.empirics.runs.single import CURVE_NAMES, Curves, Ending, Run, RunConfig, Until
-from dcrit.theory.circuits.regimes import SEMI_GROKKING, Dynamics
+from dcrit.theory.circuits.regimes import FITTED, GENERALIZED, SEMI_GROKKING, Dynamics
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import run_of
 
@@ -171,8 +170,8 @@ def test_accuracy_that_collapses_counts_from_where_it_persists(at: Callable[...,
 
 def test_accuracy_a_little_below_fitted_is_never_reached() -> None:
     step = np.arange(0.0, 4001.0, 50.0)
-    assert generalized_at(config(), step, np.full(81, FITTED)) == 0.0
-    assert generalized_at(config(), step, np.full(81, FITTED - 1e-9)) is None
+    assert generalized_at(config(), step, np.full(81, GENERALIZED)) == 0.0
+    assert generalized_at(config(), step, np.full(81, GENERALIZED - 1e-9)) is None
     assert generalized_at(config(), step, np.full(81, math.nan)) is None
 
 

@@ -6,7 +6,7 @@ from dcrit.empirics.experiments.dynamics_points import DynamicsDesign, DynamicsE
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.figures.measured import dynamics
 from dcrit.theory.calibrations.calibration import shipped_calibrations
-from dcrit.theory.predictions.simulation import circuits_at, simulate
+from dcrit.theory.predictions.simulation import flow_at, simulate
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import World
 
@@ -31,7 +31,7 @@ def test_curves_by_the_theory_lie_over_those_measured(points: list[DynamicsEvide
             assert point.simulated is None
             assert set(drawn) == {"train accuracy", "test accuracy", "squared norm"}
             continue
-        expected = simulate(circuits_at(PROBLEM, prediction.competition, point.n_train))
+        expected = simulate(flow_at(PROBLEM, prediction.competition, point.n_train))
         for label, curve in (
             ("train, by the theory", expected.train_accuracy),
             ("test, by the theory", expected.test_accuracy),

@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 
 from dcrit.theory.circuits import laws
 from dcrit.theory.circuits.closed_forms import CLOSED_FORMS, ClosedForm, explain
-from dcrit.theory.circuits.crossing import Crossing, critical_size, unsaturated_critical_size
+from dcrit.theory.circuits.crossing import Crossing, crossing_of, unsaturated_crossing
 from dcrit.theory.circuits.laws import GeneralizingLaw, MemorizingLaw
 from dcrit.theory.circuits.mixture import Competition, DeficitLaw, unsaturated_half_accuracy_size
 from dcrit.theory.problems.problem import Problem
@@ -56,7 +56,7 @@ def of_competition(competition: Competition) -> dict[str, float]:
 
 
 def solved(memorizing: MemorizingLaw, generalizing: GeneralizingLaw) -> float:
-    outcome = critical_size(memorizing, generalizing)
+    outcome = crossing_of(memorizing, generalizing)
     assert isinstance(outcome, Crossing)
     return outcome.n_train
 
@@ -93,7 +93,7 @@ def test_critical_size_agrees_with_the_solver(pair: Laws) -> None:
 def test_critical_size_with_drift_agrees_with_the_solver(pair: Laws) -> None:
     got = value("critical_size_with_drift", **of_laws(*pair))
     assert got == pytest.approx(solved(*pair), rel=1e-9)
-    assert got == pytest.approx(unsaturated_critical_size(*pair), rel=1e-9)
+    assert got == pytest.approx(unsaturated_crossing(*pair), rel=1e-9)
 
 
 @few

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dcrit.theory.circuits.crossing import Crossing, NoCrossing, critical_size, find_root, unsaturated_critical_size
+from dcrit.theory.circuits.crossing import Crossing, NoCrossing, crossing_of, find_root, unsaturated_crossing
 from dcrit.theory.circuits.laws import GeneralizingLaw, MemorizingLaw
 from tests.worlds.strategies import crossing_laws
 
@@ -16,20 +16,20 @@ saturations = st.floats(0.1, 2.0)
 
 
 def solved(memorizing: MemorizingLaw, generalizing: GeneralizingLaw) -> Crossing:
-    outcome = critical_size(memorizing, generalizing)
+    outcome = crossing_of(memorizing, generalizing)
     assert isinstance(outcome, Crossing)
     return outcome
 
 
 @given(crossing_laws(drift=drifts))
 def test_solver_agrees_with_the_closed_form(laws: Laws) -> None:
-    assert solved(*laws).n_train == pytest.approx(unsaturated_critical_size(*laws), rel=1e-9)
+    assert solved(*laws).n_train == pytest.approx(unsaturated_crossing(*laws), rel=1e-9)
 
 
 @given(crossing_laws(drift=drifts), saturations, st.floats(1.1, 100.0))
 def test_efficiencies_are_equal_at_the_crossing(laws: Laws, saturation: float, room: float) -> None:
-    memorizing = replace(laws[0], capacity=room * unsaturated_critical_size(*laws), saturation=saturation)
-    outcome = critical_size(memorizing, laws[1])
+    memorizing = replace(laws[0], capacity=room * unsaturated_crossing(*laws), saturation=saturation)
+    outcome = crossing_of(memorizing, laws[1])
     assume(isinstance(outcome, Crossing))
     assert isinstance(outcome, Crossing)
     log_size = math.log(outcome.n_train)
@@ -41,11 +41,11 @@ def test_efficiencies_are_equal_at_the_crossing(laws: Laws, saturation: float, r
 def test_crossing_is_where_a_scan_of_the_literal_formulas_changes_sign(
     laws: Laws, saturation: float, room: float
 ) -> None:
-    limit = max(1.5, room * unsaturated_critical_size(*laws))
+    limit = max(1.5, room * unsaturated_crossing(*laws))
     memorizing = replace(laws[0], capacity=limit, saturation=saturation)
     grid = np.exp(np.linspace(0, math.log(limit), 2001))[:-1]
     ratio = memorizing.amplitude * grid**-memorizing.exponent * (1 - grid / limit) ** saturation / laws[1].full_data
-    outcome = critical_size(memorizing, laws[1])
+    outcome = crossing_of(memorizing, laws[1])
     if ratio[0] <= 1:
         assert isinstance(outcome, NoCrossing)
         assert outcome.winner == "generalizing"
@@ -62,9 +62,9 @@ def test_crossing_is_where_a_scan_of_the_literal_formulas_changes_sign(
 def test_critical_size_falls_with_generalizing_and_rises_with_memorizing_efficiency(laws: Laws, factor: float) -> None:
     memorizing, generalizing = laws
     middle = solved(memorizing, generalizing).n_train
-    helped = critical_size(memorizing, replace(generalizing, full_data=generalizing.full_data * factor))
+    helped = crossing_of(memorizing, replace(generalizing, full_data=generalizing.full_data * factor))
     assert isinstance(helped, Crossing) or helped.winner == "generalizing"
-    hindered = critical_size(replace(memorizing, amplitude=memorizing.amplitude * factor), generalizing)
+    hindered = crossing_of(replace(memorizing, amplitude=memorizing.amplitude * factor), generalizing)
     assert isinstance(hindered, Crossing) or hindered.winner == "memorizing"
     if isinstance(helped, Crossing):
         assert helped.n_train < middle
@@ -75,7 +75,7 @@ def test_critical_size_falls_with_generalizing_and_rises_with_memorizing_efficie
 @given(crossing_laws(), saturations, st.floats(1.1, 10.0))
 def test_saturation_lowers_the_critical_size(laws: Laws, saturation: float, room: float) -> None:
     plain = solved(*laws).n_train
-    saturated = critical_size(replace(laws[0], capacity=room * plain, saturation=saturation), laws[1])
+    saturated = crossing_of(replace(laws[0], capacity=room * plain, saturation=saturation), laws[1])
     assert isinstance(saturated, Crossing) or saturated.winner == "generalizing"
     if isinstance(saturated, Crossing):
         assert saturated.n_train < plain
@@ -83,7 +83,7 @@ def test_saturation_lowers_the_critical_size(laws: Laws, saturation: float, room
 
 @given(crossing_laws(drift=drifts), st.floats(1.5, 10.0))
 def test_vanishing_saturation_restores_the_closed_form(laws: Laws, room: float) -> None:
-    plain = unsaturated_critical_size(*laws)
+    plain = unsaturated_crossing(*laws)
     memorizing = replace(laws[0], capacity=room * plain, saturation=1e-10)
     assert solved(memorizing, laws[1]).n_train == pytest.approx(plain, rel=1e-7)
 
@@ -101,7 +101,7 @@ def test_capacity_bounds_the_critical_size_when_memorizing_is_the_more_efficient
 @pytest.mark.parametrize("saturation", [0.0, 1.0])
 def test_generalizing_may_win_everywhere(saturation: float) -> None:
     memorizing = MemorizingLaw(amplitude=1.0, exponent=0.7, capacity=400.0, saturation=saturation)
-    outcome = critical_size(memorizing, GeneralizingLaw(full_data=1.01, n_pairs=500.0))
+    outcome = crossing_of(memorizing, GeneralizingLaw(full_data=1.01, n_pairs=500.0))
     assert isinstance(outcome, NoCrossing)
     assert outcome.winner == "generalizing"
     assert "first example" in outcome.reason
@@ -110,7 +110,7 @@ def test_generalizing_may_win_everywhere(saturation: float) -> None:
 @pytest.mark.parametrize("limit", [math.inf, 600.0])
 def test_memorizing_may_win_everywhere(limit: float) -> None:
     memorizing = MemorizingLaw(amplitude=1e6, exponent=0.7, capacity=limit, saturation=1.0)
-    outcome = critical_size(memorizing, GeneralizingLaw(full_data=1.0, n_pairs=500.0))
+    outcome = crossing_of(memorizing, GeneralizingLaw(full_data=1.0, n_pairs=500.0))
     assert isinstance(outcome, NoCrossing)
     assert outcome.winner == "memorizing"
     assert "500 pairs" in outcome.reason
@@ -120,7 +120,7 @@ def test_memorizing_may_win_everywhere(limit: float) -> None:
 def test_generalizing_must_not_fall_faster_than_memorizing(drift: float) -> None:
     memorizing = MemorizingLaw(amplitude=10.0, exponent=0.5)
     with pytest.raises(ValueError, match=r"^exponent must be above the generalizing drift 0\.[57], got 0\.5"):
-        critical_size(memorizing, GeneralizingLaw(full_data=1.0, n_pairs=500.0, drift=drift))
+        crossing_of(memorizing, GeneralizingLaw(full_data=1.0, n_pairs=500.0, drift=drift))
 
 
 @given(st.floats(0.1, 50.0))

@@ -10,7 +10,7 @@ from scipy.integrate import quad
 from dcrit.theory.circuits.constants import constants_of
 from dcrit.theory.circuits.mixture import Competition
 from dcrit.theory.predictions.delay import DelayPrediction, Start, delay_steps, growth_time, predict_delay
-from dcrit.theory.predictions.simulation import balance_amplitude, circuits_at, grokking_delay, simulate
+from dcrit.theory.predictions.simulation import balance_amplitude, flow_at, grokking_delay, simulate
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.theory import EXACT, NOISY
 
@@ -24,7 +24,7 @@ BALANCED = Start(memorizing=1.0, generalizing=1e-6)
 
 def simulated(laws: Competition, n_train: float, steps: int) -> float:
     """Steps to even odds of additive circuits at κ = 2 from a balanced memorizing network."""
-    found = simulate(circuits_at(RELU, laws, n_train, shared=False), BALANCED, steps=steps, n_points=3000)
+    found = simulate(flow_at(RELU, laws, n_train, shared=False), BALANCED, steps=steps, n_points=3000)
     passed = grokking_delay(found, level=0.5).generalized
     assert passed is not None
     return passed
@@ -89,7 +89,7 @@ def test_cubic_circuits_must_start_large() -> None:
 @pytest.mark.parametrize("n_train", [260, 330, 420])
 def test_closed_form_is_near_the_simulation(problem: Problem, n_train: int) -> None:
     found = delay_steps(constants_of(LAWS)[None], problem, n_train)
-    passed = grokking_delay(simulate(circuits_at(problem, LAWS, n_train), steps=20_000, n_points=1000))
+    passed = grokking_delay(simulate(flow_at(problem, LAWS, n_train), steps=20_000, n_points=1000))
     assert passed.memorized is not None
     assert passed.generalized is not None
     assert found.memorize[0] == pytest.approx(passed.memorized, rel=0.35)
@@ -97,7 +97,7 @@ def test_closed_form_is_near_the_simulation(problem: Problem, n_train: int) -> N
 
 
 def test_memorization_takes_the_time_of_equal_steps() -> None:
-    circuits = circuits_at(RELU, LAWS, 60)
+    circuits = flow_at(RELU, LAWS, 60)
     full = balance_amplitude(circuits, circuits.memorizing) ** (circuits.degree / 2)
     margin = math.log(22 * 99)
     fit, top = math.sqrt(margin / circuits.memorizing), math.sqrt(RELU.n_params)

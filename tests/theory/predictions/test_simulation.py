@@ -11,10 +11,10 @@ from dcrit.theory.circuits.margin import loss_from_margin
 from dcrit.theory.circuits.mixture import Competition
 from dcrit.theory.predictions.delay import Start, balance_margin
 from dcrit.theory.predictions.simulation import (
-    Circuits,
+    AmplitudeFlow,
     Trajectory,
     balance_amplitude,
-    circuits_at,
+    flow_at,
     grokking_delay,
     log_start,
     simulate,
@@ -30,7 +30,7 @@ LAWS = EXACT.competition(SQUARE, np.random.default_rng(0))
 CROSSING = LAWS.crossing().n_train  # type: ignore[union-attr]
 
 #: Plain gradient flow with efficiencies at which decay is weak enough for both circuits to live.
-FLOW = Circuits(
+FLOW = AmplitudeFlow(
     generalizing=1.5,
     memorizing=1.0,
     median=0.5,
@@ -44,7 +44,7 @@ FLOW = Circuits(
 )
 
 
-def euler(circuits: Circuits, log_start: FloatArray, time: float, dt: float) -> FloatArray:
+def euler(circuits: AmplitudeFlow, log_start: FloatArray, time: float, dt: float) -> FloatArray:
     """Amplitudes after a time, by explicit steps of the equation as it is written for additive circuits: (2,)."""
     u = np.exp(log_start)
     e, kappa = np.array([circuits.generalizing, circuits.memorizing]), circuits.homogeneity
@@ -68,7 +68,7 @@ def euler(circuits: Circuits, log_start: FloatArray, time: float, dt: float) -> 
         replace(FLOW, n_params=400.0, damping=1e-2),
     ],
 )
-def test_solver_agrees_with_small_explicit_steps(circuits: Circuits) -> None:
+def test_solver_agrees_with_small_explicit_steps(circuits: AmplitudeFlow) -> None:
     begin = np.log([0.2, 0.5])
     steps = 20
     found = simulate(circuits, begin, steps=steps, n_points=2)
@@ -97,7 +97,7 @@ def test_decay_alone_shrinks_the_norm_at_its_rate() -> None:
 def test_curves_are_finite_and_end_at_rest(
     advantage: float, degree: float, kappa: float, start: tuple[float, float], rate: float
 ) -> None:
-    circuits = Circuits(
+    circuits = AmplitudeFlow(
         generalizing=2e-3 * math.exp(advantage),
         memorizing=2e-3,
         median=0.5,
@@ -127,7 +127,7 @@ def test_curves_are_finite_and_end_at_rest(
 @pytest.mark.parametrize("problem", [SQUARE, RELU])
 @pytest.mark.parametrize("n_train", [60, 120, 180, 240, 400])
 def test_shared_circuits_come_to_rest_at_the_mixture(problem: Problem, n_train: int) -> None:
-    circuits = circuits_at(problem, LAWS, n_train)
+    circuits = flow_at(problem, LAWS, n_train)
     found = simulate(circuits, steps=40_000, n_points=20)
     odds = math.exp(float(LAWS.log_odds(math.log(n_train))))
     assert found.generalizing_margin[-1] / found.memorizing_margin[-1] == pytest.approx(odds, rel=1e-4)
@@ -147,7 +147,7 @@ def test_shared_circuits_come_to_rest_at_the_mixture(problem: Problem, n_train: 
 
 def test_one_additive_circuit_takes_all() -> None:
     for n_train, winner in ((0.8 * CROSSING, 0), (1.25 * CROSSING, 1)):
-        found = simulate(circuits_at(RELU, LAWS, n_train, shared=False), steps=20_000, n_points=5)
+        found = simulate(flow_at(RELU, LAWS, n_train, shared=False), steps=20_000, n_points=5)
         share = found.generalizing_margin[-1] / (found.generalizing_margin[-1] + found.memorizing_margin[-1])
         assert share == pytest.approx(winner, abs=1e-3)
 
@@ -157,7 +157,7 @@ def test_balance_solves_its_equation() -> None:
     norm = gamma / 2e-3
     slope = 1 / (1 + math.exp(gamma - math.log(22)))
     assert 2 * gamma * slope * (1 - math.sqrt(norm / 1e4)) == pytest.approx(1e-8 * norm, rel=1e-6)
-    circuits = replace(circuits_at(RELU, LAWS, 100), n_params=1e4)
+    circuits = replace(flow_at(RELU, LAWS, 100), n_params=1e4)
     amplitude = balance_amplitude(circuits, 2e-3)
     assert 2e-3 * amplitude**circuits.degree == pytest.approx(gamma, rel=1e-9)
 
@@ -173,7 +173,7 @@ def test_balance_is_none_where_decay_is_too_strong() -> None:
 
 
 def test_start_is_what_it_says() -> None:
-    circuits = circuits_at(SQUARE, LAWS, 150)
+    circuits = flow_at(SQUARE, LAWS, 150)
     begin = log_start(circuits, Start(memorizing=0.2, generalizing=0.3))
     assert begin[0] - begin[1] == pytest.approx(math.log(0.3))
     best = max(circuits.generalizing, circuits.memorizing)
@@ -182,8 +182,8 @@ def test_start_is_what_it_says() -> None:
 
 
 def test_test_loss_is_the_mean_over_unseen_inputs() -> None:
-    found = simulate(circuits_at(SQUARE, LAWS, 200), n_points=10)
-    circuits = circuits_at(SQUARE, LAWS, 200)
+    found = simulate(flow_at(SQUARE, LAWS, 200), n_points=10)
+    circuits = flow_at(SQUARE, LAWS, 200)
     z = np.random.default_rng(0).standard_normal(200_000)
     for k in (3, 9):
         margin = found.generalizing_margin[k] - found.memorizing_margin[k] * (circuits.median + circuits.spread * z)
@@ -230,14 +230,14 @@ def test_sizes_without_a_flip_are_none() -> None:
 
 
 def test_grokking_follows_memorization_and_the_norm_falls() -> None:
-    found = simulate(circuits_at(SQUARE, LAWS, 400))
+    found = simulate(flow_at(SQUARE, LAWS, 400))
     passed = grokking_delay(found)
     assert passed.memorized is not None
     assert passed.generalized is not None
     assert passed.delay is not None
     assert passed.delay > 0
     assert found.squared_norm[-1] < found.squared_norm.max()
-    assert grokking_delay(simulate(circuits_at(SQUARE, LAWS, 60))).generalized is None
+    assert grokking_delay(simulate(flow_at(SQUARE, LAWS, 60))).generalized is None
 
 
 @pytest.mark.parametrize(
@@ -255,4 +255,4 @@ def test_bad_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^memorizing must be"):
         Start(memorizing=0.0)
     with pytest.raises(ValueError, match=r"^n_train must be"):
-        circuits_at(Problem(), LAWS, 0)
+        flow_at(Problem(), LAWS, 0)
