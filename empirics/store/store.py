@@ -197,11 +197,7 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(path, data)
         except OSError as error:
-            # A file server may refuse what is done already: the same bytes have the same name.
-            if not _is_sound(path):
-                raise StoreWriteError(
-                    f"a finished batch could not be stored in {self.folder}: {_advice(error)}"
-                ) from error
+            raise StoreWriteError(f"a finished batch could not be stored in {self.folder}: {_advice(error)}") from error
         self._known.add(path.name)
         self._damaged.pop(path, None)
         self._places |= dict.fromkeys(batch, path)
@@ -396,14 +392,6 @@ def _size(table: pl.DataFrame) -> int:
 def _advice(error: OSError) -> str:
     remedy = "free space there" if error.errno in _FULL else "make it a folder that can be written to"
     return f"{error.strerror}. Batches stored before are kept; {remedy} and repeat the command"
-
-
-def _is_sound(path: Path) -> bool:
-    try:
-        trusted_bytes(path)
-    except (OSError, UntrustedError):
-        return False
-    return True
 
 
 class StoreReadError(RuntimeError):

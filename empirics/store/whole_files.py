@@ -42,7 +42,7 @@ def whole(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            _rename(temporary, path, os.fstat(file.fileno()))
+            os.replace(temporary, path)
         _sync_folder(path.parent)
     except BaseException:
         # What went wrong first is what is told.
@@ -94,19 +94,6 @@ def remove_abandoned(folder: Path, now: float) -> tuple[Path, ...]:
                     path.unlink()
                 removed.append(path)
     return tuple(removed)
-
-
-def _rename(temporary: Path, path: Path, written: os.stat_result) -> None:
-    try:
-        os.replace(temporary, path)
-    except OSError:
-        # A file server may rename and its answer be lost: the request is repeated, and finds nothing to rename.
-        try:
-            arrived = os.path.samestat(path.stat(), written)
-        except OSError:
-            arrived = False
-        if not arrived:
-            raise
 
 
 def _sync_folder(folder: Path) -> None:

@@ -213,57 +213,6 @@ def test_processes_that_write_at_once_lose_and_damage_nothing(store: Store) -> N
 # -- file servers --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("code", [errno.ENOENT, errno.ESTALE, errno.EEXIST, errno.EIO])
-def test_a_batch_whose_rename_was_done_though_it_failed_is_stored(
-    store: Store, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
-    rename = os.replace
-
-    def lose_the_answer(source: Path, target: Path) -> None:
-        rename(source, target)
-        raise OSError(code, os.strerror(code))
-
-    (config,) = configs(1)
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "replace", lose_the_answer)
-        store.add([made(config)])
-    assert len(files(store)) == 1
-    assert_same(store.get(config), made(config))
-    assert_same(Store(store.folder).get(config), made(config))
-
-
-def test_a_batch_that_another_process_put_there_is_stored(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    (config,) = configs(1)
-    rename = os.replace
-
-    def find_it_there(source: Path, target: Path) -> None:
-        target.write_bytes(source.read_bytes())
-        raise OSError(errno.EEXIST, "File exists")
-
-    monkeypatch.setattr(os, "replace", find_it_there)
-    store.add([made(config)])
-    monkeypatch.setattr(os, "replace", rename)
-    assert [path.suffix for path in files(store)] == [".parquet"]
-    assert_same(Store(store.folder).get(config), made(config))
-
-
-def test_a_listing_that_lags_costs_work_at_most(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    mine, others = configs(2)
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "iterdir", lambda _: iter(()))
-        store.add([made(mine)])
-        Store(store.folder).add([made(others)])
-        # What one wrote oneself needs no listing.
-        assert store.missing([mine, others]) == [others]
-        assert_same(store.get(mine), made(mine))
-        store.add([made(others)])
-        assert store.missing([mine, others]) == []
-    for opened in (store, Store(store.folder)):
-        assert opened.missing([mine, others]) == []
-        assert len(list(opened.runs())) == 2
-        assert opened.inventory().n_runs == 2
-
-
 def test_a_run_that_is_in_two_files_counts_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second, third = configs(3)
     store.add([made(first), made(second)])
