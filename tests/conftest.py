@@ -1,11 +1,16 @@
 """What all tests share: a fixed seed for Hypothesis, groups that run one after the other, and marks that are kept."""
 
+import os
 import sys
 from collections.abc import Generator, Iterator
 from multiprocessing.process import BaseProcess
 
 import pytest
 from hypothesis import settings
+
+# As worker processes have it: the number of threads changes rounding, and threads that wait for each other take the
+# time of other tests. Libraries read it when they are loaded.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 # Wall time and earlier failures must not decide a test.
 settings.register_profile("dcrit", derandomize=True, deadline=None, database=None)
@@ -72,11 +77,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def one_thread() -> Iterator[None]:
-    """As worker processes have it: the number of threads changes rounding."""
+def three_threads() -> Iterator[None]:
+    """For tests of what sets the number of threads to one and puts it back."""
     import torch  # tests of the theory run without  # noqa: PLC0415
 
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(3)
     yield
     torch.set_num_threads(before)

@@ -26,9 +26,6 @@ FAST = ["--learning-rate", "0.1", "--weight-decay", "4"]
 PREDICT, TRAIN = ["predict", "critical-size"], ["train", *TINY]
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 def invoke(*words: str) -> Result:
     return CliRunner().invoke(app, list(words), env={"COLUMNS": "500"})
 

@@ -2,13 +2,11 @@
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from dcrit.empirics.measures.efficiency import LawsFit
 from dcrit.empirics.study.study import StudyResult
@@ -19,15 +17,7 @@ PAGE = (ROOT / "docs" / "how-to" / "bring-your-own.md").read_text(encoding="utf-
 
 
 @pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def example(one_thread: None) -> dict[str, Any]:
+def example() -> dict[str, Any]:
     """Names that the example defines."""
     (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     names: dict[str, Any] = {}

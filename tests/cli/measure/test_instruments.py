@@ -2,12 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
@@ -18,14 +16,10 @@ ANSWER = {"problem", "quantity", "value", "interval", "level", "n_runs", "n_unco
 
 
 @pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """In a folder of its own, with one thread and few resamples."""
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder of its own, with few resamples."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(critical_size, "RESAMPLES", 20)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def invoke(*words: str) -> Result:

@@ -63,6 +63,7 @@ def test_a_network_without_a_margin_has_no_degree() -> None:
     assert [math.isnan(value) for value in (*kappa, *slope)] == [True] * 4
 
 
+@pytest.mark.usefixtures("three_threads")
 def test_runs_are_measured_in_the_order_of_the_design() -> None:
     problem = Problem(modulus=5, width=16, activation="relu", learning_rate=0.1, weight_decay=2.0)
     design = HomogeneityDesign(problem=problem, seeds=2, first_seed=3)

@@ -58,6 +58,7 @@ def test_a_start_that_is_not_scratch_is_refused() -> None:
         next(snapshots([replace(CONFIGS[0], start="generalized")], [0]))
 
 
+@pytest.mark.usefixtures("three_threads")
 def test_every_run_is_visited_in_the_given_order_whatever_its_batch() -> None:
     configs = [replace(config, n_train=n_train) for config, n_train in zip(CONFIGS, (20, 4, 10), strict=True)]
     threads = torch.get_num_threads()

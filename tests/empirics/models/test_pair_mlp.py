@@ -159,7 +159,6 @@ def test_neuron_norms_collect_all_weights_of_a_hidden_unit() -> None:
             assert norms[member, unit].item() == pytest.approx(literal, rel=1e-12)
 
 
-@pytest.mark.usefixtures("one_thread")
 @ACTIVATIONS
 @pytest.mark.parametrize("most", [1, 2])
 def test_members_taken_together_do_not_matter(activation: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +194,6 @@ def test_members_too_large_for_a_cache_are_cut_into_parts(
     assert torch.equal(handwritten_gradient(models, random_data(padding_seed=3)), handwritten_gradient(models, data))
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_member_is_cut_by_its_own_size_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     models, data = random_models("square"), random_data(padding_seed=2)
     cut_into_parts(monkeypatch, 4)

@@ -30,9 +30,6 @@ PATHS = pytest.mark.parametrize(
 )
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 def problem_of(activation: str, depth: int = 1, *, width: int = WIDTH, modulus: int = N_SYMBOLS) -> Problem:
     return Problem(
         model="transformer",

@@ -88,14 +88,6 @@ class StopAfter(Checkpoint):
             raise StoppedError
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("name", ENSEMBLES)
 @pytest.mark.parametrize("n_kept", [1, 4, 9])
 def test_an_ensemble_goes_on_to_the_same_bits(tmp_path: Path, name: str, n_kept: int) -> None:

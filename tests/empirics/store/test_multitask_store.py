@@ -75,6 +75,7 @@ def test_what_is_stored_is_not_trained_again(store: MultitaskStore, monkeypatch:
         assert_same(run, expected)
 
 
+@pytest.mark.usefixtures("three_threads")
 def test_a_finished_batch_outlives_the_failure_of_the_next(
     store: MultitaskStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

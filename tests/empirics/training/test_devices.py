@@ -96,14 +96,9 @@ def members(n: int) -> list[RunConfig]:
 
 
 def test_thousands_of_members_fit_one_ensemble() -> None:
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        many, few = Ensemble(members(2000)), Ensemble(members(2000)[1990:])
-        many.advance(5)
-        few.advance(5)
-    finally:
-        torch.set_num_threads(n_threads)
+    many, few = Ensemble(members(2000)), Ensemble(members(2000)[1990:])
+    many.advance(5)
+    few.advance(5)
     assert torch.equal(many.models.theta[1990:], few.models.theta)
 
 

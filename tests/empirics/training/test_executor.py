@@ -103,10 +103,7 @@ def test_a_repeated_run_is_the_same_however_it_is_written(store: Store, trained:
 
 def test_curves_are_the_trainer_s(store: Store) -> None:
     runs = run_sweep(configs(4), store)
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     assert_same(runs, train(configs(4)))
-    torch.set_num_threads(n_threads)
 
 
 @pytest.mark.usefixtures("no_processes")

@@ -24,9 +24,6 @@ PROBLEMS = [
 ]
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 def trained_fast(configs: Sequence[RunConfig]) -> list[Outcome]:
     runs = {run.config: run for batch in plan_batches(configs) for run in train(batch.configs)}
     return [outcome_of(runs[config]) for config in configs]

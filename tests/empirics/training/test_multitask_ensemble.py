@@ -39,9 +39,6 @@ NAMES = [f"{c.blocks}-{c.heads}-{c.embedding}-{c.activation}" for c in ARCHITECT
 EVERY = pytest.mark.parametrize("config", ARCHITECTURES, ids=NAMES)
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 def gradients(configs: list[MultitaskConfig], phase: int = 0) -> Tensor:
     trained = MultitaskEnsemble(configs)
     trained.begin(phase)

@@ -43,6 +43,7 @@ def test_references_count_by_the_same_amount_of_work(monkeypatch: pytest.MonkeyP
     assert speed.core_rate(configs) == pytest.approx(1.6e9)
 
 
+@pytest.mark.usefixtures("three_threads")
 def test_threads_are_as_they_were() -> None:
     before = torch.get_num_threads()
     assert speed.product_rate(seconds=1e-6) > 0
@@ -56,6 +57,7 @@ def test_a_fraction_is_assumed_of_an_accelerator(monkeypatch: pytest.MonkeyPatch
     assert (found.device, found.rate) == ("cuda", speed.ASSUMED_FRACTION * 1e12)
 
 
+@pytest.mark.processes
 def test_workers_are_timed_together() -> None:
     found = speed.measure_speed("cpu", 2, seconds=0.01)
     assert found.device == "cpu"
