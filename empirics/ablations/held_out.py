@@ -86,20 +86,20 @@ BUDGET = 12.0
 def measure(problems: list[Problem], store: Path, path: Path) -> None:
     """Train, estimate, write; problems that the file has a size for are left as they are."""
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    rows = {json.dumps(row["problem"]): row for row in known}
-    lacking = [problem for problem in problems if json.dumps(problem.to_dict()) not in rows]
+    rows = {Problem.from_dict(row["problem"]): row for row in known}
+    lacking = [problem for problem in problems if problem not in rows]
     with open_runs(store) as bench:
         outcomes = advance_together([SequentialDesign(problem=p, budget=BUDGET) for p in lacking], bench.runs)
     for problem, found in zip(lacking, outcomes, strict=True):
         size = measure_sequentially(found)
         interval = None if size.interval is None else [size.interval.low, size.interval.high]
-        rows[json.dumps(problem.to_dict())] = {
+        rows[problem] = {
             "problem": problem.to_dict(),
             "measured": size.value,
             "interval": interval,
             "n_runs": size.n_runs,
         }
-    found_rows = [rows[json.dumps(problem.to_dict())] for problem in problems]
+    found_rows = [rows[problem] for problem in problems]
     path.write_text(json.dumps(found_rows, indent=1) + "\n", encoding="utf-8")
 
 

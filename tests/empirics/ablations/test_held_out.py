@@ -2,11 +2,15 @@
 
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from dcrit.empirics.ablations import held_out
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.predictions.critical_size import predict_critical_size
 from dcrit.theory.problems.problem import Problem
@@ -61,3 +65,20 @@ def test_no_prediction_is_off_by_more_than_three_tenths(compared: list[tuple[flo
 
 def test_the_ninety_percent_intervals_cover_about_ninety_percent(compared: list[tuple[float, bool]]) -> None:
     assert 0.80 <= np.mean([inside for _, inside in compared]) <= 0.97
+
+
+def test_a_size_that_the_file_has_is_not_measured_again_once_problems_gain_a_field(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class GrownProblem(Problem):
+        beta2: float = 0.999
+        ADDED_LATER: ClassVar[Mapping[str, str | int | float]] = {"beta2": 0.98}
+
+    path = tmp_path / "held-out.json"
+    row = {"problem": Problem().to_dict(), "measured": 7.0, "interval": None, "n_runs": 3}
+    path.write_text(json.dumps([row]), encoding="utf-8")
+    monkeypatch.setattr(held_out, "Problem", GrownProblem)
+    monkeypatch.setattr(held_out, "advance_together", lambda designs, _: [pytest.fail(str(one)) for one in designs])
+    held_out.measure([GrownProblem(beta2=0.98)], tmp_path / "runs", path)
+    assert json.loads(path.read_text(encoding="utf-8")) == [row]
