@@ -12,7 +12,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadgroup --
 test: setup            ## all tests, on all cores
 	$(PYTEST) -m "not builds"
 
-test-fast: setup       ## those that need neither a second nor a process of their own
+test-fast: setup       ## those that take half a second at most and start no process
 	$(PYTEST) -m "not (builds or ray or browser or kills or processes or slow)"
 
 test-builds: setup     ## build what is shipped, install it elsewhere and use it

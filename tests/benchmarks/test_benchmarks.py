@@ -21,6 +21,7 @@ def tiny(activation: str = "square") -> Problem:
     return Problem(modulus=7, width=16, activation=activation)
 
 
+@pytest.mark.slow
 def test_the_peak_counts_two_operations_for_each_product() -> None:
     product = peak.gemm(24)
     with FlopCounterMode(display=False) as counter:
@@ -39,6 +40,7 @@ def test_counted_operations_are_those_of_the_plain_loop(activation: str) -> None
     assert members.flops == 3 * counter.get_total_flops()
 
 
+@pytest.mark.slow
 @ACTIVATIONS
 def test_both_ways_lead_to_the_same_parameters(activation: str) -> None:
     members = Members.of(tiny(activation), 20, 3)
@@ -73,6 +75,7 @@ def test_the_grid_has_every_size_with_every_seed() -> None:
     assert {config.horizon for config in configs} == {80}
 
 
+@pytest.mark.slow
 def test_the_cost_of_a_critical_size_is_counted_in_steps_taken(tmp_path: Path) -> None:
     problem = Problem(task="sum-squares", modulus=7, width=16, learning_rate=2e-2)
     with LocalExecutor(1) as executor:
@@ -85,6 +88,7 @@ def test_the_cost_of_a_critical_size_is_counted_in_steps_taken(tmp_path: Path) -
     assert found["ratio"] == int(found["grid_model_steps"]) / int(found["model_steps"])  # type: ignore[call-overload]
 
 
+@pytest.mark.slow
 def test_the_runner_knows_its_benchmarks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"peak", "pair_mlp", "critical_size"} <= set(runner.available())
     assert runner.main(["nonsense"]) == 2

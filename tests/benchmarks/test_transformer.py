@@ -52,6 +52,7 @@ def test_the_nanda_configuration_needs_a_quarter_of_the_plain_loop() -> None:
     assert plain / case.flops == pytest.approx(4.2, abs=0.3)
 
 
+@pytest.mark.slow
 def test_both_ways_lead_to_the_same_parameters() -> None:
     assert largest_deviation(TINY) < 1e-10
     one, other = (PlainLoop(config) for config in TINY.configs())
@@ -72,6 +73,7 @@ def test_records_hold_their_ratios(threads: int) -> None:
     assert found["fraction"] == pytest.approx(TINY.problem.step_flops(TINY.n_train) / step / peak)
 
 
+@pytest.mark.slow
 def test_records_are_printed_and_written(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -225,6 +225,7 @@ def test_without_unseen_pairs_or_numbers_no_dynamics_is_named(tmp_path: Path) ->
     assert (lost["dynamics"], lost["train_accuracy"], lost["ending"]) == (None, None, "diverged")
 
 
+@pytest.mark.slow
 def test_a_measured_critical_size_or_its_absence_has_the_same_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +239,7 @@ def test_a_measured_critical_size_or_its_absence_has_the_same_keys(
         assert found["problem"]["modulus"] == 5
 
 
+@pytest.mark.slow
 def test_a_measured_efficiency_or_its_absence_comes_with_its_runs(tmp_path: Path) -> None:
     words = ["measure", "efficiency", *TINY, *FAST, "--seeds", "1", "--store", str(tmp_path), "--workers", "1"]
     found = document(invoke(*words, "--json"))
@@ -249,6 +251,7 @@ def test_a_measured_efficiency_or_its_absence_comes_with_its_runs(tmp_path: Path
     assert (text.exit_code, text.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_runs_that_make_no_calibration_fail_and_write_none(tmp_path: Path) -> None:
     words = [
         "calibrate",
@@ -292,6 +295,7 @@ def validated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[s
         yield words, invoke(*words), out
 
 
+@pytest.mark.slow
 def test_a_validation_answers_in_the_keys_of_the_contract(validated: tuple[list[str], Result, Path]) -> None:
     _, result, out = validated
     found = document(result)
@@ -309,6 +313,7 @@ def test_a_validation_answers_in_the_keys_of_the_contract(validated: tuple[list[
         assert stage in result.stderr
 
 
+@pytest.mark.slow
 def test_claims_are_judged_alone_without_training_again(
     validated: tuple[list[str], Result, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,6 +331,7 @@ def test_claims_are_judged_alone_without_training_again(
     assert len(list(out.glob("runs/*.parquet"))) > 0
 
 
+@pytest.mark.slow
 def test_a_figure_is_drawn_from_stored_runs(
     validated: tuple[list[str], Result, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,6 +361,7 @@ def test_a_figure_of_a_suite_that_has_no_part_of_it_is_refused(
     assert inventory(place) == before
 
 
+@pytest.mark.slow
 def test_every_shipped_calibration_answers_through_the_command() -> None:
     answered: list[Calibration] = []
     for one in shipped_calibrations():

@@ -77,6 +77,7 @@ def test_a_wider_level_gives_a_wider_interval() -> None:
     assert wide["interval"][0] < narrow["interval"][0] < narrow["interval"][1] < wide["interval"][1]
 
 
+@pytest.mark.slow
 def test_explain_prints_equations_beside_the_json() -> None:
     result = invoke("predict", "critical-size", "--explain", "--json")
     assert json.loads(result.stdout)["critical_size"] > 0
@@ -212,6 +213,7 @@ def test_measure_answers_in_the_keys_of_the_contract(tmp_path: Path) -> None:
     assert found["interval"]["low"] <= found["value"] <= found["interval"]["high"]
 
 
+@pytest.mark.slow
 def test_validate_writes_report_and_figures_and_says_the_same_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

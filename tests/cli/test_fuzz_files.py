@@ -267,6 +267,7 @@ def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 PLACES = [path for path in paths_of(CALIBRATION) if path]
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(
     changes=st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(range(len(ODD) + 1))), min_size=1, max_size=3),

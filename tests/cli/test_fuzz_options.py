@@ -25,7 +25,7 @@ from tests.worlds.option_words import ROOT, command_lines, commands, parameters
 COMMANDS = list(commands())
 
 #: Calls of each command within this process, and calls as processes of their own.
-CALLS, PROCESSES = 120, 40
+CALLS, PROCESSES = 120, 24
 
 
 class WorkBeginsError(Exception):
@@ -127,6 +127,7 @@ def check(path: tuple[str, ...], words: list[str], result: Result, place: Place)
         assert place.is_untouched(), words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 @settings(max_examples=CALLS, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())

@@ -74,6 +74,7 @@ def test_horizon_and_circuits_can_be_chosen(known: str) -> None:
     assert found["delay"] is None
 
 
+@pytest.mark.slow
 def test_hysteresis_gives_both_ways(known: str) -> None:
     words = ["simulate", "--n-train", "300", "--modulus", "23", "--calibration", known, "--hysteresis"]
     found = document(invoke(*words, "--circuits", "additive", "--start-ratio", "0.6", "--json"))["hysteresis"]
@@ -84,6 +85,7 @@ def test_hysteresis_gives_both_ways(known: str) -> None:
     assert "below 1/2 at every size from scratch, above 1/2 at every size after shrinking" in told.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".png", ".svg", ".pdf"])
 def test_picture_is_written_whole(known: str, tmp_path: Path, ending: str) -> None:
     out = tmp_path / f"curves{ending}"

@@ -36,12 +36,14 @@ def measured(what: str, folder: Path, *more: str) -> dict[str, Any]:
     return json.loads(result.stdout)
 
 
+@pytest.mark.slow
 def test_the_critical_size_of_parity_is_measured(tmp_path: Path) -> None:
     found = measured("critical-size", tmp_path, "--max-runs", "18")
     # Below the first sizes that are looked at, or nearly so: a few times the 16 symbols.
     assert 16 < found["value"] < 64
 
 
+@pytest.mark.slow
 def test_the_efficiency_of_parity_is_measured_against_random_bits(tmp_path: Path) -> None:
     found = measured("efficiency", tmp_path, "--seeds", "1")
     tasks = [run["task"] for run in found["runs"]]

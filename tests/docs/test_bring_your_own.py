@@ -34,6 +34,7 @@ def result(example: dict[str, Any]) -> StudyResult:
     return example["result"]
 
 
+@pytest.mark.slow
 def test_the_example_measures_what_the_page_says(result: StudyResult) -> None:
     assert result.homogeneity.value == pytest.approx(2.0, abs=0.01)
     assert result.memorizing_exponent.value == pytest.approx(-0.87, abs=0.15)

@@ -96,6 +96,7 @@ def test_circuits_print_tables_and_say_progress_on_standard_error() -> None:
     assert "circuits: done" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["exact", "lanczos"])
 def test_effective_dimension_answers_in_the_keys_of_the_contract(method: str) -> None:
     words = ["measure", "effective-dimension", "--n-train", "30", "--seeds", "2", "--method", method, *FAST]
@@ -121,6 +122,7 @@ def test_effective_dimension_falls_with_alpha_and_can_use_the_hessian() -> None:
     assert "eigenvalues: done" in result.stderr
 
 
+@pytest.mark.slow
 def test_no_transition_is_an_answer_with_its_horizon() -> None:
     # A network of one hidden unit learns nothing.
     words = ["measure", "critical-size", "--modulus", "5", "--width", "1", "--learning-rate", "0.1"]
@@ -137,6 +139,7 @@ def test_no_transition_is_an_answer_with_its_horizon() -> None:
     assert "nothing to lose" in above["reason"]
 
 
+@pytest.mark.slow
 def test_both_directions_are_measured_side_by_side() -> None:
     words = ["measure", "critical-size", "--modulus", "7", "--width", "16", "--learning-rate", "0.1", "--workers", "1"]
     found = document(*words, "--start", "both", "--max-runs", "24")
@@ -152,6 +155,7 @@ def test_both_directions_are_measured_side_by_side() -> None:
     assert "of them stored before" not in result.stderr
 
 
+@pytest.mark.slow
 def test_efficiencies_are_stated_in_three_norms_and_capacity_in_bits() -> None:
     words = ["--modulus", "7", "--width", "16", "--learning-rate", "0.1", "--workers", "1"]
     found = document("measure", "efficiency", *words)

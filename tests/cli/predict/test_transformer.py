@@ -28,6 +28,7 @@ def store(tmp_path: Path) -> list[str]:
     return ["--store", str(tmp_path / "runs"), "--workers", "1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [1, 2])
 def test_train_tells_every_run_and_names_the_model(store: list[str], depth: int) -> None:
     words = ["train", *FAST, "--modulus", "5", "--width", "8", "--depth", str(depth), "--n-train", "20", *store]
@@ -39,6 +40,7 @@ def test_train_tells_every_run_and_names_the_model(store: list[str], depth: int)
     assert f"add mod 5, relu transformer{', 2 layers' * (depth == 2)}, width 8" in shown.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantity", ["critical-size", "capacity", "efficiency"])
 def test_every_measurement_trains_transformers(store: list[str], quantity: str) -> None:
     words = ["measure", quantity, *FAST, "--modulus", "5", "--width", "4", *store]

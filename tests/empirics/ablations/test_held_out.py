@@ -55,6 +55,7 @@ def test_there_are_enough_configurations_of_every_kind() -> None:
     assert max(p.width for p in problems) >= 256
 
 
+@pytest.mark.slow
 def test_half_of_the_predictions_are_within_a_tenth(compared: list[tuple[float, bool]]) -> None:
     assert np.median([abs(error) for error, _ in compared]) <= 0.10
 

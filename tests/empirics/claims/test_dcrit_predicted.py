@@ -23,6 +23,7 @@ def transition(problem: Problem = SQUARE, *, truth: float = TRUTH, noise: float 
     return outcomes_at(problem, sizes.tolist(), accuracy.clip(0, 1).tolist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("factor", "noise", "expected"),
     [

@@ -67,12 +67,14 @@ def test_a_law_that_holds_is_supported() -> None:
     assert "predicted/measured" in names[3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [{"rate": 0.5}, {"divergence": 2.0}, {"bias": 2.0}])
 def test_one_wrong_part_refutes(wrong: dict[str, float]) -> None:
     finding = judged(**wrong)
     assert finding.ruling(0.05 / 21) == "refuted"
 
 
+@pytest.mark.slow
 def test_runs_without_a_delay_count_with_their_bound() -> None:
     plain, censored = judged(), judged(censored=8)
     assert censored.ruling() == "inconclusive"
@@ -92,6 +94,7 @@ def test_without_a_prediction_it_is_not_supported_and_without_runs_nothing_is_sa
     assert empty.reason
 
 
+@pytest.mark.slow
 def test_a_prediction_of_never_is_wrong_where_runs_generalize() -> None:
     (entry,) = evidence()
     never = replace(entry, points=[replace(point, predicted=math.inf) for point in entry.points])
@@ -117,6 +120,7 @@ def test_a_delay_is_read_off_the_curves() -> None:
     assert found(late, never) is None
 
 
+@pytest.mark.slow
 def test_sizes_and_rates_are_those_of_the_design() -> None:
     design = DelaysDesign(problems=(PROBLEM,), seeds=2)
     world = World()
@@ -141,6 +145,7 @@ def test_bad_designs_are_refused(changed: dict[str, object], says: str) -> None:
         DelaysDesign(problems=(PROBLEM,), **changed)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_prediction_of_never_does_not_support_where_runs_may_still_generalize() -> None:
     (entry,) = evidence()
     silent = [

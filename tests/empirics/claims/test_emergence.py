@@ -47,6 +47,7 @@ def multitask(size: Callable[[MultitaskConfig], float]) -> Finding:
     return emergence_multitask.judge(measured(size, FactsSeries(problem=PROBLEM, n_facts=(0, 60, 120))))
 
 
+@pytest.mark.slow
 def test_sizes_by_the_rule_are_pushed_and_refute_the_formula() -> None:
     finding = multitask(by_rule)
     assert finding.ruling(0.05 / 21) == "refuted"
@@ -58,6 +59,7 @@ def test_sizes_by_the_rule_are_pushed_and_refute_the_formula() -> None:
     assert all(row["p formula fails"] is not None and float(row["p formula fails"]) < 0.001 for row in finding.rows)
 
 
+@pytest.mark.slow
 def test_the_claim_holds_where_formula_and_prediction_both_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         emergence_multitask,
@@ -67,6 +69,7 @@ def test_the_claim_holds_where_formula_and_prediction_both_do(monkeypatch: pytes
     assert multitask(by_formula).ruling(0.05 / 21) == "supported"
 
 
+@pytest.mark.slow
 def test_sizes_at_which_widths_are_the_threshold_err_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     seeds: list[int] = []
 
@@ -80,6 +83,7 @@ def test_sizes_at_which_widths_are_the_threshold_err_apart(monkeypatch: pytest.M
     assert len(set(seeds)) == len(points) == len(seeds)
 
 
+@pytest.mark.slow
 def test_sizes_that_facts_do_not_move_refute() -> None:
     finding = multitask(lambda _: ALONE)
     assert finding.ruling(0.05 / 21) == "refuted"
@@ -93,6 +97,7 @@ def test_a_task_that_is_never_learned_refutes_by_its_prediction_alone() -> None:
     assert finding.reason.startswith("no critical size beside facts is known")
 
 
+@pytest.mark.slow
 def test_a_size_beyond_all_pairs_counts_as_larger() -> None:
     finding = multitask(lambda config: math.inf if facts_of(config) == 120 else by_rule(config))
     (last,) = [row for row in finding.rows if row["facts"] == 120]
@@ -109,6 +114,7 @@ def split(ratio: float) -> Finding:
     return emergence_split.judge(measured(lambda config: 300.0 * (ratio if config.blocks == "split" else 1.0), *series))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ratio", "ruling"), [(0.8, "supported"), (1.1, "refuted"), (0.95, "inconclusive")])
 def test_split_blocks_are_earlier_or_not(ratio: float, ruling: str) -> None:
     finding = split(ratio)
@@ -135,6 +141,7 @@ def tuned(ratio: float) -> Finding:
     return emergence_finetune.judge(second_tasks.measure(design, world.laboratory()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ratio", "ruling"), [(0.8, "supported"), (1.1, "refuted"), (0.95, "inconclusive")])
 def test_pretraining_is_earlier_or_not(ratio: float, ruling: str) -> None:
     finding = tuned(ratio)

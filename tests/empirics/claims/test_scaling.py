@@ -31,6 +31,7 @@ def over_moduli(law: Callable[[float], float], moduli: Sequence[int] = MODULI) -
     return [transition(Problem(modulus=p, width=64), 100 * math.exp(law(p) - law(17))) for p in moduli]
 
 
+@pytest.mark.slow
 def test_sizes_that_fall_in_every_family_support() -> None:
     finding = dcrit_falls_with_size.judge([over_widths(-0.1), over_widths(-0.2, activation="relu")])
     assert finding.ruling() == "supported"

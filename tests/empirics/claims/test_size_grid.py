@@ -60,6 +60,7 @@ def test_families_refuse_what_cannot_be_run() -> None:
         replace(family(), seeds=1)
 
 
+@pytest.mark.slow
 def test_designs_cover_both_tasks_and_models_and_the_paper_costs_more() -> None:
     kinds = {(f.problem.task, f.problem.model, f.problem.activation) for f in STANDARD.families}
     assert len(kinds) == 6
@@ -143,6 +144,7 @@ def loss_with_exponent(exponent: float):
     return loss
 
 
+@pytest.mark.slow
 def test_peak_rulings() -> None:
     root = dd_peak_sqrt.judge(evidence(plane(rising, loss=loss_with_exponent(0.5), noise=0.002)), n_draws=1500)
     assert root.ruling(0.002) == "supported"

@@ -165,6 +165,7 @@ def competition_evidence(gathered: Gathered) -> list[ProblemEvidence]:
     return gathered[0]["competition"].evidence
 
 
+@pytest.mark.slow
 def test_every_measurement_is_of_its_own_problem(gathered: Gathered) -> None:
     evidence = competition_evidence(gathered)
     assert [entry.problem for entry in evidence] == list(PROBLEMS)
@@ -229,6 +230,7 @@ def test_sweeps_advance_together_and_say_what_they_are_for(gathered: Gathered) -
     assert len(set(addresses)) == len(addresses)
 
 
+@pytest.mark.slow
 def test_every_experiment_is_announced_made_once_and_accounted(gathered: Gathered) -> None:
     begun: list[str] = []
     world = World()

@@ -100,6 +100,7 @@ def both_ways(scratch: float, below: float) -> tuple[list[RunConfig], Laboratory
     return asked, Laboratory(run, no_multitask, shipped_calibrations())
 
 
+@pytest.mark.slow
 def test_both_directions_are_measured_and_simulated() -> None:
     asked, laboratory = both_ways(260, 200)
     design = UngrokkingSizesDesign(scratch=(TransitionsDesign(problems=(PROBLEM,)),))
@@ -117,6 +118,7 @@ def test_both_directions_are_measured_and_simulated() -> None:
     assert found.shared.scratch_size == pytest.approx(found.shared.ungrokking_size, rel=0.02)
 
 
+@pytest.mark.slow
 def test_nothing_is_measured_below_where_there_is_no_transition() -> None:
     asked, laboratory = both_ways(1e6, 1e6)
     (found,) = measure(UngrokkingSizesDesign(scratch=(TransitionsDesign(problems=(PROBLEM,)),)), laboratory)

@@ -215,6 +215,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("curves")
 
 
+@pytest.mark.slow
 @given(frame=curve_tables(), seed=st.integers(0, 1000))
 def test_order_names_and_units_do_not_matter(frame: pl.DataFrame, seed: int, folder: Path) -> None:
     plain = verdicts(frame, folder)
@@ -230,6 +231,7 @@ def test_order_names_and_units_do_not_matter(frame: pl.DataFrame, seed: int, fol
     assert [one[:2] for one in verdicts(percent, folder)] == [one[:2] for one in plain]
 
 
+@pytest.mark.slow
 @given(frame=curve_tables(), factor=st.sampled_from([0.5, 3.0, 1000.0]))
 def test_the_unit_of_the_step_does_not_matter(frame: pl.DataFrame, factor: float, folder: Path) -> None:
     stretched = frame.with_columns(pl.col("step") * factor)
@@ -276,6 +278,7 @@ def test_real_runs_are_classified_as_the_package_does(ending: str, store: Store,
         assert found[address].settled["squared_norm"] == outcome.squared_norm
 
 
+@pytest.mark.slow
 def test_a_real_run_on_its_way_is_not_settled(tmp_path: Path) -> None:
     problem = Problem(modulus=13, width=32, learning_rate=0.03)
     (run,) = train([RunConfig(problem=problem, n_train=100, seed=0)])

@@ -54,6 +54,7 @@ SMALL: list[tuple[Experiment[Any, Any], Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("experiment", "design"), SMALL, ids=[one.name for one, _ in SMALL])
 def test_no_experiment_trains_more_than_it_says(experiment: Experiment[Any, Any], design: Any) -> None:
     world = World()

@@ -27,6 +27,7 @@ def transitions(world: MultitaskWorld, *facts: int) -> list[MultitaskTransition]
     return measure_multitask_transitions(wanted, world.laboratory(), tolerance=0.05, budget=8, stage="sizes")
 
 
+@pytest.mark.slow
 def test_true_sizes_are_found_all_measured_together() -> None:
     world = MultitaskWorld(size=lambda config: 100.0 + facts_of(config))
     found = transitions(world, 0, 40, 80)

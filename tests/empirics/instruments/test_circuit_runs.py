@@ -38,6 +38,7 @@ def history(shares: list[float], *, finite: bool = True, seed: int = 0) -> Circu
     return CircuitHistory(config=config, circuits=found, finite=finite)
 
 
+@pytest.mark.slow
 def test_a_generalizing_network_is_a_fourier_circuit_and_a_memorizing_one_is_not() -> None:
     many = circuit_histories(DESIGN)
     few = circuit_histories(replace(DESIGN, n_train=50, seeds=2))
@@ -55,6 +56,7 @@ def test_a_generalizing_network_is_a_fourier_circuit_and_a_memorizing_one_is_not
     assert last.participation > 2 * first.participation
 
 
+@pytest.mark.slow
 def test_settled_values_are_those_of_the_stored_curves() -> None:
     (one,) = circuit_histories(replace(DESIGN, seeds=1))
     (run,) = train([one.config])

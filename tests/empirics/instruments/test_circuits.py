@@ -251,6 +251,7 @@ def test_functions_of_the_pair_alone_change_nothing(problem: Problem) -> None:
     np.testing.assert_allclose(values(first), values(second), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 @given(st.integers(5, 12), st.integers(0, 11), st.integers(0, 11))
 def test_names_of_the_elements_are_free_up_to_a_shift(n: int, a: int, b: int) -> None:
     table, is_train = wave(n, {1: 2.0}) + 0.2 * noise(n, 2), np.random.default_rng(1).random((n, n)) < 0.5
@@ -290,6 +291,7 @@ def test_coefficients_are_those_of_the_definition() -> None:
     assert (decided, undecided) == (True, False)
 
 
+@pytest.mark.slow
 def test_noise_has_key_frequencies_as_rarely_as_stated() -> None:
     trials, level, hits = 400, 0.5, 0
     for seed in range(trials):

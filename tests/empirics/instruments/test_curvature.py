@@ -58,6 +58,7 @@ def test_logits_are_those_of_the_ensemble(activation: str, model: str, depth: in
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @MATRICES
 @pytest.mark.parametrize("depth", [1, 2])
 def test_products_of_transformers_are_differences_of_gradients(matrix: Matrix, depth: int) -> None:

@@ -60,6 +60,7 @@ def test_negative_eigenvalues_do_not_count() -> None:
     assert effective_dimension(np.array([-5.0, -0.5, 0.0, 1.0]), 1.0) == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["wide", "low-rank", "signed"])
 def test_the_exact_one_is_that_of_the_eigenvalues(kind: str) -> None:
     eigenvalues = spectrum_of(kind)
@@ -81,6 +82,7 @@ def test_lanczos_reproduces_the_matrix_on_its_krylov_space() -> None:
     assert found.largest() == pytest.approx(2, rel=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["wide", "low-rank"])
 @pytest.mark.parametrize("steps", [5, 20, 60])
 def test_both_quadratures_bound_each_form(kind: str, steps: int) -> None:
@@ -106,6 +108,7 @@ def test_the_bounds_of_one_step_are_those_of_paper_and_pencil() -> None:
     assert found.radau(1.0)[0] == pytest.approx(4 / 5 * 2.5 / 3.5, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["wide", "low-rank", "signed"])
 def test_the_stochastic_one_agrees_within_its_errors(kind: str) -> None:
     eigenvalues, alpha = spectrum_of(kind), 1e-7
@@ -143,6 +146,7 @@ def test_alpha_is_the_curvature_of_the_penalty_that_adamw_balances() -> None:
     assert abs(decay * theta.item()) < 0.2
 
 
+@pytest.mark.slow
 def test_the_measurement_rests_on_the_networks_own_curvature() -> None:
     snapshots = settled_snapshots(DESIGN.configs())
     for snapshot in snapshots:

@@ -102,6 +102,7 @@ class Commuting(World):
         return replace(made, curves=replace(made.curves, test_accuracy=np.full_like(made.curves.step, accuracy)))
 
 
+@pytest.mark.slow
 def test_a_transformer_is_given_the_size_from_which_on_pairs_are_unordered() -> None:
     family = Problem(model="transformer", activation="relu", learning_rate=3e-3)
     design = CalibrationDesign(family=family, moduli=(13, 17, 19, 23), widths=(24, 32, 48, 96), seeds=2)
@@ -112,6 +113,7 @@ def test_a_transformer_is_given_the_size_from_which_on_pairs_are_unordered() -> 
     assert law.scatter < 0.01
 
 
+@pytest.mark.slow
 def test_a_transformer_that_never_sees_pairs_as_unordered_is_calibrated_without() -> None:
     family = Problem(model="transformer", activation="relu", learning_rate=3e-3)
     design = CalibrationDesign(family=family, moduli=(13, 17, 19, 23), widths=(24, 32, 48, 96), seeds=2)

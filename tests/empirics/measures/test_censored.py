@@ -39,6 +39,7 @@ def test_bounds_keep_the_slope_that_they_would_bend_as_values(side: int) -> None
     assert naive.coefficients[1] < 0.65
 
 
+@pytest.mark.slow
 def test_intervals_contain_the_slope_as_often_as_they_say() -> None:
     inside = 0
     for seed in range(200):

@@ -115,6 +115,7 @@ def test_a_far_tail_does_not_bend_the_midpoint() -> None:
     assert measure_critical_size(outcomes).value == pytest.approx(TRUTH.midpoint, rel=0.002)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_as_often_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RESAMPLES", 60)
     n_experiments = 100
@@ -127,6 +128,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(monkeypatch: pytest.M
     assert low <= covered <= high
 
 
+@pytest.mark.slow
 def test_two_runs_a_size_do_not_pass_for_little_variance(monkeypatch: pytest.MonkeyPatch) -> None:
     # Resampling two runs shows half their variance; √½ = 0.71 would fail this.
     monkeypatch.setattr(module, "RESAMPLES", 60)
@@ -271,6 +273,7 @@ def test_the_budget_is_kept(max_runs: int) -> None:
     assert len(adaptive(design, scatter=0.2)) == max_runs
 
 
+@pytest.mark.slow
 def test_runs_end_once_the_interval_is_narrow_enough() -> None:
     design = CriticalSizeDesign(problem=PROBLEM, tolerance=0.08, max_runs=200)
     outcomes = adaptive(design, scatter=0.1)
@@ -281,6 +284,7 @@ def test_runs_end_once_the_interval_is_narrow_enough() -> None:
     assert len(adaptive(replace(design, tolerance=0.01), scatter=0.1)) > len(outcomes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", [Problem(modulus=3), Problem(task="mul", modulus=5), Problem(modulus=7), PROBLEM])
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 0.97])
 def test_every_proposal_leaves_pairs_to_test_on_and_is_a_run_of_its_own(problem: Problem, fraction: float) -> None:
@@ -292,6 +296,7 @@ def test_every_proposal_leaves_pairs_to_test_on_and_is_a_run_of_its_own(problem:
         assert len({config.address for config in configs}) == len(configs)
 
 
+@pytest.mark.slow
 def test_the_same_outcomes_lead_to_the_same_proposals() -> None:
     design = CriticalSizeDesign(problem=PROBLEM, tolerance=1e-6, max_runs=48)
     outcomes = adaptive(replace(design, max_runs=24), scatter=0.1)
@@ -303,6 +308,7 @@ def test_the_same_outcomes_lead_to_the_same_proposals() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", [0, 1, 2])
 def test_few_chosen_runs_agree_with_a_full_grid(world: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RESAMPLES", 40)

@@ -68,6 +68,7 @@ def test_a_bad_design_is_refused(field: str) -> None:
         EfficiencyDesign(problem=PROBLEM, **{field: -1})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["square", "relu"])
 def test_the_laws_behind_noiseless_runs_are_recovered(activation: str) -> None:
     problem = replace(PROBLEM, activation=activation)
@@ -83,6 +84,7 @@ def test_the_laws_behind_noiseless_runs_are_recovered(activation: str) -> None:
     assert found.deficits.spread_exponent == pytest.approx(truth.deficits.spread_exponent, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_noisy_runs_give_the_laws_within_their_noise() -> None:
     found, truth = fitted(*observed()).competition, competition_of(PROBLEM)
     assert found.memorizing.exponent == pytest.approx(truth.memorizing.exponent, abs=0.02)
@@ -91,12 +93,14 @@ def test_noisy_runs_give_the_laws_within_their_noise() -> None:
     assert size == pytest.approx(half_accuracy_size(PROBLEM), rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_implied_size_of_noiseless_runs_is_the_true_one() -> None:
     implied = implied_critical_size(fitted(*observed(noise=0.0)))
     assert implied.value == pytest.approx(half_accuracy_size(PROBLEM), rel=1e-3)
 
 
 # relu: its mixture reaches into the fitted sizes, so that the mixing exponent is identified at this noise.
+@pytest.mark.slow
 def test_the_interval_of_the_implied_size_covers_the_truth() -> None:
     problem, n_experiments = replace(PROBLEM, activation="relu"), 40
     truth, covered = half_accuracy_size(problem), 0
@@ -114,12 +118,14 @@ def test_the_interval_of_the_implied_size_covers_the_truth() -> None:
     assert low <= covered <= high
 
 
+@pytest.mark.slow
 def test_the_same_runs_give_the_same_fit() -> None:
     memorizing, generalizing = observed()
     assert fitted(memorizing, generalizing) == fitted(list(memorizing), list(generalizing))
     assert len(set(fitted(memorizing, generalizing).draws)) > 1
 
 
+@pytest.mark.slow
 def test_misfit_is_the_scatter_that_no_law_explains() -> None:
     memorizing, generalizing = observed(noise=0.0)
     assert fitted(memorizing, generalizing).misfit < 1e-4
@@ -134,6 +140,7 @@ def spoilt(runs: Sequence[Outcome], count: int, **changed: object) -> list[Outco
     return [replace(one, efficiency=9.0, **changed) for one in runs[:count]] + list(runs[count:])  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_runs_that_did_not_converge_or_fit_are_counted_and_not_used() -> None:
     memorizing, generalizing = observed()
     found = fitted(
@@ -240,6 +247,7 @@ def test_memorizing_that_does_not_get_harder_gives_a_reason() -> None:
     assert "does not fall" in reason
 
 
+@pytest.mark.slow
 def test_resampled_runs_that_show_no_fall_give_no_laws() -> None:
     memorizing, generalizing = observed(noise=0.0)
     # A fall that is lost in the noise between runs.

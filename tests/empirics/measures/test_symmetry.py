@@ -47,6 +47,7 @@ def test_the_law_behind_the_runs_is_recovered() -> None:
     assert law.scatter < 0.01
 
 
+@pytest.mark.slow
 def test_scatter_between_cells_is_told_and_covered() -> None:
     errors, told = [], []
     for seed in range(12):
@@ -74,6 +75,7 @@ def test_too_few_cells_give_a_reason() -> None:
     )
 
 
+@pytest.mark.slow
 def test_runs_that_did_not_fit_are_left_out() -> None:
     lost = [outcome(o.config, train_accuracy=0.5, test_accuracy=1.0) for o in runs(0.0)]
     assert fit_symmetry([*runs(0.0), *lost]) == fit_symmetry(runs(0.0))

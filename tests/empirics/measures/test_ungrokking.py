@@ -51,6 +51,7 @@ def world(midpoint: float, *, at_first: float = 1.0) -> tuple[list[str], Runner[
     return stages, run
 
 
+@pytest.mark.slow
 def test_the_start_is_the_end_of_the_run_before() -> None:
     problem = Problem(modulus=7, width=16, learning_rate=0.05)
     configs = [
@@ -77,6 +78,7 @@ def test_the_start_is_the_end_of_the_run_before() -> None:
         assert torch.equal(draw(config).theta, draw(config.before).theta)
 
 
+@pytest.mark.slow
 def test_a_network_that_generalized_forgets_on_few_examples_and_not_on_many() -> None:
     problem = Problem(modulus=11, width=32, learning_rate=0.05)
     few, many = (
@@ -157,6 +159,7 @@ def test_where_every_run_diverged_the_horizon_is_all_there_is_to_say() -> None:
     assert with_horizon(measure_critical_size(outcomes), outcomes).reason == "no run stayed finite to step 4000"
 
 
+@pytest.mark.slow
 def test_hysteresis_is_the_log_ratio_of_both_sizes() -> None:
     sizes = (150, 200, 250, 300, 350) * 4
     up = outcomes_at(PROBLEM, sizes, [1 / (1 + (250 / size) ** 12) for size in sizes])

@@ -72,6 +72,7 @@ def test_residuals_take_the_place_of_probabilities_and_sum_to_nothing() -> None:
     assert found.sum(1).abs().max() < 1e-15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["relu", "square"])
 def test_runs_at_rest_agree_with_double_precision(activation: str) -> None:
     """By subtraction, the settled norms of these networks were off by a factor of two to four."""
@@ -101,6 +102,7 @@ def critical_size(problem: Problem, sizes: tuple[int, ...], precision: Precision
     return measure_critical_size(outcomes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("problem", "sizes"), PROBLEMS, ids=["square", "relu"])
 def test_the_critical_size_does_not_move_with_precision(problem: Problem, sizes: tuple[int, ...]) -> None:
     single, double = critical_size(problem, sizes, "float32"), critical_size(problem, sizes, "float64")

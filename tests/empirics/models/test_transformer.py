@@ -203,6 +203,7 @@ def trained(configs: Sequence[RunConfig], n_steps: int) -> Tensor:
     return batch.models.theta.clone()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [1, 2])
 def test_members_do_not_depend_on_their_batch(depth: int) -> None:
     problem = problem_of("relu", depth, width=16, modulus=7)

@@ -88,6 +88,7 @@ class StopAfter(Checkpoint):
             raise StoppedError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENSEMBLES)
 @pytest.mark.parametrize("n_kept", [1, 4, 9])
 def test_an_ensemble_goes_on_to_the_same_bits(tmp_path: Path, name: str, n_kept: int) -> None:

@@ -324,6 +324,7 @@ def zero_from(data: bytes, place: float, bit: int) -> bytes:
     return data[:at] + bytes(len(data) - at)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     damage=st.sampled_from([cut, flip, zero_from]),

@@ -36,6 +36,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return times
 
 
+@pytest.mark.slow
 def test_runs_come_in_the_order_of_their_configurations(many: tuple[Path, list[RunConfig]]) -> None:
     folder, wanted = many
     order = [wanted[k] for k in (700, 3, 3, 1599, 0)]
@@ -58,6 +59,7 @@ def test_a_run_comes_with_the_configuration_that_was_asked_for(many: tuple[Path,
     assert asked == [0, first.horizon] != [0, 0]
 
 
+@pytest.mark.slow
 def test_a_file_is_decoded_once_where_its_runs_follow_each_other(
     many: tuple[Path, list[RunConfig]], decoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +72,7 @@ def test_a_file_is_decoded_once_where_its_runs_follow_each_other(
     assert len(decoded) == 100
 
 
+@pytest.mark.slow
 def test_files_that_take_turns_are_decoded_once_where_the_cache_holds_them(
     many: tuple[Path, list[RunConfig]], decoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +106,7 @@ def peak_of_reading(folder: Path, wanted: list[RunConfig]) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_runs(
     many: tuple[Path, list[RunConfig]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +121,7 @@ def test_memory_does_not_grow_with_the_number_of_runs(
     assert peak_of_reading(folder, wanted) > all_runs
 
 
+@pytest.mark.slow
 def test_a_writer_does_not_keep_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_store, "CACHE_BYTES", 200_000)
     store, wanted = Store(tmp_path), configs(60 * BATCH)

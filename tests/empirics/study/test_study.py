@@ -274,6 +274,7 @@ def test_a_ceiling_below_chance_is_refused(patch: pytest.MonkeyPatch) -> None:
 # --- from end to end ---
 
 
+@pytest.mark.slow
 def test_a_small_study_runs_and_becomes_json_and_tables(
     patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -51,6 +51,7 @@ def sweeps(draw: st.DrawFn) -> list[RunConfig]:
     return draw(st.permutations(found))
 
 
+@pytest.mark.slow
 @given(sweeps(), st.sampled_from(["cpu", "cuda"]))
 def test_batches_divide_the_runs_by_their_keys(configs: list[RunConfig], device: str) -> None:
     batches = plan_batches(configs, device)
@@ -69,6 +70,7 @@ def test_the_most_expensive_batches_come_first(configs: list[RunConfig]) -> None
     assert costs == sorted(costs, reverse=True)
 
 
+@pytest.mark.slow
 @given(sweeps())
 def test_all_work_is_counted(configs: list[RunConfig]) -> None:
     batches = plan_batches(configs)

@@ -89,6 +89,7 @@ def assert_follows_oracle(run: Run, tolerance: float) -> OneHotPairMLP:
     return model
 
 
+@pytest.mark.slow
 @ACTIVATIONS
 def test_curves_follow_the_oracle(activation: str) -> None:
     for run in train(mixed_batch(activation, steps=400)):
@@ -154,6 +155,7 @@ def test_members_do_not_depend_on_their_batch(activation: str, precision: Precis
             assert_same_values(other_values[place], values[member], ROUNDING[precision])
 
 
+@pytest.mark.slow
 @ACTIVATIONS
 @pytest.mark.parametrize(("n_threads", "width", "n_steps"), [(1, 5, 60), (2, 16, 3)], indirect=["n_threads"])
 def test_members_depend_on_their_batch_by_rounding_alone(activation: str, width: int, n_steps: int) -> None:

@@ -36,6 +36,7 @@ def trained_literally(configs: Sequence[RunConfig]) -> list[Outcome]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("problem", "sizes"), PROBLEMS, ids=[f"{problem.task}-{problem.activation}" for problem, _ in PROBLEMS]
 )

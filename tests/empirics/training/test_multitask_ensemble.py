@@ -179,6 +179,7 @@ def test_a_loss_that_is_not_finite_is_told() -> None:
     assert np.isnan(run.settled("test_accuracy"))
 
 
+@pytest.mark.slow
 def test_a_mixture_learns_its_task_and_memorizes_its_facts() -> None:
     problem = Problem(modulus=11, width=32, learning_rate=2e-2)
     (run,) = train_multitask([beside_facts(problem, n_train=110, n_facts=15, seed=1)])

@@ -120,6 +120,7 @@ def test_suites_took_the_runs_that_were_planned_or_somewhat_fewer(suite: Any, mo
     assert 1 <= sum(work.n_runs for work in works.values()) / document["runs"] <= most
 
 
+@pytest.mark.slow
 def test_stored_bytes_are_at_most_the_planned_and_more_than_half(tmp_path: Path) -> None:
     configs = [
         RunConfig(problem=replace(PROBLEM, width=width), n_train=n_train, seed=seed, steps=400)

@@ -35,6 +35,7 @@ def bars(ax: Axes, label: str) -> list[tuple[float, float]]:
     return [tuple(np.asarray(one.lines[0].get_xydata())[0]) for one in found]  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_every_architecture_stands_at_its_measured_size(evidence: list[FactsPoint]) -> None:
     ax = Figure().subplots()
     module.draw_facts(ax, evidence, MAIN)
@@ -48,6 +49,7 @@ def test_every_architecture_stands_at_its_measured_size(evidence: list[FactsPoin
     assert np.asarray(beyond.get_ydata())[0] >= 0.9 * PROBLEM.n_pairs
 
 
+@pytest.mark.slow
 def test_curves_are_the_rule_and_the_additive_formula(evidence: list[FactsPoint]) -> None:
     ax = Figure().subplots()
     module.draw_facts(ax, evidence, MAIN)
@@ -77,6 +79,7 @@ def test_widths_are_those_of_the_same_task_beside_as_many_facts(evidence: list[F
         assert np.asarray(line.get_ydata())[1] == pytest.approx(rule(point))
 
 
+@pytest.mark.slow
 def test_the_whole_figure_is_drawn_or_says_that_nothing_was_measured(evidence: list[FactsPoint]) -> None:
     figure = module.draw(evidence)
     figure.draw_without_rendering()

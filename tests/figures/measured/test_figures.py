@@ -63,6 +63,7 @@ def said(figure: Figure) -> str:
     return " ".join(" ".join(text.get_text().split()) for text in texts_of(figure))
 
 
+@pytest.mark.slow
 @NAMES
 @KINDS
 def test_no_text_is_cut_off_or_covered_by_another(drawn: Drawn, name: str, kind: str) -> None:
@@ -161,6 +162,7 @@ def test_drawing_leaves_nothing_behind(name: str, evidence: Evidence, monkeypatc
     assert not Gcf.figs
 
 
+@pytest.mark.slow
 def test_many_problems_stay_legible() -> None:
     figure = FIGURES["critical-sizes"].draw(crowded_evidence())
     figure.draw_without_rendering()

@@ -84,6 +84,7 @@ def test_the_measured_star_is_drawn_with_its_intervals() -> None:
     assert "cross among these models" in phase_map.draw_measured(Figure().subplots(), plane(lambda *_: 0.1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [0, 1, 3])
 def test_planes_are_drawn_whole(n: int) -> None:
     mlp = plane(rising, model="mlp")

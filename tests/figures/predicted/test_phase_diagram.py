@@ -13,6 +13,7 @@ WIDTHS = np.arange(12, 100, 4)
 CHOSEN = next(calibration for calibration in shipped_calibrations() if calibration.covers(Problem()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("widths", [WIDTHS, WIDTHS[10:]])
 def test_the_map_says_its_units_and_draws_a_star_where_there_is_one(widths: np.ndarray) -> None:
     found = phase_diagram(Problem(), CHOSEN, widths=widths, n_trains=np.geomspace(10, 529, 20), n_draws=30)

@@ -84,6 +84,7 @@ def test_a_law_without_scatter_is_recovered(modulus: int, width: int) -> None:
     assert drawn == pytest.approx(np.tile(EXACT.mean(modulus, width), (50, 1)), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_intervals_of_constants_cover_held_out_cells() -> None:
     """Nominal coverage is 0.9, of every constant and of a difference of correlated ones."""
     rng = np.random.default_rng(11)

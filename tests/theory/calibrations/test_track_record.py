@@ -17,6 +17,7 @@ from dcrit.theory.problems.problem import Problem
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
 
 
+@pytest.mark.slow
 def test_the_shipped_record_is_that_of_the_committed_results() -> None:
     calibrations = shipped_calibrations()
     found: dict[str, list[tuple[float, bool]]] = {}

@@ -121,6 +121,7 @@ def test_an_accidental_passage_at_a_few_examples_is_not_the_transition() -> None
     assert 100.0 < outcome.n_train < 150.0
 
 
+@pytest.mark.slow
 @given(competitions(), levels, levels)
 def test_sizes_rise_with_the_level(competition: Competition, one: float, other: float) -> None:
     low, high = sorted((one, other))

@@ -57,6 +57,7 @@ def test_known_laws_give_the_sizes_that_solve_them(modulus: int, width: int) -> 
     assert predicted.generalizing_efficiency.value == pytest.approx(truth.generalizing.full_data, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_intervals_of_sizes_cover_held_out_problems() -> None:
     rng = np.random.default_rng(5)
     worlds, covered = 250, []

@@ -60,6 +60,7 @@ def surplus_by_brute_force(competition: Competition, n_train: float, n_facts: fl
     return w - median * (memorized / n_train) ** beta
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(competition=competitions(), facts=st.floats(0.0, 200.0))
 def test_solver_agrees_with_brute_force_over_shares(competition: Competition, facts: float) -> None:
@@ -71,6 +72,7 @@ def test_solver_agrees_with_brute_force_over_shares(competition: Competition, fa
         assert surplus_by_brute_force(competition, 9_700.0, facts) < 2e-4
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(competition=competitions())
 def test_without_facts_it_is_the_critical_size(competition: Competition) -> None:
@@ -79,6 +81,7 @@ def test_without_facts_it_is_the_critical_size(competition: Competition) -> None
     assert size_of(competition, 0.0) == pytest.approx(alone.n_train, rel=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(competition=competitions(), facts=st.lists(st.floats(0.0, 400.0), min_size=2, max_size=3))
 def test_facts_never_lower_the_critical_size(competition: Competition, facts: list[float]) -> None:
@@ -90,6 +93,7 @@ def test_facts_never_lower_the_critical_size(competition: Competition, facts: li
     assert all(later >= earlier * (1 - 1e-9) for earlier, later in itertools.pairwise(sizes))
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(competition=competitions(), n_train=st.floats(30.0, 2_000.0))
 def test_facts_that_can_be_afforded_invert_the_critical_size(competition: Competition, n_train: float) -> None:
@@ -106,6 +110,7 @@ def test_one_set_costs_its_margin(beta: float, share: float, n: float) -> None:
     assert float(effective) ** beta == pytest.approx((1 - share) * n**beta)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(competition=competitions())
 def test_slope_is_that_of_the_solver(competition: Competition) -> None:

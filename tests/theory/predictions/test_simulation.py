@@ -86,6 +86,7 @@ def test_decay_alone_shrinks_the_norm_at_its_rate() -> None:
     assert found.squared_norm == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     advantage=st.floats(-1.5, 1.5),
@@ -199,6 +200,7 @@ def sizes(problem: Problem, *, shared: bool, laws: Competition = LAWS) -> tuple[
     return found.scratch_size, found.ungrokking_size
 
 
+@pytest.mark.slow
 def test_cubic_circuits_remember_where_they_came_from() -> None:
     scratch, ungrokking = sizes(SQUARE, shared=False)
     assert ungrokking < CROSSING < scratch
@@ -209,12 +211,14 @@ def test_cubic_circuits_remember_where_they_came_from() -> None:
     assert ungrokking == pytest.approx(CROSSING * 0.6 ** (1 / exponent), rel=0.15)
 
 
+@pytest.mark.slow
 def test_quadratic_circuits_hardly_do() -> None:
     scratch, ungrokking = sizes(RELU, shared=False)
     assert scratch == pytest.approx(CROSSING, rel=0.1)
     assert ungrokking == pytest.approx(scratch, rel=0.1)
 
 
+@pytest.mark.slow
 def test_mixtures_do_not_and_flip_at_the_critical_size() -> None:
     scratch, ungrokking = sizes(SQUARE, shared=True)
     half = LAWS.size_at_accuracy(0.5).n_train  # type: ignore[union-attr]
