@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.calibrations.bounded_files import read_bounded
+from dcrit.theory.calibrations.thresholds import THRESHOLDS
 from dcrit.theory.checks import check_choice, check_integer
 from dcrit.theory.circuits.constants import CONSTANTS
 from dcrit.theory.circuits.laws import CapacityLaw
@@ -309,7 +310,11 @@ TRACK_RECORD = "track_record.json"
 def shipped_calibrations() -> list[Calibration]:
     """The calibrations that come with the package."""
     folder = files("dcrit.theory.calibrations")
-    names = sorted(one.name for one in folder.iterdir() if one.name.endswith(".json") and one.name != TRACK_RECORD)
+    names = sorted(
+        one.name
+        for one in folder.iterdir()
+        if one.name.endswith(".json") and one.name not in (TRACK_RECORD, THRESHOLDS)
+    )
     return [Calibration.from_json((folder / name).read_text(encoding="utf-8")) for name in names]
 
 

@@ -1,0 +1,436 @@
+"""The law of both thresholds beside what was measured: tables and constants, from committed runs.
+
+A drawn frame of configurations was predicted before any of it was measured (``frame.json``, by a public seed), and
+again by two later laws whose constants come from calibration runs alone; ``blind`` says of each row of these whether
+any of its runs had been made by then. No scored size entered a constant.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dcrit.empirics.ablations.two_thresholds_fit import (
+    ACTIVATIONS,
+    FOLDER,
+    KEY,
+    RAISED_DECAY_SCATTER,
+    TASK_SCATTER,
+    Fit,
+    Row,
+    fitted_thresholds,
+    law_fits,
+    levels_of,
+    problem_of,
+    runs_of,
+)
+from dcrit.empirics.measures.critical_size import is_bracketed
+from dcrit.empirics.measures.sequential import FEWEST_RUNS, posterior_of
+from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
+from dcrit.theory.calibrations.thresholds import THRESHOLDS, thresholds_text
+from dcrit.theory.circuits.clock import Clock
+from dcrit.theory.circuits.critical_size_law import Scatter
+from dcrit.theory.circuits.finding import FINDING_EXPONENT
+from dcrit.theory.estimates import half_width
+from dcrit.theory.predictions.critical_size import predict_critical_size
+from dcrit.theory.problems.tasks import TASKS
+
+#: Size and ends of its interval [examples], or a size alone; None where nothing is predicted.
+Found = tuple[float, tuple[float, float] | None] | None
+Predictor = Callable[[Row], Found]
+
+#: Parts of the frame, which calibration runs are no part of.
+PARTS = ("near", "far", "optimizer", "falsifier")
+
+#: Largest modulus of the near field.
+NEAR = 43
+
+#: Relative half width of 90 % intervals that a measurement aims at, and runs that it may take; for large runs less.
+TOLERANCE, BUDGET = 0.03, 7
+TOLERANCE_OF_LARGE, BUDGET_OF_LARGE, LARGE = 0.035, 5, 1e12
+
+#: Ends of the table in docs/explanation/two-thresholds.md.
+BEGIN, END = "<!-- begin: remade by dcrit reproduce two-thresholds -->", "<!-- end -->"
+
+#: Times are scored between these multiples of the measured D_crit(T).
+SCORED_TIMES = (1.15, 3.0)
+
+#: Files of committed predictions, by the law's name in the tables.
+COMMITTED = {"second law": ("second-law", "tasks-predicted"), "third law": ("third-law",)}
+
+
+def read(results: Path, name: str) -> Any:
+    """One committed document.
+
+    Args:
+        results: Folder of committed results.
+        name: Its name without suffix.
+    """
+    return json.loads((results / FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def frame(results: Path) -> list[Row]:
+    """The drawn rows."""
+    return read(results, "frame")["rows"]
+
+
+def key_of(row: Row) -> tuple[Any, ...]:
+    """What tells questions apart."""
+    return (*(row[name] for name in KEY), row["steps"])
+
+
+def family(row: Row) -> str:
+    """Addition and its relabelings are one."""
+    return TASKS[row["task"]].same_as or row["task"]
+
+
+def configuration(row: Row) -> tuple[Any, ...]:
+    """Relabelings of addition, and one problem at several horizons, count once."""
+    return (family(row), *(row[name] for name in KEY[1:]))
+
+
+def measured(row: Row, runs: Sequence[Row]) -> Row | None:
+    """Critical size at the row's horizon by the package's posterior; None where it was not reached or cut off.
+
+    Args:
+        row: Of the frame.
+        runs: All runs.
+    """
+    mine = [run for run in runs if run["part"] in PARTS and run["start"] == "scratch" and key_of(run) == key_of(row)]
+    usable = [run for run in mine if math.isfinite(run["test_accuracy"])]
+    sizes = np.array([run["n_train"] for run in usable], dtype=np.float64)
+    accuracy = np.array([run["test_accuracy"] for run in usable], dtype=np.float64)
+    if sizes.size < FEWEST_RUNS or not is_bracketed(sizes, accuracy):
+        return None
+    posterior = posterior_of(sizes, accuracy, problem_of(row).n_pairs)
+    interval = posterior.interval()
+    large = row["operations"] >= LARGE
+    budget, tolerance = (BUDGET_OF_LARGE, TOLERANCE_OF_LARGE) if large else (BUDGET, TOLERANCE)
+    if len(mine) < budget and math.log(interval.high / interval.low) / 2 > tolerance:
+        return None  # cut off: the design asks for more runs
+    return {
+        "measured": round(float(posterior.quantiles([0.5])[0]), 1),
+        "measured_interval": [round(interval.low, 1), round(interval.high, 1)],
+        "n_runs": len(usable),
+        "n_lost": len(mine) - len(usable),
+        "width_s": round(posterior.width, 3),
+    }
+
+
+def measured_rows(results: Path) -> list[Row]:
+    """Every drawn row with its measured size, None where there is none yet."""
+    runs = runs_of(results)
+    return [
+        {
+            **{name: row[name] for name in (*KEY, "steps", "part")},
+            **(measured(row, runs) or {"measured": None}),
+        }
+        for row in frame(results)
+    ]
+
+
+def interval_around(log_size: float, deviation: float) -> tuple[float, float]:
+    """Ends of a 90 % interval [examples]."""
+    spread = half_width(deviation)
+    return math.exp(log_size - spread), math.exp(log_size + spread)
+
+
+def design_law(results: Path) -> Predictor:
+    """The law that the frame was drawn with, of addition and its relabelings, as its constants stand in the frame.
+
+    D_inf = (D_kin^5 + D_rest^5)^(1/5),   D_crit(T) = D_inf·exp(W(m/(rT))/m)
+    """
+    document = read(results, "frame")
+
+    def predict(row: Row) -> Found:
+        if family(row) != "add":
+            return None
+        constants, symbols = document["constants"][row["activation"]], problem_of(row).n_symbols
+        kinetic = constants["k0"] * symbols**FINDING_EXPONENT * (1 + constants["k1"] * symbols / row["width"])
+        at_infinity = (kinetic**5 + (constants["rest"] * symbols) ** 5) ** 0.2
+        clock = Clock(kinetic=at_infinity, rate=constants["r"], bend=document["m"])
+        clock = clock.at(learning_rate=row["learning_rate"], weight_decay=row["weight_decay"])
+        size = float(clock.critical_size(row["steps"]))
+        raised = row["activation"] == "relu" and row["weight_decay"] > 1
+        deviation = math.hypot(
+            0.05,
+            0.05 * max(0.0, math.log(symbols / 47)),
+            0.08 * max(0.0, symbols / row["width"] - (1.0 if row["activation"] == "square" else 0.75)),
+            0.04 * abs(math.log(row["steps"] / 4000)) / math.log(4),
+            (0.16 if raised else 0.08) * abs(math.log2(row["weight_decay"])),
+            0.06 * abs(math.log2(row["learning_rate"] / 1e-2)),
+        )
+        return size, interval_around(math.log(size), deviation)
+
+    return predict
+
+
+def blind_rows(results: Path) -> dict[str, set[tuple[Any, ...]]]:
+    """Questions that each law answered before any run of theirs was made; the design's before all."""
+    found = {"design's law": {key_of(row) for row in frame(results) if row["predicted"] is not None}}
+    for name, documents in COMMITTED.items():
+        rows = [row for document in documents for row in read(results, document)["rows"]]
+        found[name] = {key_of(row) for row in rows if row["blind"]}
+    return found
+
+
+def later_law(results: Path, name: str, fits: dict[tuple[str, str], Fit]) -> Predictor:
+    """As it was committed for drawn rows, and by the same constants for others.
+
+    Args:
+        results: Folder of committed results.
+        name: Of ``COMMITTED``.
+        fits: Its constants.
+    """
+    rows = [row for file in COMMITTED[name] for row in read(results, file)["rows"]]
+    committed = {key_of(row): row for row in rows}
+
+    def predict(row: Row) -> Found:
+        known = committed.get(key_of(row))
+        if known is not None:
+            return known["predicted"], (known["interval"][0], known["interval"][1])
+        activation = row["activation"]
+        log_size, variance = fits[activation, family(row)].log_size_and_variance(row)
+        scatter = Scatter(
+            task=TASK_SCATTER.get(family(row), 0.0), per_raised_decay=RAISED_DECAY_SCATTER[activation]
+        ).variance(problem_of(row).n_symbols, learning_rate=row["learning_rate"], weight_decay=row["weight_decay"])
+        return math.exp(log_size), interval_around(log_size, math.sqrt(variance + scatter))
+
+    return predict
+
+
+def first_release() -> Predictor:
+    """The mixture at rest, by the calibrations that ship."""
+    shipped = shipped_calibrations()
+
+    def predict(row: Row) -> Found:
+        problem = problem_of(row)
+        calibration = calibration_for(problem, shipped)
+        found = None if calibration is None else predict_critical_size(problem, calibration).critical_size
+        if found is None or found.value is None:
+            return None
+        return found.value, None if found.interval is None else (found.interval.low, found.interval.high)
+
+    return predict
+
+
+def baselines(results: Path) -> dict[str, Predictor]:
+    """Predictors without any theory, each fitted to the measured sizes at p ≤ 29 of one activation and family."""
+    text = (results / "baselines.json").read_text(encoding="utf-8")
+    known = [{**row["problem"], "measured": row["measured"]} for row in json.loads(text)]
+
+    def mine(row: Row) -> list[Row]:
+        return [one for one in known if one["activation"] == row["activation"] and family(one) == family(row)]
+
+    def symbols(row: Row) -> int:
+        return problem_of(row).n_symbols
+
+    def largest(row: Row) -> Found:
+        modulus = max(one["modulus"] for one in mine(row))
+        here = [one for one in mine(row) if one["modulus"] == modulus]
+        nearest = min(here, key=lambda one: abs(math.log(one["width"] / row["width"])))
+        return nearest["measured"] * (symbols(row) / modulus) ** 1.5, None
+
+    def power(row: Row) -> Found:
+        design = np.array([[1.0, math.log(one["modulus"]), math.log(one["width"])] for one in mine(row)])
+        found = np.linalg.lstsq(design, np.log([one["measured"] for one in mine(row)]), rcond=None)[0]
+        return math.exp(float(found @ np.array([1.0, math.log(symbols(row)), math.log(row["width"])]))), None
+
+    def constant_times(unit: Callable[[float], float]) -> Predictor:
+        def predict(row: Row) -> Found:
+            logs = [math.log(one["measured"] / unit(one["modulus"])) for one in mine(row)]
+            return math.exp(float(np.mean(logs))) * unit(symbols(row)), None
+
+        return predict
+
+    return {
+        "baseline: p^1.5 from the largest modulus": largest,
+        "baseline: power law in p and width": power,
+        "baseline: p·ln p": constant_times(lambda p: p * math.log(p)),
+        "baseline: fraction of p²": constant_times(lambda p: p * p),
+    }
+
+
+def known_rows(results: Path) -> list[Row]:
+    """Sizes measured before any law here was chosen, at the protocol's horizon 40/(ηλ)."""
+    held_out = json.loads((results / "held-out.json").read_text(encoding="utf-8"))
+    rows: list[Row] = []
+    for one in held_out:
+        row = {name: one["problem"][name] for name in KEY}
+        steps = round(40 / (row["weight_decay"] * row["learning_rate"]))
+        rows.append({**row, "steps": steps, "measured": one["measured"]})
+    return rows + read(results, "known-before")
+
+
+def score(rows: Sequence[Row], predict: Predictor) -> Row | None:
+    """How a predictor did; configurations count once, by the mean of their errors. None where it said nothing.
+
+    Args:
+        rows: With measured sizes.
+        predict: The predictor.
+    """
+    errors: dict[tuple[Any, ...], list[float]] = {}
+    inside: list[bool] = []
+    spans: list[float] = []
+    for row in rows:
+        found = predict(row)
+        if found is None:
+            continue
+        errors.setdefault(configuration(row), []).append(math.log(found[0] / row["measured"]))
+        if found[1] is not None:
+            inside.append(found[1][0] <= row["measured"] <= found[1][1])
+            spans.append(found[1][1] / found[1][0])
+    if not errors:
+        return None
+    means = np.array([float(np.mean(one)) for one in errors.values()])
+    return {
+        "configurations": len(means),
+        "median": round(float(np.median(abs(means))), 3),
+        "worst": round(float(abs(means).max()), 3),
+        "mean": round(float(means.mean()), 3),
+        "inside": f"{sum(inside)}/{len(inside)}" if inside else "–",
+        "median_high_over_low": round(float(np.median(spans)), 2) if spans else None,
+    }
+
+
+def ablation_rows(results: Path, sizes: Sequence[Row]) -> list[Row]:
+    """Laws and baselines beside measured sizes, drawn and known before, near and far field apart.
+
+    Args:
+        results: Folder of committed results.
+        sizes: Drawn rows with their measured sizes.
+    """
+    runs = runs_of(results)
+    blind = blind_rows(results)
+    drawn = [row for row in sizes if row["measured"] is not None]
+    predictors: dict[str, Predictor] = {
+        "third law": later_law(results, "third law", law_fits(runs)),
+        "second law": later_law(results, "second law", law_fits(runs, second=True)),
+        "design's law": design_law(results),
+        **baselines(results),
+        "first release": first_release(),
+    }
+    out: list[Row] = []
+    for part, rows in (("drawn", drawn), ("known before", known_rows(results))):
+        for field in ("near", "far"):
+            here = [row for row in rows if (row["modulus"] <= NEAR) == (field == "near")]
+            for name, predict in predictors.items():
+                found = score(here, predict)
+                if found is None:
+                    continue
+                n_blind = len({configuration(row) for row in here if key_of(row) in blind.get(name, ())})
+                out.append({"part": part, "field": field, "predictor": name, **found, "blind": n_blind})
+    return out
+
+
+def final_width(row: Row, runs: Sequence[Row]) -> tuple[float, float] | None:
+    """Width ln D_0.9 − ln D_0.1 from final accuracies, and its error: log-odds linear in ln D between 0.03 and 0.97.
+
+    Args:
+        row: Of the frame.
+        runs: All runs.
+    """
+    inner = [
+        run
+        for run in runs
+        if run["part"] in PARTS and key_of(run) == key_of(row) and 0.03 < run["test_accuracy"] < 0.97
+    ]
+    if len(inner) < 4:
+        return None
+    x = np.log([run["n_train"] for run in inner])
+    odds = np.array([math.log(run["test_accuracy"] / (1 - run["test_accuracy"])) for run in inner])
+    if np.ptp(x) < 0.1:
+        return None
+    slope, covariance = np.polyfit(x, odds, 1, cov=True)
+    width = 2 * math.log(9) / float(slope[0])
+    return width, width * math.sqrt(float(covariance[0, 0])) / float(slope[0])
+
+
+def time_rows(results: Path, sizes: Sequence[Row]) -> list[Row]:
+    """Errors of the clock's times at 1.15 … 3 times D_crit(T), and widths of semi-grokking, of every measured row.
+
+    Args:
+        results: Folder of committed results.
+        sizes: Drawn rows with their measured sizes.
+    """
+    runs = runs_of(results)
+    fits = law_fits(runs)
+    levels = {activation: levels_of(runs, activation, fits[activation, "add"]) for activation in ACTIVATIONS}
+    out: list[Row] = []
+    for row in sizes:
+        if row["measured"] is None:
+            continue
+        symbols = problem_of(row).n_symbols
+        clock = fits[row["activation"], family(row)].clock(symbols, row["width"])
+        clock = clock.at(learning_rate=row["learning_rate"], weight_decay=row["weight_decay"])
+        mine = [
+            run
+            for run in runs
+            if run["part"] == row["part"]
+            and key_of(run) == key_of(row)
+            and SCORED_TIMES[0] <= run["n_train"] / row["measured"] <= SCORED_TIMES[1]
+        ]
+        errors = [float(clock.time(run["n_train"])) / run["time_50"] - 1 for run in mine if run["time_50"] is not None]
+        width, shifts = final_width(row, runs), levels[row["activation"]].shifts(symbols, row["width"])
+        out.append(
+            {
+                **{name: row[name] for name in (*KEY, "steps")},
+                "time_errors": [round(error, 3) for error in errors],
+                "censored": len(mine) - len(errors),
+                "width": None if width is None else [round(value, 3) for value in width],
+                "predicted_width": round(shifts[0.9] - shifts[0.1], 3) if family(row) == "add" else None,
+            }
+        )
+    return out
+
+
+def rows_text(rows: Sequence[Row]) -> str:
+    """Rows as a JSON document, one on a line."""
+    lines = ",\n ".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    return f"[\n {lines}\n]\n"
+
+
+def page_with_table(page: str, rows: Sequence[Row]) -> str:
+    """The explanation with its table of the ablation replaced.
+
+    Args:
+        page: Its text.
+        rows: Of :func:`ablation_rows`.
+    """
+    lines = [
+        BEGIN,
+        "| sizes | field | predictor | configurations | median | worst | mean | inside 90 % | high/low | blind |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        span = "–" if row["median_high_over_low"] is None else f"{row['median_high_over_low']:.2f}"
+        lines.append(
+            f"| {row['part']} | {row['field']} | {row['predictor']} | {row['configurations']} | {row['median']:.3f} "
+            f"| {row['worst']:.3f} | {row['mean']:+.3f} | {row['inside']} | {span} | {row['blind'] or '–'} |"
+        )
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    return before + "\n".join([*lines, END]) + after
+
+
+def two_thresholds(results: Path) -> dict[Path, str]:
+    """Constants that ship, and all tables, from committed runs: what is to be written, by its path.
+
+    Args:
+        results: Folder of committed results.
+    """
+    folder, sizes = results / FOLDER, measured_rows(results)
+    ablation = ablation_rows(results, sizes)
+    page = results.parent / "explanation" / "two-thresholds.md"
+    return {
+        page: page_with_table(page.read_text(encoding="utf-8"), ablation),
+        results.parents[1] / "theory" / "calibrations" / THRESHOLDS: thresholds_text(fitted_thresholds(results)),
+        folder / "measured.json": rows_text(sizes),
+        folder / "ablation.json": rows_text(ablation),
+        folder / "times.json": rows_text(time_rows(results, sizes)),
+    }

@@ -1,0 +1,183 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dcrit.empirics.ablations import two_thresholds as tables
+from dcrit.empirics.ablations.two_thresholds_fit import (
+    BEND_PRIOR,
+    NAMES,
+    calibration_rows,
+    clock_of,
+    fit,
+    fitted_thresholds,
+    law_fits,
+    rest_sizes,
+    runs_of,
+)
+from dcrit.theory.calibrations.thresholds import shipped_thresholds
+from dcrit.theory.problems.problem import Problem
+
+RESULTS = Path(__file__).parents[3] / "docs" / "results"
+OLD_NAMES = dict(zip(("prefactor", "load", "rate", "bend", "rest"), ("k0", "k1", "r", "m", "rest"), strict=True))
+
+
+@pytest.mark.slow
+def test_shipped_constants_are_those_of_the_committed_calibration_runs() -> None:
+    for made, shipped in zip(fitted_thresholds(RESULTS), shipped_thresholds(), strict=True):
+        assert made.tasks == shipped.tasks
+        assert made.calibrated == shipped.calibrated
+        for name in ("prefactor", "load", "rest"):
+            found, expected = getattr(made.law.thresholds, name), getattr(shipped.law.thresholds, name)
+            assert found == pytest.approx(expected, rel=1e-4)
+        assert (made.law.rate, made.law.bend) == pytest.approx((shipped.law.rate, shipped.law.bend), rel=1e-4)
+        assert np.array(made.law.covariance) == pytest.approx(np.array(shipped.law.covariance), rel=1e-2, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_constants_are_those_that_were_committed_with_the_third_law() -> None:
+    committed = tables.read(RESULTS, "third-law")["constants"]
+    for (activation, task), found in law_fits(runs_of(RESULTS)).items():
+        before = committed[f"{activation} {task}"]
+        assert len(found.rows) == before["n"]
+        assert found.scatter == pytest.approx(before["scatter"], abs=1e-4)
+        for name in NAMES:
+            assert found.constants[name] == pytest.approx(before["constants"][OLD_NAMES[name]], rel=1e-4)
+
+
+def test_committed_predictions_come_out_of_what_ships() -> None:
+    rows = tables.read(RESULTS, "third-law")["rows"]
+    for row in rows:
+        problem = tables.problem_of(row)
+        (law,) = [one for one in shipped_thresholds() if one.covers(problem)]
+        size = law.clocks(problem).size(0.5, row["steps"])
+        assert size == pytest.approx(row["predicted"], abs=0.06, rel=1e-4)
+        interval = tables.interval_around(math.log(size), law.deviation(problem, row["steps"]))
+        assert interval == pytest.approx(row["interval"], rel=2e-3)
+    assert len(rows) == 50
+
+
+def test_no_scored_row_has_the_modulus_of_a_calibration_run() -> None:
+    runs = runs_of(RESULTS)
+    calibrated = {run["modulus"] for run in runs if run["part"] == "calibration" and run["task"] == "add"}
+    drawn = {row["modulus"] for row in tables.frame(RESULTS) if tables.family(row) == "add"}
+    assert calibrated == {19, 29, 41, 47}
+    assert not calibrated & drawn
+
+
+def test_calibration_runs_lie_above_the_transition() -> None:
+    laws = shipped_thresholds()
+    for run in runs_of(RESULTS):
+        if run["part"] == "calibration" and run["task"] == "add" and run["time_50"] is not None:
+            problem = Problem(modulus=run["modulus"], activation=run["activation"], width=run["width"])
+            (law,) = [one for one in laws if one.covers(problem)]
+            assert run["n_train"] > 0.95 * law.clocks(problem).size(0.5, run["steps"])
+
+
+def test_a_fit_finds_the_constants_that_made_its_runs() -> None:
+    truth = {"prefactor": 1.1, "load": 0.3, "rate": 2e-3, "bend": BEND_PRIOR[0], "rest": 7.0}
+    rows = []
+    for modulus in (19, 29, 41, 47):
+        for width in (32, 128, 512):
+            clock = clock_of(truth, modulus, width)
+            for factor in (1.1, 1.3, 1.6, 2.0):
+                size = float(factor * clock.critical_size(4000.0))
+                row = {"task": "add", "modulus": modulus, "activation": "square", "width": width}
+                row |= {"weight_decay": 1.0, "learning_rate": 1e-2, "n_train": size, "time_50": float(clock.time(size))}
+                rows.append(row)
+    at_rest = [(modulus, 128, clock_of(truth, modulus, 128).rest) for modulus in (19, 29, 47)]
+    found = fit(rows, (7.0, 1.0), at_rest=at_rest)
+    assert found.scatter < 1e-4
+    for name, value in truth.items():
+        assert found.constants[name] == pytest.approx(value, rel=1e-3)
+
+
+def test_sizes_at_rest_are_where_half_of_the_accuracy_is_left() -> None:
+    rows = [
+        {"part": "rest", "activation": "square", "modulus": 19, "width": 128, "n_train": n, "test_accuracy": a}
+        for n, a in ((90, 0.2), (110, 0.4), (135, 0.6), (165, 0.8))
+    ]
+    ((modulus, width, size),) = rest_sizes(rows, "square")
+    assert (modulus, width) == (19, 128)
+    assert 110 < size < 135
+    assert rest_sizes(rows[:3], "square") == []
+
+
+def test_early_runs_do_not_enter_a_fit() -> None:
+    runs = runs_of(RESULTS)
+    assert all(row["time_50"] >= 400 for row in calibration_rows(runs, "square", "add", 400.0))
+    assert len(calibration_rows(runs, "square", "add", 0.0)) > len(calibration_rows(runs, "square", "add", 400.0))
+
+
+def test_tables_are_those_of_the_committed_runs() -> None:
+    committed = json.loads((RESULTS / "two-thresholds" / "measured.json").read_text(encoding="utf-8"))
+    by_key = {tables.key_of(row): row for row in committed}
+    runs = runs_of(RESULTS)
+    some = [row for row in tables.frame(RESULTS) if by_key[tables.key_of(row)]["measured"] is not None][:3]
+    for row in some:
+        found = tables.measured(row, runs)
+        assert found is not None
+        assert found["measured"] == pytest.approx(by_key[tables.key_of(row)]["measured"], rel=1e-3)
+
+
+def test_a_score_counts_relabelings_and_horizons_once() -> None:
+    base = {"modulus": 31, "activation": "square", "width": 64, "weight_decay": 1.0, "learning_rate": 1e-2}
+    rows = [
+        {**base, "task": "add", "steps": 1000, "measured": 100.0},
+        {**base, "task": "sub", "steps": 4000, "measured": 100.0},
+        {**base, "task": "sum-squares", "steps": 4000, "measured": 100.0},
+    ]
+    errors = {("add", 1000): 0.1, ("sub", 4000): 0.3, ("sum-squares", 4000): -0.1}
+    found = tables.score(rows, lambda row: (100 * math.exp(errors[row["task"], row["steps"]]), (90.0, 111.0)))
+    assert found is not None
+    assert (found["configurations"], found["median"], found["worst"], found["mean"]) == (2, 0.15, 0.2, 0.05)
+    assert found["inside"] == "3/3"
+    assert tables.score(rows, lambda _: None) is None
+
+
+def test_the_design_law_gives_the_predictions_of_the_frame() -> None:
+    predict = tables.design_law(RESULTS)
+    for row in tables.frame(RESULTS):
+        found = predict(row)
+        if row["predicted"] is None:
+            assert found is None
+        else:
+            assert found is not None
+            assert found[0] == pytest.approx(row["predicted"], abs=0.06)
+            assert found[1] == pytest.approx(row["interval"], rel=2e-3)
+
+
+def test_laws_beat_baselines_and_the_first_release_far_from_the_calibration() -> None:
+    rows = json.loads((RESULTS / "two-thresholds" / "ablation.json").read_text(encoding="utf-8"))
+    for part in ("drawn", "known before"):
+        median = {row["predictor"]: row["median"] for row in rows if (row["part"], row["field"]) == (part, "far")}
+        assert median["third law"] <= 0.06
+        others = [value for name, value in median.items() if name.startswith("baseline") or name == "first release"]
+        assert median["third law"] < min(others)
+
+
+def test_the_page_says_what_the_committed_results_say() -> None:
+    page = (RESULTS.parent / "explanation" / "two-thresholds.md").read_text(encoding="utf-8")
+    rows = json.loads((RESULTS / "two-thresholds" / "ablation.json").read_text(encoding="utf-8"))
+    assert tables.page_with_table(page, rows) == page
+    lines = [line for line in page.splitlines() if line.startswith("| `") and "±" in line]
+    names = {("square", "add"): "`square`", ("relu", "add"): "`relu`"}
+    for law in shipped_thresholds():
+        name = names.get((law.activation, law.tasks[0]), f"`{law.tasks[0]}`, `{law.activation}`")
+        (line,) = [line for line in lines if line.split("|")[1].strip() == name]
+        prefactor, load, _, bend, rest = (cell.split("±")[0].strip() for cell in line.split("|")[2:7])
+        constants = law.law.thresholds
+        assert float(prefactor) == pytest.approx(constants.prefactor, abs=6e-4)
+        assert float(rest) == pytest.approx(constants.rest, abs=0.06)
+        if law.tasks[0] == "add":
+            assert float(load) == pytest.approx(constants.load, abs=6e-4)
+            assert float(bend) == pytest.approx(law.law.bend, abs=6e-3)
+
+
+def test_the_page_counts_what_was_blind() -> None:
+    rows = json.loads((RESULTS / "two-thresholds" / "ablation.json").read_text(encoding="utf-8"))
+    n = {name: sum(row["blind"] for row in rows if row["predictor"] == name) for name in ("second law", "third law")}
+    page = (RESULTS.parent / "explanation" / "two-thresholds.md").read_text(encoding="utf-8")
+    assert f"of {n['second law']} of the second law and of {n['third law']} of the third" in page

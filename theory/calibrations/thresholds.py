@@ -1,0 +1,258 @@
+"""The measured constants of the law of both thresholds, for the tasks and networks that they speak of."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Self
+
+from dcrit.theory.checks import check_choice, check_integer, check_positive
+from dcrit.theory.circuits.clock import LevelClocks
+from dcrit.theory.circuits.critical_size_law import CriticalSizeLaw, Levels, Scatter
+from dcrit.theory.circuits.finding import FindingLaw
+from dcrit.theory.families.family import FAMILIES
+from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.tasks import TASKS
+
+#: The file that ships, written by ``dcrit reproduce two-thresholds``.
+THRESHOLDS = "thresholds.json"
+
+FORMAT = 1
+
+#: Over this many times the largest load S/H of a calibration run, nothing is said of a network.
+FARTHEST_LOAD = 1.5
+
+#: An interval whose ends lie apart by more than this factor says nothing.
+WIDEST = 10.0
+
+
+#: What of a question may lie outside the calibration runs, beside the optimizer.
+RANGES = ("n_symbols", "width", "load", "steps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibratedRange:
+    """Between which values the runs lay that constants were fitted to.
+
+    Attributes:
+        n_symbols: Least and largest S.
+        width: Least and largest H.
+        load: Least and largest S/H.
+        steps: Earliest time to test accuracy 1/2, and the horizon of the runs [steps].
+        n_runs: How many they were.
+
+    Raises:
+        ValueError: A range is none.
+    """
+
+    n_symbols: tuple[int, int]
+    width: tuple[int, int]
+    load: tuple[float, float]
+    steps: tuple[float, float]
+    n_runs: int
+
+    def __post_init__(self) -> None:
+        for name in RANGES:
+            low, high = getattr(self, name)
+            check_positive(name, low)
+            check_positive(name, high)
+            if low > high:
+                raise ValueError(f"{name} must be a range from low to high, got {low!r} to {high!r}")
+        check_integer("n_runs", self.n_runs, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """The law of both thresholds and the clock, for one family of tasks and networks.
+
+    Attributes:
+        tasks: Tasks it speaks for.
+        model: Model family.
+        activation: σ.
+        law: Constants with their errors.
+        calibrated: Where the runs lay that they were fitted to.
+        learning_rate: η of those runs.
+        weight_decay: λ of those runs.
+
+    Raises:
+        ValueError: A field is out of range.
+
+    Source: own runs, by ``dcrit reproduce two-thresholds``.
+    """
+
+    tasks: tuple[str, ...]
+    model: str
+    activation: str
+    law: CriticalSizeLaw
+    calibrated: CalibratedRange
+    learning_rate: float = 1e-2
+    weight_decay: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.tasks:
+            raise ValueError("tasks must name at least one task, got none")
+        for task in self.tasks:
+            TASKS.find(task)
+        check_choice("activation", self.activation, FAMILIES.find(self.model).activations)
+        check_positive("learning_rate", self.learning_rate)
+        check_positive("weight_decay", self.weight_decay)
+
+    def covers(self, problem: Problem) -> bool:
+        """Whether the law speaks for that task, model and activation at all."""
+        return problem.task in self.tasks and problem.model == self.model and problem.activation == self.activation
+
+    def clocks(self, problem: Problem) -> LevelClocks:
+        """Times and sizes of test accuracy 0.1, 1/2 and 0.9."""
+        return self.law.level_clocks(problem.n_symbols, problem.width, **_optimizer(problem))
+
+    def deviation(self, problem: Problem, horizon: float) -> float:
+        """Standard deviation of ln D_crit(T).
+
+        Args:
+            problem: The question.
+            horizon: T [steps].
+        """
+        return self.law.deviation(problem.n_symbols, problem.width, horizon, **_optimizer(problem))
+
+    def deviation_at_rest(self, problem: Problem) -> float:
+        """Standard deviation of ln D_rest."""
+        return self.law.deviation_at_rest(problem.n_symbols, problem.width, **_optimizer(problem))
+
+    def outside(self, problem: Problem, horizon: float) -> tuple[str, ...]:
+        """What of a question lies outside the calibration runs, and by how much: one phrase each.
+
+        Args:
+            problem: The question.
+            horizon: T [steps].
+        """
+        ranges = self.calibrated
+        axes = (
+            ("the number of symbols", problem.n_symbols, ranges.n_symbols),
+            ("the width", problem.width, ranges.width),
+            ("symbols per unit of width", problem.n_symbols / problem.width, ranges.load),
+            ("the weight decay", problem.weight_decay, (self.weight_decay,) * 2),
+            ("the learning rate", problem.learning_rate, (self.learning_rate,) * 2),
+            ("the horizon", horizon, ranges.steps),
+        )
+        return tuple(
+            f"{name} {value:g} is {max(low / value, value / high):.2g} times "
+            f"{'below the least' if value < low else 'above the largest'} calibrated, {low if value < low else high:g}"
+            for name, value, (low, high) in axes
+            if not low * (1 - 1e-9) <= value <= high * (1 + 1e-9)
+        )
+
+    def silence(self, problem: Problem, horizon: float) -> str:
+        """Why the law says nothing of a question; empty where it speaks.
+
+        Args:
+            problem: The question.
+            horizon: T [steps].
+        """
+        load, most = problem.n_symbols / problem.width, FARTHEST_LOAD * self.calibrated.load[1]
+        if load > most:
+            return (
+                f"cannot tell: {problem.n_symbols} symbols are {load:.3g} per unit of width, and the law is calibrated "
+                f"up to {self.calibrated.load[1]:.3g} and says nothing beyond {most:.3g}"
+            )
+        ratio = math.exp(min(700.0, 2 * 1.645 * self.deviation(problem, horizon)))
+        if ratio > WIDEST:
+            return (
+                f"cannot tell: the interval's ends would be {ratio:.3g} times apart; "
+                f"{', '.join(self.outside(problem, horizon))}"
+            )
+        return ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields as JSON values."""
+        law, thresholds = self.law, self.law.thresholds
+        return {
+            "tasks": list(self.tasks),
+            "model": self.model,
+            "activation": self.activation,
+            "learning_rate": self.learning_rate,
+            "weight_decay": self.weight_decay,
+            "constants": {
+                **asdict(thresholds),
+                "rate": law.rate,
+                "bend": law.bend,
+                "sharpness": law.sharpness,
+            },
+            "fitted": list(law.fitted),
+            "covariance": [list(line) for line in law.covariance],
+            "levels": asdict(law.levels),
+            "scatter": asdict(law.scatter),
+            "calibrated": {
+                **{name: list(getattr(self.calibrated, name)) for name in RANGES},
+                "n_runs": self.calibrated.n_runs,
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> Self:
+        """Inverse of :meth:`to_dict`.
+
+        Raises:
+            ValueError: The document is none, or a constant is out of range.
+        """
+        try:
+            constants = dict(document["constants"])
+            law = CriticalSizeLaw(
+                thresholds=FindingLaw(**{name: float(constants.pop(name)) for name in ("prefactor", "load", "rest")}),
+                levels=Levels(**{str(name): float(value) for name, value in document["levels"].items()}),
+                fitted=tuple(str(name) for name in document["fitted"]),
+                covariance=tuple(tuple(float(value) for value in line) for line in document["covariance"]),
+                scatter=Scatter(**document["scatter"]),
+                **{str(name): float(value) for name, value in constants.items()},
+            )
+            ranges = document["calibrated"]
+            spans: Any = {name: (ranges[name][0], ranges[name][1]) for name in RANGES}
+            return cls(
+                tasks=tuple(str(task) for task in document["tasks"]),
+                model=str(document["model"]),
+                activation=str(document["activation"]),
+                learning_rate=float(document["learning_rate"]),
+                weight_decay=float(document["weight_decay"]),
+                law=law,
+                calibrated=CalibratedRange(n_runs=ranges["n_runs"], **spans),
+            )
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise ValueError(
+                f"thresholds must be a document written by 'dcrit reproduce two-thresholds', got another: "
+                f"{type(error).__name__} {str(error)[:200]}"
+            ) from error
+
+
+def _optimizer(problem: Problem) -> dict[str, float]:
+    return {"learning_rate": problem.learning_rate, "weight_decay": problem.weight_decay}
+
+
+def thresholds_text(laws: list[Thresholds]) -> str:
+    """Laws as the JSON document that ships."""
+    document = {"format": FORMAT, "laws": [law.to_dict() for law in laws]}
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def thresholds_from(text: str) -> tuple[Thresholds, ...]:
+    """Inverse of :func:`thresholds_text`.
+
+    Raises:
+        ValueError: The text is no such document.
+    """
+    try:
+        document = json.loads(text)
+        if document["format"] != FORMAT:
+            raise ValueError(f"format must be {FORMAT}, got {document['format']!r}")
+        return tuple(Thresholds.from_dict(law) for law in document["laws"])
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f"thresholds must be a document written by 'dcrit reproduce two-thresholds', got another: {error}"
+        ) from error
+
+
+@cache
+def shipped_thresholds() -> tuple[Thresholds, ...]:
+    """The laws that come with the package."""
+    return thresholds_from((files("dcrit.theory.calibrations") / THRESHOLDS).read_text(encoding="utf-8"))

@@ -1,0 +1,222 @@
+"""How long a rule takes to be found, and hence which size is enough by a horizon."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import lambertw
+
+from dcrit.theory.checks import check_positive
+
+FloatArray = NDArray[np.float64]
+
+#: How the rate depends on weight decay and learning rate, measured; 1/(ηλ) would have both exponents 1.
+DECAY_EXPONENT, LEARNING_RATE_EXPONENT = 0.95, 0.3
+
+#: Learning rate and weight decay at which rates are stated.
+REFERENCE_LEARNING_RATE, REFERENCE_WEIGHT_DECAY = 1e-2, 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """Time to a level of test accuracy, and the size that reaches it by a horizon.
+
+    1/t = r·x^m·ln x,  x = (D^q − D_rest^q)^(1/q)/D_kin > 1
+    D_crit(T)^q = (D_kin·exp(W(m/(r·T))/m))^q + D_rest^q
+
+    Finding takes time and rest does not: the clock multiplies D_kin alone, which calibration runs prefer to a clock
+    of both. The time diverges at D_inf, where x = 1, as 1/(r·ln x), and far above it falls as a power of D.
+
+    Attributes:
+        kinetic: D_kin, which finding needs in a long time [examples].
+        rest: D_rest, which the rule needs at rest [examples]; 0 for none.
+        rate: r [1/step].
+        bend: m.
+        sharpness: q, how sharply the larger of both sizes takes over.
+
+    Raises:
+        ValueError: A field is out of range.
+
+    Source: corless1996 (W).
+    """
+
+    kinetic: float
+    rate: float
+    bend: float
+    rest: float = 0.0
+    sharpness: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name in ("kinetic", "rate", "bend", "sharpness"):
+            check_positive(name, getattr(self, name))
+        if not 0 <= self.rest < math.inf:
+            raise ValueError(f"rest must be at least 0 and finite, got {self.rest!r}")
+
+    @property
+    def size_at_infinity(self) -> float:
+        """D_inf, limit of D_crit(T) for long training [examples]."""
+        return float(self._joined(np.array(math.log(self.kinetic))))
+
+    def log_excess(self, horizon: ArrayLike) -> FloatArray:
+        """Logarithm ln x at the horizon: W(m/(r·T))/m.
+
+        Args:
+            horizon: T, any shape; above 0 [steps].
+        """
+        argument: Any = self.bend / (self.rate * np.asarray(horizon, dtype=np.float64))
+        value: Any = lambertw(argument)
+        return np.asarray(np.real(value), dtype=np.float64) / self.bend
+
+    def critical_size(self, horizon: ArrayLike) -> FloatArray:
+        """Size that reaches the level at the horizon.
+
+        Args:
+            horizon: T, any shape; above 0 [steps].
+
+        Returns:
+            D_crit(T) [examples], shape of ``horizon``.
+        """
+        return self._joined(math.log(self.kinetic) + self.log_excess(horizon))
+
+    def time(self, n_train: ArrayLike) -> FloatArray:
+        """Steps to the level, inf at D_inf and below: the inverse of :meth:`critical_size`.
+
+        Args:
+            n_train: D, any shape; above 0 [examples].
+
+        Returns:
+            t [steps], shape of ``n_train``.
+        """
+        excess = self._excess_of(n_train)
+        with np.errstate(divide="ignore", over="ignore"):
+            return 1 / (self.rate * np.exp(self.bend * excess) * excess)
+
+    def slope(self, n_train: ArrayLike) -> FloatArray:
+        """By how much the time falls as data grow; inf at D_inf and below.
+
+        −d ln t/d ln D = (m + 1/ln x)·D^q/(D^q − D_rest^q)
+
+        Args:
+            n_train: D, any shape; above 0 [examples].
+        """
+        log_size = np.log(np.asarray(n_train, dtype=np.float64))
+        excess = self._excess_of(n_train)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            own = 1 / -np.expm1(self.sharpness * (self._log_rest - log_size))
+            return np.where(excess > 0, (self.bend + 1 / excess) * own, np.inf)
+
+    def at(self, *, learning_rate: float, weight_decay: float) -> Self:
+        """The clock of other step sizes and decays than those at which its rate is stated.
+
+        r ∝ λ^0.95·(η/0.01)^0.3
+
+        Args:
+            learning_rate: η.
+            weight_decay: λ [1/step/learning rate].
+
+        Raises:
+            ValueError: Either is not a finite number above zero.
+        """
+        check_positive("learning_rate", learning_rate)
+        check_positive("weight_decay", weight_decay)
+        decay = (weight_decay / REFERENCE_WEIGHT_DECAY) ** DECAY_EXPONENT
+        return replace(
+            self, rate=self.rate * decay * (learning_rate / REFERENCE_LEARNING_RATE) ** LEARNING_RATE_EXPONENT
+        )
+
+    @property
+    def _log_rest(self) -> float:
+        return math.log(self.rest) if self.rest > 0 else -math.inf
+
+    def _joined(self, log_size: FloatArray) -> FloatArray:
+        """(e^(q·y) + D_rest^q)^(1/q)."""
+        return np.exp(np.logaddexp(self.sharpness * log_size, self.sharpness * self._log_rest) / self.sharpness)
+
+    def _excess_of(self, n_train: ArrayLike) -> FloatArray:
+        """Logarithm ln x, at least 0."""
+        log_size = np.log(np.asarray(n_train, dtype=np.float64))
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            gap = np.log(-np.expm1(self.sharpness * np.minimum(0.0, self._log_rest - log_size))) / self.sharpness
+        return np.maximum(log_size + gap - math.log(self.kinetic), 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelClocks:
+    """Clocks of several levels of test accuracy, hence accuracy over sizes at a horizon.
+
+    Attributes:
+        half: The clock of level 1/2.
+        shifts: ln D_ℓ(T) − ln D_crit(T) of other levels ℓ, the same at every horizon; 1/2 has 0.
+
+    Raises:
+        ValueError: A level is not between 0 and 1, or shifts do not rise with the level.
+    """
+
+    half: Clock
+    shifts: Mapping[float, float]
+
+    def __post_init__(self) -> None:
+        places = dict(sorted({**self.shifts, 0.5: 0.0}.items()))
+        for level, shift in places.items():
+            if not 0 < level < 1:
+                raise ValueError(f"shifts must have levels between 0 and 1, got {level!r}")
+            if not math.isfinite(shift):
+                raise ValueError(f"shifts must be finite, got {shift!r} at level {level!r}")
+        values = list(places.values())
+        if any(after <= before for before, after in pairwise(values)):
+            raise ValueError(f"shifts must rise with the level and be 0 at 0.5, got {dict(self.shifts)!r}")
+        object.__setattr__(self, "shifts", MappingProxyType(places))
+
+    def size(self, level: float, horizon: float) -> float:
+        """Size that reaches a level by the horizon [examples].
+
+        Raises:
+            ValueError: The level has no shift.
+        """
+        if level not in self.shifts:
+            raise ValueError(f"level must be one of {', '.join(map(str, self.shifts))}, got {level!r}")
+        return float(self.half.critical_size(horizon)) * math.exp(self.shifts[level])
+
+    def time(self, level: float, n_train: float) -> float:
+        """Steps to a level of test accuracy, inf where it is never reached [steps].
+
+        Raises:
+            ValueError: The level has no shift.
+        """
+        if level not in self.shifts:
+            raise ValueError(f"level must be one of {', '.join(map(str, self.shifts))}, got {level!r}")
+        return float(self.half.time(n_train * math.exp(-self.shifts[level])))
+
+    def accuracy(self, n_train: ArrayLike, horizon: float) -> FloatArray:
+        """Test accuracy at the horizon: log-odds linear in ln D between the levels and beyond the outer ones.
+
+        Args:
+            n_train: D, any shape [examples].
+            horizon: T [steps].
+        """
+        excess = np.log(np.asarray(n_train, dtype=np.float64) / self.half.critical_size(horizon))
+        places = np.array(list(self.shifts.values()))
+        odds = np.array([math.log(level / (1 - level)) for level in self.shifts])
+        if places.size == 1:
+            return np.where(excess < 0, 0.0, 1.0)
+        segment = np.clip(np.searchsorted(places, excess) - 1, 0, places.size - 2)
+        slope = (odds[segment + 1] - odds[segment]) / (places[segment + 1] - places[segment])
+        return 1 / (1 + np.exp(-np.clip(odds[segment] + slope * (excess - places[segment]), -700, 700)))
+
+    def semi_grokking_width(self, low: float = 0.1, high: float = 0.9) -> float:
+        """Width in ln D between two levels: the same at every horizon.
+
+        Raises:
+            ValueError: A level has no shift.
+        """
+        for level in (low, high):
+            if level not in self.shifts:
+                raise ValueError(f"level must be one of {', '.join(map(str, self.shifts))}, got {level!r}")
+        return self.shifts[high] - self.shifts[low]

@@ -1,0 +1,298 @@
+"""Critical sizes from scratch by a horizon and at rest, with their errors, from a few measured constants."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcrit.theory.checks import check_positive
+from dcrit.theory.circuits.clock import REFERENCE_LEARNING_RATE, REFERENCE_WEIGHT_DECAY, Clock, LevelClocks
+from dcrit.theory.circuits.finding import FindingLaw
+from dcrit.theory.estimates import LEVEL, Interval, half_width
+
+FloatArray = NDArray[np.float64]
+
+#: Constants that may be fitted, and those whose logarithm the covariance speaks of.
+FITTED = ("prefactor", "load", "rate", "bend", "rest")
+LOGARITHMIC = ("prefactor", "rate", "rest")
+
+#: Step of numeric derivatives.
+STEP = 1e-4
+
+#: Modulus and width at which distances of levels are stated.
+LEVEL_SYMBOLS, LEVEL_WIDTH = 47, 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levels:
+    """How far in ln D the sizes of test accuracy 0.1 and 0.9 lie from that of 1/2.
+
+    |ln D_ℓ(T) − ln D_crit(T)| = a_ℓ·(S/47)^(−s)·(H/128)^(−h)
+
+    Attributes:
+        low: a_0.1.
+        high: a_0.9.
+        symbols_exponent: s.
+        width_exponent: h.
+
+    Raises:
+        ValueError: A constant is out of range.
+
+    Source: own runs, by ``dcrit reproduce two-thresholds``.
+    """
+
+    low: float
+    high: float
+    symbols_exponent: float
+    width_exponent: float
+
+    def __post_init__(self) -> None:
+        check_positive("low", self.low)
+        check_positive("high", self.high)
+        for name in ("symbols_exponent", "width_exponent"):
+            if not math.isfinite(getattr(self, name)):
+                raise ValueError(f"{name} must be finite, got {getattr(self, name)!r}")
+
+    def shifts(self, n_symbols: int, width: int) -> dict[float, float]:
+        """Ln D_ℓ(T) − ln D_crit(T) by level, the same at every horizon.
+
+        Args:
+            n_symbols: S.
+            width: H.
+        """
+        symbols, units = n_symbols / LEVEL_SYMBOLS, width / LEVEL_WIDTH
+        scale = symbols**-self.symbols_exponent * units**-self.width_exponent
+        return {0.1: -self.low * scale, 0.9: self.high * scale}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scatter:
+    """What no constant explains: standard deviations of ln D_crit, added in squares.
+
+    Attributes:
+        base: Between networks like the calibrated ones.
+        task: More for the task.
+        per_modulus: Per ln of how far S lies beyond ``largest_symbols``.
+        largest_symbols: Largest S of a calibration run.
+        per_decay: Per factor of 2 of λ below 1.
+        per_raised_decay: Per factor of 2 of λ above 1.
+        per_rate: Per factor of 2 of η from 0.01.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+
+    base: float = 0.045
+    task: float = 0.0
+    per_modulus: float = 0.03
+    largest_symbols: int = 47
+    per_decay: float = 0.08
+    per_raised_decay: float = 0.08
+    per_rate: float = 0.06
+
+    def __post_init__(self) -> None:
+        check_positive("base", self.base)
+        check_positive("largest_symbols", self.largest_symbols)
+        for one in fields(self):
+            if not 0 <= getattr(self, one.name) < math.inf:
+                raise ValueError(f"{one.name} must be at least 0 and finite, got {getattr(self, one.name)!r}")
+
+    def variance(self, n_symbols: int, *, learning_rate: float, weight_decay: float) -> float:
+        """Variance of ln D_crit.
+
+        Args:
+            n_symbols: S.
+            learning_rate: η.
+            weight_decay: λ [1/step/learning rate].
+        """
+        decays = math.log2(weight_decay / REFERENCE_WEIGHT_DECAY)
+        return (
+            self.base**2
+            + self.task**2
+            + (self.per_modulus * max(0.0, math.log(n_symbols / self.largest_symbols))) ** 2
+            + ((self.per_raised_decay if decays > 0 else self.per_decay) * decays) ** 2
+            + (self.per_rate * math.log2(learning_rate / REFERENCE_LEARNING_RATE)) ** 2
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CriticalSizeLaw:
+    """Both thresholds and the clock of one family of tasks and networks.
+
+    D_crit(T)^q = (1 + k1·S/H)^q·((k0·S^1.5·exp(W(m/(r·T))/m))^q + (ρ·S)^q),   D_rest = ρ·S·(1 + k1·S/H)
+
+    Attributes:
+        thresholds: D_kin and D_rest.
+        rate: r at λ = 1 and η = 0.01 [1/step].
+        bend: m.
+        sharpness: q.
+        levels: Where accuracies 0.1 and 0.9 lie.
+        fitted: Names of the constants that were fitted, of ``FITTED``; others have no error.
+        covariance: Of the fitted ones, row by row, of the logarithms of those in ``LOGARITHMIC``.
+        scatter: What they do not explain.
+
+    Raises:
+        ValueError: A field is out of range.
+
+    Source: own runs, by ``dcrit reproduce two-thresholds``; barak2016, yuan2016 (the exponent 3/2).
+    """
+
+    thresholds: FindingLaw
+    rate: float
+    bend: float
+    sharpness: float
+    levels: Levels
+    fitted: tuple[str, ...] = ()
+    covariance: tuple[tuple[float, ...], ...] = ()
+    scatter: Scatter = field(default_factory=Scatter)
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "bend", "sharpness"):
+            check_positive(name, getattr(self, name))
+        unknown = [name for name in self.fitted if name not in FITTED]
+        if unknown or len(set(self.fitted)) < len(self.fitted):
+            raise ValueError(f"fitted must name constants of {', '.join(FITTED)} once, got {self.fitted!r}")
+        size = len(self.fitted)
+        if len(self.covariance) != size or any(len(line) != size for line in self.covariance):
+            raise ValueError(f"covariance must have {size} rows and columns, got {self.covariance!r}")
+        if not size:
+            return
+        matrix = np.array(self.covariance, dtype=np.float64)
+        if not np.isfinite(matrix).all() or not np.allclose(matrix, matrix.T):
+            raise ValueError(f"covariance must be finite and symmetric, got {self.covariance!r}")
+        if np.linalg.eigvalsh(matrix).min() < -1e-9:
+            raise ValueError(f"covariance must be positive semidefinite, got {self.covariance!r}")
+
+    def clock(
+        self,
+        n_symbols: int,
+        width: int,
+        *,
+        learning_rate: float = REFERENCE_LEARNING_RATE,
+        weight_decay: float = REFERENCE_WEIGHT_DECAY,
+    ) -> Clock:
+        """Time over sizes and sizes over time of one network.
+
+        Args:
+            n_symbols: S.
+            width: H.
+            learning_rate: η.
+            weight_decay: λ [1/step/learning rate].
+
+        Raises:
+            ValueError: An argument is out of range.
+        """
+        clock = Clock(
+            kinetic=self.thresholds.kinetic_size(n_symbols, width),
+            rest=self.thresholds.size_at_rest(n_symbols, width),
+            rate=self.rate,
+            bend=self.bend,
+            sharpness=self.sharpness,
+        )
+        return clock.at(learning_rate=learning_rate, weight_decay=weight_decay)
+
+    def level_clocks(
+        self,
+        n_symbols: int,
+        width: int,
+        *,
+        learning_rate: float = REFERENCE_LEARNING_RATE,
+        weight_decay: float = REFERENCE_WEIGHT_DECAY,
+    ) -> LevelClocks:
+        """The same for test accuracies 0.1, 1/2 and 0.9; arguments as of :meth:`clock`."""
+        half = self.clock(n_symbols, width, learning_rate=learning_rate, weight_decay=weight_decay)
+        return LevelClocks(half=half, shifts=self.levels.shifts(n_symbols, width))
+
+    def deviation(
+        self,
+        n_symbols: int,
+        width: int,
+        horizon: float,
+        *,
+        learning_rate: float = REFERENCE_LEARNING_RATE,
+        weight_decay: float = REFERENCE_WEIGHT_DECAY,
+    ) -> float:
+        """Standard deviation of ln D_crit(T): of the constants, to first order, and of what they do not explain.
+
+        Args:
+            n_symbols: S.
+            width: H.
+            horizon: T [steps].
+            learning_rate: η.
+            weight_decay: λ [1/step/learning rate].
+
+        Raises:
+            ValueError: An argument is out of range.
+        """
+        check_positive("horizon", horizon)
+
+        def log_size(law: Self) -> float:
+            clock = law.clock(n_symbols, width, learning_rate=learning_rate, weight_decay=weight_decay)
+            return math.log(float(clock.critical_size(horizon)))
+
+        return math.sqrt(
+            self._fitted_variance(log_size)
+            + self.scatter.variance(n_symbols, learning_rate=learning_rate, weight_decay=weight_decay)
+        )
+
+    def deviation_at_rest(
+        self,
+        n_symbols: int,
+        width: int,
+        *,
+        learning_rate: float = REFERENCE_LEARNING_RATE,
+        weight_decay: float = REFERENCE_WEIGHT_DECAY,
+    ) -> float:
+        """Standard deviation of ln D_rest, as :meth:`deviation`."""
+        return math.sqrt(
+            self._fitted_variance(lambda law: math.log(law.thresholds.size_at_rest(n_symbols, width)))
+            + self.scatter.variance(n_symbols, learning_rate=learning_rate, weight_decay=weight_decay)
+        )
+
+    def interval(
+        self,
+        n_symbols: int,
+        width: int,
+        horizon: float,
+        *,
+        learning_rate: float = REFERENCE_LEARNING_RATE,
+        weight_decay: float = REFERENCE_WEIGHT_DECAY,
+        level: float = LEVEL,
+    ) -> Interval:
+        """Range of D_crit(T), log-normal around the law's value [examples]; arguments as of :meth:`deviation`.
+
+        Raises:
+            ValueError: An argument is out of range.
+        """
+        size = float(
+            self.clock(n_symbols, width, learning_rate=learning_rate, weight_decay=weight_decay).critical_size(horizon)
+        )
+        deviation = self.deviation(n_symbols, width, horizon, learning_rate=learning_rate, weight_decay=weight_decay)
+        spread = half_width(deviation, level=level)
+        return Interval(low=size * math.exp(-spread), high=size * math.exp(spread), level=level)
+
+    def moved(self, name: str, step: float) -> Self:
+        """With one constant moved: its logarithm, where the covariance speaks of that.
+
+        Args:
+            name: Of ``FITTED``.
+            step: By how much.
+        """
+        holder = self if name in ("rate", "bend") else self.thresholds
+        value: float = getattr(holder, name)
+        changed: Any = {name: value * math.exp(step) if name in LOGARITHMIC else value + step}
+        if holder is self:
+            return replace(self, **changed)
+        return replace(self, thresholds=replace(self.thresholds, **changed))
+
+    def _fitted_variance(self, value: Callable[[Self], float]) -> float:
+        """Variance that the covariance gives a function of the law, to first order."""
+        centre = value(self)
+        gradient = np.array([(value(self.moved(name, STEP)) - centre) / STEP for name in self.fitted])
+        matrix = np.array(self.covariance, dtype=np.float64).reshape(gradient.size, gradient.size)
+        return float(gradient @ matrix @ gradient)
