@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from enum import StrEnum
@@ -16,8 +15,6 @@ from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import number, print_json, say, span, table
 
 if TYPE_CHECKING:
-    from dcrit.empirics.experiments.laboratory import Machine
-    from dcrit.empirics.training.budget import Budget
     from dcrit.theory.estimates import Interval
 
 
@@ -31,9 +28,6 @@ class SuiteChoice(StrEnum):
 
 #: Colours of rulings on a terminal.
 COLOURS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
-
-#: Time for a suite's experiments where none is given [minutes].
-BUDGETS = {"quick": math.inf, "standard": math.inf, "paper": 30.0}
 
 
 def validate(
@@ -68,18 +62,22 @@ def validate(
     A rerun trains only what the store lacks.
     """
     from dcrit.cli.terminal.session import laboratory
-    from dcrit.empirics.claims.suites import gather, judge, select, suite_of
+    from dcrit.empirics.claims.suites import budget_of, gather, judge, minutes_of, select, suite_of
 
     began = time.monotonic()
     folder = out or Path("validation") / suite.value
-    minutes = BUDGETS[suite.value] if budget is None else budget
     machine = options.machine_from(workers, executor, address)
     with options.bad_input():
         chosen = select(suite_of(suite.value), tuple(claim or ()))
-        check_budget(minutes)
-        check_rate(minutes, machine)
+        minutes = minutes_of(suite.value, budget, workers=machine.workers, address=machine.address)
         check_writable_folder(folder)
-    limited = time_for(minutes, workers)
+    limited = budget_of(minutes, machine.workers)
+    if limited is not None:
+        print(
+            f"budget {number(minutes)} minutes on {limited.workers} workers at {limited.speed.rate / 1e9:.3g} GFLOP/s "
+            "each",
+            file=sys.stderr,
+        )
     names = [experiment.name for experiment in chosen.experiments]
 
     def begin(name: str) -> None:
@@ -131,53 +129,6 @@ def validate(
         say(f"{verdict.claim.id}: {verdict.reason}")
     say(f"{number(document['seconds'])} seconds; {len(pictures)} pictures in {folder / 'figures'}")
     say(f"report: {files['html']} (also .md and .json)")
-
-
-def check_budget(minutes: float) -> None:
-    """Refuse a budget that is no time.
-
-    Raises:
-        ValueError: It is not above 0.
-    """
-    if not minutes > 0:
-        raise ValueError(f"budget must be above 0 minutes, or inf, got {minutes!r}")
-
-
-def check_rate(minutes: float, machine: Machine) -> None:
-    """Refuse a limit of time on a cluster of unknown size.
-
-    Raises:
-        ValueError: There is a limit, and nothing says how much the cluster trains at a time.
-    """
-    if math.isfinite(minutes) and machine.address is not None and machine.workers == 0:
-        raise ValueError(
-            f"workers must be at least 1 beside --address and a budget of {number(minutes)} minutes, got 0: "
-            "say how many batches the cluster trains at a time"
-        )
-
-
-def time_for(minutes: float, workers: int) -> Budget | None:
-    """A budget that begins now, with the rate of this machine measured first; None where there is no limit.
-
-    Args:
-        minutes: Time for the experiments [minutes].
-        workers: Training processes; 0 for one per core.
-    """
-    if math.isinf(minutes):
-        return None
-    from dcrit.empirics.training.budget import Budget
-    from dcrit.empirics.training.devices import resolve_device
-    from dcrit.empirics.training.executor import usable_cores
-    from dcrit.empirics.training.speed import measure_speed
-
-    device = resolve_device("auto")
-    processes = (workers or usable_cores()) if device == "cpu" else 1
-    speed = measure_speed(device, processes)
-    print(
-        f"budget {number(minutes)} minutes on {processes} workers at {speed.rate / 1e9:.3g} GFLOP/s each",
-        file=sys.stderr,
-    )
-    return Budget(seconds=60 * minutes, speed=speed, workers=processes)
 
 
 def _span(interval: Interval | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,6 +40,50 @@ def suite_of(name: SuiteName) -> Suite:
 
 
 SUITE_NAMES: tuple[SuiteName, ...] = ("quick", "standard", "paper")
+
+#: Time for a suite's experiments where none is given [minutes].
+BUDGETS: Mapping[SuiteName, float] = {"quick": math.inf, "standard": math.inf, "paper": 30.0}
+
+
+def minutes_of(name: SuiteName, minutes: float | None, *, workers: int = 0, address: str | None = None) -> float:
+    """Time for a suite's experiments: as given, or the suite's own [minutes]; inf for as long as they take.
+
+    Args:
+        name: Suite.
+        minutes: As asked for; None for the suite's own.
+        workers: Training processes; 0 for as many as there is room for.
+        address: Of a running cluster.
+
+    Raises:
+        ValueError: It is no time, or limited on a cluster of which nothing says how much it trains at a time.
+    """
+    minutes = BUDGETS[name] if minutes is None else minutes
+    if not minutes > 0:
+        raise ValueError(f"budget must be above 0 minutes, or inf, got {minutes!r}")
+    if math.isfinite(minutes) and address is not None and workers == 0:
+        raise ValueError(
+            f"workers must be at least 1 beside --address and a budget of {minutes:g} minutes, got 0: "
+            "say how many batches the cluster trains at a time"
+        )
+    return minutes
+
+
+def budget_of(minutes: float, workers: int = 0) -> Budget | None:
+    """A budget that begins now, with the rate of this machine measured first; None where there is no limit.
+
+    Args:
+        minutes: Time for the experiments [minutes].
+        workers: Training processes; 0 for one per core.
+    """
+    if math.isinf(minutes):
+        return None
+    from dcrit.empirics.training.devices import resolve_device
+    from dcrit.empirics.training.executor import usable_cores
+    from dcrit.empirics.training.speed import measure_speed
+
+    device = resolve_device("auto")
+    processes = (workers or usable_cores()) if device == "cpu" else 1
+    return Budget(seconds=60 * minutes, speed=measure_speed(device, processes), workers=processes)
 
 
 def select(suite: Suite, claims: Sequence[str]) -> Suite:

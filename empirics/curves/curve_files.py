@@ -122,7 +122,20 @@ def read_curves(path: Path, columns: Mapping[str, str] | None = None, run: Seque
         ValueError: The file cannot be read, holds no table, lacks a column, matches two columns for one
             field, or holds a value that its column cannot have.
     """
-    frame = _read(path)
+    return curves_of(_read(path), columns, run)
+
+
+def curves_of(frame: pl.DataFrame, columns: Mapping[str, str] | None = None, run: Sequence[str] = ()) -> CurveFile:
+    """The training curves in a table, one row an evaluation, as :func:`read_curves` takes them from a file.
+
+    Args:
+        frame: The table.
+        columns: Columns by field where matching by name should not decide.
+        run: Columns that together tell runs apart.
+
+    Raises:
+        ValueError: The table lacks a column, matches two for one field, or holds a value that its column cannot have.
+    """
     given = dict(columns or {})
     for field, column in [*given.items(), *(("run", column) for column in run)]:
         if field not in (*FIELDS, "run"):

@@ -137,6 +137,29 @@ def advance_together(designs: Sequence[TransitionDesign], run: Runner[RunConfig,
             outcomes.extend(outcome_of(next(runs)) for _ in new)
 
 
+def measure_transition(
+    problem: Problem, run: Runner[RunConfig, Run], *, tolerance: float = 0.05, budget: float = 60.0, steps: int = 0
+) -> tuple[Estimate, list[Outcome]]:
+    """One critical size from scratch, by adaptive runs.
+
+    Args:
+        problem: What to measure.
+        run: Trains runs, or finds them.
+        tolerance: Relative half width of the interval to reach.
+        budget: Most model-steps, in horizons.
+        steps: Horizon [steps]; 0 for the protocol's.
+
+    Returns:
+        The size, and the outcomes of the full runs that it rests on.
+
+    Raises:
+        ValueError: A value is out of range.
+    """
+    design = SequentialDesign(problem=problem, tolerance=tolerance, budget=budget, steps=steps)
+    (outcomes,) = advance_together([design], run)
+    return measure_sequentially(outcomes, tolerance=tolerance), full_runs(outcomes)
+
+
 def transition_stages(design: SequentialDesign) -> list[Stage]:
     """Runs of a measurement that goes on to the end of its budget, every full run in place on nearly all pairs."""
     probes = design.propose([])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -239,3 +239,34 @@ def dynamics_of(run: Run) -> Dynamics:
 def norm_ratio(run: Run) -> float:
     """Settled squared norm over the largest one of the whole run: 1 where the norm only ever rose."""
     return _median_between(run, "squared_norm", 1.0 - SETTLED_FRACTION, 1.0) / float(run.curves.squared_norm.max())
+
+
+def summary_of(run: Run) -> dict[str, Any]:
+    """A run in one row of JSON values: configuration, dynamics, settled values, events, ending.
+
+    The dynamics are "unsettled" where the efficiency still moves at the horizon: accuracies may then still change.
+    They are None where a run diverged or has no unseen pairs.
+    """
+    outcome, curves = outcome_of(run), run.curves
+    dynamics = None
+    if math.isfinite(outcome.test_accuracy):
+        dynamics = dynamics_of(run) if outcome.converged else "unsettled"
+    row = {
+        "n_train": run.config.n_train,
+        "seed": run.config.seed,
+        "dynamics": dynamics,
+        "train_accuracy": outcome.train_accuracy,
+        "test_accuracy": outcome.test_accuracy,
+        "margin": outcome.margin,
+        "squared_norm": outcome.squared_norm,
+        "efficiency": outcome.efficiency,
+        "memorized_at": memorized_at(run.config, curves.step, curves.train_accuracy),
+        "generalized_at": generalized_at(run.config, curves.step, curves.test_accuracy),
+        "steps": int(curves.step[-1]),
+        "ending": run.ending,
+        "converged": outcome.converged,
+        "address": run.config.address,
+    }
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
@@ -205,3 +205,33 @@ class Run:
     curves: Curves
     ending: Ending
     seconds: float = field(compare=False)
+
+
+def configs_of(
+    problem: Problem,
+    n_train: int | Sequence[int],
+    seeds: int | Sequence[int] = 3,
+    *,
+    steps: int = 0,
+    precision: Precision = "float32",
+) -> list[RunConfig]:
+    """Runs of one problem at every size with every seed, in this order.
+
+    Args:
+        problem: What to train.
+        n_train: One training-set size or several [examples].
+        seeds: How many, counted from 0, or which.
+        steps: Horizon [steps]; 0 for the protocol's.
+        precision: Floating-point type.
+
+    Raises:
+        ValueError: A value is out of range.
+    """
+    if not isinstance(seeds, Sequence):
+        check_integer("seeds", seeds, 1)
+        seeds = range(seeds)
+    return [
+        RunConfig(problem=problem, n_train=size, seed=seed, steps=steps, precision=precision)
+        for size in (n_train if isinstance(n_train, Sequence) else [n_train])
+        for seed in seeds
+    ]

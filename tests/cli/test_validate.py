@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from dcrit.cli import validate
 from dcrit.cli.app import app
+from dcrit.empirics.claims import suites
 from dcrit.empirics.claims.suites import Suite
 from dcrit.empirics.training.budget import Budget, Speed
 from dcrit.figures import FIGURES
@@ -30,7 +30,7 @@ def made_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     stand_in(monkeypatch, quick=MADE, paper=MADE)
 
-    def time_for(minutes: float, workers: int) -> Budget | None:
+    def budget_of(minutes: float, workers: int) -> Budget | None:
         assert workers == 2
         return (
             None
@@ -38,7 +38,7 @@ def made_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             else Budget(seconds=60 * minutes, speed=Speed(device="cuda", rate=1e9), clock=lambda: 0.0)
         )
 
-    monkeypatch.setattr(validate, "time_for", time_for)
+    monkeypatch.setattr(suites, "budget_of", budget_of)
 
 
 def invoke(*words: str) -> Result:
@@ -61,7 +61,9 @@ def test_people_see_what_runs_the_verdicts_and_where_the_report_lies() -> None:
 def test_a_budget_leaves_out_what_takes_longer() -> None:
     done = invoke("quick", "--budget", "30", "--json")
     document = json.loads(done.stdout)
-    assert done.stderr.splitlines() == ["experiment one (1 of 2)"]
+    budget, begun = done.stderr.splitlines()
+    assert budget == "budget 30 minutes on 1 workers at 1 GFLOP/s each"
+    assert begun == "experiment one (1 of 2)"
     assert json.loads(Path("validation/quick/report.json").read_text(encoding="utf-8")) == document
     assert document["budget_minutes"] == 30.0
     cheap, dear = document["claims"]

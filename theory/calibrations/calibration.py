@@ -318,6 +318,32 @@ def shipped_calibrations() -> list[Calibration]:
     return [Calibration.from_json((folder / name).read_text(encoding="utf-8")) for name in names]
 
 
+def calibration_of(problem: Problem, path: Path | None = None) -> Calibration:
+    """The calibration that answers for a problem: that of a file, or the nearest that ships.
+
+    Args:
+        problem: The question.
+        path: File to read; None for one that ships.
+
+    Raises:
+        ValueError: The task has no rule, the file is no calibration, or none ships for the problem.
+    """
+    if problem.definition.rule is None:
+        raise ValueError(f"task must have a rule to find, got '{problem.task}': on random labels nothing generalizes")
+    if path is not None:
+        return load_calibration(path)
+    shipped = shipped_calibrations()
+    chosen = calibration_for(problem, shipped)
+    if chosen is None:
+        known = "; ".join(sorted({f"{', '.join(one.tasks)} ({one.activation} {one.model})" for one in shipped}))
+        raise ValueError(
+            f"task, activation and model must be a combination for which a calibration ships: {known}; got "
+            f"'{problem.task}', '{problem.activation}' and '{problem.model}'. No calibration ships for that; "
+            "'dcrit calibrate' measures one, and --calibration FILE uses it"
+        )
+    return chosen
+
+
 def calibration_for(problem: Problem, calibrations: Sequence[Calibration]) -> Calibration | None:
     """The calibration nearest to a problem among those that speak for it; None where there is none."""
     covering = [calibration for calibration in calibrations if calibration.covers(problem)]

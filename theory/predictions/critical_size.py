@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.circuits.constants import CONSTANTS, competition_from, sizes_from
 from dcrit.theory.circuits.crossing import Crossing
 from dcrit.theory.circuits.mixture import Competition
+from dcrit.theory.circuits.regimes import SEMI_GROKKING
 from dcrit.theory.estimates import LEVEL, Estimate, Interval, half_width, interval_of
 from dcrit.theory.problems.problem import Problem
 
@@ -61,6 +63,23 @@ class CriticalSizePrediction:
     generalizing_efficiency: Estimate
     competition: Competition
     calibration: str
+
+    def estimates(self) -> dict[str, Estimate]:
+        """Every predicted number by its name; those that nothing is said of are left out."""
+        found = (
+            *(self.critical_size, self.at_rest, self.symmetric_size, self.crossing),
+            *(self.onset, self.completion, self.capacity, self.generalizing_efficiency),
+        )
+        return {one.quantity: one for one in found if one is not None}
+
+    def by_accuracy(self) -> dict[float, Estimate]:
+        """Training-set sizes by the test accuracy that they are defined by."""
+        return {SEMI_GROKKING[0]: self.onset, 0.5: self.critical_size, SEMI_GROKKING[1]: self.completion}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Problem, estimates and calibration as JSON values."""
+        estimates = {name: one.to_dict() for name, one in self.estimates().items()}
+        return {"problem": self.problem.to_dict(), **estimates, "calibration": self.calibration}
 
 
 def size_prediction(

@@ -15,7 +15,7 @@ from dcrit.theory.circuits.constants import CONSTANTS, sizes_from
 from dcrit.theory.circuits.regimes import SEMI_GROKKING, dynamics_codes
 from dcrit.theory.estimates import LEVEL, Estimate, interval_of
 from dcrit.theory.predictions.critical_size import LARGEST_CONSTANT, LARGEST_FRACTION, describes_network, least_size
-from dcrit.theory.predictions.regime import UNFIT, probability_unfit
+from dcrit.theory.predictions.regime import REGIMES, UNFIT, probability_unfit
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -23,6 +23,9 @@ IntArray = NDArray[np.int64]
 
 #: Intervals are computed at no more than this many widths, from fewer draws than those of one prediction.
 THINNED, N_DRAWS = 64, 200
+
+#: Smallest training-set size of the default grid, as a fraction of all pairs.
+SMALLEST_FRACTION = 0.03
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +93,35 @@ class PhaseDiagram:
     def __post_init__(self) -> None:
         if self.codes.shape != (len(self.n_trains), len(self.widths)):
             raise ValueError(f"codes must be of shape {(len(self.n_trains), len(self.widths))}, got {self.codes.shape}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Problem without its width, star, and every array as a list; sizes that do not exist are None."""
+        problem = self.problem.to_dict()
+        del problem["width"]
+        star = {"width": self.star.width, "n_params": self.star.n_params, "n_train": self.star.n_train}
+        arrays = {name: _finite(getattr(self, name)) for name in ARRAYS}
+        return {
+            "problem": problem,
+            "level": self.level,
+            "calibration": self.calibration,
+            "star": {name: one.to_dict() for name, one in star.items()},
+            "regimes": list(REGIMES),
+            **arrays,
+        }
+
+
+#: Fields that are arrays, in the order in which they are written.
+ARRAYS = (
+    *("widths", "n_params", "critical_size", "critical_low", "critical_high", "onset", "completion"),
+    *("capacity", "capacity_low", "capacity_high", "unfit", "extrapolated", "n_trains", "codes"),
+)
+
+
+def _finite(values: NDArray[Any]) -> list[Any]:
+    """An array as a list; None in the place of what is not finite."""
+    if values.dtype.kind != "f":
+        return values.tolist()
+    return [value if math.isfinite(value) else None for value in values.tolist()]
 
 
 def check_widths(widths: ArrayLike) -> list[int]:
@@ -358,3 +390,30 @@ def phase_diagram(
         level=level,
         calibration=calibration.name,
     )
+
+
+def diagram_over(
+    problem: Problem,
+    calibration: Calibration,
+    *,
+    points: int = 200,
+    min_width: int | None = None,
+    max_width: int | None = None,
+    level: float = LEVEL,
+) -> PhaseDiagram:
+    """The phase diagram over widths and sizes that are evenly spaced in their logarithms.
+
+    Args:
+        problem: The question; its width is replaced.
+        calibration: Constants; must cover the problem.
+        points: Training-set sizes, from ``SMALLEST_FRACTION`` of all pairs to all, and at most as many widths.
+        min_width: First width; None for half the smallest calibrated one.
+        max_width: Last width; None for the largest calibrated one.
+        level: Probability content of the intervals.
+
+    Raises:
+        ValueError: A number is out of range, or the calibration does not reach the widths.
+    """
+    widths = default_widths(problem, calibration, points, smallest=min_width, largest=max_width)
+    n_trains = np.geomspace(max(1.0, SMALLEST_FRACTION * problem.n_pairs), problem.n_pairs, points)
+    return phase_diagram(problem, calibration, widths=widths, n_trains=n_trains, level=level)

@@ -1,0 +1,101 @@
+"""Finished runs on axes of one's own: over training time, over training-set size, and in the plane of both sizes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+
+from dcrit.empirics.runs.outcomes import Outcome, dynamics_of
+from dcrit.empirics.runs.single import Run
+from dcrit.figures.drawing import canvas, scales, style
+from dcrit.figures.measured.dynamics import log_steps
+from dcrit.figures.measured.phase_map import MARKERS
+from dcrit.figures.predicted.phase_diagram import COLOURS
+from dcrit.theory.circuits.regimes import DYNAMICS
+
+
+def _size(run: Run) -> int:
+    return run.config.n_train
+
+
+def draw_training(ax: Axes, runs: Sequence[Run]) -> None:
+    """Test accuracy over training time in one colour a training-set size, train accuracy in broken lines."""
+    canvas.prepare(ax)
+    if not runs:
+        canvas.blank(ax, "No runs.", width=2.0)
+        return
+    sizes = sorted({_size(run) for run in runs})
+    # The map is told apart by colour-blind readers, and its light end is left out.
+    colours = dict(zip(sizes, colormaps["viridis"](np.linspace(0.0, 0.85, len(sizes))), strict=True))
+    named: set[int] = set()
+    for run in sorted(runs, key=_size):
+        size, curves = _size(run), run.curves
+        label = "" if size in named else f"D = {size}"
+        named.add(size)
+        ax.plot(curves.step, curves.test_accuracy, color=colours[size], label=label or None)
+        ax.plot(curves.step, curves.train_accuracy, color=colours[size], linestyle="--", linewidth=0.7, alpha=0.6)
+    log_steps(ax, max(float(run.curves.step[-1]) for run in runs))
+    ax.set(xlabel="training time [steps]", ylabel="accuracy [fraction]", ylim=(-0.04, 1.04))
+    ax.legend(title="test (train: broken)")
+
+
+def draw_over_sizes(ax: Axes, outcomes: Sequence[Outcome], *, label: str = "one run") -> None:
+    """Final test accuracy of runs over their training-set size, one dot a run.
+
+    Args:
+        ax: Axes.
+        outcomes: Settled values; those without a test accuracy have no dot.
+        label: For the legend.
+    """
+    seen = [one for one in outcomes if math.isfinite(one.test_accuracy)]
+    ax.plot(
+        [one.config.n_train for one in seen],
+        [one.test_accuracy for one in seen],
+        "o",
+        color=style.BLACK,
+        markersize=3.5,
+        markerfacecolor="none",
+        markeredgewidth=0.8,
+        linestyle="none",
+        label=label,
+    )
+
+
+def draw_in_plane(ax: Axes, runs: Sequence[Run]) -> None:
+    """Runs at their model size and training-set size, marked by what most of the seeds there show."""
+
+    def place(run: Run) -> tuple[int, int]:
+        return run.config.problem.n_params, run.config.n_train
+
+    named: set[str] = set()
+    for (n_params, n_train), some in groupby(sorted(runs, key=place), key=place):
+        shown = [dynamics_of(run) for run in some]
+        dynamics = max(DYNAMICS, key=shown.count)
+        code = DYNAMICS.index(dynamics)
+        label = f"{dynamics}, measured"
+        ax.plot(
+            [n_params],
+            [n_train],
+            MARKERS[code],
+            color=COLOURS[code],
+            markeredgecolor=style.BLACK,
+            markeredgewidth=0.6,
+            markersize=5.5,
+            linestyle="none",
+            zorder=6,
+            label=None if label in named else label,
+        )
+        named.add(label)
+
+
+def size_axis(ax: Axes, sizes: Sequence[float], n_pairs: int) -> None:
+    """A logarithmic axis of training-set sizes around those that are shown, up to all pairs."""
+    ends = scales.spread([min(size, n_pairs) for size in sizes], margin=0.15)
+    if ends is not None:
+        scales.log_axis(ax, "x", ends[0], min(ends[1], 1.02 * n_pairs))
+    ax.set(xlabel=style.SIZE_LABEL)

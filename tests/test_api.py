@@ -1,0 +1,223 @@
+"""The Python interface: what it answers, that it agrees with the command line, and what it loads."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import nn
+from typer.testing import CliRunner
+
+import dcrit
+from dcrit.api import Answer
+from dcrit.cli.app import app
+from dcrit.empirics.claims import suites
+from tests.worlds.report_documents import claim_of, experiment_of
+
+TINY = dcrit.Problem(modulus=7, width=16, learning_rate=0.1)
+
+
+@pytest.fixture(autouse=True)
+def no_windows() -> None:
+    mpl.use("agg")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def runs(store: Path) -> dcrit.Runs:
+    return dcrit.train(TINY, [10, 30], seeds=2, store=store, workers=1)
+
+
+@pytest.fixture(scope="module")
+def measured(store: Path) -> dcrit.Measurement:
+    return dcrit.measure(TINY, store=store, workers=1, tolerance=0.3)
+
+
+def loaded_by(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.processes
+def test_a_prediction_loads_neither_torch_nor_matplotlib() -> None:
+    code = (
+        "import dcrit\n"
+        "assert dcrit.predict(dcrit.Problem(modulus=31)).to_dict()\n"
+        "assert dcrit.phase_diagram(dcrit.Problem(), points=9).to_dict()"
+    )
+    assert not {"torch", "matplotlib", "polars"} & loaded_by(code)
+
+
+@pytest.mark.processes
+def test_importing_the_package_loads_nothing_of_it() -> None:
+    assert not {name for name in loaded_by("import dcrit") if name.startswith(("dcrit.", "numpy", "scipy"))}
+
+
+def test_every_name_is_there_and_no_other() -> None:
+    assert set(dcrit.__all__) <= set(dir(dcrit))
+    assert all(getattr(dcrit, name) is not None for name in dcrit.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'predictt'"):
+        dcrit.predictt  # type: ignore[attr-defined]  # noqa: B018
+
+
+def shown(answer: Answer) -> None:
+    """What every answer can do."""
+    assert json.loads(json.dumps(answer.to_dict(), allow_nan=False))
+    table = answer.to_polars()
+    assert isinstance(table, pl.DataFrame)
+    assert table.height > 0
+    assert "<table" in answer._repr_html_()
+    ax = Figure(figsize=(5, 3)).subplots()
+    assert answer.plot(ax) is ax
+    assert ax.get_xlabel()
+    new = answer.plot()
+    assert isinstance(new, Axes)
+    assert new is not ax
+    new.figure.draw_without_rendering()  # type: ignore[union-attr]
+    pyplot.close("all")
+
+
+def test_a_prediction_is_that_of_the_command() -> None:
+    problem = dcrit.Problem(task="add", modulus=31, width=48)
+    found = dcrit.predict(problem)
+    assert found.critical_size is not None
+    assert found.interval is not None
+    assert found.interval.low < found.critical_size < found.interval.high
+    assert found.at_rest is not None
+    assert found.horizon is None or found.horizon > 0
+    shown(found)
+    words = ["predict", "critical-size", "--modulus", "31", "--width", "48", "--json"]
+    said = json.loads(CliRunner().invoke(app, words).stdout)
+    assert said["critical_size"] == found.critical_size
+
+
+def test_a_phase_diagram_is_drawn_with_runs_over_it(runs: dcrit.Runs) -> None:
+    found = dcrit.phase_diagram(dcrit.Problem(modulus=23), points=30)
+    shown(found)
+    assert found.star["n_train"].quantity == "star_n_train"
+    ax = found.plot(Figure().subplots(), runs=runs)
+    labels = ax.get_legend_handles_labels()[1]
+    assert any(label.endswith(", measured") for label in labels)
+
+
+def test_runs_are_those_of_the_command(runs: dcrit.Runs, store: Path) -> None:
+    assert [(run.config.n_train, run.config.seed) for run in runs.runs] == [(10, 0), (10, 1), (30, 0), (30, 1)]
+    shown(runs)
+    assert runs.curves().height == sum(len(run.curves.step) for run in runs.runs)
+    words = [
+        "train",
+        "--modulus",
+        "7",
+        "--width",
+        "16",
+        "--learning-rate",
+        "0.1",
+        "--n-train",
+        "10",
+        "--n-train",
+        "30",
+        "--seeds",
+        "2",
+        "--json",
+        "--store",
+    ]
+    said = json.loads(CliRunner().invoke(app, [*words, str(store)]).stdout)
+    assert said["runs"] == runs.to_dict()["runs"]
+
+
+def test_seeds_may_be_named(store: Path) -> None:
+    (run,) = dcrit.train(TINY, 10, seeds=[1], store=store, workers=1).runs
+    assert (run.config.n_train, run.config.seed) == (10, 1)
+
+
+def test_a_measurement_stands_beside_its_prediction(measured: dcrit.Measurement) -> None:
+    shown(measured)
+    assert measured.critical_size is not None
+    assert measured.interval is not None
+    assert measured.critical_size in measured.interval
+    assert measured.horizon == 400
+    assert measured.prediction is not None
+    assert set(measured.to_dict()) == {"problem", "measured", "predicted"}
+
+
+def test_what_is_stored_is_not_trained_again(measured: dcrit.Measurement, store: Path) -> None:
+    before = sorted(store.rglob("*.parquet"))
+    again = dcrit.measure(TINY, store=store, workers=1, tolerance=0.3)
+    assert again.measured == measured.measured
+    assert sorted(store.rglob("*.parquet")) == before
+
+
+def parity() -> tuple[np.ndarray, np.ndarray]:
+    bits = (np.arange(64)[:, None] >> np.arange(6)) & 1
+    return 2.0 * bits - 1.0, bits[:, 0] ^ bits[:, 1]
+
+
+def factory(seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(6, 24, bias=False), nn.ReLU(), nn.Linear(24, 2, bias=False))
+
+
+def test_a_study_takes_arrays_as_it_takes_tensors() -> None:
+    inputs, labels = parity()
+    choices: dict[str, Any] = {"sizes": (16, 32), "generalizing_sizes": (48,), "memorizing_sizes": (8, 16)}
+    choices |= {"overloading_sizes": (64,), "seeds": 1, "steps": 60, "learning_rate": 0.05, "device": "cpu"}
+    found = dcrit.study(factory, inputs, labels, **choices)
+    same = dcrit.study(factory, torch.tensor(inputs, dtype=torch.float32), torch.tensor(labels), **choices)
+    assert found.to_dict() == same.to_dict()
+    shown(found)
+    with pytest.raises(ValueError, match="design must be left out beside seeds"):
+        dcrit.study(factory, inputs, labels, found.result.design, seeds=2)
+
+
+CURVES = {
+    "step": list(range(0, 2000, 10)),
+    "train_acc": [min(1.0, 0.05 * k) for k in range(200)],
+    "test_acc": [0.05 if k < 120 else 1.0 for k in range(200)],
+}
+
+
+def test_curves_of_a_file_and_of_a_table_get_one_verdict(tmp_path: Path) -> None:
+    path = tmp_path / "curves.csv"
+    pl.DataFrame(CURVES).write_csv(path)
+    found = [dcrit.classify(source) for source in (path, str(path), pl.DataFrame(CURVES), CURVES)]
+    assert [one.dynamics for one in found] == [["grokking"]] * 4
+    assert len({json.dumps(one.to_dict()["runs"]) for one in found}) == 1
+    arrays = {name: np.array(values) for name, values in CURVES.items()}
+    assert dcrit.classify(arrays).dynamics == ["grokking"]
+    shown(found[0])
+
+
+def test_a_validation_gives_rulings_and_figures(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim = claim_of("cheap", experiment_of("one"), (1e-6, 1.0), "as predicted")
+    monkeypatch.setattr(suites, "suite_of", lambda name: suites.Suite(name=name, claims=(claim,)))
+    found = dcrit.validate("quick", store=store, workers=1)
+    shown(found)
+    assert list(found.rulings.values()) == ["supported"]
+    with pytest.raises(ValueError, match="name must be one of"):
+        found.figure("delays")
+
+
+def test_wrong_values_are_named() -> None:
+    with pytest.raises(ValueError, match="suite must be one of"):
+        dcrit.validate("huge")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="task must have a rule"):
+        dcrit.predict(dcrit.Problem(task="random"))
+    with pytest.raises(ValueError, match="n_train must be at most 49"):
+        dcrit.train(TINY, 50)
+    assert math.isfinite(dcrit.predict(dcrit.Problem(modulus=31), level=0.5).critical_size or math.nan)
