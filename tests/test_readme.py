@@ -5,7 +5,9 @@ import re
 import runpy
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
+from matplotlib import pyplot
 from typer.testing import CliRunner
 
 from dcrit.cli.app import app
@@ -47,3 +49,22 @@ def test_commands_are_accepted(line: str) -> None:
     help_page = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"})
     assert help_page.exit_code == 0
     assert [option for option in options if option not in help_page.output] == []
+
+
+@pytest.mark.slow
+def test_the_quickstart_runs_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+    assert len([line for line in code.splitlines() if line]) <= 10
+    monkeypatch.chdir(tmp_path)
+    mpl.use("agg")
+    exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})  # The page is ours.
+    pyplot.close("all")
+    said = capsys.readouterr().out
+    found = re.search(r"predicted (\d+) .*measured (\d+), (\d+) to (\d+)", said, flags=re.DOTALL)
+    assert found is not None
+    predicted, measured, low, high = map(int, found.groups())
+    assert low <= measured <= high
+    assert abs(predicted / measured - 1) < 0.3
+    assert (tmp_path / "critical-size.png").stat().st_size > 10_000
