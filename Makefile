@@ -29,13 +29,13 @@ format: setup
 
 # Each takes the validations that were run here; what was not run stays as it was committed.
 readme: setup          ## remake the README's tables from the last make demo and dcrit validate standard
-	$(BIN)/python cli/reproduce.py $(dir $(wildcard validation/quick/report.json validation/standard/report.json))
+	$(BIN)/dcrit reproduce readme $(dir $(wildcard validation/quick/report.json validation/standard/report.json))
 
 gallery: setup         ## remake figures/gallery/, pictures and report, from the last dcrit validate standard
-	$(BIN)/python cli/reproduce.py --gallery validation/standard
+	$(BIN)/dcrit reproduce gallery validation/standard
 
-ablation: setup        ## remake docs/ablation.md: every refinement and baseline on the held-out configurations
-	$(BIN)/python -m dcrit.empirics.ablations.tables
+ablation: setup        ## remake docs/results/ablation.md: every refinement and baseline on the held-out configurations
+	$(BIN)/dcrit reproduce ablation
 
 bench: setup           ## speed and cost, in ratios of one run; writes benchmarks/results.json
 	$(BIN)/python -m benchmarks

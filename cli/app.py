@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dcrit.cli import calibrate, classify, figure, measure, plan, predict, runs, simulate, train, validate
+from dcrit.cli import calibrate, classify, figure, measure, plan, predict, reproduce, runs, simulate, train, validate
 from dcrit.cli.terminal.sentences import Commands, sentence
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("validate")(validate.validate)
 app.command("figure")(figure.figure)
 app.command("classify")(classify.classify)
 app.add_typer(runs.app, name="runs")
+app.add_typer(reproduce.app, name="reproduce")
 
 
 def _version(wanted: bool) -> None:

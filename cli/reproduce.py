@@ -1,30 +1,281 @@
-"""Remake the numbers and pictures of the README from committed reports of validations.
-
-``python docs/remake.py FOLDER …`` takes over the reports of those validations and remakes the tables;
-``python docs/remake.py --gallery FOLDER`` puts pictures and report of that validation into the gallery;
-``python docs/remake.py --check`` exits 1 if the README does not hold what the committed reports say.
-"""
+"""``dcrit reproduce``: what is committed in the repository (tables, pages, pictures, measured sizes), made again."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from dcrit.cli.report.pages import markdown_page
-from dcrit.empirics.training.budget import duration
+import typer
+from typer.core import TyperGroup
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "docs" / "results"
-ABLATION = RESULTS / "ablation.json"
-GALLERY = ROOT / "figures" / "gallery"
+from dcrit.cli.terminal import options
+from dcrit.cli.terminal.output import print_json, say
+
+if TYPE_CHECKING:
+    from dcrit.empirics.experiments.laboratory import Laboratory
+
+
+class Names(TyperGroup):
+    """Commands whose names an unknown one is answered with."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As typer does it, but for names that there are none of."""
+        if args and self.get_command(ctx, args[0]) is None:
+            raise typer.BadParameter(
+                f"NAME must be one of {', '.join(self.list_commands(ctx))}, got '{args[0]}'", ctx=ctx
+            )
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    help="Make again what is committed in the repository, in a clone of it; --help of a name says what it takes.",
+    cls=Names,
+    no_args_is_help=True,
+)
+
+Clone = Annotated[Path, typer.Option(help="Top folder of a clone of the repository.")]
+Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a file is not what it would be.")]
+Stored = Annotated[
+    Path | None,
+    typer.Option("--store", help="Folder of runs: measure, and train what it lacks. Default: no training."),
+]
+
 BEGIN, END = "<!-- begin: verdicts, remade by make readme -->", "<!-- end: verdicts -->"
 
 #: Whose reports are committed, in the order of the README.
 SUITES = ("quick", "standard")
+
+HERE = Path()
+
+
+@app.command("readme")
+def readme(
+    validation: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of finished validations whose reports are committed first.")
+    ] = None,
+    clone: Clone = HERE,
+    check: Check = False,
+    as_json: options.Json = False,
+) -> None:
+    """The README's tables of verdicts, from the committed reports of validations. Seconds; trains nothing."""
+    results = _results(clone)
+    made = {suite: (text, report) for suite, text, report in map(_report_in, validation or [])}
+    reports = committed(results) | {suite: report for suite, (_, report) in made.items()}
+    ordered = {suite: reports[suite] for suite in SUITES if suite in reports}
+    page = clone / "README.md"
+    new = remade(page.read_text(encoding="utf-8"), ordered, _read(results / "ablation.json"))
+    files = {results / f"{suite}.json": text for suite, (text, _) in made.items()}
+    _finish({**files, page: new}, check=check, as_json=as_json)
+
+
+@app.command("gallery")
+def gallery(
+    validation: Annotated[Path, typer.Argument(help="Folder of a finished validation.")],
+    clone: Clone = HERE,
+    as_json: options.Json = False,
+) -> None:
+    """Pictures and report of a validation, as figures/gallery shows them. Seconds; trains nothing."""
+    results = _results(clone)
+    suite, text, _ = _report_in(validation)
+    target = clone / "figures" / "gallery"
+    try:
+        remake_gallery(validation, target)
+    except FileNotFoundError as error:
+        raise typer.BadParameter(f"VALIDATION must be a whole validation, got {validation}: {error}") from error
+    _finish({results / f"{suite}.json": text}, as_json=as_json, gallery=str(target))
+
+
+@app.command("ablation")
+def ablation(clone: Clone = HERE, check: Check = False, as_json: options.Json = False) -> None:
+    """docs/results/ablation.md: every refinement and baseline on what was held out. A minute; trains nothing.
+
+    Beside it ablation.json, and the track record that predictions quote.
+    """
+    _results(clone)
+    from dcrit.empirics.ablations import tables
+
+    files = tables.ablation(clone)
+    rows = next(json.loads(text) for path, text in files.items() if path.name == "ablation.json")
+    _finish(files, check=check, as_json=as_json, predictors=rows)
+
+
+@app.command("held-out")
+def held_out(
+    store: options.StoreFolder = options.DEFAULT_STORE,
+    workers: options.Workers = 0,
+    clone: Clone = HERE,
+    as_json: options.Json = False,
+) -> None:
+    """Critical sizes beyond the calibration, and those of baselines. Ten minutes where all lack; trains.
+
+    Sizes that docs/results/held-out.json, held-out-transformers.json and baselines.json have stay as they are.
+    """
+    results = _results(clone)
+    from dcrit.empirics.ablations.held_out import measure_held_out
+
+    with _laboratory(store, workers) as bench:
+        files = measure_held_out(results, bench)
+    _finish(files, as_json=as_json)
+
+
+@app.command("settled")
+def settled(
+    stores: Annotated[list[Path], typer.Argument(help="Folders in which 'dcrit calibrate' kept its runs.")],
+    clone: Clone = HERE,
+    as_json: options.Json = False,
+) -> None:
+    """docs/results/efficiency-runs.parquet, which the ablation is fitted to. A minute; trains nothing."""
+    results = _results(clone)
+    from dcrit.empirics.ablations.settled import TABLE, settled_table
+
+    made = settled_table([folder for folder in stores if folder.is_dir()])
+    if made.is_empty():
+        raise typer.BadParameter(f"STORES must be folders that hold runs, got {', '.join(map(str, stores))}")
+    made.write_parquet(results / TABLE, compression="zstd")
+    _finish({}, as_json=as_json, table=str(results / TABLE), n_runs=len(made))
+
+
+@app.command("facts")
+def facts(
+    series: Annotated[
+        list[str] | None, typer.Option(help="Measure this series alone; may be given several times.")
+    ] = None,
+    store: Stored = None,
+    workers: options.Workers = 0,
+    clone: Clone = HERE,
+    check: Check = False,
+    as_json: options.Json = False,
+) -> None:
+    """docs/results/emergence.md: what facts to memorize do to D_crit. Half a minute; trains only with --store.
+
+    With --store the series in docs/results/emergence-series.json are measured first: twelve minutes on one core.
+    """
+    results = _results(clone)
+    from dcrit.empirics.ablations.facts_beside_a_task import facts_page
+    from dcrit.empirics.ablations.facts_series import check_series, measured_series
+
+    with options.bad_input():
+        check_series(series or ())
+    if store is None and series:
+        raise typer.BadParameter(f"--series must go with --store, got '{series[0]}' without")
+    if store is not None and check:
+        raise typer.BadParameter("--check must be left out beside --store, got both")
+    if store is not None:
+        with _laboratory(store, workers) as bench:
+            _write(measured_series(series or (), results, bench))
+    _finish(facts_page(results), check=check, as_json=as_json)
+
+
+@app.command("transformers")
+def transformers(
+    store: Stored = None, workers: options.Workers = 0, clone: Clone = HERE, as_json: options.Json = False
+) -> None:
+    """docs/results/transformer-sizes.json: accuracy of transformers over their size. Trains only with --store.
+
+    Without --store accuracies are predicted, where none is measured yet: seconds. With --store they are measured and
+    shown beside what was predicted: ten minutes on two cores.
+    """
+    results = _results(clone)
+    from dcrit.empirics.ablations.transformer_sizes import measure_sizes, predict_sizes
+
+    if store is None:
+        with options.bad_input():
+            files = predict_sizes(results)
+    else:
+        with _laboratory(store, workers) as bench:
+            files, shown = measure_sizes(results, bench)
+        if not as_json:
+            say(shown)
+    _finish(files, as_json=as_json)
+
+
+@app.command("transformer-calibration")
+def transformer_calibration(
+    store: options.StoreFolder = options.DEFAULT_STORE,
+    workers: options.Workers = 0,
+    clone: Clone = HERE,
+    as_json: options.Json = False,
+) -> None:
+    """What the transformers' calibration says beside its cells: D_sym, and why cells lack. Twenty minutes; trains."""
+    _results(clone)
+    from dcrit.empirics.ablations.transformer_sizes import remeasured
+    from dcrit.theory.calibrations.calibration import Calibration
+
+    path = clone / "theory" / "calibrations" / "group-transformer-relu.json"
+    shipped = Calibration.from_json(path.read_text(encoding="utf-8"))
+    with _laboratory(store, workers) as bench:
+        found = remeasured(shipped, bench)
+    _finish({path: found.to_json()}, as_json=as_json, omitted=list(found.omitted))
+
+
+def _results(clone: Path) -> Path:
+    from dcrit.empirics.ablations.committed import results_of
+
+    with options.bad_input():
+        return results_of(clone)
+
+
+def _laboratory(store: Path, workers: int) -> AbstractContextManager[Laboratory]:
+    from dcrit.cli.terminal.session import laboratory
+
+    return laboratory(store, options.machine_from(workers, options.ExecutorChoice.local, None))
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write(files: Mapping[Path, str]) -> None:
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8")
+
+
+def _finish(files: Mapping[Path, str], *, as_json: bool, check: bool = False, **more: Any) -> None:
+    """Write the files, or say which of them are not what they would be (exit 1); what more there is goes into JSON."""
+    differing = [
+        str(path) for path, text in files.items() if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+    if not check:
+        _write(files)
+    if as_json:
+        print_json({"files": [str(path) for path in files], "differing": differing, "written": not check} | more)
+    elif check:
+        for path in differing:
+            say(f"{path} is not what it would be")
+    else:
+        say(" ".join([*map(str, files), *(str(more[key]) for key in ("gallery", "table") if key in more)]))
+    if check and differing:
+        raise typer.Exit(1)
+
+
+def _report_in(validation: Path) -> tuple[str, str, dict[str, Any]]:
+    """Suite, text and document of a validation's report."""
+    path = validation / "report.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = json.loads(text)
+        suite = document["suite"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise typer.BadParameter(
+            f"VALIDATION must be a folder that 'dcrit validate' wrote its report to, got {validation}"
+        ) from error
+    if suite not in SUITES:
+        raise typer.BadParameter(f"VALIDATION must be of suite {' or '.join(SUITES)}, got '{suite}' in {validation}")
+    return suite, text, document
+
+
+def committed(results: Path) -> dict[str, dict[str, Any]]:
+    """The committed reports by suite, the quick one first.
+
+    Args:
+        results: Folder of the committed results.
+    """
+    paths = [results / f"{suite}.json" for suite in SUITES]
+    return {path.stem: _read(path) for path in paths if path.is_file()}
 
 
 def number(value: float | None) -> str:
@@ -36,6 +287,8 @@ def number(value: float | None) -> str:
 
 def verdicts(report: dict[str, Any]) -> str:
     """A suite's table of verdicts, as Markdown; the quick one with its reasons, which others have in their report."""
+    from dcrit.empirics.training.budget import duration
+
     whole = report["suite"] == "quick"
     lines = [
         f"`dcrit validate {report['suite']}`: {report['runs']} runs, "
@@ -70,16 +323,16 @@ def configurations(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def comparison() -> str:
+def comparison(rows: Sequence[dict[str, Any]]) -> str:
     """The main rows of the ablation table, as Markdown."""
     lines = [
-        "All configurations beyond the calibration, from [docs/ablation.md](docs/ablation.md); errors are "
-        "\\|ln(predicted/measured)\\|:",
+        "All configurations beyond the calibration, from [docs/results/ablation.md](docs/results/ablation.md); errors "
+        "are \\|ln(predicted/measured)\\|:",
         "",
         "| predictor | configurations | median | worst | inside the 90 % interval |",
         "|---|---|---|---|---|",
     ]
-    for row in json.loads(ABLATION.read_text(encoding="utf-8")):
+    for row in rows:
         if row["predictor"].startswith(("**dcrit", "bare crossing, e_gen at all pairs, √", "baseline")):
             lines.append(
                 f"| {row['predictor']} | {row['n']} | {row['median']:.3f} | {row['worst']:.3f} "
@@ -88,44 +341,32 @@ def comparison() -> str:
     return "\n".join(lines)
 
 
-def remade(readme: str, reports: Mapping[str, dict[str, Any]]) -> str:
+def remade(readme: str, reports: Mapping[str, dict[str, Any]], predictors: Sequence[dict[str, Any]]) -> str:
     """The README with its block of verdicts replaced.
 
     Args:
         readme: Its text.
         reports: The committed reports by suite.
+        predictors: Rows of the ablation's table.
     """
     before, rest = readme.split(BEGIN)
     _, after = rest.split(END)
     parts = [verdicts(report) for report in reports.values()]
     parts += [configurations(report) for report in reports.values() if report["suite"] == "quick"]
-    block = "\n\n".join([*parts, comparison()])
+    block = "\n\n".join([*parts, comparison(predictors)])
     return f"{before}{BEGIN}\n{block}\n{END}{after}"
 
 
-def committed() -> dict[str, dict[str, Any]]:
-    """The committed reports by suite, the quick one first."""
-    paths = [RESULTS / f"{suite}.json" for suite in SUITES]
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()}
-
-
-def take_over(folder: Path) -> None:
-    """Commit to the report of a validation: it becomes its suite's in ``docs/results``."""
-    text = (folder / "report.json").read_text(encoding="utf-8")
-    suite = json.loads(text)["suite"]
-    if suite not in SUITES:
-        raise ValueError(f"suite must be one of {', '.join(SUITES)}, got '{suite}' in {folder}")
-    (RESULTS / f"{suite}.json").write_text(text, encoding="utf-8")
-
-
-def remake_gallery(folder: Path, gallery: Path = GALLERY) -> None:
+def remake_gallery(folder: Path, gallery: Path) -> None:
     """Pictures and report of a validation in place of those that were there, whole or not at all.
 
     Args:
         folder: Where the validation wrote.
         gallery: What is replaced.
     """
-    document = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    from dcrit.cli.report.pages import markdown_page
+
+    document = _read(folder / "report.json")
     names = [figure["name"] for figure in document["figures"]]
     aside, old = (gallery.with_name(f".{gallery.name}.{word}") for word in ("new", "old"))
     for leftover in (aside, old):
@@ -142,26 +383,3 @@ def remake_gallery(folder: Path, gallery: Path = GALLERY) -> None:
         gallery.rename(old)
     aside.rename(gallery)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def main(arguments: list[str]) -> int:
-    """Remake or check."""
-    folders = [Path(argument) for argument in arguments if not argument.startswith("--")]
-    if "--gallery" in arguments:
-        (folder,) = folders
-        take_over(folder)
-        remake_gallery(folder)
-        return 0
-    for folder in folders:
-        take_over(folder)
-    path = ROOT / "README.md"
-    old = path.read_text(encoding="utf-8")
-    new = remade(old, committed())
-    if "--check" in arguments:
-        return int(old != new)
-    path.write_text(new, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

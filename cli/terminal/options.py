@@ -197,7 +197,7 @@ Level = Annotated[float, typer.Option(parser=decimal, metavar="NUMBER", help="Pr
 OPTION_FIELDS = frozenset(
     {"task", "modulus", "model", "activation", "width", "depth", "weight_decay", "learning_rate", "n_train", "seeds"}
     | {"steps", "precision", "device", "store", "workers", "out", "level", "calibration", "claim", "budget"}
-    | {"kind", "tensorboard", "executor", "address"}
+    | {"kind", "tensorboard", "executor", "address", "clone", "series"}
     | {"tolerance", "max_runs", "alpha", "probes", "n_classes", "step", "run", "norm", "squared_norm"}
     | {"points", "min_width", "max_width", "min_n_train", "max_n_train", "rate"}
     | {f"{part}_{curve}" for part in ("train", "test") for curve in ("accuracy", "loss")}

@@ -1,14 +1,11 @@
 """What facts to memorize do to the critical size: every rule tried, against the measured sizes there are.
 
-``python docs/emergence.py`` reads ``docs/results/emergence-series.json``, which ``python docs/emergence_runs.py STORE``
-measures, the sizes that the rule was chosen on and the shipped calibrations, and writes ``docs/emergence.md`` in half a
-minute, without training. No rule has a constant fitted to runs with facts.
+No rule has a constant fitted to runs with facts.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import re
 import textwrap
@@ -18,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dcrit.empirics.ablations.committed import read
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.circuits.constants import competition_from
 from dcrit.theory.circuits.crossing import Crossing
@@ -25,12 +23,8 @@ from dcrit.theory.circuits.facts import emergent_critical_size
 from dcrit.theory.circuits.mixture import Competition
 from dcrit.theory.problems.problem import Problem
 
-HERE = Path(__file__).resolve().parents[2] / "docs"
-CHOSEN_ON, SOURCE, PAGE = (
-    HERE / "results" / "emergence-preliminary.json",
-    HERE / "results" / "emergence-series.json",
-    HERE / "emergence.md",
-)
+#: Among the committed results: the sizes that the rule was chosen on, those measured since, and the page.
+CHOSEN_ON, SERIES_FILE, PAGE = "emergence-preliminary.json", "emergence-series.json", "emergence.md"
 
 #: Critical size beside so many facts.
 Rule = Callable[[Competition, float], float]
@@ -187,7 +181,7 @@ class Measured:
     """The measured series by name.
 
     Args:
-        document: What ``emergence_runs.py`` wrote.
+        document: The series by name, as :func:`measured_series` makes them.
     """
 
     def __init__(self, document: dict[str, Any]) -> None:
@@ -248,8 +242,8 @@ def page(chosen_on: dict[str, Any], document: dict[str, Any]) -> str:
         "",
         text(
             "Written by `dcrit reproduce facts`; derivation in `theory/circuits/facts.py`. The series are measured by",
-            "`python docs/emergence_runs.py STORE`, some twelve minutes on one idle core, and kept in",
-            "`docs/results/emergence-series.json`. No rule below has a constant fitted to runs with facts, but the",
+            "`dcrit reproduce facts --store FOLDER`, some twelve minutes on one idle core, and kept in",
+            "`emergence-series.json` beside this page. No rule below has a constant fitted to runs with facts, but the",
             f"kept rule (bold) was **chosen among these {len(rules(problem))} after seeing the sizes of the",
             "preliminary experiment**, so its error there says little. All series were measured after that choice.",
         ),
@@ -371,11 +365,10 @@ def reading(found: Measured, errors: dict[str, list[float]], alone: float) -> li
     return [*lines, "* Open: other widths and moduli; a calibration with T."]
 
 
-def main() -> None:
-    """Write the page."""
-    chosen_on, document = (json.loads(path.read_text(encoding="utf-8")) for path in (CHOSEN_ON, SOURCE))
-    PAGE.write_text(page(chosen_on, document), encoding="utf-8")
+def facts_page(results: Path) -> dict[Path, str]:
+    """The page, by its file.
 
-
-if __name__ == "__main__":
-    main()
+    Args:
+        results: Folder of the committed results.
+    """
+    return {results / PAGE: page(read(results / CHOSEN_ON), read(results / SERIES_FILE))}

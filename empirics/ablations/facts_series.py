@@ -1,24 +1,19 @@
-"""Measure what facts to memorize do to the critical size, for ``docs/emergence.md``.
-
-``python docs/emergence_runs.py STORE`` trains what the folder STORE lacks, some twelve minutes on one idle core, and
-writes ``docs/results/emergence-series.json``; then ``python docs/emergence.py`` remakes the page. With names of series
-behind the folder it measures those alone and keeps the others as they are.
-"""
+"""Measured critical sizes beside facts to memorize, for the page that :mod:`facts_beside_a_task` writes."""
 
 from __future__ import annotations
 
-import json
-import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dcrit.empirics.experiments.laboratory import Laboratory, open_runs
+from dcrit.empirics.ablations.committed import read, text_of
+from dcrit.empirics.ablations.facts_beside_a_task import SERIES_FILE
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.critical_size import measure_multitask_critical_size, multitask_sizes_and_accuracies
 from dcrit.empirics.runs.multitask import Blocks, Embedding, MultitaskConfig, Operands, beside_facts
+from dcrit.theory.checks import check_choice
 from dcrit.theory.problems.problem import Problem
-
-TARGET = Path(__file__).resolve().parents[2] / "docs" / "results" / "emergence-series.json"
 
 #: Runs behind one critical size, which end earlier where its interval is narrower than 5 %.
 MAX_RUNS = 28
@@ -75,11 +70,21 @@ SERIES = (
 )
 
 
-def measured(series: Series, bench: Laboratory) -> dict[str, Any]:
+def check_series(names: Sequence[str]) -> None:
+    """Refuse names that no series has.
+
+    Raises:
+        ValueError: There is no series of that name.
+    """
+    for name in names:
+        check_choice("series", name, tuple(series.name for series in SERIES))
+
+
+def measured(series: Series, laboratory: Laboratory) -> dict[str, Any]:
     """One series as JSON values: every critical size, with the sizes and accuracies behind it."""
-    points = []
+    points: list[dict[str, Any]] = []
     for n_facts in series.n_facts:
-        size, runs = measure_multitask_critical_size(series.config(n_facts), bench.multitask, max_runs=MAX_RUNS)
+        size, runs = measure_multitask_critical_size(series.config(n_facts), laboratory.multitask, max_runs=MAX_RUNS)
         n_train, accuracy = multitask_sizes_and_accuracies(runs)
         points.append(
             {
@@ -88,22 +93,22 @@ def measured(series: Series, bench: Laboratory) -> dict[str, Any]:
                 "runs": [[int(n), round(float(a), 4)] for n, a in zip(n_train, accuracy, strict=True)],
             }
         )
-        print(series.name, n_facts, size.value, size.interval, size.reason, flush=True)
     return {**asdict(series), "problem": series.problem.to_dict(), "points": points}
 
 
-def main() -> None:
-    """Measure, and write the document."""
-    folder, *names = sys.argv[1:]
-    known = {series.name: series for series in SERIES}
-    for name in names or known:
-        with open_runs(folder) as bench:
-            found = measured(known[name], bench)
-        document = json.loads(TARGET.read_text(encoding="utf-8")) if TARGET.exists() else {}
-        document[name] = found
-        ordered = {key: document[key] for key in known if key in document}
-        TARGET.write_text(json.dumps(ordered, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+def measured_series(names: Sequence[str], results: Path, laboratory: Laboratory) -> dict[Path, str]:
+    """The document of all series, those named measured now and the others as they are, by its file.
 
+    Args:
+        names: Of series; all of them where none is named.
+        results: Folder of the committed results.
+        laboratory: Finds or trains the runs.
 
-if __name__ == "__main__":
-    main()
+    Raises:
+        ValueError: There is no series of that name.
+    """
+    check_series(names)
+    known, path = {series.name: series for series in SERIES}, results / SERIES_FILE
+    document = read(path) if path.exists() else {}
+    document |= {name: measured(known[name], laboratory) for name in names or known}
+    return {path: text_of({name: document[name] for name in known if name in document})}

@@ -1,22 +1,19 @@
-"""Measure critical sizes beyond the calibration, and those up to modulus 29 that baselines may use.
+"""Critical sizes measured beyond the calibration, and those up to modulus 29 that baselines may use.
 
-``python docs/held_out.py STORE`` adds what ``docs/results/held-out.json`` and ``docs/results/baselines.json`` lack, and
-trains for that what the store lacks: without those files some ten minutes on two cores. Nothing here enters a
-calibration. ``make ablation`` sets predictors beside them.
+Nothing here enters a calibration.
 """
 
 from __future__ import annotations
 
-import json
-import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from dcrit.empirics.experiments.laboratory import open_runs
+from dcrit.empirics.ablations.committed import read, text_of
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.transitions import advance_together
 from dcrit.empirics.measures.sequential import SequentialDesign, measure_sequentially
 from dcrit.theory.problems.problem import Problem
-
-RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 
 ACTIVATIONS = ("square", "relu")
 OTHER_TASKS = ("square-of-sum", "sum-squares")
@@ -79,35 +76,50 @@ NARROW_TRANSFORMERS = [
     for width in (8, 12)
 ]
 
+#: What is measured, by the file that holds it.
+MEASURED: dict[str, Sequence[Problem]] = {
+    "held-out.json": HELD_OUT,
+    "held-out-transformers.json": [*TRANSFORMERS, *LATER_TRANSFORMERS, *NARROW_TRANSFORMERS],
+    "baselines.json": BASELINES,
+}
+
 #: Most model-steps of a measurement, in horizons.
 BUDGET = 12.0
 
 
-def measure(problems: list[Problem], store: Path, path: Path) -> None:
-    """Train, estimate, write; problems that the file has a size for are left as they are."""
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+def measure_held_out(results: Path, laboratory: Laboratory) -> dict[Path, str]:
+    """The files of measured sizes, with what they lacked; sizes that they had are left as they are.
+
+    Args:
+        results: Folder of the committed results.
+        laboratory: Finds or trains the runs of what they lack.
+
+    Returns:
+        Texts by file.
+    """
+    return {
+        results / name: text_of(completed(results / name, problems, laboratory)) for name, problems in MEASURED.items()
+    }
+
+
+def completed(path: Path, problems: Sequence[Problem], laboratory: Laboratory) -> list[dict[str, Any]]:
+    """Rows of all problems: those that a file has, as they are, and those that are measured now.
+
+    Args:
+        path: The file, which need not be there.
+        problems: In the order of the rows.
+        laboratory: Finds or trains the runs of those that lack.
+    """
+    known = read(path) if path.exists() else []
     rows = {Problem.from_dict(row["problem"]): row for row in known}
     lacking = [problem for problem in problems if problem not in rows]
-    with open_runs(store) as bench:
-        outcomes = advance_together([SequentialDesign(problem=p, budget=BUDGET) for p in lacking], bench.runs)
-    for problem, found in zip(lacking, outcomes, strict=True):
+    designs = [SequentialDesign(problem=problem, budget=BUDGET) for problem in lacking]
+    for problem, found in zip(lacking, advance_together(designs, laboratory.runs), strict=True):
         size = measure_sequentially(found)
-        interval = None if size.interval is None else [size.interval.low, size.interval.high]
         rows[problem] = {
             "problem": problem.to_dict(),
             "measured": size.value,
-            "interval": interval,
+            "interval": None if size.interval is None else [size.interval.low, size.interval.high],
             "n_runs": size.n_runs,
         }
-    found_rows = [rows[problem] for problem in problems]
-    path.write_text(json.dumps(found_rows, indent=1) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    measure(HELD_OUT, Path(sys.argv[1]), RESULTS / "held-out.json")
-    measure(
-        [*TRANSFORMERS, *LATER_TRANSFORMERS, *NARROW_TRANSFORMERS],
-        Path(sys.argv[1]),
-        RESULTS / "held-out-transformers.json",
-    )
-    measure(BASELINES, Path(sys.argv[1]), RESULTS / "baselines.json")
+    return [rows[problem] for problem in problems]

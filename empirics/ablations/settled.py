@@ -1,12 +1,8 @@
-"""Settled outcomes of efficiency runs as one table: what the ablations are fitted to.
-
-``python docs/settled.py STORE …`` writes ``docs/results/efficiency-runs.parquet`` from stores of ``dcrit calibrate``.
-"""
+"""Settled outcomes of the runs behind calibrations as one table: what the ablations are fitted to."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Literal
@@ -18,7 +14,8 @@ from dcrit.empirics.runs.single import Curves, Run, RunConfig
 from dcrit.empirics.store.kinds import Store
 from dcrit.theory.problems.problem import Problem
 
-TABLE = Path(__file__).resolve().parents[2] / "docs" / "results" / "efficiency-runs.parquet"
+#: The table among the committed results.
+TABLE = "efficiency-runs.parquet"
 
 PROBLEM = ("task", "modulus", "activation", "width", "weight_decay")
 SETTLED = ("train_accuracy", "test_accuracy", "margin", "squared_norm", "efficiency", "log_efficiency_drift")
@@ -85,13 +82,7 @@ def outcomes(table: pl.DataFrame, norm: Norm = MIDDLE, *, halfway: bool = False)
         yield outcome
 
 
-def main(stores: list[Path]) -> None:
-    """Write the table."""
+def settled_table(stores: Sequence[Path]) -> pl.DataFrame:
+    """The table of all runs in some stores of ``dcrit calibrate``."""
     rows = [row(run) for store in stores for run in Store(store).runs()]
-    table = pl.DataFrame(rows).sort(*PROBLEM, "n_train", "seed").with_columns(pl.col(pl.Float64).cast(pl.Float32))
-    table.write_parquet(TABLE, compression="zstd")
-    print(f"{len(table)} runs")
-
-
-if __name__ == "__main__":
-    main([Path(name) for name in sys.argv[1:]])
+    return pl.DataFrame(rows).sort(*PROBLEM, "n_train", "seed").with_columns(pl.col(pl.Float64).cast(pl.Float32))

@@ -1,280 +1,27 @@
-"""Which refinement earns its place: every predictor and baseline on the same held-out configurations.
-
-``make ablation`` reads the tables in ``docs/results/`` and writes ``docs/ablation.md`` and
-``docs/results/ablation.json`` in a minute, without training. Predictors are fitted to random-label runs and to runs on
-the real task well above the transition, at moduli up to 29; baselines to measured critical sizes at moduli up to 29.
-"""
+"""Which refinement earns its place: every predictor and baseline on the same held-out configurations, as pages."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.optimize import lsq_linear
-from scipy.stats import t as student
 
-from dcrit.empirics.ablations.held_out import OTHER_TASKS, RESULTS
-from dcrit.empirics.ablations.settled import MIDDLE, TABLE, Norm, outcomes
-from dcrit.empirics.measures.efficiency import CompetitionFit, fit_competition, usable
-from dcrit.empirics.runs.outcomes import Outcome
-from dcrit.theory.calibrations.calibration import FEWEST_CELLS, Calibration, Cell, calibration_for, shipped_calibrations
+from dcrit.empirics.ablations.committed import read, results_of
+from dcrit.empirics.ablations.held_out import OTHER_TASKS
+from dcrit.empirics.ablations.predictors import Cells, Told, key, mixture, predictors, sizes_of
+from dcrit.empirics.ablations.settled import MIDDLE, TABLE, Norm
+from dcrit.empirics.measures.efficiency import CompetitionFit, fit_competition
+from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.calibrations.track_record import TrackRecord, fingerprint
-from dcrit.theory.circuits.constants import ANCHOR, competition_from, constants_of
-from dcrit.theory.circuits.crossing import Crossing
-from dcrit.theory.circuits.laws import MemorizingLaw
-from dcrit.theory.circuits.regimes import FITTED
 from dcrit.theory.predictions.critical_size import predict_critical_size
 from dcrit.theory.problems.problem import Problem, label
 
-PAGE = RESULTS.parent / "ablation.md"
-
-Told = tuple[float, float, float] | None
-Rule = Callable[[Problem], Told]
-CellRule = Callable[[Problem, Sequence[Outcome], Sequence[Outcome]], np.ndarray | None]
-
-
-def mixture(*, unseen: bool) -> CellRule:
-    """Constants of the mixture in one cell."""
-
-    def rule(problem: Problem, memorizing: Sequence[Outcome], generalizing: Sequence[Outcome]) -> np.ndarray | None:
-        fit = fit_competition(problem, memorizing, generalizing, resamples=0, unseen=unseen)
-        return constants_of(fit.competition) if isinstance(fit, CompetitionFit) else None
-
-    return rule
-
-
-def crossing(*, at_d: bool) -> CellRule:
-    """Constants of the bare crossing: e_gen at all pairs, or as a power of D through the runs that generalize."""
-
-    def rule(problem: Problem, memorizing: Sequence[Outcome], generalizing: Sequence[Outcome]) -> np.ndarray | None:
-        mem, gen = usable(memorizing)[0], usable(generalizing)[0]
-        full = [o for o in gen if o.config.n_train == problem.n_pairs]
-        whole = [o for o in gen if o.config.n_train == problem.n_pairs or o.test_accuracy >= FITTED]
-        if len({o.config.n_train for o in mem}) < 2 or not full:
-            return None
-        anchor = math.log(ANCHOR * problem.n_pairs)
-        slope, level = np.polyfit(*logs(mem, anchor), 1)
-        drift, log_generalizing = 0.0, float(np.mean(logs(full, anchor)[1]))
-        if at_d:
-            if len({o.config.n_train for o in whole}) < 2:
-                return None
-            drift, log_generalizing = np.polyfit(*logs(whole, anchor), 1)
-        # Only the difference of the two slopes matters to a crossing.
-        return np.array([level, drift - slope, log_generalizing, math.log(2.0), 0.0, 0.0, 0.0, 0.0])
-
-    return rule
-
-
-def logs(runs: Sequence[Outcome], anchor: float) -> tuple[np.ndarray, np.ndarray]:
-    """Logarithms of D over the anchor, and of e."""
-    return np.log([o.config.n_train for o in runs]) - anchor, np.log([o.efficiency for o in runs])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cells:
-    """Runs of every cell of one table, grouped once."""
-
-    memorizing: dict[tuple, list[Outcome]]
-    generalizing: dict[tuple, list[Outcome]]
-
-    @classmethod
-    def of(cls, table: pl.DataFrame, norm: Norm = MIDDLE, *, halfway: bool = False) -> Cells:
-        """Outcomes by what they measure."""
-        memorizing: dict[tuple, list[Outcome]] = {}
-        generalizing: dict[tuple, list[Outcome]] = {}
-        for outcome in outcomes(table, norm, halfway=halfway):
-            problem = outcome.config.problem
-            group = memorizing if problem.definition.rule is None else generalizing
-            group.setdefault(key(problem), []).append(outcome)
-        return cls(memorizing=memorizing, generalizing=generalizing)
-
-    def problems(self, task: str, activation: str, weight_decay: float) -> list[Problem]:
-        """The cells of one family."""
-        found = [runs[0].config.problem for runs in self.generalizing.values()]
-        return [p for p in found if (p.task, p.activation, p.weight_decay) == (task, activation, weight_decay)]
-
-    def calibrations(self, rule: CellRule) -> list[Calibration]:
-        """One calibration a family, with the constants that a rule finds."""
-        made = []
-        for shipped in shipped_calibrations():
-            cells = []
-            for problem in self.problems(shipped.tasks[0], shipped.activation, shipped.weight_decay):
-                memorizing = self.memorizing.get(key(problem.on_random_labels()), [])
-                constants = rule(problem, memorizing, self.generalizing[key(problem)])
-                if constants is not None:
-                    numbers = tuple(float(value) for value in constants)
-                    cells.append(
-                        Cell(
-                            n_symbols=problem.n_symbols,
-                            width=problem.width,
-                            constants=numbers,
-                            n_runs=0,
-                            n_unconverged=0,
-                        )
-                    )
-            # A family with too few cells makes no prediction, which the table counts.
-            if len(cells) >= FEWEST_CELLS:
-                made.append(replace(shipped, cells=tuple(cells)))
-        return made
-
-
-def key(problem: Problem) -> tuple:
-    """What tells cells apart."""
-    return problem.task, problem.modulus, problem.activation, problem.width, problem.weight_decay
-
-
-def constants_carried(calibrations: list[Calibration], size: str = "critical_size") -> Rule:
-    """Carry the constants to the problem and solve there."""
-
-    def rule(problem: Problem) -> Told:
-        calibration = calibration_for(problem, calibrations)
-        try:
-            found = None if calibration is None else getattr(predict_critical_size(problem, calibration), size)
-        except ValueError:
-            return None
-        if found is None or found.value is None:
-            return None
-        return found.value, found.interval.low, found.interval.high
-
-    return rule
-
-
-Features = Callable[[Problem], list[float]]
-
-
-def regression(sizes: list[tuple[Problem, float]], features: Features, scale: Callable[[Problem], float]) -> Rule:
-    """Least squares of ln(D/scale) on features, by task family and activation, with its predictive interval."""
-
-    def family(problem: Problem) -> tuple[str, str]:
-        return problem.definition.same_as or problem.task, problem.activation
-
-    def rule(problem: Problem) -> Told:
-        known = [(p, d) for p, d in sizes if family(p) == family(problem)]
-        x = np.array([features(p) for p, _ in known])
-        y = np.log([d / scale(p) for p, d in known])
-        if len(x) <= x.shape[1]:
-            return None
-        inverse = np.linalg.pinv(x.T @ x)
-        coefficients = inverse @ x.T @ y
-        freedom = len(x) - x.shape[1]
-        scatter = np.square(y - x @ coefficients).sum() / freedom
-        at = np.array(features(problem))
-        half = student.ppf(0.95, freedom) * math.sqrt(scatter * (1 + at @ inverse @ at))
-        best = float(at @ coefficients) + math.log(scale(problem))
-        return math.exp(best), math.exp(best - half), math.exp(best + half)
-
-    return rule
-
-
-def sizes_of(calibrations: list[Calibration]) -> list[tuple[Problem, float]]:
-    """The critical size that each cell's own constants imply."""
-    found = []
-    for calibration in calibrations:
-        if calibration.weight_decay != 1.0:
-            continue
-        for cell in calibration.cells:
-            problem = Problem(
-                task=calibration.tasks[0],
-                modulus=cell.n_symbols,
-                activation=calibration.activation,  # type: ignore[arg-type]
-                width=cell.width,
-            )
-            size = competition_from(np.array(cell.constants), problem.n_pairs).size_at_accuracy(0.5)
-            if isinstance(size, Crossing):
-                found.append((problem, size.n_train))
-    return found
-
-
-def saturating_sizes(cells: Cells, calibrations: list[Calibration]) -> list[tuple[Problem, float]]:
-    """Critical sizes of the cells with e_mem = A·D^(−β)·(1 − D/D_mem)^δ, its three constants fitted."""
-    found = []
-    for calibration in calibrations:
-        for problem in cells.problems(calibration.tasks[0], calibration.activation, calibration.weight_decay):
-            memorizing = cells.memorizing[key(problem.on_random_labels())]
-            fit = fit_competition(problem, memorizing, cells.generalizing[key(problem)], resamples=0)
-            if not isinstance(fit, CompetitionFit):
-                continue
-            room = float(calibration.memorized(problem))
-            mem = [o for o in usable(memorizing)[0] if o.config.n_train < 0.98 * room]
-            x, y = logs(mem, 0.0)
-            left = np.log1p(-np.exp(x) / room)
-            best = lsq_linear(
-                np.stack([np.ones_like(x), -x, left], axis=1), y, bounds=([-np.inf, 0.0, 0.0], [np.inf, np.inf, 5.0])
-            ).x
-            law = MemorizingLaw(
-                amplitude=math.exp(best[0]), exponent=float(best[1]), capacity=room, saturation=float(best[2])
-            )
-            size = replace(fit.competition, memorizing=law).size_at_accuracy(0.5)
-            if isinstance(size, Crossing):
-                found.append((problem, size.n_train))
-    return found
-
-
-def powers(problem: Problem) -> list[float]:
-    """1, ln S, ln H."""
-    return [1.0, math.log(problem.n_symbols / 20), math.log(problem.width / 48)]
-
-
-def quadratic(problem: Problem) -> list[float]:
-    """Those, ln²H and ln S·ln H."""
-    one, s, h = powers(problem)
-    return [one, s, h, h * h, s * h]
-
-
-def load(problem: Problem) -> list[float]:
-    """1, the logarithm of pairs per parameter S²/N ∝ S/H, and its square: one dimensionless number."""
-    x = math.log(problem.n_symbols / problem.width)
-    return [1.0, x, x * x]
-
-
-def predictors() -> dict[str, Rule]:
-    """Everything that is compared, by the sentence that the table shows."""
-    table = pl.read_parquet(TABLE)
-    own = Cells.of(table)
-    others: dict[str, Norm] = {"ℓ2": 0.0, "ℓ2,κ": 1.0, "ℓ∞": "ℓ∞"}
-    cells = {name: Cells.of(table, norm) for name, norm in others.items()}
-    whole = own.calibrations(mixture(unseen=True))
-    plain = own.calibrations(mixture(unseen=False))
-    at_one = [calibration for calibration in whole if calibration.weight_decay == 1.0]
-    baselines = json.loads((RESULTS / "baselines.json").read_text(encoding="utf-8"))
-    known = [(Problem.from_dict(row["problem"]), row["measured"]) for row in baselines if row["measured"]]
-    constant: Features = lambda _: [1.0]  # noqa: E731
-    rules: dict[str, Rule] = {
-        "**dcrit as shipped**": constants_carried(shipped_calibrations()),
-        "mixture, deficits, unseen margins (the same, refitted here)": constants_carried(whole),
-        "… without unseen margins (u = 1)": constants_carried(plain),
-        "… without deficits: the mixture's own crossing": constants_carried(whole, "crossing"),
-        "… carrying sizes, not constants": regression(sizes_of(at_one), quadratic, lambda _: 1.0),
-        "… carrying D/p² over the load S/H alone": regression(sizes_of(at_one), load, lambda p: p.n_pairs),
-    }
-    rules["… carrying sizes, e_mem bent by capacity"] = regression(
-        saturating_sizes(own, at_one), quadratic, lambda _: 1.0
-    )
-    rules["… with everything read at half the horizon, `square` alone"] = constants_carried(
-        Cells.of(table, halfway=True).calibrations(mixture(unseen=True))
-    )
-    for norm in others:
-        rules[f"… in the {norm} norm"] = constants_carried(cells[norm].calibrations(mixture(unseen=True)))
-        rules[f"… in the {norm} norm, without unseen margins"] = constants_carried(
-            cells[norm].calibrations(mixture(unseen=False))
-        )
-    for norm, found in (("√(ℓ2·ℓ2,κ)", own), *cells.items()):
-        made = found.calibrations(crossing(at_d=False))
-        rules[f"bare crossing, e_gen at all pairs, {norm}"] = constants_carried(made, "crossing")
-    for norm, found in (("√(ℓ2·ℓ2,κ)", own), ("ℓ2", cells["ℓ2"])):
-        made = found.calibrations(crossing(at_d=True))
-        rules[f"bare crossing, e_gen at D itself, {norm}"] = constants_carried(made, "crossing")
-    rules["baseline: constant fraction of p²"] = regression(known, constant, lambda p: p.n_pairs)
-    rules["baseline: constant times p·ln p"] = regression(
-        known, constant, lambda p: p.n_symbols * math.log(p.n_symbols)
-    )
-    rules["baseline: power law in p and width"] = regression(known, powers, lambda _: 1.0)
-    return rules
-
+Rows = list[dict[str, Any]]
 
 #: Measured after the form of the theory, its constants and its norm were settled, and predicted before.
 BLIND = 8
@@ -340,10 +87,9 @@ def prices(table: pl.DataFrame) -> list[str]:
     ]
 
 
-def own_constants() -> list[str]:
+def own_constants(results: Path) -> list[str]:
     """How far each cell's own constants miss the size measured there, with and without unseen margins."""
-    table = pl.read_parquet(TABLE)
-    rows = json.loads((RESULTS / "baselines.json").read_text(encoding="utf-8"))
+    table, rows = pl.read_parquet(results / TABLE), read(results / "baselines.json")
     measured = {Problem.from_dict(row["problem"]): row["measured"] for row in rows if row["measured"]}
     lines = [
         "## Inside the calibration",
@@ -371,12 +117,12 @@ def own_constants() -> list[str]:
     return lines
 
 
-def write_track_record() -> None:
+def track_records(results: Path) -> dict[str, Any]:
     """How every shipped calibration did on what was held out, for ``dcrit predict`` to say."""
     found: dict[str, list[tuple[float, bool]]] = {}
     calibrations = shipped_calibrations()
     for name in ("held-out", "held-out-transformers"):
-        for row in json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")):
+        for row in read(results / f"{name}.json"):
             problem = Problem.from_dict(row["problem"])
             calibration = calibration_for(problem, calibrations)
             if calibration is None:
@@ -385,21 +131,18 @@ def write_track_record() -> None:
             if size.value is not None and size.interval is not None and row["measured"] is not None:
                 error = math.log(size.value / row["measured"])
                 found.setdefault(fingerprint(calibration), []).append((error, row["measured"] in size.interval))
-    records = {key: TrackRecord.of(*zip(*pairs, strict=True)).to_dict() for key, pairs in sorted(found.items())}
-    path = RESULTS.parents[1] / "theory" / "calibrations" / "track_record.json"
-    path.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+    return {key: TrackRecord.of(*zip(*pairs, strict=True)).to_dict() for key, pairs in sorted(found.items())}
 
 
-def transformers() -> list[str]:
+def transformers(rows: Rows) -> list[str]:
     """Small transformers: from scratch they wait for a memory of unordered pairs; at rest circuits tie earlier."""
-    rows = json.loads((RESULTS / "held-out-transformers.json").read_text(encoding="utf-8"))
     lines = [
         "## Small transformers",
         "",
         "One layer, `relu`, learning rate 3e-3, predicted by the calibration that ships: competition at moduli up to",
         "23, memory of unordered pairs up to 29. They stand apart from the configurations above. What circuits at rest",
         "would need, wherever training started, is the mixture's size. The last eight were predicted before they were",
-        "measured, four of these by the law of D_sym of that day ([lab-notebook.md](lab-notebook.md)). To a",
+        "measured, four of these by the law of D_sym of that day ([lab-notebook.md](../lab-notebook.md)). To a",
         "transformer, which embeds both symbols alike, subtraction is no",
         "relabeling of addition, and no calibration speaks for it.",
         "",
@@ -422,43 +165,58 @@ def transformers() -> list[str]:
     return lines
 
 
-def score(told: list[Told], held: list[dict]) -> dict[str, float]:
+def score(told: Sequence[Told], held: Rows) -> dict[str, float]:
     """Errors and coverage over the configurations that have a prediction."""
     pairs = [(t, row["measured"]) for t, row in zip(told, held, strict=True) if t is not None]
     errors = [math.log(t[0] / measured) for t, measured in pairs]
-    return {
-        "n": len(errors),
-        "median": float(np.median(np.abs(errors))),
-        "worst": float(np.max(np.abs(errors))),
-        "bias": float(np.mean(errors)),
-        "coverage": float(np.mean([t[1] <= measured <= t[2] for t, measured in pairs])),
+    found = {
+        "median": np.median(np.abs(errors)),
+        "worst": np.max(np.abs(errors)),
+        "bias": np.mean(errors),
+        "coverage": np.mean([t[1] <= measured <= t[2] for t, measured in pairs]),
     }
+    # What lies beyond differs between machines.
+    return {"n": len(errors)} | {name: round(float(value), 5) for name, value in found.items()}
 
 
-def main() -> None:
-    """Predict, compare, write."""
-    held = json.loads((RESULTS / "held-out.json").read_text(encoding="utf-8"))
+def ablation(clone: Path) -> dict[Path, str]:
+    """Every predictor on the same held-out configurations: the page, its numbers, and the track record that ships.
+
+    Args:
+        clone: Top folder of a clone of the repository.
+
+    Returns:
+        Texts by file.
+
+    Raises:
+        ValueError: It is no clone.
+    """
+    results = results_of(clone)
+    held: Rows = read(results / "held-out.json")
     problems = [Problem.from_dict(row["problem"]) for row in held]
-    summary, shipped = [], []
-    for name, rule in predictors().items():
+    summary: list[dict[str, Any]] = []
+    shipped: list[Told] = []
+    for name, rule in predictors(results).items():
         told = [rule(problem) for problem in problems]
         if not summary:
             shipped = told
             summary.append({"predictor": f"{name}, last {BLIND} alone", **score(told[-BLIND:], held[-BLIND:])})
         summary.append({"predictor": name, **score(told, held)})
-        print(summary[-1])
-    write_track_record()
-    (RESULTS / "ablation.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(page(summary, held, problems, shipped), encoding="utf-8")
+    record = clone / "theory" / "calibrations" / "track_record.json"
+    return {
+        record: json.dumps(track_records(results), indent=1) + "\n",
+        results / "ablation.json": json.dumps(summary, indent=1) + "\n",
+        results / "ablation.md": page(summary, held, problems, shipped, results),
+    }
 
 
-def page(summary: list[dict], held: list[dict], problems: list[Problem], shipped: list[Told]) -> str:
-    """Both tables as Markdown."""
+def page(summary: Rows, held: Rows, problems: Sequence[Problem], shipped: Sequence[Told], results: Path) -> str:
+    """All tables as Markdown."""
     lines = [
         "# What each refinement is worth",
         "",
-        "Written by `make ablation` from `docs/results/`. Errors are |ln(predicted/measured)| over the",
-        "held-out configurations below; coverage is the part of them inside the 90 % interval. Predictors use",
+        "Written by `dcrit reproduce ablation` from the results beside it. Errors are |ln(predicted/measured)| over",
+        "the held-out configurations below; coverage is the part of them inside the 90 % interval. Predictors use",
         "random-label runs and runs on the real task at 60 % of all pairs and more, at moduli up to 29. Baselines use",
         "measured critical sizes at moduli up to 29, which no predictor sees.",
         "",
@@ -483,10 +241,6 @@ def page(summary: list[dict], held: list[dict], problems: list[Problem], shipped
             ratio = math.log(told[0] / row["measured"])
             cells[-2:] = [f"{told[0]:.0f} ({told[1]:.0f} – {told[2]:.0f})", f"{ratio:+.3f}"]
         lines.append(f"| {' | '.join(cells)} |")
-    table = pl.read_parquet(TABLE)
-    lines += ["", *transformers(), "", *prices(table), "", *own_constants(), "", *exact_margins(table)]
+    table, rows = pl.read_parquet(results / TABLE), read(results / "held-out-transformers.json")
+    lines += ["", *transformers(rows), "", *prices(table), "", *own_constants(results), "", *exact_margins(table)]
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    main()

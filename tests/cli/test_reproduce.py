@@ -3,20 +3,21 @@
 import base64
 import json
 import re
-import runpy
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from dcrit.cli.app import app
 from dcrit.cli.report.document import write_report
 from dcrit.cli.report.pages import markdown_page
+from dcrit.cli.reproduce import BEGIN, END, remade, remake_gallery
 from tests.worlds.report_documents import harmful_document, picture
 
 ROOT = Path(__file__).parents[2]
 GALLERY = ROOT / "figures" / "gallery"
-REMAKE = runpy.run_path(str(ROOT / "cli" / "reproduce.py"))
 REPORT: dict[str, Any] = json.loads((GALLERY / "report.json").read_text(encoding="utf-8"))
 NAMES = [figure["name"] for figure in REPORT["figures"]]
 
@@ -64,7 +65,7 @@ def test_a_gallery_is_replaced_whole(validation: Path, tmp_path: Path) -> None:
     gallery = tmp_path / "gallery"
     gallery.mkdir()
     (gallery / "of-another-run.png").write_bytes(b"")
-    REMAKE["remake_gallery"](validation, gallery)
+    remake_gallery(validation, gallery)
     assert {path.name for path in gallery.iterdir()} == {"capacity.png", "report.html", "report.json", "report.md"}
     assert "](capacity.png)" in (gallery / "report.md").read_text(encoding="utf-8")
     assert {path.name for path in tmp_path.iterdir()} == {"gallery", "validation"}
@@ -76,16 +77,119 @@ def test_a_picture_that_is_missing_leaves_the_gallery_as_it_was(validation: Path
     before = {path.name: path.read_bytes() for path in gallery.iterdir()}
     (validation / "figures" / "capacity.png").unlink()
     with pytest.raises(FileNotFoundError, match="capacity"):
-        REMAKE["remake_gallery"](validation, gallery)
+        remake_gallery(validation, gallery)
     assert {path.name: path.read_bytes() for path in gallery.iterdir()} == before
 
 
 def test_both_suites_have_a_table_and_the_quick_one_its_configurations() -> None:
     quick = json.loads((ROOT / "docs" / "results" / "quick.json").read_text(encoding="utf-8"))
-    readme = f"before\n{REMAKE['BEGIN']}\nold\n{REMAKE['END']}\nafter"
-    text = REMAKE["remade"](readme, {"quick": quick, "standard": quick | {"suite": "standard"}})
+    readme = f"before\n{BEGIN}\nold\n{END}\nafter"
+    predictors = json.loads((ROOT / "docs" / "results" / "ablation.json").read_text(encoding="utf-8"))
+    text = remade(readme, {"quick": quick, "standard": quick | {"suite": "standard"}}, predictors)
     assert text.startswith("before\n")
     assert text.endswith("\nafter")
     assert "old" not in text.splitlines()
     assert [text.count(f"`dcrit validate {suite}`: ") for suite in ("quick", "standard")] == [1, 1]
     assert text.count("| configuration |") == 1
+
+
+NAMES_OF_COMMANDS = (
+    *("readme", "gallery", "ablation", "held-out", "settled", "facts", "transformers"),
+    "transformer-calibration",
+)
+
+
+def reproduce(*words: object) -> Result:
+    return CliRunner().invoke(app, ["reproduce", *map(str, words)], env={"COLUMNS": "500"})
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """What commands read and write of a clone."""
+    folder = tmp_path / "clone"
+    shutil.copytree(ROOT / "docs" / "results", folder / "docs" / "results")
+    shutil.copytree(GALLERY, folder / "figures" / "gallery")
+    for name in ("README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES_OF_COMMANDS)
+def test_every_name_says_what_it_takes_and_whether_it_trains(name: str) -> None:
+    said = reproduce(name, "--help").output
+    assert re.search(r"(Seconds|[Mm]inutes?)", said)
+    assert re.search(r"[Tt]rains", said)
+
+
+def test_names_are_listed_and_no_other_is_taken() -> None:
+    assert [name for name in NAMES_OF_COMMANDS if name not in reproduce("--help").output] == []
+    refused = reproduce("everything")
+    assert refused.exit_code == 2
+    assert f"NAME must be one of {', '.join(NAMES_OF_COMMANDS)}, got 'everything'" in refused.stderr
+
+
+@pytest.mark.parametrize("name", NAMES_OF_COMMANDS)
+def test_outside_of_a_clone_one_sentence_says_what_to_do(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = reproduce(name, *(["x"] if name in ("gallery", "settled") else []))
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert (
+        "--clone must be the top folder of a clone of the repository, which has docs/results, got ." in refused.stderr
+    )
+    assert "clone the repository and call this there" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_readme_is_checked_and_mended(clone: Path) -> None:
+    assert reproduce("readme", "--check", "--clone", clone).exit_code == 0
+    page = clone / "README.md"
+    before = page.read_text(encoding="utf-8")
+    page.write_text(before.replace(END, f"| more |\n{END}"), encoding="utf-8")
+    found = reproduce("readme", "--check", "--json", "--clone", clone)
+    assert found.exit_code == 1
+    assert json.loads(found.stdout) == {"files": [str(page)], "differing": [str(page)], "written": False}
+    assert reproduce("readme", "--clone", clone).exit_code == 0
+    assert page.read_text(encoding="utf-8") == before
+
+
+def test_a_validation_is_committed_with_its_tables(clone: Path, validation: Path) -> None:
+    quick = json.loads((ROOT / "docs" / "results" / "quick.json").read_text(encoding="utf-8"))
+    (validation / "report.json").write_text(json.dumps(quick | {"runs": 12345}), encoding="utf-8")
+    assert reproduce("readme", validation, "--clone", clone).exit_code == 0
+    assert json.loads((clone / "docs" / "results" / "quick.json").read_text(encoding="utf-8"))["runs"] == 12345
+    assert "`dcrit validate quick`: 12345 runs" in (clone / "README.md").read_text(encoding="utf-8")
+    (validation / "report.json").write_text("{}", encoding="utf-8")
+    refused = reproduce("readme", validation, "--clone", clone)
+    assert refused.exit_code == 2
+    assert "VALIDATION must be a folder that 'dcrit validate' wrote its report to" in refused.stderr
+
+
+def test_the_page_on_facts_is_the_committed_one(clone: Path) -> None:
+    done = reproduce("facts", "--check", "--clone", clone)
+    assert (done.exit_code, done.stdout) == (0, "")
+    refused = reproduce("facts", "--series", "nonsense", "--clone", clone)
+    assert "--series must be one of shared, relu, pretrained, split, own operands, apart, apart, split, got" in (
+        refused.stderr
+    )
+
+
+def test_predicted_transformers_stay_once_they_were_measured(clone: Path) -> None:
+    results = clone / "docs" / "results"
+    refused = reproduce("transformers", "--clone", clone)
+    assert refused.exit_code == 2
+    assert "--store must be given where" in refused.stderr
+    assert (results / "transformer-sizes-predicted.json").read_bytes() == (
+        ROOT / "docs" / "results" / "transformer-sizes-predicted.json"
+    ).read_bytes()
+
+
+def test_held_out_sizes_that_are_known_are_left_as_they_are(clone: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in (clone / "docs" / "results").iterdir()}
+    done = reproduce("held-out", "--clone", clone, "--store", tmp_path / "runs", "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (len(found["files"]), found["differing"]) == (3, [])
+    assert {path: path.read_bytes() for path in (clone / "docs" / "results").iterdir()} == before
+    assert not list((tmp_path / "runs").iterdir())

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from dcrit.empirics.ablations import held_out
+from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.predictions.critical_size import predict_critical_size
 from dcrit.theory.problems.problem import Problem
+from tests.worlds.runs import World, no_multitask
 
 ROWS = json.loads((Path(__file__).parents[3] / "docs/results/held-out.json").read_text(encoding="utf-8"))
 
@@ -81,5 +83,5 @@ def test_a_size_that_the_file_has_is_not_measured_again_once_problems_gain_a_fie
     path.write_text(json.dumps([row]), encoding="utf-8")
     monkeypatch.setattr(held_out, "Problem", GrownProblem)
     monkeypatch.setattr(held_out, "advance_together", lambda designs, _: [pytest.fail(str(one)) for one in designs])
-    held_out.measure([GrownProblem(beta2=0.98)], tmp_path / "runs", path)
-    assert json.loads(path.read_text(encoding="utf-8")) == [row]
+    bench = Laboratory(World(), no_multitask, [])
+    assert held_out.completed(path, [GrownProblem(beta2=0.98)], bench) == [row]

@@ -1,0 +1,35 @@
+"""Results that are committed with the code, and that pages are remade from: they lie in a clone, not in a wheel."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def results_of(clone: Path) -> Path:
+    """The folder of committed results.
+
+    Args:
+        clone: Top folder of a clone of the repository.
+
+    Raises:
+        ValueError: It is none.
+    """
+    results = clone / "docs" / "results"
+    if not results.is_dir() or not (clone / "pyproject.toml").is_file():
+        raise ValueError(
+            f"clone must be the top folder of a clone of the repository, which has docs/results, got {clone}: "
+            "an installed package is without them, so clone the repository and call this there"
+        )
+    return results
+
+
+def read(path: Path) -> Any:
+    """A JSON document."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def text_of(document: Any) -> str:
+    """A JSON document as it is committed."""
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
