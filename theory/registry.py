@@ -8,6 +8,7 @@ import logging
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from multiprocessing import parent_process
 from typing import Any, Generic, TypeVar
 
 Entry = TypeVar("Entry")
@@ -100,7 +101,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         self._is_read = True
         for entry in self._own():
             self._put(entry)
-        for point in entry_points(group=self.group):
+        for point in sorted(entry_points(group=self.group), key=lambda point: (_package(point), point.name)):
             self._plug_in(point)
 
     def _plug_in(self, point: EntryPoint) -> None:
@@ -108,11 +109,12 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             self._put(point.load())
         # Whatever another package does while it is imported must not end a command that may not even need it.
         except (Exception, SystemExit) as error:
-            package = "a package" if point.dist is None else f"package {point.dist.name}"
+            if parent_process() is not None:
+                return  # a worker: the process that started it has said so
             LOG.warning(
-                "dcrit: plug-in '%s' of %s is left out, entry point %s of group %s gave %s: %s",
+                "dcrit: plug-in '%s' of package %s is left out, entry point %s of group %s gave %s: %s",
                 point.name,
-                package,
+                _package(point),
                 point.value,
                 self.group,
                 type(error).__name__,
@@ -128,6 +130,10 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         self._entries[name] = entry
         if self._order is not None:
             self._entries = dict(sorted(self._entries.items(), key=lambda pair: self._order(pair[1])))  # type: ignore[misc]
+
+
+def _package(point: EntryPoint) -> str:
+    return "?" if point.dist is None else point.dist.name
 
 
 def discovered(package: str, attribute: str) -> list[Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from dcrit.empirics.models.autograd import AutogradStep
 from dcrit.empirics.models.family import Examples, Step, SymbolTables
 from dcrit.empirics.models.transformer import TrainingStep, Transformers
 from dcrit.empirics.models.transformer_weights import Layer, initial_parameters
@@ -96,33 +97,7 @@ def feed_forward(layer: Layer, stream: Tensor, activation: str) -> Tensor:
     return torch.bmm(hidden.square() if activation == "square" else hidden.relu(), layer.outward)
 
 
-class DeepTrainingStep:
-    """Gradient of the mean cross-entropy of every transformer over its own training set, by autograd.
-
-    Args:
-        symbols: (M, R, 2) first and second operand of every training example.
-        labels: (M, R) classes.
-        weights: (M, R) 1/D for training examples, 0 for padding.
-        dtype: Of parameters and gradients.
-    """
-
-    def __init__(self, *, symbols: Tensor, labels: Tensor, weights: Tensor, dtype: torch.dtype) -> None:
-        self.symbols, self.labels, self.weights = symbols, labels, weights.to(dtype)
-
-    def gradient(self, models: DeepTransformers, grad: Tensor) -> None:
-        """Overwrite ``grad`` (M, N/d, d) with the gradient in all parameters."""
-        with torch.enable_grad():
-            theta = models.theta.detach().requires_grad_()
-            twins = replace(models, theta=theta)
-            logits, labels = twins.logits(self.symbols), self.labels[:, None]  # (M, C, R), (M, 1, R)
-            # ln(1 + Σ exp(rival − correct)): at rest, subtracting a probability from 1 would leave its rounding.
-            rivals = logits.scatter(1, labels, -torch.inf).logsumexp(1)  # (M, R)
-            losses = torch.nn.functional.softplus(rivals - logits.gather(1, labels)[:, 0])  # (M, R)
-            (found,) = torch.autograd.grad((losses * self.weights).sum(), theta)
-        grad.copy_(found)
-
-
-class DeepTransformer:
+class DeepTransformerArchitecture:
     """The architecture of transformers of any depth, by autograd."""
 
     def initial(self, problem: Problem, generator: torch.Generator) -> Tensor:
@@ -136,7 +111,7 @@ class DeepTransformer:
     def step(self, problem: Problem, examples: Examples, dtype: torch.dtype) -> Step[Any]:
         """A training step on the members' training sets."""
         del problem
-        return DeepTrainingStep(symbols=examples.symbols, labels=examples.labels, weights=examples.weights, dtype=dtype)
+        return AutogradStep(examples, dtype)
 
     def pair_logits(self, problem: Problem, theta: Tensor, symbols: Tensor) -> Tensor:
         """Logits on pairs (D, 2), (D, C)."""
@@ -147,7 +122,7 @@ class DeepTransformer:
         return SymbolTables(first=theta[: problem.n_symbols], second=None, unembed=None)
 
 
-class Transformer(DeepTransformer):
+class TransformerArchitecture(DeepTransformerArchitecture):
     """The architecture of transformers: of one layer by tables of symbols, which is faster."""
 
     def networks(self, problem: Problem, theta: Tensor) -> Transformers:
@@ -177,4 +152,4 @@ def _deep(problem: Problem, theta: Tensor) -> DeepTransformers:
     )
 
 
-ARCHITECTURE = Transformer()
+ARCHITECTURE = TransformerArchitecture()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from dcrit.empirics.models.family import Examples, SymbolTables
+from dcrit.empirics.models.family import Examples, Step, SymbolTables
 from dcrit.empirics.models.loss import residual_of
 from dcrit.theory.problems.problem import Problem
 
@@ -276,7 +277,7 @@ def piece_shape(
     return 1, min(n_rows, LANES * math.ceil(n_rows / n_parts / LANES))
 
 
-class PairMLP:
+class PairMLPArchitecture:
     """The architecture of the pair-MLP."""
 
     def initial(self, problem: Problem, generator: torch.Generator) -> Tensor:
@@ -297,7 +298,7 @@ class PairMLP:
         """Networks of parameters (M, 2S + C, H)."""
         return PairMLPs(theta=theta, activation=problem.activation, n_classes=problem.n_classes)
 
-    def step(self, problem: Problem, examples: Examples, dtype: torch.dtype) -> TrainingStep:
+    def step(self, problem: Problem, examples: Examples, dtype: torch.dtype) -> Step[Any]:
         """A training step on the members' training sets."""
         return TrainingStep(
             symbols=examples.symbols,
@@ -324,4 +325,4 @@ class PairMLP:
         return first, second, unembed
 
 
-ARCHITECTURE = PairMLP()
+ARCHITECTURE = PairMLPArchitecture()

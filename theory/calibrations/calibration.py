@@ -22,7 +22,7 @@ from dcrit.theory.circuits.laws import CapacityLaw
 from dcrit.theory.circuits.symmetry import SymmetryLaw
 from dcrit.theory.families.family import FAMILIES
 from dcrit.theory.problems.problem import MOST_MODULUS, MOST_WIDTH, Problem, check_rate
-from dcrit.theory.problems.tasks import TASKS
+from dcrit.theory.problems.tasks import TASKS, relabelings
 
 FloatArray = NDArray[np.float64]
 
@@ -166,8 +166,10 @@ class Calibration:
         return coefficients, inverse, residual.T @ residual / (len(x) - x.shape[1])
 
     def covers(self, problem: Problem) -> bool:
-        """Whether the calibration speaks for that task, model and activation at all."""
-        return problem.task in self.tasks and problem.model == self.model and problem.activation == self.activation
+        """Whether the calibration speaks for that task or one that is the same to the model, and for its activation."""
+        same = relabelings(problem.definition, shares_embedding=problem.family.shares_embedding)
+        known = not set(self.tasks).isdisjoint(same)
+        return known and problem.model == self.model and problem.activation == self.activation
 
     def distance(self, problem: Problem) -> float:
         """How far outside the calibrated box a problem lies, in factors of e; 0 inside."""

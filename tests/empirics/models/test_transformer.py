@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from dcrit.empirics.models import transformer
-from dcrit.empirics.models.deep_transformer import DeepTransformer, Transformer
+from dcrit.empirics.models.deep_transformer import DeepTransformerArchitecture, TransformerArchitecture
 from dcrit.empirics.models.family import Architecture, Examples, architecture_of
 from dcrit.empirics.models.transformer_weights import initial_parameters, split
 from dcrit.empirics.runs.single import CURVE_NAMES, RunConfig
@@ -25,7 +25,7 @@ ACTIVATIONS = pytest.mark.parametrize("activation", ["relu", "square"])
 #: At depth 1 there are two implementations; both have to be the oracle's.
 PATHS = pytest.mark.parametrize(
     ("architecture", "depth"),
-    [(Transformer(), 1), (DeepTransformer(), 1), (DeepTransformer(), 3)],
+    [(TransformerArchitecture(), 1), (DeepTransformerArchitecture(), 1), (DeepTransformerArchitecture(), 3)],
     ids=["fast", "deep-1", "deep-3"],
 )
 
@@ -132,7 +132,7 @@ def test_gradient_in_pieces_is_the_oracles(activation: str, monkeypatch: pytest.
     monkeypatch.setattr(transformer, "PIECE_BYTES", 8 * 4 * WIDTH * 7)
     monkeypatch.setattr(transformer, "PIECE_ROWS", 5)
     assert len(transformer.pieces(len(SIZES), N_ROWS, 8 * 4 * WIDTH, "cpu")) == 2 * len(SIZES)
-    found = fast_gradient(Transformer(), problem, theta, examples, calls=2)
+    found = fast_gradient(TransformerArchitecture(), problem, theta, examples, calls=2)
     assert_close(found, plain_gradient(problem, theta, examples))
 
 
@@ -239,7 +239,7 @@ def test_units_divide_all_parameters(depth: int) -> None:
 def test_units_are_embeddings_heads_hidden_units_and_unembeddings() -> None:
     problem = problem_of("relu")
     model = PlainTransformer(problem, random_theta(problem)[0])
-    norms = Transformer().networks(problem, model.theta()[None]).neuron_squared_norms()[0].tolist()
+    norms = TransformerArchitecture().networks(problem, model.theta()[None]).neuron_squared_norms()[0].tolist()
     attention, block = model.layers[0]  # pyright: ignore[reportGeneralTypeIssues]
     literal = [row.square().sum() for row in (*model.tokens.weight, *model.positions.weight)]
     size = WIDTH // 4
