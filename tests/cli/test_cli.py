@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from typer.testing import CliRunner, Result
 from dcrit.cli.app import app
 from dcrit.empirics.claims import suites
 from dcrit.empirics.measures import critical_size
+from dcrit.empirics.store import store as parquet_store
+from dcrit.empirics.store.store import ParquetStore
 from dcrit.empirics.training import executor
 from dcrit.figures import FIGURES
 from dcrit.theory.calibrations.calibration import Calibration, shipped_calibrations
@@ -329,6 +332,47 @@ def test_claims_are_judged_alone_without_training_again(
             key: value for key, value in claims[name].items() if key not in beside
         }
     assert len(list(out.glob("runs/*.parquet"))) > 0
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often the runs of each file are decoded; no store keeps more than one file's."""
+    times: Counter[str] = Counter()
+    before = ParquetStore._read
+
+    def count(self: ParquetStore[Any, Any], path: Path, *, keep: bool = False) -> object:
+        times[path.name] += 1
+        return before(self, path, keep=keep)
+
+    monkeypatch.setattr(ParquetStore, "_read", count)
+    monkeypatch.setattr(parquet_store, "CACHE_BYTES", 0)
+    return times
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("claim", ["mem-efficiency-falls", "capacity-linear", "dcrit-predicted"])
+def test_a_claim_decodes_each_stored_file_once(
+    validated: tuple[list[str], Result, Path], claim: str, decoded: Counter[str]
+) -> None:
+    words, _, _ = validated
+    document(invoke(*words, "--claim", claim))
+    assert set(decoded.values()) == {1}
+
+
+@pytest.mark.slow
+def test_a_measurement_decodes_each_stored_file_once(tmp_path: Path, decoded: Counter[str]) -> None:
+    words = ["measure", "critical-size", *TINY, *FAST, "--store", str(tmp_path), "--json"]
+    first = document(invoke(*words))
+    decoded.clear()
+    assert document(invoke(*words)) == first
+    assert decoded == {path.name: 1 for path in tmp_path.glob("*.parquet")}
+    assert len(decoded) > 1
+    for command in ("efficiency", "capacity"):
+        words = ["measure", command, *TINY, *FAST, "--store", str(tmp_path / command), "--json"]
+        first = document(invoke(*words))
+        decoded.clear()
+        assert document(invoke(*words)) == first
+        assert decoded == {path.name: 1 for path in (tmp_path / command).glob("*.parquet")}, command
 
 
 @pytest.mark.slow
