@@ -163,9 +163,7 @@ class Prediction(Answer):
         canvas.prepare(ax)
         shown = draw_sizes(ax, self.sizes.by_accuracy())
         size_axis(ax, shown, self.problem.n_pairs)
-        ax.set_title(self.title)
-        ax.legend()
-        return ax
+        return _finished(ax, self.title)
 
 
 def predict(
@@ -197,7 +195,7 @@ class Diagram(Answer):
     @property
     def title(self) -> str:
         """What was asked, in a few words."""
-        return f"phase diagram: {_named(self.diagram.problem)}"
+        return f"phase diagram: {_named(self.diagram.problem, width=False)}"
 
     @property
     def star(self) -> dict[str, Estimate]:
@@ -230,9 +228,7 @@ class Diagram(Answer):
         draw_phase_diagram(ax, self.diagram)
         if runs is not None:
             draw_in_plane(ax, runs.runs)
-        ax.set_title(self.title)
-        ax.legend()
-        return ax
+        return _finished(ax, self.title)
 
 
 def phase_diagram(
@@ -312,8 +308,7 @@ class Runs(Answer):
 
         ax = _axes(ax)
         draw_training(ax, self.runs)
-        ax.set_title(self.title)
-        return ax
+        return _finished(ax, self.title)
 
 
 def train(
@@ -417,9 +412,8 @@ class Measurement(Answer):
         draw_over_sizes(ax, self.outcomes)
         shown += draw_measured(ax, self.measured)
         size_axis(ax, shown, self.problem.n_pairs)
-        ax.set(title=self.title, ylabel="test accuracy [fraction]", ylim=(-0.04, 1.04))
-        ax.legend()
-        return ax
+        ax.set(ylabel="test accuracy [fraction]", ylim=(-0.04, 1.04))
+        return _finished(ax, self.title)
 
 
 def measure(
@@ -500,9 +494,7 @@ class Study(Answer):
 
         ax = _axes(ax)
         draw_study(ax, self.result)
-        ax.set_title(self.title)
-        ax.legend()
-        return ax
+        return _finished(ax, self.title)
 
 
 def study(
@@ -595,8 +587,7 @@ class Classification(Answer):
 
         ax = _axes(ax)
         draw_curves(ax, self.curves.runs, self.dynamics)
-        ax.set_title(self.title)
-        return ax
+        return _finished(ax, self.title)
 
 
 def classify(
@@ -698,8 +689,7 @@ class Validation(Answer):
 
         ax = _axes(ax)
         draw_rulings(ax, self.rulings)
-        ax.set_title(self.title)
-        return ax
+        return _finished(ax, self.title)
 
 
 def validate(
@@ -751,8 +741,10 @@ def _laboratory(store: Path | str, machine: MachineOptions) -> Any:
     return open_runs(Path(store), Machine(**machine))
 
 
-def _named(problem: Problem) -> str:
-    return f"{problem.task} mod {problem.modulus}, {problem.activation} {problem.model}, width {problem.width}"
+def _named(problem: Problem, *, width: bool = True) -> str:
+    """A problem in a few words."""
+    text = f"{problem.task} mod {problem.modulus}, {problem.activation} {problem.model}"
+    return f"{text}, width {problem.width}" if width else text
 
 
 def _axes(ax: Axes | None) -> Axes:
@@ -761,8 +753,24 @@ def _axes(ax: Axes | None) -> Axes:
         return ax
     from matplotlib import pyplot
 
-    _, new = pyplot.subplots(figsize=(5.2, 3.4), layout="constrained")
+    _, new = pyplot.subplots(figsize=(5.2, 3.6), layout="constrained")
     return new
+
+
+def _finished(ax: Axes, title: str) -> Axes:
+    """Title and legend; the legend stands above the axes, where it hides nothing."""
+    from dcrit.figures.drawing import style
+
+    handles, labels = ax.get_legend_handles_labels()
+    if handles:
+        columns = min(3, len(handles))
+        where = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": columns, "frameon": False}
+        ax.legend(handles, labels, fontsize=style.SMALL, **where)
+        rows = -(-len(handles) // columns)
+        ax.set_title(title, pad=6 + 13 * rows, fontsize=style.FONT + 1)
+    else:
+        ax.set_title(title, fontsize=style.FONT + 1)
+    return ax
 
 
 def _table(estimates: Mapping[str, Estimate]) -> pl.DataFrame:

@@ -30,7 +30,7 @@ def draw_curves(ax: Axes, runs: Sequence[CurveSet], dynamics: Sequence[str]) -> 
     last = 1.0
     for k, (run, shown) in enumerate(zip(runs, dynamics, strict=True)):
         colour = COLOURS[k % len(COLOURS)]
-        for side, line, label in (("train", "--", None), ("test", "-", f"{run.run} {shown}".strip())):
+        for side, line, label in (("train", "--", None), ("test", "-", f"{run.run} test: {shown}".strip())):
             curve = run.curves.get(f"{side}_{kind}")  # type: ignore[call-overload]
             if curve is None or not len(curve[0]):
                 continue
@@ -41,4 +41,3 @@ def draw_curves(ax: Axes, runs: Sequence[CurveSet], dynamics: Sequence[str]) -> 
         return
     log_steps(ax, last)
     ax.set(xlabel="training time [steps]", ylabel=f"{kind} [{'fraction' if kind == 'accuracy' else 'nats'}]")
-    ax.legend(title="test (train: broken)")

@@ -35,13 +35,12 @@ def draw_training(ax: Axes, runs: Sequence[Run]) -> None:
     named: set[int] = set()
     for run in sorted(runs, key=_size):
         size, curves = _size(run), run.curves
-        label = "" if size in named else f"D = {size}"
+        label = "" if size in named else f"test, D = {size}"
         named.add(size)
         ax.plot(curves.step, curves.test_accuracy, color=colours[size], label=label or None)
         ax.plot(curves.step, curves.train_accuracy, color=colours[size], linestyle="--", linewidth=0.7, alpha=0.6)
     log_steps(ax, max(float(run.curves.step[-1]) for run in runs))
     ax.set(xlabel="training time [steps]", ylabel="accuracy [fraction]", ylim=(-0.04, 1.04))
-    ax.legend(title="test (train: broken)")
 
 
 def draw_over_sizes(ax: Axes, outcomes: Sequence[Outcome], *, label: str = "one run") -> None:
