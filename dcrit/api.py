@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -258,6 +258,233 @@ def phase_diagram(
     chosen = _calibration(problem, calibration)
     found = diagram_over(problem, chosen, points=points, min_width=min_width, max_width=max_width, level=level)
     return Diagram(diagram=found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding(Answer):
+    """Any other answer: named estimates, the whole result behind them, and how it is drawn.
+
+    Attributes:
+        asked: What was asked, in a few words.
+        problem: What it was asked about.
+        estimates: Numbers with their intervals, by name.
+        found: The result of the theory or of the measurement, as it stands.
+    """
+
+    asked: str
+    problem: Problem
+    estimates: Mapping[str, Estimate]
+    found: Any
+    draw: Callable[[Axes], None] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def title(self) -> str:
+        """What was asked, in a few words."""
+        return self.asked
+
+    def to_dict(self) -> dict[str, Any]:
+        """Problem and estimates as JSON values."""
+        return {"problem": self.problem.to_dict(), **{name: one.to_dict() for name, one in self.estimates.items()}}
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row an estimate."""
+        return _table(self.estimates)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the curve that it is about, or its estimates with their intervals."""
+        from dcrit.figures.drawing.estimates import draw_estimates
+
+        ax = _axes(ax)
+        if self.draw is None:
+            draw_estimates(ax, self.estimates)
+        else:
+            self.draw(ax)
+        return _finished(ax, self.title)
+
+
+def regime(
+    problem: Problem, n_train: int, *, level: float = LEVEL, calibration: Calibration | Path | str | None = None
+) -> Finding:
+    """Predict which of the four dynamics a network shows at one training-set size, with probabilities.
+
+    Args:
+        problem: The question.
+        n_train: D [examples].
+        level: Probability content of the intervals.
+        calibration: As for :func:`predict`.
+
+    Raises:
+        ValueError: A value is out of range, or no calibration speaks for the problem.
+    """
+    from dcrit.theory.predictions.regime import REGIMES, predict_regime
+
+    found = predict_regime(problem, _calibration(problem, calibration), n_train=n_train, level=level)
+    chances = {
+        name: Estimate(quantity=name, value=chance, unit="probability", extrapolated=found.extrapolated)
+        for name, chance in zip(REGIMES, found.probabilities, strict=True)
+    }
+    title = f"{found.most_likely}, most likely: {_named(problem)}, D = {n_train}"
+    return Finding(asked=title, problem=problem, estimates=chances, found=found)
+
+
+def delay(
+    problem: Problem,
+    n_train: int,
+    *,
+    level: float = LEVEL,
+    calibration: Calibration | Path | str | None = None,
+) -> Finding:
+    """Predict the steps until the training set is memorized, and until unseen examples are answered.
+
+    Args:
+        problem: The question.
+        n_train: D [examples].
+        level: Probability content of the intervals.
+        calibration: As for :func:`predict`.
+
+    Raises:
+        ValueError: A value is out of range, or no calibration speaks for the problem.
+    """
+    from dcrit.theory.predictions.delay import predict_delay
+
+    problem.check_n_train(n_train)
+    found = predict_delay(problem, _calibration(problem, calibration), n_train, content=level)
+    steps = {"memorize_steps": found.memorize_steps, "generalize_steps": found.generalize_steps}
+    return Finding(asked=f"delay: {_named(problem)}, D = {n_train}", problem=problem, estimates=steps, found=found)
+
+
+def double_descent(
+    problem: Problem,
+    n_train: int,
+    *,
+    points: int = 200,
+    min_width: int | None = None,
+    max_width: int | None = None,
+    level: float = LEVEL,
+    calibration: Calibration | Path | str | None = None,
+) -> Finding:
+    """Predict test accuracy over model size at a fixed training set: where it dips, how deep, how sure.
+
+    Args:
+        problem: The question; its width is replaced.
+        n_train: D [examples].
+        points: Widths at most.
+        min_width: First width; None for half the smallest calibrated one.
+        max_width: Last width; None for the largest calibrated one.
+        level: Probability content of the intervals.
+        calibration: As for :func:`predict`.
+
+    Raises:
+        ValueError: A value is out of range, or no calibration speaks for the problem.
+    """
+    from dcrit.theory.predictions.double_descent import predict_double_descent
+    from dcrit.theory.predictions.phase_diagram import default_widths
+
+    chosen = _calibration(problem, calibration)
+    widths = default_widths(problem, chosen, points, smallest=min_width, largest=max_width)
+    found = predict_double_descent(problem, chosen, n_train=n_train, widths=widths, level=level)
+
+    def draw(ax: Axes) -> None:
+        from dcrit.figures.predicted.double_descent import draw_accuracy
+
+        draw_accuracy(ax, found)
+
+    return Finding(
+        asked=f"test accuracy over model size: {_named(problem, width=False)}, D = {n_train}",
+        problem=problem,
+        estimates={"depth": found.depth, "width": found.width, "n_params": found.place},
+        found=found,
+        draw=draw,
+    )
+
+
+def emergence(
+    problem: Problem,
+    n_train: int,
+    n_facts: int,
+    *,
+    level: float = LEVEL,
+    calibration: Calibration | Path | str | None = None,
+) -> Finding:
+    """Predict the smallest model that learns the task from D examples while it also memorizes facts.
+
+    Args:
+        problem: The question; its width is what is asked for.
+        n_train: D [examples].
+        n_facts: D_r, facts to memorize beside the task [examples].
+        level: Probability content of the intervals.
+        calibration: As for :func:`predict`.
+
+    Raises:
+        ValueError: A value is out of range, or no calibration speaks for the problem.
+    """
+    from dcrit.theory.predictions.emergence import predict_emergence
+
+    problem.check_n_train(n_train)
+    found = predict_emergence(
+        problem, _calibration(problem, calibration), n_facts=n_facts, n_train=n_train, level=level
+    )
+    title = f"smallest model: {_named(problem, width=False)}, D = {n_train}, {n_facts} facts"
+    estimates = {"width": found.width, "n_params": found.n_params}
+    return Finding(asked=title, problem=problem, estimates=estimates, found=found)
+
+
+def capacity(
+    problem: Problem, *, seeds: int = 3, store: Path | str = STORE, **machine: Unpack[MachineOptions]
+) -> Finding:
+    """Train on random labels until the model is overloaded: the number that it memorizes, and bits a parameter.
+
+    Args:
+        problem: What to measure; its width must be small enough that all pairs overload the model.
+        seeds: Runs at every size.
+        store: Folder in which runs are kept.
+        **machine: Where to train, as :class:`MachineOptions` has it.
+
+    Raises:
+        ValueError: A value is out of range, or the folder cannot be written.
+    """
+    from dcrit.empirics.measures.capacity import CapacityDesign, in_bits, measure_capacity
+
+    design = CapacityDesign(problem=problem, seeds=seeds)
+    with _laboratory(store, machine) as laboratory:
+        (outcomes,) = laboratory.outcomes([design.configs()], stage="capacity")
+    found = measure_capacity(outcomes)
+    estimates = {"capacity": found, "bits_per_parameter": in_bits(found, problem)}
+    return Finding(asked=f"capacity: {_named(problem)}", problem=problem, estimates=estimates, found=outcomes)
+
+
+def efficiency(
+    problem: Problem, *, seeds: int = 3, store: Path | str = STORE, **machine: Unpack[MachineOptions]
+) -> Finding:
+    """Train on random labels and well above the transition: both circuits' efficiency, and the size they imply.
+
+    Args:
+        problem: What to measure.
+        seeds: Runs at every size.
+        store: Folder in which runs are kept.
+        **machine: Where to train, as :class:`MachineOptions` has it.
+
+    Raises:
+        ValueError: A value is out of range, or the folder cannot be written.
+    """
+    from dcrit.empirics.measures.efficiency import (
+        EfficiencyDesign,
+        fit_competition,
+        implied_critical_size,
+        measure_generalizing_efficiency,
+    )
+
+    design = EfficiencyDesign(problem=problem, seeds=seeds)
+    with _laboratory(store, machine) as laboratory:
+        memorizing, generalizing = laboratory.outcomes(
+            [design.memorizing(), design.generalizing()], stage="efficiencies"
+        )
+    fit = fit_competition(problem, memorizing, generalizing)
+    estimates = {
+        "generalizing_efficiency": measure_generalizing_efficiency(fit),
+        "implied_critical_size": implied_critical_size(fit),
+    }
+    return Finding(asked=f"efficiencies: {_named(problem)}", problem=problem, estimates=estimates, found=fit)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,35 @@ def test_a_phase_diagram_is_drawn_with_runs_over_it(runs: dcrit.Runs) -> None:
     ax = found.plot(Figure().subplots(), runs=runs)
     labels = ax.get_legend_handles_labels()[1]
     assert any(label.endswith(", measured") for label in labels)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: dcrit.regime(dcrit.Problem(modulus=23), 250),
+        lambda: dcrit.delay(dcrit.Problem(modulus=23), 300),
+        lambda: dcrit.double_descent(dcrit.Problem(modulus=23), 200, points=20),
+        lambda: dcrit.emergence(dcrit.Problem(modulus=23), 300, 40),
+    ],
+)
+def test_every_question_of_the_command_line_can_be_asked(ask: Callable[[], dcrit.Finding]) -> None:
+    found = ask()
+    shown(found)
+    assert found.estimates
+
+
+def test_probabilities_of_regimes_sum_to_one() -> None:
+    found = dcrit.regime(dcrit.Problem(modulus=23), 250)
+    assert sum(one.value or 0.0 for one in found.estimates.values()) == pytest.approx(1)
+    assert found.title.startswith(found.found.most_likely)
+
+
+def test_capacity_and_efficiency_are_measured(store: Path) -> None:
+    narrow = dcrit.Problem(task="random", modulus=7, width=1, learning_rate=0.1)
+    found = dcrit.capacity(narrow, seeds=2, store=store, workers=1)
+    shown(found)
+    assert set(found.estimates) == {"capacity", "bits_per_parameter"}
+    shown(dcrit.efficiency(TINY, seeds=1, store=store, workers=1))
 
 
 def test_runs_are_those_of_the_command(runs: dcrit.Runs, store: Path) -> None:
