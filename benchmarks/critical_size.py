@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dcrit.empirics.measures.critical_size import measure_critical_size
-from dcrit.empirics.measures.sequential import SequentialDesign, measure_sequentially
+from dcrit.empirics.measures.sequential import SequentialDesign
 from dcrit.empirics.runs.outcomes import outcome_of
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.store.kinds import Store
@@ -60,7 +60,7 @@ def compare(problem: Problem, executor: LocalExecutor, store: Store, *, steps: i
     while configs := design.propose([outcome_of(run) for run in chosen]):
         chosen += executor.run(configs, store)
     full = executor.run(grid(problem, steps), store)
-    measured = measure_sequentially([outcome_of(run) for run in chosen], tolerance=TOLERANCE)
+    measured = design.measure([outcome_of(run) for run in chosen])
     reference = measure_critical_size([outcome_of(run) for run in full])
     ends = None if measured.interval is None else (measured.interval.low, measured.interval.high)
     return {

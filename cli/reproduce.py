@@ -153,10 +153,11 @@ def facts(
     """docs/results/emergence.md: what facts to memorize do to D_crit. Half a minute; trains only with --store.
 
     With --store the series in docs/results/emergence-series.json are measured first: twelve minutes on one core.
+    Without it their sizes are estimated again from the runs that the file holds.
     """
     results = _results(clone)
     from dcrit.empirics.ablations.facts_beside_a_task import facts_page
-    from dcrit.empirics.ablations.facts_series import check_series, measured_series
+    from dcrit.empirics.ablations.facts_series import check_series, estimated_again, measured_series
 
     with options.bad_input():
         check_series(series or ())
@@ -167,6 +168,8 @@ def facts(
     if store is not None:
         with _laboratory(store, workers) as bench:
             _write(measured_series(series or (), results, bench))
+    elif not check:
+        _write(estimated_again(results))
     _finish(facts_page(results), check=check, as_json=as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +13,8 @@ from dcrit.cli.terminal import options
 from dcrit.cli.terminal.session import laboratory
 
 if TYPE_CHECKING:
+    from dcrit.empirics.measures.sequential import SequentialDesign
     from dcrit.empirics.runs.outcomes import Outcome
-    from dcrit.empirics.runs.single import Run
     from dcrit.theory.estimates import Estimate
 
 
@@ -23,13 +24,6 @@ class StartChoice(StrEnum):
     scratch = "scratch"
     generalized = "generalized"
     both = "both"
-
-
-class MethodChoice(StrEnum):
-    """How runs from scratch are chosen and what they are fitted by."""
-
-    sequential = "sequential"
-    rounds = "rounds"
 
 
 def critical_size(
@@ -50,22 +44,15 @@ def critical_size(
             "them (ungrokking). both: each, and the hysteresis between them.",
         ),
     ] = StartChoice.scratch,
-    method: Annotated[
-        MethodChoice,
-        typer.Option(
-            parser=options.choice(MethodChoice),
-            metavar=options.words(MethodChoice),
-            help="sequential: short probes, then the cost of about five full runs where a posterior points. rounds: "
-            "dozens of runs on both sides, a bootstrap; what ungrokking, and so --start both, always takes.",
-        ),
-    ] = MethodChoice.sequential,
     tolerance: Annotated[
         float,
         typer.Option(parser=options.decimal, metavar="NUMBER", help="Relative half width of the interval to reach."),
     ] = 0.05,
     max_runs: Annotated[
         int,
-        typer.Option(parser=options.integer_to(100_000), metavar="INTEGER", help="Runs at which to stop all the same."),
+        typer.Option(
+            parser=options.integer_to(100_000), metavar="INTEGER", help="Runs to make at most, short probes among them."
+        ),
     ] = 60,
     store: options.StoreFolder = options.DEFAULT_STORE,
     workers: options.Workers = 0,
@@ -79,69 +66,37 @@ def critical_size(
     horizon and the sizes tried.
     """
     from dcrit.empirics.experiments.transitions import advance_together
-    from dcrit.empirics.measures.critical_size import CriticalSizeDesign, measure_critical_size, transition_width
-    from dcrit.empirics.measures.sequential import (
-        SequentialDesign,
-        full_runs,
-        measure_sequentially,
-        sequential_transition_width,
-    )
-    from dcrit.empirics.measures.ungrokking import (
-        UngrokkingDesign,
-        measure_hysteresis,
-        measure_ungrokking_size,
-        ungrokking_outcome,
-        ungrokking_runs,
-        with_horizon,
-    )
+    from dcrit.empirics.measures.critical_size import transition_width
+    from dcrit.empirics.measures.sequential import SequentialDesign
+    from dcrit.empirics.measures.ungrokking import FIRST_LOOK, UngrokkingDesign, measure_hysteresis, ungrokking_runs
 
     problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     machine = options.machine_from(workers, executor, address)
     with options.bad_input():
         options.check_trainable(problem)
-        from_scratch = CriticalSizeDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
-        from_above = UngrokkingDesign(problem=problem, tolerance=tolerance, max_runs=max_runs)
-        few = SequentialDesign(problem=problem, tolerance=tolerance, budget=float(max_runs))
-    if start is StartChoice.scratch and method is MethodChoice.sequential:
-        with laboratory(store, machine) as bench:
-            outcomes = advance_together([few], bench.runs)[0]
-        full = full_runs(outcomes)
-        found = with_horizon(measure_sequentially(outcomes, tolerance=tolerance), full)
-        show(
-            problem,
-            found,
-            as_document=as_json,
-            start=start.value,
-            method=method.value,
-            transition_width=sequential_transition_width(outcomes),
-            horizon=few.horizon,
-            sizes=sorted({outcome.config.n_train for outcome in full}),
-        )
-        return
-    scratch: list[Outcome] = []
-    shrunk: list[Run] = []
+        from_scratch = SequentialDesign(problem=problem, tolerance=tolerance, budget=float(max_runs), max_runs=max_runs)
+        from_above = UngrokkingDesign(problem=problem, tolerance=tolerance, budget=float(max_runs), max_runs=max_runs)
+    found: list[tuple[SequentialDesign, Estimate, list[Outcome]]] = []
     with laboratory(store, machine) as bench:
         if start is not StartChoice.generalized:
-            scratch = advance_together([from_scratch], bench.runs)[0]
+            outcomes = advance_together([from_scratch], bench.runs)[0]
+            found.append((from_scratch, from_scratch.measure(outcomes), outcomes))
         if start is not StartChoice.scratch:
-            shrunk = ungrokking_runs(from_above, bench.runs)
-    generalized = [ungrokking_outcome(one) for one in shrunk]
-    found = with_horizon(measure_critical_size(scratch), scratch) if scratch else measure_ungrokking_size(shrunk)
+            if found and (size := found[0][1].value) is not None:
+                from_above = replace(from_above, start=FIRST_LOOK * size)
+            outcomes = ungrokking_runs(from_above, bench.runs)
+            found.append((from_above, from_above.measure(outcomes), outcomes))
+    full = [design.full_runs(outcomes) for design, _, outcomes in found]
     more: dict[str, Estimate] = {}
     if start is StartChoice.both:
-        more = {
-            "ungrokking": measure_ungrokking_size(shrunk),
-            "hysteresis": measure_hysteresis(scratch, generalized),
-        }
-    outcomes = scratch or generalized
+        more = {"ungrokking": found[1][1], "hysteresis": measure_hysteresis(*full)}
     show(
         problem,
-        found,
+        found[0][1],
         as_document=as_json,
         others=more,
         start=start.value,
-        method=MethodChoice.rounds.value,
-        transition_width=transition_width(outcomes),
-        horizon=outcomes[0].config.horizon,
-        sizes=sorted({outcome.config.n_train for outcome in outcomes}),
+        transition_width=transition_width(full[0]),
+        horizon=from_scratch.horizon,
+        sizes=sorted({outcome.config.n_train for outcome in full[0]}),
     )

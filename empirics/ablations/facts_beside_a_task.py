@@ -252,7 +252,7 @@ def page(chosen_on: dict[str, Any], document: dict[str, Any]) -> str:
             f"All runs: {problem.task} mod {problem.modulus}, width {problem.width}, AdamW, learning rate",
             f"{problem.learning_rate:g}, weight decay {problem.weight_decay:g}, {round(40 * problem.time_constant)}",
             "steps, one network on the task and on D_r random labels of random pairs. D_crit is where test accuracy of",
-            "the task passes one half, by the psychometric fit of `measure critical-size`.",
+            "the task passes one half, by the posterior of `measure critical-size`.",
         ),
         "",
         "## What was measured",

@@ -7,16 +7,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dcrit.empirics.ablations.committed import read, text_of
 from dcrit.empirics.ablations.facts_beside_a_task import SERIES_FILE
 from dcrit.empirics.experiments.laboratory import Laboratory
-from dcrit.empirics.measures.critical_size import measure_multitask_critical_size, multitask_sizes_and_accuracies
+from dcrit.empirics.experiments.multitask_transitions import measure_multitask_transitions
+from dcrit.empirics.measures.critical_size import critical_size_of, sizes_and_accuracies
 from dcrit.empirics.runs.multitask import Blocks, Embedding, MultitaskConfig, Operands, beside_facts
 from dcrit.theory.checks import check_choice
 from dcrit.theory.problems.problem import Problem
 
-#: Runs behind one critical size, which end earlier where its interval is narrower than 5 %.
-MAX_RUNS = 28
+FloatArray = NDArray[np.float64]
+
+#: A measurement ends where its interval is so narrow, relative half width, or at so many horizons of training.
+TOLERANCE, BUDGET = 0.02, 28.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,20 +86,43 @@ def check_series(names: Sequence[str]) -> None:
         check_choice("series", name, tuple(series.name for series in SERIES))
 
 
-def measured(series: Series, laboratory: Laboratory) -> dict[str, Any]:
-    """One series as JSON values: every critical size, with the sizes and accuracies behind it."""
-    points: list[dict[str, Any]] = []
-    for n_facts in series.n_facts:
-        size, runs = measure_multitask_critical_size(series.config(n_facts), laboratory.multitask, max_runs=MAX_RUNS)
-        n_train, accuracy = multitask_sizes_and_accuracies(runs)
-        points.append(
-            {
-                "n_facts": n_facts,
-                "critical_size": size.to_dict(),
-                "runs": [[int(n), round(float(a), 4)] for n, a in zip(n_train, accuracy, strict=True)],
-            }
-        )
+def estimated(series: Series, n_facts: int, n_train: FloatArray, accuracy: FloatArray, n_lost: int) -> dict[str, Any]:
+    """One critical size as JSON values, with the sizes and accuracies that it rests on."""
+    rounded = accuracy.round(4)
+    horizon = series.config(n_facts).horizon
+    size = critical_size_of(n_train, rounded, largest=series.problem.n_pairs, horizon=horizon, n_lost=n_lost)
+    runs = [[int(n), float(a)] for n, a in zip(n_train, rounded, strict=True)]
+    return {"n_facts": n_facts, "critical_size": size.to_dict(), "runs": runs}
+
+
+def document_of(series: Series, points: list[dict[str, Any]]) -> dict[str, Any]:
+    """One series as JSON values."""
     return {**asdict(series), "problem": series.problem.to_dict(), "points": points}
+
+
+def measured(series: Series, laboratory: Laboratory) -> dict[str, Any]:
+    """One series, from runs that are trained or found."""
+    templates = [series.config(n_facts) for n_facts in series.n_facts]
+    found = measure_multitask_transitions(templates, laboratory, tolerance=TOLERANCE, budget=BUDGET, stage=series.name)
+    points: list[dict[str, Any]] = []
+    for n_facts, one in zip(series.n_facts, found, strict=True):
+        n_train, accuracy = sizes_and_accuracies(one.outcomes)
+        points.append(estimated(series, n_facts, n_train, accuracy, len(one.outcomes) - n_train.size))
+    return document_of(series, points)
+
+
+def estimated_again(results: Path) -> dict[Path, str]:
+    """The document of all series, every size estimated from the sizes and accuracies that it holds, by its file."""
+    path, known = results / SERIES_FILE, {series.name: series for series in SERIES}
+    document: dict[str, Any] = {}
+    for name, found in read(path).items():
+        points: list[dict[str, Any]] = []
+        for one in found["points"]:
+            n_train, accuracy = np.array(one["runs"], dtype=np.float64).T
+            n_lost = one["critical_size"]["n_unconverged"]
+            points.append(estimated(known[name], one["n_facts"], n_train, accuracy, n_lost))
+        document[name] = document_of(known[name], points)
+    return {path: text_of(document)}
 
 
 def measured_series(names: Sequence[str], results: Path, laboratory: Laboratory) -> dict[Path, str]:

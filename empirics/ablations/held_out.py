@@ -12,7 +12,7 @@ from typing import Any
 from dcrit.empirics.ablations.committed import read, text_of
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.transitions import advance_together
-from dcrit.empirics.measures.sequential import SequentialDesign, measure_sequentially
+from dcrit.empirics.measures.sequential import SequentialDesign
 from dcrit.theory.problems.problem import Problem
 
 ACTIVATIONS = ("square", "relu")
@@ -114,8 +114,9 @@ def completed(path: Path, problems: Sequence[Problem], laboratory: Laboratory) -
     rows = {Problem.from_dict(row["problem"]): row for row in known}
     lacking = [problem for problem in problems if problem not in rows]
     designs = [SequentialDesign(problem=problem, budget=BUDGET) for problem in lacking]
-    for problem, found in zip(lacking, advance_together(designs, laboratory.runs), strict=True):
-        size = measure_sequentially(found)
+    outcomes = advance_together(designs, laboratory.runs)
+    for design, problem, found in zip(designs, lacking, outcomes, strict=True):
+        size = design.measure(found)
         rows[problem] = {
             "problem": problem.to_dict(),
             "measured": size.value,

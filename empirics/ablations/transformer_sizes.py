@@ -5,6 +5,7 @@ And what their shipped calibration says beside its cells, measured again.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from dcrit.empirics.ablations.committed import read, text_of
 from dcrit.empirics.experiments.experiment import TRANSFORMER_STEPS
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.calibrate import CalibrationDesign
+from dcrit.empirics.measures.critical_size import critical_size_of
 from dcrit.empirics.measures.efficiency import EfficiencyDesign, fit_competition
-from dcrit.empirics.measures.planes import dip_of, means, transition
+from dcrit.empirics.measures.planes import dip_of, means
 from dcrit.empirics.measures.symmetry import SymmetryDesign, fit_symmetry
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.calibrations.calibration import Calibration, shipped_calibrations
@@ -134,6 +136,16 @@ def beside(predicted: list[dict[str, Any]], measured: list[dict[str, Any]]) -> s
     return "\n".join(lines)
 
 
+def critical_size(measured: list[dict[str, Any]], width: int) -> str:
+    """Measured D_crit with its interval at the width of that index; the reason where there is none."""
+    runs = [(row["n_train"], one) for row in measured for one in row["test_accuracy"][width]]
+    n_train, accuracy = np.array(runs, dtype=np.float64).T
+    found = critical_size_of(n_train, accuracy, largest=problem(WIDTHS[width]).n_pairs, horizon=TRANSFORMER_STEPS)
+    if found.value is None or found.interval is None:
+        return found.reason
+    return f"{found.value:.0f} ({found.interval.low:.0f} – {found.interval.high:.0f})"
+
+
 def summary(predicted: list[dict[str, Any]], measured: list[dict[str, Any]]) -> str:
     """How far predictions are off at calibrated widths, D_crit at each width, and how many runs did not settle."""
     rows = [row for row in predicted if not row["sharp_capacity"]]
@@ -142,13 +154,12 @@ def summary(predicted: list[dict[str, Any]], measured: list[dict[str, Any]]) -> 
     calibrated = np.array(WIDTHS) >= 16
     error, n = (found - told)[:, calibrated], int(found[:, calibrated].size)
     inside = [int(((found >= low - e) & (found <= high + e))[:, calibrated].sum()) for e in (0.0, 0.02)]
-    sizes = [
-        np.exp(transition(np.log(np.array(N_TRAINS, dtype=float)), each)).round().tolist() for each in (told, found)
-    ]
+    log_sizes = np.log(np.array(N_TRAINS, dtype=float))
+    predicted_sizes = [round(math.exp(np.interp(0.5, curve, log_sizes))) for curve in told.T]  # the curves rise
     return (
         f"widths from 16 on: rms {np.sqrt((error**2).mean()):.3f}, "
         f"{inside[0]} of {n} inside, {inside[1]} to within 0.02\n"
-        f"D_crit predicted {sizes[0]}, measured {sizes[1]}\n"
+        f"D_crit predicted {predicted_sizes}, measured {[critical_size(measured, k) for k in range(len(WIDTHS))]}\n"
         f"{sum(row['n_unconverged'] for row in measured)} of {len(measured) * len(WIDTHS) * SEEDS} runs did not settle"
     )
 

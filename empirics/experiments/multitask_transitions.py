@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.experiments.laboratory import Laboratory
-from dcrit.empirics.experiments.transitions import rounds
-from dcrit.empirics.measures.sequential import SequentialDesign, full_runs, measure_sequentially, midpoint_draws
+from dcrit.empirics.experiments.transitions import log_size_draws, rounds
+from dcrit.empirics.measures.critical_size import Sides, sides_of, sizes_and_accuracies
+from dcrit.empirics.measures.sequential import SequentialDesign
 from dcrit.empirics.runs.multitask import MultitaskConfig, MultitaskRun
 from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.runs.single import RunConfig
@@ -37,7 +38,7 @@ class MultitaskTransition:
 
     def log_size_draws(self, n_draws: int, *, seed: int = 0) -> FloatArray | None:
         """Draws of ln D_crit from its posterior, (n_draws,); None where there is no transition."""
-        return None if self.measured.value is None else np.log(midpoint_draws(self.outcomes, n_draws, seed=seed))
+        return log_size_draws(self.outcomes, self.measured, n_draws, seed=seed)
 
     @property
     def largest(self) -> int:
@@ -47,7 +48,7 @@ class MultitaskTransition:
     @property
     def is_beyond(self) -> bool:
         """Whether there is no transition because accuracy stays below one half at every size."""
-        return self.measured.value is None and all(one.test_accuracy < 0.5 for one in self.outcomes)
+        return sides_of(*sizes_and_accuracies(self.outcomes)) is Sides.BELOW
 
 
 def design_of(template: MultitaskConfig, *, tolerance: float, budget: float) -> SequentialDesign:
@@ -91,7 +92,7 @@ def measure_multitask_transitions(
 
     Args:
         templates: What to measure.
-        laboratory: Trains.
+        laboratory: Trains runs or finds them.
         tolerance: Relative half width of the 90 % interval at which a measurement ends.
         budget: Most model-steps of one measurement, in horizons.
         stage: What they are for.
@@ -111,10 +112,10 @@ def measure_multitask_transitions(
     return [
         MultitaskTransition(
             template=template,
-            outcomes=full_runs(outcomes),
-            measured=measure_sequentially(outcomes, tolerance=tolerance),
+            outcomes=design.full_runs(outcomes),
+            measured=design.measure(outcomes),
         )
-        for template, outcomes in zip(templates, found, strict=True)
+        for template, design, outcomes in zip(templates, designs, found, strict=True)
     ]
 
 

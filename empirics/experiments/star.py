@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.experiments.size_grid import Grid
-from dcrit.empirics.measures.planes import capacity_draws, crossing, mean_draws, means, transition
+from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
+from dcrit.empirics.measures.planes import DRAWS, capacity_draws, crossing
+from dcrit.empirics.runs.outcomes import accuracy_above_chance
 from dcrit.theory.estimates import Interval, interval_of
 
 FloatArray = NDArray[np.float64]
@@ -21,7 +23,7 @@ class MeasuredStar:
 
     Attributes:
         n_params: N (K,) [parameters].
-        log_critical: ln D_crit (K, n); inf above the largest size.
+        log_critical: ln D_crit (K, n); inf above the largest size, NaN where nothing is known.
         log_capacity: ln D_mem (K, n).
         log_params: ln N* (n,); infinite where the curves do not cross between the smallest and the largest model.
         log_size: ln D* (n,); NaN there.
@@ -59,22 +61,42 @@ class MeasuredStar:
         return math.exp(n), math.exp(d)
 
 
-def critical_draws(grid: Grid, *, seed: int = 0) -> FloatArray:
-    """Draws of ln D_crit at every width, (K, n); inf where test accuracy ends below one half.
+def _runs_at(grid: Grid, width: int) -> tuple[FloatArray, FloatArray]:
+    """Sizes (n,) and accuracies above chance (n,) of the runs at the width of that index that stayed finite."""
+    raw = grid.test_accuracy[:, width]  # (sizes, seeds)
+    kept = np.isfinite(raw)
+    n_train = np.broadcast_to(np.array(grid.family.sizes, dtype=np.float64)[:, None], raw.shape)
+    n_classes = grid.family.problem.n_classes
+    return n_train[kept], np.array([accuracy_above_chance(float(one), n_classes) for one in raw[kept]])
+
+
+def critical_draws(grid: Grid, *, n_draws: int = DRAWS, seed: int = 0) -> FloatArray:
+    """Draws of ln D_crit at every width from its posterior, (K, n).
+
+    A draw above the largest size of the plane says that there is no transition in it, inf; one below the smallest
+    stands for that size. Where no run stayed finite nothing is known, NaN.
 
     Args:
         grid: Its plane.
+        n_draws: How many.
         seed: Of the draws; planes that are compared need different ones.
     """
-    log_sizes = np.log(grid.family.sizes)
-    drawn = mean_draws(grid.test_accuracy, seed=seed)  # (n, S, K)
-    return np.array([transition(log_sizes, drawn[:, :, k].T) for k in range(drawn.shape[2])])
+    first, last = np.log(grid.family.sizes[0]), np.log(grid.family.sizes[-1])
+    drawn = np.full((len(grid.family.widths), n_draws), np.nan)
+    for k in range(len(drawn)):
+        runs = _runs_at(grid, k)
+        sides = sides_of(*runs)
+        if sides is Sides.BOTH:
+            posterior = posterior_of(*runs, grid.family.problem.n_pairs)
+            drawn[k] = np.log(posterior.draws(n_draws, seed=(seed, k)))
+        elif sides is not Sides.NO_RUN:
+            drawn[k] = -np.inf if sides is Sides.ABOVE else np.inf
+    return np.where(drawn > last, np.inf, np.maximum(drawn, first))
 
 
 def critical_sizes(grid: Grid) -> FloatArray:
-    """D_crit of seed-averaged accuracies at every width, (K,) [examples]; inf where there is none."""
-    log_sizes = np.log(grid.family.sizes)
-    return np.exp(transition(log_sizes, means(grid.test_accuracy)))
+    """Medians of D_crit at every width, (K,) [examples]; infinite or NaN as its draws."""
+    return np.exp(np.median(critical_draws(grid), axis=1))
 
 
 def star_of(grid: Grid) -> MeasuredStar | None:

@@ -11,13 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.experiments.laboratory import Laboratory
-from dcrit.empirics.measures.sequential import (
-    ROUND_RUNS,
-    SequentialDesign,
-    full_runs,
-    measure_sequentially,
-    midpoint_draws,
-)
+from dcrit.empirics.measures.critical_size import posterior_of_outcomes
+from dcrit.empirics.measures.sequential import ROUND_RUNS, SequentialDesign
 from dcrit.empirics.runs.addressed import Runner
 from dcrit.empirics.runs.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs.single import Run, RunConfig
@@ -93,7 +88,23 @@ class Transition:
 
     def log_size_draws(self, n_draws: int, *, seed: int = 0) -> FloatArray | None:
         """Draws of ln D_crit from its posterior, (n_draws,); None where there is no transition."""
-        return None if self.measured.value is None else np.log(midpoint_draws(self.outcomes, n_draws, seed=seed))
+        return log_size_draws(self.outcomes, self.measured, n_draws, seed=seed)
+
+
+def log_size_draws(
+    outcomes: Sequence[Outcome], measured: Estimate, n_draws: int, *, seed: int = 0
+) -> FloatArray | None:
+    """Draws of the ln of a size from its posterior, (n_draws,); None where there is none.
+
+    Args:
+        outcomes: Full runs.
+        measured: The size from them.
+        n_draws: How many.
+        seed: Of their order.
+    """
+    if measured.value is None:
+        return None
+    return np.log(posterior_of_outcomes(outcomes).draws(n_draws, seed=seed))
 
 
 def measure_transitions(design: TransitionsDesign, laboratory: Laboratory) -> list[Transition]:
@@ -104,22 +115,23 @@ def measure_transitions(design: TransitionsDesign, laboratory: Laboratory) -> li
 
 def measure_series(series: Sequence[TransitionsDesign], laboratory: Laboratory) -> list[list[Transition]]:
     """The transitions of several designs, in the same rounds."""
-    predictions = iter([laboratory.predict(problem) for design in series for problem in design.problems])
-    found = iter(advance_together([one for design in series for one in design.designs()], laboratory.runs))
+    designs = [design.designs() for design in series]
+    predictions = [[laboratory.predict(one.problem) for one in each] for each in designs]
+    found = iter(advance_together([one for each in designs for one in each], laboratory.runs))
     return [
-        [_transition(problem, next(predictions), next(found), design.tolerance) for problem in design.problems]
-        for design in series
+        [_transition(one, prediction, next(found)) for one, prediction in zip(each, told, strict=True)]
+        for each, told in zip(designs, predictions, strict=True)
     ]
 
 
 def _transition(
-    problem: Problem, prediction: CriticalSizePrediction | None, outcomes: Sequence[Outcome], tolerance: float
+    design: SequentialDesign, prediction: CriticalSizePrediction | None, outcomes: Sequence[Outcome]
 ) -> Transition:
     return Transition(
-        problem=problem,
+        problem=design.problem,
         predicted=None if prediction is None else prediction.critical_size,
-        outcomes=full_runs(outcomes),
-        measured=measure_sequentially(outcomes, tolerance=tolerance),
+        outcomes=design.full_runs(outcomes),
+        measured=design.measure(outcomes),
     )
 
 
@@ -157,7 +169,7 @@ def measure_transition(
     """
     design = SequentialDesign(problem=problem, tolerance=tolerance, budget=budget, steps=steps)
     (outcomes,) = advance_together([design], run)
-    return measure_sequentially(outcomes, tolerance=tolerance), full_runs(outcomes)
+    return design.measure(outcomes), design.full_runs(outcomes)
 
 
 def transition_stages(design: SequentialDesign) -> list[Stage]:

@@ -17,12 +17,13 @@ from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.transitions import (
     Transition,
     TransitionsDesign,
+    log_size_draws,
     measure_series,
     transition_stages,
     transitions_stages,
 )
-from dcrit.empirics.measures.sequential import measure_sequentially, midpoint_draws
-from dcrit.empirics.measures.ungrokking import SequentialUngrokkingDesign, ungrokking_outcome
+from dcrit.empirics.measures.critical_size import measure_critical_size
+from dcrit.empirics.measures.ungrokking import FIRST_LOOK, UngrokkingDesign, ungrokking_outcome
 from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.runs.single import Run
 from dcrit.empirics.training.work import Stage, in_turn
@@ -31,9 +32,6 @@ from dcrit.theory.estimates import Estimate
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction
 from dcrit.theory.predictions.simulation import Hysteresis, ungrokking_and_scratch
 from dcrit.theory.problems.problem import Problem
-
-#: The first look from above is at this fraction of the size from scratch; it never enters an estimate.
-FIRST_LOOK = 0.8
 
 #: Sizes at which the theory's networks are simulated, as fractions of all pairs.
 SIMULATED = tuple(np.geomspace(0.03, 0.98, 30).tolist())
@@ -87,7 +85,7 @@ class UngrokkingEvidence:
 
     def log_size_draws(self, n_draws: int, *, seed: int = 0) -> np.ndarray | None:
         """Draws of the ln of the ungrokking size from its posterior, (n_draws,); None where there is no transition."""
-        return None if self.measured.value is None else np.log(midpoint_draws(self.outcomes, n_draws, seed=seed))
+        return log_size_draws(self.outcomes, self.measured, n_draws, seed=seed)
 
 
 def measure(design: UngrokkingSizesDesign, laboratory: Laboratory) -> list[UngrokkingEvidence]:
@@ -108,14 +106,12 @@ def measure(design: UngrokkingSizesDesign, laboratory: Laboratory) -> list[Ungro
         for runs, new in zip(made, laboratory.blocks(proposals, stage=f"ungrokking, round {rounds}"), strict=True):
             runs.extend(new)
     return [
-        _evidence(one, [ungrokking_outcome(run) for run in runs], series.tolerance, laboratory)
-        for (series, one), runs in zip(places, made, strict=True)
+        _evidence(found, one, [ungrokking_outcome(run) for run in runs], laboratory)
+        for (_, found), one, runs in zip(places, downward, made, strict=True)
     ]
 
 
-def _downward(
-    design: UngrokkingSizesDesign, series: TransitionsDesign, found: Transition
-) -> SequentialUngrokkingDesign | None:
+def _downward(design: UngrokkingSizesDesign, series: TransitionsDesign, found: Transition) -> UngrokkingDesign | None:
     if found.measured.value is None:
         return None
     return _design_from(design, series, found.problem, FIRST_LOOK * found.measured.value)
@@ -123,8 +119,8 @@ def _downward(
 
 def _design_from(
     design: UngrokkingSizesDesign, series: TransitionsDesign, problem: Problem, start: float
-) -> SequentialUngrokkingDesign:
-    return SequentialUngrokkingDesign(
+) -> UngrokkingDesign:
+    return UngrokkingDesign(
         problem=problem,
         tolerance=series.tolerance,
         budget=design.budget,
@@ -135,7 +131,7 @@ def _design_from(
 
 
 def _evidence(
-    found: Transition, outcomes: Sequence[Outcome], tolerance: float, laboratory: Laboratory
+    found: Transition, design: UngrokkingDesign | None, outcomes: Sequence[Outcome], laboratory: Laboratory
 ) -> UngrokkingEvidence:
     problem = found.problem
     prediction = laboratory.predict(problem)
@@ -146,13 +142,15 @@ def _evidence(
         sizes = [fraction * problem.n_pairs for fraction in SIMULATED]
         return ungrokking_and_scratch(problem, prediction.competition, sizes, shared=shared)
 
-    measured = measure_sequentially(outcomes, tolerance=tolerance)
-    if not outcomes:
-        measured = replace(measured, reason="no transition from scratch to begin below")
+    if design is None:
+        nothing = measure_critical_size(outcomes)
+        measured = replace(nothing, quantity="ungrokking_size", reason="no transition from scratch to begin below")
+    else:
+        measured = design.measure(outcomes)
     return UngrokkingEvidence(
         transition=found,
         outcomes=outcomes,
-        measured=replace(measured, quantity="ungrokking_size"),
+        measured=measured,
         prediction=prediction,
         shared=simulated(shared=True),
         additive=simulated(shared=False),

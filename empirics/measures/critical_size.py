@@ -1,43 +1,47 @@
-"""The measured critical size: where final test accuracy, averaged over seeds, crosses one half."""
+"""The measured critical size: the posterior of where test accuracy at the horizon, averaged over seeds, crosses 1/2."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit
-from threadpoolctl import threadpool_limits
+from scipy.special import expit, logit
 
-from dcrit.empirics.runs.addressed import Runner
-from dcrit.empirics.runs.multitask import MultitaskConfig, MultitaskRun
 from dcrit.empirics.runs.outcomes import Outcome, Settled, accuracy_above_chance
-from dcrit.empirics.runs.single import RunConfig
-from dcrit.theory.checks import check_integer, check_positive
-from dcrit.theory.estimates import LEVEL, Estimate, interval_of
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.estimates import LEVEL, Estimate, Interval
 
 FloatArray = NDArray[np.float64]
 
-#: First look at a problem: fractions of all pairs, evenly spaced in ln D.
-COARSE_FRACTIONS = (0.12, 0.18, 0.27, 0.4, 0.6, 0.9)
-COARSE_SEEDS = 2
+#: Accuracies beyond these say on which side of the midpoint a run lies, and no more: tails are not logistic, and
+#: narrow networks never become perfect.
+TRUSTED = (0.15, 0.85)
 
-#: A round adds this many sizes, at these many psychometric widths from the midpoint, with as many seeds each.
-REFINE_WIDTHS = (-0.8, 0.0, 0.8)
-REFINE_SEEDS = 4
+#: Priors of the width s and of the scatter τ between seeds, both in ln D: median, standard deviation of the logarithm.
+#: The transitions of 18 pair-MLPs and 7 transformers in ``docs/results`` have s from 0.03 to 0.24 and τ from 0.012 to
+#: 0.17 each by itself; priors with those medians are the likeliest for all 25, and both are wider than they need be.
+#: That of s says what a run far from the midpoint resolves: where accuracy leaps from 0 to 1 between two sizes,
+#: nearly every place between them remains possible.
+WIDTH_PRIOR, SCATTER_PRIOR = (0.1, 0.7), (0.05, 0.9)
 
-#: Where accuracy is above one half at all sizes, the smallest is divided by these.
-DIVISORS = (2, 4)
+#: Points of both grids, over 2.5 standard deviations on either side.
+WIDTHS, SCATTERS = 19, 13
 
-RESAMPLES = 200
+#: Degrees of freedom of the scatter between seeds: a rare run collapses late. The closed form of its tail needs 4.
+TAIL = 4
 
-#: Narrowest width that the fit may take, in ln D: sizes are integers and seeds differ.
-NARROWEST = 0.01
+#: Midpoints are looked for so far below the largest size there is and the smallest that was run, in ln D.
+BELOW_ALL, BELOW_RUNS = 4.0, 2.0
+
+#: The grid of midpoints: its step in ln D everywhere, and how many points refine it between these quantiles.
+STEP, REFINED, REFINED_QUANTILES = 0.04, 200, (1e-3, 1 - 1e-3)
+
+#: Posteriors that are kept, a few hundred kB each: design, measurement, draws and width ask for the same one in turn.
+KEPT = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,159 +61,177 @@ class Psychometric:
         return float(expit((math.log(n_train) - math.log(self.midpoint)) / self.width))
 
 
-def fit_psychometric(n_train: FloatArray, accuracy: FloatArray, start: Psychometric | None = None) -> Psychometric:
-    """Maximum binomial quasi-likelihood of the logistic curve, each run one observation.
+class Sides(StrEnum):
+    """On which sides of one half seed-averaged accuracies lie: a critical size exists where they lie on both."""
 
-    Maximizes Σ_r [acc_r ln f(D_r) + (1 − acc_r) ln(1 − f(D_r))]
+    NO_RUN = "no run"
+    BELOW = "below one half at every size"
+    ABOVE = "one half or more at every size"
+    FALLING = "below one half only above the sizes of one half or more"
+    BOTH = "below one half, and one half or more at a larger size"
+
+
+def sides_of(n_train: FloatArray, accuracy: FloatArray) -> Sides:
+    """Where accuracies, averaged over the runs of each size, lie.
+
+    Args:
+        n_train: (n,) sizes.
+        accuracy: (n,) final test accuracies there.
+    """
+    if not n_train.size:
+        return Sides.NO_RUN
+    sizes, place, counts = np.unique(n_train, return_inverse=True, return_counts=True)
+    enough = np.bincount(place, accuracy) / counts >= 0.5
+    if enough.all() or not enough.any():
+        return Sides.ABOVE if enough[0] else Sides.BELOW
+    return Sides.BOTH if sizes[~enough].min() < sizes[enough].max() else Sides.FALLING
+
+
+@dataclass(frozen=True, kw_only=True)
+class PsychometricPosterior:
+    """What runs say about the midpoint of a transition whose place scatters between seeds.
+
+    Run r of size D_r has accuracy expit((ln D_r − μ − ε_r)/s) with ε_r/τ distributed as Student's t:
+    an accuracy a inside ``TRUSTED`` has the density t(ε/τ)·s/(τ·a(1 − a)) at ε = ln D_r − μ − s·logit a,
+    one outside the probability of lying there. The prior is flat in μ and log-normal in s and τ.
+
+    Attributes:
+        n_train: (n,) sizes.
+        accuracy: (n,) final test accuracies.
+        largest: Most examples that a midpoint may lie at.
+
+    Source: kontsevich1999, wichmann2001.
+    """
+
+    n_train: FloatArray
+    accuracy: FloatArray
+    largest: float
+
+    @cached_property
+    def _found(self) -> tuple[FloatArray, FloatArray]:
+        """Grid of μ, and the density there of each s, τ integrated out: (μ,), (μ, s)."""
+        high = math.log(self.largest)
+        low = min([high - BELOW_ALL, *(np.log(self.n_train) - BELOW_RUNS)])
+        coarse = np.linspace(low, high, math.ceil((high - low) / STEP) + 1)
+        first, last = np.interp(REFINED_QUANTILES, _cumulative(coarse, self._density(coarse).sum(1)), coarse)
+        ends = max(low, first - STEP), min(high, last + STEP)
+        grid = np.union1d(coarse, np.linspace(*ends, REFINED))
+        return grid, self._density(grid)
+
+    def _density(self, log_sizes: FloatArray) -> FloatArray:
+        """Posterior density over μ and s up to a factor: (μ, s)."""
+        widths, scatters = _grid(WIDTH_PRIOR, WIDTHS), _grid(SCATTER_PRIOR, SCATTERS)
+        prior = np.add.outer(_log_prior(widths, WIDTH_PRIOR), _log_prior(scatters, SCATTER_PRIOR))  # (s, τ)
+        total = np.broadcast_to(prior, (log_sizes.size, *prior.shape)).copy()  # (μ, s, τ)
+        trusted = (self.accuracy > TRUSTED[0]) & (self.accuracy < TRUSTED[1])
+
+        def deviation(n_train: float, accuracy: float) -> FloatArray:
+            """ε/τ, (μ, s, τ)."""
+            shift = np.subtract.outer(math.log(n_train) - log_sizes, widths * logit(accuracy))  # (μ, s)
+            return shift[:, :, None] / scatters
+
+        for n_train, accuracy in zip(self.n_train[trusted], self.accuracy[trusted], strict=True):
+            total -= 0.5 * (TAIL + 1) * np.log1p(deviation(n_train, accuracy) ** 2 / TAIL)
+        total += trusted.sum() * np.log(widths[:, None] / scatters)
+        beyond = np.stack([self.n_train[~trusted], np.where(self.accuracy[~trusted] >= TRUSTED[1], 1.0, 0.0)])
+        for (n_train, above), times in zip(*_distinct(beyond), strict=True):
+            total += times * _log_tail(deviation(n_train, TRUSTED[1]) if above else -deviation(n_train, TRUSTED[0]))
+        return np.exp(total - total.max()).sum(2)
+
+    @property
+    def log_sizes(self) -> FloatArray:
+        """Grid of μ, rising and not even."""
+        return self._found[0]
+
+    def quantiles(self, probabilities: Sequence[float], place: FloatArray | None = None) -> FloatArray:
+        """Quantiles of the midpoint [examples].
+
+        Args:
+            probabilities: Which.
+            place: Further log-density over ``log_sizes``.
+        """
+        log_sizes, density = self._found
+        weight = density.sum(1)  # (μ,)
+        if place is not None:
+            weight = weight * np.exp(place - place.max())
+        return np.exp(np.interp(probabilities, _cumulative(log_sizes, weight), log_sizes))
+
+    @property
+    def midpoint(self) -> float:
+        """Posterior median of the midpoint [examples]."""
+        return float(self.quantiles([0.5])[0])
+
+    @property
+    def width(self) -> float:
+        """Posterior mean of ln s, as s."""
+        log_sizes, density = self._found
+        weight = np.gradient(log_sizes) @ density  # (s,)
+        return math.exp(float(weight @ np.log(_grid(WIDTH_PRIOR, WIDTHS))) / float(weight.sum()))
+
+    def interval(self, level: float = LEVEL) -> Interval:
+        """Central interval of the midpoint [examples]."""
+        low, high = self.quantiles([(1 - level) / 2, (1 + level) / 2])
+        return Interval(low=float(low), high=float(high), level=level)
+
+    def draws(self, n_draws: int, *, seed: int | Sequence[int] = 0) -> FloatArray:
+        """Draws of the midpoint, (n_draws,) [examples].
+
+        Args:
+            n_draws: How many.
+            seed: Of their order; draws that are compared need different ones.
+        """
+        # Evenly spread probabilities in random order: no noise from the draws themselves.
+        probabilities = (np.arange(n_draws) + 0.5) / n_draws
+        return self.quantiles(np.random.default_rng(seed).permutation(probabilities).tolist())
+
+
+def _grid(prior: tuple[float, float], n: int) -> FloatArray:
+    """Values within 2.5 standard deviations of a log-normal prior."""
+    return prior[0] * np.exp(prior[1] * np.linspace(-2.5, 2.5, n))
+
+
+def _log_prior(values: FloatArray, prior: tuple[float, float]) -> FloatArray:
+    return -0.5 * (np.log(values / prior[0]) / prior[1]) ** 2
+
+
+def _log_tail(t: FloatArray) -> FloatArray:
+    """Ln of the probability below t of Student's distribution with four degrees of freedom.
+
+    F(t) = (1 + u)²·(2 − u)/4 with u = t/√(4 + t²); far below, 1 + u is a small difference and written as a quotient
+    """
+    root = np.sqrt(4 + t**2)
+    above = np.where(t < 0, 4 / (root * (root + np.abs(t))), 1 + t / root)  # 1 + u
+    return 2 * np.log(above) + np.log(3 - above) - math.log(4)
+
+
+def _distinct(columns: FloatArray) -> tuple[FloatArray, NDArray[np.int_]]:
+    """Distinct columns, one a row, and how often each comes."""
+    rows, counts = np.unique(columns, axis=1, return_counts=True)
+    return rows.T, counts
+
+
+def _cumulative(log_sizes: FloatArray, density: FloatArray) -> FloatArray:
+    """Probability below each point, of a density that is linear between them."""
+    parts = np.diff(log_sizes) * (density[1:] + density[:-1]) / 2
+    total = np.concatenate([[0.0], np.cumsum(parts)])
+    return total / total[-1]
+
+
+@lru_cache(maxsize=KEPT)
+def _kept_posterior(runs: tuple[tuple[float, float], ...], largest: float) -> PsychometricPosterior:
+    n_train, accuracy = np.array(runs, dtype=np.float64).reshape(-1, 2).T
+    return PsychometricPosterior(n_train=n_train, accuracy=accuracy, largest=largest)
+
+
+def posterior_of(n_train: FloatArray, accuracy: FloatArray, largest: float) -> PsychometricPosterior:
+    """The posterior of those runs, in any order, computed once for all who ask for it.
 
     Args:
         n_train: (n,) sizes.
         accuracy: (n,) final test accuracies.
-        start: Where to start from.
-
-    Source: wichmann2001.
+        largest: Most examples that a midpoint may lie at.
     """
-    log_size = np.log(n_train)
-    if start is None:
-        nearest = log_size[np.argmin(np.abs(accuracy - 0.5))]
-        guess = np.array([nearest, math.log(0.15)])
-    else:
-        guess = np.array([math.log(start.midpoint), math.log(start.width)])
-
-    def negative(theta: FloatArray) -> tuple[float, FloatArray]:
-        width = NARROWEST + math.exp(min(theta[1], 3.0))
-        z = (log_size - theta[0]) / width
-        loss = np.logaddexp(0, z) - accuracy * z
-        slope = expit(z) - accuracy
-        gradient = np.array([-slope.sum() / width, -(slope * z).sum() * (width - NARROWEST) / width])
-        return float(loss.sum()), gradient
-
-    fit = minimize(negative, guess, jac=True, method="L-BFGS-B", bounds=[(-1.0, 20.0), (-8.0, 1.5)])
-    return Psychometric(midpoint=math.exp(fit.x[0]), width=NARROWEST + math.exp(fit.x[1]))
-
-
-def is_bracketed(n_train: FloatArray, accuracy: FloatArray) -> bool:
-    """Whether sizes exist on both sides: seed-averaged accuracy below one half, and above it at a larger size."""
-    sizes = np.unique(n_train)
-    means = np.array([accuracy[n_train == size].mean() for size in sizes])
-    below, above = sizes[means < 0.5], sizes[means >= 0.5]
-    return below.size > 0 and above.size > 0 and below.min() < above.max()
-
-
-def _near(n_train: FloatArray, curve: Psychometric) -> NDArray[np.bool_]:
-    """Sizes that speak about the midpoint: within three widths, lest a far tail bend the curve there."""
-    return np.abs(np.log(n_train / curve.midpoint)) <= max(3 * curve.width, 0.2)
-
-
-def _local_fit(n_train: FloatArray, accuracy: FloatArray, start: Psychometric | None = None) -> Psychometric:
-    curve = fit_psychometric(n_train, accuracy, start)
-    near = _near(n_train, curve)
-    if near.all() or not is_bracketed(n_train[near], accuracy[near]):
-        return curve
-    return fit_psychometric(n_train[near], accuracy[near], curve)
-
-
-# Small fits by the hundred: BLAS threads only wait for each other, forty times as long on a busy machine.
-@threadpool_limits.wrap(limits=1, user_api="blas")
-def bootstrap_midpoints(n_train: FloatArray, accuracy: FloatArray, *, seed: int = 0) -> FloatArray:
-    """Midpoints refitted to accuracies whose deviations are resampled within each size: (RESAMPLES,).
-
-    The mean of n deviations drawn from n runs scatters less than that of n new runs would, by the factor
-    √((n − 1)/n), which is undone. Sizes with a single run are resampled together with the nearest other size.
-
-    Source: efron1993.
-    """
-    rng = np.random.default_rng(seed)
-    whole = _local_fit(n_train, accuracy)
-    sizes, place, counts = np.unique(n_train, return_inverse=True, return_counts=True)
-    groups: list[list[int]] = []
-    for size in range(sizes.size):
-        if groups and (counts[size] == 1 or counts[groups[-1]].sum() == 1):
-            groups[-1].append(size)
-        else:
-            groups.append([size])
-    means = np.bincount(place, accuracy) / counts
-    deviation = accuracy - np.array([whole.accuracy(size) for size in n_train])
-    drawn = np.tile(means, (RESAMPLES, 1))
-    for group in groups:
-        own = deviation[np.isin(place, group)]
-        resampled = own[rng.integers(own.size, size=(RESAMPLES, own.size))].mean(axis=1)
-        shift = math.sqrt(own.size / max(1, own.size - 1)) * (resampled - own.mean())
-        drawn[:, group] += shift[:, None]
-    # The likelihood sees no more of a size than its mean.
-    return np.array([_local_fit(n_train, row[place], whole).midpoint for row in drawn.clip(0.0, 1.0)])
-
-
-@dataclass(frozen=True, kw_only=True)
-class CriticalSizeDesign:
-    """Which runs measure the critical size of one problem, decided round by round from those made.
-
-    Every run has a seed of its own: training sets of one seed are nested in D, and the bootstrap
-    takes runs as independent.
-
-    Attributes:
-        problem: What to measure.
-        tolerance: Half width of the 90 % interval to reach, relative.
-        max_runs: Runs at which to stop all the same.
-        first_seed: Seeds count up from here.
-
-    Raises:
-        ValueError: A field is out of range.
-    """
-
-    problem: Problem
-    tolerance: float = 0.05
-    max_runs: int = 60
-    first_seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_positive("tolerance", self.tolerance)
-        check_integer("max_runs", self.max_runs, 2 * len(COARSE_FRACTIONS))
-        check_integer("first_seed", self.first_seed, 0)
-
-    def propose(self, outcomes: Sequence[Outcome]) -> list[RunConfig]:
-        """Runs to make next; none when the estimate is good enough or the budget is spent."""
-        used = max((o.config.seed for o in outcomes), default=self.first_seed - 1)
-        sizes = self.sizes(*sizes_and_accuracies(outcomes), n_runs=len(outcomes), n_pairs=self.problem.n_pairs)
-        return [self._config(size, used + 1 + k) for k, size in enumerate(sizes)]
-
-    def sizes(self, n_train: FloatArray, accuracy: FloatArray, *, n_runs: int, n_pairs: int) -> list[int]:
-        """Sizes of the runs to make next, each with a seed of its own.
-
-        Args:
-            n_train: (n,) sizes so far.
-            accuracy: (n,) final test accuracies there, as :func:`accuracy_above_chance` counts them.
-            n_runs: Runs made so far, diverged ones included.
-            n_pairs: Pairs that exist.
-        """
-
-        def nearest(size: float) -> int:
-            """The nearest size that leaves something to test on."""
-            return min(n_pairs - 1, max(1, round(size)))
-
-        room = self.max_runs - n_runs
-        if not n_runs:
-            coarse = sorted({nearest(fraction * n_pairs) for fraction in COARSE_FRACTIONS})
-            return [size for size in coarse for _ in range(COARSE_SEEDS)]
-        if room <= 0 or not n_train.size:
-            return []
-        if not is_bracketed(n_train, accuracy):
-            smallest = n_train.min()
-            if smallest == 1 or any(accuracy[n_train == size].mean() < 0.5 for size in np.unique(n_train)):
-                return []
-            smaller = sorted({nearest(smallest / divisor) for divisor in DIVISORS})
-            return [size for size in smaller for _ in range(COARSE_SEEDS)][:room]
-        curve = _local_fit(n_train, accuracy)
-        interval = interval_of(bootstrap_midpoints(n_train, accuracy))
-        enough = n_runs >= 2 * len(COARSE_FRACTIONS) + len(REFINE_WIDTHS) * REFINE_SEEDS
-        if enough and math.log(interval.high / interval.low) / 2 <= self.tolerance:
-            return []
-        # A narrow transition may lie within one size, and a run made twice would count as two.
-        refined = Counter(nearest(curve.midpoint * math.exp(shift * curve.width)) for shift in REFINE_WIDTHS)
-        return [size for size, times in refined.items() for _ in range(times * REFINE_SEEDS)][:room]
-
-    def _config(self, n_train: int, seed: int) -> RunConfig:
-        return RunConfig(problem=self.problem, n_train=n_train, seed=seed, until="generalized")
+    return _kept_posterior(tuple(sorted(zip(n_train.tolist(), accuracy.tolist(), strict=True))), float(largest))
 
 
 def sizes_and_accuracies(outcomes: Sequence[Settled]) -> tuple[FloatArray, FloatArray]:
@@ -221,129 +243,124 @@ def sizes_and_accuracies(outcomes: Sequence[Settled]) -> tuple[FloatArray, Float
     )
 
 
-def horizon_of(outcomes: Sequence[Settled]) -> int | None:
-    """T, the longest horizon of any run [steps]; None without runs."""
-    return max((one.config.horizon for one in outcomes), default=None)
-
-
-def measure_critical_size(outcomes: Sequence[Settled], *, level: float = LEVEL) -> Estimate:
-    """Critical size with a bootstrap interval from runs over sizes and seeds.
-
-    Every run taken to its horizon counts with the accuracy it has there, whether or not its norm
-    stands still: the protocol's outcome is the accuracy at the horizon.
+def posterior_of_outcomes(outcomes: Sequence[Outcome]) -> PsychometricPosterior:
+    """The posterior of runs of one problem to one horizon.
 
     Args:
-        outcomes: Runs of one problem; diverged ones are counted and left out.
+        outcomes: At least one; diverged ones are left out.
+
+    Raises:
+        ValueError: They are of several horizons, such as probes beside full runs.
+    """
+    _horizon_of(outcomes)
+    return posterior_of(*sizes_and_accuracies(outcomes), outcomes[0].config.problem.n_pairs)
+
+
+def transition_width(outcomes: Sequence[Outcome]) -> float | None:
+    """Posterior width s of the transition in ln D; None where there is none."""
+    if sides_of(*sizes_and_accuracies(outcomes)) is not Sides.BOTH:
+        return None
+    return posterior_of_outcomes(outcomes).width
+
+
+def measure_critical_size(
+    outcomes: Sequence[Outcome], *, tolerance: float | None = None, level: float = LEVEL
+) -> Estimate:
+    """Critical size with its posterior interval from runs over sizes and seeds, wherever they come from.
+
+    Every run counts with the accuracy it has at the horizon, whether or not its norm stands still.
+
+    Args:
+        outcomes: Runs of one problem to one horizon; diverged ones are counted and left out.
+        tolerance: Relative half width that the interval was to have; a wider one is said to be so.
         level: Probability content of the interval.
+
+    Raises:
+        ValueError: The runs are of several horizons.
     """
     n_train, accuracy = sizes_and_accuracies(outcomes)
-    lost = len(outcomes) - n_train.size
-    return critical_size_of(n_train, accuracy, horizon=horizon_of(outcomes), n_lost=lost, level=level)
+    return critical_size_of(
+        n_train,
+        accuracy,
+        largest=outcomes[0].config.problem.n_pairs if outcomes else math.inf,
+        horizon=_horizon_of(outcomes),
+        n_lost=len(outcomes) - int(n_train.size),
+        tolerance=tolerance,
+        level=level,
+    )
 
 
 def critical_size_of(
-    n_train: FloatArray, accuracy: FloatArray, *, horizon: int | None, n_lost: int = 0, level: float = LEVEL
+    n_train: FloatArray,
+    accuracy: FloatArray,
+    *,
+    largest: float,
+    horizon: int | None,
+    n_lost: int = 0,
+    tolerance: float | None = None,
+    level: float = LEVEL,
 ) -> Estimate:
-    """Critical size with a bootstrap interval.
+    """Critical size with its posterior interval from sizes and accuracies.
+
+    The estimate is the posterior median of :class:`PsychometricPosterior`.
+
+        >>> import numpy as np
+        >>> from dcrit.empirics.measures.critical_size import critical_size_of
+        >>> sizes, accuracy = np.array([100.0, 180.0, 320.0]), np.array([0.0, 0.0, 0.956])
+        >>> found = critical_size_of(sizes, accuracy, largest=529, horizon=4000)
+        >>> round(found.value), round(found.interval.low), round(found.interval.high)
+        (240, 189, 307)
 
     Args:
         n_train: (n,) sizes.
         accuracy: (n,) final test accuracies there, as :func:`accuracy_above_chance` counts them.
-        horizon: T of the runs [steps]; None where there are none.
+        largest: Examples that exist [examples].
+        horizon: Steps of every run; None where none was made [steps].
         n_lost: Runs that diverged and are left out.
+        tolerance: Relative half width that the interval was to have; a wider one is said to be so.
         level: Probability content of the interval.
     """
-    if not is_bracketed(n_train, accuracy):
-        return no_transition(n_train, accuracy, horizon=horizon, n_lost=n_lost)
-    estimate = _local_fit(n_train, accuracy).midpoint
+    value, interval = None, None
+    if sides_of(n_train, accuracy) is Sides.BOTH:
+        posterior = posterior_of(n_train, accuracy, largest)
+        value, interval = posterior.midpoint, posterior.interval(level)
+        reason = _limits(interval, n_train, tolerance)
+    else:
+        reason = _no_transition(n_train, accuracy, horizon)
     return Estimate(
         quantity="critical_size",
-        value=estimate,
-        interval=interval_of(bootstrap_midpoints(n_train, accuracy), level).around(estimate),
+        value=value,
+        interval=interval,
         unit="examples",
         horizon=horizon,
         n_runs=int(n_train.size),
         n_unconverged=n_lost,
+        reason=reason,
     )
 
 
-def no_transition(n_train: FloatArray, accuracy: FloatArray, *, horizon: int | None, n_lost: int) -> Estimate:
-    """That test accuracy does not cross one half at the sizes there are.
-
-    Args:
-        n_train: (n,) sizes; none where no run stayed finite.
-        accuracy: (n,) final test accuracies.
-        horizon: T of the runs [steps]; None where there are none.
-        n_lost: Runs that diverged and are left out.
-    """
-    side = "reaches" if n_train.size and accuracy.mean() >= 0.5 else "does not reach"
-    span = f"from {n_train.min():.0f} to {n_train.max():.0f}" if n_train.size else "measured"
-    return Estimate(
-        quantity="critical_size",
-        value=None,
-        interval=None,
-        unit="examples",
-        horizon=horizon,
-        n_runs=int(n_train.size),
-        n_unconverged=n_lost,
-        reason=f"no transition: test accuracy {side} one half at every size {span}",
-    )
+def _limits(interval: Interval, n_train: FloatArray, tolerance: float | None) -> str:
+    """What the interval lacks, in words."""
+    said: list[str] = []
+    if interval.low < n_train.min() or interval.high > n_train.max():
+        said.append(f"the interval reaches beyond the sizes tried, {n_train.min():.0f} to {n_train.max():.0f}")
+    if tolerance is not None and math.log(interval.high / interval.low) / 2 > tolerance:
+        said.append("the runs ended before the interval was as narrow as asked for")
+    return "; ".join(said)
 
 
-def transition_width(outcomes: Sequence[Settled]) -> float | None:
-    """Width s of the transition in ln D; None where there is none."""
-    n_train, accuracy = sizes_and_accuracies(outcomes)
-    if n_train.size == 0 or not is_bracketed(n_train, accuracy):
-        return None
-    return _local_fit(n_train, accuracy).width
+def _no_transition(n_train: FloatArray, accuracy: FloatArray, horizon: int | None) -> str:
+    """Why there is no critical size, with the horizon and the sizes tried."""
+    by = "at the horizon" if horizon is None else f"by step {horizon}"
+    if not n_train.size:
+        return f"no transition {by}: no run has a test accuracy"
+    tried = ", ".join(f"{size:.0f} ({accuracy[n_train == size].mean():.2f})" for size in np.unique(n_train))
+    return f"no transition {by}: mean test accuracy is {sides_of(n_train, accuracy)}: {tried}"
 
 
-FloatArray = NDArray[np.float64]
-
-
-def multitask_sizes_and_accuracies(runs: Sequence[MultitaskRun]) -> tuple[FloatArray, FloatArray]:
-    """Sizes (n,) and final test accuracies (n,), above chance, of the first task; diverged runs have none."""
-    settled = [(run, run.settled("test_accuracy")) for run in runs]
-    usable = [(run.config, accuracy) for run, accuracy in settled if math.isfinite(accuracy)]
-    return (
-        np.array([config.components[0].n_train for config, _ in usable], dtype=np.float64),
-        np.array([accuracy_above_chance(accuracy, config.problem(0).n_classes) for config, accuracy in usable]),
-    )
-
-
-def measure_multitask_critical_size(
-    template: MultitaskConfig,
-    train: Runner[MultitaskConfig, MultitaskRun],
-    *,
-    tolerance: float = 0.05,
-    max_runs: int = 36,
-    level: float = LEVEL,
-) -> tuple[Estimate, list[MultitaskRun]]:
-    """Training-set size of the first task at which it is learned, everything else kept.
-
-    Sizes and seeds are chosen round by round as for single networks, seeds counting up from the template's.
-
-    Args:
-        template: The tasks; the own size of the first task plays no part.
-        train: Trains runs or finds them, such as ``Laboratory.multitask``.
-        tolerance: Half width of the 90 % interval to reach, relative.
-        max_runs: Runs at which to stop all the same.
-        level: Probability content of the interval.
-
-    Returns:
-        The size, or why there is none, and the runs behind it.
-    """
-    problem = template.problem(0)
-    design = CriticalSizeDesign(problem=problem, tolerance=tolerance, max_runs=max_runs, first_seed=template.seed)
-    runs: list[MultitaskRun] = []
-    while True:
-        n_train, accuracy = multitask_sizes_and_accuracies(runs)
-        sizes = design.sizes(n_train, accuracy, n_runs=len(runs), n_pairs=problem.n_pairs)
-        if not sizes:
-            lost = len(runs) - n_train.size
-            measured = critical_size_of(n_train, accuracy, horizon=template.horizon, n_lost=lost, level=level)
-            return measured, runs
-        first = template.seed + len(runs)
-        runs += train(
-            [template.with_n_train(size, seed=first + k) for k, size in enumerate(sizes)], stage="several tasks"
-        )
+def _horizon_of(outcomes: Sequence[Outcome]) -> int | None:
+    """The one horizon of all runs [steps]; None without runs."""
+    horizons = sorted({one.config.horizon for one in outcomes})
+    if len(horizons) > 1:
+        raise ValueError(f"outcomes must have one horizon, got {horizons}")
+    return horizons[0] if horizons else None

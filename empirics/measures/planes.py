@@ -1,4 +1,4 @@
-"""Curves over model size and training-set size from a few seeds a point: means, dips, peaks, transitions, the star."""
+"""Curves over model size and training-set size from a few seeds a point: means, dips, peaks, the star."""
 
 from __future__ import annotations
 
@@ -100,31 +100,6 @@ def dip_of(values: ArrayLike, *, n_draws: int = DRAWS, seed: int = 0) -> Dip | N
     )
 
 
-def transition(log_sizes: FloatArray, accuracy: FloatArray) -> FloatArray:
-    """Ln D_crit: where accuracy last passes one half, linear in ln D between sizes.
-
-    Args:
-        log_sizes: (S,), rising.
-        accuracy: (S, n).
-
-    Returns:
-        (n,); inf where it lies below one half at the largest size, the smallest size where it never does.
-    """
-    below = ~(accuracy >= 0.5)
-    found = np.full(accuracy.shape[1], log_sizes[0])
-    for j, column in enumerate(accuracy.T):
-        last = np.flatnonzero(below[:, j])
-        if not len(last):
-            continue
-        i = int(last[-1])
-        if i == len(column) - 1:
-            found[j] = np.inf
-        else:
-            share = (0.5 - column[i]) / (column[i + 1] - column[i])
-            found[j] = log_sizes[i] + (log_sizes[i + 1] - log_sizes[i]) * share
-    return found
-
-
 def capacity_draws(
     memorized: Mapping[int, FloatArray],
     n_params: Mapping[int, float],
@@ -163,7 +138,7 @@ def crossing(log_params: FloatArray, log_critical: FloatArray, log_capacity: Flo
 
     Args:
         log_params: (K,), rising.
-        log_critical: (K, n); inf where there is no transition.
+        log_critical: (K, n); inf where there is no transition, NaN where nothing is known.
         log_capacity: (K, n).
         largest: ln of the largest size looked at.
 

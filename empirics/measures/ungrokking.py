@@ -8,12 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dcrit.empirics.measures.critical_size import (
-    CriticalSizeDesign,
-    bootstrap_midpoints,
-    measure_critical_size,
-    sizes_and_accuracies,
-)
+from dcrit.empirics.measures.critical_size import Sides, posterior_of_outcomes, sides_of, sizes_and_accuracies
 from dcrit.empirics.measures.sequential import SequentialDesign
 from dcrit.empirics.runs.addressed import Runner
 from dcrit.empirics.runs.outcomes import Outcome, outcome_of
@@ -21,36 +16,41 @@ from dcrit.empirics.runs.single import STARTING_FRACTION, Run, RunConfig
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
 from dcrit.theory.estimates import LEVEL, Estimate, interval_of
 
+#: Where a size from scratch is known, the first look from above is at this fraction of it; it never enters an estimate.
+FIRST_LOOK = 0.8
+
+#: Quantiles of each of two sizes from which those of their ratio are taken, all pairs.
+RATIO_POINTS = 400
+
 
 @dataclass(frozen=True, kw_only=True)
-class UngrokkingDesign(CriticalSizeDesign):
+class UngrokkingDesign(SequentialDesign):
     """Which runs measure the size at which a generalizing network loses its generalization.
 
-    Sizes and seeds are chosen as from scratch. Every network is trained on 90 % of all pairs for the
-    protocol's horizon, then goes on with fresh optimizer moments on a subset for as long again; no run
-    ends early, since one that has generalized so far may still lose it.
+    Sizes and seeds are chosen as from scratch. Every network is trained on 90 % of all pairs for the horizon, then goes
+    on with fresh optimizer moments on a subset for as long again; a horizon of the budget is both. No run ends early,
+    since one that has generalized so far may still lose it, and it loses it too slowly for short probes:
+    without ``start``, a size to look at first, all sizes are equally likely at first.
 
     Source: varma2023.
     """
 
-    def _config(self, n_train: int, seed: int) -> RunConfig:
-        return RunConfig(problem=self.problem, n_train=n_train, seed=seed, start="generalized")
+    def measure(self, outcomes: Sequence[Outcome], *, level: float = LEVEL) -> Estimate:
+        """Size at which test accuracy at the horizon falls through one half, from runs that started generalized.
 
+        Args:
+            outcomes: By :func:`ungrokking_outcome`. Those that diverged or did not start generalized are counted and
+                left out.
+            level: Probability content of the interval.
+        """
+        found = replace(super().measure(outcomes, level=level), quantity="ungrokking_size")
+        if outcomes and not found.n_runs:
+            reason = f"no network generalized on {STARTING_FRACTION:.0%} of all pairs, so there is nothing to lose"
+            return replace(found, reason=reason)
+        return found
 
-@dataclass(frozen=True, kw_only=True)
-class SequentialUngrokkingDesign(SequentialDesign):
-    """As :class:`UngrokkingDesign`, with the few runs of a sequential design.
-
-    A horizon of the budget is one before the training set shrinks and one after. It takes ``start``, a size to
-    look at first: a network that generalizes loses it too slowly for short probes.
-
-    Source: varma2023.
-    """
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.start is None:
-            raise ValueError("start must be a size, got None")
+    def _probes(self) -> list[RunConfig]:
+        return []
 
     def _config(self, n_train: float, seed: int) -> RunConfig:
         return RunConfig(
@@ -75,84 +75,41 @@ def ungrokking_outcome(run: Run) -> Outcome:
     return outcome if started_generalized(run) else replace(outcome, test_accuracy=math.nan)
 
 
-def ungrokking_runs(design: UngrokkingDesign, run: Runner[RunConfig, Run]) -> list[Run]:
-    """Runs of the design, round by round."""
-    found: list[Run] = []
+def ungrokking_runs(design: UngrokkingDesign, run: Runner[RunConfig, Run]) -> list[Outcome]:
+    """Outcomes of the runs of a design, round by round."""
+    found: list[Outcome] = []
     rounds = 0
-    while proposals := design.propose([ungrokking_outcome(one) for one in found]):
+    while proposals := design.propose(found):
         rounds += 1
-        found += run(proposals, stage=f"ungrokking, round {rounds}")
+        found += [ungrokking_outcome(one) for one in run(proposals, stage=f"ungrokking, round {rounds}")]
     return found
-
-
-def measure_ungrokking_size(runs: Sequence[Run], *, level: float = LEVEL) -> Estimate:
-    """Size at which test accuracy at the horizon falls through one half, from runs that started generalized.
-
-    Args:
-        runs: Of :class:`UngrokkingDesign`. Those that diverged or did not start generalized are counted
-            and left out.
-        level: Probability content of the interval.
-    """
-    outcomes = [ungrokking_outcome(run) for run in runs]
-    found = replace(measure_critical_size(outcomes, level=level), quantity="ungrokking_size")
-    if found.n_runs == 0:
-        return replace(
-            found,
-            reason=f"no network generalized on {STARTING_FRACTION:.0%} of all pairs, so there is nothing to lose",
-        )
-    return with_horizon(found, outcomes)
-
-
-def with_horizon(measurement: Estimate, outcomes: Sequence[Outcome]) -> Estimate:
-    """The measurement, where there is no transition with the horizon by which there was none, and the sizes tried.
-
-    Args:
-        measurement: Of a critical size.
-        outcomes: What it was made from.
-    """
-    if measurement.value is not None or not outcomes:
-        return measurement
-    horizon = max(outcome.config.horizon for outcome in outcomes)
-    n_train, accuracy = sizes_and_accuracies(outcomes)
-    sizes = sorted({round(size) for size in n_train})
-    if not sizes:
-        return replace(measurement, reason=f"no run stayed finite to step {horizon}")
-    means = [float(accuracy[n_train == size].mean()) for size in sizes]
-    tried = ", ".join(f"{size} ({mean:.2f})" for size, mean in zip(sizes, means, strict=True))
-    if min(means) < 0.5 <= max(means):
-        said = "does not rise through one half over the sizes tried"
-    else:
-        said = f"is {'below one half' if means[0] < 0.5 else 'one half or more'} at every size tried"
-    return replace(measurement, reason=f"no transition by step {horizon}: mean test accuracy {said}: {tried}")
 
 
 def measure_hysteresis(scratch: Sequence[Outcome], generalized: Sequence[Outcome], *, level: float = LEVEL) -> Estimate:
     """How far the sizes of the two directions lie apart.
 
-    h = ln(D_scratch/D_ungrok), 0 where the outcome does not depend on the start
+    h = ln(D_scratch/D_ungrok), 0 where the outcome does not depend on the start; median and interval of
+    the difference of both posteriors
 
     Args:
-        scratch: Runs from scratch.
+        scratch: Runs from scratch, to one horizon.
         generalized: Runs of the same problem that started generalized.
-        level: Probability content of the bootstrap interval.
+        level: Probability content of the interval.
     """
-    shared = {"quantity": "hysteresis", "unit": "ln ratio of sizes", "n_runs": len(scratch) + len(generalized)}
-    sizes = [measure_critical_size(outcomes).value for outcomes in (scratch, generalized)]
-    up, down = sizes
-    if up is None or down is None:
-        return Estimate(
-            **shared,  # type: ignore[arg-type]
-            value=None,
-            interval=None,
-            reason="one of the two directions has no transition by the horizon",
-        )
-    draws = [
-        np.log(bootstrap_midpoints(*sizes_and_accuracies(outcomes), seed=seed))
-        for seed, outcomes in enumerate((scratch, generalized))
-    ]
-    apart = math.log(up / down)
+    value, interval, reason = None, None, ""
+    both = (scratch, generalized)
+    if all(sides_of(*sizes_and_accuracies(outcomes)) is Sides.BOTH for outcomes in both):
+        up, down = (np.log(posterior_of_outcomes(outcomes).draws(RATIO_POINTS)) for outcomes in both)
+        ratios = np.subtract.outer(up, down)
+        value, interval = float(np.median(ratios)), interval_of(ratios, level)
+    else:
+        reason = "one of the two directions has no transition by the horizon"
     return Estimate(
-        **shared,  # type: ignore[arg-type]
-        value=apart,
-        interval=interval_of(draws[0] - draws[1], level).around(apart),
+        quantity="hysteresis",
+        value=value,
+        interval=interval,
+        unit="ln ratio of sizes",
+        horizon=scratch[0].config.horizon if scratch else None,
+        n_runs=len(scratch) + len(generalized),
+        reason=reason,
     )

@@ -55,7 +55,7 @@ def study(factory: Factory, inputs: Tensor, labels: Tensor, design: StudyDesign)
         κ_eff = d ln γ/d ln ‖θ‖,  e = γ/Q^(κ/2)
         e_mem(D): random labels;  e_gen: real labels, well above the transition
         predicted D_crit: Φ((w/(1 − w) − ρ)/σ) = a with w/(1 − w) = (e_gen/e_mem)^b
-        measured D_crit: logistic curve in ln D through accuracies, at a
+        measured D_crit: posterior of where accuracies pass a, by a logistic curve in ln D whose place scatters
         a = (chance + ceiling)/2,  capacity = D·(acc − chance)/(1 − chance) beyond what fits
 
     "One half" is half of what can be learned: a is 1/2 for many balanced classes, as in the rest of the package,
@@ -73,7 +73,7 @@ def study(factory: Factory, inputs: Tensor, labels: Tensor, design: StudyDesign)
     Raises:
         ValueError: Module, data and design do not fit together.
 
-    Source: varma2023 (efficiencies), wichmann2001 (the psychometric fit).
+    Source: varma2023 (efficiencies).
     """
     check_data(inputs, labels, design.n_classes)
     design, device = design.for_examples(len(labels)), resolve_device(design.device)
@@ -107,7 +107,7 @@ def study(factory: Factory, inputs: Tensor, labels: Tensor, design: StudyDesign)
         chance=chance,
         half_accuracy=half,
         predicted=_predicted(fit, slope, half, design.level, n_classes=design.n_classes),
-        measured=_measured(by_role["transition"], chance, half, design),
+        measured=_measured(by_role["transition"], chance, half, design, len(labels)),
         runs=tuple(runs),
     )
 
@@ -249,13 +249,20 @@ def _predicted(fit: LawsFit | str, slope: Estimate, half: float, level: float, *
     return replace(found, reason="; ".join(note for note in notes if note))
 
 
-def _measured(outcomes: Sequence[ModuleOutcome], chance: float, half: float, design: StudyDesign) -> Estimate:
-    """Critical size by the logistic curve through accuracies, counted from chance to the ceiling."""
+def _measured(
+    outcomes: Sequence[ModuleOutcome], chance: float, half: float, design: StudyDesign, n_examples: int
+) -> Estimate:
+    """Critical size from accuracies, counted from chance to the ceiling."""
     usable = [o for o in outcomes if math.isfinite(o.test_accuracy)]
     accuracy = np.array([(o.test_accuracy - chance) / (design.ceiling - chance) for o in usable]).clip(0.0, 1.0)
     sizes = np.array([o.config.n_train for o in usable], dtype=np.float64)
     found = critical_size_of(
-        sizes, accuracy, horizon=design.horizon, n_lost=len(outcomes) - len(usable), level=design.level
+        sizes,
+        accuracy,
+        largest=n_examples,
+        horizon=design.horizon,
+        n_lost=len(outcomes) - len(usable),
+        level=design.level,
     )
     where = f"test accuracy {half:.3g} counts as one half"
     return replace(found, reason=f"{found.reason}; {where}" if found.reason else where)

@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
-from dcrit.empirics.measures.critical_size import Psychometric, sizes_and_accuracies
+from dcrit.empirics.measures.critical_size import Psychometric, sizes_and_accuracies, transition_width
 from dcrit.empirics.measures.efficiency import CompetitionFit
-from dcrit.empirics.measures.sequential import sequential_transition_width
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.canvas import arms
 from dcrit.figures.drawing.figure import FigureSpec
@@ -52,7 +51,7 @@ def draw_theory(ax: Axes, fit: CompetitionFit, n_train: FloatArray, *, level: fl
 
 def psychometric_of(entry: ProblemEvidence) -> Psychometric | None:
     """The curve that was fitted to the runs; None where they hold no transition."""
-    midpoint, width = entry.transition.measured.value, sequential_transition_width(entry.transition.outcomes)
+    midpoint, width = entry.transition.measured.value, transition_width(entry.transition.outcomes)
     return None if midpoint is None or width is None else Psychometric(midpoint=midpoint, width=width)
 
 

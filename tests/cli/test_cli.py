@@ -14,7 +14,6 @@ from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
 from dcrit.empirics.claims import suites
-from dcrit.empirics.measures import critical_size
 from dcrit.empirics.store import store as parquet_store
 from dcrit.empirics.store.store import ParquetStore
 from dcrit.empirics.training import executor
@@ -76,7 +75,7 @@ BAD = [
     (["train", *SIZE, "--model", "transformer", "--width", "6"], "--width must be a multiple of the .*, got 6"),
     ([*TRAIN, *SIZE, "--precision", "float16"], "'--precision'.*'float16'"),
     ([*TRAIN, *SIZE, "--device", "tpu"], "'--device'.*'tpu'"),
-    (["measure", "critical-size", "--max-runs", "3"], "--max-runs must be an integer of at least 12, got 3"),
+    (["measure", "critical-size", "--max-runs", "0"], "--max-runs must be an integer of at least 1, got 0"),
     (["measure", "capacity", "--seeds", "0"], "--seeds must be an integer of at least 1, got 0"),
     (["measure", "efficiency", "--modulus", "1"], "--modulus must be an integer of at least 3, got 1"),
     (["measure", "efficiency", "--model", "transformer", "--width", "6"], "--width must be a multiple of .*, got 6"),
@@ -229,17 +228,22 @@ def test_without_unseen_pairs_or_numbers_no_dynamics_is_named(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_a_measured_critical_size_or_its_absence_has_the_same_keys(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(critical_size, "RESAMPLES", 20)
-    for method, n_runs in (("rounds", 12), ("sequential", 6)):
-        words = ["measure", "critical-size", *TINY, *FAST, "--method", method, "--store", str(tmp_path)]
-        found = document(invoke(*words, "--workers", "1", "--json"))
-        assert (found["value"], found["interval"], found["level"], found["n_runs"]) == (None, None, 0.9, n_runs)
-        assert found["reason"].startswith("no transition")
-        assert found["method"] == method
-        assert found["problem"]["modulus"] == 5
+def test_a_measured_critical_size_or_its_absence_has_the_same_keys(tmp_path: Path) -> None:
+    words = ["measure", "critical-size", *TINY, *FAST, "--store", str(tmp_path)]
+    found = document(invoke(*words, "--workers", "1", "--json"))
+    assert (found["value"], found["interval"], found["level"], found["n_runs"]) == (None, None, 0.9, 6)
+    assert found["reason"].startswith("no transition")
+    assert found["problem"]["modulus"] == 5
+
+
+@pytest.mark.slow
+def test_a_maximum_of_runs_counts_probes_and_no_more_are_made(tmp_path: Path) -> None:
+    words = ["measure", "critical-size", *TINY, *FAST, "--tolerance", "0.0001", "--workers", "1", "--json"]
+    for max_runs in (3, 8, 12):
+        folder = tmp_path / str(max_runs)
+        found = document(invoke(*words, "--max-runs", str(max_runs), "--store", str(folder)))
+        assert document(invoke("runs", "list", "--store", str(folder), "--json"))["n_runs"] <= max_runs
+        assert found["n_runs"] <= max(0, max_runs - 6)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from dcrit.empirics.claims.claim import CLAIMS, Finding, Verdict, verdict_json
 from dcrit.empirics.experiments.competition import ProblemEvidence
 from dcrit.empirics.experiments.laboratory import Account
 from dcrit.empirics.experiments.transitions import Transition
-from dcrit.empirics.measures.sequential import measure_sequentially
+from dcrit.empirics.measures.critical_size import measure_critical_size
 from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.estimates import Estimate, Interval
@@ -53,7 +53,7 @@ def entry(
             problem=problem,
             predicted=predicted,
             outcomes=transition,
-            measured=measure_sequentially(transition),
+            measured=measure_critical_size(transition),
         ),
     )
 

@@ -12,8 +12,8 @@ from dcrit.empirics.experiments.competition import ProblemEvidence
 from dcrit.empirics.experiments.dynamics_points import DynamicsEvidence
 from dcrit.empirics.experiments.transitions import Transition
 from dcrit.empirics.measures.capacity import CapacityLine
+from dcrit.empirics.measures.critical_size import measure_critical_size
 from dcrit.empirics.measures.efficiency import CompetitionFit, EfficiencyDesign, implied_critical_size
-from dcrit.empirics.measures.sequential import measure_sequentially
 from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.runs.single import CURVE_NAMES, Curves, RunConfig
 from dcrit.theory.circuits.laws import CapacityLaw, GeneralizingLaw, MemorizingLaw
@@ -124,7 +124,7 @@ def problem_evidence(problem: Problem, *, a_priori: float = 1.04, seed: int = 0)
                 unit="examples",
             ),
             outcomes=transition,
-            measured=measure_sequentially(transition),
+            measured=measure_critical_size(transition),
         ),
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import expit
 
 from dcrit.empirics.experiments.transitions import Transition
-from dcrit.empirics.measures.sequential import measure_sequentially
+from dcrit.empirics.measures.critical_size import measure_critical_size
 from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.theory.estimates import Estimate, Interval
 from dcrit.theory.problems.problem import Problem
@@ -41,7 +41,7 @@ def transition(problem: Problem, size: float | None, *, predicted: float | None 
             unit="examples",
         ),
         outcomes=outcomes,
-        measured=measure_sequentially(outcomes),
+        measured=measure_critical_size(outcomes),
     )
 
 

@@ -9,7 +9,7 @@ from dcrit.empirics.claims.delay_law import CLAIM, PUBLISHED_ERROR
 from dcrit.empirics.experiments.delays import EXPERIMENT, DelayEvidence, DelayPoint, DelaysDesign, delay_of, stages
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.transitions import Transition
-from dcrit.empirics.measures.sequential import measure_sequentially
+from dcrit.empirics.measures.critical_size import measure_critical_size
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.work import flops_of, work_of
 from dcrit.theory.calibrations.calibration import shipped_calibrations
@@ -24,7 +24,7 @@ def transition() -> Transition:
     sizes = [HALF * math.exp(0.05 * k) for k in (-3, -2, -1, 0, 1, 2, 3)] * 6
     accuracy = [1 / (1 + math.exp(-math.log(size / HALF) / 0.1)) for size in sizes]
     outcomes = outcomes_at(PROBLEM, sizes, accuracy)
-    return Transition(problem=PROBLEM, predicted=None, outcomes=outcomes, measured=measure_sequentially(outcomes))
+    return Transition(problem=PROBLEM, predicted=None, outcomes=outcomes, measured=measure_critical_size(outcomes))
 
 
 def evidence(

@@ -15,8 +15,8 @@ from dcrit.empirics.experiments.ungrokking_sizes import (
     UngrokkingSizesDesign,
     measure,
 )
-from dcrit.empirics.measures.sequential import measure_sequentially
-from dcrit.empirics.measures.ungrokking import SequentialUngrokkingDesign
+from dcrit.empirics.measures.critical_size import measure_critical_size
+from dcrit.empirics.measures.ungrokking import UngrokkingDesign
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.estimates import Estimate
@@ -42,7 +42,7 @@ def entry(
     return UngrokkingEvidence(
         transition=transition(problem, scratch),
         outcomes=outcomes,
-        measured=measure_sequentially(outcomes),
+        measured=measure_critical_size(outcomes),
         prediction=None if crossing is None else prediction(crossing),
         shared=None,
         additive=None,
@@ -128,11 +128,9 @@ def test_nothing_is_measured_below_where_there_is_no_transition() -> None:
 
 
 def test_from_above_no_probe_is_made() -> None:
-    design = SequentialUngrokkingDesign(problem=PROBLEM, start=200.0, steps=500)
+    design = UngrokkingDesign(problem=PROBLEM, start=200.0, steps=500)
     first = design.propose([])
     assert {(config.start, config.horizon, config.until) for config in first} == {("generalized", 500, "horizon")}
-    with pytest.raises(ValueError, match="start must be a size"):
-        SequentialUngrokkingDesign(problem=PROBLEM)
 
 
 def test_designs_cost_what_the_suites_are_for() -> None:

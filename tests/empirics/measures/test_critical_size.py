@@ -1,104 +1,229 @@
+import doctest
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import binom
+from scipy.stats import t as student
 
 from dcrit.empirics.measures import critical_size as module
 from dcrit.empirics.measures.critical_size import (
-    COARSE_FRACTIONS,
-    CriticalSizeDesign,
     Psychometric,
-    accuracy_above_chance,
-    bootstrap_midpoints,
-    fit_psychometric,
+    PsychometricPosterior,
+    Sides,
+    critical_size_of,
     measure_critical_size,
+    posterior_of,
+    posterior_of_outcomes,
+    sides_of,
     sizes_and_accuracies,
     transition_width,
 )
-from dcrit.empirics.runs.outcomes import Outcome
+from dcrit.empirics.runs.outcomes import accuracy_above_chance
 from dcrit.empirics.runs.single import RunConfig
-from dcrit.theory.estimates import LEVEL, interval_of
+from dcrit.theory.estimates import LEVEL, Estimate
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import outcome, outcomes_at
 
 PROBLEM = Problem(modulus=31, width=48)
-TRUTH = Psychometric(midpoint=260.0, width=0.12)
+TRUTH = Psychometric(midpoint=250.0, width=0.12)
 
 #: Examples that accuracies are counted on.
-N_TEST = 100
+N_TEST = 600
 
 
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A round bootstraps its interval, which takes most of the time; its ends need not be exact here."""
-    monkeypatch.setattr(module, "RESAMPLES", 12)
+def measured(n_train: Sequence[float], accuracy: Sequence[float], largest: float = 961.0) -> Estimate:
+    sizes, values = np.array(n_train, dtype=np.float64), np.array(accuracy, dtype=np.float64)
+    return critical_size_of(sizes, values, largest=largest, horizon=4000)
 
 
-def simulated(config: RunConfig, truth: Psychometric = TRUTH, *, scatter: float = 0.0, world: int = 0) -> Outcome:
-    """A run whose accuracy is counted on test examples; seeds differ in ln D_crit by ``scatter``."""
-    rng = np.random.default_rng([world, config.n_train, config.seed])
-    mine = replace(truth, midpoint=truth.midpoint * math.exp(scatter * rng.standard_normal()))
-    return outcome(config, test_accuracy=rng.binomial(N_TEST, mine.accuracy(config.n_train)) / N_TEST)
+def ends(found: Estimate) -> tuple[float, float, float]:
+    assert found.value is not None
+    assert found.interval is not None
+    return found.interval.low, found.value, found.interval.high
 
 
-def rounds(
-    design: CriticalSizeDesign, truth: Psychometric = TRUTH, *, scatter: float = 0.0, world: int = 0
-) -> list[list[Outcome]]:
-    """Outcomes of every round until the design proposes nothing."""
-    found: list[list[Outcome]] = []
-    while proposals := design.propose([one for block in found for one in block]):
-        found.append([simulated(config, truth, scatter=scatter, world=world) for config in proposals])
-        assert len(found) <= design.max_runs
-    return found
+def accuracies(
+    sizes: Sequence[float], *, world: int, scatter: float, midpoint: float = TRUTH.midpoint, width: float = TRUTH.width
+) -> list[float]:
+    """Accuracies counted on test examples of runs whose seeds differ in ln D_crit."""
+    rng = np.random.default_rng(world)
+    place = math.log(midpoint) + scatter * rng.standard_normal(len(sizes))
+    expected = 1 / (1 + np.exp(-(np.log(sizes) - place) / width))
+    return (rng.binomial(N_TEST, expected) / N_TEST).tolist()
 
 
-def adaptive(design: CriticalSizeDesign, truth: Psychometric = TRUTH, **world: float) -> list[Outcome]:
-    return [one for block in rounds(design, truth, **world) for one in block]  # type: ignore[arg-type]
+def literal_density(midpoint: float, width: float, scatter: float, n_train: float, accuracy: float) -> float:
+    """Density of one accuracy, or the probability of its tail, by the definition."""
+    low, high = module.TRUSTED
+    if low < accuracy < high:
+        shift = math.log(n_train) - math.log(midpoint) - width * math.log(accuracy / (1 - accuracy))
+        return float(student.pdf(shift / scatter, module.TAIL)) * width / (scatter * accuracy * (1 - accuracy))
+    edge = high if accuracy >= high else low
+    # A run is at that edge if its own midpoint is shifted by so much; smaller shifts make it better.
+    shift = math.log(n_train) - math.log(midpoint) - width * math.log(edge / (1 - edge))
+    return float(
+        student.cdf(shift / scatter, module.TAIL) if edge == high else student.sf(shift / scatter, module.TAIL)
+    )
 
 
-def grid(sizes: Sequence[float], seeds: int, *, scatter: float = 0.0, world: int = 0) -> list[Outcome]:
-    return [
-        simulated(RunConfig(problem=PROBLEM, n_train=round(size), seed=seed), scatter=scatter, world=world)
-        for size in sizes
-        for seed in range(seeds)
-    ]
+def test_the_posterior_is_the_sum_over_all_widths_and_scatters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WIDTHS", 5)
+    monkeypatch.setattr(module, "SCATTERS", 4)
+    n_train, accuracy = np.array([200.0, 250.0, 250.0, 270.0, 400.0]), np.array([0.05, 0.4, 0.0, 0.6, 0.93])
+    posterior = PsychometricPosterior(n_train=n_train, accuracy=accuracy, largest=961)
+    midpoints = np.array([150.0, 235.0, 255.0, 270.0, 500.0])
+    expected = np.zeros(midpoints.size)
+    for place, midpoint in enumerate(midpoints):
+        for a in np.linspace(-2.5, 2.5, 5):
+            for b in np.linspace(-2.5, 2.5, 4):
+                width = module.WIDTH_PRIOR[0] * math.exp(a * module.WIDTH_PRIOR[1])
+                scatter = module.SCATTER_PRIOR[0] * math.exp(b * module.SCATTER_PRIOR[1])
+                weight = math.exp(-(a**2) / 2 - b**2 / 2)
+                for size, value in zip(n_train, accuracy, strict=True):
+                    weight *= literal_density(midpoint, width, scatter, size, value)
+                expected[place] += weight
+    found = posterior._density(np.log(midpoints)).sum(1)
+    np.testing.assert_allclose(found / found.sum(), expected / expected.sum(), rtol=1e-9)
 
 
-def likeliest_on_a_grid(n_train: Sequence[float], accuracy: Sequence[float]) -> tuple[float, float]:
-    """Midpoint and width by trying all of them."""
-
-    def log_likelihood(midpoint: float, width: float) -> float:
-        total = 0.0
-        for size, correct in zip(n_train, accuracy, strict=True):
-            expected = 1 / (1 + math.exp(-(math.log(size) - math.log(midpoint)) / width))
-            total += correct * math.log(expected) + (1 - correct) * math.log(1 - expected)
-        return total
-
-    midpoints = [200.0 + 0.5 * k for k in range(241)]
-    widths = [0.05 + 0.0025 * k for k in range(81)]
-    _, midpoint, width = max((log_likelihood(m, s), m, s) for m in midpoints for s in widths)
-    return midpoint, width
+def test_quantiles_and_width_are_those_of_an_even_fine_grid() -> None:
+    sizes = [160.0, 200, 240, 280, 330]
+    values = accuracies(sizes, world=3, scatter=0.05)
+    posterior = PsychometricPosterior(n_train=np.array(sizes), accuracy=np.array(values), largest=961)
+    grid = np.arange(math.log(961) - 4.0, math.log(961), 0.001)
+    density = posterior._density(grid)
+    cumulative = np.cumsum(density.sum(1)) / density.sum()
+    for probability in (0.05, 0.25, 0.5, 0.75, 0.95):
+        expected = math.exp(np.interp(probability, cumulative, grid + 0.0005))
+        assert posterior.quantiles([probability])[0] == pytest.approx(expected, rel=1e-3)
+    log_widths = np.log(module._grid(module.WIDTH_PRIOR, module.WIDTHS))
+    assert posterior.width == pytest.approx(math.exp(density.sum(0) @ log_widths / density.sum()), rel=1e-3)
 
 
-def test_a_noiseless_curve_is_recovered() -> None:
-    sizes = np.array([120.0, 180, 220, 260, 300, 370, 500])
-    fit = fit_psychometric(sizes, np.array([TRUTH.accuracy(size) for size in sizes]))
-    assert fit.midpoint == pytest.approx(TRUTH.midpoint, rel=1e-4)
-    assert fit.width == pytest.approx(TRUTH.width, rel=1e-3)
+@pytest.mark.parametrize("t", [-1e6, -3e3, -40.0, -1.0, -1e-9, 0.0, 0.7, 12.0, 1e5])
+def test_the_closed_tail_is_that_of_students_distribution(t: float) -> None:
+    assert module._log_tail(np.array([t]))[0] == pytest.approx(student.logcdf(t, module.TAIL), rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_the_fit_is_the_likeliest_of_a_grid(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    sizes = np.repeat([170.0, 230.0, 280.0, 360.0], 3)
-    accuracy = np.clip([TRUTH.accuracy(size) for size in sizes] + 0.15 * rng.standard_normal(sizes.size), 0.0, 1.0)
-    midpoint, width = likeliest_on_a_grid(sizes.tolist(), accuracy.tolist())
-    fit = fit_psychometric(sizes, accuracy)
-    assert fit.midpoint == pytest.approx(midpoint, abs=0.5)
-    assert fit.width == pytest.approx(width, abs=0.0025)
+def test_nothing_is_known_before_the_first_run() -> None:
+    posterior = posterior_of(np.array([]), np.array([]), 961)
+    low, high = np.log(posterior.quantiles([0.25, 0.75]))
+    assert high - low == pytest.approx(module.BELOW_ALL / 2, abs=0.02)
+    assert posterior.width == pytest.approx(module.WIDTH_PRIOR[0])
+
+
+def test_a_saturated_run_tells_its_side_alone() -> None:
+    one, other = (posterior_of(np.array([300.0]), np.array([value]), 961) for value in (0.86, 1.0))
+    np.testing.assert_array_equal(one.quantiles([0.2, 0.5, 0.8]), other.quantiles([0.2, 0.5, 0.8]))
+    assert one.quantiles([0.95])[0] < 300
+
+
+@pytest.mark.parametrize("last", [0.956, 1.0])
+def test_a_leap_between_two_sizes_resolves_no_more_than_their_distance(last: float) -> None:
+    low, estimate, high = ends(measured([100, 180, 320], [0.0, 0.0, last]))
+    assert estimate == pytest.approx(math.sqrt(180 * 320), rel=0.02)
+    assert 180 < low < estimate < high < 320
+    assert math.log(high / low) > 0.8 * math.log(320 / 180)
+    # More seeds that agree say no more about where between the sizes it is, but for the width of the transition.
+    low, _, high = ends(measured([100] * 5 + [180] * 5 + [320] * 5, [0.0] * 10 + [last] * 5))
+    assert math.log(high / low) > 0.45 * math.log(320 / 180)
+
+
+def test_accuracies_that_are_all_alike_on_each_side_are_handled() -> None:
+    for sizes, values in (
+        ([100, 200], [0.0, 1.0]),
+        ([100] * 20 + [101] * 20, [0.0] * 20 + [1.0] * 20),
+        ([1, 900], [0.0, 1.0]),
+        ([250] * 12, [0.0] * 5 + [1.0] * 7),
+    ):
+        found = measured(sizes, values)
+        if len(set(sizes)) == 1:
+            assert found.value is None
+        else:
+            low, estimate, high = ends(found)
+            assert low < estimate < high
+
+
+RUNS = st.lists(
+    st.tuples(st.integers(20, 900), st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.floats(0.0, 1.0))),
+    min_size=2,
+    max_size=10,
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(runs=RUNS, seed=st.integers(0, 9))
+def test_every_estimate_lies_in_its_interval_which_says_where_it_leaves_the_sizes(
+    runs: list[tuple[int, float]], seed: int
+) -> None:
+    sizes, values = zip(*runs, strict=True)
+    found = measured(sizes, values)
+    if sides_of(np.array(sizes), np.array(values)) is not Sides.BOTH:
+        assert (found.value, found.interval) == (None, None)
+        assert found.reason.startswith("no transition by step 4000")
+        return
+    low, estimate, high = ends(found)
+    assert 0 < low < estimate < high <= 961 * (1 + 1e-9)
+    assert ("reaches beyond the sizes tried" in found.reason) == (low < min(sizes) or high > max(sizes))
+    shuffled = np.random.default_rng(seed).permutation(len(runs))
+    assert measured([sizes[k] for k in shuffled], [values[k] for k in shuffled]) == found
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(runs=RUNS, factor=st.floats(0.3, 30.0))
+def test_sizes_in_other_units_give_the_same_answer_in_those(runs: list[tuple[int, float]], factor: float) -> None:
+    sizes, values = np.array(runs).T
+    if sides_of(sizes, values) is not Sides.BOTH:
+        return
+    one, other = (
+        measured(sizes.tolist(), values.tolist()),
+        measured((factor * sizes).tolist(), values.tolist(), factor * 961),
+    )
+    np.testing.assert_allclose(np.array(ends(other)) / factor, ends(one), rtol=1e-6)
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(world=st.integers(0, 10_000), far=st.sampled_from([(12.0, 0.0), (25.0, 0.0), (940.0, 1.0), (800.0, 1.0)]))
+def test_a_certain_size_far_away_changes_little(world: int, far: tuple[float, float]) -> None:
+    sizes = [170.0, 200, 230, 260, 300, 350]
+    values = accuracies(sizes, world=world, scatter=0.04)
+    alone, beside = (ends(measured(s, v)) for s, v in ((sizes, values), ([*sizes, far[0]], [*values, far[1]])))
+    np.testing.assert_allclose(np.log(beside), np.log(alone), atol=0.02)
+
+
+def test_a_far_tail_that_never_becomes_perfect_does_not_bend_the_midpoint() -> None:
+    sizes = [180.0, 215.0, 240.0, 260.0, 280.0, 315.0, 370.0] * 2
+    near = [TRUTH.accuracy(size) for size in sizes]
+    found = measured([*sizes, 577.0, 865.0, 577.0, 865.0], [*near, *[0.9] * 4])
+    assert found.value == pytest.approx(TRUTH.midpoint, rel=0.002)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scatter", [0.0, 0.066, 0.1])
+def test_the_interval_covers_the_truth_as_often_as_it_says(scatter: float) -> None:
+    n_experiments, covered = 40, 0
+    sizes = np.repeat(np.geomspace(120, 500, 8), 2).tolist()
+    for world in range(n_experiments):
+        midpoint = TRUTH.midpoint * math.exp(np.random.default_rng(world).uniform(-0.1, 0.1))
+        low, _, high = ends(measured(sizes, accuracies(sizes, world=world, scatter=scatter, midpoint=midpoint)))
+        covered += low <= midpoint <= high
+    assert covered >= binom.ppf(0.01, n_experiments, LEVEL)
+
+
+@pytest.mark.parametrize("width", [0.06, 0.27])
+def test_the_posterior_width_tells_sharp_from_broad(width: float) -> None:
+    sizes = (TRUTH.midpoint * np.exp(width * np.array([-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5]))).round().tolist()
+    runs = outcomes_at(PROBLEM, sizes, [Psychometric(midpoint=250, width=width).accuracy(size) for size in sizes])
+    assert transition_width(runs) == pytest.approx(width, rel=0.15)
+    assert transition_width(runs[:2]) is None
+    assert transition_width([]) is None
 
 
 def test_accuracy_is_one_half_at_the_midpoint_and_logistic_in_log_size() -> None:
@@ -106,112 +231,92 @@ def test_accuracy_is_one_half_at_the_midpoint_and_logistic_in_log_size() -> None
     assert TRUTH.accuracy(TRUTH.midpoint * math.exp(TRUTH.width)) == pytest.approx(1 / (1 + math.exp(-1)))
 
 
-def test_a_far_tail_does_not_bend_the_midpoint() -> None:
-    # Large sizes that never become perfect, as finite training leaves them, say nothing about one half.
-    sizes = [180.0, 215.0, 240.0, 260.0, 280.0, 315.0, 370.0] * 2
-    near = outcomes_at(PROBLEM, sizes, [TRUTH.accuracy(size) for size in sizes])
-    outcomes = [*near, *outcomes_at(PROBLEM, [577.0, 865.0] * 2, [0.9] * 4)]
-    assert fit_psychometric(*sizes_and_accuracies(outcomes)).midpoint > 1.02 * TRUTH.midpoint
-    assert measure_critical_size(outcomes).value == pytest.approx(TRUTH.midpoint, rel=0.002)
-
-
-@pytest.mark.slow
-def test_the_interval_covers_the_truth_as_often_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RESAMPLES", 60)
-    n_experiments = 100
-    sizes = [TRUTH.midpoint * math.exp(shift * TRUTH.width) for shift in (-2.0, -1.0, -0.4, 0.4, 1.0, 2.0)]
-    covered = 0
-    for world in range(n_experiments):
-        outcomes = grid(sizes, 4, scatter=0.08, world=world)
-        covered += TRUTH.midpoint in interval_of(bootstrap_midpoints(*sizes_and_accuracies(outcomes)))
-    low, high = binom.interval(0.999, n_experiments, LEVEL)
-    assert low <= covered <= high
-
-
-@pytest.mark.slow
-def test_two_runs_a_size_do_not_pass_for_little_variance(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Resampling two runs shows half their variance; √½ = 0.71 would fail this.
-    monkeypatch.setattr(module, "RESAMPLES", 60)
-    sizes = [TRUTH.midpoint * math.exp(shift * TRUTH.width) for shift in (-2.0, -1.0, -0.4, 0.4, 1.0, 2.0)]
-    experiments = [sizes_and_accuracies(grid(sizes, 2, scatter=0.08, world=world)) for world in range(100)]
-    estimates = [math.log(fit_psychometric(*experiment).midpoint) for experiment in experiments]
-    variances = [np.log(bootstrap_midpoints(*experiment)).var() for experiment in experiments[:40]]
-    assert np.sqrt(np.mean(variances)) == pytest.approx(np.std(estimates), rel=0.2)
-
-
-def test_a_single_run_at_a_size_is_resampled_with_its_neighbours() -> None:
-    n_train = np.array([180.0, 180, 230, 230, 255, 270, 320, 320, 400, 400])
-    accuracy = np.array([0.05, 0.05, 0.2, 0.2, 0.3, 0.8, 0.9, 0.9, 1.0, 1.0])
-    draws = bootstrap_midpoints(n_train, accuracy)
-    assert np.isfinite(draws).all()
-    # Only the two single runs deviate from their neighbours.
-    assert draws.std() > 0
-    alike = bootstrap_midpoints(np.repeat(np.unique(n_train), 2), np.repeat([0.05, 0.2, 0.3, 0.8, 0.9, 1.0], 2))
-    assert alike.std() == 0
-
-
-def test_a_measurement_has_an_interval_at_the_level_asked_for() -> None:
-    outcomes = grid([180, 210, 240, 260, 280, 320, 380], 4, scatter=0.08)
-    found, narrow = measure_critical_size(outcomes), measure_critical_size(outcomes, level=0.5)
-    assert (found.quantity, found.unit, found.n_runs, found.n_unconverged) == ("critical_size", "examples", 28, 0)
-    assert found.value is not None
+def test_a_measurement_has_an_interval_at_the_level_asked_for_and_says_if_it_is_wide() -> None:
+    sizes = [180.0, 210, 240, 260, 280, 320, 380]
+    runs = outcomes_at(PROBLEM, sizes, accuracies(sizes, world=1, scatter=0.05))
+    found, narrow = measure_critical_size(runs), measure_critical_size(runs, level=0.5)
+    assert (found.quantity, found.unit, found.n_runs, found.n_unconverged) == ("critical_size", "examples", 7, 0)
+    assert ends(found)[0] < ends(narrow)[0] < ends(found)[1] < ends(narrow)[2] < ends(found)[2]
     assert found.interval is not None
     assert narrow.interval is not None
-    assert found.interval.low < narrow.interval.low < found.value < narrow.interval.high < found.interval.high
     assert (found.interval.level, narrow.interval.level) == (LEVEL, 0.5)
-    draws = bootstrap_midpoints(*sizes_and_accuracies(outcomes))
-    assert (found.interval.low, found.interval.high) == tuple(np.quantile(draws, [0.05, 0.95]))
+    assert found.reason == ""
+    assert "as narrow as asked for" in measure_critical_size(runs, tolerance=0.001).reason
+    assert measure_critical_size(runs, tolerance=0.5).reason == ""
 
 
-def test_the_width_of_the_transition_is_measured() -> None:
-    sizes = np.repeat([150.0, 190, 220, 260, 300, 350, 450], 8)
-    outcomes = outcomes_at(PROBLEM, sizes.tolist(), [TRUTH.accuracy(size) for size in sizes])
-    assert transition_width(outcomes) == pytest.approx(TRUTH.width, rel=0.05)
-    assert transition_width(outcomes[:8]) is None
-    assert transition_width([]) is None
+def test_quantiles_of_the_draws_are_the_interval() -> None:
+    runs = outcomes_at(PROBLEM, [180, 230, 260, 320], [0.1, 0.35, 0.6, 0.9])
+    draws = posterior_of_outcomes(runs).draws(4000)
+    assert draws.shape == (4000,)
+    low, estimate, high = ends(measure_critical_size(runs))
+    np.testing.assert_allclose(np.quantile(draws, [0.05, 0.5, 0.95]), [low, estimate, high], rtol=1e-3)
+
+
+def test_draws_are_the_same_in_an_order_of_their_seed() -> None:
+    posterior = posterior_of(np.array([180.0, 230, 260, 320]), np.array([0.1, 0.35, 0.6, 0.9]), 961)
+    one, again, other = (posterior.draws(500, seed=seed) for seed in (0, 0, (0, 1)))
+    np.testing.assert_array_equal(one, again)
+    np.testing.assert_allclose(np.sort(one), np.sort(other))
+    # In random order: draws of two problems side by side are independent.
+    assert abs(np.corrcoef(one, other)[0, 1]) < 4 / math.sqrt(500)
+    assert abs(np.corrcoef(one[1:], one[:-1])[0, 1]) < 4 / math.sqrt(500)
+
+
+def test_a_posterior_is_computed_once_for_all_who_ask_in_any_order() -> None:
+    n_train, accuracy = np.array([200.0, 300.0]), np.array([0.2, 0.8])
+    first = posterior_of(n_train, accuracy, 961)
+    assert posterior_of(n_train[::-1].copy(), accuracy[::-1].copy(), 961) is first
+    for other in ((n_train, accuracy, 900), (n_train + 1, accuracy, 961), (n_train, accuracy + 0.01, 961)):
+        assert posterior_of(*other) is not first
 
 
 def test_diverged_runs_are_counted_and_left_out() -> None:
-    outcomes = grid([180, 210, 240, 260, 280, 320, 380], 4)
+    runs = outcomes_at(PROBLEM, [180, 230, 260, 320], [0.1, 0.35, 0.6, 0.9])
     lost = [
         outcome(RunConfig(problem=PROBLEM, n_train=260, seed=50 + k), test_accuracy=math.nan, converged=False)
         for k in range(3)
     ]
-    alone, beside = measure_critical_size(outcomes), measure_critical_size([*lost, *outcomes])
-    assert (beside.value, beside.interval, beside.n_runs) == (alone.value, alone.interval, 28)
-    assert beside.n_unconverged == 3
+    alone, beside = measure_critical_size(runs), measure_critical_size([*lost, *runs])
+    assert (beside.value, beside.interval, beside.n_runs) == (alone.value, alone.interval, 4)
+    assert (alone.n_unconverged, beside.n_unconverged) == (0, 3)
 
 
-@pytest.mark.parametrize(("accuracy", "says"), [(0.03, "does not reach one half"), (0.97, "reaches one half")])
-def test_no_transition_is_an_outcome(accuracy: float, says: str) -> None:
-    outcomes = [outcome(config, test_accuracy=accuracy) for config in CriticalSizeDesign(problem=PROBLEM).propose([])]
-    found = measure_critical_size(outcomes)
-    assert (found.value, found.interval) == (None, None)
-    assert found.n_runs == len(outcomes)
-    assert f"{says} at every size from 115 to 865" in found.reason
+@pytest.mark.parametrize(
+    ("sizes", "values", "sides", "said"),
+    [
+        ((100, 200), (0.1, 0.3), Sides.BELOW, "below one half at every size: 100 (0.10), 200 (0.30)"),
+        ((100, 200), (0.6, 0.9), Sides.ABOVE, "one half or more at every size: 100 (0.60), 200 (0.90)"),
+        ((100, 200), (0.6, 0.3), Sides.FALLING, "of one half or more: 100 (0.60), 200 (0.30)"),
+        ((100, 100, 200), (0.9, 0.2, 0.3), Sides.FALLING, "of one half or more: 100 (0.55), 200 (0.30)"),
+    ],
+)
+def test_no_transition_is_an_outcome_with_its_horizon(
+    sizes: tuple[int, ...], values: tuple[float, ...], sides: Sides, said: str
+) -> None:
+    runs = outcomes_at(PROBLEM, sizes, values)
+    assert sides_of(*sizes_and_accuracies(runs)) is sides
+    found = measure_critical_size(runs)
+    assert (found.value, found.interval, found.n_runs) == (None, None, len(sizes))
+    assert found.reason.startswith("no transition by step 4000: mean test accuracy is ")
+    assert found.reason.endswith(said)
 
 
-def test_sizes_end_where_none_is_enough() -> None:
-    design = CriticalSizeDesign(problem=PROBLEM)
-    assert design.propose([outcome(config, test_accuracy=0.03) for config in design.propose([])]) == []
+def test_where_no_run_has_an_accuracy_nothing_is_measured() -> None:
+    assert measure_critical_size([]).reason == "no transition at the horizon: no run has a test accuracy"
+    lost = measure_critical_size(outcomes_at(PROBLEM, [100, 200], [math.nan, math.nan]))
+    assert (lost.value, lost.n_runs, lost.n_unconverged) == (None, 0, 2)
+    assert lost.reason == "no transition by step 4000: no run has a test accuracy"
+    assert sides_of(np.array([]), np.array([])) is Sides.NO_RUN
 
 
-@pytest.mark.parametrize("midpoint", [60.0, 9.0])
-def test_sizes_go_down_while_all_are_enough(midpoint: float) -> None:
-    truth = Psychometric(midpoint=midpoint, width=0.12)
-    first, second, *_ = blocks = rounds(CriticalSizeDesign(problem=PROBLEM, tolerance=1e-6), truth)
-    assert min(one.config.n_train for one in first) == 115
-    assert sorted(one.config.n_train for one in second) == [29, 29, 58, 58]
-    found = measure_critical_size([one for block in blocks for one in block])
-    assert found.value == pytest.approx(midpoint, rel=0.1)
-
-
-def test_sizes_go_down_to_one_example_at_most() -> None:
-    design, outcomes = CriticalSizeDesign(problem=PROBLEM), list[Outcome]()
-    while proposals := design.propose(outcomes):
-        outcomes += [outcome(config, test_accuracy=0.97) for config in proposals]
-    assert min(one.config.n_train for one in outcomes) == 1
-    assert len(outcomes) < design.max_runs
+def test_runs_of_two_horizons_are_never_mixed() -> None:
+    probe = outcome(RunConfig(problem=PROBLEM, n_train=200, seed=9, steps=400), test_accuracy=0.9)
+    runs = [*outcomes_at(PROBLEM, [180, 320], [0.1, 0.9]), probe]
+    with pytest.raises(ValueError, match=r"outcomes must have one horizon, got \[400, 4000\]"):
+        measure_critical_size(runs)
+    with pytest.raises(ValueError, match="outcomes must have one horizon"):
+        posterior_of_outcomes(runs)
 
 
 @pytest.mark.parametrize(
@@ -226,106 +331,13 @@ def test_the_critical_size_of_two_classes_is_midway_between_chance_and_certainty
     problem = Problem(task="sparse-parity", modulus=10)
     sizes = [60, 80, 100, 125, 160, 200]
     truth = Psychometric(midpoint=110, width=0.2)
-    outcomes = outcomes_at(problem, sizes, [0.5 + truth.accuracy(size) / 2 for size in sizes])
-    assert measure_critical_size(outcomes).value == pytest.approx(110, rel=1e-3)
+    runs = outcomes_at(problem, sizes, [0.5 + truth.accuracy(size) / 2 for size in sizes])
+    assert measure_critical_size(runs).value == pytest.approx(110, rel=1e-2)
     guesses = outcomes_at(problem, sizes, [0.5, 0.51, 0.49, 0.52, 0.5, 0.51])
-    assert "does not reach one half" in measure_critical_size(guesses).reason
+    assert "below one half at every size" in measure_critical_size(guesses).reason
 
 
-def test_accuracy_that_falls_with_size_is_no_transition() -> None:
-    found = measure_critical_size(outcomes_at(PROBLEM, [200, 400], [0.9, 0.1]))
-    assert found.value is None
-    assert found.reason
-
-
-def test_nothing_is_measured_from_no_runs() -> None:
-    found = measure_critical_size([])
-    assert (found.value, found.n_runs) == (None, 0)
-    assert found.reason
-    lost = [outcome(config, test_accuracy=math.nan) for config in CriticalSizeDesign(problem=PROBLEM).propose([])]
-    assert CriticalSizeDesign(problem=PROBLEM).propose(lost) == []
-
-
-def test_the_first_round_spans_the_sizes_there_are() -> None:
-    first = CriticalSizeDesign(problem=PROBLEM, first_seed=5).propose([])
-    assert [(c.n_train, c.seed) for c in first] == [
-        (round(fraction * 961), 5 + 2 * place + k) for place, fraction in enumerate(COARSE_FRACTIONS) for k in range(2)
-    ]
-    assert {c.problem for c in first} == {PROBLEM}
-    assert {c.until for c in first} == {"generalized"}
-
-
-@pytest.mark.parametrize("midpoint", [150.0, 260.0, 550.0])
-def test_rounds_close_in_on_the_transition(midpoint: float) -> None:
-    truth = Psychometric(midpoint=midpoint, width=0.12)
-    _, *later = rounds(CriticalSizeDesign(problem=PROBLEM, tolerance=1e-6, max_runs=48), truth, scatter=0.1)
-    assert len(later) == 3
-    spans = [(min(one.config.n_train for one in block), max(one.config.n_train for one in block)) for block in later]
-    assert all(0.6 * midpoint < low < high < 1.6 * midpoint for low, high in spans)
-    assert min(low for low, _ in spans) < midpoint < max(high for _, high in spans)
-    # Where a wide curve still says little, a round lies within one width of its own midpoint.
-    assert all(math.log(high / low) < 2 * 0.8 * 3 * truth.width for low, high in spans)
-
-
-@pytest.mark.parametrize("max_runs", [12, 13, 25, 40])
-def test_the_budget_is_kept(max_runs: int) -> None:
-    design = CriticalSizeDesign(problem=PROBLEM, tolerance=1e-6, max_runs=max_runs)
-    assert len(adaptive(design, scatter=0.2)) == max_runs
-
-
-@pytest.mark.slow
-def test_runs_end_once_the_interval_is_narrow_enough() -> None:
-    design = CriticalSizeDesign(problem=PROBLEM, tolerance=0.08, max_runs=200)
-    outcomes = adaptive(design, scatter=0.1)
-    assert 24 <= len(outcomes) < 200
-    interval = measure_critical_size(outcomes).interval
-    assert interval is not None
-    assert math.log(interval.high / interval.low) / 2 <= 0.08
-    assert len(adaptive(replace(design, tolerance=0.01), scatter=0.1)) > len(outcomes)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("problem", [Problem(modulus=3), Problem(task="mul", modulus=5), Problem(modulus=7), PROBLEM])
-@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.97])
-def test_every_proposal_leaves_pairs_to_test_on_and_is_a_run_of_its_own(problem: Problem, fraction: float) -> None:
-    for width in (0.01, 0.3):
-        truth = Psychometric(midpoint=fraction * problem.n_pairs, width=width)
-        design = CriticalSizeDesign(problem=problem, tolerance=1e-6, max_runs=30)
-        configs = [one.config for one in adaptive(design, truth)]
-        assert all(1 <= config.n_train <= problem.n_pairs - 1 for config in configs)
-        assert len({config.address for config in configs}) == len(configs)
-
-
-@pytest.mark.slow
-def test_the_same_outcomes_lead_to_the_same_proposals() -> None:
-    design = CriticalSizeDesign(problem=PROBLEM, tolerance=1e-6, max_runs=48)
-    outcomes = adaptive(replace(design, max_runs=24), scatter=0.1)
-    proposed = design.propose(outcomes)
-    assert proposed
-    assert replace(design).propose(list(outcomes)) == proposed
-    assert [one.config for one in adaptive(design, scatter=0.1)] == [
-        one.config for one in adaptive(design, scatter=0.1)
-    ]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("world", [0, 1, 2])
-def test_few_chosen_runs_agree_with_a_full_grid(world: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RESAMPLES", 40)
-    chosen = measure_critical_size(
-        adaptive(CriticalSizeDesign(problem=PROBLEM, tolerance=0.02), scatter=0.08, world=world)
-    )
-    full = measure_critical_size(grid(np.geomspace(110, 600, 18).tolist(), 12, scatter=0.08, world=world))
-    assert chosen.n_runs <= 60 < full.n_runs
-    assert chosen.value == pytest.approx(full.value, rel=0.05)
-    assert chosen.interval is not None
-    assert full.interval is not None
-    assert chosen.interval.overlaps(full.interval)
-
-
-@pytest.mark.parametrize(
-    "field", [{"tolerance": 0.0}, {"tolerance": math.nan}, {"max_runs": 11}, {"first_seed": -1}, {"max_runs": 12.0}]
-)
-def test_a_bad_design_is_refused(field: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=next(iter(field))):
-        CriticalSizeDesign(problem=PROBLEM, **field)  # type: ignore[arg-type]
+def test_the_example_holds() -> None:
+    attempted = doctest.testmod(module)
+    assert attempted.attempted >= 5
+    assert attempted.failed == 0

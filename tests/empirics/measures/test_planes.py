@@ -1,4 +1,4 @@
-"""Means, dips, peaks, transitions and crossings, against worlds whose answer is known."""
+"""Means, dips, peaks and crossings, against worlds whose answer is known."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dcrit.empirics.measures.planes import capacity_draws, crossing, dip_of, mean_draws, means, peaks, transition
+from dcrit.empirics.measures.planes import capacity_draws, crossing, dip_of, mean_draws, means, peaks
 
 
 def seeds_of(mean: list[float], noise: float = 0.02, n: int = 5, seed: int = 0) -> np.ndarray:
@@ -54,16 +54,6 @@ def test_a_fall_that_nothing_recovers_is_no_dip() -> None:
 def test_flat_curves_seldom_look_dipped() -> None:
     found = [dip_of(seeds_of([0.4] * 6, noise=0.1, seed=k), n_draws=400) for k in range(60)]
     assert np.mean([dip is not None and dip.p_rising < 0.05 for dip in found]) <= 0.12
-
-
-def test_the_last_passage_of_one_half_counts() -> None:
-    x = np.log([100.0, 200.0, 400.0])
-    accuracy = np.array([[0.0, 0.6, 0.4], [0.0, 0.4, 0.4], [0.9, 0.6, 1.0]]).T
-    found = transition(x, accuracy)  # columns: runs
-    assert_allclose(found[0], math.inf)
-    assert_allclose(found[1], math.inf)
-    assert_allclose(found[2], x[0])
-    assert_allclose(transition(x, np.array([[0.0], [0.5], [0.9]])), [math.log(200)])
 
 
 def test_capacity_is_a_power_law_through_the_models_that_are_overloaded() -> None:
