@@ -53,9 +53,9 @@ def circuits(
 ) -> None:
     """The Fourier circuit that generalizes and the rest that memorizes, over training: losses, margins, norms.
 
-    Needs a task that is addition in a cyclic group: add, sub, mul or div. The estimate is the generalizing share w of
-    the margin at the end of training, beside what the theory expects. Runs are made anew, as the store keeps no
-    parameters.
+    Needs a task that is addition in a cyclic group once symbols are renamed, as add, sub, mul and div are. The estimate
+    is the generalizing share w of the margin at the end of training, beside what the theory expects. Runs are made
+    anew, as the store keeps no parameters.
     """
     from dcrit.empirics.instruments.circuit_runs import (
         CircuitDesign,

@@ -18,22 +18,27 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import TypeVar
 
+from dcrit.theory.families.family import FAMILIES, activations
 from dcrit.theory.problems.problem import Problem
 from dcrit.theory.problems.tasks import TASKS
 
+if TYPE_CHECKING:
 
-class ModelChoice(StrEnum):
-    """Model families."""
+    class ModelChoice(StrEnum):
+        """Model families."""
 
-    mlp = "mlp"
-    transformer = "transformer"
+        mlp = "mlp"
+        transformer = "transformer"
 
+    class ActivationChoice(StrEnum):
+        """Activations of the hidden layer."""
 
-class ActivationChoice(StrEnum):
-    """Activations of the hidden layer."""
-
-    relu = "relu"
-    square = "square"
+        relu = "relu"
+        square = "square"
+else:
+    # Other packages add to both.
+    ModelChoice = StrEnum("ModelChoice", {name: name for name in FAMILIES})
+    ActivationChoice = StrEnum("ActivationChoice", {name: name for name in activations()})
 
 
 #: Largest integer of any option: below it, every integer is a double.

@@ -280,6 +280,18 @@ def test_installed_packages_are_found_and_broken_ones_are_told_of(installed: Pat
 
 
 @pytest.mark.processes
+def test_an_installed_family_is_trained_from_the_command_line(installed: Path) -> None:
+    words = ["--model", "abs-mlp", "--activation", "abs", "--modulus", "5", "--width", "4", "--steps", "30", "--json"]
+    done = run(installed, "train", *words, "--n-train", "10", "--workers", "1", "--store", "runs")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["problem"]["model"], len(found["runs"])) == ("abs-mlp", 3)
+    refused = run(installed, "train", *words[2:], "--model", "cnn", "--n-train", "10")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "mlp, transformer, abs-mlp, got" in " ".join(refused.stderr.replace("│", " ").split())
+
+
+@pytest.mark.processes
 def test_worker_processes_know_what_is_installed(installed: Path) -> None:
     """Twelve networks of the family are trained in two processes that import everything anew, and the claim judged."""
     done = run(installed, "validate", "quick", "--claim", "abs-memorizes", "--workers", "2", "--json")
