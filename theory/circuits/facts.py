@@ -12,11 +12,11 @@ examples of the task, shared as w and 1 − w between the circuits. Nothing is f
   orthogonal to raising the fact's own answer by 1, so the two add in squares.
 * What memorizing says on unseen inputs grows with its whole cost, facts included.
 
-Mean |ln error| of D_crit(D_r)/D_crit(0) over four measured ratios (docs/emergence.md): 0.02, or 0.05 where D_r is not
-scaled with the error in D_crit(0). Without m it is 0.19, without the deficit of facts 0.20, without both 0.34; costs
-that add in norm² give 0.42, in norm^κ 0.10. Both refinements were chosen after seeing those four; on ratios that the
-package measured later it is 0.02 for ``square`` (three, unscaled 0.08) and 0.01 for ``relu`` (two). The rule is for
-networks whose tasks share hidden units and operands: facts raise D_crit far less where they have operands of their
+Mean |ln error| of D_crit(D_r)/D_crit(0) over four measured ratios (docs/results/emergence.md): 0.02, or 0.05 where D_r
+is not scaled with the error in D_crit(0). Without m it is 0.19, without the deficit of facts 0.20, without both 0.34;
+costs that add in norm² give 0.42, in norm^κ 0.10. Both refinements were chosen after seeing those four; on ratios that
+the package measured later it is 0.02 for ``square`` (three, unscaled 0.08) and 0.01 for ``relu`` (two). The rule is
+for networks whose tasks share hidden units and operands: facts raise D_crit far less where they have operands of their
 own, or where each task has a block of its own. The token that tells task from facts raises it by itself, which no
 calibration knows of.
 """
@@ -219,7 +219,7 @@ def additive_critical_size(alone: ArrayLike, n_facts: ArrayLike, power: float) -
 
     (D_r + D)^s − D_r^s = D_crit(0)^s,  s = 2β/κ: memorizing D more examples costs what generalizing does.
 
-    Measured networks do not follow it (docs/emergence.md); it is the law to compare with.
+    Measured networks do not follow it (docs/results/emergence.md); it is the law to compare with.
 
     Args:
         alone: D_crit(0), any shape [examples].

@@ -48,7 +48,7 @@ def efficiency(margin: ArrayLike, squared_norm: ArrayLike, homogeneity: float) -
 
     Decay acts in the ℓ2 norm; margins of κ-homogeneous units add as powers of ‖θ‖_{2,κ} do. The two agree for κ = 2
     and, up to a power of H, where all units are equal. Where wide networks let units die, the mixture fits trained
-    networks best by their geometric mean, a choice in which no critical size takes part (docs/ablation.md).
+    networks best by their geometric mean, a choice in which no critical size takes part (docs/results/ablation.md).
 
     Args:
         margin: γ [nats].
