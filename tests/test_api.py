@@ -176,6 +176,7 @@ def test_seeds_may_be_named(store: Path) -> None:
     assert (run.config.n_train, run.config.seed) == (10, 1)
 
 
+@pytest.mark.slow
 def test_a_measurement_stands_beside_its_prediction(measured: dcrit.Measurement) -> None:
     shown(measured)
     assert measured.critical_size is not None
@@ -186,6 +187,7 @@ def test_a_measurement_stands_beside_its_prediction(measured: dcrit.Measurement)
     assert set(measured.to_dict()) == {"problem", "measured", "predicted"}
 
 
+@pytest.mark.slow
 def test_what_is_stored_is_not_trained_again(measured: dcrit.Measurement, store: Path) -> None:
     before = sorted(store.rglob("*.parquet"))
     again = dcrit.measure(TINY, store=store, workers=1, tolerance=0.3)
@@ -203,6 +205,7 @@ def factory(seed: int) -> nn.Module:
     return nn.Sequential(nn.Linear(6, 24, bias=False), nn.ReLU(), nn.Linear(24, 2, bias=False))
 
 
+@pytest.mark.slow
 def test_a_study_takes_arrays_as_it_takes_tensors() -> None:
     inputs, labels = parity()
     choices: dict[str, Any] = {"sizes": (16, 32), "generalizing_sizes": (48,), "memorizing_sizes": (8, 16)}

@@ -46,6 +46,7 @@ def test_the_example_measures_what_the_page_says(result: StudyResult) -> None:
     assert result.half_accuracy == pytest.approx(0.551, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_example_predicts_and_measures_a_transition(result: StudyResult) -> None:
     assert result.predicted.value is not None
     assert result.measured.value is not None
@@ -56,6 +57,7 @@ def test_the_example_predicts_and_measures_a_transition(result: StudyResult) -> 
     assert 0.1 < math.log(result.predicted.value / result.measured.value) < 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("drift", "size"), [(0.2, 16), (0.3, 12)])
 def test_an_efficiency_that_falls_would_lower_the_prediction(drift: float, size: float, result: StudyResult) -> None:
     assert isinstance(result.fit, LawsFit)

@@ -77,6 +77,7 @@ def document(*words: str) -> dict[str, Any]:
 # --- a task ---
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("added")
 def test_the_task_trains_and_its_critical_size_is_measured(tmp_path: Path) -> None:
     words = ["--modulus", "13", "--width", "32", "--learning-rate", "0.05", "--weight-decay", "2", "--max-runs", "12"]
@@ -109,6 +110,7 @@ def test_the_task_is_addition_by_the_names_it_gives() -> None:
 # --- a model family ---
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("added")
 def test_networks_of_the_family_train_in_an_ensemble() -> None:
     problem = Problem(**ABS)  # type: ignore[arg-type]
@@ -199,6 +201,7 @@ def test_the_norm_gives_an_efficiency() -> None:
     assert replace(outcome, efficiency=0.0) == replace(by_name["l2"], efficiency=0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("added")
 def test_the_norm_stands_beside_the_others(tmp_path: Path) -> None:
     found = document("measure", "efficiency", *FAST, "--seeds", "1", "--store", str(tmp_path))
@@ -208,6 +211,7 @@ def test_the_norm_stands_beside_the_others(tmp_path: Path) -> None:
 # --- a claim ---
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("added")
 def test_the_claim_is_judged_and_stands_in_the_report(tmp_path: Path) -> None:
     words = ("validate", "quick", "--claim", "abs-memorizes", "--workers", "1", "--json", "--out", str(tmp_path))
