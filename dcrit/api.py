@@ -85,8 +85,37 @@ class Answer(ABC):
         return f"<p><strong>{html.escape(self.title)}</strong></p>{self.to_polars()._repr_html_()}"
 
 
+class Sized(Answer):
+    """An answer about one critical size."""
+
+    @property
+    @abstractmethod
+    def size(self) -> Estimate:
+        """The critical size with all that belongs to it."""
+
+    @property
+    def critical_size(self) -> float | None:
+        """The size, D_crit(T) [examples]; None where ``reason`` says why there is none."""
+        return self.size.value
+
+    @property
+    def interval(self) -> Interval | None:
+        """Its interval [examples]."""
+        return self.size.interval
+
+    @property
+    def horizon(self) -> int | None:
+        """T, how long training lasts [steps]."""
+        return self.size.horizon
+
+    @property
+    def reason(self) -> str:
+        """Why there is no size, or what limits it."""
+        return self.size.reason
+
+
 @dataclass(frozen=True, kw_only=True)
-class Prediction(Answer):
+class Prediction(Sized):
     """What the theory says of a transition before any run.
 
     Attributes:
@@ -96,24 +125,14 @@ class Prediction(Answer):
     sizes: CriticalSizePrediction
 
     @property
+    def size(self) -> Estimate:
+        """The critical size with all that belongs to it."""
+        return self.sizes.critical_size
+
+    @property
     def problem(self) -> Problem:
         """What was asked about."""
         return self.sizes.problem
-
-    @property
-    def critical_size(self) -> float | None:
-        """D_crit, training from scratch [examples]; None where ``reason`` says why there is none."""
-        return self.sizes.critical_size.value
-
-    @property
-    def interval(self) -> Interval | None:
-        """Its interval [examples]."""
-        return self.sizes.critical_size.interval
-
-    @property
-    def horizon(self) -> float | None:
-        """T, how long training lasts [steps]."""
-        return self.sizes.critical_size.horizon
 
     @property
     def at_rest(self) -> float | None:
@@ -124,11 +143,6 @@ class Prediction(Answer):
     def capacity(self) -> float | None:
         """D_mem, random-label examples that the model memorizes [examples]."""
         return self.sizes.capacity.value
-
-    @property
-    def reason(self) -> str:
-        """Why there is no size, or what limits it."""
-        return self.sizes.critical_size.reason
 
     @property
     def extrapolated(self) -> bool:
@@ -570,7 +584,7 @@ def train(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measurement(Answer):
+class Measurement(Sized):
     """A critical size that real runs gave, beside the prediction made before them.
 
     Attributes:
@@ -586,24 +600,9 @@ class Measurement(Answer):
     prediction: Prediction | None
 
     @property
-    def critical_size(self) -> float | None:
-        """D_crit(T) [examples]; None where ``reason`` says why there is none."""
-        return self.measured.value
-
-    @property
-    def interval(self) -> Interval | None:
-        """Its interval [examples]."""
-        return self.measured.interval
-
-    @property
-    def horizon(self) -> float | None:
-        """T, how long the runs lasted [steps]."""
-        return self.measured.horizon
-
-    @property
-    def reason(self) -> str:
-        """Why there is no size, or what limits it."""
-        return self.measured.reason
+    def size(self) -> Estimate:
+        """The critical size with all that belongs to it."""
+        return self.measured
 
     @property
     def title(self) -> str:
@@ -678,7 +677,7 @@ def measure(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study(Answer):
+class Study(Sized):
     """What was found of somebody's own model and data.
 
     Attributes:
@@ -688,14 +687,9 @@ class Study(Answer):
     result: StudyResult
 
     @property
-    def critical_size(self) -> float | None:
-        """Measured critical size [examples]."""
-        return self.result.measured.value
-
-    @property
-    def interval(self) -> Interval | None:
-        """Its interval [examples]."""
-        return self.result.measured.interval
+    def size(self) -> Estimate:
+        """The critical size with all that belongs to it."""
+        return self.result.measured
 
     @property
     def predicted(self) -> Estimate:
