@@ -302,7 +302,7 @@ def verdicts(report: dict[str, Any]) -> str:
     ]
     for claim in report["claims"]:
         interval = claim["interval"]
-        span = "–" if interval is None else f"{number(interval[0])} – {number(interval[1])}"
+        span = "–" if interval is None else f"{number(interval['low'])} – {number(interval['high'])}"
         lines.append(
             f"| `{claim['id']}` | {number(claim['predicted'])} | {number(claim['measured'])} | {span} "
             f"| {claim['verdict']}{': ' + claim['reason'].replace('|', chr(92) + '|') if whole else ''} |"

@@ -39,4 +39,4 @@ def capacity(
     with laboratory(store, machine) as bench:
         measurement = measure_capacity([outcome_of(one) for one in bench.runs(design.configs(), stage="capacity")])
     bits = in_bits(measurement, problem)
-    show(problem, measurement, as_document=as_json, others={"in_bits": bits}, bits_per_parameter=bits.value)
+    show(problem, measurement, as_document=as_json, others=[bits])

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import print_json, say, span, table
+from dcrit.cli.terminal.output import print_json, say, span_of, table
 
 if TYPE_CHECKING:
     from dcrit.empirics.instruments.circuit_runs import CircuitHistory
-    from dcrit.theory.estimates import Interval
 
 
 #: Columns of the tables over training, with the quantities they show.
@@ -82,8 +81,8 @@ def circuits(
             {
                 "problem": problem.to_dict(),
                 "n_train": n_train,
-                **measured.to_dict(),
-                "predicted": predicted.to_dict(),
+                measured.quantity: measured.to_dict(),
+                "predicted_generalizing_share": predicted.to_dict(),
                 "over_training": rows,
                 "runs": [_run(history) for history in histories],
             }
@@ -103,11 +102,11 @@ def circuits(
         "generalizing share w of the margin at the end",
         ["", "w", "90% interval", "runs", "note"],
         [
-            ("measured", measured.value, _span(measured.interval), measured.n_runs, measured.reason),
+            ("measured", measured.value, span_of(measured), measured.n_runs, measured.reason),
             (
                 "predicted",
                 predicted.value,
-                _span(predicted.interval),
+                span_of(predicted),
                 None,
                 predicted.reason or ("extrapolated" if predicted.extrapolated else ""),
             ),
@@ -131,10 +130,6 @@ def _run(history: CircuitHistory) -> dict[str, object]:
         "frequency_power": list(history.circuits[-1].power) if history.circuits else [],
         **{name: history.settled(name) for name in QUANTITIES},
     }
-
-
-def _span(interval: Interval | None) -> str:
-    return span(None, None) if interval is None else span(interval.low, interval.high)
 
 
 @contextlib.contextmanager

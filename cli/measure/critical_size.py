@@ -87,9 +87,9 @@ def critical_size(
             outcomes = ungrokking_runs(from_above, bench.runs)
             found.append((from_above, from_above.measure(outcomes), outcomes))
     full = [design.full_runs(outcomes) for design, _, outcomes in found]
-    more: dict[str, Estimate] = {}
+    more: list[Estimate] = []
     if start is StartChoice.both:
-        more = {"ungrokking": found[1][1], "hysteresis": measure_hysteresis(*full)}
+        more = [found[1][1], measure_hysteresis(*full)]
     show(
         problem,
         found[0][1],

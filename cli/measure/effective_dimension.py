@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import print_json, table
+from dcrit.cli.terminal.output import print_json, span_of, table
 
 if TYPE_CHECKING:
     pass
-from dcrit.cli.measure.circuits import _span, display
+from dcrit.cli.measure.circuits import display
 
 
 class MatrixChoice(StrEnum):
@@ -127,7 +127,7 @@ def effective_dimension(
             {
                 "problem": problem.to_dict(),
                 "n_train": n_train,
-                **measured.to_dict(),
+                measured.quantity: measured.to_dict(),
                 "alpha": design.penalty,
                 "matrix": matrix.value,
                 "method": used,
@@ -145,7 +145,7 @@ def effective_dimension(
             (
                 measured.quantity,
                 measured.value,
-                _span(measured.interval),
+                span_of(measured),
                 problem.n_params,
                 stochastic_error(found),
                 measured.n_runs,

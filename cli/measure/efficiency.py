@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dcrit.cli.measure.shown import row, show
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import say, span, table
+from dcrit.cli.terminal.output import say, span_of, table
 from dcrit.cli.terminal.session import laboratory
+
+if TYPE_CHECKING:
+    from dcrit.empirics.measures.efficiency import CompetitionFit
 
 
 def efficiency(
@@ -55,27 +60,29 @@ def efficiency(
     measurement = measure_generalizing_efficiency(fit)
     implied = implied_critical_size(fit)
     law = None if isinstance(fit, str) else fit.competition
-    norms = {}
-    for place, norm in enumerate(recorded):
-        same = [in_norms[place] for _, in_norms in each]
-        found = fit_competition(problem, same[: len(memory)], same[len(memory) :])
-        norms[norm.name] = {
-            **measure_generalizing_efficiency(found).to_dict(),
-            "memorizing_amplitude": None if isinstance(found, str) else found.competition.memorizing.amplitude,
-            "memorizing_exponent": None if isinstance(found, str) else found.competition.memorizing.exponent,
-            "mixing": None if isinstance(found, str) else found.competition.mixing,
-            "implied_critical_size": implied_critical_size(found).to_dict(),
-        }
+    in_norms = {
+        norm.name: fit_competition(
+            problem,
+            [values[place] for _, values in each[: len(memory)]],
+            [values[place] for _, values in each[len(memory) :]],
+        )
+        for place, norm in enumerate(recorded)
+    }
     if as_json:
         show(
             problem,
             measurement,
             as_document=True,
-            memorizing_amplitude=None if law is None else law.memorizing.amplitude,
-            memorizing_exponent=None if law is None else law.memorizing.exponent,
-            mixing=None if law is None else law.mixing,
-            implied_critical_size=implied.to_dict(),
-            norms=norms,
+            others=[implied],
+            **_laws(fit),
+            norms={
+                norm: {
+                    "generalizing_efficiency": measure_generalizing_efficiency(found).to_dict(),
+                    **_laws(found),
+                    "implied_critical_size": implied_critical_size(found).to_dict(),
+                }
+                for norm, found in in_norms.items()
+            },
             runs=[row(outcome) for outcome in outcomes],
         )
         return
@@ -86,15 +93,18 @@ def efficiency(
         [
             (
                 norm,
-                row["value"],
-                span(**row["interval"] or {"low": None, "high": None}),
-                row["memorizing_exponent"],
-                row["mixing"],
-                row["implied_critical_size"]["value"],
-                span(**row["implied_critical_size"]["interval"] or {"low": None, "high": None}),
-                row["reason"] if row["value"] is None else row["implied_critical_size"]["reason"],
+                efficient.value,
+                span_of(efficient),
+                laws["memorizing_exponent"],
+                laws["mixing"],
+                size.value,
+                span_of(size),
+                efficient.reason if efficient.value is None else size.reason,
             )
-            for norm, row in norms.items()
+            for norm, efficient, laws, size in (
+                (norm, measure_generalizing_efficiency(found), _laws(found), implied_critical_size(found))
+                for norm, found in in_norms.items()
+            )
         ],
     )
     table(
@@ -107,3 +117,13 @@ def efficiency(
             f"e_mem(D) = {law.memorizing.amplitude:.3g}·D^-{law.memorizing.exponent:.3f}, mixing b = {law.mixing:.2f}; "
             f"implied critical size {implied.value or implied.reason}"
         )
+
+
+def _laws(fit: CompetitionFit | str) -> dict[str, float | None]:
+    """Constants of the fitted laws, or that there are none."""
+    law = None if isinstance(fit, str) else fit.competition
+    return {
+        "memorizing_amplitude": None if law is None else law.memorizing.amplitude,
+        "memorizing_exponent": None if law is None else law.memorizing.exponent,
+        "mixing": None if law is None else law.mixing,
+    }

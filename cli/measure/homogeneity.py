@@ -47,7 +47,7 @@ def homogeneity(
         for one in found
     ]
     if as_json:
-        print_json({"problem": problem.to_dict(), **measurement.to_dict(), "runs": rows})
+        print_json({"problem": problem.to_dict(), measurement.quantity: measurement.to_dict(), "runs": rows})
         return
     table(
         options.title_of(problem),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import number, print_json, say, span, table
+from dcrit.cli.terminal.output import number, print_json, say, span_of, table
 
 if TYPE_CHECKING:
     from dcrit.empirics.runs.outcomes import Outcome
@@ -19,14 +19,13 @@ def show(
     measurement: Estimate,
     *,
     as_document: bool,
-    others: Mapping[str, Estimate] | None = None,
+    others: Sequence[Estimate] = (),
     **more: object,
 ) -> None:
-    """Print a measurement, others that belong to it by the names of their keys, and single values."""
-    others = others or {}
+    """Print a measurement, others that belong to it, and single values."""
     if as_document:
-        nested = {name: other.to_dict() for name, other in others.items()}
-        print_json({"problem": problem.to_dict(), **measurement.to_dict(), **nested, **more})
+        answers = {one.quantity: one.to_dict() for one in (measurement, *others)}
+        print_json({"problem": problem.to_dict(), **answers, **more})
         return
     table(
         options.title_of(problem),
@@ -35,13 +34,13 @@ def show(
             (
                 one.quantity,
                 one.value,
-                span(*(None, None) if one.interval is None else (one.interval.low, one.interval.high)),
+                span_of(one),
                 one.unit,
                 one.n_runs,
                 one.n_unconverged,
                 one.reason,
             )
-            for one in (measurement, *others.values())
+            for one in (measurement, *others)
         ],
     )
     for name, value in more.items():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
-from dcrit.cli.terminal.output import print_json, say, span, table
+from dcrit.cli.terminal.output import print_json, say, span_of, table
 
 
 def critical_size(
@@ -44,28 +44,16 @@ def critical_size(
     efficiency = found.generalizing_efficiency
     sizes = (found.critical_size, found.onset, found.completion, found.crossing, found.capacity)
     if as_json:
-        document: dict[str, Any] = {
-            "problem": problem.to_dict(),
-            "critical_size": found.critical_size.value,
-            "interval": _pair(found.critical_size.interval),
-            "level": level,
-            "reason": found.critical_size.reason,
-            "capacity": found.capacity.value,
-            "capacity_interval": _pair(found.capacity.interval),
-            "generalizing_efficiency": found.generalizing_efficiency.value,
-            "generalizing_efficiency_interval": _pair(found.generalizing_efficiency.interval),
-            "extrapolated": found.critical_size.extrapolated,
-            "calibration": found.calibration,
-            "track_record": None if record is None else record.to_dict(),
-        }
-        for size in (found.onset, found.completion, found.crossing, found.at_rest):
-            document[size.quantity] = size.value
-            document[f"{size.quantity}_interval"] = _pair(size.interval)
-        document["symmetric_size"] = None if found.symmetric_size is None else found.symmetric_size.value
-        document["symmetric_size_interval"] = (
-            None if found.symmetric_size is None else _pair(found.symmetric_size.interval)
+        answers = (*sizes, found.at_rest, efficiency)
+        print_json(
+            {
+                "problem": problem.to_dict(),
+                **{one.quantity: one.to_dict() for one in answers},
+                "symmetric_size": None if found.symmetric_size is None else found.symmetric_size.to_dict(),
+                "calibration": found.calibration,
+                "track_record": None if record is None else record.to_dict(),
+            }
         )
-        print_json(document)
     else:
         meanings = (
             "test accuracy passes 1/2: D_crit",
@@ -75,8 +63,7 @@ def critical_size(
             "random labels that can be memorized: D_mem",
         )
         rows: list[tuple[str, float | None, str, str]] = [
-            (meaning, size.value, span(*(_pair(size.interval) or (None, None))), size.reason)
-            for meaning, size in zip(meanings, sizes, strict=True)
+            (meaning, size.value, span_of(size), size.reason) for meaning, size in zip(meanings, sizes, strict=True)
         ]
         if found.symmetric_size is not None:
             _, value, interval, note = rows[0]
@@ -85,7 +72,7 @@ def critical_size(
                 ("memory turns from ordered to unordered pairs: D_sym", found.symmetric_size),
                 ("the mixture at rest has test accuracy 1/2", found.at_rest),
             ):
-                rows.append((meaning, size.value, span(*(_pair(size.interval) or (None, None))), size.reason))
+                rows.append((meaning, size.value, span_of(size), size.reason))
         if record is not None and 2 * record.n_inside < record.n_configurations:
             warning = "unreliable: most measured sizes lie outside such intervals, see the track record"
             meaning, value, interval, note = rows[0]
@@ -94,7 +81,7 @@ def critical_size(
             (
                 "generalizing efficiency e_gen, nats per norm^κ",
                 efficiency.value,
-                span(*(_pair(efficiency.interval) or (None, None))),
+                span_of(efficiency),
                 efficiency.reason,
             )
         )
@@ -114,7 +101,3 @@ def critical_size(
             ),
             err=as_json,
         )
-
-
-def _pair(interval: Any) -> tuple[float, float] | None:
-    return None if interval is None else (interval.low, interval.high)

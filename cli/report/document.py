@@ -19,7 +19,6 @@ from dcrit.empirics.claims.comparison import Comparison, compare
 from dcrit.empirics.claims.suites import Result, Suite
 from dcrit.empirics.training.budget import LeftOut
 from dcrit.theory.calibrations.calibration import Calibration
-from dcrit.theory.estimates import Interval
 from dcrit.theory.literature.published import published_numbers
 
 
@@ -93,22 +92,23 @@ def _published(one: Comparison) -> dict[str, Any]:
         "source": _source(number.source),
         "quantity": number.quantity,
         "statement": number.statement,
-        "published": [number.low, number.high],
+        "published": {"low": number.low, "high": number.high},
         "unit": number.unit,
         "problem": None if number.problem is None else number.problem.to_dict(),
         "n_train": number.n_train,
         "predicted": one.predicted,
-        "interval": _ends(one.interval),
+        "interval": None if one.interval is None else one.interval.to_dict(),
         "extrapolated": one.extrapolated,
         "note": one.note,
         "measured": [
-            {"what": found.what, "value": found.value, "interval": _ends(found.interval)} for found in one.measured
+            {
+                "what": found.what,
+                "value": found.value,
+                "interval": None if found.interval is None else found.interval.to_dict(),
+            }
+            for found in one.measured
         ],
     }
-
-
-def _ends(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else [interval.low, interval.high]
 
 
 def write_report(document: Mapping[str, Any], folder: Path, pictures: Mapping[str, Path]) -> dict[str, Path]:

@@ -72,9 +72,9 @@ def _data_uri(path: Path) -> str:
     return f"data:{MEDIA[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
 
 
-def _span(ends: list[float] | None) -> str:
+def _span(ends: Mapping[str, float | None] | None) -> str:
     """An interval, a range, or one number where both ends are the same."""
-    low, high = ends or (None, None)
+    low, high = (ends["low"], ends["high"]) if ends else (None, None)
     return number(low) if low == high else span(low, high)
 
 

@@ -91,9 +91,12 @@ def _plain(text: str) -> Text:
     return Text(printable(text, keep="\n"))
 
 
+def span_of(found: Estimate) -> str:
+    """The interval of an estimate as people read it."""
+    return span(None, None) if found.interval is None else span(found.interval.low, found.interval.high)
+
+
 def row_of(name: str, found: Estimate) -> tuple[object, ...]:
-    """A prediction as a row for people."""
-    interval = found.interval
-    ends = (None, None) if interval is None else (interval.low, interval.high)
+    """An estimate as a row for people."""
     note = "; ".join(text for text in (found.reason, "extrapolated" if found.extrapolated else "") if text)
-    return name, found.value, span(*ends), note
+    return name, found.value, span_of(found), note

@@ -135,7 +135,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "criterion": claim.criterion,
         "predicted": clean(finding.predicted),
         "measured": clean(finding.measured),
-        "interval": None if interval is None else [interval.low, interval.high],
+        "interval": None if interval is None else interval.to_dict(),
         "level": None if interval is None else interval.level,
         "verdict": verdict.ruling,
         "reason": verdict.reason,

@@ -376,6 +376,6 @@ def measure_generalizing_efficiency(fit: LawsFit | str, *, level: float = LEVEL)
 def implied_critical_size(fit: CompetitionFit | str) -> Estimate:
     """Critical size that measured efficiencies imply; no measured critical size enters it."""
     if isinstance(fit, str):
-        return Estimate(quantity="critical_size", value=None, interval=None, unit="examples", reason=fit)
+        return Estimate(quantity="implied_critical_size", value=None, interval=None, unit="examples", reason=fit)
     draws = np.array([constants_of(competition) for competition in fit.draws])
-    return size_prediction("critical_size", fit.competition, draws)
+    return size_prediction("implied_critical_size", fit.competition, draws)

@@ -42,7 +42,7 @@ class EfficiencyPoint:
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON values."""
         tested = self.test_accuracy if math.isfinite(self.test_accuracy) else None
-        return asdict(self) | {"test_accuracy": tested}
+        return asdict(self) | {"test_accuracy": tested, "interval": self.interval and self.interval.to_dict()}
 
 
 @dataclass(frozen=True, kw_only=True)

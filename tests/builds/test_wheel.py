@@ -88,7 +88,8 @@ def test_the_installed_command_knows_its_version_and_is_no_checkout(installed: P
 
 def test_the_installed_command_predicts(installed: Path, tmp_path: Path) -> None:
     found = json.loads(run([installed / "dcrit", "predict", "critical-size", "--json"], tmp_path))
-    assert found["interval"][0] <= found["critical_size"] <= found["interval"][1]
+    size = found["critical_size"]
+    assert size["interval"]["low"] <= size["value"] <= size["interval"]["high"]
 
 
 def test_every_module_of_the_wheel_is_imported_from_it(installed: Path, tmp_path: Path) -> None:

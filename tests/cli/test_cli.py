@@ -196,9 +196,10 @@ def test_a_calibration_for_something_else_is_refused(tmp_path: Path) -> None:
 def test_answers_for_people_hold_the_numbers_of_the_document() -> None:
     found = document(invoke(*PREDICT, "--modulus", "23", "--json"))
     text = invoke(*PREDICT, "--modulus", "23").stdout
-    assert f" {found['critical_size']:.0f} " in text
-    assert f"{found['interval'][0]:.0f} – {found['interval'][1]:.0f}" in text
-    assert found["level"] == 0.9
+    size = found["critical_size"]
+    assert f" {size['value']:.0f} " in text
+    assert f"{size['interval']['low']:.0f} – {size['interval']['high']:.0f}" in text
+    assert size["level"] == 0.9
     assert found["calibration"] in text
 
 
@@ -231,8 +232,9 @@ def test_without_unseen_pairs_or_numbers_no_dynamics_is_named(tmp_path: Path) ->
 def test_a_measured_critical_size_or_its_absence_has_the_same_keys(tmp_path: Path) -> None:
     words = ["measure", "critical-size", *TINY, *FAST, "--store", str(tmp_path)]
     found = document(invoke(*words, "--workers", "1", "--json"))
-    assert (found["value"], found["interval"], found["level"], found["n_runs"]) == (None, None, 0.9, 6)
-    assert found["reason"].startswith("no transition")
+    size = found["critical_size"]
+    assert (size["value"], size["interval"], size["level"], size["n_runs"]) == (None, None, 0.9, 6)
+    assert size["reason"].startswith("no transition")
     assert found["problem"]["modulus"] == 5
 
 
@@ -243,17 +245,17 @@ def test_a_maximum_of_runs_counts_probes_and_no_more_are_made(tmp_path: Path) ->
         folder = tmp_path / str(max_runs)
         found = document(invoke(*words, "--max-runs", str(max_runs), "--store", str(folder)))
         assert document(invoke("runs", "list", "--store", str(folder), "--json"))["n_runs"] <= max_runs
-        assert found["n_runs"] <= max(0, max_runs - 6)
+        assert found["critical_size"]["n_runs"] <= max(0, max_runs - 6)
 
 
 @pytest.mark.slow
 def test_a_measured_efficiency_or_its_absence_comes_with_its_runs(tmp_path: Path) -> None:
     words = ["measure", "efficiency", *TINY, *FAST, "--seeds", "1", "--store", str(tmp_path), "--workers", "1"]
     found = document(invoke(*words, "--json"))
-    assert {"value", "interval", "level", "n_runs", "implied_critical_size"} <= found.keys()
+    assert {"generalizing_efficiency", "implied_critical_size", "mixing", "norms"} <= found.keys()
     assert len(found["runs"]) == 11
     assert {run["task"] for run in found["runs"]} == {"add", "random"}
-    assert (found["value"] is None) == bool(found["reason"])
+    assert (found["generalizing_efficiency"]["value"] is None) == bool(found["generalizing_efficiency"]["reason"])
     text = invoke(*words)
     assert (text.exit_code, text.stderr) == (0, "")
 

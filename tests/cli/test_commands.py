@@ -51,15 +51,18 @@ def test_every_command_has_help(command: list[str]) -> None:
 
 def test_predict_answers_in_the_keys_of_the_contract() -> None:
     found = document(invoke("predict", "critical-size", "--modulus", "31", "--width", "48", "--json"))
-    assert {"critical_size", "interval", "level", "capacity", "extrapolated"} <= found.keys()
-    assert found["interval"][0] < found["critical_size"] < found["interval"][1]
-    assert found["extrapolated"] is True
+    size = found["critical_size"]
+    for name in ("critical_size", "onset", "completion", "crossing", "at_rest", "capacity", "generalizing_efficiency"):
+        assert found[name].keys() == size.keys()
+        assert found[name]["quantity"] == name
+    assert size["interval"]["low"] < size["value"] < size["interval"]["high"]
+    assert (size["level"], size["extrapolated"]) == (0.9, True)
     assert found["problem"].keys() == PROBLEM_KEYS
 
 
 def test_predict_inside_the_calibrated_box_is_no_extrapolation() -> None:
     found = document(invoke("predict", "critical-size", "--modulus", "23", "--width", "48", "--json"))
-    assert found["extrapolated"] is False
+    assert found["critical_size"]["extrapolated"] is False
 
 
 def test_isomorphic_tasks_have_one_prediction() -> None:
@@ -67,20 +70,21 @@ def test_isomorphic_tasks_have_one_prediction() -> None:
         task: document(invoke("predict", "critical-size", "--task", task, "--modulus", modulus, "--json"))
         for task, modulus in (("add", "30"), ("sub", "30"), ("mul", "31"), ("div", "31"))
     }
-    assert len({found["critical_size"] for found in sizes.values()}) == 1
+    assert len({found["critical_size"]["value"] for found in sizes.values()}) == 1
 
 
 def test_a_wider_level_gives_a_wider_interval() -> None:
     narrow, wide = (
-        document(invoke("predict", "critical-size", "--level", level, "--json")) for level in ("0.5", "0.95")
+        document(invoke("predict", "critical-size", "--level", level, "--json"))["critical_size"]["interval"]
+        for level in ("0.5", "0.95")
     )
-    assert wide["interval"][0] < narrow["interval"][0] < narrow["interval"][1] < wide["interval"][1]
+    assert wide["low"] < narrow["low"] < narrow["high"] < wide["high"]
 
 
 @pytest.mark.slow
 def test_explain_prints_equations_beside_the_json() -> None:
     result = invoke("predict", "critical-size", "--explain", "--json")
-    assert json.loads(result.stdout)["critical_size"] > 0
+    assert json.loads(result.stdout)["critical_size"]["value"] > 0
     assert "D_crit" in result.stderr
 
 
@@ -209,8 +213,9 @@ def test_runs_are_listed_and_exported(trained: tuple[list[str], Result, Path], t
 def test_measure_answers_in_the_keys_of_the_contract(tmp_path: Path) -> None:
     words = ["measure", "capacity", "--modulus", "7", "--width", "2", "--learning-rate", "0.1", "--seeds", "2"]
     found = document(invoke(*words, "--store", str(tmp_path / "runs"), "--workers", "1", "--json"))
-    assert {"value", "interval", "level", "n_runs", "bits_per_parameter"} <= found.keys()
-    assert found["interval"]["low"] <= found["value"] <= found["interval"]["high"]
+    assert found.keys() == {"problem", "capacity", "bits_per_parameter"}
+    size = found["capacity"]
+    assert size["interval"]["low"] <= size["value"] <= size["interval"]["high"]
 
 
 @pytest.mark.slow

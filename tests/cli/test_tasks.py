@@ -40,7 +40,7 @@ def measured(what: str, folder: Path, *more: str) -> dict[str, Any]:
 def test_the_critical_size_of_parity_is_measured(tmp_path: Path) -> None:
     found = measured("critical-size", tmp_path, "--max-runs", "18")
     # Below the first sizes that are looked at, or nearly so: a few times the 16 symbols.
-    assert 16 < found["value"] < 64
+    assert 16 < found["critical_size"]["value"] < 64
 
 
 @pytest.mark.slow

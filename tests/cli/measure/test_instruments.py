@@ -11,7 +11,11 @@ from typer.testing import CliRunner, Result
 from dcrit.cli.app import app
 
 FAST = ["--modulus", "7", "--width", "8", "--learning-rate", "0.1"]
-ANSWER = {"problem", "quantity", "value", "interval", "level", "n_runs", "n_unconverged", "unit", "reason"}
+#: What an estimate has, in every document.
+ESTIMATE = {
+    *("quantity", "value", "interval", "level", "unit", "horizon"),
+    *("n_runs", "n_unconverged", "extrapolated", "reason"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -68,13 +72,14 @@ def test_bad_input_is_one_sentence_and_nothing_else(words: list[str], says: str,
 
 def test_circuits_answer_in_the_keys_of_the_contract() -> None:
     found = document("measure", "circuits", "--n-train", "40", "--seeds", "2", *FAST)
-    assert found.keys() >= ANSWER | {"n_train", "predicted", "over_training", "runs"}
-    assert (found["quantity"], found["n_runs"], found["n_train"]) == ("generalizing_share", 2, 40)
-    assert found["interval"]["low"] <= found["value"] <= found["interval"]["high"]
+    share, predicted = found["generalizing_share"], found["predicted_generalizing_share"]
+    assert share.keys() == predicted.keys() == ESTIMATE
+    assert (share["quantity"], share["n_runs"], found["n_train"]) == ("generalizing_share", 2, 40)
+    assert share["interval"]["low"] <= share["value"] <= share["interval"]["high"]
     rows, runs = found["over_training"], found["runs"]
     assert rows[0]["step"] == 0
     assert rows[-1]["step"] == 400
-    assert found["value"] == pytest.approx(sum(run["share"] for run in runs) / 2)
+    assert share["value"] == pytest.approx(sum(run["share"] for run in runs) / 2)
     for run in runs:
         assert set(run["key_frequencies"]) <= {1, 2, 3}
         assert len(run["frequency_power"]) == 3
@@ -82,7 +87,7 @@ def test_circuits_answer_in_the_keys_of_the_contract() -> None:
         assert row["restricted_loss"] > 0
         assert row["excluded_loss"] > 0
     # λ and η are outside the shipped calibration's protocol.
-    assert found["predicted"]["value"] is None or found["predicted"]["extrapolated"]
+    assert predicted["value"] is None or predicted["extrapolated"]
 
 
 def test_circuits_print_tables_and_say_progress_on_standard_error() -> None:
@@ -99,10 +104,12 @@ def test_circuits_print_tables_and_say_progress_on_standard_error() -> None:
 def test_effective_dimension_answers_in_the_keys_of_the_contract(method: str) -> None:
     words = ["measure", "effective-dimension", "--n-train", "30", "--seeds", "2", "--method", method, *FAST]
     found = document(*words)
-    assert found.keys() >= ANSWER | {"alpha", "matrix", "method", "n_params", "standard_error", "runs"}
-    assert (found["quantity"], found["alpha"], found["matrix"]) == ("effective_dimension", 1e-8, "gauss-newton")
-    assert 0 < found["value"] < found["n_params"] == 168
-    assert found["interval"]["low"] < found["value"] < found["interval"]["high"]
+    assert found.keys() >= {"problem", "alpha", "matrix", "method", "n_params", "standard_error", "runs"}
+    measured = found["effective_dimension"]
+    assert measured.keys() == ESTIMATE
+    assert (found["alpha"], found["matrix"]) == (1e-8, "gauss-newton")
+    assert 0 < measured["value"] < found["n_params"] == 168
+    assert measured["interval"]["low"] < measured["value"] < measured["interval"]["high"]
     assert (found["standard_error"] == 0) == (method == "exact")
     for run in found["runs"]:
         assert run["at_larger_alpha"] < run["effective_dimension"] < run["at_smaller_alpha"]
@@ -111,7 +118,7 @@ def test_effective_dimension_answers_in_the_keys_of_the_contract(method: str) ->
 
 def test_effective_dimension_falls_with_alpha_and_can_use_the_hessian() -> None:
     words = ["measure", "effective-dimension", "--n-train", "30", "--seeds", "1", *FAST]
-    small, large = (document(*words, "--alpha", alpha)["value"] for alpha in ("1e-9", "1e-4"))
+    small, large = (document(*words, "--alpha", alpha)["effective_dimension"]["value"] for alpha in ("1e-9", "1e-4"))
     assert large < small
     result = invoke(*words, "--matrix", "hessian")
     assert result.exit_code == 0, result.output
@@ -125,13 +132,14 @@ def test_no_transition_is_an_answer_with_its_horizon() -> None:
     # A network of one hidden unit learns nothing.
     words = ["measure", "critical-size", "--modulus", "7", "--width", "1", "--learning-rate", "0.1"]
     found = document(*words, "--workers", "1")
-    assert (found["value"], found["interval"]) == (None, None)
-    assert found["reason"].startswith("no transition by step 400: mean test accuracy is below one half at every size")
+    size = found["critical_size"]
+    assert (size["value"], size["interval"], size["horizon"]) == (None, None, 400)
+    assert size["reason"].startswith("no transition by step 400: mean test accuracy is below one half at every size")
     assert found["horizon"] == 400
     assert found["sizes"][-1] == 48
     above = document(*words, "--workers", "1", "--start", "generalized")
-    assert above["value"] is None
-    assert "nothing to lose" in above["reason"]
+    assert above["ungrokking_size"]["value"] is None
+    assert "nothing to lose" in above["ungrokking_size"]["reason"]
 
 
 @pytest.mark.slow
@@ -139,12 +147,10 @@ def test_both_directions_are_measured_side_by_side() -> None:
     words = ["measure", "critical-size", "--modulus", "7", "--width", "16", "--learning-rate", "0.1", "--workers", "1"]
     found = document(*words, "--start", "both", "--max-runs", "24")
     assert found["start"] == "both"
-    assert found["quantity"] == "critical_size"
-    assert found["ungrokking"]["quantity"] == "ungrokking_size"
-    assert found["hysteresis"].keys() >= {"value", "interval", "level", "n_runs"}
+    assert all(found[name].keys() == ESTIMATE for name in ("critical_size", "ungrokking_size", "hysteresis"))
     again = document(*words, "--max-runs", "24")
-    assert again["value"] == found["value"]
-    assert "ungrokking" not in again
+    assert again["critical_size"] == found["critical_size"]
+    assert "ungrokking_size" not in again
     result = invoke(*words, "--start", "generalized", "--max-runs", "24")
     assert "ungrokking_size" in result.stdout
 
@@ -155,8 +161,10 @@ def test_efficiencies_are_stated_in_three_norms_and_capacity_in_bits() -> None:
     found = document("measure", "efficiency", *words)
     assert set(found["norms"]) == {"l2", "l2,kappa", "linf"}
     for row in found["norms"].values():
-        assert row.keys() >= {"value", "interval", "level", "n_runs", "mixing", "implied_critical_size"}
-        assert (row["value"] is None) == bool(row["reason"])
+        efficiency = row["generalizing_efficiency"]
+        assert efficiency.keys() == row["implied_critical_size"].keys() == ESTIMATE
+        assert row.keys() >= {"memorizing_amplitude", "memorizing_exponent", "mixing"}
+        assert (efficiency["value"] is None) == bool(efficiency["reason"])
     capacity = document(
         "measure", "capacity", "--modulus", "11", "--width", "2", "--learning-rate", "0.1", "--workers", "1"
     )
@@ -164,8 +172,7 @@ def test_efficiencies_are_stated_in_three_norms_and_capacity_in_bits() -> None:
         "measure", "capacity", "--task", "sparse-parity", "--modulus", "6", "--width", "1", "--learning-rate", "0.1"
     )
     assert two["problem"]["task"] == "sparse-parity"
-    bits = capacity["in_bits"]
-    assert bits["value"] == capacity["bits_per_parameter"]
+    bits, examples = capacity["bits_per_parameter"], capacity["capacity"]
     assert bits["interval"]["low"] <= bits["value"] <= bits["interval"]["high"]
-    scale = bits["value"] / capacity["value"]
-    assert bits["interval"] == pytest.approx({name: scale * end for name, end in capacity["interval"].items()})
+    scale = bits["value"] / examples["value"]
+    assert bits["interval"] == pytest.approx({name: scale * end for name, end in examples["interval"].items()})

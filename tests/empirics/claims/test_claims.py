@@ -150,7 +150,7 @@ def test_what_is_not_a_number_is_null_in_json(odd: float) -> None:
         "criterion": claim.criterion,
         "predicted": None,
         "measured": None,
-        "interval": [1.0, 2.0],
+        "interval": {"low": 1.0, "high": 2.0},
         "level": 0.8,
         "verdict": "supported",
         "reason": "none",
