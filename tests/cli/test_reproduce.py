@@ -186,10 +186,10 @@ def test_predicted_transformers_stay_once_they_were_measured(clone: Path) -> Non
 
 
 def test_held_out_sizes_that_are_known_are_left_as_they_are(clone: Path, tmp_path: Path) -> None:
-    before = {path: path.read_bytes() for path in (clone / "docs" / "results").iterdir()}
+    before = {path: path.read_bytes() for path in (clone / "docs").rglob("*") if path.is_file()}
     done = reproduce("held-out", "--clone", clone, "--store", tmp_path / "runs", "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert (len(found["files"]), found["differing"]) == (3, [])
-    assert {path: path.read_bytes() for path in (clone / "docs" / "results").iterdir()} == before
+    assert {path: path.read_bytes() for path in (clone / "docs").rglob("*") if path.is_file()} == before
     assert not list((tmp_path / "runs").iterdir())
