@@ -29,8 +29,8 @@ from dcrit.empirics.ablations.two_thresholds_fit import (
     problem_of,
     runs_of,
 )
-from dcrit.empirics.measures.critical_size import is_bracketed
-from dcrit.empirics.measures.sequential import FEWEST_RUNS, posterior_of
+from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
+from dcrit.empirics.measures.sequential import FEWEST_RUNS
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.calibrations.thresholds import THRESHOLDS, thresholds_text
 from dcrit.theory.circuits.clock import Clock
@@ -105,7 +105,7 @@ def measured(row: Row, runs: Sequence[Row]) -> Row | None:
     usable = [run for run in mine if math.isfinite(run["test_accuracy"])]
     sizes = np.array([run["n_train"] for run in usable], dtype=np.float64)
     accuracy = np.array([run["test_accuracy"] for run in usable], dtype=np.float64)
-    if sizes.size < FEWEST_RUNS or not is_bracketed(sizes, accuracy):
+    if sizes.size < FEWEST_RUNS or sides_of(sizes, accuracy) is not Sides.BOTH:
         return None
     posterior = posterior_of(sizes, accuracy, problem_of(row).n_pairs)
     interval = posterior.interval()
