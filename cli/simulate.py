@@ -12,6 +12,7 @@ from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.terminal.dynamics_options import Accuracy, check_accuracy, homogeneous
 from dcrit.cli.terminal.output import number, print_json, row_of, say, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
+from dcrit.theory.problems.problem import label
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,10 +115,9 @@ def simulate(
             ways = ungrokking_and_scratch(problem, found.competition, sizes, shared=shared, start=start, steps=horizon)
     passed = grokking_delay(trajectory, level=accuracy)
     if out is not None:
-        from dcrit.figures.drawing import style
         from dcrit.figures.predicted.simulation import new_simulation
 
-        save(new_simulation(trajectory, title=f"{style.title_of(problem)}, $D={n_train}$"), out)
+        save(new_simulation(trajectory, title=f"{label(problem)}, $D={n_train}$"), out)
     if as_json:
         document: dict[str, Any] = {
             "problem": problem.to_dict(),
@@ -141,7 +141,7 @@ def simulate(
         }
         print_json(document)
         return
-    _tell(trajectory, f"{options.title_of(problem)}, {n_train} examples")
+    _tell(trajectory, f"{label(problem)}, {n_train} examples")
     say(f"train accuracy stays above {FITTED:g} from step {number(passed.memorized)}")
     say(f"test accuracy stays above {accuracy:g} from step {number(passed.generalized)}")
     rows = [row_of("D_crit", found.critical_size), row_of("D_cross, where both are as efficient", found.crossing)]

@@ -12,6 +12,7 @@ import typer
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, table
 from dcrit.cli.terminal.session import laboratory
+from dcrit.theory.problems.problem import label
 
 if TYPE_CHECKING:
     from dcrit.empirics.runs.outcomes import Outcome
@@ -154,7 +155,7 @@ def train(
         return
     shown = ("n_train", "seed", "dynamics", "train_accuracy", "test_accuracy", "generalized_at", "ending", "converged")
     table(
-        options.title_of(problem),
+        label(problem),
         ["D", "seed", "dynamics", "train", "test", f"test ≥ {GENERALIZED:g} at", "ending", "converged"],
         [[result[name] for name in shown] for result in results],
     )

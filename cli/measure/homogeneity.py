@@ -6,6 +6,7 @@ import sys
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import number, print_json, say, span, table
+from dcrit.theory.problems.problem import label
 
 
 def homogeneity(
@@ -50,7 +51,7 @@ def homogeneity(
         print_json({"problem": problem.to_dict(), measurement.quantity: measurement.to_dict(), "runs": rows})
         return
     table(
-        options.title_of(problem),
+        label(problem),
         ["labels", "D", "seed", "train accuracy", "test accuracy", "κ", "d ln γ/d ln ‖θ‖"],
         [tuple(row.values()) for row in rows],
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import number, print_json, say, span_of, table
+from dcrit.theory.problems.problem import label
 
 if TYPE_CHECKING:
     from dcrit.empirics.runs.outcomes import Outcome
@@ -28,7 +28,7 @@ def show(
         print_json({"problem": problem.to_dict(), **answers, **more})
         return
     table(
-        options.title_of(problem),
+        label(problem),
         ["quantity", "value", "90% interval", "unit", "runs", "not converged", "note"],
         [
             (

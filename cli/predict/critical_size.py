@@ -9,6 +9,7 @@ import typer
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.terminal.output import print_json, say, span_of, table
+from dcrit.theory.problems.problem import label
 
 
 def critical_size(
@@ -85,7 +86,7 @@ def critical_size(
                 efficiency.reason,
             )
         )
-        title = f"{options.title_of(problem)} ({problem.n_params} parameters, {problem.n_pairs} pairs)"
+        title = f"{label(problem)} ({problem.n_params} parameters, {problem.n_pairs} pairs)"
         table(title, ["where", "value", f"{level:.0%} interval", "note"], rows)
         say(f"calibration: {found.calibration}")
         if record is not None:

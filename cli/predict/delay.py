@@ -8,6 +8,7 @@ from dcrit.cli.terminal import options
 from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.terminal.dynamics_options import Accuracy, check_accuracy, homogeneous
 from dcrit.cli.terminal.output import print_json, row_of, say, table
+from dcrit.theory.problems.problem import label
 
 
 def delay(
@@ -57,7 +58,7 @@ def delay(
         print_json(document)
         return
     table(
-        f"{options.title_of(problem)}, {n_train} examples",
+        f"{label(problem)}, {n_train} examples",
         ["until", "steps", f"{level:.0%} interval", "note"],
         [
             row_of(f"train accuracy stays above {FITTED:g}", memorize),

@@ -278,13 +278,6 @@ def check_trainable(problem: Problem) -> None:
     RunConfig(problem=problem, n_train=1, seed=0)
 
 
-def title_of(problem: Problem) -> str:
-    """A problem in a few words, as the title of a table."""
-    layers = f", {problem.depth} layers" if problem.depth > 1 else ""
-    model = f"{problem.activation} {problem.family.label}{layers}"
-    return f"{problem.task} mod {problem.modulus}, {model}, width {problem.width}"
-
-
 Points = Annotated[
     int,
     typer.Option(

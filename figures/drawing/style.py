@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 
 from dcrit.theory.families.family import FAMILIES
-from dcrit.theory.problems.problem import Problem
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
@@ -91,9 +90,3 @@ def colour_of(variant: str) -> str:
 def marker_of(variant: str) -> str:
     """Marker of an activation with its model family."""
     return _look(variant)[1]
-
-
-def title_of(problem: Problem) -> str:
-    """A problem in a few words, as the title of a panel."""
-    width = f"${problem.family.width_symbol}={problem.width}$"
-    return f"{problem.task}, $p={problem.modulus}$, {problem.activation}, {width}"

@@ -14,6 +14,7 @@ from dcrit.empirics.experiments.delays import EXPERIMENT, DelayEvidence, DelayPo
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.figure import FigureSpec
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
+from dcrit.theory.problems.problem import label
 
 FloatArray = NDArray[np.float64]
 
@@ -134,7 +135,7 @@ def draw(evidence: Sequence[DelayEvidence]) -> Figure:
                 assert ends is not None
                 scales.log_axis(ax, "y", *ends)
                 ax.set_ylabel("delay [steps]")
-            canvas.title(upper, style.title_of(entry.problem), width=canvas.PANEL_TEXT)
+            canvas.title(upper, label(entry.problem), width=canvas.PANEL_TEXT)
             if upper.has_data():
                 upper.set_xlabel(r"training-set size $D/D_\mathrm{crit}$ [measured sizes]")
             if lower.has_data():

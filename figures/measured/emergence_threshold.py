@@ -15,6 +15,7 @@ from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.canvas import arms
 from dcrit.figures.drawing.figure import FigureSpec
 from dcrit.theory.estimates import LEVEL
+from dcrit.theory.problems.problem import label
 
 #: Height of the figure [inches], and points of a curve.
 HEIGHT, POINTS = 3.1, 40
@@ -135,7 +136,7 @@ def draw(evidence: Sequence[FactsPoint]) -> Figure:
         draw_facts(left, evidence, main)
         draw_widths(right, evidence, main)
         left.set_ylabel(rf"critical size $D_\mathrm{{crit}}(D_r)$ {style.EXAMPLES}")
-        canvas.title(left, style.title_of(main.problem), width=canvas.PANEL_TEXT)
+        canvas.title(left, label(main.problem), width=canvas.PANEL_TEXT)
         canvas.title(right, "over model size", width=canvas.PANEL_TEXT)
         canvas.legend(figure, columns=3, order=(*LOOKS, RULE, FORMULA))
         return figure

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from dcrit.empirics.experiments.competition import ProblemEvidence
 from dcrit.figures.drawing import canvas, style
+from dcrit.theory.problems.problem import label
 
 
 def panel_per_problem(
@@ -42,7 +43,7 @@ def panel_per_problem(
             spec = ax.get_subplotspec()
             assert spec is not None
             row = spec.rowspan.start
-            extra[row] = max(extra.get(row, 0.0), canvas.title(ax, style.title_of(entry.problem), remarks, width=room))
+            extra[row] = max(extra.get(row, 0.0), canvas.title(ax, label(entry.problem), remarks, width=room))
         figure.set_size_inches(figure.get_figwidth(), figure.get_figheight() + sum(extra.values()))
         canvas.legend(figure, columns=4, order=order)
         return figure

@@ -190,6 +190,7 @@ class Problem:
 
 
 def label(problem: Problem) -> str:
-    """A problem in a few words, for tables."""
+    """A problem in a few words, for tables, titles and reports."""
     width = f"{problem.family.width_symbol}={problem.width}"
-    return f"{problem.task} p={problem.modulus} {problem.activation} {width}"
+    layers = f" {problem.depth} layers" if problem.depth > 1 else ""
+    return f"{problem.task} p={problem.modulus} {problem.activation} {width}{layers}"

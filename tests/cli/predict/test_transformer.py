@@ -37,7 +37,7 @@ def test_train_tells_every_run_and_names_the_model(store: list[str], depth: int)
     assert all(run["steps"] == 200 and run["squared_norm"] > 0 for run in found["runs"])
     assert found["problem"]["depth"] == depth
     shown = invoke(*words)
-    assert f"add mod 5, relu transformer{', 2 layers' * (depth == 2)}, width 8" in shown.stdout
+    assert f"add p=5 relu d=8{' 2 layers' * (depth == 2)}" in shown.stdout
 
 
 @pytest.mark.slow

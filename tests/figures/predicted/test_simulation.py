@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from dcrit.figures.drawing import canvas, style
 from dcrit.figures.predicted.simulation import SMALLEST_LOSS, draw_simulation, new_simulation
 from dcrit.theory.predictions.simulation import Trajectory, flow_at, simulate
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.problem import Problem, label
 from tests.figures.measured.test_figures import box_of, overlap, said, texts_of
 from tests.worlds.theory import EXACT
 
@@ -22,7 +22,7 @@ LAWS = EXACT.competition(Problem(), np.random.default_rng(0))
 CIRCUITS = flow_at(Problem(), LAWS, 300)
 CURVES = simulate(CIRCUITS)
 SHORT = simulate(CIRCUITS, steps=3, n_points=3)
-TITLE = style.title_of(Problem()) + ", $D=300$"
+TITLE = label(Problem()) + ", $D=300$"
 
 
 def nothing() -> Trajectory:
