@@ -11,6 +11,7 @@ import typer
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, say, table
+from dcrit.theory.checks import FieldError
 
 if TYPE_CHECKING:
     from dcrit.empirics.store.inventory import Group, Incomplete, StoredFile
@@ -242,11 +243,14 @@ def export(
     n_runs = n_logged = 0
     with options.bad_input():
         if out is None and tensorboard is None:
-            raise ValueError(
-                "out must be a file that ends in .csv or .parquet where --tensorboard is not given, got none"
-            )
+            raise FieldError("out", "be a file that ends in .csv or .parquet where --tensorboard is not given", "none")
         if tensorboard is not None and kind != KindChoice.runs:
-            raise ValueError(f"tensorboard must be left out for --kind {kind}: only runs of single networks are logged")
+            raise FieldError(
+                "tensorboard",
+                f"be left out for --kind {kind}",
+                tensorboard,
+                why="only runs of single networks are logged",
+            )
         if out is not None:
             tables.check_export_name(out)
             check_writable_file(out)

@@ -12,6 +12,7 @@ from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.terminal.dynamics_options import Accuracy, check_accuracy, homogeneous
 from dcrit.cli.terminal.output import number, print_json, row_of, say, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
+from dcrit.theory.checks import FieldError
 from dcrit.theory.problems.problem import label
 
 if TYPE_CHECKING:
@@ -98,11 +99,11 @@ def simulate(
         problem.check_n_train(n_train)
         check_accuracy(accuracy)
         check_level(level)
-        check_positive("--start-ratio", start_ratio)
+        check_positive("start_ratio", start_ratio)
         start = Start(generalizing=start_ratio)
         check_out(out)
         if not 0 <= steps <= LONGEST:
-            raise ValueError(f"steps must be an integer from 0 to {LONGEST}, got {steps}")
+            raise FieldError("steps", f"be an integer from 0 to {LONGEST}", steps)
     chosen = calibration_of(problem, calibration)
     with options.bad_input():
         found = predict_critical_size(problem, chosen, level=level)

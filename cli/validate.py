@@ -13,6 +13,7 @@ from rich.text import Text
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import number, print_json, say, span, table
+from dcrit.theory.checks import FieldError
 
 if TYPE_CHECKING:
     from dcrit.theory.estimates import Interval
@@ -149,4 +150,4 @@ def check_writable_folder(folder: Path) -> None:
         with folders_for_a_while(folder), tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-"):
             pass
     except OSError as error:
-        raise ValueError(f"out must be a folder that can be written, got {folder}: {error.strerror}") from error
+        raise FieldError("out", "be a folder that can be written", folder, why=error.strerror) from error

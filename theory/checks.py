@@ -6,34 +6,57 @@ import math
 import sys
 
 
+class FieldError(ValueError):
+    """A field has a value that is not allowed: "FIELD must ALLOWED, got GOT: WHY".
+
+    Attributes:
+        field: Name of the field.
+        allowed: What the field must do or be, as it follows the word "must".
+        got: What was got, as it is written for people.
+        why: What makes this value wrong, where that is not plain; empty otherwise.
+    """
+
+    def __init__(self, field: str, allowed: str, got: object, why: object = "") -> None:
+        self.field, self.allowed, self.got, self.why = field, allowed, str(got), str(why)
+        super().__init__(field, allowed, self.got, self.why)  # of these it is made anew outside a worker process
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.demand}"
+
+    @property
+    def demand(self) -> str:
+        """The sentence without its subject, for who calls the field by another name."""
+        return f"must {self.allowed}, got {self.got}" + (f": {self.why}" if self.why else "")
+
+
 def check_choice(name: str, got: object, allowed: tuple[object, ...]) -> None:
-    """Raise ``ValueError`` naming the field unless ``got`` is one of ``allowed``."""
+    """Raise ``FieldError`` unless ``got`` is one of ``allowed``."""
     if got not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, got {got!r}")
+        raise FieldError(name, f"be one of {', '.join(map(str, allowed))}", repr(got))
 
 
 def check_integer(name: str, got: object, minimum: int, maximum: float = math.inf) -> None:
-    """Raise ``ValueError`` naming the field unless ``got`` is an integer from ``minimum`` to ``maximum``."""
+    """Raise ``FieldError`` unless ``got`` is an integer from ``minimum`` to ``maximum``."""
     if type(got) is not int or got < minimum:
-        raise ValueError(f"{name} must be an integer of at least {minimum}, got {got!r}")
+        raise FieldError(name, f"be an integer of at least {minimum}", repr(got))
     if got > maximum:
-        raise ValueError(f"{name} must be an integer of at most {maximum}, got {got!r}")
+        raise FieldError(name, f"be an integer of at most {maximum}", repr(got))
 
 
 def check_positive(name: str, got: object) -> None:
-    """Raise ``ValueError`` naming the field unless ``got`` is a finite number above zero."""
+    """Raise ``FieldError`` unless ``got`` is a finite number above zero."""
     finite = isinstance(got, (int, float)) and not isinstance(got, bool) and 0 < got <= sys.float_info.max
     if not finite:
-        raise ValueError(f"{name} must be a finite number above 0, got {got!r}")
+        raise FieldError(name, "be a finite number above 0", repr(got))
 
 
 def check_finite(name: str, got: float) -> None:
-    """Raise ``ValueError`` naming the field unless ``got`` is a finite number."""
+    """Raise ``FieldError`` unless ``got`` is a finite number."""
     if not math.isfinite(got):
-        raise ValueError(f"{name} must be finite, got {got!r}")
+        raise FieldError(name, "be finite", repr(got))
 
 
 def check_level(level: float) -> None:
-    """Raise ``ValueError`` naming the field unless ``level`` is a probability content."""
+    """Raise ``FieldError`` unless ``level`` is a probability content."""
     if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, got {level}")
+        raise FieldError("level", "be between 0 and 1", level)

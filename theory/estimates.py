@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtrit
 
+from dcrit.theory.checks import FieldError
+
 #: Probability content of every interval unless another is asked for.
 LEVEL = 0.9
 
@@ -28,9 +30,9 @@ class Interval:
 
     def __post_init__(self) -> None:
         if not self.low <= self.high:
-            raise ValueError(f"low must be at most high ({self.high!r}), got {self.low!r}")
+            raise FieldError("low", f"be at most high ({self.high!r})", repr(self.low))
         if not 0 < self.level < 1:
-            raise ValueError(f"level must be between 0 and 1, got {self.level!r}")
+            raise FieldError("level", "be between 0 and 1", repr(self.level))
 
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
@@ -115,21 +117,21 @@ class Estimate:
 
     def __post_init__(self) -> None:
         if not self.quantity:
-            raise ValueError("quantity must be a name, got ''")
+            raise FieldError("quantity", "be a name", "''")
         if self.value is None and not self.reason:
-            raise ValueError(f"reason must say why there is no {self.quantity}, got ''")
+            raise FieldError("reason", f"say why there is no {self.quantity}", "''")
         if self.value is None and self.interval is not None:
-            raise ValueError(f"interval must be None where there is no value, got {self.interval!r}")
+            raise FieldError("interval", "be None where there is no value", repr(self.interval))
         if self.value is not None and not math.isfinite(self.value):
-            raise ValueError(f"value must be a finite number or None, got {self.value!r}")
+            raise FieldError("value", "be a finite number or None", repr(self.value))
         if self.value is not None and self.interval is not None and self.value not in self.interval:
-            raise ValueError(
-                f"interval must contain the value {self.value!r}, got {self.interval.low!r} to {self.interval.high!r}"
+            raise FieldError(
+                "interval", f"contain the value {self.value!r}", f"{self.interval.low!r} to {self.interval.high!r}"
             )
         for name, least in (("n_runs", 0), ("n_unconverged", 0), ("horizon", 1)):
             count = getattr(self, name)
             if count is not None and count < least:
-                raise ValueError(f"{name} must be at least {least}, got {count!r}")
+                raise FieldError(name, f"be at least {least}", repr(count))
 
     @property
     def level(self) -> float:

@@ -11,6 +11,8 @@ from importlib.metadata import EntryPoint, entry_points
 from multiprocessing import parent_process
 from typing import Any, Generic, TypeVar
 
+from dcrit.theory.checks import FieldError
+
 Entry = TypeVar("Entry")
 
 #: Says on standard error which plug-in was left out, unless a program configures logging otherwise.
@@ -78,7 +80,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         near = difflib.get_close_matches(str(name)[:100], self._entries, n=1, cutoff=0.4)
         hint = f"; the nearest is '{near[0]}'" if near else ""
         shown = f"'{name}'" if isinstance(name, str) else repr(name)
-        raise ValueError(f"{self.field} must be one of {', '.join(self._entries)}, got {shown}{hint}")
+        raise FieldError(self.field, f"be one of {', '.join(self._entries)}", f"{shown}{hint}")
 
     def __getitem__(self, name: str) -> Entry:
         """The entry of that name."""
@@ -123,10 +125,10 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
     def _put(self, entry: Entry) -> None:
         if not isinstance(entry, self.kind):
-            raise ValueError(f"{self.field} must be a {self.kind.__name__}, got {type(entry).__name__}")
+            raise FieldError(self.field, f"be a {self.kind.__name__}", type(entry).__name__)
         name = self._name(entry)
         if name in self._entries:
-            raise ValueError(f"{self.field} must have a name of its own, got '{name}', which is taken")
+            raise FieldError(self.field, "have a name of its own", f"'{name}', which is taken")
         self._entries[name] = entry
         if self._order is not None:
             self._entries = dict(sorted(self._entries.items(), key=lambda pair: self._order(pair[1])))  # type: ignore[misc]

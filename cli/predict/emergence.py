@@ -48,12 +48,12 @@ def emergence(
     """
     import numpy as np
 
+    from dcrit.theory.checks import check_integer
     from dcrit.theory.predictions.emergence import emergence_curve, predict_emergence
 
     problem = options.problem_from(task, modulus, model, activation, 64, depth, weight_decay, learning_rate)
     with options.bad_input():
-        if n_facts < 0:
-            raise ValueError(f"--n-facts must be an integer of at least 0, got {n_facts}")
+        check_integer("n_facts", n_facts, 0)
         problem.check_n_train(n_train)
         check_out(out)
     chosen = calibration_of(problem, calibration)

@@ -12,6 +12,8 @@ from typing import cast
 from pybtex.database import Entry, Person, parse_string
 from pybtex.richtext import Text
 
+from dcrit.theory.checks import FieldError
+
 #: Key of our own claims, which no paper stands behind.
 OURS = "dcrit"
 
@@ -86,5 +88,5 @@ def reference(key: str) -> Reference:
     if key == OURS:
         return Reference(key=key, text="This project.", link="")
     if key not in references():
-        raise ValueError(f"source must be one of {OURS}, {', '.join(references())}, got '{key}'")
+        raise FieldError("source", f"be one of {OURS}, {', '.join(references())}", repr(key))
     return references()[key]

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from dcrit.cli.terminal.output import number, span
+from dcrit.theory.checks import FieldError
 
 #: Kinds of pictures that browsers draw without running anything in them.
 MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -90,7 +91,7 @@ def _address(link: str) -> Markup:
         ValueError: It is none to a page.
     """
     if not re.fullmatch(r"(https://)?[\w./%+:-]+", link):
-        raise ValueError(f"link must be an address without spaces and brackets, got {link!r}")
+        raise FieldError("link", "be an address without spaces and brackets", repr(link))
     return Markup(link)
 
 
@@ -101,7 +102,7 @@ def _page(link: str) -> str:
         ValueError: It is of another kind.
     """
     if not link.startswith("https://"):
-        raise ValueError(f"link must begin with https://, got {link!r}")
+        raise FieldError("link", "begin with https://", repr(link))
     return link
 
 

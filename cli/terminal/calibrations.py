@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dcrit.cli.terminal.options import bad_input
+from dcrit.theory.checks import FieldError
 
 if TYPE_CHECKING:
     from dcrit.theory.calibrations.calibration import Calibration
@@ -32,8 +33,8 @@ def calibration_of(problem: Problem, path: Path | None) -> Calibration:
 
     with bad_input():
         if problem.definition.rule is None:
-            raise ValueError(
-                f"task must have a rule to find, got '{problem.task}': on random labels nothing generalizes"
+            raise FieldError(
+                "task", "have a rule to find", repr(problem.task), why="on random labels nothing generalizes"
             )
         if path is not None:
             return load_calibration(path)

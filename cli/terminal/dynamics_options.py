@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dcrit.cli.terminal import options
+from dcrit.theory.checks import FieldError
 from dcrit.theory.families.family import names_where
 
 if TYPE_CHECKING:
@@ -31,6 +32,6 @@ def homogeneous(problem: Problem) -> Problem:
 
 
 def check_accuracy(accuracy: float) -> None:
-    """Raise ``ValueError`` naming the option unless ``accuracy`` lies between 0 and 1."""
+    """Raise ``FieldError`` unless ``accuracy`` lies between 0 and 1."""
     if not 0 < accuracy < 1:
-        raise ValueError(f"--accuracy must be between 0 and 1, got {accuracy}")
+        raise FieldError("accuracy", "be between 0 and 1", accuracy)

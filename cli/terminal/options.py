@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
-
-from dcrit.cli.terminal import options
-from dcrit.theory.problems.problem import MOST_WIDTH
-
-if TYPE_CHECKING:
-    from dcrit.empirics.experiments.laboratory import Machine
-
 import contextlib
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
+import typer
+
+from dcrit.cli.terminal.sentences import BadField
+from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.families.family import FAMILIES, activations
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.problem import MOST_WIDTH, Problem
 from dcrit.theory.problems.tasks import TASKS
 
 if TYPE_CHECKING:
+    from dcrit.empirics.experiments.laboratory import Machine
 
     class ModelChoice(StrEnum):
         """Model families."""
@@ -198,33 +193,16 @@ Address = Annotated[
 Seeds = Annotated[int, typer.Option(parser=integer_to(10_000), metavar="INTEGER", help="Runs per training-set size.")]
 Level = Annotated[float, typer.Option(parser=decimal, metavar="NUMBER", help="Probability content of the intervals.")]
 
-#: Fields of the library that options are named after.
-OPTION_FIELDS = frozenset(
-    {"task", "modulus", "model", "activation", "width", "depth", "weight_decay", "learning_rate", "n_train", "seeds"}
-    | {"steps", "precision", "device", "store", "workers", "out", "level", "calibration", "claim", "budget"}
-    | {"kind", "tensorboard", "executor", "address", "clone", "series"}
-    | {"tolerance", "max_runs", "alpha", "probes", "n_classes", "step", "run", "norm", "squared_norm"}
-    | {"points", "min_width", "max_width", "min_n_train", "max_n_train", "rate"}
-    | {f"{part}_{curve}" for part in ("train", "test") for curve in ("accuracy", "loss")}
-)
-
-
 DEFAULT_STORE = Path("dcrit-runs")
 
 
 @contextlib.contextmanager
 def bad_input() -> Iterator[None]:
-    """Turn a ``ValueError`` of the library into exit 2 with the option's own name in front.
-
-    The library's messages begin with the field's name, and options are named as the fields are.
-    """
+    """Turn a ``FieldError`` of the library into exit 2; a ``ValueError`` without a field is our fault and passes."""
     try:
         yield
-    except ValueError as error:
-        message = str(error)
-        field, _, rest = message.partition(" ")
-        named = field in OPTION_FIELDS
-        raise typer.BadParameter(f"--{field.replace('_', '-')} {rest}" if named else message) from error
+    except FieldError as error:
+        raise BadField(error) from error
 
 
 def machine_from(workers: int, executor: ExecutorChoice, address: str | None, device: str = "auto") -> Machine:
@@ -281,7 +259,7 @@ def check_trainable(problem: Problem) -> None:
 Points = Annotated[
     int,
     typer.Option(
-        parser=options.integer_to(2000),
+        parser=integer_to(2000),
         metavar="INTEGER",
         help="Training-set sizes, and at most as many whole widths.",
     ),
@@ -291,7 +269,7 @@ Points = Annotated[
 MinWidth = Annotated[
     int | None,
     typer.Option(
-        parser=options.integer_to(MOST_WIDTH),
+        parser=integer_to(MOST_WIDTH),
         metavar="INTEGER",
         help="First width; default: half the calibration's first.",
     ),
@@ -300,9 +278,7 @@ MinWidth = Annotated[
 
 MaxWidth = Annotated[
     int | None,
-    typer.Option(
-        parser=options.integer_to(MOST_WIDTH), metavar="INTEGER", help="Last width; default: the calibration's last."
-    ),
+    typer.Option(parser=integer_to(MOST_WIDTH), metavar="INTEGER", help="Last width; default: the calibration's last."),
 ]
 
 
@@ -312,8 +288,8 @@ def check_widths(low: int | None, high: int | None, points: int) -> None:
     Raises:
         ValueError: A number is out of range.
     """
-    for name, value, least in (("--points", points, 2), ("--min-width", low, 1), ("--max-width", high, 2)):
-        if value is not None and value < least:
-            raise ValueError(f"{name} must be an integer of at least {least}, got {value}")
+    for name, value, least in (("points", points, 2), ("min_width", low, 1), ("max_width", high, 2)):
+        if value is not None:
+            check_integer(name, value, least)
     if low is not None and high is not None and high <= low:
-        raise ValueError(f"--max-width must be above --min-width {low}, got {high}")
+        raise FieldError("max_width", f"be above --min-width {low}", high)

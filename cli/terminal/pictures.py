@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dcrit.theory.checks import FieldError
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -26,7 +28,7 @@ def check_out(out: Path | None) -> None:
         ValueError: Its ending is unknown or its folder does not exist.
     """
     if out is not None and (out.suffix.lower() not in ENDINGS or not out.parent.is_dir() or not_a_file(out)):
-        raise ValueError(f"out must be a file in a folder that exists, ending in {', '.join(ENDINGS)}, got {out}")
+        raise FieldError("out", f"be a file in a folder that exists, ending in {', '.join(ENDINGS)}", out)
 
 
 def not_a_file(path: Path) -> bool:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperGroup, TyperOption
+
+from dcrit.theory.checks import FieldError
 
 #: Longest word of a sentence, and longest sentence [characters].
 LONGEST_WORD, LONGEST_SENTENCE = 300, 1200
@@ -29,6 +31,28 @@ _BAD_PATHS = {
 }
 
 Answer = TypeVar("Answer")
+
+
+class BadField(typer.BadParameter):
+    """A field of the library has a bad value: exit 2, with the option in front that sets the field.
+
+    A field that is no option of the command is told by its own name.
+
+    Args:
+        error: What the library says.
+    """
+
+    def __init__(self, error: FieldError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+    def format_message(self) -> str:
+        """The sentence in the words of the command that was called."""
+        named = self.error.field
+        for parameter in () if self.ctx is None else self.ctx.command.params:
+            if parameter.name == self.error.field and isinstance(parameter, TyperOption):
+                named = parameter.opts[0]
+        return f"Invalid value: {sentence(f'{named} {self.error.demand}')}"
 
 
 def printable(text: str, *, keep: str = "") -> str:

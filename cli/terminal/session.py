@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from dcrit.cli.terminal import options
+from dcrit.theory.checks import FieldError
 
 if TYPE_CHECKING:
     from dcrit.empirics.experiments.laboratory import Laboratory, Machine
@@ -52,7 +53,7 @@ def check_writable_file(path: Path) -> None:
         ValueError: The folder does not exist and cannot be made, or the file cannot be opened.
     """
     if path.exists() and not path.is_file():
-        raise ValueError(f"out must be a file that can be written, got {path}, which is something else")
+        raise FieldError("out", "be a file that can be written", f"{path}, which is something else")
     try:
         existed = path.exists()
         with folders_for_a_while(path.parent):
@@ -61,7 +62,7 @@ def check_writable_file(path: Path) -> None:
             if not existed:
                 path.unlink()
     except OSError as error:
-        raise ValueError(f"out must be a file that can be written, got {path}: {error.strerror}") from error
+        raise FieldError("out", "be a file that can be written", path, why=error.strerror) from error
 
 
 @contextlib.contextmanager

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from dcrit.theory.checks import FieldError
+
 
 def results_of(clone: Path) -> Path:
     """The folder of committed results.
@@ -18,9 +20,11 @@ def results_of(clone: Path) -> Path:
     """
     results = clone / "docs" / "results"
     if not results.is_dir() or not (clone / "pyproject.toml").is_file():
-        raise ValueError(
-            f"clone must be the top folder of a clone of the repository, which has docs/results, got {clone}: "
-            "an installed package is without them, so clone the repository and call this there"
+        raise FieldError(
+            "clone",
+            "be the top folder of a clone of the repository, which has docs/results",
+            clone,
+            why="an installed package is without them, so clone the repository and call this there",
         )
     return results
 

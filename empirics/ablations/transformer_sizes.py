@@ -22,6 +22,7 @@ from dcrit.empirics.measures.planes import dip_of, means
 from dcrit.empirics.measures.symmetry import SymmetryDesign, fit_symmetry
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.calibrations.calibration import Calibration, shipped_calibrations
+from dcrit.theory.checks import FieldError
 from dcrit.theory.predictions.double_descent import predict_double_descent
 from dcrit.theory.problems.problem import Problem
 
@@ -106,8 +107,8 @@ def predict_sizes(results: Path) -> dict[Path, str]:
         ValueError: It was measured since: what was predicted before stays as it is.
     """
     if (results / MEASURED).exists():
-        raise ValueError(
-            f"store must be given where {results / MEASURED} is there, got none: what was predicted stays as it is"
+        raise FieldError(
+            "store", f"be given where {results / MEASURED} is there", "none", why="what was predicted stays as it is"
         )
     return {results / PREDICTED: text_of(predicted_sizes())}
 
@@ -191,7 +192,7 @@ def remeasured(shipped: Calibration, laboratory: Laboratory) -> Calibration:
         family.weight_decay,
         family.learning_rate,
     ):
-        raise ValueError("calibration must be that of transformers, got one of another family")
+        raise FieldError("calibration", "be that of transformers", "one of another family")
     there = {(cell.n_symbols, cell.width) for cell in shipped.cells}
     lacking = [problem for problem in CALIBRATION.problems() if (problem.n_symbols, problem.width) not in there]
     plans = [EfficiencyDesign(problem=problem, seeds=CALIBRATION.seeds) for problem in lacking]
@@ -200,7 +201,7 @@ def remeasured(shipped: Calibration, laboratory: Laboratory) -> Calibration:
     *found, pairs = laboratory.outcomes([*blocks, symmetric], stage="beside the cells")
     law = fit_symmetry(pairs)
     if isinstance(law, str):
-        raise ValueError(f"D_sym must be measured, got none: {law}")
+        raise FieldError("D_sym", "be measured", "none", why=law)
     said: list[str] = []
     for problem, memorizing, generalizing in zip(lacking, found[::2], found[1::2], strict=True):
         fit = fit_competition(problem, memorizing, generalizing, resamples=0)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr, stdtr
 from scipy.stats import binomtest
 
+from dcrit.theory.checks import FieldError
 from dcrit.theory.estimates import LEVEL, Interval, half_width, interval_of
 
 #: Largest p-value that decides, before several claims are corrected for: the tail beyond one end of an interval.
@@ -40,7 +41,7 @@ class Effect:
     def __post_init__(self) -> None:
         for name in ("p_inside", "p_outside"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)!r}")
+                raise FieldError(name, "be between 0 and 1", repr(getattr(self, name)))
 
 
 Range = tuple[float, float]
@@ -62,7 +63,7 @@ def effect_of_error(value: float, standard_error: float, allowed: Range, *, free
     """
     low, high = allowed
     if not standard_error >= 0:
-        raise ValueError(f"standard_error must be at least 0, got {standard_error!r}")
+        raise FieldError("standard_error", "be at least 0", repr(standard_error))
 
     def beyond(distance: float) -> float:
         """P(T ≥ distance/σ)."""
@@ -170,7 +171,7 @@ def holm_thresholds(
     m = len(p_values) if n_claims is None else n_claims
     order = sorted((p, index) for index, p in enumerate(p_values) if p is not None and math.isfinite(p))
     if m < len(order):
-        raise ValueError(f"n_claims must be at least {len(order)}, got {m}")
+        raise FieldError("n_claims", f"be at least {len(order)}", m)
     thresholds: list[float | None] = [None] * len(p_values)
     failed: float | None = None
     for rank, (p, index) in enumerate(order):

@@ -12,6 +12,7 @@ from dcrit.empirics.claims.effect import holm_thresholds
 from dcrit.empirics.experiments.experiment import Experiment, SuiteName
 from dcrit.empirics.experiments.laboratory import Account, Laboratory
 from dcrit.empirics.training.budget import Budget, LeftOut
+from dcrit.theory.checks import FieldError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +60,13 @@ def minutes_of(name: SuiteName, minutes: float | None, *, workers: int = 0, addr
     """
     minutes = BUDGETS[name] if minutes is None else minutes
     if not minutes > 0:
-        raise ValueError(f"budget must be above 0 minutes, or inf, got {minutes!r}")
+        raise FieldError("budget", "be above 0 minutes, or inf", repr(minutes))
     if math.isfinite(minutes) and address is not None and workers == 0:
-        raise ValueError(
-            f"workers must be at least 1 beside --address and a budget of {minutes:g} minutes, got 0: "
-            "say how many batches the cluster trains at a time"
+        raise FieldError(
+            "workers",
+            f"be at least 1 beside --address and a budget of {minutes:g} minutes",
+            "0",
+            why="say how many batches the cluster trains at a time",
         )
     return minutes
 
@@ -97,7 +100,7 @@ def select(suite: Suite, claims: Sequence[str]) -> Suite:
         if name not in known:
             others = [other for other in SUITE_NAMES if name in {claim.id for claim in suite_of(other).claims}]
             where = f", a claim of {' and '.join(others)}" if others else ""
-            raise ValueError(f"claim must be one of {', '.join(known)} in suite {suite.name}, got '{name}'{where}")
+            raise FieldError("claim", f"be one of {', '.join(known)} in suite {suite.name}", f"'{name}'{where}")
     if not claims:
         return suite
     # All claims of the suite stay corrected for: one judged alone gets no easier ruling.

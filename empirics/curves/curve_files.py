@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dcrit.empirics.curves.foreign_parquet import MOST_COLUMNS, MOST_VALUES, ForeignParquetError, read_parquet
 from dcrit.theory.calibrations.bounded_files import read_bounded
+from dcrit.theory.checks import FieldError
 
 FloatArray = NDArray[np.float64]
 
@@ -139,9 +140,9 @@ def curves_of(frame: pl.DataFrame, columns: Mapping[str, str] | None = None, run
     given = dict(columns or {})
     for field, column in [*given.items(), *(("run", column) for column in run)]:
         if field not in (*FIELDS, "run"):
-            raise ValueError(f"columns must name fields among {', '.join(FIELDS)}, got {field!r}")
+            raise FieldError("columns", f"name fields among {', '.join(FIELDS)}", repr(field))
         if column not in frame.columns:
-            raise ValueError(f"{field} must be a column of the file ({_listed(frame.columns)}), got {column!r}")
+            raise FieldError(field, f"be a column of the file ({_listed(frame.columns)})", repr(column))
     # Who names one kind of norm does not want the other matched beside it.
     skipped = {"norm", "squared_norm"} - given.keys() if given.keys() & {"norm", "squared_norm"} else set()
     found, notes = dict(given), []
@@ -183,18 +184,19 @@ def _read(path: Path) -> pl.DataFrame:
             separator = max(",;\t", key=header.count)
             n_columns = header.count(separator) + 1
             if n_columns > MOST_COLUMNS or n_columns * (text.count("\n") + 1) > MOST_VALUES:
-                raise ValueError(
-                    f"file must hold at most {MOST_COLUMNS} columns and {MOST_VALUES} values, got {path} of "
-                    f"{n_columns} columns and {text.count(chr(10))} rows"
+                raise FieldError(
+                    "file",
+                    f"hold at most {MOST_COLUMNS} columns and {MOST_VALUES} values",
+                    f"{path} of {n_columns} columns and {text.count(chr(10))} rows",
                 )
             frame = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False, separator=separator)
     except UnicodeDecodeError as error:
-        raise ValueError(f"file must be CSV (UTF-8 text) or Parquet, got {path}, which is neither") from error
+        raise FieldError("file", "be CSV (UTF-8 text) or Parquet", f"{path}, which is neither") from error
     except (pl.exceptions.PolarsError, ForeignParquetError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise ValueError(f"file must be a CSV or Parquet table, got {path}: {reason}") from error
+        raise FieldError("file", "be a CSV or Parquet table", path, why=reason) from error
     if frame.is_empty():
-        raise ValueError(f"file must hold a header and rows, got {path} without any row")
+        raise FieldError("file", "hold a header and rows", f"{path} without any row")
     return frame
 
 
@@ -215,7 +217,7 @@ def _match(field: str, names: Sequence[str]) -> tuple[str, str] | None:
         # The package's own name for a field is never ambiguous.
         exact = [name for name in fitting if name == field]
         if len(exact or fitting) > 1:
-            raise ValueError(f"{field} must be one column, got {_listed(fitting)}: name the one to use")
+            raise FieldError(field, "be one column", _listed(fitting), why="name the one to use")
         if fitting:
             return (exact or fitting)[0], meant
     return None
@@ -239,8 +241,8 @@ def _check_present(found: Mapping[str, str], names: Sequence[str]) -> None:
     for field in lacking:
         also = " or train loss" if field == "train_accuracy" else ""
         wanted = ", ".join(meant for _, meant in _NAMES[field])
-        raise ValueError(
-            f"{field} must be a column of the file, got none: looked for {wanted}{also} among {_listed(names)}"
+        raise FieldError(
+            field, "be a column of the file", "none", why=f"looked for {wanted}{also} among {_listed(names)}"
         )
 
 
@@ -258,17 +260,19 @@ def _table(frame: pl.DataFrame, found: Mapping[str, str], runs: Sequence[str]) -
         table = table.explode(lists) if lists else table
     except pl.exceptions.PolarsError as error:
         reason = str(error).strip().partition("\n")[0]
-        raise ValueError(f"file must hold one value a row, or lists of one length in a row: {reason}") from error
+        raise FieldError(
+            "file", "hold one value a row, or lists of one length in a row", "others", why=reason
+        ) from error
     for field, name in found.items():
         column = table[field]
         if not (column.dtype.is_numeric() or column.dtype in (pl.String, pl.Null)):
-            raise ValueError(f"{field} must be a column of numbers, got column {name!r} of type {column.dtype}")
+            raise FieldError(field, "be a column of numbers", f"column {name!r} of type {column.dtype}")
         if column.dtype == pl.String:
             column = column.str.strip_chars().replace("", None)
         numbers = column.cast(pl.Float64, strict=False)
         bad = column.filter(column.is_not_null() & numbers.is_null())
         if len(bad):
-            raise ValueError(f"{field} must be numbers, got {bad[0]!r} in column {name!r}")
+            raise FieldError(field, "be numbers", f"{bad[0]!r} in column {name!r}")
         table = table.with_columns(numbers.alias(field))
     # Rows in which nothing was logged say nothing.
     table = table.filter(~pl.all_horizontal(pl.col(field).is_null() for field in found))
@@ -276,9 +280,7 @@ def _table(frame: pl.DataFrame, found: Mapping[str, str], runs: Sequence[str]) -
     if step.null_count() or not step.is_finite().all() or (step < 0).any():
         worst = step.filter(step.is_null() | ~step.is_finite() | (step < 0)).to_list()
         got = "nothing" if not worst or worst[0] is None else f"{worst[0]:g}"
-        raise ValueError(
-            f"step must be a finite number of at least 0 in every row, got {got} in column {found['step']!r}"
-        )
+        raise FieldError("step", "be a finite number of at least 0 in every row", f"{got} in column {found['step']!r}")
     return table
 
 
@@ -289,7 +291,7 @@ def _check_short(frame: pl.DataFrame, runs: Sequence[str]) -> None:
         if column.dtype == pl.String:
             size = int(column.str.len_bytes().cast(pl.UInt64).sum() or 0)
             if size > LARGEST_FILE:
-                raise ValueError(f"run must be a column of names, got {size / 1e6:.0f} MB of text in column {name!r}")
+                raise FieldError("run", "be a column of names", f"{size / 1e6:.0f} MB of text in column {name!r}")
 
 
 def _fractions(table: pl.DataFrame, found: Mapping[str, str]) -> tuple[pl.DataFrame, bool]:
@@ -303,15 +305,17 @@ def _fractions(table: pl.DataFrame, found: Mapping[str, str]) -> tuple[pl.DataFr
             if high > largest:
                 largest, at = high, found[field]
             if low < 0 or high > 100 * (1 + ROUNDING):
-                raise ValueError(
-                    f"{field} must lie between 0 and 1, or between 0 and 100 percent, got "
-                    f"{low if low < 0 else high:g} in column {found[field]!r}"
+                raise FieldError(
+                    field,
+                    "lie between 0 and 1, or between 0 and 100 percent",
+                    f"{(low if low < 0 else high):g} in column {found[field]!r}",
                 )
     named = any("percent" in _plain(found[field]) or "pct" in _plain(found[field]) for field in fields)
     if 1 + ROUNDING < largest < PERCENT_FROM and not named:
-        raise ValueError(
-            f"accuracies must be fractions up to 1, or percent in a column named so or reaching {PERCENT_FROM:g}, "
-            f"got {largest:g} at most, in column {at!r}"
+        raise FieldError(
+            "accuracies",
+            f"be fractions up to 1, or percent in a column named so or reaching {PERCENT_FROM:g}",
+            f"{largest:g} at most, in column {at!r}",
         )
     is_percent = largest > 1 + ROUNDING
     return table.with_columns(pl.col(fields) / 100) if is_percent else table, is_percent
@@ -320,7 +324,7 @@ def _fractions(table: pl.DataFrame, found: Mapping[str, str]) -> tuple[pl.DataFr
 def _curve_sets(table: pl.DataFrame, found: Mapping[str, str], *, has_runs: bool) -> list[CurveSet]:
     sets: list[CurveSet] = []
     if (n_runs := table["run"].n_unique()) > MOST_RUNS:
-        raise ValueError(f"run must tell at most {MOST_RUNS} runs apart, got {n_runs}")
+        raise FieldError("run", f"tell at most {MOST_RUNS} runs apart", n_runs)
     for (name,), rows in sorted(table.group_by("run"), key=lambda group: _natural(str(group[0][0]))):
         curves: dict[Quantity, tuple[FloatArray, FloatArray]] = {}
         problem = ""
@@ -334,9 +338,11 @@ def _curve_sets(table: pl.DataFrame, found: Mapping[str, str], *, has_runs: bool
                 twice = float(step[1:][np.diff(step) == 0][0])
                 problem = f"step {twice:g} has more than one value of {field.replace('_', ' ')}"
                 if not has_runs:
-                    raise ValueError(
-                        f"run must be a column that tells runs apart, got none, but {problem}: columns called run, "
-                        "id or seed are looked for"
+                    raise FieldError(
+                        "run",
+                        "be a column that tells runs apart",
+                        f"none, but {problem}",
+                        why="columns called run, id or seed are looked for",
                     )
             if field == "norm":
                 # Beyond the largest number it is no number, as in the package's own runs.
@@ -346,7 +352,7 @@ def _curve_sets(table: pl.DataFrame, found: Mapping[str, str], *, has_runs: bool
                 curves[field] = (step, values)
         sets.append(CurveSet(run=str(name), curves=curves, problem=problem))
     if not sets:
-        raise ValueError("file must hold at least one row with a value, got none")
+        raise FieldError("file", "hold at least one row with a value", "none")
     return sets
 
 

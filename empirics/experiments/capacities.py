@@ -9,7 +9,7 @@ from dcrit.empirics.experiments.experiment import Experiment
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.capacity import CapacityDesign, CapacityLine
 from dcrit.empirics.training.work import Stage
-from dcrit.theory.checks import check_integer
+from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.problems.problem import Problem
 
 
@@ -33,7 +33,7 @@ class CapacitiesDesign:
     def __post_init__(self) -> None:
         check_integer("seeds", self.seeds, 1)
         if self.widths is not None and not self.widths:
-            raise ValueError("widths must hold at least one width, got ()")
+            raise FieldError("widths", "hold at least one width", "()")
         for width in self.widths or ():
             check_integer("widths", width, 1)
 

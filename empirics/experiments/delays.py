@@ -21,7 +21,7 @@ from dcrit.empirics.runs.outcomes import generalized_at, memorized_at
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.training.work import Stage
 from dcrit.theory.calibrations.calibration import Calibration, calibration_for
-from dcrit.theory.checks import check_integer, check_positive
+from dcrit.theory.checks import FieldError, check_integer, check_positive
 from dcrit.theory.circuits.regimes import GENERALIZED
 from dcrit.theory.predictions.delay import predict_delay
 from dcrit.theory.problems.problem import Problem
@@ -66,7 +66,7 @@ class DelaysDesign:
     def __post_init__(self) -> None:
         for factor in (*self.factors, self.rates_at):
             if not factor > 1:
-                raise ValueError(f"factors must be above 1, got {factor!r}")
+                raise FieldError("factors", "be above 1", repr(factor))
         for rate in self.rates:
             check_positive("rates", rate)
         check_integer("seeds", self.seeds, 1)

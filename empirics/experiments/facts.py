@@ -14,7 +14,7 @@ from dcrit.empirics.experiments.multitask_transitions import (
 )
 from dcrit.empirics.runs.multitask import Blocks, Embedding, MultitaskConfig, beside_facts
 from dcrit.empirics.training.work import Stage
-from dcrit.theory.checks import check_integer
+from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction
 from dcrit.theory.problems.problem import Problem
 
@@ -44,7 +44,7 @@ class FactsSeries:
         for facts in self.n_facts:
             check_integer("n_facts", facts, 0)
         if self.blocks == "split" and self.problem.width % 2:
-            raise ValueError(f"width must be even to be split in two blocks, got {self.problem.width}")
+            raise FieldError("width", "be even to be split in two blocks", self.problem.width)
 
     def config(self, n_facts: int) -> MultitaskConfig:
         """What is trained; seeds count up from 0 and the size is chosen round by round."""

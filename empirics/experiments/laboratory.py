@@ -18,7 +18,7 @@ from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.store.kinds import DIMENSIONS_FOLDER, MULTITASK_FOLDER, DimensionStore, MultitaskStore, Store
 from dcrit.empirics.store.store import ParquetStore, StoredRuns
 from dcrit.theory.calibrations.calibration import Calibration, calibration_for, shipped_calibrations
-from dcrit.theory.checks import check_integer
+from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
 from dcrit.theory.problems.problem import Problem
 
@@ -57,10 +57,10 @@ class Machine:
     def __post_init__(self) -> None:
         check_integer("workers", self.workers, 0)
         if self.executor == "local" and self.address is not None:
-            raise ValueError(f"address must be left out without --executor ray, got {self.address!r}")
+            raise FieldError("address", "be left out without --executor ray", repr(self.address))
         if self.executor == "ray" and importlib.util.find_spec("ray") is None:
-            raise ValueError(
-                "executor must be 'local' where Ray is not installed, got 'ray': pip install 'dcrit[ray]' installs it"
+            raise FieldError(
+                "executor", "be 'local' where Ray is not installed", "'ray'", why="pip install 'dcrit[ray]' installs it"
             )
 
 
@@ -141,7 +141,7 @@ class Laboratory:
             ValueError: The laboratory was made without a way to measure them.
         """
         if self._dimensions is None:
-            raise ValueError("dimensions must be given for experiments on curvature, got None")
+            raise FieldError("dimensions", "be given for experiments on curvature", "None")
         return self._entered(self._dimensions(configs, stage=stage))
 
     def predict(self, problem: Problem) -> CriticalSizePrediction | None:
@@ -202,7 +202,7 @@ def open_runs(
                 workers.check()
                 Store(folder).prepare()
             elif not folder.is_dir():
-                raise ValueError(f"store must be a folder with runs, got {folder}")
+                raise FieldError("store", "be a folder with runs", folder)
 
         def runner(
             store: ParquetStore[AnyJob, AnyRun], trainer: Callable[[], Trainer[AnyJob, AnyRun]]

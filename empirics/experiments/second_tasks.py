@@ -13,7 +13,7 @@ from dcrit.empirics.experiments.multitask_transitions import (
 )
 from dcrit.empirics.runs.multitask import Component, MultitaskConfig, Phase
 from dcrit.empirics.training.work import Stage
-from dcrit.theory.checks import check_positive
+from dcrit.theory.checks import FieldError, check_positive
 from dcrit.theory.problems.problem import Problem
 
 
@@ -41,7 +41,7 @@ class SecondTasksDesign:
     def __post_init__(self) -> None:
         check_positive("fraction", self.fraction)
         if self.fraction > 1:
-            raise ValueError(f"fraction must be at most 1, got {self.fraction!r}")
+            raise FieldError("fraction", "be at most 1", repr(self.fraction))
 
     def config(self, problem: Problem, first: str, *, is_pretrained: bool) -> MultitaskConfig:
         """The second task after the first one, or in the same architecture without it."""

@@ -16,7 +16,7 @@ from dcrit.empirics.runs.outcomes import PERSISTENCE, first_persistent, outcome_
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.training.work import Stage
 from dcrit.theory.calibrations.calibration import calibration_for
-from dcrit.theory.checks import check_integer
+from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.circuits.regimes import FITTED, SEMI_GROKKING
 from dcrit.theory.predictions.phase_diagram import PhaseDiagram, check_widths, default_widths, phase_diagram
 from dcrit.theory.problems.problem import Problem
@@ -62,7 +62,7 @@ class GridFamily:
         for size in self.sizes:
             self.problem.check_n_train(size)
         if self.sizes[-1] == self.problem.n_pairs:
-            raise ValueError(f"sizes must leave pairs to test on, got {self.sizes[-1]} of {self.problem.n_pairs}")
+            raise FieldError("sizes", "leave pairs to test on", f"{self.sizes[-1]} of {self.problem.n_pairs}")
 
     def at(self, width: int) -> Problem:
         """The problem at a width."""
@@ -313,7 +313,7 @@ def plane_of(
     """
     check_integer("points", points, 2)
     if points > MOST_POINTS:
-        raise ValueError(f"points must be at most {MOST_POINTS}, got {points}")
+        raise FieldError("points", f"be at most {MOST_POINTS}", points)
     step = problem.family.width_step
     check_integer("min_width", widths[0], 1)
     check_integer("max_width", widths[1], widths[0] + 1)
@@ -322,7 +322,7 @@ def plane_of(
     for name, width in zip(("min_width", "max_width"), widths, strict=True):
         problem.family.check_width(name, width)
     if sizes[1] >= problem.n_pairs:
-        raise ValueError(f"max_n_train must leave pairs to test on, got {sizes[1]} of {problem.n_pairs}")
+        raise FieldError("max_n_train", "leave pairs to test on", f"{sizes[1]} of {problem.n_pairs}")
     return GridFamily(
         problem=problem,
         widths=tuple(step * width for width in _spaced(widths[0] // step, widths[1] // step, points)),

@@ -17,6 +17,7 @@ from dcrit.empirics.runs.addressed import Runner
 from dcrit.empirics.runs.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.training.work import Stage, Trained, in_turn
+from dcrit.theory.checks import FieldError
 from dcrit.theory.estimates import Estimate
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction
 from dcrit.theory.problems.problem import Problem
@@ -212,7 +213,7 @@ class SeriesDesign:
     def __post_init__(self) -> None:
         for one in self.series:
             if len(one.problems) < 2:
-                raise ValueError(f"problems must be at least 2 in each series, got {len(one.problems)}")
+                raise FieldError("problems", "be at least 2 in each series", len(one.problems))
             one.designs()
 
 

@@ -15,7 +15,7 @@ from dcrit.empirics.measures.statistics import student
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.ensemble import Progress
 from dcrit.theory.calibrations.calibration import Calibration
-from dcrit.theory.checks import check_integer
+from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.circuits.constants import competition_from
 from dcrit.theory.estimates import LEVEL, Estimate, interval_of
 from dcrit.theory.predictions.critical_size import describes_network, sensible_draws
@@ -51,9 +51,13 @@ class CircuitDesign:
         cyclic_group(self.problem)
         check_integer("n_train", self.n_train, 1)
         if self.n_train >= self.problem.n_pairs:
-            raise ValueError(
-                f"n_train must be at most {self.problem.n_pairs - 1}, to leave unseen pairs on which generalizing "
-                f"differs from memorizing, got {self.n_train}"
+            raise FieldError(
+                "n_train",
+                (
+                    f"be at most {self.problem.n_pairs - 1}, to leave unseen pairs on which generalizing differs "
+                    "from memorizing"
+                ),
+                self.n_train,
             )
         check_integer("seeds", self.seeds, 1)
         check_integer("first_seed", self.first_seed, 0)

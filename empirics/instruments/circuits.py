@@ -13,6 +13,7 @@ from scipy.stats import chi2
 
 from dcrit.empirics.instruments.snapshots import Snapshot
 from dcrit.empirics.models.family import architecture_of
+from dcrit.theory.checks import FieldError
 from dcrit.theory.problems.problem import Problem
 from dcrit.theory.problems.tasks import TASKS
 
@@ -64,9 +65,11 @@ def cyclic_group(problem: Problem) -> CyclicGroup:
     elements = problem.definition.cyclic
     if elements is None:
         allowed = ", ".join(task.name for task in TASKS.values() if task.cyclic is not None)
-        raise ValueError(
-            f"task must be one of {allowed} to be split into Fourier circuits, got '{problem.task}': "
-            "it is not addition in a cyclic group under any names of its symbols"
+        raise FieldError(
+            "task",
+            f"be one of {allowed} to be split into Fourier circuits",
+            f"'{problem.task}'",
+            why="it is not addition in a cyclic group under any names of its symbols",
         )
     first, second, result = elements(problem.modulus)
     return CyclicGroup(first=first, second=second, result=result)
@@ -251,9 +254,10 @@ def split_circuits(snapshot: Snapshot) -> Circuits:
     n = group.order
     is_train = group.pairs(snapshot.is_train)  # (n, n)
     if is_train.all():
-        raise ValueError(
-            f"n_train must be at most {problem.n_pairs - 1}, to leave unseen pairs on which generalizing differs from "
-            f"memorizing, got {problem.n_pairs}"
+        raise FieldError(
+            "n_train",
+            f"be at most {problem.n_pairs - 1}, to leave unseen pairs on which generalizing differs from memorizing",
+            f"{problem.n_pairs}",
         )
     table = centered(group.table(snapshot.logits))  # (n, n, n)
     keys = key_frequencies(table, is_train)

@@ -15,6 +15,7 @@ from dcrit.empirics.runs.outcomes import SETTLED_FRACTION
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.batches import plan_batches
 from dcrit.empirics.training.ensemble import Ensemble, Progress
+from dcrit.theory.checks import FieldError
 
 T = TypeVar("T")
 
@@ -90,7 +91,7 @@ def snapshots(
         ValueError: A run does not start from scratch.
     """
     if any(config.start != "scratch" for config in configs):
-        raise ValueError("start must be 'scratch' for snapshots, got 'generalized'")
+        raise FieldError("start", "be 'scratch' for snapshots", "'generalized'")
     ensemble, done = Ensemble(configs, device), 0
     labels = ensemble.data["all_labels"].cpu().numpy()
     is_train = ensemble.data["is_train"].cpu().numpy()

@@ -12,7 +12,7 @@ from dcrit.empirics.runs.addressed import Runner
 from dcrit.empirics.runs.outcomes import outcome_of
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.theory.calibrations.calibration import FEWEST_CELLS, Calibration, Cell
-from dcrit.theory.checks import check_integer
+from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.circuits.constants import constants_of
 from dcrit.theory.problems.problem import Problem
 from dcrit.theory.problems.tasks import relabelings
@@ -54,12 +54,13 @@ class CalibrationDesign:
         for name, values, fewest in (("modulus", self.moduli, 2), ("width", self.widths, 3)):
             if len(set(values)) < fewest:
                 got = ", ".join(map(str, values)) or "none"
-                raise ValueError(f"{name} must be given at least {fewest} different values, got {got}")
+                raise FieldError(name, f"be given at least {fewest} different values", got)
         n_cells = len(set(self.moduli)) * len(set(self.widths))
         if n_cells < FEWEST_CELLS:
-            raise ValueError(
-                f"modulus and width must make at least {FEWEST_CELLS} cells together, got {len(set(self.moduli))} "
-                f"moduli by {len(set(self.widths))} widths"
+            raise FieldError(
+                "modulus",
+                f"make at least {FEWEST_CELLS} cells together with width",
+                f"{len(set(self.moduli))} moduli by {len(set(self.widths))} widths",
             )
         check_integer("seeds", self.seeds, 1)
         for problem in self.problems():

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from dcrit.empirics.runs.outcomes import Outcome, Settled, accuracy_above_chance
+from dcrit.theory.checks import FieldError
 from dcrit.theory.estimates import LEVEL, Estimate, Interval
 
 FloatArray = NDArray[np.float64]
@@ -362,5 +363,5 @@ def _horizon_of(outcomes: Sequence[Outcome]) -> int | None:
     """The one horizon of all runs [steps]; None without runs."""
     horizons = sorted({one.config.horizon for one in outcomes})
     if len(horizons) > 1:
-        raise ValueError(f"outcomes must have one horizon, got {horizons}")
+        raise FieldError("outcomes", "have one horizon", horizons)
     return horizons[0] if horizons else None

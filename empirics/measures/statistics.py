@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import log_ndtr, logsumexp, ndtr
 
+from dcrit.theory.checks import FieldError
 from dcrit.theory.estimates import LEVEL, Estimate, Interval, half_width
 
 FloatArray = NDArray[np.float64]
@@ -44,9 +45,9 @@ class ScalingPosterior:
 
     def __post_init__(self) -> None:
         if self.log_x.size < FEWEST_SIZES:
-            raise ValueError(f"log_x must hold at least {FEWEST_SIZES} values, got {self.log_x.size}")
+            raise FieldError("log_x", f"hold at least {FEWEST_SIZES} values", self.log_x.size)
         if not self.log_x.shape == self.log_size.shape == self.errors.shape:
-            raise ValueError(f"log_size and errors must have shape {self.log_x.shape}, got others")
+            raise FieldError("log_size", f"have the shape of log_x and errors, {self.log_x.shape}", self.log_size.shape)
 
     @cached_property
     def _variances(self) -> FloatArray:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from dcrit.empirics.runs.addressed import address_of, addressed_fields, canonical
 from dcrit.empirics.runs.single import RunConfig
+from dcrit.theory.checks import FieldError
 
 #: What is found, one number each.
 DIMENSION_VALUES = ("value", "smaller", "larger", "train_loss", "test_loss", "step")
@@ -34,7 +35,7 @@ class DimensionConfig:
 
     def __post_init__(self) -> None:
         if self.run.start != "scratch":
-            raise ValueError(f"start must be 'scratch' where curvature is looked at, got '{self.run.start}'")
+            raise FieldError("start", "be 'scratch' where curvature is looked at", f"'{self.run.start}'")
 
     @property
     def total_steps(self) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dcrit.empirics.runs.addressed import address_of, addressed_fields, canonical
 from dcrit.empirics.runs.outcomes import SETTLED_FRACTION
 from dcrit.empirics.runs.single import Ending, Precision, evaluation_steps
-from dcrit.theory.checks import check_choice, check_integer
+from dcrit.theory.checks import FieldError, check_choice, check_integer
 from dcrit.theory.families.family import names_where
 from dcrit.theory.problems.problem import Problem
 
@@ -82,7 +82,7 @@ class Phase:
 
     def __post_init__(self) -> None:
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
-            raise ValueError(f"tasks must be at least one, each once, got {self.tasks!r}")
+            raise FieldError("tasks", "be at least one, each once", repr(self.tasks))
         for task in self.tasks:
             check_integer("tasks", task, 0)
         check_integer("steps", self.steps, 1)
@@ -138,7 +138,7 @@ class MultitaskConfig:
 
     def __post_init__(self) -> None:
         if not self.components:
-            raise ValueError("components must be at least one, got none")
+            raise FieldError("components", "be at least one", "none")
         check_integer("seed", self.seed, 0)
         check_choice("blocks", self.blocks, ("shared", "split"))
         check_choice("heads", self.heads, ("shared", "own"))
@@ -149,19 +149,21 @@ class MultitaskConfig:
         problems = [self.problem(k) for k in range(len(self.components))]
         sharing = {p.n_symbols for p, c in zip(problems, self.components, strict=True) if c.operands == "shared"}
         if len(sharing) > 1:
-            raise ValueError(
-                f"components must have as many symbols each to share operands, got {sorted(sharing)}: "
-                "give one of them operands of its own, or another modulus"
+            raise FieldError(
+                "components",
+                "have as many symbols each to share operands",
+                sorted(sharing),
+                why="give one of them operands of its own, or another modulus",
             )
         classes = {p.n_classes for p in problems}
         if self.heads == "shared" and len(classes) > 1:
-            raise ValueError(f"heads must be own where tasks differ in classes, got shared for {sorted(classes)}")
+            raise FieldError("heads", "be own where tasks differ in classes", f"shared for {sorted(classes)}")
         if not self.phases:
             joint = Phase(tasks=tuple(range(len(problems))), steps=problems[0].horizon)
             object.__setattr__(self, "phases", (joint,))
         last = max(task for phase in self.phases for task in phase.tasks)
         if last >= len(problems):
-            raise ValueError(f"phases must name components from 0 to {len(problems) - 1}, got {last}")
+            raise FieldError("phases", f"name components from 0 to {len(problems) - 1}", last)
 
     def problem(self, task: int) -> Problem:
         """One of the tasks with the width and the optimizer of all of them."""
@@ -305,7 +307,7 @@ def beside_facts(
     """
     if not problem.family.multitask:
         allowed = names_where(lambda family: family.multitask)
-        raise ValueError(f"model must be {allowed} for several tasks, got '{problem.model}'")
+        raise FieldError("model", f"be {allowed} for several tasks", f"'{problem.model}'")
     check_integer("n_facts", n_facts, 0)
     check_integer("pretraining", pretraining, 0)
     components = [Component(task=problem.task, modulus=problem.modulus, n_train=n_train)]

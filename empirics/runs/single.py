@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.runs.addressed import address_of, addressed_fields, canonical
-from dcrit.theory.checks import check_choice, check_integer
+from dcrit.theory.checks import FieldError, check_choice, check_integer
 from dcrit.theory.problems.problem import HORIZON, Problem
 
 Precision = Literal["float32", "float64"]
@@ -69,24 +69,27 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         if self.problem.n_pairs > MOST_PAIRS:
-            raise ValueError(
-                f"modulus must make at most {MOST_PAIRS} pairs to be trained on, got {self.problem.modulus}, which "
-                f"makes {self.problem.n_pairs}"
+            raise FieldError(
+                "modulus",
+                f"make at most {MOST_PAIRS} pairs to be trained on",
+                f"{self.problem.modulus}, which makes {self.problem.n_pairs}",
             )
         if self.problem.n_params > MOST_PARAMS:
-            raise ValueError(
-                f"width must make at most {MOST_PARAMS} parameters to be trained, got {self.problem.width}, which "
-                f"makes {self.problem.n_params}"
+            raise FieldError(
+                "width",
+                f"make at most {MOST_PARAMS} parameters to be trained",
+                f"{self.problem.width}, which makes {self.problem.n_params}",
             )
         self.problem.check_n_train(self.n_train)
         check_integer("seed", self.seed, 0)
         check_choice("until", self.until, ("horizon", "generalized"))
         check_integer("steps", self.steps, 0, LONGEST)
         if self.horizon > LONGEST:
-            raise ValueError(
-                f"weight_decay times learning_rate must be at least {HORIZON / LONGEST:g}, so that the horizon "
-                f"{HORIZON}/(ηλ) has at most {LONGEST} steps, got {self.problem.weight_decay:g} times "
-                f"{self.problem.learning_rate:g}"
+            raise FieldError(
+                "weight_decay",
+                f"be at least {HORIZON / LONGEST:g} divided by learning_rate, so that the horizon {HORIZON}/(ηλ) has "
+                f"at most {LONGEST} steps",
+                f"{self.problem.weight_decay:g} beside a learning_rate of {self.problem.learning_rate:g}",
             )
         check_choice("precision", self.precision, ("float32", "float64"))
         check_choice("start", self.start, ("scratch", "generalized"))

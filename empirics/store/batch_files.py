@@ -13,6 +13,7 @@ import polars as pl
 
 from dcrit.empirics.runs.addressed import address_of
 from dcrit.theory.calibrations.bounded_files import read_bounded
+from dcrit.theory.checks import FieldError
 
 #: Most bytes of a file.
 LARGEST_FILE = 1_000_000_000
@@ -57,7 +58,7 @@ def batch_paths(folder: Path) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise ValueError(f"store must be a folder that can be read, got {folder}: {error.strerror}") from error
+        raise FieldError("store", "be a folder that can be read", folder, why=error.strerror) from error
 
 
 def trusted_bytes(path: Path) -> bytes:

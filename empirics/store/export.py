@@ -18,6 +18,7 @@ from dcrit.empirics.runs.dimensions import DIMENSION_VALUES, DimensionRun
 from dcrit.empirics.runs.multitask import MULTITASK_CURVES, TASK_CURVES, Component, MultitaskConfig, MultitaskRun
 from dcrit.empirics.runs.single import CURVE_NAMES, Run, RunConfig
 from dcrit.empirics.store.whole_files import whole
+from dcrit.theory.checks import FieldError
 from dcrit.theory.problems.problem import Problem
 
 #: Runs that are one table in memory.
@@ -57,7 +58,7 @@ def check_export_name(path: Path) -> None:
         ValueError: The name does not end in ``.csv`` or ``.parquet``.
     """
     if path.suffix not in (".csv", ".parquet"):
-        raise ValueError(f"out must end in .csv or .parquet, got {path}")
+        raise FieldError("out", "end in .csv or .parquet", path)
 
 
 def export(runs: Iterable[AnyRun], path: Path, table: Table[AnyRun]) -> int:
@@ -102,7 +103,7 @@ def export(runs: Iterable[AnyRun], path: Path, table: Table[AnyRun]) -> int:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ExportError(_failure(path, error)) from error
-        raise ValueError(f"out must be a file that can be written, got {path}: {error.strerror}") from error
+        raise FieldError("out", "be a file that can be written", path, why=error.strerror) from error
     return n_runs
 
 

@@ -32,6 +32,7 @@ from dcrit.empirics.store.batch_files import (
 )
 from dcrit.empirics.store.inventory import CHECKPOINTS, DAMAGED, Damage, Inventory, files_in, incomplete_work
 from dcrit.empirics.store.whole_files import is_gone, remove_abandoned, write_whole
+from dcrit.theory.checks import FieldError
 
 __all__ = ["Addressed", "Finished", "ParquetStore", "StoreWriteError"]
 
@@ -118,9 +119,7 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         except OSError as error:
             if error.errno in _FULL:
                 raise StoreWriteError(f"nothing can be stored in {self.folder}: {_advice(error)}") from error
-            raise ValueError(
-                f"store must be a folder that can be written to, got {self.folder}: {error.strerror}"
-            ) from error
+            raise FieldError("store", "be a folder that can be written to", self.folder, why=error.strerror) from error
         remove_abandoned(self.folder, now)
         remove_abandoned(self.folder / CHECKPOINTS, now)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dcrit.empirics.runs.single import Run, RunConfig
+from dcrit.theory.checks import FieldError
 
 #: Tag of every curve: what it is, then of what. TensorBoard draws what comes before the stroke together.
 TAGS = {
@@ -37,16 +38,19 @@ def check_tensorboard(folder: Path) -> None:
         ValueError: The package is not installed, or the folder cannot be written to.
     """
     if importlib.util.find_spec("tensorboard") is None:
-        raise ValueError("tensorboard needs the package tensorboard, got none: pip install 'dcrit[tensorboard]'")
+        raise FieldError(
+            "tensorboard",
+            "be left out where the package tensorboard is not installed",
+            folder,
+            why="pip install 'dcrit[tensorboard]' installs it",
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".{uuid.uuid4().hex}"
         probe.mkdir()
         probe.rmdir()
     except OSError as error:
-        raise ValueError(
-            f"tensorboard must be a folder that can be written to, got {folder}: {error.strerror}"
-        ) from error
+        raise FieldError("tensorboard", "be a folder that can be written to", folder, why=error.strerror) from error
 
 
 def run_name(config: RunConfig) -> str:

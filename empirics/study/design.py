@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from dcrit.empirics.study.module_runs import LabelKind, ModuleRunConfig
-from dcrit.theory.checks import check_choice, check_integer, check_positive
+from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
 from dcrit.theory.estimates import LEVEL
 from dcrit.theory.problems.problem import protocol_horizon
 
@@ -86,9 +86,9 @@ class StudyDesign:
         if self.homogeneity is not None:
             check_positive("homogeneity", self.homogeneity)
         if not 0 < self.ceiling <= 1:
-            raise ValueError(f"ceiling must be above 0 and at most 1, got {self.ceiling!r}")
+            raise FieldError("ceiling", "be above 0 and at most 1", repr(self.ceiling))
         if not 0 < self.level < 1:
-            raise ValueError(f"level must be between 0 and 1, got {self.level!r}")
+            raise FieldError("level", "be between 0 and 1", repr(self.level))
         check_choice("device", self.device, ("auto", "cpu", "cuda"))
 
     @property
@@ -119,7 +119,7 @@ class StudyDesign:
         ):
             for size in getattr(filled, name):
                 if size > most:
-                    raise ValueError(f"{name} must be at most {most} for {n_examples} examples, got {size}")
+                    raise FieldError(name, f"be at most {most} for {n_examples} examples", size)
         return filled
 
     def configs(self) -> Iterator[tuple[Role, ModuleRunConfig]]:

@@ -17,7 +17,7 @@ from dcrit.empirics.models.loss import deficits_and_losses
 from dcrit.empirics.runs.outcomes import CONVERGENCE_TOLERANCE, SETTLED_FRACTION
 from dcrit.empirics.runs.single import DEFICIT_QUANTILES, evaluation_steps
 from dcrit.empirics.training.adamw import BETA_1, BETA_2, EPSILON
-from dcrit.theory.checks import check_choice, check_integer, check_positive
+from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
 from dcrit.theory.circuits.margin import efficiency, margin_from_loss
 from dcrit.theory.problems.problem import HORIZON
 
@@ -190,17 +190,15 @@ def check_data(inputs: Tensor, labels: Tensor, n_classes: int) -> None:
         ValueError: Shapes, types or values do not fit.
     """
     if labels.ndim != 1 or labels.dtype.is_floating_point or labels.dtype in {torch.bool, torch.complex64}:
-        raise ValueError(f"labels must be integers of shape (n,), got {labels.dtype} of shape {tuple(labels.shape)}")
+        raise FieldError("labels", "be integers of shape (n,)", f"{labels.dtype} of shape {tuple(labels.shape)}")
     if inputs.ndim < 1 or len(inputs) != len(labels) or len(labels) < 2:
-        raise ValueError(
-            f"inputs must hold one example for each of at least 2 labels, got {tuple(inputs.shape)} for {len(labels)}"
+        raise FieldError(
+            "inputs", "hold one example for each of at least 2 labels", f"{tuple(inputs.shape)} for {len(labels)}"
         )
     if int(labels.min()) < 0 or int(labels.max()) >= n_classes:
-        raise ValueError(
-            f"labels must lie between 0 and {n_classes - 1}, got {int(labels.min())} to {int(labels.max())}"
-        )
+        raise FieldError("labels", f"lie between 0 and {n_classes - 1}", f"{int(labels.min())} to {int(labels.max())}")
     if not torch.isfinite(inputs).all():
-        raise ValueError("inputs must be finite, got values that are not")
+        raise FieldError("inputs", "be finite", "values that are not")
 
 
 @contextlib.contextmanager
@@ -216,7 +214,7 @@ def build(factory: Factory, seed: int, device: str) -> nn.Module:
     with _seeded(seed):
         module = factory(seed)
     if not isinstance(module, nn.Module):
-        raise ValueError(f"factory must return a torch.nn.Module, got {type(module).__name__}")
+        raise FieldError("factory", "return a torch.nn.Module", type(module).__name__)
     return module.to(device)
 
 
@@ -228,7 +226,7 @@ def trained_parameters(module: nn.Module) -> list[nn.Parameter]:
     """
     found = [parameter for parameter in module.parameters() if parameter.requires_grad]
     if not found:
-        raise ValueError("factory must return a module with parameters to train, got one without")
+        raise FieldError("factory", "return a module with parameters to train", "one without")
     return found
 
 
@@ -246,7 +244,7 @@ def logits_of(module: nn.Module, inputs: Tensor, n_classes: int) -> Tensor:
     for row, chunk in zip(rows, inputs.split(CHUNK), strict=True):
         if not isinstance(row, Tensor) or row.shape != (len(chunk), n_classes):
             got = tuple(row.shape) if isinstance(row, Tensor) else type(row).__name__
-            raise ValueError(f"factory must return a module whose logits have shape (n, {n_classes}), got {got}")
+            raise FieldError("factory", f"return a module whose logits have shape (n, {n_classes})", got)
     return torch.cat(rows).double()  # (n, C)
 
 
@@ -316,7 +314,7 @@ def train_module(
     """
     check_data(inputs, labels, config.n_classes)
     if config.n_train > len(labels):
-        raise ValueError(f"n_train must be at most {len(labels)}, the number of examples, got {config.n_train}")
+        raise FieldError("n_train", f"be at most {len(labels)}, the number of examples", config.n_train)
     given, order = drawn(config, labels)
     module = build(factory, config.seed, device)
     parameters = trained_parameters(module)

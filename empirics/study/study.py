@@ -30,6 +30,7 @@ from dcrit.empirics.study.design import ROLES, Role, StudyDesign
 from dcrit.empirics.study.module_runs import Factory, ModuleOutcome, ModuleRun, check_data, outcome_at, train_module
 from dcrit.empirics.study.result import EfficiencyPoint, StudyResult
 from dcrit.empirics.training.devices import resolve_device
+from dcrit.theory.checks import FieldError
 from dcrit.theory.circuits.constants import constants_of
 from dcrit.theory.circuits.regimes import FITTED
 from dcrit.theory.estimates import Estimate, Interval, half_width, interval_of
@@ -79,7 +80,7 @@ def study(factory: Factory, inputs: Tensor, labels: Tensor, design: StudyDesign)
     design, device = design.for_examples(len(labels)), resolve_device(design.device)
     chance = float(labels.bincount().max()) / len(labels)
     if design.ceiling <= chance:
-        raise ValueError(f"ceiling must be above chance, which is {chance:.3g}, got {design.ceiling!r}")
+        raise FieldError("ceiling", f"be above chance, which is {chance:.3g}", repr(design.ceiling))
     runs = _train(factory, inputs, labels, design, device)
     homogeneity = _homogeneity(design, runs)
     kappa = homogeneity.value if homogeneity.value is not None else math.nan

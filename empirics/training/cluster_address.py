@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 
+from dcrit.theory.checks import FieldError
+
 #: How long an address may take to answer [s]; clients of clusters try for minutes.
 TIMEOUT = 5.0
 
@@ -31,14 +33,16 @@ def check_address(address: str) -> None:
         raise refusal(address, str(error)) from error
 
 
-def refusal(address: str, reason: str) -> ValueError:
+def refusal(address: str, reason: str) -> FieldError:
     """The error of an address that cannot be used.
 
     Args:
         address: As it was given.
         reason: Why not.
     """
-    return ValueError(
-        "address must be 'auto' or host:port of a running Ray cluster that this machine is a node of, "
-        f"got {address!r}: {reason}"
+    return FieldError(
+        "address",
+        "be 'auto' or host:port of a running Ray cluster that this machine is a node of",
+        repr(address),
+        why=reason,
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from dcrit.theory.checks import check_choice
+from dcrit.theory.checks import FieldError, check_choice
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ def resolve_device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device must be 'cpu' or 'auto' on this machine, got 'cuda': torch finds no CUDA device")
+        raise FieldError("device", "be 'cpu' or 'auto' on this machine", "'cuda'", why="torch finds no CUDA device")
     return name
 
 

@@ -20,6 +20,7 @@ from dcrit.empirics.runs.single import CURVE_NAMES, DEFICIT_QUANTILES, Curves, E
 from dcrit.empirics.store.checkpoint import Checkpoint, State, alike
 from dcrit.empirics.training.adamw import adamw_for
 from dcrit.empirics.training.devices import Repeated
+from dcrit.theory.checks import FieldError
 from dcrit.theory.problems.tasks import TASKS
 
 Progress = Callable[[int], None]
@@ -73,7 +74,7 @@ class Ensemble:
 
     def __init__(self, configs: Sequence[RunConfig], device: str = "cpu") -> None:
         if len({batch_key(config) for config in configs}) != 1:
-            raise ValueError("configs must share one batch key, got several")
+            raise FieldError("configs", "share one batch key", "several")
         first = configs[0]
         problem = first.problem
         draws = [draw(config) for config in configs]

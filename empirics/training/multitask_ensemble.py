@@ -21,6 +21,7 @@ from dcrit.empirics.training.adamw import AdamW
 from dcrit.empirics.training.batches import plan_multitask
 from dcrit.empirics.training.ensemble import Progress
 from dcrit.empirics.training.sweep import Trainer
+from dcrit.theory.checks import FieldError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,7 @@ class MultitaskEnsemble:
 
     def __init__(self, configs: Sequence[MultitaskConfig], device: str = "cpu") -> None:
         if len({multitask_key(config) for config in configs}) != 1:
-            raise ValueError("configs must share one batch key, got several")
+            raise FieldError("configs", "share one batch key", "several")
         first = configs[0]
         self.configs, self.layout = list(configs), Layout.of(first)
         draws = [draw_mixture(config) for config in configs]

@@ -12,6 +12,7 @@ import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dcrit.empirics.training.cluster_address import AUTO, check_address, refusal
+from dcrit.theory.checks import FieldError
 
 #: Results are small, and pass through here [bytes].
 OBJECT_STORE_BYTES = 128 << 20
@@ -112,7 +113,7 @@ def resolve_device(name: str, among: Sequence[Node]) -> str:
     if name == "auto":
         return "cuda" if has_gpu else "cpu"
     if name == "cuda" and not has_gpu:
-        raise ValueError("device must be 'cpu' or 'auto' on this cluster, got 'cuda': no node has a GPU")
+        raise FieldError("device", "be 'cpu' or 'auto' on this cluster", "'cuda'", why="no node has a GPU")
     return name
 
 

@@ -31,7 +31,7 @@ from dcrit.empirics.training.batches import Batch
 from dcrit.empirics.training.executor import BASE_BYTES, USABLE, Executor, usable_cores
 from dcrit.empirics.training.ray_cluster import GPU_PARTS
 from dcrit.empirics.training.sweep import REPORT_INTERVAL, Assignment, Sweep, WorkerError, out_of_memory
-from dcrit.theory.checks import check_choice, check_integer
+from dcrit.theory.checks import FieldError, check_choice, check_integer
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +88,9 @@ class RayExecutor(Executor):
     def _take_stock(self, device: str) -> None:
         nodes = ray_cluster.nodes()
         if not nodes:
-            raise ValueError("address must be of a cluster in which some node has a core, got none: start its workers")
+            raise FieldError(
+                "address", "be of a cluster in which some node has a core", "none", why="start its workers"
+            )
         self.device = ray_cluster.resolve_device(device, nodes)
         self._most_memory = max(node.memory for node in nodes)
         if self.device == "cuda":

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.calibrations.bounded_files import read_bounded
 from dcrit.theory.calibrations.thresholds import THRESHOLDS
-from dcrit.theory.checks import check_choice, check_integer
+from dcrit.theory.checks import FieldError, check_choice, check_integer
 from dcrit.theory.circuits.constants import CONSTANTS
 from dcrit.theory.circuits.laws import CapacityLaw
 from dcrit.theory.circuits.symmetry import SymmetryLaw
@@ -66,9 +66,10 @@ class Cell:
         check_integer("n_runs", self.n_runs, 0)
         check_integer("n_unconverged", self.n_unconverged, 0)
         if len(self.constants) != len(CONSTANTS) or not all(abs(v) <= LARGEST_MEASURED for v in self.constants):
-            raise ValueError(
-                f"constants must be {len(CONSTANTS)} finite numbers of at most {LARGEST_MEASURED:g} in size, got "
-                f"{self.constants[: len(CONSTANTS) + 1]!r}"
+            raise FieldError(
+                "constants",
+                f"be {len(CONSTANTS)} finite numbers of at most {LARGEST_MEASURED:g} in size",
+                repr(self.constants[: len(CONSTANTS) + 1]),
             )
 
 
@@ -126,17 +127,17 @@ class Calibration:
 
     def __post_init__(self) -> None:
         if not self.tasks:
-            raise ValueError("tasks must name at least one task, got none")
+            raise FieldError("tasks", "name at least one task", "none")
         for task in self.tasks:
             TASKS.find(task)
         check_choice("activation", self.activation, FAMILIES.find(self.model).activations)
         check_rate("weight_decay", self.weight_decay)
         check_rate("learning_rate", self.learning_rate)
         if len(self.cells) < FEWEST_CELLS:
-            raise ValueError(f"cells must be at least {FEWEST_CELLS}, got {len(self.cells)}")
+            raise FieldError("cells", f"be at least {FEWEST_CELLS}", len(self.cells))
         x = np.array([_features(cell.n_symbols, cell.width) for cell in self.cells])
         if np.linalg.matrix_rank(x) < x.shape[1]:
-            raise ValueError("cells must lie at 2 or more moduli, and 3 or more widths, got fewer")
+            raise FieldError("cells", "lie at 2 or more moduli, and 3 or more widths", "fewer")
 
     @property
     def name(self) -> str:
@@ -257,10 +258,10 @@ class Calibration:
         try:
             document: dict[str, Any] = json.loads(text)
             if document["format"] != FORMAT or tuple(document["constants"]) != CONSTANTS:
-                raise ValueError(f"format must be {FORMAT} with constants {CONSTANTS}")
+                raise FieldError("format", f"be {FORMAT} with constants {CONSTANTS}", document["format"])
             for name in ("tasks", "omitted"):
                 if not isinstance(document[name], list):
-                    raise ValueError(f"{name} must be a list, got {document[name]!r}")
+                    raise FieldError(name, "be a list", repr(document[name]))
             return cls(
                 tasks=tuple(document["tasks"]),
                 model=str(document["model"]),
@@ -282,13 +283,13 @@ class Calibration:
                 symmetry=SymmetryLaw.from_dict(document["symmetry"]) if "symmetry" in document else None,
             )
         except ValueError as error:
-            raise ValueError(
-                f"calibration must be a document written by 'dcrit calibrate', got another: {error}"
+            raise FieldError(
+                "calibration", "be a document written by 'dcrit calibrate'", "another", why=error
             ) from error
         except (KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
             reason = f"{type(error).__name__} {str(error)[:200]}"
-            raise ValueError(
-                f"calibration must be a document written by 'dcrit calibrate', got another: {reason}"
+            raise FieldError(
+                "calibration", "be a document written by 'dcrit calibrate'", "another", why=reason
             ) from error
 
 
@@ -301,7 +302,7 @@ def load_calibration(path: Path) -> Calibration:
     try:
         text = read_bounded(path, "calibration", LARGEST_FILE).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"calibration must be a file of UTF-8 text, got {path}: {error.reason}") from error
+        raise FieldError("calibration", "be a file of UTF-8 text", path, why=error.reason) from error
     return Calibration.from_json(text)
 
 
@@ -331,7 +332,7 @@ def calibration_of(problem: Problem, path: Path | None = None) -> Calibration:
         ValueError: The task has no rule, the file is no calibration, or none ships for the problem.
     """
     if problem.definition.rule is None:
-        raise ValueError(f"task must have a rule to find, got '{problem.task}': on random labels nothing generalizes")
+        raise FieldError("task", "have a rule to find", f"'{problem.task}'", why="on random labels nothing generalizes")
     if path is not None:
         return load_calibration(path)
     shipped = shipped_calibrations()

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Self
 
-from dcrit.theory.checks import check_choice, check_integer, check_positive
+from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
 from dcrit.theory.circuits.clock import LevelClocks
 from dcrit.theory.circuits.critical_size_law import CriticalSizeLaw, Levels, Scatter
 from dcrit.theory.circuits.finding import FindingLaw
@@ -60,7 +60,7 @@ class CalibratedRange:
             check_positive(name, low)
             check_positive(name, high)
             if low > high:
-                raise ValueError(f"{name} must be a range from low to high, got {low!r} to {high!r}")
+                raise FieldError(name, "be a range from low to high", f"{low!r} to {high!r}")
         check_integer("n_runs", self.n_runs, 1)
 
 
@@ -93,7 +93,7 @@ class Thresholds:
 
     def __post_init__(self) -> None:
         if not self.tasks:
-            raise ValueError("tasks must name at least one task, got none")
+            raise FieldError("tasks", "name at least one task", "none")
         for task in self.tasks:
             TASKS.find(task)
         check_choice("activation", self.activation, FAMILIES.find(self.model).activations)
@@ -219,9 +219,11 @@ class Thresholds:
                 calibrated=CalibratedRange(n_runs=ranges["n_runs"], **spans),
             )
         except (KeyError, TypeError, IndexError, AttributeError) as error:
-            raise ValueError(
-                f"thresholds must be a document written by 'dcrit reproduce two-thresholds', got another: "
-                f"{type(error).__name__} {str(error)[:200]}"
+            raise FieldError(
+                "thresholds",
+                "be a document written by 'dcrit reproduce two-thresholds'",
+                "another",
+                why=f"{type(error).__name__} {str(error)[:200]}",
             ) from error
 
 
@@ -244,11 +246,11 @@ def thresholds_from(text: str) -> tuple[Thresholds, ...]:
     try:
         document = json.loads(text)
         if document["format"] != FORMAT:
-            raise ValueError(f"format must be {FORMAT}, got {document['format']!r}")
+            raise FieldError("format", f"be {FORMAT}", repr(document["format"]))
         return tuple(Thresholds.from_dict(law) for law in document["laws"])
     except (KeyError, TypeError, RecursionError) as error:
-        raise ValueError(
-            f"thresholds must be a document written by 'dcrit reproduce two-thresholds', got another: {error}"
+        raise FieldError(
+            "thresholds", "be a document written by 'dcrit reproduce two-thresholds'", "another", why=error
         ) from error
 
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from dcrit.theory.calibrations.calibration import TRACK_RECORD, Calibration
-from dcrit.theory.checks import check_integer
+from dcrit.theory.checks import FieldError, check_integer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +41,9 @@ class TrackRecord:
         check_integer("n_configurations", self.n_configurations, 1)
         check_integer("n_inside", self.n_inside, 0)
         if self.n_inside > self.n_configurations:
-            raise ValueError(f"n_inside must be at most {self.n_configurations}, got {self.n_inside}")
+            raise FieldError("n_inside", f"be at most {self.n_configurations}", self.n_inside)
         if not 0 <= self.median_error <= self.worst_error:
-            raise ValueError(f"median_error must be between 0 and {self.worst_error}, got {self.median_error}")
+            raise FieldError("median_error", f"be between 0 and {self.worst_error}", self.median_error)
 
     @classmethod
     def of(cls, errors: Sequence[float], inside: Sequence[bool]) -> Self:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import lambertw
 
-from dcrit.theory.checks import check_positive
+from dcrit.theory.checks import FieldError, check_positive
 
 FloatArray = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ class Clock:
         for name in ("kinetic", "rate", "bend", "sharpness"):
             check_positive(name, getattr(self, name))
         if not 0 <= self.rest < math.inf:
-            raise ValueError(f"rest must be at least 0 and finite, got {self.rest!r}")
+            raise FieldError("rest", "be at least 0 and finite", repr(self.rest))
 
     @property
     def size_at_infinity(self) -> float:
@@ -166,12 +166,12 @@ class LevelClocks:
         places = dict(sorted({**self.shifts, 0.5: 0.0}.items()))
         for level, shift in places.items():
             if not 0 < level < 1:
-                raise ValueError(f"shifts must have levels between 0 and 1, got {level!r}")
+                raise FieldError("shifts", "have levels between 0 and 1", repr(level))
             if not math.isfinite(shift):
-                raise ValueError(f"shifts must be finite, got {shift!r} at level {level!r}")
+                raise FieldError("shifts", "be finite", f"{shift!r} at level {level!r}")
         values = list(places.values())
         if any(after <= before for before, after in pairwise(values)):
-            raise ValueError(f"shifts must rise with the level and be 0 at 0.5, got {dict(self.shifts)!r}")
+            raise FieldError("shifts", "rise with the level and be 0 at 0.5", repr(dict(self.shifts)))
         object.__setattr__(self, "shifts", MappingProxyType(places))
 
     def size(self, level: float, horizon: float) -> float:
@@ -181,7 +181,7 @@ class LevelClocks:
             ValueError: The level has no shift.
         """
         if level not in self.shifts:
-            raise ValueError(f"level must be one of {', '.join(map(str, self.shifts))}, got {level!r}")
+            raise FieldError("level", f"be one of {', '.join(map(str, self.shifts))}", repr(level))
         return float(self.half.critical_size(horizon)) * math.exp(self.shifts[level])
 
     def time(self, level: float, n_train: float) -> float:
@@ -191,7 +191,7 @@ class LevelClocks:
             ValueError: The level has no shift.
         """
         if level not in self.shifts:
-            raise ValueError(f"level must be one of {', '.join(map(str, self.shifts))}, got {level!r}")
+            raise FieldError("level", f"be one of {', '.join(map(str, self.shifts))}", repr(level))
         return float(self.half.time(n_train * math.exp(-self.shifts[level])))
 
     def accuracy(self, n_train: ArrayLike, horizon: float) -> FloatArray:
@@ -218,5 +218,5 @@ class LevelClocks:
         """
         for level in (low, high):
             if level not in self.shifts:
-                raise ValueError(f"level must be one of {', '.join(map(str, self.shifts))}, got {level!r}")
+                raise FieldError("level", f"be one of {', '.join(map(str, self.shifts))}", repr(level))
         return self.shifts[high] - self.shifts[low]

@@ -18,6 +18,7 @@ from typing import Any
 import sympy
 from sympy.simplify.fu import TR8
 
+from dcrit.theory.checks import FieldError
 from dcrit.theory.circuits.crossing import Crossing, NoCrossing
 from dcrit.theory.circuits.mixture import Competition
 from dcrit.theory.problems.problem import Problem
@@ -92,7 +93,7 @@ class ClosedForm:
         """
         missing = [name for name in self.symbols if name not in values]
         if missing:
-            raise ValueError(f"values must contain {', '.join(missing)} for '{self.name}', got {sorted(values)}")
+            raise FieldError("values", f"contain {', '.join(missing)} for '{self.name}'", sorted(values))
         return float(self.expression.subs({symbol: values[name] for name, symbol in self.symbols.items()}))
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.theory.checks import check_positive
+from dcrit.theory.checks import FieldError, check_positive
 from dcrit.theory.circuits.clock import REFERENCE_LEARNING_RATE, REFERENCE_WEIGHT_DECAY, Clock, LevelClocks
 from dcrit.theory.circuits.finding import FindingLaw
 from dcrit.theory.estimates import LEVEL, Interval, half_width
@@ -56,7 +56,7 @@ class Levels:
         check_positive("high", self.high)
         for name in ("symbols_exponent", "width_exponent"):
             if not math.isfinite(getattr(self, name)):
-                raise ValueError(f"{name} must be finite, got {getattr(self, name)!r}")
+                raise FieldError(name, "be finite", repr(getattr(self, name)))
 
     def shifts(self, n_symbols: int, width: int) -> dict[float, float]:
         """Ln D_ℓ(T) − ln D_crit(T) by level, the same at every horizon.
@@ -100,7 +100,7 @@ class Scatter:
         check_positive("largest_symbols", self.largest_symbols)
         for one in fields(self):
             if not 0 <= getattr(self, one.name) < math.inf:
-                raise ValueError(f"{one.name} must be at least 0 and finite, got {getattr(self, one.name)!r}")
+                raise FieldError(one.name, "be at least 0 and finite", repr(getattr(self, one.name)))
 
     def variance(self, n_symbols: int, *, learning_rate: float, weight_decay: float) -> float:
         """Variance of ln D_crit.
@@ -156,17 +156,17 @@ class CriticalSizeLaw:
             check_positive(name, getattr(self, name))
         unknown = [name for name in self.fitted if name not in FITTED]
         if unknown or len(set(self.fitted)) < len(self.fitted):
-            raise ValueError(f"fitted must name constants of {', '.join(FITTED)} once, got {self.fitted!r}")
+            raise FieldError("fitted", f"name constants of {', '.join(FITTED)} once", repr(self.fitted))
         size = len(self.fitted)
         if len(self.covariance) != size or any(len(line) != size for line in self.covariance):
-            raise ValueError(f"covariance must have {size} rows and columns, got {self.covariance!r}")
+            raise FieldError("covariance", f"have {size} rows and columns", repr(self.covariance))
         if not size:
             return
         matrix = np.array(self.covariance, dtype=np.float64)
         if not np.isfinite(matrix).all() or not np.allclose(matrix, matrix.T):
-            raise ValueError(f"covariance must be finite and symmetric, got {self.covariance!r}")
+            raise FieldError("covariance", "be finite and symmetric", repr(self.covariance))
         if np.linalg.eigvalsh(matrix).min() < -1e-9:
-            raise ValueError(f"covariance must be positive semidefinite, got {self.covariance!r}")
+            raise FieldError("covariance", "be positive semidefinite", repr(self.covariance))
 
     def clock(
         self,

@@ -9,6 +9,7 @@ from typing import Literal
 
 from scipy.optimize import brentq
 
+from dcrit.theory.checks import FieldError
 from dcrit.theory.circuits.laws import GeneralizingLaw, MemorizingLaw
 
 #: Relative accuracy of the bracketed root finder in D.
@@ -67,9 +68,11 @@ def crossing_of(memorizing: MemorizingLaw, generalizing: GeneralizingLaw) -> Cro
     Source: varma2023.
     """
     if memorizing.exponent <= generalizing.drift:
-        raise ValueError(
-            f"exponent must be above the generalizing drift {generalizing.drift:.3g}, got {memorizing.exponent:.3g}: "
-            "the memorizing efficiency has to fall the faster of the two"
+        raise FieldError(
+            "exponent",
+            f"be above the generalizing drift {generalizing.drift:.3g}",
+            f"{memorizing.exponent:.3g}",
+            why="the memorizing efficiency has to fall the faster of the two",
         )
 
     def advantage(log_n_train: float) -> float:

@@ -28,7 +28,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcrit.theory.checks import check_positive
+from dcrit.theory.checks import FieldError, check_positive
 from dcrit.theory.circuits.constants import ANCHOR
 from dcrit.theory.circuits.crossing import Crossing, NoCrossing
 from dcrit.theory.circuits.mixture import Competition
@@ -47,9 +47,9 @@ def check_rule(competition: Competition) -> None:
     """
     memorizing = competition.memorizing
     if memorizing.saturation > 0 and math.isfinite(memorizing.capacity):
-        raise ValueError(f"saturation must be 0 beside facts to memorize, got {memorizing.saturation!r}")
+        raise FieldError("saturation", "be 0 beside facts to memorize", repr(memorizing.saturation))
     if memorizing.exponent > 1:
-        raise ValueError(f"exponent must be at most 1 beside facts to memorize, got {memorizing.exponent!r}")
+        raise FieldError("exponent", "be at most 1 beside facts to memorize", repr(memorizing.exponent))
 
 
 def effective_examples(exponent: float, *, n_train: ArrayLike, n_facts: ArrayLike, share: ArrayLike) -> FloatArray:
@@ -185,7 +185,7 @@ def emergent_critical_size(competition: Competition, n_facts: float) -> Crossing
     Source: huang2024 (that facts raise it).
     """
     if not 0 <= n_facts < math.inf:
-        raise ValueError(f"n_facts must be at least 0 and finite, got {n_facts!r}")
+        raise FieldError("n_facts", "be at least 0 and finite", repr(n_facts))
     check_rule(competition)
     beta, b = competition.memorizing.exponent, competition.mixing
 
@@ -249,7 +249,7 @@ def slope_at_no_facts(competition: Competition) -> float:
     check_rule(competition)
     alone = competition.size_at_accuracy(0.5)
     if not isinstance(alone, Crossing):
-        raise ValueError(f"competition must have a critical size, got none: {alone.reason}")
+        raise FieldError("competition", "have a critical size", "none", why=alone.reason)
     beta, b = competition.memorizing.exponent, competition.mixing
     median = math.exp(float(competition.deficits.log_median(math.log(alone.n_train))))
     w = median / (1 + median)

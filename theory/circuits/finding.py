@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcrit.theory.checks import check_integer, check_positive
+from dcrit.theory.checks import FieldError, check_integer, check_positive
 
 FloatArray = NDArray[np.float64]
 
@@ -182,7 +182,7 @@ class FindingLaw:
         check_positive("prefactor", self.prefactor)
         check_positive("rest", self.rest)
         if not 0 <= self.load < math.inf:
-            raise ValueError(f"load must be at least 0 and finite, got {self.load!r}")
+            raise FieldError("load", "be at least 0 and finite", repr(self.load))
 
     def load_factor(self, n_symbols: int, width: int) -> float:
         """How much more a network of that width needs than a wide one: 1 + k1·S/H.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcrit.theory.checks import check_finite, check_positive
+from dcrit.theory.checks import FieldError, check_finite, check_positive
 
 FloatArray = NDArray[np.float64]
 
@@ -40,9 +40,9 @@ class MemorizingLaw:
         check_positive("amplitude", self.amplitude)
         check_positive("exponent", self.exponent)
         if not self.capacity > 0:
-            raise ValueError(f"capacity must be above 0, got {self.capacity!r}")
+            raise FieldError("capacity", "be above 0", repr(self.capacity))
         if not 0 <= self.saturation < math.inf:
-            raise ValueError(f"saturation must be at least 0 and finite, got {self.saturation!r}")
+            raise FieldError("saturation", "be at least 0 and finite", repr(self.saturation))
 
     def log_efficiency(self, log_n_train: ArrayLike) -> FloatArray:
         """Ln e_mem at ln D, any shape; −inf at and beyond capacity where saturation is on."""
@@ -145,10 +145,10 @@ class CapacityLaw:
             check_positive(name, getattr(self, name))
             most = LARGEST_CAPACITY[name]
             if not 1 / most <= getattr(self, name) <= most:
-                raise ValueError(f"{name} must be between {1 / most:g} and {most:g}, got {getattr(self, name)!r}")
+                raise FieldError(name, f"be between {1 / most:g} and {most:g}", repr(getattr(self, name)))
         for name in ("log_bits_error", "slope_error"):
             if not 0 <= getattr(self, name) <= LARGEST_ERROR:
-                raise ValueError(f"{name} must be between 0 and {LARGEST_ERROR:g}, got {getattr(self, name)!r}")
+                raise FieldError(name, f"be between 0 and {LARGEST_ERROR:g}", repr(getattr(self, name)))
 
     def bits_at(self, n_params: ArrayLike) -> FloatArray:
         """Bits per parameter at N, any shape [bits/parameter]."""

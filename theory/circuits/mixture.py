@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
-from dcrit.theory.checks import check_finite, check_positive
+from dcrit.theory.checks import FieldError, check_finite, check_positive
 from dcrit.theory.circuits.crossing import Crossing, NoCrossing, crossing_of, find_root
 from dcrit.theory.circuits.laws import GeneralizingLaw, MemorizingLaw
 
@@ -89,7 +89,7 @@ class Competition:
 
     def __post_init__(self) -> None:
         if not 1 < self.mixing < math.inf:
-            raise ValueError(f"mixing must be above 1 and finite, got {self.mixing!r}")
+            raise FieldError("mixing", "be above 1 and finite", repr(self.mixing))
 
     def log_odds(self, log_n_train: ArrayLike) -> FloatArray:
         """ln(w/(1 − w)) = b·(ln e_gen − ln e_mem) at ln D: the generalizing share of the margin, as odds."""
@@ -137,7 +137,7 @@ class Competition:
             The size, or why test accuracy does not pass that level between one example and all pairs.
         """
         if not 0 < accuracy < 1:
-            raise ValueError(f"accuracy must be between 0 and 1, got {accuracy!r}")
+            raise FieldError("accuracy", "be between 0 and 1", repr(accuracy))
         z = float(ndtri(accuracy))
 
         def surplus(log_n_train: ArrayLike) -> FloatArray:

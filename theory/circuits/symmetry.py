@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from dcrit.theory.checks import check_positive
+from dcrit.theory.checks import FieldError, check_positive
 
 FloatArray = NDArray[np.float64]
 
@@ -76,13 +76,13 @@ class SymmetryLaw:
 
     def __post_init__(self) -> None:
         if len(self.coefficients) != N_COEFFICIENTS:
-            raise ValueError(f"coefficients must be {N_COEFFICIENTS} numbers, got {self.coefficients!r}")
+            raise FieldError("coefficients", f"be {N_COEFFICIENTS} numbers", repr(self.coefficients))
         for value in self.coefficients:
             if not abs(value) <= LARGEST:
-                raise ValueError(f"coefficients must lie between -{LARGEST:g} and {LARGEST:g}, got {value!r}")
+                raise FieldError("coefficients", f"lie between -{LARGEST:g} and {LARGEST:g}", repr(value))
         check_positive("width", self.width)
         if self.width > LARGEST:
-            raise ValueError(f"width must be at most {LARGEST:g}, got {self.width!r}")
+            raise FieldError("width", f"be at most {LARGEST:g}", repr(self.width))
         covariance = np.array(self.covariance)
         if (
             covariance.shape != (N_COEFFICIENTS, N_COEFFICIENTS)
@@ -91,9 +91,9 @@ class SymmetryLaw:
             or np.linalg.eigvalsh(covariance).min() < -1e-6
         ):
             size = f"{N_COEFFICIENTS} by {N_COEFFICIENTS}"
-            raise ValueError(f"covariance must be a positive symmetric {size} matrix, got {self.covariance!r}")
+            raise FieldError("covariance", f"be a positive symmetric {size} matrix", repr(self.covariance))
         if not 0 <= self.scatter <= LARGEST:
-            raise ValueError(f"scatter must lie between 0 and {LARGEST:g}, got {self.scatter!r}")
+            raise FieldError("scatter", f"lie between 0 and {LARGEST:g}", repr(self.scatter))
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON values, to six digits."""
@@ -125,7 +125,7 @@ class SymmetryLaw:
             ValueError: The accuracy is out of range.
         """
         if not 0 < accuracy < 1:
-            raise ValueError(f"accuracy must be between 0 and 1, got {accuracy!r}")
+            raise FieldError("accuracy", "be between 0 and 1", repr(accuracy))
         return (accuracy / (1 - accuracy)) ** self.width
 
     def size(self, n_symbols: int, width: int, *, accuracy: float = 0.5) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from dcrit.theory.checks import FieldError
 from dcrit.theory.registry import Registry, discovered
 
 #: Of a problem in which none is named.
@@ -135,15 +136,13 @@ class ModelFamily(ABC):
     def check_width(self, field: str, width: int) -> None:
         """Raise ``ValueError`` naming the field unless networks of that width exist."""
         if width % self.width_step:
-            raise ValueError(
-                f"{field} must be a multiple of the {self.label}'s {self.width_step} {self.width_parts}, got {width}"
-            )
+            raise FieldError(field, f"be a multiple of the {self.label}'s {self.width_step} {self.width_parts}", width)
 
     def check_depth(self, depth: int) -> None:
         """Raise ``ValueError`` unless networks of that depth exist."""
         if self.deepest is not None and depth > self.deepest:
             allowed = "1" if self.deepest == 1 else f"at most {self.deepest}"
-            raise ValueError(f"depth must be {allowed} for model '{self.name}', got {depth}")
+            raise FieldError("depth", f"be {allowed} for model '{self.name}'", depth)
 
 
 #: Every model family by its name.

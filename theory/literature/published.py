@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, cast, get_args
 
-from dcrit.theory.checks import check_choice, check_integer
+from dcrit.theory.checks import FieldError, check_choice, check_integer
 from dcrit.theory.problems.problem import Problem
 
 Quantity = Literal[
@@ -58,20 +58,20 @@ class PublishedNumber:
         for name in ("id", "source", "unit", "statement"):
             text = getattr(self, name)
             if not isinstance(text, str) or not text:
-                raise ValueError(f"{name} must be words, got {text!r}")
+                raise FieldError(name, "be words", repr(text))
         for name in ("low", "high"):
             end = getattr(self, name)
             if type(end) is not float or not 0 <= end < float("inf"):
-                raise ValueError(f"{name} must be a finite number written with a point, 0.0 or more, got {end!r}")
+                raise FieldError(name, "be a finite number written with a point, 0.0 or more", repr(end))
         if self.low > self.high:
-            raise ValueError(f"low must be at most high ({self.high!r}), got {self.low!r}")
+            raise FieldError("low", f"be at most high ({self.high!r})", repr(self.low))
         if self.n_train is not None:
             check_integer("n_train", self.n_train, 1)
             if self.problem is not None:
                 self.problem.check_n_train(self.n_train)
         if self.quantity == "test_accuracy" and (self.n_train is None or self.high > 1):
-            raise ValueError(
-                f"test_accuracy must be at most 1 and have n_train, got {self.high!r} at n_train {self.n_train!r}"
+            raise FieldError(
+                "test_accuracy", "be at most 1 and have n_train", f"{self.high!r} at n_train {self.n_train!r}"
             )
 
     @property
@@ -108,7 +108,7 @@ def read_published(text: str) -> tuple[PublishedNumber, ...]:
             raise ValueError(f"published number {name}: {error}") from error
     ids = [one.id for one in numbers]
     if len(ids) != len(set(ids)):
-        raise ValueError(f"id must be different for every published number, got {', '.join(ids)}")
+        raise FieldError("id", "be different for every published number", ", ".join(ids))
     return tuple(numbers)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.theory.calibrations.calibration import Calibration
+from dcrit.theory.checks import FieldError
 from dcrit.theory.circuits.constants import CONSTANTS, competition_from, sizes_from
 from dcrit.theory.circuits.crossing import Crossing
 from dcrit.theory.circuits.mixture import Competition
@@ -186,18 +187,21 @@ def predict_critical_size(
             describe no network.
     """
     if not calibration.covers(problem):
-        raise ValueError(
-            f"calibration must be for task '{problem.task}', model {problem.model} and activation "
-            f"{problem.activation}, got {calibration.name}"
+        raise FieldError(
+            "calibration",
+            f"be for task '{problem.task}', model {problem.model} and activation {problem.activation}",
+            calibration.name,
         )
     extrapolated = calibration.distance(problem) > 0
     rng = np.random.default_rng(seed)
     central = calibration.constants(problem)
     if not describes_network(central) or np.abs(central).max() > LARGEST_CONSTANT:
         found = ", ".join(f"{name} {value:.3g}" for name, value in zip(CONSTANTS, central, strict=True))
-        raise ValueError(
-            f"calibration must reach {problem.n_symbols} symbols at width {problem.width}, got {calibration.name}, "
-            f"whose laws describe no network so far outside: {found}"
+        raise FieldError(
+            "calibration",
+            f"reach {problem.n_symbols} symbols at width {problem.width}",
+            f"{calibration.name}, whose laws describe no network so far outside",
+            why=found,
         )
     best = competition_from(central, problem.n_pairs)
     sensible = sensible_draws(problem, calibration, n_draws, rng)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from dcrit.theory.calibrations.calibration import Calibration
-from dcrit.theory.checks import check_integer, check_positive
+from dcrit.theory.checks import FieldError, check_integer, check_positive
 from dcrit.theory.circuits.constants import ANCHOR, constants_of
 from dcrit.theory.circuits.margin import log_efficiency_per_squared_norm
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
@@ -309,7 +309,7 @@ def predict_delay(
     problem.check_n_train(n_train)
     for value in (level, content):
         if not 0 < value < 1:
-            raise ValueError(f"level must be between 0 and 1, got {value!r}")
+            raise FieldError("level", "be between 0 and 1", repr(value))
     check_integer("n_draws", n_draws, 1)
     found = predict_critical_size(problem, calibration, level=content, n_draws=n_draws, seed=seed)
     draws = sensible_draws(problem, calibration, n_draws, np.random.default_rng(seed))

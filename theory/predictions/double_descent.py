@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from dcrit.theory.calibrations.calibration import Calibration
-from dcrit.theory.checks import check_integer, check_level
+from dcrit.theory.checks import FieldError, check_integer, check_level
 from dcrit.theory.circuits.constants import ANCHOR
 from dcrit.theory.circuits.margin import margin_from_loss
 from dcrit.theory.estimates import LEVEL, Estimate, interval_of
@@ -80,7 +80,7 @@ class DoubleDescent:
 
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1:
-            raise ValueError(f"probability must be between 0 and 1, got {self.probability!r}")
+            raise FieldError("probability", "be between 0 and 1", repr(self.probability))
 
 
 def _odds(constants: FloatArray, n_pairs: int, n_train: int) -> tuple[FloatArray, FloatArray, FloatArray]:

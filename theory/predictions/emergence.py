@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.theory.calibrations.calibration import Calibration
-from dcrit.theory.checks import check_integer, check_level
+from dcrit.theory.checks import FieldError, check_integer, check_level
 from dcrit.theory.circuits.constants import sizes_from
 from dcrit.theory.circuits.facts import affordable_facts, emergent_sizes_from
 from dcrit.theory.estimates import LEVEL, Estimate, Interval, interval_of
@@ -61,7 +61,7 @@ class EmergencePrediction:
     def __post_init__(self) -> None:
         for name in ("critical_size", "critical_size_alone", "capacity"):
             if getattr(self, name).shape != self.widths.shape:
-                raise ValueError(f"{name} must be of shape {self.widths.shape}, got {getattr(self, name).shape}")
+                raise FieldError(name, f"be of shape {self.widths.shape}", getattr(self, name).shape)
 
 
 def _slack(constants: FloatArray, n_pairs: int, n_train: float) -> FloatArray:
@@ -112,7 +112,7 @@ class EmergenceCurve:
     def __post_init__(self) -> None:
         for name in ("width", "low", "high"):
             if getattr(self, name).shape != self.n_facts.shape:
-                raise ValueError(f"{name} must be of shape {self.n_facts.shape}, got {getattr(self, name).shape}")
+                raise FieldError(name, f"be of shape {self.n_facts.shape}", getattr(self, name).shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,13 +148,14 @@ def _plane(
         # Half the smallest calibrated width may be too far outside for the laws to make sense.
         looked, constants, steep = looked[~steep], constants[~steep], steep[~steep]
     if widths is None and not len(looked):
-        raise ValueError(f"calibration must have a memorizing exponent of at most 1, got {calibration.name}")
+        raise FieldError("calibration", "have a memorizing exponent of at most 1", calibration.name)
     if len(looked) < 2 or (np.diff(looked) <= 0).any():
-        raise ValueError("widths must be at least two rising integers")
+        raise FieldError("widths", "be at least two rising integers", looked.tolist())
     if steep.any():
-        raise ValueError(
-            f"calibration must have a memorizing exponent of at most 1 at width {looked[int(steep.argmax())]}, "
-            f"got {calibration.name}"
+        raise FieldError(
+            "calibration",
+            f"have a memorizing exponent of at most 1 at width {looked[int(steep.argmax())]}",
+            calibration.name,
         )
     problems = [replace(problem, width=int(width)) for width in looked]
     drawn = aligned_draws(problems, calibration, n_draws, seed)  # (K, n, 8)

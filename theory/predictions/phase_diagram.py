@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.calibrations.calibration import Calibration
-from dcrit.theory.checks import check_integer, check_level
+from dcrit.theory.checks import FieldError, check_integer, check_level
 from dcrit.theory.circuits.constants import CONSTANTS, sizes_from
 from dcrit.theory.circuits.regimes import SEMI_GROKKING, dynamics_codes
 from dcrit.theory.estimates import LEVEL, Estimate, interval_of
@@ -92,7 +92,7 @@ class PhaseDiagram:
 
     def __post_init__(self) -> None:
         if self.codes.shape != (len(self.n_trains), len(self.widths)):
-            raise ValueError(f"codes must be of shape {(len(self.n_trains), len(self.widths))}, got {self.codes.shape}")
+            raise FieldError("codes", f"be of shape {(len(self.n_trains), len(self.widths))}", self.codes.shape)
 
     def to_dict(self) -> dict[str, Any]:
         """Problem without its width, star, and every array as a list; sizes that do not exist are None."""
@@ -132,7 +132,7 @@ def check_widths(widths: ArrayLike) -> list[int]:
     """
     found: NDArray[Any] = np.asarray(widths)
     if found.ndim != 1 or len(found) < 2 or found.dtype.kind != "i" or found[0] < 1 or (np.diff(found) <= 0).any():
-        raise ValueError("widths must be at least two rising integers of at least 1")
+        raise FieldError("widths", "be at least two rising integers of at least 1", found.tolist())
     return [int(width) for width in found]
 
 
@@ -178,16 +178,18 @@ def central_constants(problems: list[Problem], calibration: Calibration) -> Floa
         ValueError: The calibration does not speak for them, or its laws describe no network that far outside.
     """
     if not calibration.covers(problems[0]):
-        raise ValueError(
-            f"calibration must be for task '{problems[0].task}', model {problems[0].model} and activation "
-            f"{problems[0].activation}, got {calibration.name}"
+        raise FieldError(
+            "calibration",
+            f"be for task '{problems[0].task}', model {problems[0].model} and activation {problems[0].activation}",
+            calibration.name,
         )
     constants = np.array([calibration.constants(problem) for problem in problems])
     wrong = ~_describe_networks(constants)
     if wrong.any():
-        raise ValueError(
-            f"calibration must reach {problems[0].n_symbols} symbols at width {problems[int(wrong.argmax())].width}, "
-            f"got {calibration.name}, whose laws describe no network so far outside"
+        raise FieldError(
+            "calibration",
+            f"reach {problems[0].n_symbols} symbols at width {problems[int(wrong.argmax())].width}",
+            f"{calibration.name}, whose laws describe no network so far outside",
         )
     return constants
 
@@ -317,7 +319,7 @@ def phase_diagram(
     whole = check_widths(widths)
     sizes = np.asarray(n_trains, dtype=np.float64)
     if sizes.ndim != 1 or not len(sizes) or not (sizes > 0).all() or (np.diff(sizes) <= 0).any():
-        raise ValueError("n_trains must be rising numbers above 0")
+        raise FieldError("n_trains", "be rising numbers above 0", sizes.tolist())
     check_level(level)
     check_integer("n_draws", n_draws, 1)
     problems = [replace(problem, width=width) for width in whole]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.calibrations.calibration import Calibration
-from dcrit.theory.checks import check_integer, check_level
+from dcrit.theory.checks import FieldError, check_integer, check_level
 from dcrit.theory.circuits.constants import sizes_from
 from dcrit.theory.circuits.regimes import DYNAMICS, SEMI_GROKKING, Dynamics, dynamics_codes
 from dcrit.theory.estimates import LEVEL
@@ -132,7 +132,7 @@ class RegimePrediction:
         self.problem.check_n_train(self.n_train)
         right = len(self.probabilities) == len(REGIMES) and min(self.probabilities) >= 0
         if not right or abs(sum(self.probabilities) - 1) > 1e-9:
-            raise ValueError(f"probabilities must be {len(REGIMES)} that sum to 1, got {self.probabilities!r}")
+            raise FieldError("probabilities", f"be {len(REGIMES)} that sum to 1", repr(self.probabilities))
 
     @property
     def most_likely(self) -> Regime:

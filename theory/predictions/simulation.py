@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import solve_ivp
 from scipy.special import expit, ndtr
 
-from dcrit.theory.checks import check_finite, check_integer, check_positive
+from dcrit.theory.checks import FieldError, check_finite, check_integer, check_positive
 from dcrit.theory.circuits.laws import GeneralizingLaw, MemorizingLaw
 from dcrit.theory.circuits.margin import log_efficiency_per_squared_norm, loss_from_margin
 from dcrit.theory.circuits.mixture import Competition
@@ -85,9 +85,9 @@ class AmplitudeFlow:
         check_finite("median", self.median)
         check_integer("n_classes", self.n_classes, 2)
         if not self.n_params > 0:
-            raise ValueError(f"n_params must be above 0, got {self.n_params!r}")
+            raise FieldError("n_params", "be above 0", repr(self.n_params))
         if len(self.rates) != 2 or not all(0 < rate < math.inf for rate in self.rates):
-            raise ValueError(f"rates must be two finite numbers above 0, got {self.rates!r}")
+            raise FieldError("rates", "be two finite numbers above 0", repr(self.rates))
 
     @property
     def horizon(self) -> int:
@@ -199,7 +199,7 @@ class Trajectory:
         curves: tuple[FloatArray, ...] = (self.generalizing_margin, self.memorizing_margin, self.squared_norm)
         curves = (*curves, self.train_loss, self.test_loss, self.train_accuracy, self.test_accuracy)
         if self.steps.ndim != 1 or any(curve.shape != self.steps.shape for curve in curves):
-            raise ValueError(f"steps must be of one length with the curves, got {self.steps.shape}")
+            raise FieldError("steps", "be of one length with the curves", self.steps.shape)
 
 
 def trajectory_of(

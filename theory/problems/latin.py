@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dcrit.theory.checks import FieldError
+
 #: Moves per cell of the cube; the chain has forgotten the cyclic square long before.
 MOVES_PER_CELL = 1
 
@@ -74,7 +76,7 @@ def random_symmetric_latin_square(order: int, rng: np.random.Generator) -> NDArr
     Source: dinitz1987.
     """
     if order % 2 == 0:
-        raise ValueError(f"order must be odd for a symmetric Latin square, got {order}")
+        raise FieldError("order", "be odd for a symmetric Latin square", order)
     points = order + 1
     partner = np.full((order, points), -1)  # of a point in each matching
     matching = np.full((points, points), -1)  # of an edge; the diagonal is none

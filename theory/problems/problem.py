@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any, ClassVar, Self, cast
 
-from dcrit.theory.checks import check_choice, check_integer, check_positive
+from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
 from dcrit.theory.families.family import DEFAULT_MODEL, FAMILIES, ModelFamily
 from dcrit.theory.problems.tasks import TASKS, Task
 
@@ -26,7 +26,7 @@ def check_rate(name: str, got: float) -> None:
     """Raise ``ValueError`` naming the field unless ``got`` is positive, and products of two such are within doubles."""
     check_positive(name, got)
     if not SMALLEST_RATE <= got <= LARGEST_RATE:
-        raise ValueError(f"{name} must be between {SMALLEST_RATE:g} and {LARGEST_RATE:g}, got {got!r}")
+        raise FieldError(name, f"be between {SMALLEST_RATE:g} and {LARGEST_RATE:g}", repr(got))
 
 
 #: Largest modulus, width and depth: counts of pairs and parameters, and powers of them, stay within doubles.
@@ -164,7 +164,7 @@ class Problem:
             ValueError: Its labels are random.
         """
         if self.definition.rule is None:
-            raise ValueError(f"task must have a rule to generalize to, and labels of '{self.task}' are random")
+            raise FieldError("task", "have a rule to generalize to", repr(self.task), why="its labels are random")
 
     def check_n_train(self, n_train: int) -> None:
         """Refuse a training-set size that the task cannot fill.
@@ -174,9 +174,10 @@ class Problem:
         """
         check_integer("n_train", n_train, 1)
         if n_train > self.n_pairs:
-            raise ValueError(
-                f"n_train must be at most {self.n_pairs}, the number of pairs of task '{self.task}' "
-                f"at modulus {self.modulus}, got {n_train}"
+            raise FieldError(
+                "n_train",
+                f"be at most {self.n_pairs}, the number of pairs of task '{self.task}' at modulus {self.modulus}",
+                n_train,
             )
 
     def to_dict(self) -> dict[str, str | int | float]:

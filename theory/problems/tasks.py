@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from dcrit.theory.checks import FieldError
 from dcrit.theory.problems.latin import random_latin_square, random_symmetric_latin_square
 from dcrit.theory.registry import Registry
 
@@ -87,18 +88,22 @@ class Task:
                 the operands have to form a multiplicative group, or not among those the task allows.
         """
         if type(modulus) is not int or modulus < 3:
-            raise ValueError(f"modulus must be an integer of at least 3, got {modulus!r}")
+            raise FieldError("modulus", "be an integer of at least 3", repr(modulus))
         if self.moduli is not None and modulus not in self.moduli[0]:
-            raise ValueError(f"modulus must be {self.moduli[1]} for task '{self.name}', got {modulus}")
+            raise FieldError("modulus", f"be {self.moduli[1]} for task '{self.name}'", modulus)
         if self.nonzero and any(modulus % k == 0 for k in range(2, math.isqrt(modulus) + 1)):
-            raise ValueError(
-                f"modulus must be prime for task '{self.name}', got {modulus}: modulo a composite number "
-                "products of nonzero residues can be zero, so they form no group"
+            raise FieldError(
+                "modulus",
+                f"be prime for task '{self.name}'",
+                modulus,
+                why="modulo a composite number products of nonzero residues can be zero, so they form no group",
             )
         if self.nonzero and modulus < 5:
-            raise ValueError(
-                f"modulus must be a prime of at least 5 for task '{self.name}', got {modulus}: fewer than four "
-                "nonzero residues make no task"
+            raise FieldError(
+                "modulus",
+                f"be a prime of at least 5 for task '{self.name}'",
+                modulus,
+                why="fewer than four nonzero residues make no task",
             )
 
     def labels(self, modulus: int, rng: np.random.Generator | None = None) -> IntArray:
@@ -119,7 +124,7 @@ class Task:
             residues = np.arange(first, first + self.n_symbols(modulus), dtype=np.int64)
             return self.rule(residues[:, None], residues[None, :], modulus) - first
         if self.sampler is None or rng is None:
-            raise ValueError(f"rng must be given for task '{self.name}', whose labels are random, got None")
+            raise FieldError("rng", f"be given for task '{self.name}', whose labels are random", "None")
         return self.sampler(self.n_symbols(modulus), rng)
 
 
@@ -193,7 +198,7 @@ def _powers_of_generator(prime: int) -> IntArray:
             powers.append(following)
         if len(powers) == prime - 1:
             return np.array(powers, dtype=np.int64)
-    raise ValueError(f"modulus must be a prime of at least 3, got {prime}")
+    raise FieldError("modulus", "be a prime of at least 3", prime)
 
 
 #: Every task by its name.

@@ -58,7 +58,7 @@ def test_transformers_are_calibrated_at_widths_their_heads_divide() -> None:
         ("moduli", (), "modulus must be given at least 2 different values, got none"),
         ("moduli", (13, 13), "modulus must be given at least 2 different values, got 13, 13"),
         ("widths", (16, 32), "width must be given at least 3 different values, got 16, 32"),
-        ("moduli", (13, 17), "modulus and width must make at least 13 cells together, got 2 moduli by 4 widths"),
+        ("moduli", (13, 17), "modulus must make at least 13 cells together with width, got 2 moduli by 4 widths"),
         ("widths", (0, 16, 32, 64), "width must be an integer of at least 1, got 0"),
         ("moduli", (2, 13, 17, 23), "modulus must be an integer of at least 3, got 2"),
         ("seeds", 0, "seeds must be an integer of at least 1, got 0"),
