@@ -101,10 +101,7 @@ def plan_phase_diagram(
     depth: options.Depth = 1,
     weight_decay: options.WeightDecay = 1.0,
     learning_rate: options.LearningRate = 1e-2,
-    points: Annotated[
-        int,
-        typer.Option(parser=options.integer, metavar="INTEGER", help="At most as many widths, and as many sizes."),
-    ] = 20,
+    points: options.Points = 20,
     min_width: Annotated[int, typer.Option(parser=options.integer, metavar="INTEGER", help="First width.")] = 4,
     max_width: Annotated[int, typer.Option(parser=options.integer, metavar="INTEGER", help="Last width.")] = 128,
     min_n_train: Annotated[

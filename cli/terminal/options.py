@@ -13,7 +13,7 @@ import typer
 from dcrit.cli.terminal.sentences import BadField
 from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.families.family import FAMILIES, activations
-from dcrit.theory.problems.problem import MOST_WIDTH, Problem
+from dcrit.theory.problems.problem import MOST_POINTS, MOST_WIDTH, Problem
 from dcrit.theory.problems.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -259,9 +259,9 @@ def check_trainable(problem: Problem) -> None:
 Points = Annotated[
     int,
     typer.Option(
-        parser=integer_to(2000),
+        parser=integer_to(MOST_POINTS),
         metavar="INTEGER",
-        help="Training-set sizes, and at most as many whole widths.",
+        help=f"Training-set sizes, and at most as many whole widths; at most {MOST_POINTS}.",
     ),
 ]
 

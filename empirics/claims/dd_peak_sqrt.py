@@ -16,7 +16,7 @@ FloatArray = NDArray[np.float64]
 #: Exponents d ln N/d ln D that count as a square root.
 SQUARE_ROOT = (0.35, 0.65)
 
-#: Exponent of §2: the peak lies where capacity, linear in N, passes D.
+#: Exponent that the theory has: the peak lies where capacity, linear in N, passes D.
 THEORY = 1.0
 
 #: Sizes with a peak inside the measured widths without which no exponent is fitted.

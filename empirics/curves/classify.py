@@ -39,7 +39,7 @@ class Classification:
         return asdict(self) | {"reasons": list(self.reasons), "settled": dict(self.settled)}
 
 
-def classify(curves: CurveSet, *, n_classes: int | None = None) -> Classification:
+def classify(curves: CurveSet, *, n_classes: int | None = None, thresholds: Thresholds | None = None) -> Classification:
     """Name the dynamics of one run by its settled accuracies.
 
     progression:   the training set is not fitted
@@ -53,13 +53,14 @@ def classify(curves: CurveSet, *, n_classes: int | None = None) -> Classificatio
     Args:
         curves: The run.
         n_classes: C, number of classes, where it is known: then levels of test accuracy count from chance.
+        thresholds: What to compare with; None for the usual ones, of that many classes.
 
     Raises:
         ValueError: ``n_classes`` is below 2.
 
     Source: huang2024.
     """
-    thresholds = Thresholds.for_classes(n_classes)
+    thresholds = thresholds or Thresholds.for_classes(n_classes)
     settled: dict[str, float] = {}
     events = Events()
 
@@ -75,9 +76,9 @@ def classify(curves: CurveSet, *, n_classes: int | None = None) -> Classificatio
 
     if curves.problem:
         return verdict("cannot tell", f"the rows make no curve: {curves.problem}")
-    found = [side_of(name, curves, n_classes) for name in ("train", "test")]
+    found = [side_of(name, curves, n_classes, thresholds) for name in ("train", "test")]
     sides = [side for side in found if isinstance(side, Side)]
-    settled |= settled_values(curves, sides)
+    settled |= settled_values(curves, sides, thresholds)
     unusable = [side for side in found if isinstance(side, str)]
     train = next((side for side in sides if side.name == "train"), None)
     test = next((side for side in sides if side.name == "test"), None)
@@ -137,7 +138,8 @@ def _still_moving(side: Side, thresholds: Thresholds) -> str:
         return ""
     what = f"{'the least ' if side.bounded else ''}{side.name} accuracy {'rose' if rising else 'fell'}"
     return (
-        f"the run has not settled: {what} by {abs(side.moved):.2g} from the seventh to the last tenth of the steps, "
+        f"the run has not settled: {what} by {abs(side.moved):.2g} from the seventh tenth to the last "
+        f"{thresholds.settled_fraction:.0%} of the steps, "
         f"more than {thresholds.moving:g}"
     )
 

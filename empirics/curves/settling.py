@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dcrit.empirics.curves.curve_files import CurveSet
 from dcrit.empirics.runs.outcomes import SETTLED_FRACTION
-from dcrit.theory.checks import check_integer
+from dcrit.theory.checks import FieldError, check_integer, check_positive
 from dcrit.theory.circuits.regimes import FITTED, SEMI_GROKKING
 
 FloatArray = NDArray[np.float64]
@@ -25,6 +25,9 @@ FEWEST_EVALUATIONS, FEWEST_SETTLED = 10, 2
 #: An accuracy is still moving when its last tenth differs by more than this from its seventh tenth: semi-grokking
 #: runs that are at balance wander by half of it.
 MOVING = 0.1
+
+#: Where a curve's earlier value is taken that its settled one is compared with, as parts of its steps from the end.
+EARLIER = (0.3, 0.4)
 
 #: Generalization is delayed when it takes at least this many times the steps of memorization.
 DELAYED = 2.0
@@ -44,7 +47,7 @@ class Thresholds:
         fitted: Train accuracy from which the training set counts as memorized.
         low: Test accuracy below which a memorizing run shows ungrokking.
         high: Test accuracy from which it shows grokking.
-        settled_fraction: Settled values are medians over this last fraction of the steps.
+        settled_fraction: Settled values are medians over this last fraction of the steps, below 0.3.
         moving: Largest move of a settled value, against the seventh tenth of the steps, of a run at its end.
         persistent_evaluations: Evaluations in a row that make an event.
         delayed: Steps to generalize over steps to memorize from which generalization is delayed.
@@ -61,6 +64,18 @@ class Thresholds:
     delayed: float = DELAYED
     patience: float = PATIENCE
     fallen: float = FALLEN
+
+    def __post_init__(self) -> None:
+        for name in ("fitted", "low", "high", "moving", "fallen"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise FieldError(name, "be between 0 and 1", repr(getattr(self, name)))
+        if self.high < self.low:
+            raise FieldError("high", f"be at least low {self.low!r}", repr(self.high))
+        if not 0 < self.settled_fraction < EARLIER[0]:
+            raise FieldError("settled_fraction", f"be above 0 and below {EARLIER[0]:.1f}", repr(self.settled_fraction))
+        check_integer("persistent_evaluations", self.persistent_evaluations, 1)
+        check_positive("delayed", self.delayed)
+        check_positive("patience", self.patience)
 
     @classmethod
     def for_classes(cls, n_classes: int | None) -> Thresholds:
@@ -111,7 +126,7 @@ class Side:
         step: (n,) steps of finite values.
         accuracy: (n,) accuracy, or what it is at least where only the loss is known.
         bounded: Only the loss is known.
-        settled: Median of the last tenth.
+        settled: Median of the end.
         moved: That, less the median of the seventh tenth.
         settled_loss: Of the loss; NaN where accuracy is known.
     """
@@ -125,8 +140,12 @@ class Side:
     settled_loss: float = math.nan
 
 
-def side_of(name: Literal["train", "test"], curves: CurveSet, n_classes: int | None) -> Side | str:
+def side_of(
+    name: Literal["train", "test"], curves: CurveSet, n_classes: int | None, thresholds: Thresholds
+) -> Side | str:
     """What is known of one set, or why that is nothing."""
+    start = 1 - thresholds.settled_fraction
+    end_part = f"last {thresholds.settled_fraction:.0%}"
     accuracy = curves.curves.get("train_accuracy" if name == "train" else "test_accuracy")
     loss = curves.curves.get("train_loss" if name == "train" else "test_loss")
     if accuracy is None and loss is None:
@@ -143,18 +162,19 @@ def side_of(name: Literal["train", "test"], curves: CurveSet, n_classes: int | N
     finite = np.isfinite(values)
     if not finite.any():
         return f"{name} {kind} is nowhere a finite number"
-    if not finite[step >= (1 - SETTLED_FRACTION) * step[-1]].all():
-        return f"{name} {kind} is not finite in the last tenth of the steps: the run diverged"
+    if not finite[step >= start * step[-1]].all():
+        return f"{name} {kind} is not finite in the {end_part} of the steps: the run diverged"
     end = max(float(steps[-1]) for steps, _ in curves.curves.values() if steps.size)
-    if step[-1] < (1 - SETTLED_FRACTION) * end:
+    if step[-1] < start * end:
         return f"{name} {kind} ends at step {step[-1]:g}, and the run at {end:g}"
     step, values = step[finite], values[finite]
     if step.size < FEWEST_EVALUATIONS:
         return f"there are {step.size} evaluations of {name} {kind}, and {FEWEST_EVALUATIONS} are needed"
-    last, before = _between(step, values, 1 - SETTLED_FRACTION, 1.0), _between(step, values, 0.6, 0.7)
+    last = _between(step, values, start, 1.0)
+    before = _between(step, values, 1 - EARLIER[1], 1 - EARLIER[0])
     if last.size < FEWEST_SETTLED or not before.size:
         return (
-            f"{name} {kind} has {last.size} evaluations in the last tenth of its steps, and {before.size} in the "
+            f"{name} {kind} has {last.size} evaluations in the {end_part} of its steps, and {before.size} in the "
             f"seventh: {FEWEST_SETTLED} and 1 are needed to tell whether it has settled"
         )
     if kind == "accuracy":
@@ -188,13 +208,14 @@ def _between(step: FloatArray, values: FloatArray, start: float, stop: float) ->
     return values[(step >= start * step[-1]) & (step <= stop * step[-1])]
 
 
-def settled_values(curves: CurveSet, sides: list[Side]) -> dict[str, float]:
-    """Medians over the last tenth of every curve, the norm against its largest value, and how accuracies moved."""
+def settled_values(curves: CurveSet, sides: list[Side], thresholds: Thresholds) -> dict[str, float]:
+    """Medians over the end of every curve, the norm against its largest value, and how accuracies moved."""
     settled: dict[str, float] = {}
+    start = 1 - thresholds.settled_fraction
     for field, (step, values) in curves.curves.items():
         finite = np.isfinite(values)
         if finite.any():
-            settled[field] = float(np.median(_between(step[finite], values[finite], 1 - SETTLED_FRACTION, 1.0)))
+            settled[field] = float(np.median(_between(step[finite], values[finite], start, 1.0)))
             if field == "squared_norm":
                 settled["norm_ratio"] = settled[field] / (float(values[finite].max()) or math.nan)
     for side in sides:
@@ -205,12 +226,14 @@ def settled_values(curves: CurveSet, sides: list[Side]) -> dict[str, float]:
     return settled
 
 
-def _first_persistent(step: FloatArray, holds: NDArray[np.bool_], after: float = -math.inf) -> float | None:
-    """First step after another from which on enough evaluations in a row agree."""
+def _first_persistent(
+    step: FloatArray, holds: NDArray[np.bool_], evaluations: int, after: float = -math.inf
+) -> float | None:
+    """First step after another from which on so many evaluations in a row agree."""
     streak = 0
     for place in range(step.size):
         streak = streak + 1 if holds[place] and step[place] > after else 0
-        if streak == PERSISTENT_EVALUATIONS:
+        if streak == evaluations:
             return float(step[place - streak + 1])
     return None
 
@@ -218,14 +241,15 @@ def _first_persistent(step: FloatArray, holds: NDArray[np.bool_], after: float =
 def events_of(train: Side | None, test: Side | None, thresholds: Thresholds) -> Events:
     """When each event is confirmed, and how long generalization took against memorization."""
     memorized = generalized = rose = lost = delay = None
+    row = thresholds.persistent_evaluations
     if train is not None:
-        memorized = _first_persistent(train.step, train.accuracy >= thresholds.fitted)
+        memorized = _first_persistent(train.step, train.accuracy >= thresholds.fitted, row)
     if test is not None:
-        generalized = _first_persistent(test.step, test.accuracy >= thresholds.high)
+        generalized = _first_persistent(test.step, test.accuracy >= thresholds.high, row)
         if not test.bounded:
-            rose = _first_persistent(test.step, test.accuracy >= thresholds.low)
+            rose = _first_persistent(test.step, test.accuracy >= thresholds.low, row)
             if generalized is not None:
-                lost = _first_persistent(test.step, test.accuracy < thresholds.low, generalized)
+                lost = _first_persistent(test.step, test.accuracy < thresholds.low, row, generalized)
     if memorized and generalized is not None:
         delay = generalized / memorized
     return Events(

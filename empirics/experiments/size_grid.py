@@ -19,7 +19,7 @@ from dcrit.theory.calibrations.calibration import calibration_for
 from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.circuits.regimes import FITTED, SEMI_GROKKING
 from dcrit.theory.predictions.phase_diagram import PhaseDiagram, check_widths, default_widths, phase_diagram
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.problem import MOST_POINTS, Problem
 
 FloatArray = NDArray[np.float64]
 
@@ -291,10 +291,6 @@ EXPERIMENT: Experiment[GridDesign, GridEvidence] = Experiment(
 )
 
 
-#: Most points a side: of so many widths and sizes the list of runs itself would not fit in memory.
-MOST_POINTS = 500
-
-
 def plane_of(
     problem: Problem, *, points: int, widths: tuple[int, int], sizes: tuple[int, int], seeds: int = 3, steps: int = 0
 ) -> GridFamily:
@@ -311,9 +307,7 @@ def plane_of(
     Raises:
         ValueError: A number is out of range.
     """
-    check_integer("points", points, 2)
-    if points > MOST_POINTS:
-        raise FieldError("points", f"be at most {MOST_POINTS}", points)
+    check_integer("points", points, 2, MOST_POINTS)
     step = problem.family.width_step
     check_integer("min_width", widths[0], 1)
     check_integer("max_width", widths[1], widths[0] + 1)

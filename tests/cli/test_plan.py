@@ -106,7 +106,7 @@ def test_a_phase_diagram_is_widths_times_sizes_times_seeds() -> None:
         (("quick", *RATE, "--claim", "delay-law"), "--claim must be one of"),
         (("quick", *RATE, "--device", "tpu"), "must be one of auto, cpu, cuda, got 'tpu'"),
         (("phase-diagram", *RATE, "--points", "1"), "--points must be an integer of at least 2, got 1"),
-        (("phase-diagram", *RATE, "--points", "9999"), "--points must be at most 500, got 9999"),
+        (("phase-diagram", *RATE, "--points", "9999"), "'--points': must be an integer of at most 500, got '9999'"),
         (("phase-diagram", *RATE, "--max-width", "3"), "--max-width must be above --min-width 4, got 3"),
         (("phase-diagram", *RATE, "--max-n-train", "961"), "--max-n-train must leave pairs to test on, got 961 of 961"),
         (("phase-diagram", *RATE, "--min-n-train", "0"), "--min-n-train must be an integer of at least 1, got 0"),

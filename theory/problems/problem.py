@@ -32,6 +32,9 @@ def check_rate(name: str, got: float) -> None:
 #: Largest modulus, width and depth: counts of pairs and parameters, and powers of them, stay within doubles.
 MOST_MODULUS, MOST_WIDTH, MOST_DEPTH = 10**5, 10**9, 100
 
+#: Most points a side of a plane of widths and training-set sizes: the list of a plane's runs fits in memory.
+MOST_POINTS = 500
+
 #: Weight decay and learning rate lie between these.
 SMALLEST_RATE, LARGEST_RATE = 1e-30, 1e30
 

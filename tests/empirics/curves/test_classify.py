@@ -19,6 +19,7 @@ from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.store.export import RUNS, export
 from dcrit.empirics.store.kinds import Store
 from dcrit.empirics.training.ensemble import train
+from dcrit.theory.checks import FieldError
 from dcrit.theory.circuits.regimes import DYNAMICS, FITTED, SEMI_GROKKING
 from dcrit.theory.problems.problem import Problem
 
@@ -106,9 +107,9 @@ def test_the_norm_is_read_against_its_largest_value() -> None:
     [
         (FITS, "no test accuracy: no column is called test accuracy or validation accuracy"),
         (FITS | {"test_accuracy": math.nan}, "test accuracy is nowhere a finite number"),
-        (FITS | {"test_accuracy": np.where(STEP > 900, math.nan, 0.5)}, "not finite in the last tenth"),
+        (FITS | {"test_accuracy": np.where(STEP > 900, math.nan, 0.5)}, "not finite in the last 10%"),
         ({"train_loss": 0.0, "test_loss": 5.0}, "of train there is only a loss.*of test there is only a loss"),
-        (FITS | {"test_accuracy": STEP / 1200}, "test accuracy rose by 0.25 from the seventh to the last tenth"),
+        (FITS | {"test_accuracy": STEP / 1200}, "test accuracy rose by 0.25 from the seventh tenth to the last 10%"),
         (FITS | {"test_accuracy": 1 - STEP / 1200}, "test accuracy fell by 0.25"),
         ({"train_accuracy": STEP / 1100, "test_accuracy": 0.0}, "train accuracy rose by 0.27"),
         ({"train_accuracy": rising(1.0, at=220.0), "test_accuracy": 0.0}, "ends 4.55 times .* less than 5"),
@@ -129,7 +130,7 @@ def test_a_move_beyond_the_outer_thresholds_changes_nothing() -> None:
 
 
 def test_few_rows_are_too_few() -> None:
-    for size, named in ((9, "9 evaluations of train accuracy, and 10"), (12, "1 evaluations in the last tenth")):
+    for size, named in ((9, "9 evaluations of train accuracy, and 10"), (12, "1 evaluations in the last 10%")):
         step = np.linspace(0.0, 1.0, size) if size < 10 else np.geomspace(1.0, 1000.0, size)
         curves = {name: (step, np.ones(size)) for name in ("train_accuracy", "test_accuracy")}
         found = classify(CurveSet(run="", curves=curves))  # type: ignore[arg-type]
@@ -297,3 +298,47 @@ def test_the_store_s_own_files_are_read_as_well(store: Store) -> None:
     paths = list(store.folder.glob("*.parquet"))
     found = {one.run: classify(one).dynamics for path in paths for one in read_curves(path).runs}
     assert found == {address: dynamics_of(run) for address, run in runs.items()}
+
+
+def noisy(level: float, other: float) -> np.ndarray:
+    """A curve that is at another level at every third evaluation of its second half."""
+    return np.where((STEP > 500) & (np.arange(STEP.size) % 3 == 0), other, level)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "curves"),
+    [
+        ("fitted", 0.9, {"train_accuracy": rising(0.95), "test_accuracy": rising(1.0)}),
+        ("low", 0.02, FITS | {"test_accuracy": rising(0.05)}),
+        ("high", 0.7, FITS | {"test_accuracy": rising(0.8)}),
+        ("settled_fraction", 0.2, FITS | {"test_accuracy": rising(1.0, at=905.0)}),
+        ("moving", 0.4, FITS | {"test_accuracy": STEP / 1200}),
+        ("persistent_evaluations", 1, {"train_accuracy": noisy(0.5, 1.0), "test_accuracy": rising(1.0)}),
+        ("delayed", 4.0, FITS | {"test_accuracy": rising(1.0, at=300.0)}),
+        ("patience", 20.0, FITS | {"test_accuracy": rising(0.05)}),
+        ("fallen", 0.5, FITS | {"test_accuracy": rising(1.0), "squared_norm": np.where(STEP < 500, 10.0, 8.0)}),
+    ],
+)
+def test_every_threshold_decides_something(field: str, value: float, curves: dict[str, Any]) -> None:
+    def found(thresholds: Thresholds) -> dict[str, Any]:
+        given_curves = {name: (STEP, np.asarray(values, dtype=float)) for name, values in curves.items()}
+        told = classify(CurveSet(run="r", curves=given_curves), thresholds=thresholds)  # type: ignore[arg-type]
+        numbers = re.compile(r"[0-9.]+%?")
+        words = [numbers.sub("", reason) for reason in told.reasons]  # which thresholds are printed is not a decision
+        return {"dynamics": told.dynamics, "words": words, "events": told.events, "settled": dict(told.settled)}
+
+    assert found(Thresholds()) == found(Thresholds())
+    assert found(Thresholds()) != found(replace(Thresholds(), **{field: value}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[("fitted", 1.2), ("low", -0.1), ("high", 0.05), ("settled_fraction", 0.3), ("persistent_evaluations", 0)],
+        *[("delayed", 0.0), ("patience", math.inf), ("moving", math.nan)],
+    ],
+)
+def test_thresholds_out_of_range_are_refused(field: str, value: float) -> None:
+    with pytest.raises(FieldError) as caught:
+        Thresholds(**{field: value})  # type: ignore[arg-type]
+    assert caught.value.field == field

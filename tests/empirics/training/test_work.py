@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcrit.empirics.claims.suites import suite_of
-from dcrit.empirics.experiments.size_grid import MOST_POINTS, GridDesign, plane_of, stages
+from dcrit.empirics.experiments.size_grid import GridDesign, plane_of, stages
 from dcrit.empirics.experiments.transitions import rounds
 from dcrit.empirics.runs.dimensions import DimensionConfig
 from dcrit.empirics.runs.multitask import beside_facts
@@ -25,7 +25,7 @@ from dcrit.empirics.training.batches import member_bytes, plan_batches, step_cos
 from dcrit.empirics.training.cost import multitask_flops
 from dcrit.empirics.training.executor import run_sweep
 from dcrit.empirics.training.work import PROCESS_BYTES, Stage, Work, in_turn, work_of
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.problem import MOST_POINTS, Problem
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
 PROBLEM = Problem(modulus=7, width=8, learning_rate=0.1)
@@ -167,7 +167,7 @@ def test_a_plane_has_widths_and_sizes_evenly_apart_in_their_logarithms() -> None
     ("changed", "says"),
     [
         ({"points": 1}, "points must be an integer of at least 2, got 1"),
-        ({"points": MOST_POINTS + 1}, f"points must be at most {MOST_POINTS}, got {MOST_POINTS + 1}"),
+        ({"points": MOST_POINTS + 1}, f"points must be an integer of at most {MOST_POINTS}, got {MOST_POINTS + 1}"),
         ({"widths": (0, 8)}, "min_width must be an integer of at least 1, got 0"),
         ({"widths": (8, 8)}, "max_width must be an integer of at least 9, got 8"),
         ({"widths": (4, 9)}, "max_width must be a multiple of the transformer's 4 heads, got 9"),
