@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dcrit.cli import calibrate, classify, figure, measure, plan, predict, reproduce, runs, simulate, train, validate
+from dcrit.cli.terminal.once import once
 from dcrit.cli.terminal.sentences import Commands, sentence
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app.command("figure")(figure.figure)
 app.command("classify")(classify.classify)
 app.add_typer(runs.app, name="runs")
 app.add_typer(reproduce.app, name="reproduce")
+once(app)
 
 
 def _version(wanted: bool) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dcrit.cli.terminal.options import bad_input
-from dcrit.theory.checks import FieldError
 
 if TYPE_CHECKING:
     from dcrit.theory.calibrations.calibration import Calibration
@@ -29,22 +28,7 @@ def calibration_of(problem: Problem, path: Path | None) -> Calibration:
     Raises:
         typer.BadParameter: The task has no rule, the file is no calibration, or none ships (exit 2).
     """
-    from dcrit.theory.calibrations.calibration import calibration_for, load_calibration, shipped_calibrations
+    from dcrit.theory.calibrations.calibration import calibration_of as found_for
 
     with bad_input():
-        if problem.definition.rule is None:
-            raise FieldError(
-                "task", "have a rule to find", repr(problem.task), why="on random labels nothing generalizes"
-            )
-        if path is not None:
-            return load_calibration(path)
-    shipped = shipped_calibrations()
-    chosen = calibration_for(problem, shipped)
-    if chosen is None:
-        known = "; ".join(sorted({f"{', '.join(one.tasks)} ({one.activation} {one.model})" for one in shipped}))
-        raise typer.BadParameter(
-            f"--task, --activation and --model must be a combination for which a calibration ships: {known}; got "
-            f"'{problem.task}', '{problem.activation}' and '{problem.model}'. No calibration ships for that; "
-            "'dcrit calibrate' measures one, and --calibration FILE uses it."
-        )
-    return chosen
+        return found_for(problem, path)

@@ -339,10 +339,11 @@ def calibration_of(problem: Problem, path: Path | None = None) -> Calibration:
     chosen = calibration_for(problem, shipped)
     if chosen is None:
         known = "; ".join(sorted({f"{', '.join(one.tasks)} ({one.activation} {one.model})" for one in shipped}))
-        raise ValueError(
-            f"task, activation and model must be a combination for which a calibration ships: {known}; got "
-            f"'{problem.task}', '{problem.activation}' and '{problem.model}'. No calibration ships for that; "
-            "'dcrit calibrate' measures one, and --calibration FILE uses it"
+        raise FieldError(
+            "task",
+            f"be, with activation and model, one that a calibration ships for: {known}",
+            f"'{problem.task}' with '{problem.activation}' and '{problem.model}'",
+            why="'dcrit calibrate' measures one, and --calibration FILE uses it",
         )
     return chosen
 
