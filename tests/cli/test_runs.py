@@ -199,7 +199,8 @@ def test_without_tensorboard_it_says_how_to_get_it(folder: Path, monkeypatch: py
     result = invoke("runs", "export", "--store", str(folder), "--tensorboard", "logs")
     assert result.exit_code == 2
     sentence = " ".join(result.stderr.replace("│", " ").split())
-    assert "--tensorboard needs the package tensorboard, got none: pip install 'dcrit[tensorboard]'" in sentence
+    assert "--tensorboard must be left out where the package tensorboard is not installed, got" in sentence
+    assert "pip install 'dcrit[tensorboard]' installs it" in sentence
 
 
 TRAIN = "train --modulus 7 --width 4 --n-train 10 --seeds 2 --steps 60 --workers 1 --device cpu --json --store"
