@@ -343,7 +343,7 @@ def calibration_of(problem: Problem, path: Path | None = None) -> Calibration:
             "task",
             f"be, with activation and model, one that a calibration ships for: {known}",
             f"'{problem.task}' with '{problem.activation}' and '{problem.model}'",
-            why="'dcrit calibrate' measures one, and --calibration FILE uses it",
+            why="No calibration ships for that; 'dcrit calibrate' measures one, and --calibration FILE uses it",
         )
     return chosen
 
