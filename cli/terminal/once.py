@@ -1,17 +1,26 @@
-"""An option that takes one value refuses a second."""
+"""What every command asks of its words: an option that takes one value has one, and a path can be looked up."""
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperOption
 
+#: Faults of a path that no file of that name can have; whatever else is wrong with it, its command says.
+_BAD_PATHS = {
+    errno.ENAMETOOLONG: "made of names of at most 255 bytes",
+    errno.ELOOP: "without links that lead in circles",
+    errno.EACCES: "in folders that may be entered",
+}
+
 
 class Command(TyperCommand):
-    """A command whose options are given at most once, unless they take several values."""
+    """A command whose options are given at most once, unless they take several values, and whose paths may exist."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As typer does it, which would let the last of several values win in silence."""
@@ -20,7 +29,20 @@ class Command(TyperCommand):
             if times > 1 and isinstance(option, TyperOption) and takes_one(option):
                 values = " and ".join(f"'{value}'" for value in _values(option.opts, args))
                 raise typer.BadParameter(f"{option.opts[0]} must be given once, got {values}", ctx=ctx)
-        return super().parse_args(ctx, args)
+        rest = super().parse_args(ctx, args)
+        for parameter in self.params:
+            path = ctx.params.get(parameter.name)
+            if isinstance(path, Path):
+                self._check_path(ctx, parameter.opts[0] if isinstance(parameter, TyperOption) else "the argument", path)
+        return rest
+
+    def _check_path(self, ctx: Any, name: str, path: Path) -> None:
+        try:
+            path.stat()
+        except OSError as error:
+            if error.errno in _BAD_PATHS:
+                allowed = _BAD_PATHS[error.errno]
+                raise typer.BadParameter(f"{name} must be a path {allowed}, got '{path}'", ctx=ctx) from error
 
 
 def takes_one(option: TyperOption) -> bool:

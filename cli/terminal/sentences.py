@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import re
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import typer
@@ -21,14 +19,6 @@ _SPACES = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
 
 #: What every mistake in calling a command is. Typer exports only what derives from it.
 UsageError: type[Exception] = typer.BadParameter.__base__ or Exception
-
-#: Faults of a path that are found where it is used first.
-_BAD_PATHS = {
-    errno.ENAMETOOLONG: "made of names of at most 255 bytes",
-    errno.ELOOP: "without links that lead in circles",
-    errno.EACCES: "one that may be read",
-    errno.ENOTDIR: "made of folders up to its last name",
-}
 
 Answer = TypeVar("Answer")
 
@@ -83,38 +73,16 @@ class Commands(TyperGroup):
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """As typer does it."""
-        return _refusing(lambda: super(Commands, self).make_context(*args, **kwargs), ())
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As typer does it; the words are kept, because a path that fails is named by the option before it."""
-        ctx.meta["dcrit.words"] = tuple(args)
-        return super().parse_args(ctx, args)
+        return _refusing(lambda: super(Commands, self).make_context(*args, **kwargs))
 
     def invoke(self, ctx: Any) -> Any:
         """As typer does it."""
-        return _refusing(lambda: super(Commands, self).invoke(ctx), ctx.meta["dcrit.words"])
+        return _refusing(lambda: super(Commands, self).invoke(ctx))
 
 
-def _refusing(call: Callable[[], Answer], words: Sequence[str]) -> Answer:
+def _refusing(call: Callable[[], Answer]) -> Answer:
     try:
         return call()
     except UsageError as error:
         error.message = sentence(getattr(error, "message"))  # type: ignore[attr-defined]  # noqa: B009
         raise
-    except OSError as error:
-        option = _option_of(error, words)
-        if option is None:
-            raise
-        allowed = _BAD_PATHS[error.errno or 0]
-        raise typer.BadParameter(sentence(f"{option} must be a path {allowed}, got '{error.filename}'")) from error
-
-
-def _option_of(error: OSError, words: Sequence[str]) -> str | None:
-    """The option whose path failed; None where the error is of another kind, or of another path."""
-    if error.errno not in _BAD_PATHS or not isinstance(error.filename, str):
-        return None
-    for before, word in zip(("", *words), words, strict=False):
-        option, _, value = word.partition("=") if word.startswith("--") and "=" in word else (before, "", word)
-        if value and error.filename.startswith(str(Path(value))):
-            return option if option.startswith("-") else "the argument"
-    return None
