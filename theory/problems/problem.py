@@ -188,7 +188,7 @@ class Problem:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, fields: dict[str, object]) -> Self:
+    def from_dict(cls, fields: Mapping[str, object]) -> Self:
         """Inverse of :meth:`to_dict`, also as it was before fields were added; validates as the constructor does."""
         return cls(**cast("dict[str, str]", {**cls.ADDED_LATER, **fields}))  # type: ignore[arg-type]
 

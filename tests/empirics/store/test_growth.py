@@ -185,7 +185,7 @@ def grown(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunConfig], GrownConfig]
 
     def as_then(config: RunConfig) -> GrownConfig:
         problem = GrownProblem(**vars(config.problem), epsilon=1e-8)
-        said = {field.name: getattr(config, field.name) for field in fields(config)}
+        said: dict[str, Any] = {field.name: getattr(config, field.name) for field in fields(config)}
         return GrownConfig(**said | {"problem": problem})
 
     return as_then
@@ -255,7 +255,7 @@ def test_several_tasks_and_dimensions_grow_likewise(folder: Path, monkeypatch: p
     for address, config in MULTITASK.items():
         components = tuple(GrownComponent(**vars(each), noise=0.0) for each in config.components)
         phases = tuple(GrownPhase(**vars(each), decay=True) for each in config.phases)
-        said = {field.name: getattr(config, field.name) for field in fields(config)}
+        said: dict[str, Any] = {field.name: getattr(config, field.name) for field in fields(config)}
         then = GrownMultitask(**said | {"components": components, "phases": phases}, beta2=0.98)
         assert then.address == address
         assert replace(then, beta2=0.999).address != address

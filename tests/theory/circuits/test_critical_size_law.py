@@ -107,8 +107,9 @@ def test_fields_out_of_range_are_named(fields: dict[str, Any], named: str) -> No
 
 @pytest.mark.parametrize(("field", "value"), [("base", 0.0), ("per_decay", -0.1), ("task", math.inf)])
 def test_scatter_out_of_range_is_named(field: str, value: float) -> None:
+    wrong: dict[str, Any] = {field: value}
     with pytest.raises(ValueError, match=field):
-        Scatter(**{field: value})
+        Scatter(**wrong)
 
 
 @pytest.mark.parametrize(("field", "value"), [("low", 0.0), ("high", -0.1), ("width_exponent", math.nan)])
