@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from dcrit.empirics.runs.outcomes import Outcome, Settled, accuracy_above_chance
 from dcrit.theory.checks import FieldError
@@ -21,6 +21,17 @@ FloatArray = NDArray[np.float64]
 #: Accuracies beyond these say on which side of the midpoint a run lies, and no more: tails are not logistic, and
 #: narrow networks never become perfect.
 TRUSTED = (0.15, 0.85)
+
+#: Floors f that accuracy rests on below the transition, with their prior: some networks get a part of the examples
+#: right without generalizing, such as mirror images. Most rest at 0, which therefore has most of the prior; the others
+#: are left so little of it that only several runs on a plateau speak for one. A floor up to 0.15 needs no place of its
+#: own, because accuracies there are not trusted anyway, and one above one half leaves nothing to cross.
+FLOORS, FLOOR_PRIOR = (0.0, 0.2, 0.3, 0.4), (0.85, 0.05, 0.05, 0.05)
+
+#: Runs on a floor above 0 scatter evenly by so much around it, somewhat more than half the distance of two floors, so
+#: that the runs of one plateau share a floor. This share of them lies lower still, so that one failed run does not rule
+#: out a plateau of many.
+FLOOR_SPREAD, FALLEN = 0.12, 0.01
 
 #: Priors of the width s and of the scatter τ between seeds, both in ln D: median, standard deviation of the logarithm.
 #: The transitions of 18 pair-MLPs and 7 transformers in ``docs/results`` have s from 0.03 to 0.24 and τ from 0.012 to
@@ -34,6 +45,9 @@ WIDTHS, SCATTERS = 19, 13
 
 #: Degrees of freedom of the scatter between seeds: a rare run collapses late. The closed form of its tail needs 4.
 TAIL = 4
+
+#: Density of Student's distribution with that many degrees of freedom at 0.
+STUDENT_PEAK = 0.375
 
 #: Midpoints are looked for so far below the largest size there is and the smallest that was run, in ln D.
 BELOW_ALL, BELOW_RUNS = 4.0, 2.0
@@ -92,9 +106,12 @@ def sides_of(n_train: FloatArray, accuracy: FloatArray) -> Sides:
 class PsychometricPosterior:
     """What runs say about the midpoint of a transition whose place scatters between seeds.
 
-    Run r of size D_r has accuracy expit((ln D_r − μ − ε_r)/s) with ε_r/τ distributed as Student's t:
-    an accuracy a inside ``TRUSTED`` has the density t(ε/τ)·s/(τ·a(1 − a)) at ε = ln D_r − μ − s·logit a,
-    one outside the probability of lying there. The prior is flat in μ and log-normal in s and τ.
+    Run r of size D_r has accuracy f + (1 − f)·expit(x_r + ln(1 − 2f)), x_r = (ln D_r − μ − ε_r)/s, with ε_r/τ
+    distributed as Student's t; the shift by ln(1 − 2f) puts accuracy one half at μ on every floor f.
+    A trusted accuracy a has the density t(ε/τ)·(s/τ)·(1 − f)/((a − f)(1 − a)) at
+    ε = ln D_r − μ − s·ln((a − f)/((1 − a)(1 − 2f))), one above ``TRUSTED`` the probability of lying there, and one
+    below that probability times the density of accuracies on the floor. The prior is flat in μ, log-normal in s and τ,
+    and ``FLOOR_PRIOR`` on ``FLOORS``.
 
     Attributes:
         n_train: (n,) sizes.
@@ -120,24 +137,36 @@ class PsychometricPosterior:
         return grid, self._density(grid)
 
     def _density(self, log_sizes: FloatArray) -> FloatArray:
-        """Posterior density over μ and s up to a factor: (μ, s)."""
+        """Posterior density over μ and s up to a factor, τ and the floor integrated out: (μ, s)."""
+        totals = np.stack([self._log_density(log_sizes, f) for f in FLOORS])  # (f, μ, s, τ)
+        totals += np.log(FLOOR_PRIOR)[:, None, None, None]
+        return np.exp(totals - totals.max()).sum((0, 3))
+
+    def _log_density(self, log_sizes: FloatArray, floor: float) -> FloatArray:
+        """Ln of the density on one floor up to a summand that all floors share: (μ, s, τ)."""
         widths, scatters = _grid(WIDTH_PRIOR, WIDTHS), _grid(SCATTER_PRIOR, SCATTERS)
         prior = np.add.outer(_log_prior(widths, WIDTH_PRIOR), _log_prior(scatters, SCATTER_PRIOR))  # (s, τ)
         total = np.broadcast_to(prior, (log_sizes.size, *prior.shape)).copy()  # (μ, s, τ)
-        trusted = (self.accuracy > TRUSTED[0]) & (self.accuracy < TRUSTED[1])
+        edge = _floor_edge(floor)
+        below, above = self.accuracy <= edge, self.accuracy >= TRUSTED[1]
+        trusted = ~below & ~above
 
         def deviation(n_train: float, accuracy: float) -> FloatArray:
             """ε/τ, (μ, s, τ)."""
-            shift = np.subtract.outer(math.log(n_train) - log_sizes, widths * logit(accuracy))  # (μ, s)
+            rise = math.log((accuracy - floor) / ((1 - accuracy) * (1 - 2 * floor)))
+            shift = np.subtract.outer(math.log(n_train) - log_sizes, widths * rise)  # (μ, s)
             return shift[:, :, None] / scatters
 
         for n_train, accuracy in zip(self.n_train[trusted], self.accuracy[trusted], strict=True):
             total -= 0.5 * (TAIL + 1) * np.log1p(deviation(n_train, accuracy) ** 2 / TAIL)
+            total += math.log(STUDENT_PEAK * (1 - floor) / ((accuracy - floor) * (1 - accuracy)))
         total += trusted.sum() * np.log(widths[:, None] / scatters)
-        beyond = np.stack([self.n_train[~trusted], np.where(self.accuracy[~trusted] >= TRUSTED[1], 1.0, 0.0)])
-        for (n_train, above), times in zip(*_distinct(beyond), strict=True):
-            total += times * _log_tail(deviation(n_train, TRUSTED[1]) if above else -deviation(n_train, TRUSTED[0]))
-        return np.exp(total - total.max()).sum(2)
+        total += np.log(_floor_density(self.accuracy[below], floor)).sum()
+        for n_train, times in zip(*np.unique(self.n_train[above], return_counts=True), strict=True):
+            total += times * _log_tail(deviation(n_train, TRUSTED[1]))
+        for n_train, times in zip(*np.unique(self.n_train[below], return_counts=True), strict=True):
+            total += times * _log_tail(-deviation(n_train, edge))
+        return total
 
     @property
     def log_sizes(self) -> FloatArray:
@@ -205,10 +234,17 @@ def _log_tail(t: FloatArray) -> FloatArray:
     return 2 * np.log(above) + np.log(3 - above) - math.log(4)
 
 
-def _distinct(columns: FloatArray) -> tuple[FloatArray, NDArray[np.int_]]:
-    """Distinct columns, one a row, and how often each comes."""
-    rows, counts = np.unique(columns, axis=1, return_counts=True)
-    return rows.T, counts
+def _floor_edge(floor: float) -> float:
+    """Accuracy up to which a run may rest on a floor."""
+    return floor + FLOOR_SPREAD if floor else TRUSTED[0]
+
+
+def _floor_density(accuracy: FloatArray, floor: float) -> FloatArray:
+    """Density of the accuracies of runs that rest on a floor, (n,)."""
+    if not floor:
+        return np.full(accuracy.shape, 1 / TRUSTED[0])
+    start = floor - FLOOR_SPREAD
+    return np.where(accuracy < start, FALLEN / start, (1 - FALLEN) / (2 * FLOOR_SPREAD))
 
 
 def _cumulative(log_sizes: FloatArray, density: FloatArray) -> FloatArray:

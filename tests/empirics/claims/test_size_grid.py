@@ -108,8 +108,7 @@ def test_double_descent_rulings() -> None:
 
 def test_harder_task_rulings() -> None:
     def later(size: int, width: int) -> float:
-        # A part that is right below the transition, small enough to be told from the transition itself.
-        return max(rising(round(size / 1.4), width), 0.14 if width == 4 or width >= 24 else 0.0)
+        return dipped(round(size / 1.4), width)
 
     easy = plane(rising)
     both = evidence(easy, plane(later, task="square-of-sum", seed=1))

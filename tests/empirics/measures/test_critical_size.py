@@ -1,4 +1,5 @@
 import doctest
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -56,38 +57,103 @@ def accuracies(
     return (rng.binomial(N_TEST, expected) / N_TEST).tolist()
 
 
-def literal_density(midpoint: float, width: float, scatter: float, n_train: float, accuracy: float) -> float:
-    """Density of one accuracy, or the probability of its tail, by the definition."""
-    low, high = module.TRUSTED
-    if low < accuracy < high:
-        shift = math.log(n_train) - math.log(midpoint) - width * math.log(accuracy / (1 - accuracy))
-        return float(student.pdf(shift / scatter, module.TAIL)) * width / (scatter * accuracy * (1 - accuracy))
-    edge = high if accuracy >= high else low
-    # A run is at that edge if its own midpoint is shifted by so much; smaller shifts make it better.
-    shift = math.log(n_train) - math.log(midpoint) - width * math.log(edge / (1 - edge))
-    return float(
-        student.cdf(shift / scatter, module.TAIL) if edge == high else student.sf(shift / scatter, module.TAIL)
-    )
+def literal_density(midpoint: float, width: float, scatter: float, floor: float, run: tuple[float, float]) -> float:
+    """Density of one accuracy, or the probability of its upper tail, by the definition."""
+    n_train, accuracy = run
+
+    def deviation(value: float) -> float:
+        """ε/τ at which the run has that accuracy: f + (1 − f)·expit((ln D − μ − ε)/s + c), with c for 1/2 at μ."""
+        curve, half = (value - floor) / (1 - floor), (0.5 - floor) / (1 - floor)
+        shift = width * (math.log(curve / (1 - curve)) - math.log(half / (1 - half)))
+        return (math.log(n_train) - math.log(midpoint) - shift) / scatter
+
+    edge, high = EDGES[floor], module.TRUSTED[1]
+    if accuracy >= high:
+        # Smaller shifts of a run's own midpoint make it better.
+        return float(student.cdf(deviation(high), module.TAIL))
+    if accuracy > edge:
+        slope = (deviation(accuracy - 1e-6) - deviation(accuracy + 1e-6)) / 2e-6
+        return float(student.pdf(deviation(accuracy), module.TAIL)) * slope
+    start = floor - 0.12
+    resting = 1 / edge if floor == 0 else 0.99 / 0.24 if accuracy >= start else 0.01 / start
+    return float(student.sf(deviation(edge), module.TAIL)) * resting
 
 
-def test_the_posterior_is_the_sum_over_all_widths_and_scatters(monkeypatch: pytest.MonkeyPatch) -> None:
+#: Up to where a run may rest on each floor.
+EDGES = {0.0: 0.15, 0.2: 0.32, 0.3: 0.42, 0.4: 0.52}
+
+
+@pytest.mark.parametrize(
+    "accuracy",
+    [
+        (0.05, 0.4, 0.0, 0.6, 0.93),
+        (0.41, 0.38, 0.35, 0.6, 0.93),
+        (0.25, 0.31, 0.05, 0.22, 0.7),
+        (0.15, 0.2, 0.3, 0.4, 1.0),
+    ],
+)
+def test_the_posterior_is_the_sum_over_all_widths_scatters_and_floors(
+    monkeypatch: pytest.MonkeyPatch, accuracy: tuple[float, ...]
+) -> None:
     monkeypatch.setattr(module, "WIDTHS", 5)
     monkeypatch.setattr(module, "SCATTERS", 4)
-    n_train, accuracy = np.array([200.0, 250.0, 250.0, 270.0, 400.0]), np.array([0.05, 0.4, 0.0, 0.6, 0.93])
-    posterior = PsychometricPosterior(n_train=n_train, accuracy=accuracy, largest=961)
-    midpoints = np.array([150.0, 235.0, 255.0, 270.0, 500.0])
+    n_train, values = np.array([200.0, 250.0, 250.0, 270.0, 400.0]), np.array(accuracy)
+    posterior = PsychometricPosterior(n_train=n_train, accuracy=values, largest=961)
+    midpoints = np.array([150.0, 235.0, 255.0, 270.0, 300.0, 350.0, 500.0])
     expected = np.zeros(midpoints.size)
-    for place, midpoint in enumerate(midpoints):
-        for a in np.linspace(-2.5, 2.5, 5):
-            for b in np.linspace(-2.5, 2.5, 4):
-                width = module.WIDTH_PRIOR[0] * math.exp(a * module.WIDTH_PRIOR[1])
-                scatter = module.SCATTER_PRIOR[0] * math.exp(b * module.SCATTER_PRIOR[1])
-                weight = math.exp(-(a**2) / 2 - b**2 / 2)
-                for size, value in zip(n_train, accuracy, strict=True):
-                    weight *= literal_density(midpoint, width, scatter, size, value)
-                expected[place] += weight
+    places = itertools.product(enumerate(midpoints), np.linspace(-2.5, 2.5, 5), np.linspace(-2.5, 2.5, 4), EDGES)
+    for (place, midpoint), a, b, floor in places:
+        width = module.WIDTH_PRIOR[0] * math.exp(a * module.WIDTH_PRIOR[1])
+        scatter = module.SCATTER_PRIOR[0] * math.exp(b * module.SCATTER_PRIOR[1])
+        weight = math.exp(-(a**2) / 2 - b**2 / 2) * (0.85 if floor == 0 else 0.05)
+        for size, value in zip(n_train, values, strict=True):
+            weight *= literal_density(midpoint, width, scatter, floor, (size, value))
+        expected[place] += weight
     found = posterior._density(np.log(midpoints)).sum(1)
-    np.testing.assert_allclose(found / found.sum(), expected / expected.sum(), rtol=1e-9)
+    np.testing.assert_allclose(found / found.sum(), expected / expected.sum(), rtol=1e-6)
+
+
+def test_the_priors_of_the_floor_are_whole_and_each_density_is_one() -> None:
+    assert sum(module.FLOOR_PRIOR) == pytest.approx(1)
+    assert student.pdf(0, module.TAIL) == pytest.approx(module.STUDENT_PEAK)
+    for floor in module.FLOORS:
+        edge = module._floor_edge(floor)
+        assert edge == pytest.approx(EDGES[floor])
+        grid = (np.arange(20_000) + 0.5) / 20_000 * edge
+        assert module._floor_density(grid, floor).mean() * edge == pytest.approx(1, abs=1e-3)
+
+
+#: Sizes of a plane whose narrow models get a part right at all of them but the largest.
+RESTING = (120.0, 170.0, 240.0, 330.0, 450.0)
+
+
+@pytest.mark.parametrize("level", [0.2, 0.25, 0.3, 0.35, 0.4, 0.45])
+@pytest.mark.parametrize("seeds", [1, 5])
+def test_accuracy_that_rests_below_the_transition_is_no_slow_rise(level: float, seeds: int) -> None:
+    found = measured(np.repeat(RESTING, seeds).tolist(), np.repeat([level] * 4 + [0.95], seeds).tolist(), 529.0)
+    low, estimate, high = ends(found)
+    # Accuracy crosses one half between 330 and 450, and the runs do not say where; one seed leaves longer tails.
+    assert 340 < estimate < 400
+    assert math.log(330 / low) < (0.15 if seeds == 1 else 0.02)
+    assert math.log(high / 450) < (0.01 if seeds == 1 else 0.0)
+    assert high / low > 1.12
+
+
+def test_a_plateau_that_scatters_and_has_a_failed_run_is_a_plateau() -> None:
+    values = np.repeat([0.4] * 4 + [0.95], 5) + np.r_[np.random.default_rng(4).normal(0, 0.05, 20), [0.0] * 5]
+    values[3] = 0.0
+    low, estimate, high = ends(measured(np.repeat(RESTING, 5).tolist(), values.tolist(), 529.0))
+    assert 300 < low < 340 < estimate < high < 450
+
+
+def test_accuracy_that_rises_slowly_is_no_plateau() -> None:
+    sizes = np.repeat(np.geomspace(120, 500, 8), 2).tolist()
+    truth = Psychometric(midpoint=240, width=0.3)
+    found = measured(sizes, [truth.accuracy(size) for size in sizes])
+    assert found.value == pytest.approx(240, rel=0.02)
+    # Nor where nothing lies on the ground to tell it from one.
+    sizes = [200.0, 225.0, 250.0, 280.0, 310.0]
+    assert measured(sizes, [TRUTH.accuracy(size) for size in sizes]).value == pytest.approx(250, rel=0.02)
 
 
 def test_quantiles_and_width_are_those_of_an_even_fine_grid() -> None:
@@ -206,13 +272,19 @@ def test_a_far_tail_that_never_becomes_perfect_does_not_bend_the_midpoint() -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scatter", [0.0, 0.066, 0.1])
-def test_the_interval_covers_the_truth_as_often_as_it_says(scatter: float) -> None:
+@pytest.mark.parametrize(
+    ("scatter", "floor"), [(0.0, 0.0), (0.066, 0.0), (0.1, 0.0), (0.066, 0.2), (0.066, 0.25), (0.066, 0.4)]
+)
+def test_the_interval_covers_the_truth_as_often_as_it_says(scatter: float, floor: float) -> None:
     n_experiments, covered = 40, 0
     sizes = np.repeat(np.geomspace(120, 500, 8), 2).tolist()
     for world in range(n_experiments):
         midpoint = TRUTH.midpoint * math.exp(np.random.default_rng(world).uniform(-0.1, 0.1))
-        low, _, high = ends(measured(sizes, accuracies(sizes, world=world, scatter=scatter, midpoint=midpoint)))
+        # Where the curve above the floor has come as far as accuracy one half.
+        centre = midpoint * (1 - 2 * floor) ** -TRUTH.width
+        curve = np.array(accuracies(sizes, world=world, scatter=scatter, midpoint=centre))
+        noise = 0.03 * np.random.default_rng(world).standard_normal(len(sizes)) if floor else 0.0
+        low, _, high = ends(measured(sizes, (floor + (1 - floor) * curve + noise * (1 - curve)).tolist()))
         covered += low <= midpoint <= high
     assert covered >= binom.ppf(0.01, n_experiments, LEVEL)
 
