@@ -14,6 +14,7 @@ from dcrit.cli.terminal.options import check_widths
 from dcrit.cli.terminal.output import print_json, say, table
 from dcrit.cli.train import DeviceChoice
 from dcrit.theory.families.family import FAMILIES
+from dcrit.theory.problems.problem import label
 
 if TYPE_CHECKING:
     from dcrit.empirics.experiments.experiment import SuiteName
@@ -137,7 +138,7 @@ def plan_phase_diagram(
         plane = plane_of(
             problem, points=points, widths=(min_width, max_width), sizes=(first, last), seeds=seeds, steps=steps
         )
-    title = f"phase diagram of {task} mod {modulus}, {activation} {model}"
+    title = f"phase diagram of {label(problem, width=False)}"
     _plan(title, {"plane": stages(GridDesign(families=(plane,)))}, workers, device, rate, as_json)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,10 +12,6 @@ from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, table
 from dcrit.cli.terminal.session import laboratory
 from dcrit.theory.problems.problem import label
-
-if TYPE_CHECKING:
-    from dcrit.empirics.runs.outcomes import Outcome
-    from dcrit.empirics.runs.single import Run
 
 
 class PrecisionChoice(StrEnum):
@@ -32,15 +27,6 @@ class DeviceChoice(StrEnum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
-
-
-def _dynamics(run: Run, outcome: Outcome) -> str | None:
-    """What a run shows; nothing without unseen pairs or without numbers, and no name for what still moves."""
-    from dcrit.empirics.runs.outcomes import dynamics_of
-
-    if not math.isfinite(outcome.test_accuracy):
-        return None
-    return dynamics_of(run) if outcome.converged else "unsettled"
 
 
 def train(
@@ -89,7 +75,7 @@ def train(
     The dynamics are "unsettled" where the efficiency still moves at the horizon (converged is false): accuracies may
     then still change. They are null where a run diverged or has no unseen pairs.
     """
-    from dcrit.empirics.runs.outcomes import generalized_at, memorized_at, outcome_of
+    from dcrit.empirics.runs.outcomes import summary_of
     from dcrit.empirics.runs.single import RunConfig
     from dcrit.empirics.training.cost import peak_memory_bytes
     from dcrit.theory.checks import check_integer
@@ -116,26 +102,8 @@ def train(
 
                 with options.bad_input():
                     log_curves([one], tensorboard)
-            outcome, curves = outcome_of(one), one.curves
             seconds += one.seconds
-            results.append(
-                {
-                    "n_train": one.config.n_train,
-                    "seed": one.config.seed,
-                    "dynamics": _dynamics(one, outcome),
-                    "train_accuracy": outcome.train_accuracy,
-                    "test_accuracy": outcome.test_accuracy,
-                    "margin": outcome.margin,
-                    "squared_norm": outcome.squared_norm,
-                    "efficiency": outcome.efficiency,
-                    "memorized_at": memorized_at(one.config, curves.step, curves.train_accuracy),
-                    "generalized_at": generalized_at(one.config, curves.step, curves.test_accuracy),
-                    "steps": int(curves.step[-1]),
-                    "ending": one.ending,
-                    "converged": outcome.converged,
-                    "address": one.config.address,
-                }
-            )
+            results.append(summary_of(one))
     if as_json:
         steps_taken = sum(result["steps"] for result in results)
         operations = sum(result["steps"] * problem.step_flops(result["n_train"]) for result in results)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from dcrit.theory.calibrations.calibration import Calibration, calibration_of
 from dcrit.theory.estimates import LEVEL, Estimate, Interval
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.problem import Problem, label
 
 if TYPE_CHECKING:
     import polars as pl
@@ -157,7 +157,7 @@ class Prediction(Sized):
     @property
     def title(self) -> str:
         """What was asked, in a few words."""
-        return f"predicted: {_named(self.problem)}"
+        return f"predicted: {label(self.problem)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that was predicted, as JSON values."""
@@ -209,7 +209,7 @@ class Diagram(Answer):
     @property
     def title(self) -> str:
         """What was asked, in a few words."""
-        return f"phase diagram: {_named(self.diagram.problem, width=False)}"
+        return f"phase diagram: {label(self.diagram.problem, width=False)}"
 
     @property
     def star(self) -> dict[str, Estimate]:
@@ -337,7 +337,7 @@ def regime(
         name: Estimate(quantity=name, value=chance, unit="probability", extrapolated=found.extrapolated)
         for name, chance in zip(REGIMES, found.probabilities, strict=True)
     }
-    title = f"{found.most_likely}, most likely: {_named(problem)}, D = {n_train}"
+    title = f"{found.most_likely}, most likely: {label(problem)}, D = {n_train}"
     return Finding(asked=title, problem=problem, estimates=chances, found=found)
 
 
@@ -364,7 +364,7 @@ def delay(
     problem.check_n_train(n_train)
     found = predict_delay(problem, _calibration(problem, calibration), n_train, content=level)
     steps = {"memorize_steps": found.memorize_steps, "generalize_steps": found.generalize_steps}
-    return Finding(asked=f"delay: {_named(problem)}, D = {n_train}", problem=problem, estimates=steps, found=found)
+    return Finding(asked=f"delay: {label(problem)}, D = {n_train}", problem=problem, estimates=steps, found=found)
 
 
 def double_descent(
@@ -404,7 +404,7 @@ def double_descent(
         draw_accuracy(ax, found)
 
     return Finding(
-        asked=f"test accuracy over model size: {_named(problem, width=False)}, D = {n_train}",
+        asked=f"test accuracy over model size: {label(problem, width=False)}, D = {n_train}",
         problem=problem,
         estimates={"depth": found.depth, "width": found.width, "n_params": found.place},
         found=found,
@@ -438,7 +438,7 @@ def emergence(
     found = predict_emergence(
         problem, _calibration(problem, calibration), n_facts=n_facts, n_train=n_train, level=level
     )
-    title = f"smallest model: {_named(problem, width=False)}, D = {n_train}, {n_facts} facts"
+    title = f"smallest model: {label(problem, width=False)}, D = {n_train}, {n_facts} facts"
     estimates = {"width": found.width, "n_params": found.n_params}
     return Finding(asked=title, problem=problem, estimates=estimates, found=found)
 
@@ -464,7 +464,7 @@ def capacity(
         (outcomes,) = laboratory.outcomes([design.configs()], stage="capacity")
     found = measure_capacity(outcomes)
     estimates = {"capacity": found, "bits_per_parameter": in_bits(found, problem)}
-    return Finding(asked=f"capacity: {_named(problem)}", problem=problem, estimates=estimates, found=outcomes)
+    return Finding(asked=f"capacity: {label(problem)}", problem=problem, estimates=estimates, found=outcomes)
 
 
 def efficiency(
@@ -498,7 +498,7 @@ def efficiency(
         "generalizing_efficiency": measure_generalizing_efficiency(fit),
         "implied_critical_size": implied_critical_size(fit),
     }
-    return Finding(asked=f"efficiencies: {_named(problem)}", problem=problem, estimates=estimates, found=fit)
+    return Finding(asked=f"efficiencies: {label(problem)}", problem=problem, estimates=estimates, found=fit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -516,7 +516,7 @@ class Runs(Answer):
     @property
     def title(self) -> str:
         """What was trained, in a few words."""
-        return f"{len(self.runs)} runs: {_named(self.problem)}"
+        return f"{len(self.runs)} runs: {label(self.problem)}"
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -607,7 +607,7 @@ class Measurement(Sized):
     @property
     def title(self) -> str:
         """What was measured, in a few words."""
-        return f"measured: {_named(self.problem)}"
+        return f"measured: {label(self.problem)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Measurement and prediction as JSON values."""
@@ -960,12 +960,6 @@ def _laboratory(store: Path | str, machine: MachineOptions) -> Any:
     from dcrit.empirics.experiments.laboratory import Machine, open_runs
 
     return open_runs(Path(store), Machine(**machine))
-
-
-def _named(problem: Problem, *, width: bool = True) -> str:
-    """A problem in a few words."""
-    text = f"{problem.task} mod {problem.modulus}, {problem.activation} {problem.model}"
-    return f"{text}, width {problem.width}" if width else text
 
 
 def _axes(ax: Axes | None) -> Axes:

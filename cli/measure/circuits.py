@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, say, span_of, table
+from dcrit.theory.problems.problem import label
 
 if TYPE_CHECKING:
     from dcrit.empirics.instruments.circuit_runs import CircuitHistory
@@ -91,7 +92,7 @@ def circuits(
     # The last tenth stands still: one row says it.
     start = design.configs()[0].horizon * (1 - SETTLED_FRACTION)
     shown = [row for row in rows if row["step"] < start] + rows[-1:]
-    what = f"{task} mod {modulus}, {activation.value} {model.value}, width {width}, {n_train} examples"
+    what = f"{label(problem)}, {n_train} examples"
     for title, columns in (("losses and margins in nats", BEHAVIOUR), ("weights", WEIGHTS)):
         table(
             f"{what}: {title}, means of {measured.n_runs} runs",

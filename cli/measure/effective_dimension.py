@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from dcrit.cli.measure.circuits import display
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, span_of, table
-
-if TYPE_CHECKING:
-    pass
-from dcrit.cli.measure.circuits import display
+from dcrit.theory.problems.problem import label
 
 
 class MatrixChoice(StrEnum):
@@ -138,8 +136,7 @@ def effective_dimension(
         )
         return
     table(
-        f"{task} mod {modulus}, {activation.value} {model.value}, width {width}, {n_train} examples: {matrix.value}, "
-        f"{used}, α = {design.penalty:.3g}",
+        f"{label(problem)}, {n_train} examples: {matrix.value}, {used}, α = {design.penalty:.3g}",
         ["quantity", "value", "90% interval", "of", "stochastic error", "runs", "not converged", "note"],
         [
             (

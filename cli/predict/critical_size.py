@@ -45,16 +45,7 @@ def critical_size(
     efficiency = found.generalizing_efficiency
     sizes = (found.critical_size, found.onset, found.completion, found.crossing, found.capacity)
     if as_json:
-        answers = (*sizes, found.at_rest, efficiency)
-        print_json(
-            {
-                "problem": problem.to_dict(),
-                **{one.quantity: one.to_dict() for one in answers},
-                "symmetric_size": None if found.symmetric_size is None else found.symmetric_size.to_dict(),
-                "calibration": found.calibration,
-                "track_record": None if record is None else record.to_dict(),
-            }
-        )
+        print_json(found.to_dict() | {"track_record": None if record is None else record.to_dict()})
     else:
         meanings = (
             "test accuracy passes 1/2: D_crit",

@@ -11,6 +11,7 @@ from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.terminal.options import MaxWidth, MinWidth, Points, check_widths
 from dcrit.cli.terminal.output import print_json, row_of, say, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
+from dcrit.theory.problems.problem import label
 
 
 def double_descent(
@@ -33,7 +34,10 @@ def double_descent(
     out: Out = None,
     as_json: options.Json = False,
 ) -> None:
-    """A dip of test accuracy over model size at a fixed training set, or none: where, how deep, how sure."""
+    """A dip of test accuracy over model size at a fixed training set, or none: where, how deep, how sure.
+
+    The width of the problem that --json prints plays no part.
+    """
     from dcrit.theory.predictions.double_descent import predict_double_descent
     from dcrit.theory.predictions.phase_diagram import default_widths
 
@@ -61,9 +65,7 @@ def double_descent(
             save(figure, out)
     answers = {"depth": found.depth, "width": found.width, "n_params": found.place, "loss_peak_width": found.loss_peak}
     if as_json:
-        described = problem.to_dict()
-        described.pop("width")
-        document: dict[str, Any] = {"problem": described, "n_train": n_train, "dip": found.dip}
+        document: dict[str, Any] = {"problem": problem.to_dict(), "n_train": n_train, "dip": found.dip}
         document["sharp_capacity"] = sharp_capacity
         document |= {"probability": found.probability, "level": level, "calibration": found.calibration}
         document |= {name: value.to_dict() for name, value in answers.items()}
@@ -73,7 +75,7 @@ def double_descent(
         document["out"] = None if out is None else str(out)
         print_json(document)
         return
-    title = f"{task} mod {modulus}, {problem.activation} {problem.model}, {n_train} examples"
+    title = f"{label(problem, width=False)}, {n_train} examples"
     rows = [row_of(name, value) for name, value in answers.items()]
     table(title, ["of the dip", "value", f"{level:.0%} interval", "note"], rows)
     say(f"{'a dip' if found.dip else 'no dip'}; probability of one {found.probability:.2f}")

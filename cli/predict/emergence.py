@@ -10,6 +10,7 @@ from dcrit.cli.terminal import options
 from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.terminal.output import print_json, row_of, say, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
+from dcrit.theory.problems.problem import label
 
 NFacts = Annotated[
     int,
@@ -44,7 +45,8 @@ def emergence(
 ) -> None:
     """The smallest model that learns the task from D examples while it also memorizes D_r facts.
 
-    Facts and task share operands, weights and classes, and are told apart by an embedding of the task.
+    Facts and task share operands, weights and classes, and are told apart by an embedding of the task. The width of the
+    problem that --json prints plays no part.
     """
     import numpy as np
 
@@ -74,10 +76,8 @@ def emergence(
             canvas.legend(figure, columns=2)
             save(figure, out)
     if as_json:
-        described = problem.to_dict()
-        described.pop("width")
         document: dict[str, Any] = {
-            "problem": described,
+            "problem": problem.to_dict(),
             "n_facts": n_facts,
             "n_train": n_train,
             "level": level,
@@ -91,7 +91,7 @@ def emergence(
         print_json(document)
         return
     table(
-        f"{task} mod {modulus}, {problem.activation} {problem.model}: the smallest model that generalizes "
+        f"{label(problem, width=False)}: the smallest model that generalizes "
         f"from {n_train} examples beside {n_facts} facts",
         ["threshold", "value", f"{level:.0%} interval", "note"],
         [row_of("width", found.width), row_of("N, parameters", found.n_params)],

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.terminal.options import MaxWidth, MinWidth, Points, check_widths
 from dcrit.cli.terminal.output import print_json, row_of, say, span, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
-
-if TYPE_CHECKING:
-    pass
-
+from dcrit.theory.problems.problem import label
 
 #: Rows of the table for people.
 ROWS = 12
@@ -34,12 +29,14 @@ def phase_diagram(
     out: Out = None,
     as_json: options.Json = False,
 ) -> None:
-    """Both curves over model size, the star where they cross, and the regime of every point of the plane."""
+    """Both curves over model size, the star where they cross, and the regime of every point of the plane.
+
+    The width of the problem that --json prints plays no part.
+    """
     import numpy as np
 
     from dcrit.theory.predictions.phase_diagram import default_widths
     from dcrit.theory.predictions.phase_diagram import phase_diagram as diagram_of
-    from dcrit.theory.predictions.regime import REGIMES
 
     problem = options.problem_from(task, modulus, model, activation, 64, depth, weight_decay, learning_rate)
     with options.bad_input():
@@ -61,21 +58,10 @@ def phase_diagram(
             save(figure, out)
     star = {"width": found.star.width, "n_params": found.star.n_params, "n_train": found.star.n_train}
     if as_json:
-        described = problem.to_dict()
-        described.pop("width")
-        document: dict[str, Any] = {"problem": described, "level": level, "calibration": found.calibration}
-        document["star"] = {name: value.to_dict() for name, value in star.items()}
-        document["regimes"] = list(REGIMES)
-        for name in (
-            *("widths", "n_params", "critical_size", "critical_low", "critical_high", "onset", "completion"),
-            *("capacity", "capacity_low", "capacity_high", "unfit", "extrapolated", "n_trains", "codes"),
-        ):
-            document[name] = getattr(found, name).tolist()
-        document["out"] = None if out is None else str(out)
-        print_json(document)
+        print_json(found.to_dict() | {"out": None if out is None else str(out)})
         return
     table(
-        f"{task} mod {modulus}, {problem.activation} {problem.model}: the star",
+        f"{label(problem, width=False)}: the star",
         ["where", "value", f"{level:.0%} interval", "note"],
         [row_of(name, value) for name, value in star.items()],
     )

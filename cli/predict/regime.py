@@ -5,6 +5,7 @@ from __future__ import annotations
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
 from dcrit.cli.terminal.output import print_json, say, table
+from dcrit.theory.problems.problem import label
 
 
 def regime(
@@ -46,7 +47,7 @@ def regime(
             document[size.quantity] = size.to_dict()
         print_json(document)
         return
-    title = f"{task} mod {modulus}, {problem.activation} {problem.model}, width {width}, {n_train} examples"
+    title = f"{label(problem)}, {n_train} examples"
     table(title, ["regime", "probability"], [(name, f"{chance:.3f}") for name, chance in chances.items()])
     say(f"most likely: {found.most_likely}")
     if found.fit is not None:

@@ -9,15 +9,10 @@ from dcrit.empirics.claims.effect import Effect, every
 from dcrit.empirics.claims.size_effects import fit_series
 from dcrit.empirics.experiments.size_series import MODEL_SIZES
 from dcrit.empirics.experiments.transitions import SeriesEvidence
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.problem import label
 
 #: Smallest probability of a sign that is told from another, lest a logarithm be infinite.
 LEAST = 1e-12
-
-
-def family_of(problem: Problem) -> str:
-    """What the problems of a series share, in a few words."""
-    return f"{problem.model} {problem.activation} p={problem.modulus}"
 
 
 def judge(evidence: SeriesEvidence) -> Finding:
@@ -27,7 +22,7 @@ def judge(evidence: SeriesEvidence) -> Finding:
     predictions: list[float | None] = []
     said: list[str] = []
     for series in evidence:
-        family = family_of(series[0].problem)
+        family = label(series[0].problem, width=False)
         fit = fit_series(series, lambda problem: problem.n_params)
         posterior, interval = fit.posterior, fit.interval
         sizes = ", ".join(f"{one.problem.width}: {one.measured.value:.0f}" for one in fit.transitions)

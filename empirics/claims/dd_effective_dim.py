@@ -10,6 +10,7 @@ from dcrit.empirics.claims.claim import Claim, Finding, Row
 from dcrit.empirics.claims.effect import Effect, effect_of_draws, every
 from dcrit.empirics.experiments.dimensions import EXPERIMENT, DimensionCurve
 from dcrit.empirics.measures.planes import DRAWS, mean_draws, means
+from dcrit.theory.problems.problem import label
 
 FloatArray = NDArray[np.float64]
 
@@ -30,7 +31,7 @@ def rank_correlation(x: FloatArray, y: FloatArray) -> FloatArray:
 def _judge_curve(curve: DimensionCurve) -> tuple[Row, Effect | None]:
     log_loss = np.log(np.maximum(curve.test_loss, LEAST_LOSS))
     usable = (np.isfinite(curve.dimension) & np.isfinite(log_loss)).sum(1) >= 2
-    name = f"{curve.problem.task} p={curve.problem.modulus} {curve.problem.activation} {curve.problem.model}"
+    name = label(curve.problem, width=False)
     if usable.sum() < 3:
         return {"family": name, "n_train": float(curve.n_train), "note": "fewer than three widths are left"}, None
     widths = np.array(curve.widths)[usable]

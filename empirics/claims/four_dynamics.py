@@ -58,16 +58,10 @@ def judge(evidence: list[DynamicsEvidence]) -> Finding:
             rows=rows,
         )
     # A dynamics that was looked for nowhere in a family leaves refuting alone.
-    kinds: dict[tuple[str, int, str], set[Dynamics]] = {}
+    kinds: dict[str, set[Dynamics]] = {}
     for point in evidence:
-        problem = point.problem
-        kinds.setdefault((problem.task, problem.modulus, problem.variant), set()).add(point.predicted)
-    missing = [
-        f"{task} p={modulus} {family}: {kind}"
-        for (task, modulus, family), seen in kinds.items()
-        for kind in DYNAMICS
-        if kind not in seen
-    ]
+        kinds.setdefault(label(point.problem, width=False), set()).add(point.predicted)
+    missing = [f"{family}: {kind}" for family, seen in kinds.items() for kind in DYNAMICS if kind not in seen]
     signatures = {kind: effect_of_count(sum(holds), len(holds), MAJORITY) for kind, holds in signed.items() if holds}
     p_inside, p_outside = every([*placed, *signatures.values(), *(None for _ in missing)])
     norms = ", ".join(f"{kind} {sum(holds)} of {len(holds)}" for kind, holds in signed.items())

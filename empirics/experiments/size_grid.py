@@ -19,7 +19,7 @@ from dcrit.theory.calibrations.calibration import calibration_for
 from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.circuits.regimes import FITTED, SEMI_GROKKING
 from dcrit.theory.predictions.phase_diagram import PhaseDiagram, check_widths, default_widths, phase_diagram
-from dcrit.theory.problems.problem import MOST_POINTS, Problem
+from dcrit.theory.problems.problem import MOST_POINTS, Problem, label
 
 FloatArray = NDArray[np.float64]
 
@@ -138,8 +138,7 @@ class Grid:
     @property
     def name(self) -> str:
         """The family in a few words, for tables."""
-        problem = self.family.problem
-        return f"{problem.task} p={problem.modulus} {problem.activation} {problem.model}"
+        return label(self.family.problem, width=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from dcrit.empirics.runs.dimensions import DimensionConfig
 from dcrit.empirics.runs.multitask import MultitaskConfig
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.store.whole_files import temporaries
+from dcrit.theory.problems.problem import task_label
 
 #: Subfolder to which damaged files are moved.
 DAMAGED = "damaged"
@@ -229,7 +230,7 @@ def describe_run(config: RunConfig) -> tuple[dict[str, Any], int, int]:
 def describe_multitask(config: MultitaskConfig) -> tuple[dict[str, Any], int, int]:
     """Tasks, architecture and horizon of a run of several tasks, the size of its first task and its seed."""
     shown = ("blocks", "heads", "embedding", "activation", "width", "weight_decay", "learning_rate")
-    tasks = [f"{component.task} mod {component.modulus}" for component in config.components]
+    tasks = [task_label(component.task, component.modulus) for component in config.components]
     settings = {"tasks": tasks, **{name: getattr(config, name) for name in shown}, "steps": config.horizon}
     return settings, config.components[0].n_train, config.seed
 

@@ -88,7 +88,7 @@ def test_people_see_tables_with_the_bound_named() -> None:
 def test_a_phase_diagram_is_widths_times_sizes_times_seeds() -> None:
     words = ("phase-diagram", *RATE, "--points", "4", "--min-width", "2", "--max-width", "16", "--seeds", "2")
     found = planned(*words, "--min-n-train", "50", "--max-n-train", "400")
-    assert found["plan"] == "phase diagram of add mod 31, square mlp"
+    assert found["plan"] == "phase diagram of add p=31 square mlp"
     assert found["total"]["n_runs"] == 4 * 4 * 2
     assert planned(*words, "--steps", "4")["total"]["flops"] == pytest.approx(
         planned(*words, "--steps", "8")["total"]["flops"] / 2

@@ -69,7 +69,7 @@ def test_a_listing_has_every_kind_of_run_and_its_size(folder: Path) -> None:
     assert (wide["width"], wide["runs"], wide["seeds"], wide["n_train"], wide["diverged"]) == (8, 4, 2, [10, 40], 1)
     assert found["multitask"]["n_runs"] == 4
     (several,) = found["multitask"]["problems"]
-    assert (several["tasks"], several["runs"]) == (["add mod 5", "random mod 5"], 4)
+    assert (several["tasks"], several["runs"]) == (["add p=5", "random p=5"], 4)
     assert (found["dimensions"]["n_runs"], found["dimensions"]["problems"][0]["width"]) == (1, 8)
     shares = narrow["n_bytes"] + wide["n_bytes"] + found["multitask"]["n_bytes"] + found["dimensions"]["n_bytes"]
     assert shares == size_of(folder)

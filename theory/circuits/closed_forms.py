@@ -21,7 +21,7 @@ from sympy.simplify.fu import TR8
 from dcrit.theory.checks import FieldError
 from dcrit.theory.circuits.crossing import Crossing, NoCrossing
 from dcrit.theory.circuits.mixture import Competition
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.problem import Problem, label
 
 Expression = Any
 
@@ -161,33 +161,33 @@ def _sum(terms: Expression, divisor: Expression) -> Expression:
 
 
 @_closed_form("D_cross", "Both circuits are equally efficient.", "D ≪ D_mem; e_gen the same at every D")
-def critical_size() -> Expression:
+def crossing() -> Expression:
     """Efficiency crossing without drift: solves A·D^(−β) = e_gen for D."""
     return _exp(_solve_for_log(MEMORIZING, E_GEN, D))
 
 
 @_closed_form("D_cross", "Both circuits are equally efficient.", "D ≪ D_mem; β > ε")
-def critical_size_with_drift() -> Expression:
+def crossing_with_drift() -> Expression:
     """Efficiency crossing with drift: solves A·D^(−β) = e_full·(D/D_full)^(−ε) for D."""
     return _exp(_solve_for_log(MEMORIZING, GENERALIZING, D))
 
 
 @_closed_form("∂ln D_cross/∂ln e_gen", "The more efficient generalizing is, the less data it needs.", "D ≪ D_mem")
 def sensitivity_to_generalizing() -> Expression:
-    """Elasticity in e_gen, by differentiating the critical size."""
-    return sympy.simplify(E_GEN * _log(critical_size().expression).diff(E_GEN))
+    """Elasticity in e_gen, by differentiating the crossing."""
+    return sympy.simplify(E_GEN * _log(crossing().expression).diff(E_GEN))
 
 
 @_closed_form("∂ln D_cross/∂ln A", "The more efficient memorizing is, the more data it takes to beat it.", "D ≪ D_mem")
 def sensitivity_to_amplitude() -> Expression:
-    """Elasticity in A, by differentiating the critical size."""
-    return sympy.simplify(A * _log(critical_size().expression).diff(A))
+    """Elasticity in A, by differentiating the crossing."""
+    return sympy.simplify(A * _log(crossing().expression).diff(A))
 
 
 @_closed_form("∂ln D_cross/∂β", "The faster memorizing loses efficiency, the earlier it is beaten.", "D ≪ D_mem")
 def sensitivity_to_exponent() -> Expression:
-    """Slope in β, by differentiating the critical size."""
-    return sympy.simplify(_log(critical_size().expression).diff(BETA))
+    """Slope in β, by differentiating the crossing."""
+    return sympy.simplify(_log(crossing().expression).diff(BETA))
 
 
 @_closed_form("∂ln D_cross/∂ln λ", "Weight decay does not move the crossing.", "both circuits at convergence")
@@ -257,7 +257,7 @@ def capacity() -> Expression:
 @_closed_form("N*", "Larger models can memorize sets on which they generalize.", "D ≪ D_mem; D_cross the same at all N")
 def star_parameters() -> Expression:
     """Model size at the star: solves D_mem(N) = D_crit for N."""
-    return _only(sympy.solve(capacity().expression - critical_size().expression, N))
+    return _only(sympy.solve(capacity().expression - crossing().expression, N))
 
 
 @_closed_form("D*", "Double descent in model size is expected only below.", "D ≪ D_mem; D_cross the same at all N")
@@ -370,9 +370,9 @@ def explain(competition: Competition, problem: Problem, *, bits_per_parameter: f
         "N": problem.n_params,
         "C": problem.n_classes,
     }
-    size, derived, hidden = critical_size_with_drift(), [sensitivity_to_decay], dict[str, float]()
+    size, derived, hidden = crossing_with_drift(), [sensitivity_to_decay], dict[str, float]()
     if generalizing.drift == 0:
-        size, hidden, values["e_gen"] = critical_size(), {"epsilon": 0.0}, generalizing.full_data
+        size, hidden, values["e_gen"] = crossing(), {"epsilon": 0.0}, generalizing.full_data
         derived += [sensitivity_to_generalizing, sensitivity_to_amplitude, sensitivity_to_exponent]
     if bits_per_parameter is not None:
         values["c"] = bits_per_parameter
@@ -386,8 +386,7 @@ def explain(competition: Competition, problem: Problem, *, bits_per_parameter: f
         return paragraph(form, f"= {form.evaluate(**values):.4g} examples, for {form.assumptions}", f"solver: {found}")
 
     sections = [
-        f"{problem.task} mod {problem.modulus}, {problem.activation} {problem.model} of width {problem.width}: "
-        f"{problem.n_params} parameters, {problem.n_pairs} pairs",
+        f"{label(problem)} ({problem.n_params} parameters, {problem.n_pairs} pairs)",
         "The laws: margin per norm of each circuit, and the memorizing one's median deficit on unseen inputs.\n"
         f"e_mem(D) = A·D^(−β) far below capacity, A = {memorizing.amplitude:.4g}, β = {memorizing.exponent:.4g}\n"
         f"e_gen(D) = e_full·(D/D_full)^(−ε), e_full = {generalizing.full_data:.4g}, ε = {generalizing.drift:.4g}\n"

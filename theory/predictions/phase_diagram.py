@@ -95,13 +95,11 @@ class PhaseDiagram:
             raise FieldError("codes", f"be of shape {(len(self.n_trains), len(self.widths))}", self.codes.shape)
 
     def to_dict(self) -> dict[str, Any]:
-        """Problem without its width, star, and every array as a list; sizes that do not exist are None."""
-        problem = self.problem.to_dict()
-        del problem["width"]
+        """Problem, whose width plays no part, star, and every array as a list; sizes that do not exist are None."""
         star = {"width": self.star.width, "n_params": self.star.n_params, "n_train": self.star.n_train}
         arrays = {name: _finite(getattr(self, name)) for name in ARRAYS}
         return {
-            "problem": problem,
+            "problem": self.problem.to_dict(),
             "level": self.level,
             "calibration": self.calibration,
             "star": {name: one.to_dict() for name, one in star.items()},

@@ -193,8 +193,18 @@ class Problem:
         return cls(**cast("dict[str, str]", {**cls.ADDED_LATER, **fields}))  # type: ignore[arg-type]
 
 
-def label(problem: Problem) -> str:
-    """A problem in a few words, for tables, titles and reports."""
-    width = f"{problem.family.width_symbol}={problem.width}"
+def task_label(task: str, modulus: int) -> str:
+    """A task and its modulus in a few words."""
+    return f"{task} p={modulus}"
+
+
+def label(problem: Problem, *, width: bool = True) -> str:
+    """A problem in a few words, for tables, titles and reports.
+
+    Args:
+        problem: What is named.
+        width: Whether its width plays a part; if not, the model family stands in the width's place.
+    """
+    model = f"{problem.family.width_symbol}={problem.width}" if width else problem.model
     layers = f" {problem.depth} layers" if problem.depth > 1 else ""
-    return f"{problem.task} p={problem.modulus} {problem.activation} {width}{layers}"
+    return f"{task_label(problem.task, problem.modulus)} {problem.activation} {model}{layers}"

@@ -7,6 +7,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from dcrit.cli.predict.emergence import emergence
+from dcrit.theory.problems.problem import Problem
 
 app = typer.Typer()
 app.command("emergence")(emergence)
@@ -35,7 +36,7 @@ def test_scripts_read_a_document(activation: str) -> None:
     low, high = found["width"]["interval"].values()
     assert low <= found["width"]["value"] <= high
     assert found["n_params"]["value"] == 69 * found["width"]["value"]
-    assert "width" not in found["problem"]
+    assert found["problem"] == Problem(modulus=23, activation=activation).to_dict()
     assert len(found["widths"]) == len(found["critical_size"]) == len(found["capacity"])
     assert found["level"] == 0.9
 

@@ -56,7 +56,7 @@ def test_a_family_without_transitions_is_named_and_cannot_support() -> None:
     lost = [transition(one, None) for one in with_width(Problem(modulus=31, activation="relu"), *WIDTHS)]
     finding = dcrit_falls_with_size.judge([over_widths(-0.1), lost])
     assert finding.ruling() == "inconclusive"
-    assert "mlp relu p=31: only 0 of 5 widths have a transition" in finding.reason
+    assert "add p=31 relu mlp: only 0 of 5 widths have a transition" in finding.reason
     nothing = dcrit_falls_with_size.judge([lost])
     assert (nothing.measured, nothing.p_value) == (None, None)
 

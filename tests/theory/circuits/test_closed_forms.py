@@ -84,14 +84,14 @@ def test_missing_values_are_named(name: str) -> None:
 
 @few
 @given(crossing_laws())
-def test_critical_size_agrees_with_the_solver(pair: Laws) -> None:
-    assert value("critical_size", **of_laws(*pair)) == pytest.approx(solved(*pair), rel=1e-9)
+def test_crossing_agrees_with_the_solver(pair: Laws) -> None:
+    assert value("crossing", **of_laws(*pair)) == pytest.approx(solved(*pair), rel=1e-9)
 
 
 @few
 @given(crossing_laws(drift=st.floats(-0.5, 0.8)))
-def test_critical_size_with_drift_agrees_with_the_solver(pair: Laws) -> None:
-    got = value("critical_size_with_drift", **of_laws(*pair))
+def test_crossing_with_drift_agrees_with_the_solver(pair: Laws) -> None:
+    got = value("crossing_with_drift", **of_laws(*pair))
     assert got == pytest.approx(solved(*pair), rel=1e-9)
     assert got == pytest.approx(unsaturated_crossing(*pair), rel=1e-9)
 
@@ -128,7 +128,7 @@ def test_sensitivities_are_slopes_of_the_solver(pair: Laws) -> None:
 def test_weight_decay_cancels() -> None:
     assert value("sensitivity_to_decay") == 0
     assert CLOSED_FORMS["sensitivity_to_decay"]().equation.rhs == 0
-    for name in ("critical_size", "critical_size_with_drift", "half_accuracy_size", "star_size", "star_parameters"):
+    for name in ("crossing", "crossing_with_drift", "half_accuracy_size", "star_size", "star_parameters"):
         assert "lamda" not in CLOSED_FORMS[name]().symbols
     # Where the decay does matter, it is there.
     assert "lamda" in CLOSED_FORMS["delay"]().symbols
@@ -288,7 +288,7 @@ def test_no_random_neuron_gains_more_than_the_largest_margin() -> None:
 
 
 def test_pretty_shows_numbers_and_keeps_equal_ones_apart() -> None:
-    form = CLOSED_FORMS["critical_size"]()
+    form = CLOSED_FORMS["crossing"]()
     assert "β" in form.pretty()
     shown = form.pretty(A=2.0, e_gen=2.0)
     assert shown.count("2") == 2

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcrit.theory.families.transformer import HOMOGENEITY, N_HEADS, longest_path
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.problem import Problem, label
 from dcrit.theory.problems.tasks import TASKS
 
 PRIMES = [p for p in range(5, 120) if all(p % k for k in range(2, p))]
@@ -183,3 +183,21 @@ def test_what_is_not_named_follows_the_model() -> None:
     assert Problem(model="transformer") == Problem(model="transformer", activation="relu", learning_rate=3e-3)
     assert Problem(model="transformer", activation="square").learning_rate == 3e-3
     assert Problem.from_dict({"model": "transformer", "learning_rate": 0.5}).to_dict()["activation"] == "relu"
+
+
+@pytest.mark.parametrize(
+    ("problem", "named", "without_width"),
+    [
+        (Problem(modulus=31, width=48), "add p=31 square H=48", "add p=31 square mlp"),
+        (
+            Problem(model="transformer", width=32, depth=2),
+            "add p=23 relu d=32 2 layers",
+            "add p=23 relu transformer 2 layers",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_problem_is_named_with_its_depth_and_where_it_plays_a_part_its_width(
+    problem: Problem, named: str, without_width: str
+) -> None:
+    assert (label(problem), label(problem, width=False)) == (named, without_width)
