@@ -107,7 +107,7 @@ def simulate(
     chosen = calibration_of(problem, calibration)
     with options.bad_input():
         found = predict_critical_size(problem, chosen, level=level)
-        competing = flow_at(problem, found.competition, n_train, shared=shared)
+        competing = flow_at(problem, found.from_scratch, n_train, shared=shared)
         horizon = steps or competing.horizon
         trajectory = simulated(competing, start, steps=horizon)
         ways: Hysteresis | None = None

@@ -181,19 +181,25 @@ class Prediction(Sized):
 
 
 def predict(
-    problem: Problem, *, level: float = LEVEL, calibration: Calibration | Path | str | None = None
+    problem: Problem,
+    *,
+    horizon: int | None = None,
+    level: float = LEVEL,
+    calibration: Calibration | Path | str | None = None,
 ) -> Prediction:
     """Predict the training-set size at which a network stops memorizing and starts to generalize.
 
     Args:
         problem: The question.
+        horizon: T, after which accuracy is looked at; None for the protocol's 40/(ηλ) [steps].
         level: Probability content of the intervals.
         calibration: Constants, or a file of them that ``dcrit calibrate`` wrote; None for the ones that ship.
 
     Raises:
-        ValueError: A value is out of range, or no calibration speaks for the problem.
+        ValueError: A value is out of range, or no calibration speaks for the problem or of that horizon.
     """
-    return Prediction(sizes=predict_critical_size(problem, _calibration(problem, calibration), level=level))
+    chosen = _calibration(problem, calibration)
+    return Prediction(sizes=predict_critical_size(problem, chosen, horizon=horizon, level=level))
 
 
 @dataclass(frozen=True, kw_only=True)

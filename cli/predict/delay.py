@@ -22,6 +22,7 @@ def delay(
     weight_decay: options.WeightDecay = 1.0,
     learning_rate: options.LearningRate = 1e-2,
     accuracy: Accuracy = 0.9,
+    horizon: options.Horizon = None,
     level: options.Level = 0.9,
     calibration: CalibrationFile = None,
     as_json: options.Json = False,
@@ -40,7 +41,7 @@ def delay(
         problem.check_n_train(n_train)
     chosen = calibration_of(problem, calibration)
     with options.bad_input():
-        found = predict_delay(problem, chosen, n_train, accuracy, content=level)
+        found = predict_delay(problem, chosen, n_train, accuracy, horizon=horizon, content=level)
     memorize, generalize = found.memorize_steps, found.generalize_steps
     if as_json:
         document: dict[str, Any] = {
@@ -52,6 +53,8 @@ def delay(
             "memorize_steps": memorize.to_dict(),
             "generalize_steps": generalize.to_dict(),
             "probability": found.probability,
+            "probability_by_horizon": found.probability_by_horizon,
+            "horizon": found.horizon,
             "extrapolated": generalize.extrapolated,
             "calibration": found.calibration,
         }
@@ -65,5 +68,8 @@ def delay(
             row_of(f"test accuracy stays above {accuracy:g}", generalize),
         ],
     )
-    say(f"probability that it ever does: {found.probability:.2f}")
+    say(
+        f"probability that it ever does: {found.probability:.2f}, within {found.horizon} steps: "
+        f"{found.probability_by_horizon:.2f}"
+    )
     say(f"calibration: {found.calibration}")

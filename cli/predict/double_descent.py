@@ -29,6 +29,7 @@ def double_descent(
     sharp_capacity: Annotated[
         bool, typer.Option("--sharp-capacity", help="Let memorizing stop at capacity, as the starting theory has it.")
     ] = False,
+    horizon: options.Horizon = None,
     level: options.Level = 0.9,
     calibration: CalibrationFile = None,
     out: Out = None,
@@ -50,7 +51,7 @@ def double_descent(
     with options.bad_input():
         widths = default_widths(problem, chosen, points, smallest=min_width, largest=max_width)
         found = predict_double_descent(
-            problem, chosen, n_train=n_train, widths=widths, sharp_capacity=sharp_capacity, level=level
+            problem, chosen, n_train=n_train, widths=widths, horizon=horizon, sharp_capacity=sharp_capacity, level=level
         )
     if out is not None:
         from dcrit.figures.drawing import canvas, style
@@ -67,7 +68,12 @@ def double_descent(
     if as_json:
         document: dict[str, Any] = {"problem": problem.to_dict(), "n_train": n_train, "dip": found.dip}
         document["sharp_capacity"] = sharp_capacity
-        document |= {"probability": found.probability, "level": level, "calibration": found.calibration}
+        document |= {
+            "probability": found.probability,
+            "horizon": found.horizon,
+            "level": level,
+            "calibration": found.calibration,
+        }
         document |= {name: value.to_dict() for name, value in answers.items()}
         document |= {"params_exponent": found.params_exponent, "width_exponent": found.width_exponent}
         for name in ("widths", "n_params", "accuracy", "accuracy_low", "accuracy_high", "loss"):

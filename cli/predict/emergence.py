@@ -38,6 +38,7 @@ def emergence(
     depth: options.Depth = 1,
     weight_decay: options.WeightDecay = 1.0,
     learning_rate: options.LearningRate = 1e-2,
+    horizon: options.Horizon = None,
     level: options.Level = 0.9,
     calibration: CalibrationFile = None,
     out: Out = None,
@@ -60,12 +61,12 @@ def emergence(
         check_out(out)
     chosen = calibration_of(problem, calibration)
     with options.bad_input():
-        found = predict_emergence(problem, chosen, n_facts=n_facts, n_train=n_train, level=level)
+        found = predict_emergence(problem, chosen, n_facts=n_facts, n_train=n_train, horizon=horizon, level=level)
         curve = None
         if out is not None:
             most = max(2 * n_facts, problem.n_pairs // 4)
             some = np.unique(np.append(np.linspace(0, most, POINTS).astype(int), n_facts)).tolist()
-            curve = emergence_curve(problem, chosen, n_facts=some, n_train=n_train, level=level)
+            curve = emergence_curve(problem, chosen, n_facts=some, n_train=n_train, horizon=horizon, level=level)
     if out is not None and curve is not None:
         from dcrit.figures.drawing import canvas, style
         from dcrit.figures.predicted.emergence import draw_emergence
@@ -80,6 +81,7 @@ def emergence(
             "problem": problem.to_dict(),
             "n_facts": n_facts,
             "n_train": n_train,
+            "horizon": found.horizon,
             "level": level,
             "calibration": found.calibration,
             "width": found.width.to_dict(),

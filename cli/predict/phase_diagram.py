@@ -24,6 +24,7 @@ def phase_diagram(
     points: Points = 200,
     min_width: MinWidth = None,
     max_width: MaxWidth = None,
+    horizon: options.Horizon = None,
     level: options.Level = 0.9,
     calibration: CalibrationFile = None,
     out: Out = None,
@@ -46,7 +47,7 @@ def phase_diagram(
     with options.bad_input():
         widths = default_widths(problem, chosen, points, smallest=min_width, largest=max_width)
         n_trains = np.geomspace(max(1.0, 0.03 * problem.n_pairs), problem.n_pairs, points)
-        found = diagram_of(problem, chosen, widths=widths, n_trains=n_trains, level=level)
+        found = diagram_of(problem, chosen, widths=widths, n_trains=n_trains, horizon=horizon, level=level)
     if out is not None:
         from dcrit.figures.drawing import canvas, style
         from dcrit.figures.predicted.phase_diagram import draw_phase_diagram

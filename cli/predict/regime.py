@@ -18,6 +18,7 @@ def regime(
     depth: options.Depth = 1,
     weight_decay: options.WeightDecay = 1.0,
     learning_rate: options.LearningRate = 1e-2,
+    horizon: options.Horizon = None,
     level: options.Level = 0.9,
     calibration: CalibrationFile = None,
     as_json: options.Json = False,
@@ -30,7 +31,7 @@ def regime(
         problem.check_n_train(n_train)
     chosen = calibration_of(problem, calibration)
     with options.bad_input():
-        found = predict_regime(problem, chosen, n_train=n_train, level=level)
+        found = predict_regime(problem, chosen, n_train=n_train, horizon=horizon, level=level)
     chances = dict(zip(REGIMES, found.probabilities, strict=True))
     sizes = found.sizes
     if as_json:
@@ -39,6 +40,7 @@ def regime(
             "n_train": n_train,
             "regime": found.most_likely,
             "probabilities": chances,
+            "horizon": sizes.critical_size.horizon,
             "extrapolated": found.extrapolated,
             "level": level,
             "calibration": sizes.calibration,

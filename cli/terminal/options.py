@@ -193,6 +193,15 @@ Address = Annotated[
 Seeds = Annotated[int, typer.Option(parser=integer_to(10_000), metavar="INTEGER", help="Runs per training-set size.")]
 Level = Annotated[float, typer.Option(parser=decimal, metavar="NUMBER", help="Probability content of the intervals.")]
 
+Horizon = Annotated[
+    int | None,
+    typer.Option(
+        parser=integer,
+        metavar="INTEGER",
+        help="T, steps of training that the answer speaks of; default: the protocol's 40/(ηλ). Needs a known clock.",
+    ),
+]
+
 DEFAULT_STORE = Path("dcrit-runs")
 
 

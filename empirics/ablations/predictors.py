@@ -131,8 +131,12 @@ def key(problem: Problem) -> CellKey:
     return problem.task, problem.modulus, problem.activation, problem.width, problem.weight_decay
 
 
-def constants_carried(calibrations: list[Calibration], size: str = "critical_size") -> Rule:
-    """Carry the constants to the problem and solve there."""
+#: What the first release said, and what it says now under its own name.
+FIRST_RELEASE = "first release: the mixture at rest"
+
+
+def constants_carried(calibrations: list[Calibration], size: str = "mixture") -> Rule:
+    """Carry the constants to the problem and solve there: for the mixture, or what ``size`` names."""
 
     def rule(problem: Problem) -> Told:
         calibration = calibration_for(problem, calibrations)
@@ -251,7 +255,8 @@ def predictors(results: Path) -> dict[str, Rule]:
     rows = read(results / "baselines.json")
     known = [(Problem.from_dict(row["problem"]), row["measured"]) for row in rows if row["measured"]]
     rules: dict[str, Rule] = {
-        "**dcrit as shipped**": constants_carried(shipped_calibrations()),
+        "**dcrit as shipped**": constants_carried(shipped_calibrations(), "critical_size"),
+        FIRST_RELEASE: constants_carried(shipped_calibrations()),
         "mixture, deficits, unseen margins (the same, refitted here)": constants_carried(whole),
         "… without unseen margins (u = 1)": constants_carried(plain),
         "… without deficits: the mixture's own crossing": constants_carried(whole, "crossing"),

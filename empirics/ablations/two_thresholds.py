@@ -30,7 +30,6 @@ from dcrit.empirics.ablations.two_thresholds_fit import (
     runs_of,
 )
 from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
-from dcrit.empirics.measures.sequential import FEWEST_RUNS
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.calibrations.thresholds import THRESHOLDS, thresholds_text
 from dcrit.theory.circuits.clock import Clock
@@ -49,6 +48,9 @@ PARTS = ("near", "far", "optimizer", "falsifier")
 
 #: Largest modulus of the near field.
 NEAR = 43
+
+#: Runs without which a size is not called measured.
+FEWEST_RUNS = 4
 
 #: Relative half width of 90 % intervals that a measurement aims at, and runs that it may take; for large runs less.
 TOLERANCE, BUDGET = 0.03, 7
@@ -114,7 +116,7 @@ def measured(row: Row, runs: Sequence[Row]) -> Row | None:
     if len(mine) < budget and math.log(interval.high / interval.low) / 2 > tolerance:
         return None  # cut off: the design asks for more runs
     return {
-        "measured": round(float(posterior.quantiles([0.5])[0]), 1),
+        "measured": round(posterior.midpoint, 1),
         "measured_interval": [round(interval.low, 1), round(interval.high, 1)],
         "n_runs": len(usable),
         "n_lost": len(mine) - len(usable),
@@ -170,6 +172,13 @@ def design_law(results: Path) -> Predictor:
     return predict
 
 
+def committed_size(results: Path) -> dict[tuple[Any, ...], float]:
+    """Size that was predicted first of every drawn row, from which a measurement starts [examples]."""
+    first = [row for name in ("third-law", "tasks-predicted") for row in read(results, name)["rows"]]
+    drawn = [row for row in frame(results) if row["predicted"] is not None]
+    return {key_of(row): row["predicted"] for row in (*first, *drawn)}
+
+
 def blind_rows(results: Path) -> dict[str, set[tuple[Any, ...]]]:
     """Questions that each law answered before any run of theirs was made; the design's before all."""
     found = {"design's law": {key_of(row) for row in frame(results) if row["predicted"] is not None}}
@@ -211,7 +220,7 @@ def first_release() -> Predictor:
     def predict(row: Row) -> Found:
         problem = problem_of(row)
         calibration = calibration_for(problem, shipped)
-        found = None if calibration is None else predict_critical_size(problem, calibration).critical_size
+        found = None if calibration is None else predict_critical_size(problem, calibration).mixture
         if found is None or found.value is None:
             return None
         return found.value, None if found.interval is None else (found.interval.low, found.interval.high)
@@ -413,6 +422,8 @@ def page_with_table(page: str, rows: Sequence[Row]) -> str:
             f"| {row['part']} | {row['field']} | {row['predictor']} | {row['configurations']} | {row['median']:.3f} "
             f"| {row['worst']:.3f} | {row['mean']:+.3f} | {row['inside']} | {span} | {row['blind'] or '–'} |"
         )
+    blind = {name: sum(row["blind"] for row in rows if row["predictor"] == name) for name in COMMITTED}
+    lines += ["", f"Blind are {' and '.join(f'{n} configurations of the {name}' for name, n in blind.items())}."]
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return before + "\n".join([*lines, END]) + after

@@ -76,7 +76,7 @@ def _comparison(
         note = found
     elif number.quantity == "test_accuracy":
         assert number.n_train is not None
-        value, note = float(found.competition.test_accuracy(float(number.n_train))), ""
+        value, note = float(found.from_scratch.test_accuracy(float(number.n_train))), ""
         extrapolated = found.critical_size.extrapolated
     else:
         size = getattr(found, number.quantity)

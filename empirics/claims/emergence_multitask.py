@@ -53,7 +53,7 @@ def rule(point: FactsPoint, size_alone: float | None = None) -> float | None:
     """
     if point.predicted is None or point.predicted.critical_size.value is None:
         return None
-    laws: Competition = point.predicted.competition
+    laws: Competition = point.predicted.from_scratch
     scale = 1.0 if size_alone is None else size_alone / point.predicted.critical_size.value
     found = emergent_critical_size(laws, point.n_facts / scale)
     return scale * found.n_train if isinstance(found, Crossing) else None

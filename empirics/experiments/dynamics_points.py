@@ -93,14 +93,14 @@ def _points(prediction: CriticalSizePrediction) -> Iterator[_Point]:
     room = memorized * small.n_params / problem.n_params
     if 2 * room <= largest:
         yield _Point(problem=small, n_train=round(2 * room), predicted="progression")
-    onset, half, completion = (prediction.competition.size_at_accuracy(level) for level in (0.1, 0.5, 0.9))
+    onset, half, completion = (prediction.from_scratch.size_at_accuracy(level) for level in (0.1, 0.5, 0.9))
     if not (isinstance(onset, Crossing) and isinstance(half, Crossing)):
         return
     end = completion.n_train if isinstance(completion, Crossing) else math.inf
     for size in (BELOW_ONSET * onset.n_train, half.n_train, ABOVE_COMPLETION * end):
         if size <= largest:
             code = int(dynamics_codes(round(size), memorized, onset.n_train, end))
-            circuits = flow_at(problem, prediction.competition, round(size))
+            circuits = flow_at(problem, prediction.from_scratch, round(size))
             simulated = None if DYNAMICS[code] == "progression" else simulate(circuits)
             yield _Point(problem=problem, n_train=round(size), predicted=DYNAMICS[code], simulated=simulated)
 

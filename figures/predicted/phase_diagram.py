@@ -10,7 +10,7 @@ from dcrit.figures.drawing import canvas, style
 from dcrit.theory.predictions.phase_diagram import PhaseDiagram
 from dcrit.theory.predictions.regime import REGIMES
 
-#: One colour a regime, in the order of ``REGIMES``.
+#: One colour a regime, in the order of ``REGIMES``: a plane has none of which nothing can be told.
 COLOURS = (style.SKY, style.ORANGE, style.PURPLE, style.GREEN, style.FAINT)
 
 #: Opacity of the map, so that the curves stand out.
@@ -26,7 +26,7 @@ def draw_phase_diagram(ax: Axes, diagram: PhaseDiagram) -> None:
         diagram.n_trains,
         diagram.codes,
         cmap=ListedColormap(list(COLOURS)),
-        norm=BoundaryNorm(np.arange(len(REGIMES) + 1) - 0.5, len(REGIMES)),
+        norm=BoundaryNorm(np.arange(len(COLOURS) + 1) - 0.5, len(COLOURS)),
         shading="nearest",
         alpha=OPACITY,
         rasterized=True,

@@ -19,6 +19,7 @@ from dcrit.empirics.store.store import ParquetStore
 from dcrit.empirics.training import executor
 from dcrit.figures import FIGURES
 from dcrit.theory.calibrations.calibration import Calibration, shipped_calibrations
+from dcrit.theory.calibrations.track_record import TrackRecord
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.miniature import miniature_suite, stand_in
 
@@ -427,14 +428,13 @@ def test_every_shipped_calibration_answers_through_the_command() -> None:
     assert answered
 
 
-def test_a_prediction_whose_like_failed_before_says_so_beside_its_number() -> None:
-    family = ["--task", "sum-squares", "--activation", "relu", "--width", "64"]
-    told = " ".join(invoke(*PREDICT, "--modulus", "31", *family).stdout.split())
-    record = document(invoke(*PREDICT, "--modulus", "31", *family, "--json"))["track_record"]
-    assert 2 * record["n_inside"] < record["n_configurations"]
-    assert "unreliable" in told
-    assert f"{record['n_inside']} of {record['n_configurations']} inside the 90 % interval" in told
+def test_a_prediction_whose_like_failed_before_says_so_beside_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "unreliable" not in invoke(*PREDICT, "--modulus", "31", "--width", "64").stdout
+    record = TrackRecord(n_configurations=3, median_error=0.2, worst_error=0.3, bias=-0.2, n_inside=1)
+    monkeypatch.setattr("dcrit.theory.calibrations.track_record.track_record", lambda _: record)
+    told = " ".join(invoke(*PREDICT, "--modulus", "31", "--width", "64").stdout.split())
+    assert "unreliable" in told
+    assert "1 of 3 inside the 90 % interval" in told
 
 
 def test_a_transformer_from_scratch_is_told_apart_from_circuits_at_rest() -> None:
@@ -447,4 +447,11 @@ def test_a_transformer_from_scratch_is_told_apart_from_circuits_at_rest() -> Non
     assert "D_sym" in invoke(*PREDICT, "--modulus", "31", *family).stdout
     alone = document(invoke(*PREDICT, "--modulus", "31", "--width", "64", "--json"))
     assert "symmetric_size" not in alone
-    assert alone["at_rest"]["value"] == alone["critical_size"]["value"]
+    assert alone["at_rest"]["value"] < alone["critical_size"]["value"]
+    sooner = document(invoke(*PREDICT, "--modulus", "31", "--width", "64", "--horizon", "1000", "--json"))
+    assert sooner["critical_size"]["horizon"] == 1000
+    assert sooner["critical_size"]["value"] > alone["critical_size"]["value"]
+    assert sooner["at_rest"] == alone["at_rest"]
+    refused = invoke(*PREDICT, "--modulus", "31", *family, "--horizon", "1000")
+    assert refused.exit_code == 2
+    assert "--horizon must be 13334" in " ".join(refused.stderr.split())

@@ -52,11 +52,12 @@ def test_every_command_has_help(command: list[str]) -> None:
 def test_predict_answers_in_the_keys_of_the_contract() -> None:
     found = document(invoke("predict", "critical-size", "--modulus", "31", "--width", "48", "--json"))
     size = found["critical_size"]
-    for name in ("critical_size", "onset", "completion", "crossing", "at_rest", "capacity", "generalizing_efficiency"):
+    names = ("critical_size", "onset", "completion", "crossing", "at_rest", "mixture", "capacity")
+    for name in (*names, "generalizing_efficiency"):
         assert found[name].keys() == size.keys()
         assert found[name]["quantity"] == name
     assert size["interval"]["low"] < size["value"] < size["interval"]["high"]
-    assert (size["level"], size["extrapolated"]) == (0.9, True)
+    assert (size["level"], size["extrapolated"], size["horizon"]) == (0.9, False, 4000)
     assert found["problem"].keys() == PROBLEM_KEYS
 
 

@@ -116,7 +116,7 @@ def test_claims_stand_under_the_verdicts_they_got_and_quote_results() -> None:
     ("text", "should"),
     [
         ("0.048<!-- standard: claims / id=dcrit-predicted / measured -->", "0.047"),
-        ("88 %<!-- ablation: predictor=**dcrit as shipped** / coverage -->", "83 %"),
+        ("88 %<!-- ablation: predictor=first release: the mixture at rest / coverage -->", "83 %"),
         ("8<!-- standard: claims / id=dcrit-predicted / rows / ln ratio<=measured / count -->", "10"),
         ("+0.79<!-- standard: claims / id=mem-efficiency-falls / measured -->", "−0.91"),
     ],

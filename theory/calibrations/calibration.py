@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.calibrations.bounded_files import read_bounded
-from dcrit.theory.calibrations.thresholds import THRESHOLDS
+from dcrit.theory.calibrations.thresholds import THRESHOLDS, Thresholds, shipped_thresholds
 from dcrit.theory.checks import FieldError, check_choice, check_integer
 from dcrit.theory.circuits.constants import CONSTANTS
 from dcrit.theory.circuits.laws import CapacityLaw
@@ -108,6 +108,8 @@ class Calibration:
         omitted: Cells that gave no measurement, each with its reason.
         symmetry: When the table is memorized as unordered pairs; None for networks that tell both symbols apart, and
             where it was not measured.
+        thresholds: The law of critical sizes from scratch by a horizon and at rest; None where none is known: then
+            sizes from scratch are taken for those at rest.
 
     Raises:
         ValueError: A field is out of range, or there are too few cells to fit the laws and their scatter.
@@ -124,6 +126,7 @@ class Calibration:
     cells: tuple[Cell, ...]
     omitted: tuple[str, ...] = ()
     symmetry: SymmetryLaw | None = None
+    thresholds: Thresholds | None = None
 
     def __post_init__(self) -> None:
         if not self.tasks:
@@ -135,6 +138,16 @@ class Calibration:
         check_rate("learning_rate", self.learning_rate)
         if len(self.cells) < FEWEST_CELLS:
             raise FieldError("cells", f"be at least {FEWEST_CELLS}", len(self.cells))
+        law = self.thresholds
+        if law is not None and (law.model, law.activation, set(law.tasks)) != (
+            *(self.model, self.activation),
+            set(self.tasks),
+        ):
+            raise FieldError(
+                "thresholds",
+                f"be of {self.tasks}, {self.model} and {self.activation}",
+                f"{law.tasks}, {law.model} and {law.activation}",
+            )
         x = np.array([_features(cell.n_symbols, cell.width) for cell in self.cells])
         if np.linalg.matrix_rank(x) < x.shape[1]:
             raise FieldError("cells", "lie at 2 or more moduli, and 3 or more widths", "fewer")
@@ -246,6 +259,8 @@ class Calibration:
         }
         if self.symmetry is not None:
             document["symmetry"] = self.symmetry.to_dict()
+        if self.thresholds is not None:
+            document["thresholds"] = self.thresholds.to_dict()
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
@@ -281,6 +296,7 @@ class Calibration:
                 ),
                 omitted=tuple(str(line) for line in document["omitted"]),
                 symmetry=SymmetryLaw.from_dict(document["symmetry"]) if "symmetry" in document else None,
+                thresholds=Thresholds.from_dict(document["thresholds"]) if "thresholds" in document else None,
             )
         except ValueError as error:
             raise FieldError(
@@ -318,7 +334,9 @@ def shipped_calibrations() -> list[Calibration]:
         for one in folder.iterdir()
         if one.name.endswith(".json") and one.name not in (TRACK_RECORD, THRESHOLDS)
     )
-    return [Calibration.from_json((folder / name).read_text(encoding="utf-8")) for name in names]
+    found = [Calibration.from_json((folder / name).read_text(encoding="utf-8")) for name in names]
+    laws = {(law.tasks, law.model, law.activation): law for law in shipped_thresholds()}
+    return [replace(one, thresholds=laws.get((one.tasks, one.model, one.activation))) for one in found]
 
 
 def calibration_of(problem: Problem, path: Path | None = None) -> Calibration:

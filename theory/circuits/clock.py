@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import lambertw
 
-from dcrit.theory.checks import FieldError, check_positive
+from dcrit.theory.checks import FieldError, check_level, check_positive
 
 FloatArray = NDArray[np.float64]
 
@@ -174,25 +174,40 @@ class LevelClocks:
             raise FieldError("shifts", "rise with the level and be 0 at 0.5", repr(dict(self.shifts)))
         object.__setattr__(self, "shifts", MappingProxyType(places))
 
+    def shift(self, level: float) -> float:
+        """Ln D_ℓ(T) − ln D_crit(T) of any level: log-odds are linear in ln D between those given and beyond them.
+
+        Raises:
+            ValueError: The level is not between 0 and 1.
+        """
+        check_level(level)
+        if level in self.shifts or len(self.shifts) == 1:
+            return self.shifts.get(level, 0.0)
+        places = list(self.shifts.values())
+        odds = [math.log(one / (1 - one)) for one in self.shifts]
+        wanted = math.log(level / (1 - level))
+        k = min(max(int(np.searchsorted(odds, wanted)) - 1, 0), len(odds) - 2)
+        return places[k] + (wanted - odds[k]) * (places[k + 1] - places[k]) / (odds[k + 1] - odds[k])
+
     def size(self, level: float, horizon: float) -> float:
         """Size that reaches a level by the horizon [examples].
 
         Raises:
-            ValueError: The level has no shift.
+            ValueError: The level is not between 0 and 1.
         """
-        if level not in self.shifts:
-            raise FieldError("level", f"be one of {', '.join(map(str, self.shifts))}", repr(level))
-        return float(self.half.critical_size(horizon)) * math.exp(self.shifts[level])
+        return float(self.half.critical_size(horizon)) * math.exp(self.shift(level))
 
-    def time(self, level: float, n_train: float) -> float:
+    def time(self, level: float, n_train: ArrayLike) -> FloatArray:
         """Steps to a level of test accuracy, inf where it is never reached [steps].
 
+        Args:
+            level: Test accuracy.
+            n_train: D, any shape [examples].
+
         Raises:
-            ValueError: The level has no shift.
+            ValueError: The level is not between 0 and 1.
         """
-        if level not in self.shifts:
-            raise FieldError("level", f"be one of {', '.join(map(str, self.shifts))}", repr(level))
-        return float(self.half.time(n_train * math.exp(-self.shifts[level])))
+        return self.half.time(np.asarray(n_train, dtype=np.float64) * math.exp(-self.shift(level)))
 
     def accuracy(self, n_train: ArrayLike, horizon: float) -> FloatArray:
         """Test accuracy at the horizon: log-odds linear in ln D between the levels and beyond the outer ones.
@@ -214,9 +229,6 @@ class LevelClocks:
         """Width in ln D between two levels: the same at every horizon.
 
         Raises:
-            ValueError: A level has no shift.
+            ValueError: A level is not between 0 and 1.
         """
-        for level in (low, high):
-            if level not in self.shifts:
-                raise FieldError("level", f"be one of {', '.join(map(str, self.shifts))}", repr(level))
-        return self.shifts[high] - self.shifts[low]
+        return self.shift(high) - self.shift(low)

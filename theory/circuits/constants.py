@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from dcrit.theory.circuits.laws import GeneralizingLaw, MemorizingLaw
@@ -94,8 +94,11 @@ def sizes_from(constants: FloatArray, n_pairs: int, accuracy: float | None) -> F
         log_odds = np.exp(log_mixing) * (generalizing - memorizing + exponent * x)
         if accuracy is None:
             return log_odds
-        needed = np.exp(deficit + deficit_exponent * x) + z * np.exp(spread + spread_exponent * x)
-        return np.exp(np.minimum(log_odds, 700.0)) - needed
+        needed, noise = (
+            np.exp(np.clip(level + slope * x, -700.0, 700.0))
+            for level, slope in ((deficit, deficit_exponent), (spread, spread_exponent))
+        )
+        return np.exp(np.minimum(log_odds, 700.0)) - needed - z * noise
 
     # As in the solver, the last passage counts.
     scan = np.linspace(0.0, math.log(n_pairs), SCAN_POINTS)
@@ -107,3 +110,49 @@ def sizes_from(constants: FloatArray, n_pairs: int, accuracy: float | None) -> F
         short = surplus(middle) < 0
         low, high = np.where(short, middle, low), np.where(short, high, middle)
     return np.where(~below.any(axis=0), 1.0, np.where(below[-1], np.inf, np.exp((low + high) / 2)))
+
+
+#: Deficits and spreads grow with D at most at this part of the rate at which odds do, so that accuracy rises.
+LARGEST_SHARE = 0.9
+
+
+def through_sizes(
+    constants: FloatArray, n_pairs: int, onset: ArrayLike, half: ArrayLike, completion: ArrayLike
+) -> FloatArray:
+    """The same efficiencies and mixing, with deficits such that test accuracy is 0.1, 1/2 and 0.9 at given sizes.
+
+    ρ(D) = odds(D) at accuracy 1/2, and σ(D) = |odds(D) − ρ(D)|/Φ⁻¹(0.9) at the other two; where a deficit or spread
+    would have to grow nearly as fast as the odds, the outer accuracies are met in part only.
+
+    Args:
+        constants: (..., 8) in the order of ``CONSTANTS``; odds must rise with D.
+        n_pairs: Pairs that exist [examples].
+        onset: Size at accuracy 0.1, (...) [examples].
+        half: Size at accuracy 1/2 [examples].
+        completion: Size at accuracy 0.9 [examples].
+
+    Returns:
+        (..., 8) constants.
+    """
+    found = np.array(constants, dtype=np.float64)
+    log_mem, exponent, log_gen, log_mixing, _, deficit_exponent, _, _ = np.moveaxis(found, -1, 0)
+    below, middle, above = (np.log(np.asarray(size) / (ANCHOR * n_pairs)) for size in (onset, half, completion))
+    rise = np.exp(log_mixing) * exponent
+
+    def log_odds(x: FloatArray) -> FloatArray:
+        return np.exp(log_mixing) * (log_gen - log_mem) + rise * x
+
+    slope = np.minimum(deficit_exponent, rise / 2)
+    log_deficit = log_odds(middle) - slope * middle
+
+    def log_spread(x: FloatArray) -> FloatArray:
+        """Ln of |odds − ρ|/Φ⁻¹(0.9), without overflow."""
+        ends = log_odds(x), log_deficit + slope * x
+        larger, gap = np.maximum(*ends), np.abs(ends[0] - ends[1])
+        return larger + np.log(-np.expm1(-gap)) - math.log(float(ndtri(0.9)))
+
+    low, high = log_spread(below), log_spread(above)
+    spread_slope = np.minimum((high - low) / (above - below), LARGEST_SHARE * rise)
+    found[..., 4], found[..., 5] = log_deficit, slope
+    found[..., 6], found[..., 7] = high - spread_slope * above, spread_slope
+    return found

@@ -38,6 +38,9 @@ FloatArray = NDArray[np.float64]
 #: Halvings of brackets, sizes compared to bracket a passage, and the largest ln(1 + X).
 HALVINGS, SCAN_POINTS, LARGEST_LOAD = 52, 129, 60.0
 
+#: A deficit beyond e to this power decides everything; larger ones would overflow beside loads.
+LARGEST_LOG = 300.0
+
 
 def check_rule(competition: Competition) -> None:
     """Refuse laws for which the rule is not derived.
@@ -142,7 +145,12 @@ def affordable_facts(constants: FloatArray, n_pairs: int, n_train: ArrayLike) ->
     mixing, log_median = np.exp(log_mixing), log_median + drift * x
     surplus = mixing * (log_generalizing - log_memorizing + exponent * x) - log_median
     known = np.where(exponent <= 1, exponent, np.nan)
-    return size * _affordable(np.where(np.isnan(known), np.nan, surplus), mixing, known, np.exp(log_median))
+    return size * _affordable(
+        np.where(np.isnan(known), np.nan, surplus),
+        mixing,
+        known,
+        np.exp(np.clip(log_median, -LARGEST_LOG, LARGEST_LOG)),
+    )
 
 
 def emergent_sizes_from(constants: FloatArray, n_pairs: int, n_facts: float) -> FloatArray:

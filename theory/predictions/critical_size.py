@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
 
 from dcrit.theory.calibrations.calibration import Calibration
-from dcrit.theory.checks import FieldError
-from dcrit.theory.circuits.constants import CONSTANTS, competition_from, sizes_from
+from dcrit.theory.calibrations.thresholds import Thresholds
+from dcrit.theory.checks import FieldError, check_integer
+from dcrit.theory.circuits.constants import CONSTANTS, competition_from, sizes_from, through_sizes
 from dcrit.theory.circuits.crossing import Crossing
 from dcrit.theory.circuits.mixture import Competition
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
@@ -29,6 +31,9 @@ NO_LEAST: Least = (0.0, np.zeros(1))
 #: Logarithms and exponents of drawn constants are cut off here: larger ones mean nothing, but overflow.
 LARGEST_CONSTANT = 30.0
 
+#: Longest horizon that is answered for [steps].
+MOST_HORIZON = 10**12
+
 #: Beyond this fraction of all pairs nothing is left to test on, so no transition can be seen.
 LARGEST_FRACTION = 0.98
 
@@ -39,23 +44,29 @@ class CriticalSizePrediction:
 
     Attributes:
         problem: The question.
-        critical_size: Size at which training from scratch ends at test accuracy one half [examples]. A network that
-            sees (a, b) and (b, a) alike generalizes only once it memorizes a commutative table as unordered pairs, so
-            this is the larger of ``at_rest`` and ``symmetric_size``.
-        at_rest: Size at which the mixture at rest has that accuracy, wherever training started [examples].
+        critical_size: Size at which training from scratch ends at test accuracy one half [examples]: D_crit(T) of the
+            law of two thresholds and a clock, where the calibration has it. Else the larger of ``mixture`` and
+            ``symmetric_size``: a network that sees (a, b) and (b, a) alike generalizes only once it memorizes a
+            commutative table as unordered pairs.
+        at_rest: D_rest, at which a network that generalizes has that accuracy after its data shrank [examples]: by that
+            law, else the mixture's.
+        mixture: Size at which the mixture of both circuits at rest has that accuracy [examples].
         symmetric_size: D_sym, from which on memory is of unordered pairs [examples]; None where nothing says so.
         crossing: Size at which both circuits are equally efficient [examples].
         onset: Size at test accuracy 10 %, where semi-grokking begins [examples].
         completion: Size at test accuracy 90 %, where it ends [examples].
         capacity: D_mem [examples].
         generalizing_efficiency: e_gen [nats per norm^κ].
-        competition: The laws behind the best values.
+        competition: The laws behind the mixture at rest, at best values.
+        from_scratch: The same circuits with deficits by which test accuracy passes 0.1, 1/2 and 0.9 where it does from
+            scratch; where the calibration has no law of that, the same.
         calibration: Name of the calibration used.
     """
 
     problem: Problem
     critical_size: Estimate
     at_rest: Estimate
+    mixture: Estimate
     symmetric_size: Estimate | None
     crossing: Estimate
     onset: Estimate
@@ -63,12 +74,13 @@ class CriticalSizePrediction:
     capacity: Estimate
     generalizing_efficiency: Estimate
     competition: Competition
+    from_scratch: Competition
     calibration: str
 
     def estimates(self) -> dict[str, Estimate]:
         """Every predicted number by its name; those that nothing is said of are left out."""
         found = (
-            *(self.critical_size, self.at_rest, self.symmetric_size, self.crossing),
+            *(self.critical_size, self.at_rest, self.mixture, self.symmetric_size, self.crossing),
             *(self.onset, self.completion, self.capacity, self.generalizing_efficiency),
         )
         return {one.quantity: one for one in found if one is not None}
@@ -92,6 +104,7 @@ def size_prediction(
     level: float = LEVEL,
     extrapolated: bool = False,
     least: Least = NO_LEAST,
+    horizon: int | None = None,
 ) -> Estimate:
     """A size with its interval from the best laws and from draws of their constants.
 
@@ -106,6 +119,7 @@ def size_prediction(
         level: Probability content of the interval.
         extrapolated: Whether the question is outside the calibrated domain.
         least: What the size is not below, its best value and draws, (n,) or (1,).
+        horizon: T, where the size is one from scratch [steps].
     """
     n_pairs = round(best.generalizing.n_pairs)
     outcome = best.crossing() if accuracy is None else best.size_at_accuracy(accuracy)
@@ -133,11 +147,12 @@ def size_prediction(
             value=value,
             interval=found.around(value),
             unit="examples",
+            horizon=horizon,
             extrapolated=extrapolated,
             reason=reason,
         )
     return Estimate(
-        quantity=quantity, value=None, interval=None, unit="examples", extrapolated=extrapolated, reason=reason
+        quantity=quantity, value=None, unit="examples", horizon=horizon, extrapolated=extrapolated, reason=reason
     )
 
 
@@ -170,21 +185,30 @@ def least_size(problem: Problem, calibration: Calibration, n_draws: int, accurac
     return calibration.symmetric_sizes(problem, n_draws, np.random.default_rng([seed, 2]), accuracy=accuracy)
 
 
-def predict_critical_size(
-    problem: Problem, calibration: Calibration, *, level: float = LEVEL, n_draws: int = N_DRAWS, seed: int = 0
-) -> CriticalSizePrediction:
-    """Predict the transition of a problem from a calibration, without training anything.
-
-    Args:
-        problem: The question.
-        calibration: Constants; must cover the problem.
-        level: Probability content of the intervals.
-        n_draws: Draws of the constants.
-        seed: Of the draws.
+def horizon_of(problem: Problem, calibration: Calibration, horizon: int | None) -> int:
+    """T of an answer: the protocol's, 40/(ηλ), unless another is asked for and a clock is known [steps].
 
     Raises:
-        ValueError: The calibration does not speak for the problem, or its laws, extrapolated that far,
-            describe no network.
+        ValueError: It is out of range, or no clock is known and it is not the protocol's.
+    """
+    if horizon is None:
+        return problem.horizon
+    check_integer("horizon", horizon, 1, MOST_HORIZON)
+    if calibration.thresholds is None and horizon != problem.horizon:
+        raise FieldError(
+            "horizon",
+            f"be {problem.horizon}, the protocol's 40/(ηλ)",
+            horizon,
+            why=f"no clock is known of {calibration.name}",
+        )
+    return horizon
+
+
+def check_covers(problem: Problem, calibration: Calibration) -> None:
+    """Refuse a calibration that does not speak for a problem.
+
+    Raises:
+        ValueError: It does not.
     """
     if not calibration.covers(problem):
         raise FieldError(
@@ -192,6 +216,168 @@ def predict_critical_size(
             f"be for task '{problem.task}', model {problem.model} and activation {problem.activation}",
             calibration.name,
         )
+
+
+def law_sizes(law: Thresholds, problem: Problem, horizon: int, accuracy: float, normal: FloatArray) -> Least:
+    """Size from scratch of a test accuracy, by the law: best value and draws [examples].
+
+    ln D = ln D_ℓ(T) + s·z,  z ~ N(0, 1)
+
+    Args:
+        law: Constants.
+        problem: The question.
+        horizon: T [steps].
+        accuracy: ℓ.
+        normal: z (n,), the same at all accuracies and widths.
+    """
+    best = law.clocks(problem).size(accuracy, horizon)
+    return best, best * np.exp(law.deviation(problem, horizon) * normal)
+
+
+def law_normal(n_draws: int, seed: int) -> FloatArray:
+    """Standard normal draws (n,) that say how far the law is off, in its standard deviations."""
+    return np.random.default_rng([seed, 3]).standard_normal(n_draws)
+
+
+def from_scratch_constants(
+    constants: FloatArray, problem: Problem, calibration: Calibration, horizon: int, normal: ArrayLike = 0.0
+) -> FloatArray:
+    """Constants by which test accuracy passes 0.1, 1/2 and 0.9 where it does from scratch; as they are without a law.
+
+    Args:
+        constants: (8,) best values, or (n, 8) draws.
+        problem: The question.
+        calibration: Whose law it is.
+        horizon: T [steps].
+        normal: How far the law is off, in its standard deviations, (n,) for draws.
+    """
+    law = calibration.thresholds
+    if law is None:
+        return constants
+    off = np.asarray(normal, dtype=np.float64)
+    onset, completion, half = (law_sizes(law, problem, horizon, accuracy, off)[1] for accuracy in (*SEMI_GROKKING, 0.5))
+    return through_sizes(constants, problem.n_pairs, onset, half, completion)
+
+
+def is_outside(problem: Problem, calibration: Calibration, horizon: int) -> bool:
+    """Whether a question about sizes from scratch lies outside what was calibrated.
+
+    Args:
+        problem: The question.
+        calibration: What was calibrated.
+        horizon: T [steps].
+    """
+    law = calibration.thresholds
+    return calibration.distance(problem) > 0 if law is None else bool(law.outside(problem, horizon))
+
+
+def law_estimate(
+    law: Thresholds,
+    problem: Problem,
+    horizon: int,
+    *,
+    quantity: str,
+    accuracy: float,
+    capacity: float,
+    level: float,
+) -> Estimate:
+    """A size from scratch by the law, with what of the question lies outside its calibration.
+
+    Args:
+        law: Constants.
+        problem: The question.
+        horizon: T [steps].
+        quantity: Name of the size.
+        accuracy: Test accuracy at the horizon.
+        capacity: D_mem [examples].
+        level: Probability content of the interval.
+    """
+    outside = "; ".join(law.outside(problem, horizon))
+    size, deviation = law.clocks(problem).size(accuracy, horizon), law.deviation(problem, horizon)
+    silence = law.silence(problem, horizon)
+    if not silence and size > capacity:
+        silence = f"cannot tell: it would be {size:.0f}, above the capacity of {capacity:.0f}"
+    if not silence and size > LARGEST_FRACTION * problem.n_pairs:
+        silence = (
+            f"the transition would need {size:.0f} of {problem.n_pairs} pairs, which leaves none to test within "
+            f"{horizon} steps"
+        )
+    if silence:
+        return Estimate(
+            quantity=quantity,
+            value=None,
+            unit="examples",
+            horizon=horizon,
+            extrapolated=bool(outside),
+            reason=silence,
+        )
+    spread = half_width(deviation, level=level)
+    high = size * math.exp(spread)
+    missing = float(ndtr(math.log(size / (LARGEST_FRACTION * problem.n_pairs)) / deviation))
+    chance = f"with probability {missing:.2f} there is no transition below all {problem.n_pairs} pairs"
+    return Estimate(
+        quantity=quantity,
+        value=size,
+        interval=Interval(
+            low=size * math.exp(-spread),
+            high=high if high <= LARGEST_FRACTION * problem.n_pairs else problem.n_pairs,
+            level=level,
+        ),
+        unit="examples",
+        horizon=horizon,
+        extrapolated=bool(outside),
+        reason="; ".join(one for one in (chance if missing >= 0.005 else "", outside) if one),
+    )
+
+
+def rest_estimate(law: Thresholds, problem: Problem, *, level: float) -> Estimate:
+    """D_rest by the law.
+
+    Args:
+        law: Constants.
+        problem: The question.
+        level: Probability content of the interval.
+    """
+    size = law.clocks(problem).half.rest
+    spread = half_width(law.deviation_at_rest(problem), level=level)
+    outside = "; ".join(law.outside(problem, problem.horizon))
+    silence = law.silence(problem, problem.horizon)
+    return Estimate(
+        quantity="at_rest",
+        value=None if silence else size,
+        interval=None if silence else Interval(low=size * math.exp(-spread), high=size * math.exp(spread), level=level),
+        unit="examples",
+        extrapolated=bool(outside),
+        reason=silence or outside,
+    )
+
+
+def predict_critical_size(
+    problem: Problem,
+    calibration: Calibration,
+    *,
+    horizon: int | None = None,
+    level: float = LEVEL,
+    n_draws: int = N_DRAWS,
+    seed: int = 0,
+) -> CriticalSizePrediction:
+    """Predict the transition of a problem from a calibration, without training anything.
+
+    Args:
+        problem: The question.
+        calibration: Constants; must cover the problem.
+        horizon: T, after which accuracy is looked at; None for the protocol's 40/(ηλ) [steps].
+        level: Probability content of the intervals.
+        n_draws: Draws of the constants.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: The calibration does not speak for the problem or of that horizon, or its laws, extrapolated that
+            far, describe no network.
+    """
+    check_covers(problem, calibration)
+    steps = horizon_of(problem, calibration, horizon)
+    law = calibration.thresholds
     extrapolated = calibration.distance(problem) > 0
     rng = np.random.default_rng(seed)
     central = calibration.constants(problem)
@@ -206,7 +392,14 @@ def predict_critical_size(
     best = competition_from(central, problem.n_pairs)
     sensible = sensible_draws(problem, calibration, n_draws, rng)
 
+    half = half_width(1.0, level=level)
+    memorized = [float(calibration.memorized(problem, deviation=z)) for z in (0.0, -half, half)]
+
     def size(quantity: str, accuracy: float | None, *, from_scratch: bool = True) -> Estimate:
+        if law is not None and from_scratch and accuracy is not None:
+            return law_estimate(
+                law, problem, steps, quantity=quantity, accuracy=accuracy, capacity=memorized[0], level=level
+            )
         least = least_size(problem, calibration, len(sensible), accuracy or 0.5, seed)
         return size_prediction(
             quantity,
@@ -216,16 +409,17 @@ def predict_critical_size(
             level=level,
             extrapolated=extrapolated,
             least=least if from_scratch else NO_LEAST,
+            horizon=steps if from_scratch else None,
         )
 
     symmetric, drawn = least_size(problem, calibration, len(sensible), 0.5, seed)
-    half = half_width(1.0, level=level)
-    memorized = [float(calibration.memorized(problem, deviation=z)) for z in (0.0, -half, half)]
+    mixture = size("mixture", 0.5, from_scratch=False)
     efficiency = math.exp(float(best.generalizing.log_efficiency(0.0)))
     return CriticalSizePrediction(
         problem=problem,
         critical_size=size("critical_size", 0.5),
-        at_rest=size("at_rest", 0.5, from_scratch=False),
+        at_rest=rest_estimate(law, problem, level=level) if law is not None else replace(mixture, quantity="at_rest"),
+        mixture=mixture,
         symmetric_size=Estimate(
             quantity="symmetric_size",
             value=symmetric,
@@ -253,5 +447,6 @@ def predict_critical_size(
             extrapolated=extrapolated,
         ),
         competition=best,
+        from_scratch=competition_from(from_scratch_constants(central, problem, calibration, steps), problem.n_pairs),
         calibration=calibration.name,
     )

@@ -15,7 +15,14 @@ from dcrit.theory.circuits.constants import ANCHOR, constants_of
 from dcrit.theory.circuits.margin import log_efficiency_per_squared_norm
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
 from dcrit.theory.estimates import LEVEL, Estimate, Interval
-from dcrit.theory.predictions.critical_size import N_DRAWS, predict_critical_size, sensible_draws
+from dcrit.theory.predictions.critical_size import (
+    N_DRAWS,
+    horizon_of,
+    is_outside,
+    law_normal,
+    predict_critical_size,
+    sensible_draws,
+)
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -145,8 +152,10 @@ class DelayPrediction:
         n_train: D [examples].
         level: Test accuracy that counts as generalization.
         memorize_steps: Steps to train accuracy 99 % [steps].
-        generalize_steps: Steps to test accuracy ``level`` [steps]; never fewer.
+        generalize_steps: Steps to test accuracy ``level`` [steps].
         probability: Probability that it generalizes to that level at all.
+        probability_by_horizon: Probability that it does so within T steps.
+        horizon: T [steps].
         calibration: Name of the calibration used.
     """
 
@@ -156,6 +165,8 @@ class DelayPrediction:
     memorize_steps: Estimate
     generalize_steps: Estimate
     probability: float
+    probability_by_horizon: float
+    horizon: int
     calibration: str
 
 
@@ -277,6 +288,7 @@ def predict_delay(
     n_train: int,
     level: float = GENERALIZED,
     *,
+    horizon: int | None = None,
     content: float = LEVEL,
     start: Start | None = None,
     shared: bool = True,
@@ -285,7 +297,9 @@ def predict_delay(
 ) -> DelayPrediction:
     """Predict when a problem is memorized and when it generalizes, without training anything.
 
-    The equations are those of :func:`delay_steps`. Intervals carry the uncertainty of the calibrated
+    Steps to generalize are those of the clock, 1/t = r·x^m·ln x, where the calibration has one: the same law as that of
+    critical sizes, so that t ≤ T where D ≥ D_crit(T). Else, and if ``start`` or circuits that share nothing are asked
+    for, the equations are those of :func:`delay_steps`, and intervals carry the uncertainty of the calibrated
     constants, not that of the amplitudes at step 0 or of r_gen, nor the slow last tenth of κ = 2 networks:
     at p = 31, H = 64 eight of nine runs passed 0.9 within the interval for σ = square at D = 350, 450 and 600 (1193,
     585 and 201 steps in the median against 920, 482 and 303), and two of three later for relu at D = 750 (3810 and
@@ -297,6 +311,7 @@ def predict_delay(
         calibration: Constants; must cover the problem.
         n_train: D [examples].
         level: Test accuracy that counts as generalization.
+        horizon: T of the critical sizes beside it; None for the protocol's 40/(ηλ) [steps].
         content: Probability content of the intervals.
         start: Amplitudes at step 0; None for the defaults.
         shared: Whether circuits share weights as the calibration has it, or nothing.
@@ -311,12 +326,19 @@ def predict_delay(
         if not 0 < value < 1:
             raise FieldError("level", "be between 0 and 1", repr(value))
     check_integer("n_draws", n_draws, 1)
-    found = predict_critical_size(problem, calibration, level=content, n_draws=n_draws, seed=seed)
+    steps = horizon_of(problem, calibration, horizon)
+    found = predict_critical_size(problem, calibration, horizon=steps, level=content, n_draws=n_draws, seed=seed)
     draws = sensible_draws(problem, calibration, n_draws, np.random.default_rng(seed))
     best = delay_steps(constants_of(found.competition)[None], problem, n_train, level=level, start=start, shared=shared)
     drawn = delay_steps(draws, problem, n_train, level=level, start=start, shared=shared)
     extrapolated = calibration.distance(problem) > 0
     never = f"{n_train} examples are too few: test accuracy never stays above {level:g}"
+    times, generalize, silence = drawn.generalize, float(best.generalize[0]), ""
+    law = calibration.thresholds if start is None and shared else None
+    if law is not None:
+        clocks, off = law.clocks(problem), law.deviation(problem, steps) * law_normal(n_draws, seed)
+        generalize, times = float(clocks.time(level, n_train)), clocks.time(level, n_train * np.exp(-off))
+        extrapolated, silence = is_outside(problem, calibration, steps), law.silence(problem, steps)
     return DelayPrediction(
         problem=problem,
         n_train=n_train,
@@ -331,12 +353,16 @@ def predict_delay(
         ),
         generalize_steps=_prediction(
             "generalize_steps",
-            float(best.generalize[0]),
-            drawn.generalize,
+            generalize,
+            times,
             level=content,
             extrapolated=extrapolated,
             never=never,
-        ),
-        probability=float(np.isfinite(drawn.generalize).mean()) if len(draws) else 0.0,
+        )
+        if not silence
+        else Estimate(quantity="generalize_steps", value=None, unit="steps", extrapolated=extrapolated, reason=silence),
+        probability=float(np.isfinite(times).mean()) if len(times) and not silence else 0.0,
+        probability_by_horizon=float((times <= steps).mean()) if len(times) and not silence else 0.0,
+        horizon=steps,
         calibration=found.calibration,
     )

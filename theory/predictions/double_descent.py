@@ -14,7 +14,7 @@ from dcrit.theory.checks import FieldError, check_integer, check_level
 from dcrit.theory.circuits.constants import ANCHOR
 from dcrit.theory.circuits.margin import margin_from_loss
 from dcrit.theory.estimates import LEVEL, Estimate, interval_of
-from dcrit.theory.predictions.critical_size import least_size
+from dcrit.theory.predictions.critical_size import horizon_of, is_outside, least_size
 from dcrit.theory.predictions.phase_diagram import N_DRAWS, aligned_draws, central_constants, check_widths, thinned
 from dcrit.theory.predictions.regime import probability_unfit
 from dcrit.theory.problems.problem import Problem
@@ -23,6 +23,9 @@ FloatArray = NDArray[np.float64]
 
 #: A fall of expected test accuracy counts as a dip from here on.
 SMALLEST_DIP = 0.1
+
+#: Exponents between which e^x, and ratios of two such, are doubles.
+EXPONENTS = (-300.0, 300.0)
 
 #: Nodes of the average over unseen inputs.
 NODES = 24
@@ -52,6 +55,7 @@ class DoubleDescent:
         loss_peak: Width at which the test loss is largest.
         params_exponent: d ln N/d ln D of the place D_mem(N) = D.
         width_exponent: d ln H/d ln D of the place.
+        horizon: T that accuracy is looked at after [steps].
         level: Probability content of the intervals.
         calibration: Name of the calibration used.
 
@@ -75,6 +79,7 @@ class DoubleDescent:
     loss_peak: Estimate
     params_exponent: float
     width_exponent: float
+    horizon: int
     level: float
     calibration: str
 
@@ -87,8 +92,8 @@ def _odds(constants: FloatArray, n_pairs: int, n_train: int) -> tuple[FloatArray
     """Odds of the generalizing share, and the deficit's median and spread: each (...) from (..., 8)."""
     x = math.log(n_train / (ANCHOR * n_pairs))
     c = np.moveaxis(constants, -1, 0)
-    odds = np.exp(np.minimum(np.exp(c[3]) * (c[2] - c[0] + c[1] * x), 700.0))
-    return odds, np.exp(c[4] + c[5] * x), np.exp(c[6] + c[7] * x)
+    odds = np.exp(np.minimum(np.exp(c[3]) * (c[2] - c[0] + c[1] * x), EXPONENTS[1]))
+    return odds, np.exp(np.clip(c[4] + c[5] * x, *EXPONENTS)), np.exp(np.clip(c[6] + c[7] * x, *EXPONENTS))
 
 
 def accuracy_from(
@@ -220,6 +225,7 @@ def predict_double_descent(
     *,
     n_train: int,
     widths: ArrayLike,
+    horizon: int | None = None,
     sharp_capacity: bool = False,
     level: float = LEVEL,
     n_draws: int = N_DRAWS,
@@ -232,6 +238,7 @@ def predict_double_descent(
         calibration: Constants; must cover the problem.
         n_train: D [examples].
         widths: H (K,), rising integers.
+        horizon: T, after which accuracy is looked at; None for the protocol's 40/(ηλ) [steps].
         sharp_capacity: Whether memorizing stops at capacity, as in the starting theory; the mixture does not.
         level: Probability content of the intervals.
         n_draws: Draws of the constants.
@@ -247,7 +254,8 @@ def predict_double_descent(
     check_level(level)
     check_integer("n_draws", n_draws, 1)
     problems = [replace(problem, width=width) for width in whole]
-    constants = central_constants(problems, calibration)
+    steps = horizon_of(problem, calibration, horizon)
+    constants = central_constants(problems, calibration, steps)
     n_params = np.array([float(each.n_params) for each in problems])
     # Measured networks over capacity go on mixing, so the starting theory's step is on demand only.
     memorized = calibration.capacity.capacity(n_params, problem.n_classes)
@@ -261,7 +269,7 @@ def predict_double_descent(
     few = [problems[int(k)] for k in some]
     normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
     drawn = accuracy_from(
-        aligned_draws(few, calibration, n_draws, seed),
+        aligned_draws(few, calibration, n_draws, seed, horizon=steps),
         problem.n_pairs,
         n_train,
         np.array([calibration.memorized(each, deviation=normal) for each in few]) if sharp_capacity else np.inf,
@@ -278,10 +286,10 @@ def predict_double_descent(
     dips = depths >= SMALLEST_DIP
     probability = float(dips.mean())
     found = bool(depth[0] >= SMALLEST_DIP)
-    beyond = any(calibration.distance(each) > 0 for each in problems)
+    beyond = any(is_outside(each, calibration, steps) for each in problems)
 
     def predicted(quantity: str, unit: str, value: float, draws: FloatArray, *, there: bool, index: int) -> Estimate:
-        outside = calibration.distance(problems[index]) > 0
+        outside = is_outside(problems[index], calibration, steps)
         if not there:
             reason = f"no dip by {SMALLEST_DIP:g} at the widths looked at (probability of a dip {probability:.2f})"
             return Estimate(quantity=quantity, value=None, interval=None, unit=unit, extrapolated=beyond, reason=reason)
@@ -310,11 +318,12 @@ def predict_double_descent(
             value=float(whole[peak]),
             interval=None,
             unit="hidden units",
-            extrapolated=calibration.distance(problems[peak]) > 0,
+            extrapolated=is_outside(problems[peak], calibration, steps),
             reason="at the best values; no interval is computed",
         ),
         params_exponent=exponents[0],
         width_exponent=exponents[1],
+        horizon=steps,
         level=level,
         calibration=calibration.name,
     )

@@ -14,7 +14,7 @@ from dcrit.theory.checks import FieldError, check_integer, check_level
 from dcrit.theory.circuits.constants import sizes_from
 from dcrit.theory.circuits.facts import affordable_facts, emergent_sizes_from
 from dcrit.theory.estimates import LEVEL, Estimate, Interval, interval_of
-from dcrit.theory.predictions.critical_size import LARGEST_FRACTION
+from dcrit.theory.predictions.critical_size import LARGEST_FRACTION, horizon_of
 from dcrit.theory.predictions.phase_diagram import aligned_draws, central_constants, default_widths
 from dcrit.theory.problems.problem import Problem
 
@@ -39,6 +39,7 @@ class EmergencePrediction:
         critical_size: D_crit(N, D_r) (K,) [examples]; inf where there is none below all pairs.
         critical_size_alone: D_crit(N, 0) (K,) [examples]; inf likewise.
         capacity: D_mem (K,) [examples].
+        horizon: T that D_crit speaks of [steps].
         level: Probability content of the intervals.
         calibration: Name of the calibration used.
 
@@ -55,6 +56,7 @@ class EmergencePrediction:
     critical_size: FloatArray
     critical_size_alone: FloatArray
     capacity: FloatArray
+    horizon: int
     level: float
     calibration: str
 
@@ -136,13 +138,20 @@ class _Plane:
 
 
 def _plane(
-    problem: Problem, calibration: Calibration, *, n_train: int, widths: IntArray | None, n_draws: int, seed: int
+    problem: Problem,
+    calibration: Calibration,
+    *,
+    n_train: int,
+    horizon: int,
+    widths: IntArray | None,
+    n_draws: int,
+    seed: int,
 ) -> _Plane:
     """Everything that does not depend on the facts; raises what both predictions raise."""
     problem.check_n_train(n_train)
     check_integer("n_draws", n_draws, 1)
     looked = default_widths(problem, calibration, N_WIDTHS) if widths is None else np.asarray(widths, dtype=np.int64)
-    constants = central_constants([replace(problem, width=int(width)) for width in looked], calibration)
+    constants = central_constants([replace(problem, width=int(width)) for width in looked], calibration, horizon)
     steep = constants[:, 1] > 1
     if widths is None:
         # Half the smallest calibrated width may be too far outside for the laws to make sense.
@@ -158,7 +167,7 @@ def _plane(
             calibration.name,
         )
     problems = [replace(problem, width=int(width)) for width in looked]
-    drawn = aligned_draws(problems, calibration, n_draws, seed)  # (K, n, 8)
+    drawn = aligned_draws(problems, calibration, n_draws, seed, horizon=horizon)  # (K, n, 8)
     normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
     visible = min(n_train, LARGEST_FRACTION * problem.n_pairs)
     memorized = calibration.capacity.capacity([each.n_params for each in problems], problem.n_classes)
@@ -185,6 +194,7 @@ def predict_emergence(
     *,
     n_facts: int,
     n_train: int,
+    horizon: int | None = None,
     level: float = LEVEL,
     widths: IntArray | None = None,
     n_draws: int = N_DRAWS,
@@ -202,6 +212,7 @@ def predict_emergence(
         calibration: Constants; must cover the problem.
         n_facts: D_r [examples].
         n_train: D [examples].
+        horizon: T, after which accuracy is looked at; None for the protocol's 40/(ηλ) [steps].
         level: Probability content of the intervals.
         widths: H (K,), rising integers; None for ``N_WIDTHS`` in the calibrated range and half below it.
         n_draws: Draws of the constants.
@@ -214,7 +225,8 @@ def predict_emergence(
     """
     check_integer("n_facts", n_facts, 0)
     check_level(level)
-    plane = _plane(problem, calibration, n_train=n_train, widths=widths, n_draws=n_draws, seed=seed)
+    steps = horizon_of(problem, calibration, horizon)
+    plane = _plane(problem, calibration, n_train=n_train, horizon=steps, widths=widths, n_draws=n_draws, seed=seed)
     looked, n_pairs, step = plane.widths, problem.n_pairs, problem.family.width_step
     best, drawn = plane.thresholds(n_facts, step)
     smallest, largest = int(looked[0]), int(looked[-1])
@@ -268,6 +280,7 @@ def predict_emergence(
         critical_size=sizes(n_facts),
         critical_size_alone=sizes(0),
         capacity=plane.best[1][:, 0],
+        horizon=steps,
         level=level,
         calibration=calibration.name,
     )
@@ -279,6 +292,7 @@ def emergence_curve(
     *,
     n_facts: Sequence[int],
     n_train: int,
+    horizon: int | None = None,
     level: float = LEVEL,
     widths: IntArray | None = None,
     n_draws: int = N_DRAWS,
@@ -291,6 +305,7 @@ def emergence_curve(
         calibration: Constants; must cover the problem.
         n_facts: D_r (F,), rising integers [examples].
         n_train: D [examples].
+        horizon: As for :func:`predict_emergence`.
         level: Probability content of the intervals.
         widths: As for :func:`predict_emergence`.
         n_draws: Draws of the constants.
@@ -302,7 +317,8 @@ def emergence_curve(
     for facts in n_facts:
         check_integer("n_facts", facts, 0)
     check_level(level)
-    plane = _plane(problem, calibration, n_train=n_train, widths=widths, n_draws=n_draws, seed=seed)
+    steps = horizon_of(problem, calibration, horizon)
+    plane = _plane(problem, calibration, n_train=n_train, horizon=steps, widths=widths, n_draws=n_draws, seed=seed)
     found = [plane.thresholds(facts, problem.family.width_step) for facts in n_facts]
     largest = int(plane.widths[-1])
     spans = [_span(min(best, largest), drawn, largest, level) for best, drawn in found]

@@ -13,8 +13,19 @@ from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.checks import FieldError, check_integer, check_level
 from dcrit.theory.circuits.constants import CONSTANTS, sizes_from
 from dcrit.theory.circuits.regimes import SEMI_GROKKING, dynamics_codes
-from dcrit.theory.estimates import LEVEL, Estimate, interval_of
-from dcrit.theory.predictions.critical_size import LARGEST_CONSTANT, LARGEST_FRACTION, describes_network, least_size
+from dcrit.theory.estimates import LEVEL, Estimate, half_width, interval_of
+from dcrit.theory.predictions.critical_size import (
+    LARGEST_CONSTANT,
+    LARGEST_FRACTION,
+    check_covers,
+    describes_network,
+    from_scratch_constants,
+    horizon_of,
+    is_outside,
+    law_normal,
+    law_sizes,
+    least_size,
+)
 from dcrit.theory.predictions.regime import REGIMES, UNFIT, probability_unfit
 from dcrit.theory.problems.problem import Problem
 
@@ -64,6 +75,7 @@ class PhaseDiagram:
         codes: Regime at the best values (M, K), indices into ``REGIMES``; 4 where not fitting is the more likely.
         star: Where the two curves cross.
         extrapolated: Widths outside the calibrated domain (K,).
+        horizon: T that D_crit and regimes speak of [steps].
         level: Probability content of the intervals.
         calibration: Name of the calibration used.
 
@@ -87,6 +99,7 @@ class PhaseDiagram:
     codes: IntArray
     star: Star
     extrapolated: NDArray[np.bool_]
+    horizon: int
     level: float
     calibration: str
 
@@ -100,6 +113,7 @@ class PhaseDiagram:
         arrays = {name: _finite(getattr(self, name)) for name in ARRAYS}
         return {
             "problem": self.problem.to_dict(),
+            "horizon": self.horizon,
             "level": self.level,
             "calibration": self.calibration,
             "star": {name: one.to_dict() for name, one in star.items()},
@@ -164,23 +178,41 @@ def default_widths(
     widths = np.unique(step * np.geomspace(low / step, high / step, n).round().astype(np.int64))
     if smallest is None:
         good = [calibration.constants(replace(problem, width=int(width))) for width in widths]
-        wrong = np.flatnonzero(~_describe_networks(np.array(good)) & (widths < min(seen)))
+        dumb = ~_describe_networks(np.array(good)) & (widths < min(seen))
+        if calibration.thresholds is not None:
+            asked = [replace(problem, width=int(width)) for width in widths]
+            dumb |= np.array([bool(calibration.thresholds.silence(each, each.horizon)) for each in asked])
+        wrong = np.flatnonzero(dumb)
         widths = widths[0 if not len(wrong) else int(wrong[-1]) + 1 :]
     return widths
 
 
-def central_constants(problems: list[Problem], calibration: Calibration) -> FloatArray:
-    """Best constants of problems that differ in width: (K, 8).
+def check_told(problems: list[Problem], calibration: Calibration, horizon: int) -> None:
+    """Refuse widths of which a calibration's law says nothing.
+
+    Raises:
+        ValueError: The calibration does not speak for the problems, or its law is silent at one of them.
+    """
+    check_covers(problems[0], calibration)
+    law = calibration.thresholds
+    for problem in problems if law is not None else ():
+        assert law is not None
+        if silence := law.silence(problem, horizon):
+            raise FieldError("calibration", f"reach width {problem.width}", calibration.name, why=silence)
+
+
+def central_constants(problems: list[Problem], calibration: Calibration, horizon: int) -> FloatArray:
+    """Best constants of problems that differ in width, as they act from scratch: (K, 8).
+
+    Args:
+        problems: The questions.
+        calibration: Whose constants they are.
+        horizon: T [steps].
 
     Raises:
         ValueError: The calibration does not speak for them, or its laws describe no network that far outside.
     """
-    if not calibration.covers(problems[0]):
-        raise FieldError(
-            "calibration",
-            f"be for task '{problems[0].task}', model {problems[0].model} and activation {problems[0].activation}",
-            calibration.name,
-        )
+    check_told(problems, calibration, horizon)
     constants = np.array([calibration.constants(problem) for problem in problems])
     wrong = ~_describe_networks(constants)
     if wrong.any():
@@ -189,20 +221,28 @@ def central_constants(problems: list[Problem], calibration: Calibration) -> Floa
             f"reach {problems[0].n_symbols} symbols at width {problems[int(wrong.argmax())].width}",
             f"{calibration.name}, whose laws describe no network so far outside",
         )
-    return constants
+    acting = [
+        from_scratch_constants(one, problem, calibration, horizon)
+        for one, problem in zip(constants, problems, strict=True)
+    ]
+    return np.array(acting)
 
 
-def aligned_draws(problems: list[Problem], calibration: Calibration, n_draws: int, seed: int) -> FloatArray:
-    """Constants drawn alike at every width: (K, n_draws, 8); NaN where a draw describes no network there.
+def aligned_draws(
+    problems: list[Problem], calibration: Calibration, n_draws: int, seed: int, *, horizon: int
+) -> FloatArray:
+    """Constants drawn alike at every width, as they act from scratch by T: (K, n, 8); NaN where a draw is no network.
 
     The same random numbers serve all widths, so that a draw is a smooth curve over N: how far a draw is
     from the best constants, in standard errors, is the same at all of them.
     """
     drawn = np.full((len(problems), n_draws, len(CONSTANTS)), np.nan)
+    normal = law_normal(n_draws, seed)
     for k, problem in enumerate(problems):
         every = calibration.draw(problem, n_draws, np.random.default_rng(seed))
         kept = describes_network(every)
-        drawn[k, kept] = np.clip(every[kept], -LARGEST_CONSTANT, LARGEST_CONSTANT)
+        clipped = np.clip(every[kept], -LARGEST_CONSTANT, LARGEST_CONSTANT)
+        drawn[k, kept] = from_scratch_constants(clipped, problem, calibration, horizon, normal[kept])
     return drawn
 
 
@@ -290,6 +330,7 @@ def phase_diagram(
     *,
     widths: ArrayLike,
     n_trains: ArrayLike,
+    horizon: int | None = None,
     level: float = LEVEL,
     n_draws: int = N_DRAWS,
     seed: int = 0,
@@ -305,6 +346,7 @@ def phase_diagram(
         calibration: Constants; must cover the problem.
         widths: H (K,), rising integers.
         n_trains: D (M,), rising [examples].
+        horizon: T, after which accuracy is looked at; None for the protocol's 40/(ηλ) [steps].
         level: Probability content of the intervals.
         n_draws: Draws of the constants.
         seed: Of the draws.
@@ -322,26 +364,36 @@ def phase_diagram(
     check_integer("n_draws", n_draws, 1)
     problems = [replace(problem, width=width) for width in whole]
     n_pairs = problem.n_pairs
-    constants = central_constants(problems, calibration)
-    onset, critical, completion = (
-        np.maximum(
-            sizes_from(constants, n_pairs, accuracy),
-            [least_size(each, calibration, 1, accuracy, seed)[0] for each in problems],
-        )
-        for accuracy in (SEMI_GROKKING[0], 0.5, SEMI_GROKKING[1])
-    )
+    steps = horizon_of(problem, calibration, horizon)
+    law = calibration.thresholds
+    levels = (SEMI_GROKKING[0], 0.5, SEMI_GROKKING[1])
+    if law is not None:
+        check_told(problems, calibration, steps)
+        found = [[law.clocks(each).size(accuracy, steps) for each in problems] for accuracy in levels]
+    else:
+        constants = central_constants(problems, calibration, steps)
+        least = [[least_size(each, calibration, 1, accuracy, seed)[0] for each in problems] for accuracy in levels]
+        found = [
+            np.maximum(sizes_from(constants, n_pairs, accuracy), one).tolist()
+            for accuracy, one in zip(levels, least, strict=True)
+        ]
+    onset, critical, completion = (np.asarray(one, dtype=np.float64) for one in found)
     critical = np.where(critical > LARGEST_FRACTION * n_pairs, np.inf, critical)
     n_params = np.array([float(each.n_params) for each in problems])
     memorized = calibration.capacity.capacity(n_params, problem.n_classes)
 
     some = thinned(len(whole))
     few = [problems[int(k)] for k in some]
-    drawn = aligned_draws(few, calibration, n_draws, seed)  # (k, n, 8)
-    known = np.isfinite(drawn[..., 0])
-    drawn_critical = np.full(known.shape, np.nan)
-    least = np.array([least_size(each, calibration, n_draws, 0.5, seed)[1] for each in few])  # (k, n)
-    found = np.maximum(sizes_from(drawn[known], n_pairs, 0.5), least[known])
-    drawn_critical[known] = np.where(found > LARGEST_FRACTION * n_pairs, float(n_pairs), found)
+    if law is not None:
+        draws = law_normal(n_draws, seed)
+        drawn_critical = np.array([law_sizes(law, each, steps, 0.5, draws)[1] for each in few])  # (k, n)
+    else:
+        drawn = aligned_draws(few, calibration, n_draws, seed, horizon=steps)  # (k, n, 8)
+        known = np.isfinite(drawn[..., 0])
+        drawn_critical = np.full(known.shape, np.nan)
+        drawn_least = np.array([least_size(each, calibration, n_draws, 0.5, seed)[1] for each in few])  # (k, n)
+        drawn_critical[known] = np.maximum(sizes_from(drawn[known], n_pairs, 0.5), drawn_least[known])
+    drawn_critical = np.where(drawn_critical > LARGEST_FRACTION * n_pairs, float(n_pairs), drawn_critical)
     normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
     drawn_capacity = np.array([calibration.memorized(each, deviation=normal) for each in few])
     tails = [(1 - level) / 2, (1 + level) / 2]
@@ -350,6 +402,9 @@ def phase_diagram(
         np.quantile(row[np.isfinite(row)], tails) if np.isfinite(row).any() else [1.0, n_pairs]
         for row in drawn_critical
     ]
+    if law is not None:
+        ends = half_width(1.0, level=level) * np.array([-1.0, 1.0])
+        spans = [np.minimum(law_sizes(law, each, steps, 0.5, ends)[1], n_pairs) for each in few]
     critical_low, critical_high = (
         np.exp(np.interp(log_params, log_params[some], np.log([span[side] for span in spans]))) for side in (0, 1)
     )
@@ -362,6 +417,9 @@ def phase_diagram(
     log_widths = np.log(np.asarray(whole, dtype=np.float64))
     covered = [cell.width for cell in calibration.cells]
     elsewhere = calibration.distance(replace(problem, width=covered[0])) > 0
+    if law is not None:
+        covered = list(law.calibrated.width)
+        elsewhere = bool(law.outside(replace(problem, width=covered[1]), steps))
     visible = np.minimum(critical, n_pairs)
     return PhaseDiagram(
         problem=problem,
@@ -386,7 +444,8 @@ def phase_diagram(
             level=level,
             inside=(math.inf, -math.inf) if elsewhere else (min(covered), max(covered)),
         ),
-        extrapolated=np.array([calibration.distance(each) > 0 for each in problems]),
+        extrapolated=np.array([is_outside(each, calibration, steps) for each in problems]),
+        horizon=steps,
         level=level,
         calibration=calibration.name,
     )

@@ -18,6 +18,10 @@ from dcrit.theory.estimates import LEVEL
 from dcrit.theory.predictions.critical_size import (
     N_DRAWS,
     CriticalSizePrediction,
+    horizon_of,
+    is_outside,
+    law_normal,
+    law_sizes,
     least_size,
     predict_critical_size,
     sensible_draws,
@@ -27,11 +31,15 @@ from dcrit.theory.problems.tasks import TASKS
 
 FloatArray = NDArray[np.float64]
 
-Regime = Dynamics | Literal["does not fit"]
+Regime = Dynamics | Literal["does not fit", "cannot tell"]
 
-#: The four dynamics by their codes, then the code for widths at which the generalizing circuit does not fit.
-REGIMES: tuple[Regime, ...] = (*DYNAMICS, "does not fit")
+#: The four dynamics by their codes, then the codes for widths at which the generalizing circuit does not fit, and for
+#: questions so far outside the calibration that the law says nothing.
+REGIMES: tuple[Regime, ...] = (*DYNAMICS, "does not fit", "cannot tell")
 UNFIT = len(DYNAMICS)
+
+#: Probability from which on a regime stands out.
+STANDS_OUT = 0.5
 
 #: What a calibration says of a cell in which no generalizing circuit was found.
 OMITTED_UNFIT = re.compile(
@@ -136,8 +144,9 @@ class RegimePrediction:
 
     @property
     def most_likely(self) -> Regime:
-        """The regime with the largest probability."""
-        return REGIMES[int(np.argmax(self.probabilities))]
+        """The regime with the largest probability; "cannot tell" where none is as likely as all others together."""
+        best = int(np.argmax(self.probabilities))
+        return REGIMES[best] if self.probabilities[best] >= STANDS_OUT else "cannot tell"
 
 
 def predict_regime(
@@ -145,6 +154,7 @@ def predict_regime(
     calibration: Calibration,
     *,
     n_train: int,
+    horizon: int | None = None,
     level: float = LEVEL,
     n_draws: int = N_DRAWS,
     seed: int = 0,
@@ -157,6 +167,7 @@ def predict_regime(
         problem: The question.
         calibration: Constants; must cover the problem.
         n_train: D [examples].
+        horizon: T, after which accuracy is looked at; None for the protocol's 40/(ηλ) [steps].
         level: Probability content of the intervals of the sizes.
         n_draws: Draws of the constants.
         seed: Of the draws.
@@ -169,12 +180,17 @@ def predict_regime(
     problem.check_n_train(n_train)
     check_level(level)
     check_integer("n_draws", n_draws, 1)
-    sizes = predict_critical_size(problem, calibration, level=level, n_draws=n_draws, seed=seed)
+    steps = horizon_of(problem, calibration, horizon)
+    sizes = predict_critical_size(problem, calibration, horizon=steps, level=level, n_draws=n_draws, seed=seed)
+    law = calibration.thresholds
     rng = np.random.default_rng(seed)
     draws = sensible_draws(problem, calibration, n_draws, rng)
     memorized = calibration.memorized(problem, deviation=rng.standard_normal(len(draws)))
+    normal = law_normal(len(draws), seed)
     onset, completion = (
-        np.maximum(
+        law_sizes(law, problem, steps, accuracy, normal)[1]
+        if law is not None
+        else np.maximum(
             sizes_from(draws, problem.n_pairs, accuracy),
             least_size(problem, calibration, len(draws), accuracy, seed)[1],
         )
@@ -182,12 +198,14 @@ def predict_regime(
     )
     codes = dynamics_codes(n_train, memorized, onset, completion)
     unfit = float(probability_unfit(problem, calibration, problem.width))
+    told = 0.0 if law is not None and law.silence(problem, steps) else 1.0
     shares = np.bincount(codes, minlength=len(DYNAMICS)) / len(codes) * (1 - unfit)
+    chances = told * np.array([*shares, unfit])
     return RegimePrediction(
         problem=problem,
         n_train=n_train,
-        probabilities=(*map(float, shares), unfit),
+        probabilities=(*map(float, chances), 1 - told),
         sizes=sizes,
         fit=fit_range(problem, calibration),
-        extrapolated=calibration.distance(problem) > 0,
+        extrapolated=is_outside(problem, calibration, steps),
     )

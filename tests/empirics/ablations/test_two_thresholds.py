@@ -17,8 +17,11 @@ from dcrit.empirics.ablations.two_thresholds_fit import (
     rest_sizes,
     runs_of,
 )
+from dcrit.empirics.ablations.two_thresholds_runs import keep, passage, row_of
+from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.calibrations.thresholds import shipped_thresholds
 from dcrit.theory.problems.problem import Problem
+from tests.worlds.runs import run_of
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
 OLD_NAMES = dict(zip(("prefactor", "load", "rate", "bend", "rest"), ("k0", "k1", "r", "m", "rest"), strict=True))
@@ -26,14 +29,14 @@ OLD_NAMES = dict(zip(("prefactor", "load", "rate", "bend", "rest"), ("k0", "k1",
 
 @pytest.mark.slow
 def test_shipped_constants_are_those_of_the_committed_calibration_runs() -> None:
-    for made, shipped in zip(fitted_thresholds(RESULTS), shipped_thresholds(), strict=True):
-        assert made.tasks == shipped.tasks
-        assert made.calibrated == shipped.calibrated
+    for fitted, shipped in zip(fitted_thresholds(RESULTS), shipped_thresholds(), strict=True):
+        assert fitted.tasks == shipped.tasks
+        assert fitted.calibrated == shipped.calibrated
         for name in ("prefactor", "load", "rest"):
-            found, expected = getattr(made.law.thresholds, name), getattr(shipped.law.thresholds, name)
+            found, expected = getattr(fitted.law.thresholds, name), getattr(shipped.law.thresholds, name)
             assert found == pytest.approx(expected, rel=1e-4)
-        assert (made.law.rate, made.law.bend) == pytest.approx((shipped.law.rate, shipped.law.bend), rel=1e-4)
-        assert np.array(made.law.covariance) == pytest.approx(np.array(shipped.law.covariance), rel=1e-2, abs=1e-6)
+        assert (fitted.law.rate, fitted.law.bend) == pytest.approx((shipped.law.rate, shipped.law.bend), rel=1e-4)
+        assert np.array(fitted.law.covariance) == pytest.approx(np.array(shipped.law.covariance), rel=1e-2, abs=1e-6)
 
 
 @pytest.mark.slow
@@ -176,8 +179,29 @@ def test_the_page_says_what_the_committed_results_say() -> None:
             assert float(bend) == pytest.approx(law.law.bend, abs=6e-3)
 
 
-def test_the_page_counts_what_was_blind() -> None:
-    rows = json.loads((RESULTS / "two-thresholds" / "ablation.json").read_text(encoding="utf-8"))
-    n = {name: sum(row["blind"] for row in rows if row["predictor"] == name) for name in ("second law", "third law")}
-    page = (RESULTS.parent / "explanation" / "two-thresholds.md").read_text(encoding="utf-8")
-    assert f"of {n['second law']} of the second law and of {n['third law']} of the third" in page
+def test_a_row_of_a_run_says_when_it_passed() -> None:
+    step = np.array([0.0, 10.0, 20.0, 30.0, 40.0, 50.0])
+    accuracy = np.array([0.0, 0.2, 0.6, 0.3, 0.7, 0.9])
+    assert passage(step, accuracy, 0.5, 10.0) == 35.0
+    assert passage(step, accuracy, 0.5, 0.0) == 17.5
+    assert passage(step, accuracy, 0.95, 0.0) is None
+    assert passage(step, np.ones(6), 0.5, 10.0) == 0.0
+
+
+def test_rows_that_are_known_are_not_added_again(tmp_path: Path) -> None:
+    (tmp_path / "two-thresholds").mkdir()
+    path = tmp_path / "two-thresholds" / "runs.parquet"
+    path.write_bytes((RESULTS / "two-thresholds" / "runs.parquet").read_bytes())
+    before = runs_of(tmp_path)
+    keep(tmp_path, before[:2])
+    assert runs_of(tmp_path) == before
+    keep(tmp_path, [{**before[0], "address": "new"}])
+    assert runs_of(tmp_path) == [*before, {**before[0], "address": "new"}]
+
+
+def test_a_run_makes_a_row_with_the_columns_of_the_committed_ones() -> None:
+    config = RunConfig(problem=Problem(modulus=17, width=16), n_train=100, seed=3, steps=1000)
+    row = row_of(run_of(config, test_accuracy=0.3, train_loss=0.1, squared_norm=10.0), "near")
+    assert set(row) == set(runs_of(RESULTS)[0])
+    assert (row["n_train"], row["seed"], row["steps"]) == (100, 3, 1000)
+    assert row["address"] == config.address

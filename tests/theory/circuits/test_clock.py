@@ -141,13 +141,21 @@ def test_shifts_must_rise_with_the_level(shifts: dict[float, float]) -> None:
         LevelClocks(half=Clock(kinetic=100.0, rate=1e-3, bend=1.0), shifts=shifts)
 
 
-def test_a_level_without_a_shift_is_refused() -> None:
+def test_a_level_outside_accuracies_is_refused() -> None:
     clocks_of_levels = LevelClocks(half=Clock(kinetic=100.0, rate=1e-3, bend=1.0), shifts={0.9: 0.1})
-    for ask in (
-        lambda: clocks_of_levels.size(0.2, 10.0),
-        lambda: clocks_of_levels.time(0.2, 10.0),
-        clocks_of_levels.semi_grokking_width,
-    ):
-        with pytest.raises(ValueError, match="level"):
-            ask()
-    assert list(LevelClocks(half=clocks_of_levels.half, shifts={}).accuracy([50.0, 1e6], 1e4)) == [0.0, 1.0]
+    with pytest.raises(ValueError, match="level"):
+        clocks_of_levels.size(1.0, 10.0)
+    with pytest.raises(ValueError, match="level"):
+        clocks_of_levels.time(0.0, 10.0)
+
+
+@given(levels, horizons, st.floats(0.01, 0.99))
+def test_any_level_is_the_accuracy_at_its_size(clocks_of_levels: LevelClocks, horizon: float, level: float) -> None:
+    size = clocks_of_levels.size(level, horizon)
+    assert clocks_of_levels.accuracy(size, horizon) == pytest.approx(level, abs=1e-6)
+
+
+def test_a_clock_without_levels_is_a_step() -> None:
+    step = LevelClocks(half=Clock(kinetic=100.0, rate=1e-3, bend=1.0), shifts={})
+    assert list(step.accuracy([50.0, 1e6], 1e4)) == [0.0, 1.0]
+    assert step.size(0.2, 1e4) == step.size(0.8, 1e4)

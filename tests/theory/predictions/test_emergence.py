@@ -208,7 +208,7 @@ def test_threshold_rises_with_the_facts(facts: list[int], n_train: int) -> None:
 
 
 def test_threshold_is_where_the_critical_size_falls_to_n_train() -> None:
-    every = np.arange(30, 70, dtype=np.int64)
+    every = np.arange(15, 70, dtype=np.int64)
     found = predict_emergence(Problem(), CHOSEN, n_facts=40, n_train=220, widths=every, n_draws=60)
     assert found.width.value == every[np.flatnonzero(found.critical_size <= 220)[0]]
     assert found.width.value is not None
@@ -241,7 +241,7 @@ def test_facts_have_to_fit() -> None:
 
 def test_extrapolation_is_flagged() -> None:
     inside = predict_emergence(Problem(), CHOSEN, n_facts=20, n_train=250, **FAST)
-    outside = predict_emergence(Problem(modulus=37), CHOSEN, n_facts=20, n_train=600, **FAST)
+    outside = predict_emergence(Problem(modulus=31), CHOSEN, n_facts=20, n_train=600, **FAST)
     assert not inside.width.extrapolated
     assert outside.width.extrapolated
 

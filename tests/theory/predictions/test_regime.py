@@ -30,7 +30,7 @@ def test_probabilities_sum_to_one(n_train: int, width: int) -> None:
     assert sum(found.probabilities) == pytest.approx(1)
     assert min(found.probabilities) >= 0
     assert found.extrapolated == (width not in {16, 48, 128})
-    assert found.probabilities[-1] == (
+    assert found.probabilities[REGIMES.index("does not fit")] == (
         1 if width <= 12 else pytest.approx(np.log(16 / 13) / np.log(16 / 12)) if width == 13 else 0
     )
 

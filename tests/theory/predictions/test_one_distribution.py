@@ -1,0 +1,191 @@
+"""All answers about one problem come from one distribution, and never contradict each other."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dcrit.theory.calibrations.calibration import Calibration, calibration_for, shipped_calibrations
+from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
+from dcrit.theory.predictions.delay import predict_delay
+from dcrit.theory.predictions.double_descent import predict_double_descent
+from dcrit.theory.predictions.emergence import predict_emergence
+from dcrit.theory.predictions.phase_diagram import phase_diagram
+from dcrit.theory.predictions.regime import REGIMES, predict_regime
+from dcrit.theory.problems.problem import Problem
+
+SHIPPED = shipped_calibrations()
+FEW = 60
+
+
+def chosen(problem: Problem) -> Calibration:
+    found = calibration_for(problem, SHIPPED)
+    assert found is not None
+    return found
+
+
+def problems(tasks: tuple[str, ...] = ("add", "mul", "square-of-sum", "sum-squares")) -> st.SearchStrategy[Problem]:
+    return st.builds(
+        Problem,
+        task=st.sampled_from(tasks),
+        modulus=st.sampled_from((17, 23, 31, 43, 53, 89, 113, 199)),
+        activation=st.sampled_from(("square", "relu")),
+        width=st.sampled_from((16, 32, 64, 128, 256, 512)),
+        weight_decay=st.sampled_from((0.5, 1.0, 2.0)),
+        learning_rate=st.sampled_from((5e-3, 1e-2, 2e-2)),
+    )
+
+
+horizons = st.sampled_from((None, 1000, 4000, 20_000))
+quick = settings(max_examples=40, deadline=None)
+
+
+def predicted(problem: Problem, horizon: int | None) -> CriticalSizePrediction:
+    return predict_critical_size(problem, chosen(problem), horizon=horizon, n_draws=FEW)
+
+
+@quick
+@given(problems(), horizons)
+def test_the_size_is_that_of_the_law_with_its_horizon(problem: Problem, horizon: int | None) -> None:
+    found = predicted(problem, horizon)
+    law = chosen(problem).thresholds
+    assert law is not None
+    steps = horizon or problem.horizon
+    size = law.clocks(problem).size(0.5, steps)
+    assert found.critical_size.horizon == steps
+    assert (found.critical_size.reason != "") >= found.critical_size.extrapolated
+    if found.critical_size.value is None:
+        far = bool(law.silence(problem, steps))
+        assert found.capacity.value is not None
+        assert far or size > 0.98 * problem.n_pairs or size > found.capacity.value
+        assert found.critical_size.reason
+        return
+    assert found.critical_size.value == size
+    for one, accuracy in ((found.onset, 0.1), (found.completion, 0.9)):
+        assert one.value is None or one.value == pytest.approx(law.clocks(problem).size(accuracy, steps))
+    assert found.at_rest.value is not None
+    assert found.at_rest.value < size
+
+
+@quick
+@given(problems(), horizons)
+def test_circuits_from_scratch_pass_the_levels_where_the_law_does(problem: Problem, horizon: int | None) -> None:
+    found = predicted(problem, horizon)
+    for one in (found.onset, found.critical_size):
+        if one.value is not None:
+            expected, tolerance = (0.1, 0.05) if one is found.onset else (0.5, 1e-6)
+            assert float(found.from_scratch.test_accuracy(one.value)) == pytest.approx(expected, abs=tolerance)
+
+
+@quick
+@given(problems(), horizons)
+def test_plane_and_regimes_agree_with_the_size(problem: Problem, horizon: int | None) -> None:
+    found, calibration = predicted(problem, horizon), chosen(problem)
+    size = found.critical_size.value
+    if size is None or found.completion.value is None:
+        return
+    widths = [problem.width, 2 * problem.width]
+    assert found.onset.value is not None
+    assert found.capacity.value is not None
+    below, above = round(0.5 * found.onset.value), round(min(1.7 * found.completion.value, problem.n_pairs))
+    plane = phase_diagram(
+        problem, calibration, widths=widths, n_trains=[below, size, above], horizon=horizon, n_draws=FEW
+    )
+    assert plane.horizon == found.critical_size.horizon
+    assert plane.critical_size[0] == pytest.approx(size)
+    assert plane.capacity[0] == pytest.approx(found.capacity.value)
+    assert found.critical_size.interval is not None
+    assert plane.critical_low[0] == pytest.approx(found.critical_size.interval.low)
+    assert plane.critical_high[0] == pytest.approx(found.critical_size.interval.high, rel=0.03)
+    for row, n_train in ((0, below), (2, above)):
+        regime = predict_regime(problem, calibration, n_train=n_train, horizon=horizon)
+        assert sum(regime.probabilities) == pytest.approx(1)
+        likely = regime.most_likely
+        if likely != "cannot tell":
+            assert likely == REGIMES[plane.codes[row, 0]]
+    assert REGIMES[plane.codes[0, 0]] in ("ungrokking", "does not fit")
+
+
+@quick
+@given(problems(), horizons, st.floats(0.7, 3.0))
+def test_time_is_within_the_horizon_where_the_size_is_enough(
+    problem: Problem, horizon: int | None, factor: float
+) -> None:
+    found, calibration = predicted(problem, horizon), chosen(problem)
+    size = found.critical_size.value
+    if size is None or factor * size > problem.n_pairs or abs(math.log(factor)) < 0.01:
+        return
+    n_train, steps = round(factor * size), horizon or problem.horizon
+    delay = predict_delay(problem, calibration, n_train, 0.5, horizon=horizon, n_draws=2000)
+    in_time = delay.generalize_steps.value is not None and delay.generalize_steps.value <= steps
+    assert in_time == (n_train >= size)
+    (grokked,) = [
+        predict_regime(problem, calibration, n_train=n_train, horizon=horizon, n_draws=2000).probabilities[:4]
+    ]
+    late = predict_delay(problem, calibration, n_train, 0.9, horizon=horizon, n_draws=2000)
+    unfit = predict_regime(problem, calibration, n_train=n_train, horizon=horizon, n_draws=10).probabilities[4]
+    # Grokking and nothing else, as long as everything fits and can be memorized.
+    if unfit == 0 and grokked[0] == 0:
+        assert late.probability_by_horizon == pytest.approx(grokked[3], abs=0.02)
+
+
+@settings(max_examples=15, deadline=None)
+@given(problems(), horizons)
+def test_accuracy_over_widths_passes_one_half_where_the_size_says(problem: Problem, horizon: int | None) -> None:
+    found, calibration = predicted(problem, horizon), chosen(problem)
+    size = found.critical_size.value
+    if size is None:
+        return
+    widths = [problem.width, 2 * problem.width]
+    for factor in (0.9, 1.1):
+        n_train = round(factor * size)
+        if n_train > problem.n_pairs:
+            return
+        curve = predict_double_descent(
+            problem, calibration, n_train=n_train, widths=widths, horizon=horizon, n_draws=FEW
+        )
+        fits = predict_regime(problem, calibration, n_train=n_train, horizon=horizon, n_draws=10).probabilities[4] == 0
+        if fits:
+            assert (curve.accuracy[0] > 0.5) == (n_train > size)
+
+
+@settings(max_examples=15, deadline=None)
+@given(problems(("add", "square-of-sum")), horizons)
+def test_emergence_without_facts_needs_the_same_size(problem: Problem, horizon: int | None) -> None:
+    size = predicted(problem, horizon).critical_size.value
+    if size is None or problem.width > 256:
+        return
+    widths = np.array([problem.width, problem.width + problem.width // 2])
+    calibration = chosen(problem)
+    if any(calibration.constants(replace(problem, width=int(width)))[1] > 1 for width in widths):
+        return  # facts are priced for exponents up to 1
+    found = predict_emergence(
+        problem, calibration, n_facts=0, n_train=round(size), horizon=horizon, widths=widths, n_draws=FEW
+    )
+    assert found.critical_size_alone[0] == pytest.approx(size, rel=1e-3)
+    assert found.horizon == (horizon or problem.horizon)
+
+
+def test_examples_of_the_issue_no_longer_contradict_each_other() -> None:
+    problem = Problem(modulus=23, activation="relu", width=64, weight_decay=8.0)
+    regime = predict_regime(problem, chosen(problem), n_train=500)
+    delay = predict_delay(problem, chosen(problem), 500)
+    assert delay.probability_by_horizon == pytest.approx(regime.probabilities[3], abs=0.03)
+
+
+@pytest.mark.parametrize("more", [{"horizon": 0}, {"horizon": 2.5}, {"horizon": 10**13}])
+def test_a_horizon_is_a_whole_number_of_steps(more: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="horizon must be an integer"):
+        predict_critical_size(Problem(), chosen(Problem()), **more)
+
+
+def test_without_a_clock_only_the_protocols_horizon_is_answered() -> None:
+    problem = Problem(model="transformer", width=32, modulus=23)
+    found = predict_critical_size(problem, chosen(problem), horizon=problem.horizon, n_draws=FEW)
+    assert found.critical_size == predict_critical_size(problem, chosen(problem), n_draws=FEW).critical_size
+    with pytest.raises(ValueError, match="horizon must be 13334, the protocol's"):
+        predict_critical_size(problem, chosen(problem), horizon=5000)
