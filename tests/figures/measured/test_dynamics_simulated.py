@@ -31,7 +31,7 @@ def test_curves_by_the_theory_lie_over_those_measured(points: list[DynamicsEvide
             assert point.simulated is None
             assert set(drawn) == {"train accuracy", "test accuracy", "squared norm"}
             continue
-        expected = simulate(flow_at(PROBLEM, prediction.competition, point.n_train))
+        expected = simulate(flow_at(PROBLEM, prediction.from_scratch, point.n_train))
         for label, curve in (
             ("train, by the theory", expected.train_accuracy),
             ("test, by the theory", expected.test_accuracy),
