@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from dcrit.empirics.experiments.size_grid import Grid
 from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
@@ -15,6 +16,10 @@ from dcrit.empirics.runs.outcomes import accuracy_above_chance
 from dcrit.theory.estimates import Interval, interval_of
 
 FloatArray = NDArray[np.float64]
+
+#: Means on one side of one half settle that there is no transition where none lies on the other side with so much
+#: probability. It is less than the smallest p-value that a claim beside twenty others needs.
+ONE_SIDED = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +75,27 @@ def _runs_at(grid: Grid, width: int) -> tuple[FloatArray, FloatArray]:
     return n_train[kept], np.array([accuracy_above_chance(float(one), n_classes) for one in raw[kept]])
 
 
+def _is_open(n_train: FloatArray, accuracy: FloatArray) -> bool:
+    """Whether a mean accuracy may lie on the other side of one half by its error, as one of 0.48 ± 0.05.
+
+    |m − 1/2| ≤ t·s/√n at some size, t the quantile of Student's distribution that ``ONE_SIDED`` of all draws exceed
+    """
+    for size in np.unique(n_train):
+        seeds = accuracy[n_train == size]
+        if seeds.size < 2:
+            continue
+        most = -float(stdtrit(seeds.size - 1, ONE_SIDED)) * float(seeds.std(ddof=1)) / math.sqrt(seeds.size)
+        if abs(float(seeds.mean()) - 0.5) <= most:
+            return True
+    return False
+
+
 def critical_draws(grid: Grid, *, n_draws: int = DRAWS, seed: int = 0) -> FloatArray:
     """Draws of ln D_crit at every width from its posterior, (K, n).
 
     A draw above the largest size of the plane says that there is no transition in it, inf; one below the smallest
-    stands for that size. Where no run stayed finite nothing is known, NaN.
+    stands for that size. Where all means lie on one side of one half beyond their errors, or fall through it as the
+    size grows, every draw is of that kind; where no run stayed finite nothing is known, NaN.
 
     Args:
         grid: Its plane.
@@ -86,7 +107,7 @@ def critical_draws(grid: Grid, *, n_draws: int = DRAWS, seed: int = 0) -> FloatA
     for k in range(len(drawn)):
         runs = _runs_at(grid, k)
         sides = sides_of(*runs)
-        if sides is Sides.BOTH:
+        if sides is Sides.BOTH or (sides in {Sides.BELOW, Sides.ABOVE} and _is_open(*runs)):
             posterior = posterior_of(*runs, grid.family.problem.n_pairs)
             drawn[k] = np.log(posterior.draws(n_draws, seed=(seed, k)))
         elif sides is not Sides.NO_RUN:

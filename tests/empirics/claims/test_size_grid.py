@@ -18,7 +18,7 @@ from dcrit.empirics.experiments.size_grid import (
     GridFamily,
     measure,
 )
-from dcrit.empirics.experiments.star import critical_sizes, star_of
+from dcrit.empirics.experiments.star import critical_draws, critical_sizes, star_of
 from dcrit.theory.calibrations.calibration import shipped_calibrations
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.planes import SIZES, WIDTHS, dipped, family, plane, rising
@@ -121,6 +121,35 @@ def test_harder_task_rulings() -> None:
     noisy = evidence(plane(rising, noise=0.4), plane(later, task="square-of-sum", noise=0.4, seed=1))
     assert dd_harder_task.judge(noisy).ruling(0.002) == "inconclusive"
     assert dd_harder_task.judge(evidence(easy)).p_value is None
+
+
+def last_only(accuracy: float) -> Grid:
+    """A plane whose models get that much right at the largest size, with errors of 0.05, and nothing below."""
+    return plane(lambda size, _: accuracy if size == SIZES[-1] else 0.0, noise=0.05)
+
+
+def test_means_just_below_one_half_leave_open_whether_it_was_crossed() -> None:
+    grid = last_only(0.48)
+    drawn, last = critical_draws(grid), grid.test_accuracy[-1].mean(-1)  # (K, n), (K,)
+    crossed = np.isfinite(drawn).mean(1)
+    assert (last < 0.5).any()
+    np.testing.assert_array_equal(np.argsort(crossed), np.argsort(last))
+    near = np.abs(last - 0.49) < 0.012
+    assert near.sum() >= 2
+    assert ((crossed[near] > 0.15) & (crossed[near] < 0.85)).all()
+    assert drawn[np.isfinite(drawn)].min() > math.log(SIZES[-2])
+
+
+def test_means_far_from_one_half_leave_nothing_open() -> None:
+    assert np.isinf(critical_draws(last_only(0.2))).all()
+    assert np.isinf(critical_draws(plane(lambda *_: 0.2))).mean() > 0.99
+    at_first = critical_draws(plane(lambda *_: 0.95)) == math.log(SIZES[0])
+    assert at_first.mean() > 0.99
+
+    def falling(size: int, _: int) -> float:
+        return 0.8 if size < 200 else 0.2
+
+    assert (critical_draws(plane(falling)) == math.inf).all()
 
 
 def test_critical_sizes_of_two_planes_err_apart() -> None:
