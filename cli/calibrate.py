@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ import typer
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, say, table
 from dcrit.cli.terminal.session import check_writable_file, laboratory
+from dcrit.theory.problems.problem import Problem
 
 if TYPE_CHECKING:
     from dcrit.theory.calibrations.calibration import Cell
@@ -34,13 +36,11 @@ def _row(cell: Cell) -> list[object]:
     ]
 
 
+@options.grouped
 def calibrate(
+    *,
     out: Annotated[Path, typer.Option(help="Calibration file to write, for 'dcrit predict … --calibration'.")],
-    task: options.Task = "add",
-    model: options.Model = options.ModelChoice.mlp,
-    activation: options.Activation = options.ActivationChoice.square,
-    weight_decay: options.WeightDecay = 1.0,
-    learning_rate: options.LearningRate = 1e-2,
+    family: Annotated[Problem, options.Group(make=options.problem_from, without=("modulus", "width", "depth"))],
     modulus: Annotated[
         list[int] | None,
         typer.Option(
@@ -57,9 +57,7 @@ def calibrate(
     ] = None,
     seeds: options.Seeds = 3,
     store: options.StoreFolder = options.DEFAULT_STORE,
-    workers: options.Workers = 0,
-    executor: options.Executor = options.ExecutorChoice.local,
-    address: options.Address = None,
+    machine: options.MachineOptions,
     as_json: options.Json = False,
 ) -> None:
     """Measure efficiencies and capacity over moduli and widths, and store them for predictions.
@@ -73,10 +71,10 @@ def calibrate(
     from dcrit.empirics.store.whole_files import write_whole
 
     moduli, widths = tuple(modulus or MODULI), tuple(width or WIDTHS)
-    family = options.problem_from(task, moduli[0], model, activation, widths[0], 1, weight_decay, learning_rate)
-    machine = options.machine_from(workers, executor, address)
     with options.bad_input():
-        design = CalibrationDesign(family=family, moduli=moduli, widths=widths, seeds=seeds)
+        design = CalibrationDesign(
+            family=replace(family, modulus=moduli[0], width=widths[0]), moduli=moduli, widths=widths, seeds=seeds
+        )
         for problem in design.problems():
             options.check_trainable(problem)
         check_writable_file(out)

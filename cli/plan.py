@@ -13,7 +13,6 @@ from dcrit.cli.terminal import options
 from dcrit.cli.terminal.options import check_widths
 from dcrit.cli.terminal.output import print_json, say, table
 from dcrit.cli.train import DeviceChoice
-from dcrit.theory.families.family import FAMILIES
 from dcrit.theory.problems.problem import label
 
 if TYPE_CHECKING:
@@ -94,14 +93,10 @@ def plan_paper(
 
 
 @app.command("phase-diagram")
+@options.grouped
 def plan_phase_diagram(
-    task: options.Task = "add",
-    modulus: options.Modulus = 31,
-    model: options.Model = options.ModelChoice.mlp,
-    activation: options.Activation = options.ActivationChoice.square,
-    depth: options.Depth = 1,
-    weight_decay: options.WeightDecay = 1.0,
-    learning_rate: options.LearningRate = 1e-2,
+    *,
+    problem: options.AnyWidth,
     points: options.Points = 20,
     min_width: Annotated[int, typer.Option(parser=options.integer, metavar="INTEGER", help="First width.")] = 4,
     max_width: Annotated[int, typer.Option(parser=options.integer, metavar="INTEGER", help="Last width.")] = 128,
@@ -129,8 +124,6 @@ def plan_phase_diagram(
     """What real training of a whole plane takes: widths × sizes × seeds, both evenly spaced in their logarithms."""
     from dcrit.empirics.experiments.size_grid import GridDesign, plane_of, stages
 
-    width = FAMILIES[model].width_step  # of the plane there are many
-    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         check_widths(min_width, max_width, points)
         first = max(1, round(0.03 * problem.n_pairs)) if min_n_train is None else min_n_train

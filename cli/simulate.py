@@ -44,16 +44,11 @@ class CircuitsChoice(StrEnum):
     additive = "additive"
 
 
+@options.grouped
 def simulate(
+    *,
     n_train: options.NTrain,
-    task: options.Task = "add",
-    modulus: options.Modulus = 31,
-    model: options.Model = options.ModelChoice.mlp,
-    activation: options.Activation = options.ActivationChoice.square,
-    width: options.Width = 64,
-    depth: options.Depth = 1,
-    weight_decay: options.WeightDecay = 1.0,
-    learning_rate: options.LearningRate = 1e-2,
+    problem: options.ProblemOptions,
     steps: Annotated[
         int, typer.Option(parser=options.integer, metavar="INTEGER", help="Horizon; 0 for the protocol's 40/(ηλ).")
     ] = 0,
@@ -91,9 +86,7 @@ def simulate(
     from dcrit.theory.predictions.simulation import flow_at, grokking_delay, ungrokking_and_scratch
     from dcrit.theory.predictions.simulation import simulate as simulated
 
-    problem = homogeneous(
-        options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
-    )
+    problem = homogeneous(problem)
     shared = circuits is CircuitsChoice.shared
     with options.bad_input():
         problem.check_n_train(n_train)

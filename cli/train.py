@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -29,19 +30,14 @@ class DeviceChoice(StrEnum):
     cuda = "cuda"
 
 
+@options.grouped
 def train(
+    *,
     n_train: Annotated[
         list[int],
         typer.Option(parser=options.integer, metavar="INTEGER", help="Training-set size; may be given several times."),
     ],
-    task: options.Task = "add",
-    modulus: options.Modulus = 23,
-    model: options.Model = options.ModelChoice.mlp,
-    activation: options.Activation = options.ActivationChoice.square,
-    width: options.Width = 64,
-    depth: options.Depth = 1,
-    weight_decay: options.WeightDecay = 1.0,
-    learning_rate: options.LearningRate = 1e-2,
+    problem: options.ProblemOptions,
     seeds: options.Seeds = 3,
     steps: Annotated[
         int, typer.Option(parser=options.integer, metavar="INTEGER", help="Horizon; 0 for the protocol's 40/(ηλ).")
@@ -61,9 +57,7 @@ def train(
         Path | None,
         typer.Option(help="Folder in which the curves of these runs are logged for TensorBoard when all are finished."),
     ] = None,
-    workers: options.Workers = 0,
-    executor: options.Executor = options.ExecutorChoice.local,
-    address: options.Address = None,
+    machine: options.MachineOptions,
     as_json: options.Json = False,
 ) -> None:
     """Train one problem at every given size with every seed; what the store holds is not run again.
@@ -81,8 +75,7 @@ def train(
     from dcrit.theory.checks import check_integer
     from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
 
-    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
-    machine = options.machine_from(workers, executor, address, device.value)
+    machine = replace(machine, device=device.value)
     with options.bad_input():
         check_integer("seeds", seeds, 1)
         configs = [

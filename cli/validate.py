@@ -31,7 +31,9 @@ class SuiteChoice(StrEnum):
 COLOURS = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
 
 
+@options.grouped
 def validate(
+    *,
     suite: Annotated[
         SuiteChoice,
         typer.Argument(
@@ -53,9 +55,7 @@ def validate(
             "counted as well; 'inf' leaves out none. Default: 30 for paper, inf for the others.",
         ),
     ] = None,
-    workers: options.Workers = 0,
-    executor: options.Executor = options.ExecutorChoice.local,
-    address: options.Address = None,
+    machine: options.MachineOptions,
     as_json: options.Json = False,
 ) -> None:
     """Train real networks, compare them with the theory, and print a verdict on every claim.
@@ -67,7 +67,6 @@ def validate(
 
     began = time.monotonic()
     folder = out or Path("validation") / suite.value
-    machine = options.machine_from(workers, executor, address)
     with options.bad_input():
         chosen = select(suite_of(suite.value), tuple(claim or ()))
         minutes = minutes_of(suite.value, budget, workers=machine.workers, address=machine.address)

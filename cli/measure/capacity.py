@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from dcrit.cli.measure.shown import show
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.session import laboratory
+from dcrit.theory.problems.problem import Problem
 
 
+@options.grouped
 def capacity(
-    task: options.Task = "random",
-    modulus: options.Modulus = 23,
-    model: options.Model = options.ModelChoice.mlp,
-    activation: options.Activation = options.ActivationChoice.square,
-    width: options.Width = 4,
-    depth: options.Depth = 1,
-    weight_decay: options.WeightDecay = 1.0,
-    learning_rate: options.LearningRate = 1e-2,
+    *,
+    problem: Annotated[Problem, options.Group(make=options.problem_from, defaults={"task": "random", "width": 4})],
     seeds: options.Seeds = 3,
     store: options.StoreFolder = options.DEFAULT_STORE,
-    workers: options.Workers = 0,
-    executor: options.Executor = options.ExecutorChoice.local,
-    address: options.Address = None,
+    machine: options.MachineOptions,
     as_json: options.Json = False,
 ) -> None:
     """The largest number of random-label examples that the model memorizes, in examples and bits per parameter.
@@ -31,8 +27,6 @@ def capacity(
     from dcrit.empirics.measures.capacity import CapacityDesign, in_bits, measure_capacity
     from dcrit.empirics.runs.outcomes import outcome_of
 
-    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
-    machine = options.machine_from(workers, executor, address)
     with options.bad_input():
         options.check_trainable(problem)
         design = CapacityDesign(problem=problem, seeds=seeds)

@@ -38,16 +38,11 @@ WEIGHTS = {
 }
 
 
+@options.grouped
 def circuits(
+    *,
     n_train: options.NTrain,
-    task: options.Task = "add",
-    modulus: options.Modulus = 23,
-    model: options.Model = options.ModelChoice.mlp,
-    activation: options.Activation = options.ActivationChoice.square,
-    width: options.Width = 64,
-    depth: options.Depth = 1,
-    weight_decay: options.WeightDecay = 1.0,
-    learning_rate: options.LearningRate = 1e-2,
+    problem: options.ProblemOptions,
     seeds: options.Seeds = 5,
     as_json: options.Json = False,
 ) -> None:
@@ -68,7 +63,6 @@ def circuits(
     from dcrit.empirics.training.devices import resolve_device
     from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 
-    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         options.check_trainable(problem)
         design = CircuitDesign(problem=problem, n_train=n_train, seeds=seeds)

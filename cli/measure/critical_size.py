@@ -26,15 +26,10 @@ class StartChoice(StrEnum):
     both = "both"
 
 
+@options.grouped
 def critical_size(
-    task: options.Task = "add",
-    modulus: options.Modulus = 23,
-    model: options.Model = options.ModelChoice.mlp,
-    activation: options.Activation = options.ActivationChoice.square,
-    width: options.Width = 64,
-    depth: options.Depth = 1,
-    weight_decay: options.WeightDecay = 1.0,
-    learning_rate: options.LearningRate = 1e-2,
+    *,
+    problem: options.ProblemOptions,
     start: Annotated[
         StartChoice,
         typer.Option(
@@ -55,9 +50,7 @@ def critical_size(
         ),
     ] = 60,
     store: options.StoreFolder = options.DEFAULT_STORE,
-    workers: options.Workers = 0,
-    executor: options.Executor = options.ExecutorChoice.local,
-    address: options.Address = None,
+    machine: options.MachineOptions,
     as_json: options.Json = False,
 ) -> None:
     """The size at which test accuracy at the horizon, averaged over seeds, crosses one half.
@@ -70,8 +63,6 @@ def critical_size(
     from dcrit.empirics.measures.sequential import SequentialDesign
     from dcrit.empirics.measures.ungrokking import FIRST_LOOK, UngrokkingDesign, measure_hysteresis, ungrokking_runs
 
-    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
-    machine = options.machine_from(workers, executor, address)
     with options.bad_input():
         options.check_trainable(problem)
         from_scratch = SequentialDesign(problem=problem, tolerance=tolerance, budget=float(max_runs), max_runs=max_runs)

@@ -28,16 +28,11 @@ class MethodChoice(StrEnum):
     lanczos = "lanczos"
 
 
+@options.grouped
 def effective_dimension(
+    *,
     n_train: options.NTrain,
-    task: options.Task = "add",
-    modulus: options.Modulus = 23,
-    model: options.Model = options.ModelChoice.mlp,
-    activation: options.Activation = options.ActivationChoice.square,
-    width: options.Width = 64,
-    depth: options.Depth = 1,
-    weight_decay: options.WeightDecay = 1.0,
-    learning_rate: options.LearningRate = 1e-2,
+    problem: options.ProblemOptions,
     alpha: Annotated[
         float,
         typer.Option(
@@ -85,7 +80,6 @@ def effective_dimension(
     )
     from dcrit.empirics.training.devices import resolve_device
 
-    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         options.check_trainable(problem)
         design = EffectiveDimensionDesign(

@@ -13,20 +13,13 @@ if TYPE_CHECKING:
     from dcrit.empirics.measures.efficiency import CompetitionFit
 
 
+@options.grouped
 def efficiency(
-    task: options.Task = "add",
-    modulus: options.Modulus = 23,
-    model: options.Model = options.ModelChoice.mlp,
-    activation: options.Activation = options.ActivationChoice.square,
-    width: options.Width = 64,
-    depth: options.Depth = 1,
-    weight_decay: options.WeightDecay = 1.0,
-    learning_rate: options.LearningRate = 1e-2,
+    *,
+    problem: options.ProblemOptions,
     seeds: options.Seeds = 3,
     store: options.StoreFolder = options.DEFAULT_STORE,
-    workers: options.Workers = 0,
-    executor: options.Executor = options.ExecutorChoice.local,
-    address: options.Address = None,
+    machine: options.MachineOptions,
     as_json: options.Json = False,
 ) -> None:
     """The efficiency of generalizing, the law of memorizing, and the critical size they imply, in three norms.
@@ -43,8 +36,6 @@ def efficiency(
     from dcrit.empirics.runs.norms import outcome_in_norm, recorded_norms
     from dcrit.empirics.runs.outcomes import outcome_of
 
-    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
-    machine = options.machine_from(workers, executor, address)
     with options.bad_input():
         options.check_trainable(problem)
         design = EfficiencyDesign(problem=problem, seeds=seeds)

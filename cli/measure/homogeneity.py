@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import number, print_json, say, span, table
-from dcrit.theory.problems.problem import label
+from dcrit.theory.problems.problem import Problem, label
 
 
+@options.grouped
 def homogeneity(
-    task: options.Task = "add",
-    modulus: options.Modulus = 23,
-    model: options.Model = options.ModelChoice.transformer,
-    activation: options.Activation = options.ActivationChoice.relu,
-    width: options.Width = 24,
-    depth: options.Depth = 1,
-    weight_decay: options.WeightDecay = 1.0,
-    learning_rate: options.LearningRate = 3e-3,
+    *,
+    problem: Annotated[
+        Problem,
+        options.Group(make=options.problem_from, defaults={"model": options.ModelChoice.transformer, "width": 24}),
+    ],
     seeds: options.Seeds = 2,
     as_json: options.Json = False,
 ) -> None:
@@ -28,7 +27,6 @@ def homogeneity(
     """
     from dcrit.empirics.instruments.homogeneity import HomogeneityDesign, measure_degrees, measure_homogeneity
 
-    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         options.check_trainable(problem)
         design = HomogeneityDesign(problem=problem, seeds=seeds)

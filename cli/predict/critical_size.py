@@ -12,15 +12,10 @@ from dcrit.cli.terminal.output import print_json, say, span_of, table
 from dcrit.theory.problems.problem import label
 
 
+@options.grouped
 def critical_size(
-    task: options.Task = "add",
-    modulus: options.Modulus = 31,
-    model: options.Model = options.ModelChoice.mlp,
-    activation: options.Activation = options.ActivationChoice.square,
-    width: options.Width = 64,
-    depth: options.Depth = 1,
-    weight_decay: options.WeightDecay = 1.0,
-    learning_rate: options.LearningRate = 1e-2,
+    *,
+    problem: options.ProblemOptions,
     horizon: options.Horizon = None,
     level: options.Level = 0.9,
     calibration: CalibrationFile = None,
@@ -37,7 +32,6 @@ def critical_size(
     from dcrit.theory.checks import check_level
     from dcrit.theory.predictions.critical_size import predict_critical_size
 
-    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     chosen = calibration_of(problem, calibration)
     with options.bad_input():
         check_level(level)

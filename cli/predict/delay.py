@@ -11,16 +11,11 @@ from dcrit.cli.terminal.output import print_json, row_of, say, table
 from dcrit.theory.problems.problem import label
 
 
+@options.grouped
 def delay(
+    *,
     n_train: options.NTrain,
-    task: options.Task = "add",
-    modulus: options.Modulus = 31,
-    model: options.Model = options.ModelChoice.mlp,
-    activation: options.Activation = options.ActivationChoice.square,
-    width: options.Width = 64,
-    depth: options.Depth = 1,
-    weight_decay: options.WeightDecay = 1.0,
-    learning_rate: options.LearningRate = 1e-2,
+    problem: options.ProblemOptions,
     accuracy: Accuracy = 0.9,
     horizon: options.Horizon = None,
     level: options.Level = 0.9,
@@ -32,9 +27,7 @@ def delay(
     from dcrit.theory.circuits.regimes import FITTED
     from dcrit.theory.predictions.delay import predict_delay
 
-    problem = homogeneous(
-        options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
-    )
+    problem = homogeneous(problem)
     with options.bad_input():
         check_level(level)
         check_accuracy(accuracy)

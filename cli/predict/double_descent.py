@@ -14,15 +14,11 @@ from dcrit.cli.terminal.pictures import Out, check_out, save
 from dcrit.theory.problems.problem import label
 
 
+@options.grouped
 def double_descent(
+    *,
     n_train: options.NTrain,
-    task: options.Task = "add",
-    modulus: options.Modulus = 31,
-    model: options.Model = options.ModelChoice.mlp,
-    activation: options.Activation = options.ActivationChoice.square,
-    depth: options.Depth = 1,
-    weight_decay: options.WeightDecay = 1.0,
-    learning_rate: options.LearningRate = 1e-2,
+    problem: options.AnyWidth,
     points: Points = 200,
     min_width: MinWidth = None,
     max_width: MaxWidth = None,
@@ -42,7 +38,6 @@ def double_descent(
     from dcrit.theory.predictions.double_descent import predict_double_descent
     from dcrit.theory.predictions.phase_diagram import default_widths
 
-    problem = options.problem_from(task, modulus, model, activation, 64, depth, weight_decay, learning_rate)
     with options.bad_input():
         problem.check_n_train(n_train)
         check_out(out)

@@ -28,16 +28,12 @@ NTrain = Annotated[
 ROWS, POINTS = 12, 25
 
 
+@options.grouped
 def emergence(
+    *,
     n_facts: NFacts,
     n_train: NTrain,
-    task: options.Task = "add",
-    modulus: options.Modulus = 31,
-    model: options.Model = options.ModelChoice.mlp,
-    activation: options.Activation = options.ActivationChoice.square,
-    depth: options.Depth = 1,
-    weight_decay: options.WeightDecay = 1.0,
-    learning_rate: options.LearningRate = 1e-2,
+    problem: options.AnyWidth,
     horizon: options.Horizon = None,
     level: options.Level = 0.9,
     calibration: CalibrationFile = None,
@@ -54,7 +50,6 @@ def emergence(
     from dcrit.theory.checks import check_integer
     from dcrit.theory.predictions.emergence import emergence_curve, predict_emergence
 
-    problem = options.problem_from(task, modulus, model, activation, 64, depth, weight_decay, learning_rate)
     with options.bad_input():
         check_integer("n_facts", n_facts, 0)
         problem.check_n_train(n_train)

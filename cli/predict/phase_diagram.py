@@ -13,14 +13,10 @@ from dcrit.theory.problems.problem import label
 ROWS = 12
 
 
+@options.grouped
 def phase_diagram(
-    task: options.Task = "add",
-    modulus: options.Modulus = 31,
-    model: options.Model = options.ModelChoice.mlp,
-    activation: options.Activation = options.ActivationChoice.square,
-    depth: options.Depth = 1,
-    weight_decay: options.WeightDecay = 1.0,
-    learning_rate: options.LearningRate = 1e-2,
+    *,
+    problem: options.AnyWidth,
     points: Points = 200,
     min_width: MinWidth = None,
     max_width: MaxWidth = None,
@@ -39,7 +35,6 @@ def phase_diagram(
     from dcrit.theory.predictions.phase_diagram import default_widths
     from dcrit.theory.predictions.phase_diagram import phase_diagram as diagram_of
 
-    problem = options.problem_from(task, modulus, model, activation, 64, depth, weight_decay, learning_rate)
     with options.bad_input():
         check_out(out)
         check_widths(min_width, max_width, points)

@@ -8,16 +8,11 @@ from dcrit.cli.terminal.output import print_json, say, table
 from dcrit.theory.problems.problem import label
 
 
+@options.grouped
 def regime(
+    *,
     n_train: options.NTrain,
-    task: options.Task = "add",
-    modulus: options.Modulus = 31,
-    model: options.Model = options.ModelChoice.mlp,
-    activation: options.Activation = options.ActivationChoice.square,
-    width: options.Width = 64,
-    depth: options.Depth = 1,
-    weight_decay: options.WeightDecay = 1.0,
-    learning_rate: options.LearningRate = 1e-2,
+    problem: options.ProblemOptions,
     horizon: options.Horizon = None,
     level: options.Level = 0.9,
     calibration: CalibrationFile = None,
@@ -26,7 +21,6 @@ def regime(
     """Progression, ungrokking, semi-grokking or grokking, with probabilities; or that nothing that generalizes fits."""
     from dcrit.theory.predictions.regime import REGIMES, predict_regime
 
-    problem = options.problem_from(task, modulus, model, activation, width, depth, weight_decay, learning_rate)
     with options.bad_input():
         problem.check_n_train(n_train)
     chosen = calibration_of(problem, calibration)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 
@@ -133,11 +136,11 @@ Model = Annotated[
     ),
 ]
 Activation = Annotated[
-    ActivationChoice,
+    ActivationChoice | None,
     typer.Option(
         parser=choice(ActivationChoice),
         metavar=words(ActivationChoice),
-        help="σ of the hidden layer.",
+        help="σ of the hidden layer; default: the model's own, square for mlp and relu for transformer.",
         rich_help_panel="Problem",
     ),
 ]
@@ -157,7 +160,13 @@ WeightDecay = Annotated[
     float, typer.Option(parser=decimal, metavar="NUMBER", help="λ, decoupled weight decay.", rich_help_panel="Problem")
 ]
 LearningRate = Annotated[
-    float, typer.Option(parser=decimal, metavar="NUMBER", help="η, step size.", rich_help_panel="Problem")
+    float | None,
+    typer.Option(
+        parser=decimal,
+        metavar="NUMBER",
+        help="η, step size; default: the model's own, 1e-2 for mlp and 3e-3 for transformer.",
+        rich_help_panel="Problem",
+    ),
 ]
 NTrain = Annotated[int, typer.Option(parser=integer, metavar="INTEGER", help="D, training-set size, in examples.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -214,7 +223,7 @@ def bad_input() -> Iterator[None]:
         raise BadField(error) from error
 
 
-def machine_from(workers: int, executor: ExecutorChoice, address: str | None, device: str = "auto") -> Machine:
+def machine_from(workers: Workers = 0, executor: Executor = ExecutorChoice.local, address: Address = None) -> Machine:
     """The machine that the shared options describe.
 
     Raises:
@@ -223,35 +232,111 @@ def machine_from(workers: int, executor: ExecutorChoice, address: str | None, de
     from dcrit.empirics.experiments.laboratory import Machine
 
     with bad_input():
-        return Machine(workers=workers, executor=executor.value, address=address, device=device)
+        return Machine(workers=workers, executor=executor.value, address=address)
 
 
 def problem_from(
-    task: str,
-    modulus: int,
-    model: ModelChoice,
-    activation: ActivationChoice,
-    width: int,
-    depth: int,
-    weight_decay: float,
-    learning_rate: float,
+    task: Task = "add",
+    modulus: Modulus = Problem.modulus,
+    model: Model = ModelChoice.mlp,
+    activation: Activation = None,
+    width: Width = Problem.width,
+    depth: Depth = Problem.depth,
+    weight_decay: WeightDecay = Problem.weight_decay,
+    learning_rate: LearningRate = None,
 ) -> Problem:
-    """The problem that the shared options describe.
+    """The problem that the shared options describe; what is not given follows the model.
 
     Raises:
         typer.BadParameter: A value is outside its range (exit 2).
     """
+    given = {} if activation is None else {"activation": activation.value}
+    rate = {} if learning_rate is None else {"learning_rate": learning_rate}
     with bad_input():
         return Problem(
             task=task,
             modulus=modulus,
             model=model.value,
-            activation=activation.value,
             width=width,
             depth=depth,
             weight_decay=weight_decay,
-            learning_rate=learning_rate,
+            **given,
+            **rate,
         )
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Parameters with their annotations as objects, not as the strings that postponed evaluation leaves."""
+    return [
+        one.replace(annotation=eval(one.annotation, function.__globals__)) if isinstance(one.annotation, str) else one
+        for one in inspect.signature(function).parameters.values()
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Options that are declared once, by the signature of what makes one value of them.
+
+    Attributes:
+        make: Takes the options, gives the value.
+        without: Options of it that a command has no use for.
+        defaults: Where a command needs another default than all others.
+    """
+
+    make: Callable[..., Any]
+    without: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def parameters(self) -> list[inspect.Parameter]:
+        """The options, as parameters of a command."""
+        kept = [one for one in _parameters(self.make) if one.name not in self.without]
+        return [
+            one.replace(kind=inspect.Parameter.KEYWORD_ONLY, default=self.defaults.get(one.name, one.default))
+            for one in kept
+        ]
+
+
+#: A problem, from its options.
+ProblemOptions = Annotated[Problem, Group(make=problem_from)]
+
+#: The same for questions over all widths.
+AnyWidth = Annotated[Problem, Group(make=problem_from, without=("width",))]
+
+#: Where to train.
+MachineOptions = Annotated["Machine", Group(make=machine_from)]
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def grouped(command: Command) -> Command:
+    """A command whose parameters that stand for a group of options take these options in their place.
+
+    Args:
+        command: Its parameters are keywords.
+    """
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, tuple[Group, list[str]]] = {}
+    for one in _parameters(command):
+        group = next((each for each in getattr(one.annotation, "__metadata__", ()) if isinstance(each, Group)), None)
+        if group is None:
+            parameters.append(one)
+            continue
+        options = group.parameters()
+        groups[one.name] = group, [option.name for option in options]
+        parameters += options
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        made = {
+            name: group.make(**{option: given.pop(option) for option in options})
+            for name, (group, options) in groups.items()
+        }
+        command(**made, **given)
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    del run.__wrapped__  # type: ignore[attr-defined]
+    return cast("Command", run)
 
 
 def check_trainable(problem: Problem) -> None:

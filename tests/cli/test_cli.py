@@ -156,8 +156,8 @@ def test_a_composite_modulus_says_why_it_makes_no_group() -> None:
 
 @pytest.mark.parametrize("word", ["transformer", "cubic"])
 def test_where_no_calibration_ships_the_way_out_is_named(word: str) -> None:
-    option = "--model" if word == "transformer" else "--task"
-    sentence = only_sentence(invoke(*PREDICT, option, word))
+    asked = ["--model", word, "--activation", "square"] if word == "transformer" else ["--task", word]
+    sentence = only_sentence(invoke(*PREDICT, *asked))
     assert "No calibration ships" in sentence
     assert f"'{word}'" in sentence
     assert "dcrit calibrate" in sentence

@@ -100,7 +100,7 @@ BAD = [
     (["predict", "critical-size", "--weight-decay", "nan"], "--weight-decay must be a finite number above 0, got nan"),
     (["predict", "critical-size", "--task", "ad"], "the nearest is 'add'"),
     (["predict", "critical-size", "--level", "1"], "--level must be between 0 and 1, got 1.0"),
-    (["predict", "critical-size", "--model", "transformer"], "No calibration ships"),
+    (["predict", "critical-size", "--model", "transformer", "--activation", "square"], "No calibration ships"),
     (["predict", "critical-size", "--calibration", "nowhere.json"], "nowhere.json"),
     (["train", *TINY, "--n-train", "26"], "--n-train must be at most 25, the number of pairs"),
     (["train", *TINY, "--n-train", "10", "--seeds", "0"], "--seeds must be an integer of at least 1, got 0"),

@@ -123,7 +123,7 @@ def test_delay_above_and_below_the_transition() -> None:
 def test_people_get_a_table(command: str) -> None:
     result = invoke(command, "--n-train", "400")
     assert result.exit_code == 0, result.output
-    assert "pair-MLP, width 64, 400 examples" in result.stdout
+    assert "H=64, 400 examples" in result.stdout
     assert "calibration: add-mlp-square" in result.stdout
     assert "nan" not in result.stdout
 
@@ -134,7 +134,7 @@ def test_people_get_a_table(command: str) -> None:
     [
         ([], "Missing option '--n-train'"),
         (["--n-train", "0"], "--n-train must be an integer of at least 1, got 0"),
-        (["--n-train", "962"], "--n-train must be at most 961"),
+        (["--n-train", "530"], "--n-train must be at most 529"),
         (["--n-train", "x"], "must be an integer, got 'x'"),
         (["--n-train", "9", "--model", "transformer"], "--model must be 'mlp' .*, got 'transformer'"),
         (["--n-train", "9", "--task", "random"], "task must have a rule to find, got 'random'"),

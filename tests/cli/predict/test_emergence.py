@@ -58,9 +58,12 @@ BAD = [
     (["--n-facts", "-1", "--n-train", "300"], "--n-facts must be an integer of at least 0, got -1"),
     (["--n-facts", "x", "--n-train", "300"], "must be an integer, got 'x'"),
     (["--n-facts", "9", "--n-train", "0"], "--n-train must be an integer of at least 1, got 0"),
-    (["--n-facts", "9", "--n-train", "962"], "--n-train must be at most 961"),
+    (["--n-facts", "9", "--n-train", "530"], "--n-train must be at most 529"),
     (["--n-facts", "9", "--n-train", "300", "--level", "1"], "--level must be between 0 and 1, got 1.0"),
-    (["--n-facts", "9", "--n-train", "300", "--model", "transformer"], "No calibration ships"),
+    (
+        ["--n-facts", "9", "--n-train", "300", "--model", "transformer", "--activation", "square"],
+        "No calibration ships",
+    ),
     (["--n-facts", "9", "--n-train", "300", "--out", "picture.txt"], "--out must be a file in a folder that exists"),
 ]
 

@@ -59,11 +59,11 @@ def test_pictures_are_written_whole(words: list[str], tmp_path: Path) -> None:
 BAD = [
     (["regime", "--n-train", "0"], "--n-train must be an integer of at least 1, got 0"),
     (["regime", "--n-train", "9", "--level", "1"], "--level must be between 0 and 1, got 1.0"),
-    (["double-descent", "--n-train", "962"], "--n-train must be at most 961"),
+    (["double-descent", "--n-train", "530"], "--n-train must be at most 529"),
     (["phase-diagram", "--points", "1"], "--points must be an integer of at least 2, got 1"),
     (["phase-diagram", "--min-width", "0"], "--min-width must be an integer of at least 1, got 0"),
     (["phase-diagram", "--min-width", "9", "--max-width", "9"], "--max-width must be above --min-width 9, got 9"),
-    (["phase-diagram", "--model", "transformer"], "No calibration ships"),
+    (["phase-diagram", "--model", "transformer", "--activation", "square"], "No calibration ships"),
     (["phase-diagram", "--out", "nowhere/picture.png"], "--out must be a file in a folder that exists"),
     (["phase-diagram", "--out", "picture.txt"], "--out must be a file in a folder that exists"),
 ]

@@ -53,9 +53,9 @@ def test_every_measurement_trains_transformers(store: list[str], quantity: str) 
 
 def test_homogeneity_is_measured(store: list[str]) -> None:
     small = ["--modulus", "5", "--width", "16", "--seeds", "1", "--weight-decay", "2", "--learning-rate", "0.1"]
-    found = document("measure", "homogeneity", "--model", "mlp", *small)
+    found = document("measure", "homogeneity", "--model", "mlp", "--activation", "relu", *small)
     assert found["homogeneity"]["value"] == pytest.approx(2, rel=1e-6)
     assert len(found["runs"]) == 6
-    shown = invoke("measure", "homogeneity", "--model", "mlp", *small)
+    shown = invoke("measure", "homogeneity", "--model", "mlp", "--activation", "relu", *small)
     assert shown.exit_code == 0
     assert "κ = 2" in shown.stdout
