@@ -83,10 +83,11 @@ def test_the_task_trains_and_its_critical_size_is_measured(tmp_path: Path) -> No
     words = ["--modulus", "13", "--width", "32", "--learning-rate", "0.05", "--weight-decay", "2", "--max-runs", "12"]
     where = ["--workers", "1", "--json", "--store", str(tmp_path)]
     found = document("measure", "critical-size", "--task", "add-one", *words, *where)
-    assert (found["problem"]["task"], found["horizon"]) == ("add-one", 400)
+    size = found["critical_size"]
+    assert (found["problem"]["task"], size["horizon"]) == ("add-one", 400)
     # Addition has 97.5 (94.2 to 101.0) there.
-    assert 88 < found["value"] < 108
-    assert found["interval"]["low"] <= found["value"] <= found["interval"]["high"]
+    assert 88 < size["value"] < 108
+    assert size["interval"]["low"] <= size["value"] <= size["interval"]["high"]
 
 
 @pytest.mark.usefixtures("added")
