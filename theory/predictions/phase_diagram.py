@@ -179,11 +179,16 @@ def default_widths(
     if smallest is None:
         good = [calibration.constants(replace(problem, width=int(width))) for width in widths]
         dumb = ~_describe_networks(np.array(good)) & (widths < min(seen))
-        if calibration.thresholds is not None:
+        law = calibration.thresholds
+        if law is not None:
             asked = [replace(problem, width=int(width)) for width in widths]
-            dumb |= np.array([bool(calibration.thresholds.silence(each, each.horizon)) for each in asked])
+            dumb |= np.array([bool(law.silence(each, each.horizon)) for each in asked])
         wrong = np.flatnonzero(dumb)
-        widths = widths[0 if not len(wrong) else int(wrong[-1]) + 1 :]
+        told = widths[0 if not len(wrong) else int(wrong[-1]) + 1 :]
+        if law is not None and len(told) < 2:
+            why = law.silence(replace(problem, width=high), problem.horizon)
+            raise FieldError("calibration", f"reach widths {low} to {high}", calibration.name, why=why)
+        widths = told
     return widths
 
 

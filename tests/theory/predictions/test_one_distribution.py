@@ -14,7 +14,7 @@ from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predi
 from dcrit.theory.predictions.delay import predict_delay
 from dcrit.theory.predictions.double_descent import predict_double_descent
 from dcrit.theory.predictions.emergence import predict_emergence
-from dcrit.theory.predictions.phase_diagram import phase_diagram
+from dcrit.theory.predictions.phase_diagram import default_widths, phase_diagram
 from dcrit.theory.predictions.regime import REGIMES, predict_regime
 from dcrit.theory.problems.problem import Problem
 
@@ -189,3 +189,9 @@ def test_without_a_clock_only_the_protocols_horizon_is_answered() -> None:
     assert found.critical_size == predict_critical_size(problem, chosen(problem), n_draws=FEW).critical_size
     with pytest.raises(ValueError, match="horizon must be 13334, the protocol's"):
         predict_critical_size(problem, chosen(problem), horizon=5000)
+
+
+@pytest.mark.parametrize("more", [{"modulus": 9973}, {"modulus": 31, "weight_decay": 1e20}])
+def test_where_no_width_can_be_told_the_calibration_is_refused(more: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"calibration must reach widths 8 to 256.*cannot tell"):
+        default_widths(Problem(**more), chosen(Problem()), 20)
