@@ -250,8 +250,8 @@ def problem_from(
     Raises:
         typer.BadParameter: A value is outside its range (exit 2).
     """
-    given = {} if activation is None else {"activation": activation.value}
-    rate = {} if learning_rate is None else {"learning_rate": learning_rate}
+    given: dict[str, Any] = {} if activation is None else {"activation": activation.value}
+    given |= {} if learning_rate is None else {"learning_rate": learning_rate}
     with bad_input():
         return Problem(
             task=task,
@@ -261,7 +261,6 @@ def problem_from(
             depth=depth,
             weight_decay=weight_decay,
             **given,
-            **rate,
         )
 
 

@@ -186,7 +186,8 @@ def grown(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunConfig], GrownConfig]
     def as_then(config: RunConfig) -> GrownConfig:
         problem = GrownProblem(**vars(config.problem), epsilon=1e-8)
         said: dict[str, Any] = {field.name: getattr(config, field.name) for field in fields(config)}
-        return GrownConfig(**said | {"problem": problem})
+        said["problem"] = problem
+        return GrownConfig(**said)
 
     return as_then
 
