@@ -10,6 +10,7 @@ import typer
 from dcrit.cli import calibrate, classify, figure, measure, plan, predict, reproduce, runs, simulate, train, validate
 from dcrit.cli.terminal.once import once
 from dcrit.cli.terminal.sentences import Commands, sentence
+from dcrit.cli.terminal.tree import add_commands
 
 app = typer.Typer(
     name="dcrit",
@@ -22,12 +23,7 @@ app = typer.Typer(
 app.add_typer(predict.app, name="predict")
 app.add_typer(measure.app, name="measure")
 app.add_typer(plan.app, name="plan")
-app.command("simulate")(simulate.simulate)
-app.command("train")(train.train)
-app.command("calibrate")(calibrate.calibrate)
-app.command("validate")(validate.validate)
-app.command("figure")(figure.figure)
-app.command("classify")(classify.classify)
+add_commands(app, simulate, train, calibrate, validate, figure, classify)
 app.add_typer(runs.app, name="runs")
 app.add_typer(reproduce.app, name="reproduce")
 once(app)

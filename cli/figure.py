@@ -17,9 +17,7 @@ def figure(
     list_figures: Annotated[bool, typer.Option("--list", help="List the figures.")] = False,
     suite: Annotated[
         SuiteChoice,
-        typer.Option(
-            parser=options.choice(SuiteChoice), metavar=options.words(SuiteChoice), help="Suite whose runs are drawn."
-        ),
+        options.one_of(SuiteChoice, "Suite whose runs are drawn."),
     ] = SuiteChoice.quick,
     store: Annotated[
         Path | None, typer.Option(help="Folder with the suite's runs; default: validation/SUITE/runs.")

@@ -43,7 +43,7 @@ Workers = Annotated[
 ]
 Device = Annotated[
     DeviceChoice,
-    typer.Option(parser=options.choice(DeviceChoice), metavar=options.words(DeviceChoice), help="Where to train."),
+    options.one_of(DeviceChoice, "Where to train."),
 ]
 Rate = Annotated[
     float | None,

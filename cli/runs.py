@@ -210,10 +210,9 @@ def export(
     ] = None,
     kind: Annotated[
         KindChoice,
-        typer.Option(
-            parser=options.choice(KindChoice),
-            metavar=options.words(KindChoice),
-            help="Which runs: of single networks; multitask, one row an evaluation and task; "
+        options.one_of(
+            KindChoice,
+            "Which runs: of single networks; multitask, one row an evaluation and task; "
             "effective dimensionalities, one row a network.",
         ),
     ] = KindChoice.runs,

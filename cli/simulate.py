@@ -56,10 +56,8 @@ def simulate(
     level: options.Level = 0.9,
     circuits: Annotated[
         CircuitsChoice,
-        typer.Option(
-            parser=options.choice(CircuitsChoice),
-            metavar=options.words(CircuitsChoice),
-            help="Whether circuits share weights, as calibrated, or add up, so that the winner takes all.",
+        options.one_of(
+            CircuitsChoice, "Whether circuits share weights, as calibrated, or add up, so that the winner takes all."
         ),
     ] = CircuitsChoice.shared,
     start_ratio: Annotated[

@@ -44,13 +44,11 @@ def train(
     ] = 0,
     precision: Annotated[
         PrecisionChoice,
-        typer.Option(
-            parser=options.choice(PrecisionChoice), metavar=options.words(PrecisionChoice), help="Floating-point type."
-        ),
+        options.one_of(PrecisionChoice, "Floating-point type."),
     ] = PrecisionChoice.float32,
     device: Annotated[
         DeviceChoice,
-        typer.Option(parser=options.choice(DeviceChoice), metavar=options.words(DeviceChoice), help="Where to train."),
+        options.one_of(DeviceChoice, "Where to train."),
     ] = DeviceChoice.auto,
     store: options.StoreFolder = options.DEFAULT_STORE,
     tensorboard: Annotated[

@@ -32,10 +32,9 @@ def critical_size(
     problem: options.ProblemOptions,
     start: Annotated[
         StartChoice,
-        typer.Option(
-            parser=options.choice(StartChoice),
-            metavar=options.words(StartChoice),
-            help="scratch: train on D examples. generalized: train on 90 % of all pairs first, then go on with D of "
+        options.one_of(
+            StartChoice,
+            "scratch: train on D examples. generalized: train on 90 % of all pairs first, then go on with D of "
             "them (ungrokking). both: each, and the hysteresis between them.",
         ),
     ] = StartChoice.scratch,

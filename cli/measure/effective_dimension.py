@@ -43,19 +43,11 @@ def effective_dimension(
     ] = 0.0,
     matrix: Annotated[
         MatrixChoice,
-        typer.Option(
-            parser=options.choice(MatrixChoice),
-            metavar=options.words(MatrixChoice),
-            help="Curvature of the training loss.",
-        ),
+        options.one_of(MatrixChoice, "Curvature of the training loss."),
     ] = MatrixChoice.gauss_newton,
     method: Annotated[
         MethodChoice,
-        typer.Option(
-            parser=options.choice(MethodChoice),
-            metavar=options.words(MethodChoice),
-            help="All eigenvalues, Lanczos quadrature, or exact up to 3000 parameters.",
-        ),
+        options.one_of(MethodChoice, "All eigenvalues, Lanczos quadrature, or exact up to 3000 parameters."),
     ] = MethodChoice.auto,
     probes: Annotated[
         int,

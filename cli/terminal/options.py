@@ -119,6 +119,17 @@ def words(kind: type[StrEnum]) -> str:
     return "|".join(kind)
 
 
+def one_of(kind: type[StrEnum], text: str, *, panel: str | None = None) -> Any:
+    """An option that takes one of some words.
+
+    Args:
+        kind: The words.
+        text: For the help.
+        panel: Of the help; None for that of all other options.
+    """
+    return typer.Option(parser=choice(kind), metavar=words(kind), help=text, rich_help_panel=panel)
+
+
 Task = Annotated[str, typer.Option(help=f"What is learned: {', '.join(TASKS)}.", rich_help_panel="Problem")]
 Modulus = Annotated[
     int,
@@ -131,17 +142,14 @@ Modulus = Annotated[
 ]
 Model = Annotated[
     ModelChoice,
-    typer.Option(
-        parser=choice(ModelChoice), metavar=words(ModelChoice), help="Model family.", rich_help_panel="Problem"
-    ),
+    one_of(ModelChoice, "Model family.", panel="Problem"),
 ]
 Activation = Annotated[
     ActivationChoice | None,
-    typer.Option(
-        parser=choice(ActivationChoice),
-        metavar=words(ActivationChoice),
-        help="σ of the hidden layer; default: the model's own, square for mlp and relu for transformer.",
-        rich_help_panel="Problem",
+    one_of(
+        ActivationChoice,
+        "σ of the hidden layer; default: the model's own, square for mlp and relu for transformer.",
+        panel="Problem",
     ),
 ]
 Width = Annotated[
@@ -184,11 +192,10 @@ Workers = Annotated[
 ]
 Executor = Annotated[
     ExecutorChoice,
-    typer.Option(
-        parser=choice(ExecutorChoice),
-        metavar=words(ExecutorChoice),
-        help="local: processes of this machine. ray: a Ray cluster, started here if no --address is given.",
-        rich_help_panel="Machine",
+    one_of(
+        ExecutorChoice,
+        "local: processes of this machine. ray: a Ray cluster, started here if no --address is given.",
+        panel="Machine",
     ),
 ]
 Address = Annotated[

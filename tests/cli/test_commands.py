@@ -15,6 +15,7 @@ from dcrit.empirics.runs.multitask import beside_facts
 from dcrit.figures import FIGURES
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.miniature import miniature_suite, stand_in
+from tests.worlds.refusals import check_refused
 
 TINY = ["--modulus", "5", "--width", "4"]
 PROBLEM_KEYS = {"task", "modulus", "model", "activation", "width", "depth", "weight_decay", "learning_rate"}
@@ -119,12 +120,7 @@ def test_bad_input_is_one_sentence_exit_2_and_nothing_written(
     words: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = invoke(*words)
-    assert result.exit_code == 2, result.output
-    assert sentence in " ".join(result.stderr.replace("│", " ").split())
-    assert "Traceback" not in result.output
-    assert result.stdout == ""
-    assert list(tmp_path.iterdir()) == []
+    check_refused(invoke(*words), sentence, tmp_path)
 
 
 @pytest.mark.parametrize(

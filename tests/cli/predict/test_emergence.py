@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 
 from dcrit.cli.predict.emergence import emergence
 from dcrit.theory.problems.problem import Problem
+from tests.worlds.refusals import check_refused
 
 app = typer.Typer()
 app.command("emergence")(emergence)
@@ -73,7 +74,4 @@ def test_bad_input_is_one_sentence(
     words: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = invoke(*words)
-    assert result.exit_code == 2, result.output
-    assert sentence in " ".join(result.stderr.replace("│", " ").split())
-    assert list(tmp_path.iterdir()) == []
+    check_refused(invoke(*words), sentence, tmp_path)

@@ -10,6 +10,7 @@ from dcrit.cli.predict.double_descent import double_descent
 from dcrit.cli.predict.phase_diagram import phase_diagram
 from dcrit.cli.predict.regime import regime
 from dcrit.theory.calibrations.calibration import shipped_calibrations
+from tests.worlds.refusals import check_refused
 
 app = typer.Typer()
 app.command("regime")(regime)
@@ -74,7 +75,4 @@ def test_bad_input_is_one_sentence(
     words: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = invoke(*words)
-    assert result.exit_code == 2, result.output
-    assert sentence in " ".join(result.stderr.replace("│", " ").split())
-    assert list(tmp_path.iterdir()) == []
+    check_refused(invoke(*words), sentence, tmp_path)
