@@ -120,7 +120,7 @@ def completed(path: Path, problems: Sequence[Problem], laboratory: Laboratory) -
         rows[problem] = {
             "problem": problem.to_dict(),
             "measured": size.value,
-            "interval": None if size.interval is None else [size.interval.low, size.interval.high],
+            "interval": None if size.interval is None else size.interval.to_dict(),
             "n_runs": size.n_runs,
         }
     return [rows[problem] for problem in problems]

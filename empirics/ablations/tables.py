@@ -154,7 +154,8 @@ def transformers(rows: Rows) -> list[str]:
         problem = Problem.from_dict(row["problem"])
         calibration = calibration_for(problem, shipped_calibrations())
         told = None if calibration is None else predict_critical_size(problem, calibration)
-        cells = [label(problem), f"{row['measured']:.0f} ({row['interval'][0]:.0f} – {row['interval'][1]:.0f})"]
+        low, high = row["interval"]["low"], row["interval"]["high"]
+        cells = [label(problem), f"{row['measured']:.0f} ({low:.0f} – {high:.0f})"]
         for one in (None,) * 3 if told is None else (told.critical_size, told.at_rest, told.crossing):
             if one is None or one.value is None or one.interval is None:
                 cells += ["–", "–"]
@@ -238,7 +239,7 @@ def page(summary: Rows, held: Rows, problems: Sequence[Problem], shipped: Sequen
         "|---|---|---|---|---|",
     ]
     for problem, row, told in zip(problems, held, shipped, strict=True):
-        low, high = row["interval"]
+        low, high = row["interval"]["low"], row["interval"]["high"]
         cells = [label(problem), f"{problem.weight_decay:g}", f"{row['measured']:.0f} ({low:.0f} – {high:.0f})"]
         cells += ["–", "–"]
         if told is not None:

@@ -62,7 +62,7 @@ def design_of(template: MultitaskConfig, *, tolerance: float, budget: float) -> 
     )
 
 
-def mixture_of(template: MultitaskConfig, config: RunConfig) -> MultitaskConfig:
+def multitask_of(template: MultitaskConfig, config: RunConfig) -> MultitaskConfig:
     """The tasks of a proposed run of the first task: its size, its seed, and as many steps in the last phase."""
     last = replace(template.phases[-1], steps=config.horizon)
     resized = template.with_n_train(config.n_train, seed=config.seed)
@@ -105,7 +105,7 @@ def measure_multitask_transitions(
         if not any(proposals):
             break
         rounds += 1
-        wanted = [mixture_of(own, one) for own, new in zip(templates, proposals, strict=True) for one in new]
+        wanted = [multitask_of(own, one) for own, new in zip(templates, proposals, strict=True) for one in new]
         runs = iter(laboratory.multitask(wanted, stage=f"{stage}, round {rounds}"))
         for outcomes, new in zip(found, proposals, strict=True):
             outcomes.extend(outcome_of_multitask(one, next(runs)) for one in new)
@@ -130,6 +130,6 @@ def _stages(template: MultitaskConfig, budget: float) -> list[Stage]:
     spent = sum(probe.horizon for probe in probes) / design.horizon
     n_runs = math.floor(budget - spent + 1e-9)
     return [
-        Stage(known=[mixture_of(template, probe) for probe in probes]),
-        *rounds(mixture_of(template, design.largest), n_runs),
+        Stage(known=[multitask_of(template, probe) for probe in probes]),
+        *rounds(multitask_of(template, design.largest), n_runs),
     ]

@@ -109,7 +109,7 @@ def table_rows(symbols: Tensor, n_symbols: int) -> Tensor:
 class Tables:
     """What the last position's attention computes of each possible input, before it is mixed.
 
-    Scores and mixtures only see inputs relative to that of ``=``, as attention weights add up to one.
+    Scores and weighted sums only see inputs relative to that of ``=``, as attention weights add up to one.
     With δ = x − x₌ for a symbol at its position, and q = query·x₌, which no example changes:
 
         u_h = key_hᵀ·q_h/√(d/4),  score_h(δ) = u_h·δ,  moved_h(δ) = output_hᵀ·value_h·δ
@@ -253,10 +253,10 @@ class TrainingStep:
         table = Tables(weights)
         torch.take(table.scores, self.rows, out=self.scores[:2])
         attention = torch.softmax(self.scores, 0)[:2]  # (2, M·R, 4)
-        mixture = attention.transpose(0, 1).flatten(1).requires_grad_()  # (M·R, 8)
+        bag_weights = attention.transpose(0, 1).flatten(1).requires_grad_()  # (M·R, 8)
         with torch.enable_grad():
             # Autograd alone offers the gradient in a bag's weights without gathering the bag's rows.
-            summed = embedding_bag(self.bags, table.moved.view(-1, width), per_sample_weights=mixture, mode="sum")
+            summed = embedding_bag(self.bags, table.moved.view(-1, width), per_sample_weights=bag_weights, mode="sum")
         residual = summed.detach().view(n_members, n_rows, width).add_(table.unmixed())  # (M, R, d)
         for members, rows in self.pieces:
             self._products(members, rows, weights, residual[members, rows], models.activation)
@@ -265,8 +265,8 @@ class TrainingStep:
         gradients.unembed.copy_(self.grad_unembed)
 
         flat = self.grad_stream.view(-1, width)  # (M·R, d)
-        (grad_mixture,) = torch.autograd.grad(summed, mixture, flat)  # (M·R, 8)
-        slope = grad_mixture.view(-1, 2, N_HEADS).transpose(0, 1).contiguous()  # (2, M·R, 4)
+        (grad_bag_weights,) = torch.autograd.grad(summed, bag_weights, flat)  # (M·R, 8)
+        slope = grad_bag_weights.view(-1, 2, N_HEADS).transpose(0, 1).contiguous()  # (2, M·R, 4)
         slope.mul_(attention)
         slope.addcmul_(attention, slope.sum(0), value=-1)  # through the softmax over positions
         scores = torch.zeros_like(table.scores)  # (M, 4, K)

@@ -40,9 +40,13 @@ class EfficiencyPoint:
     n_unfitted: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Fields as JSON values."""
+        """Fields as JSON values, and the level of the interval."""
         tested = self.test_accuracy if math.isfinite(self.test_accuracy) else None
-        return asdict(self) | {"test_accuracy": tested, "interval": self.interval and self.interval.to_dict()}
+        return asdict(self) | {
+            "test_accuracy": tested,
+            "interval": self.interval and self.interval.to_dict(),
+            "level": self.interval and self.interval.level,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

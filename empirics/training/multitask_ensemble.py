@@ -39,7 +39,7 @@ class MultitaskDraw:
     train: tuple[Tensor, ...]
 
 
-def draw_mixture(config: MultitaskConfig) -> MultitaskDraw:
+def draw_multitask(config: MultitaskConfig) -> MultitaskDraw:
     """Initial parameters, labels and training sets of one run, from its seed alone.
 
     Layers start as ``torch.nn.Linear`` does: uniform within ±1/√fan_in, the embedding seen as a layer on
@@ -89,7 +89,7 @@ class MultitaskEnsemble:
             raise FieldError("configs", "share one batch key", "several")
         first = configs[0]
         self.configs, self.layout = list(configs), Layout.of(first)
-        draws = [draw_mixture(config) for config in configs]
+        draws = [draw_multitask(config) for config in configs]
         self.theta = torch.stack([drawn.theta for drawn in draws]).to(device)  # (M, n_rows, H)
         self.grad = torch.zeros_like(self.theta)  # (M, n_rows, H)
         self.steps: list[TaskStep] = []

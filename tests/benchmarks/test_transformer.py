@@ -37,12 +37,12 @@ def products(case: Case) -> int:
 
 @pytest.mark.parametrize(("modulus", "width", "n_train"), [(7, 16, 20), (23, 24, 224), (13, 64, 128)])
 def test_counted_operations_are_those_of_the_step(modulus: int, width: int, n_train: int) -> None:
-    """Products as torch counts them, and the mixture of eight rows a bag, which it does not count."""
+    """Products as torch counts them, and the weighted sum of eight rows a bag, which it does not count."""
     case = replace(TINY, problem=replace(TINY.problem, modulus=modulus, width=width), n_train=n_train)
-    mixture = case.members * 6 * n_train * 8 * width
+    weighted = case.members * 6 * n_train * 8 * width
     # The query of "=" and its gradients, not counted: some products of one vector with a matrix.
     vectors = case.members * 40 * width**2
-    assert 0 <= products(case) - (case.flops - mixture) <= vectors
+    assert 0 <= products(case) - (case.flops - weighted) <= vectors
 
 
 def test_the_nanda_configuration_needs_a_quarter_of_the_plain_loop() -> None:

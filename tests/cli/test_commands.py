@@ -189,7 +189,7 @@ def test_a_file_cut_short_is_found_and_its_runs_are_made_again(
     assert document(invoke("runs", "verify", "--store", str(store), "--json"))["damaged"] == []
 
 
-def test_mixtures_in_the_same_folder_are_sound(tmp_path: Path) -> None:
+def test_multitask_runs_in_the_same_folder_are_sound(tmp_path: Path) -> None:
     several = beside_facts(Problem(modulus=5, width=4, learning_rate=0.5), n_train=15, n_facts=6)
     with open_runs(tmp_path, Machine(workers=1), display=False) as bench:
         bench.multitask([several], stage="several tasks")

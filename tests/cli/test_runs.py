@@ -38,7 +38,7 @@ def document(*words: str) -> dict[str, Any]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Runs of two problems in two files, mixtures beside them and in a folder within, one dimension."""
+    """Runs of two problems in two files, multitask runs beside them and in a folder within, one dimension."""
     folder = tmp_path / "runs"
     store = Store(folder)
     store.add([made(config) for config in configs(4)])

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from dcrit.empirics.runs.multitask import MultitaskConfig
-from dcrit.empirics.training.multitask_ensemble import MultitaskDraw, draw_mixture
+from dcrit.empirics.training.multitask_ensemble import MultitaskDraw, draw_multitask
 
 
 class LiteralMultitask:
@@ -85,7 +85,7 @@ class LiteralMultitask:
 
 def train_multitask_literally(config: MultitaskConfig) -> tuple[dict[str, np.ndarray], LiteralMultitask]:
     """Curves by name and the trained network."""
-    drawn = draw_mixture(config)
+    drawn = draw_multitask(config)
     model = LiteralMultitask(config, drawn.theta)
     rows, evaluations, done = [_evaluated(model, drawn)], set(config.evaluation_steps()), 0
     for phase in config.phases:

@@ -71,9 +71,9 @@ class Transformer(ModelFamily):
         """Counted operations, see :meth:`ModelFamily.step_flops`.
 
         One layer, whose attention comes from tables of K = 2S + 1 inputs: 6·[D·(8d² + 8d + Cd) + K·(2d² + 4d)], the
-        feed-forward block, the mixture of 8 table rows and the unembedding for each example, values, outputs and scores
-        for each input; its query counts as nothing. Deeper: 6·D·(Cd + (L − 1)·(36d² + 12d) + 16d² + 6d), as of the last
-        layer only keys and values are needed at all three positions.
+        feed-forward block, the weighted sum of 8 table rows and the unembedding for each example, values, outputs and
+        scores for each input; its query counts as nothing. Deeper: 6·D·(Cd + (L − 1)·(36d² + 12d) + 16d² + 6d), as of
+        the last layer only keys and values are needed at all three positions.
         """
         d = shape.width
         unembed, feed_forward = shape.n_classes * d, 2 * EXPANSION * d**2

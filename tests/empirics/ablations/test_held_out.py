@@ -13,6 +13,7 @@ import pytest
 from dcrit.empirics.ablations import held_out
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
+from dcrit.theory.estimates import Interval
 from dcrit.theory.predictions.critical_size import predict_critical_size
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import World, no_multitask
@@ -85,3 +86,12 @@ def test_a_size_that_the_file_has_is_not_measured_again_once_problems_gain_a_fie
     monkeypatch.setattr(held_out, "advance_together", lambda designs, _: [pytest.fail(str(one)) for one in designs])
     bench = Laboratory(World(), no_multitask, [])
     assert held_out.completed(path, [GrownProblem(beta2=0.98)], bench) == [row]
+
+
+@pytest.mark.parametrize("name", ["held-out", "held-out-transformers", "baselines", "transformers-predicted"])
+def test_committed_intervals_are_written_as_all_others_and_hold_their_sizes(name: str) -> None:
+    rows = json.loads((Path(__file__).parents[3] / f"docs/results/{name}.json").read_text(encoding="utf-8"))
+    for row in rows:
+        interval = Interval(**row["interval"])
+        assert interval.to_dict() == row["interval"]
+        assert row["predicted" if name == "transformers-predicted" else "measured"] in interval

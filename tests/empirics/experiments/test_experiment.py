@@ -69,7 +69,7 @@ def test_an_account_ends_where_its_experiment_fails() -> None:
     assert (outer.n_runs, after.n_runs) == (3, 1)
 
 
-def test_mixtures_are_accounted_beside_runs() -> None:
+def test_multitask_runs_are_accounted_beside_single_ones() -> None:
     made = MultitaskRun.__new__(MultitaskRun)
     object.__setattr__(made, "config", CONFIGS[3])
     object.__setattr__(made, "seconds", 7.0)

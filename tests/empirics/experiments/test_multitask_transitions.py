@@ -6,7 +6,7 @@ from dcrit.empirics.claims.size_effects import effect_of_bound, effect_of_ratio,
 from dcrit.empirics.experiments.multitask_transitions import (
     MultitaskTransition,
     measure_multitask_transitions,
-    mixture_of,
+    multitask_of,
     multitask_transitions_stages,
 )
 from dcrit.empirics.runs.multitask import MultitaskConfig, beside_facts
@@ -56,7 +56,7 @@ def test_a_task_that_is_never_learned_lies_beyond_what_was_tried() -> None:
 
 
 def test_phases_before_the_last_are_never_cut() -> None:
-    probe = mixture_of(template(40, pretraining=500), RunConfig(problem=PROBLEM, n_train=77, seed=3, steps=400))
+    probe = multitask_of(template(40, pretraining=500), RunConfig(problem=PROBLEM, n_train=77, seed=3, steps=400))
     assert [phase.steps for phase in probe.phases] == [500, 400]
     assert (probe.components[0].n_train, probe.components[1].n_train, probe.seed) == (77, 40, 3)
 

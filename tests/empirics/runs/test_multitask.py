@@ -124,7 +124,7 @@ def test_whole_numbers_are_the_numbers_they_equal() -> None:
         ({"precision": "float16"}, "^precision must be one of float32, float64, got 'float16'$"),
     ],
 )
-def test_a_bad_mixture_is_refused(changed: dict[str, Any], message: str) -> None:
+def test_a_bad_multitask_run_is_refused(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         several(**changed)
 
@@ -228,6 +228,6 @@ def test_settled_values_are_medians_over_the_last_tenth_of_the_last_phase() -> N
         run.settled("squared_norm")
 
 
-def test_mixtures_do_not_change() -> None:
+def test_multitask_runs_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         several().width = 3  # pyright: ignore[reportAttributeAccessIssue]

@@ -192,7 +192,7 @@ def test_a_member_that_diverged_stays_so(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("n_kept", [1, 7])
-def test_a_mixture_goes_on_to_the_same_bits(tmp_path: Path, n_kept: int) -> None:
+def test_a_multitask_run_goes_on_to_the_same_bits(tmp_path: Path, n_kept: int) -> None:
     configs, n_stops, runs = [MULTITASK, replace(MULTITASK, seed=1)], 0, None
     n_steps: list[int] = []
     while runs is None:

@@ -87,7 +87,7 @@ def multitask_run(config: MultitaskConfig, n_evaluations: int = 3) -> MultitaskR
     return MultitaskRun(config=config, curves=MultitaskCurves(**values), ending="horizon", seconds=0.5)
 
 
-def test_mixtures_have_a_row_for_every_evaluation_and_task(tmp_path: Path) -> None:
+def test_multitask_runs_have_a_row_for_every_evaluation_and_task(tmp_path: Path) -> None:
     problem = Problem(modulus=5, width=4)
     runs = [
         multitask_run(beside_facts(problem, n_train=15, n_facts=6, seed=2, pretraining=10)),

@@ -122,14 +122,14 @@ def test_curves_of_the_wrong_length_are_not_trusted(store: MultitaskStore, name:
 
 
 def test_both_kinds_of_run_share_a_folder_and_leave_each_other_alone(tmp_path: Path) -> None:
-    mixtures = trained_in(MultitaskStore(tmp_path), configs(2))
+    several = trained_in(MultitaskStore(tmp_path), configs(2))
     single = run_of(RunConfig(problem=PROBLEM, n_train=15, seed=0))
     singles = Store(tmp_path)
     assert singles.get(single.config) is None
     assert (singles.damaged, singles.set_aside()) == ((), ())
     singles.add([single])
     assert MultitaskStore(tmp_path).set_aside() == ()
-    assert [len(MultitaskStore(tmp_path).find([run.config for run in mixtures])), len(list(singles.runs()))] == [2, 1]
+    assert [len(MultitaskStore(tmp_path).find([run.config for run in several])), len(list(singles.runs()))] == [2, 1]
     found = [store.inventory() for store in (Store(tmp_path), MultitaskStore(tmp_path))]
     assert [(one.n_runs, one.n_files, len(one.others), one.damaged) for one in found] == [(1, 1, 1, ()), (2, 1, 1, ())]
     both = merged(found)

@@ -119,6 +119,8 @@ def test_the_laws_of_a_world_come_back(patch: pytest.MonkeyPatch) -> None:
         assert point.efficiency == pytest.approx(expected, rel=0.03)
         assert point.interval is not None
         assert (point.labels, point.n_runs) == ("uniform", 4)
+        assert point.to_dict()["interval"] == {"low": point.interval.low, "high": point.interval.high}
+        assert point.to_dict()["level"] == point.interval.level
     assert [point.n_train for point in found.generalizing] == [40, 60, 80, 100, 130, 180, 200, 260, 300, 450, 700]
 
 

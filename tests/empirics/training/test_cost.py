@@ -28,7 +28,7 @@ def test_counted_operations_of_a_pair_mlp_are_those_made(activation: str) -> Non
 @pytest.mark.parametrize(
     ("blocks", "embedding"), [("shared", "merged"), ("split", "merged"), ("shared", "apart"), ("split", "apart")]
 )
-def test_counted_operations_of_mixtures_are_those_made(blocks: Blocks, embedding: Embedding) -> None:
+def test_counted_operations_of_multitask_runs_are_those_made(blocks: Blocks, embedding: Embedding) -> None:
     problem = Problem(modulus=7, width=16, learning_rate=0.5)
     several = beside_facts(problem, n_train=28, n_facts=12, blocks=blocks, embedding=embedding, pretraining=30)
     ensemble = MultitaskEnsemble([several], "cpu")

@@ -11,7 +11,7 @@ from dcrit.empirics.models.multitask_layout import Layout, multitask_key
 from dcrit.empirics.runs.multitask import TASK_CURVES, Component, MultitaskConfig, Phase, beside_facts
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training import ensemble
-from dcrit.empirics.training.multitask_ensemble import MultitaskEnsemble, draw_mixture, train_multitask
+from dcrit.empirics.training.multitask_ensemble import MultitaskEnsemble, draw_multitask, train_multitask
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.multitask_oracle import LiteralMultitask, train_multitask_literally
 
@@ -46,7 +46,7 @@ def gradients(configs: list[MultitaskConfig], phase: int = 0) -> Tensor:
 
 
 def literal_gradient(config: MultitaskConfig, tasks: tuple[int, ...]) -> Tensor:
-    drawn = draw_mixture(config)
+    drawn = draw_multitask(config)
     model = LiteralMultitask(config, drawn.theta)
     model.loss(drawn, tasks).backward()
     return torch.cat([torch.zeros_like(m) if m.grad is None else m.grad for m in model.matrices.values()])
@@ -96,7 +96,7 @@ def test_one_component_in_a_block_of_its_own_is_the_pair_mlp() -> None:
         phases=(Phase(tasks=(0,), steps=60),),
         precision="float64",
     )
-    drawn, expected = draw_mixture(config), ensemble.draw(single)
+    drawn, expected = draw_multitask(config), ensemble.draw(single)
     assert torch.equal(drawn.theta, expected.theta)
     assert torch.equal(drawn.train[0], expected.train)
     (run,), (alone,) = train_multitask([config]), ensemble.train([single])
@@ -180,7 +180,7 @@ def test_a_loss_that_is_not_finite_is_told() -> None:
 
 
 @pytest.mark.slow
-def test_a_mixture_learns_its_task_and_memorizes_its_facts() -> None:
+def test_a_multitask_run_learns_its_task_and_memorizes_its_facts() -> None:
     problem = Problem(modulus=11, width=32, learning_rate=2e-2)
     (run,) = train_multitask([beside_facts(problem, n_train=110, n_facts=15, seed=1)])
     assert run.settled("test_accuracy") > 0.7

@@ -119,7 +119,7 @@ def test_runs_are_those_of_this_machine_bit_for_bit(executor: RayExecutor, store
     assert len(list(store.folder.iterdir())) == len(plan_batches(SEVERAL))
 
 
-def test_mixtures_are_those_of_this_machine_bit_for_bit(executor: RayExecutor, tmp_path: Path) -> None:
+def test_multitask_runs_are_those_of_this_machine_bit_for_bit(executor: RayExecutor, tmp_path: Path) -> None:
     problem = Problem(modulus=5, width=6, learning_rate=0.5)
     wanted = [beside_facts(problem, n_train=12, n_facts=n_facts, seed=seed) for n_facts in (0, 7) for seed in range(3)]
     there = executor.run_with(MULTITASK, wanted, MultitaskStore(tmp_path / "there"))
