@@ -230,8 +230,8 @@ def bad_input() -> Iterator[None]:
         raise BadField(error) from error
 
 
-def machine_from(workers: Workers = 0, executor: Executor = ExecutorChoice.local, address: Address = None) -> Machine:
-    """The machine that the shared options describe.
+def machine_from(workers: Workers = 0, executor: Executor = ExecutorChoice.local, address: Address = None) -> Any:
+    """The machine that the shared options describe, a ``Machine``: its module is loaded when it is used.
 
     Raises:
         typer.BadParameter: They do not go together (exit 2).
@@ -273,10 +273,7 @@ def problem_from(
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """Parameters with their annotations as objects, not as the strings that postponed evaluation leaves."""
-    return [
-        one.replace(annotation=eval(one.annotation, function.__globals__)) if isinstance(one.annotation, str) else one
-        for one in inspect.signature(function).parameters.values()
-    ]
+    return list(inspect.signature(function, eval_str=True).parameters.values())
 
 
 @dataclass(frozen=True, kw_only=True)

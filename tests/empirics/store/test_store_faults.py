@@ -141,7 +141,7 @@ def test_a_read_only_store_is_read_and_not_written(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     prepared, moved, added = done.stdout.splitlines()
     assert (
-        prepared == f"ValueError store must be a folder that can be written to, got {tmp_path}: Read-only file system"
+        prepared == f"FieldError store must be a folder that can be written to, got {tmp_path}: Read-only file system"
     )
     assert moved == (
         f"StoreWriteError a damaged file could not be set aside, {path}: Read-only file system. Nothing was changed"
