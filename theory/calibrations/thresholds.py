@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any, Self
 
 from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
-from dcrit.theory.circuits.clock import LevelClocks
+from dcrit.theory.circuits.clock import LevelClocks, Pace
 from dcrit.theory.circuits.critical_size_law import CriticalSizeLaw, Levels, Scatter
 from dcrit.theory.circuits.finding import FindingLaw
 from dcrit.theory.families.family import FAMILIES
@@ -20,7 +20,7 @@ from dcrit.theory.problems.tasks import TASKS
 #: The file that ships, written by ``dcrit reproduce two-thresholds``.
 THRESHOLDS = "thresholds.json"
 
-FORMAT = 1
+FORMAT = 2
 
 #: Over this many times the largest load S/H of a calibration run, nothing is said of a network.
 FARTHEST_LOAD = 1.5
@@ -74,8 +74,6 @@ class Thresholds:
         activation: σ.
         law: Constants with their errors.
         calibrated: Where the runs lay that they were fitted to.
-        learning_rate: η of those runs.
-        weight_decay: λ of those runs.
 
     Raises:
         ValueError: A field is out of range.
@@ -88,8 +86,6 @@ class Thresholds:
     activation: str
     law: CriticalSizeLaw
     calibrated: CalibratedRange
-    learning_rate: float = 1e-2
-    weight_decay: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.tasks:
@@ -97,8 +93,6 @@ class Thresholds:
         for task in self.tasks:
             TASKS.find(task)
         check_choice("activation", self.activation, FAMILIES.find(self.model).activations)
-        check_positive("learning_rate", self.learning_rate)
-        check_positive("weight_decay", self.weight_decay)
 
     def covers(self, problem: Problem) -> bool:
         """Whether the law speaks for that task, model and activation at all."""
@@ -133,8 +127,8 @@ class Thresholds:
             ("the number of symbols", problem.n_symbols, ranges.n_symbols),
             ("the width", problem.width, ranges.width),
             ("symbols per unit of width", problem.n_symbols / problem.width, ranges.load),
-            ("the weight decay", problem.weight_decay, (self.weight_decay,) * 2),
-            ("the learning rate", problem.learning_rate, (self.learning_rate,) * 2),
+            ("the weight decay", problem.weight_decay, (self.law.pace.weight_decay,) * 2),
+            ("the learning rate", problem.learning_rate, (self.law.pace.learning_rate,) * 2),
             ("the horizon", horizon, ranges.steps),
         )
         return tuple(
@@ -172,8 +166,7 @@ class Thresholds:
             "tasks": list(self.tasks),
             "model": self.model,
             "activation": self.activation,
-            "learning_rate": self.learning_rate,
-            "weight_decay": self.weight_decay,
+            "pace": asdict(law.pace),
             "constants": {
                 **asdict(thresholds),
                 "rate": law.rate,
@@ -205,6 +198,7 @@ class Thresholds:
                 fitted=tuple(str(name) for name in document["fitted"]),
                 covariance=tuple(tuple(float(value) for value in line) for line in document["covariance"]),
                 scatter=Scatter(**document["scatter"]),
+                pace=Pace(**document["pace"]),
                 **{str(name): float(value) for name, value in constants.items()},
             )
             ranges = document["calibrated"]
@@ -213,8 +207,6 @@ class Thresholds:
                 tasks=tuple(str(task) for task in document["tasks"]),
                 model=str(document["model"]),
                 activation=str(document["activation"]),
-                learning_rate=float(document["learning_rate"]),
-                weight_decay=float(document["weight_decay"]),
                 law=law,
                 calibrated=CalibratedRange(n_runs=ranges["n_runs"], **spans),
             )

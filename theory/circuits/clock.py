@@ -13,15 +13,58 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import lambertw
 
-from dcrit.theory.checks import FieldError, check_level, check_positive
+from dcrit.theory.checks import FieldError, check_finite, check_level, check_positive
 
 FloatArray = NDArray[np.float64]
 
-#: How the rate depends on weight decay and learning rate, measured; 1/(ηλ) would have both exponents 1.
-DECAY_EXPONENT, LEARNING_RATE_EXPONENT = 0.95, 0.3
 
-#: Learning rate and weight decay at which rates are stated.
-REFERENCE_LEARNING_RATE, REFERENCE_WEIGHT_DECAY = 1e-2, 1.0
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How fast a clock runs with other step sizes and decays than those at which its rate is stated.
+
+    r ∝ (λ/λ_0)^a·(η/η_0)^b; time in units of 1/(ηλ) would have a = b = 1
+
+    Attributes:
+        learning_rate: η_0.
+        weight_decay: λ_0 [1/step/learning rate].
+        learning_rate_exponent: b; the default is measured for pair-MLPs.
+        decay_exponent: a, likewise.
+
+    Raises:
+        ValueError: A field is not finite, or a reference not above zero.
+
+    Source: own runs, by ``dcrit reproduce two-thresholds``.
+    """
+
+    learning_rate: float = 1e-2
+    weight_decay: float = 1.0
+    learning_rate_exponent: float = 0.3
+    decay_exponent: float = 0.95
+
+    def __post_init__(self) -> None:
+        check_positive("learning_rate", self.learning_rate)
+        check_positive("weight_decay", self.weight_decay)
+        check_finite("learning_rate_exponent", self.learning_rate_exponent)
+        check_finite("decay_exponent", self.decay_exponent)
+
+    def factor(self, *, learning_rate: float, weight_decay: float) -> float:
+        """Rate over the rate at η_0 and λ_0.
+
+        Args:
+            learning_rate: η.
+            weight_decay: λ [1/step/learning rate].
+
+        Raises:
+            ValueError: Either is not a finite number above zero.
+        """
+        check_positive("learning_rate", learning_rate)
+        check_positive("weight_decay", weight_decay)
+        decay = (weight_decay / self.weight_decay) ** self.decay_exponent
+        return decay * (learning_rate / self.learning_rate) ** self.learning_rate_exponent
+
+
+#: Of pair-MLPs.
+PAIR_MLP_PACE = Pace()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,24 +155,18 @@ class Clock:
             own = 1 / -np.expm1(self.sharpness * (self._log_rest - log_size))
             return np.where(excess > 0, (self.bend + 1 / excess) * own, np.inf)
 
-    def at(self, *, learning_rate: float, weight_decay: float) -> Self:
+    def at(self, *, learning_rate: float, weight_decay: float, pace: Pace = PAIR_MLP_PACE) -> Self:
         """The clock of other step sizes and decays than those at which its rate is stated.
-
-        r ∝ λ^0.95·(η/0.01)^0.3
 
         Args:
             learning_rate: η.
             weight_decay: λ [1/step/learning rate].
+            pace: What they do to the rate.
 
         Raises:
             ValueError: Either is not a finite number above zero.
         """
-        check_positive("learning_rate", learning_rate)
-        check_positive("weight_decay", weight_decay)
-        decay = (weight_decay / REFERENCE_WEIGHT_DECAY) ** DECAY_EXPONENT
-        return replace(
-            self, rate=self.rate * decay * (learning_rate / REFERENCE_LEARNING_RATE) ** LEARNING_RATE_EXPONENT
-        )
+        return replace(self, rate=self.rate * pace.factor(learning_rate=learning_rate, weight_decay=weight_decay))
 
     @property
     def _log_rest(self) -> float:

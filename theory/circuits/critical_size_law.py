@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.theory.checks import FieldError, check_positive
-from dcrit.theory.circuits.clock import REFERENCE_LEARNING_RATE, REFERENCE_WEIGHT_DECAY, Clock, LevelClocks
+from dcrit.theory.circuits.clock import PAIR_MLP_PACE, Clock, LevelClocks, Pace
 from dcrit.theory.circuits.finding import FindingLaw
 from dcrit.theory.estimates import LEVEL, Interval, half_width
 
@@ -79,9 +79,9 @@ class Scatter:
         task: More for the task.
         per_modulus: Per ln of how far S lies beyond ``largest_symbols``.
         largest_symbols: Largest S of a calibration run.
-        per_decay: Per factor of 2 of λ below 1.
-        per_raised_decay: Per factor of 2 of λ above 1.
-        per_rate: Per factor of 2 of η from 0.01.
+        per_decay: Per factor of 2 of λ below the clock's reference.
+        per_raised_decay: Per factor of 2 of λ above it.
+        per_rate: Per factor of 2 of η from the clock's reference.
 
     Raises:
         ValueError: A number is out of range.
@@ -102,21 +102,24 @@ class Scatter:
             if not 0 <= getattr(self, one.name) < math.inf:
                 raise FieldError(one.name, "be at least 0 and finite", repr(getattr(self, one.name)))
 
-    def variance(self, n_symbols: int, *, learning_rate: float, weight_decay: float) -> float:
+    def variance(
+        self, n_symbols: int, *, learning_rate: float, weight_decay: float, pace: Pace = PAIR_MLP_PACE
+    ) -> float:
         """Variance of ln D_crit.
 
         Args:
             n_symbols: S.
             learning_rate: η.
             weight_decay: λ [1/step/learning rate].
+            pace: Has η and λ of the calibration runs.
         """
-        decays = math.log2(weight_decay / REFERENCE_WEIGHT_DECAY)
+        decays = math.log2(weight_decay / pace.weight_decay)
         return (
             self.base**2
             + self.task**2
             + (self.per_modulus * max(0.0, math.log(n_symbols / self.largest_symbols))) ** 2
             + ((self.per_raised_decay if decays > 0 else self.per_decay) * decays) ** 2
-            + (self.per_rate * math.log2(learning_rate / REFERENCE_LEARNING_RATE)) ** 2
+            + (self.per_rate * math.log2(learning_rate / pace.learning_rate)) ** 2
         )
 
 
@@ -128,13 +131,14 @@ class CriticalSizeLaw:
 
     Attributes:
         thresholds: D_kin and D_rest.
-        rate: r at λ = 1 and η = 0.01 [1/step].
+        rate: r at the pace's λ_0 and η_0 [1/step].
         bend: m.
         sharpness: q.
         levels: Where accuracies 0.1 and 0.9 lie.
         fitted: Names of the constants that were fitted, of ``FITTED``; others have no error.
         covariance: Of the fitted ones, row by row, of the logarithms of those in ``LOGARITHMIC``.
         scatter: What they do not explain.
+        pace: What λ and η do to the rate.
 
     Raises:
         ValueError: A field is out of range.
@@ -150,6 +154,7 @@ class CriticalSizeLaw:
     fitted: tuple[str, ...] = ()
     covariance: tuple[tuple[float, ...], ...] = ()
     scatter: Scatter = field(default_factory=Scatter)
+    pace: Pace = PAIR_MLP_PACE
 
     def __post_init__(self) -> None:
         for name in ("rate", "bend", "sharpness"):
@@ -173,16 +178,16 @@ class CriticalSizeLaw:
         n_symbols: int,
         width: int,
         *,
-        learning_rate: float = REFERENCE_LEARNING_RATE,
-        weight_decay: float = REFERENCE_WEIGHT_DECAY,
+        learning_rate: float | None = None,
+        weight_decay: float | None = None,
     ) -> Clock:
         """Time over sizes and sizes over time of one network.
 
         Args:
             n_symbols: S.
             width: H.
-            learning_rate: η.
-            weight_decay: λ [1/step/learning rate].
+            learning_rate: η; None for the pace's.
+            weight_decay: λ; None for the pace's [1/step/learning rate].
 
         Raises:
             ValueError: An argument is out of range.
@@ -194,15 +199,15 @@ class CriticalSizeLaw:
             bend=self.bend,
             sharpness=self.sharpness,
         )
-        return clock.at(learning_rate=learning_rate, weight_decay=weight_decay)
+        return clock.at(**self._optimizer(learning_rate, weight_decay), pace=self.pace)
 
     def level_clocks(
         self,
         n_symbols: int,
         width: int,
         *,
-        learning_rate: float = REFERENCE_LEARNING_RATE,
-        weight_decay: float = REFERENCE_WEIGHT_DECAY,
+        learning_rate: float | None = None,
+        weight_decay: float | None = None,
     ) -> LevelClocks:
         """The same for test accuracies 0.1, 1/2 and 0.9; arguments as of :meth:`clock`."""
         half = self.clock(n_symbols, width, learning_rate=learning_rate, weight_decay=weight_decay)
@@ -214,8 +219,8 @@ class CriticalSizeLaw:
         width: int,
         horizon: float,
         *,
-        learning_rate: float = REFERENCE_LEARNING_RATE,
-        weight_decay: float = REFERENCE_WEIGHT_DECAY,
+        learning_rate: float | None = None,
+        weight_decay: float | None = None,
     ) -> float:
         """Standard deviation of ln D_crit(T): of the constants, to first order, and of what they do not explain.
 
@@ -223,8 +228,8 @@ class CriticalSizeLaw:
             n_symbols: S.
             width: H.
             horizon: T [steps].
-            learning_rate: η.
-            weight_decay: λ [1/step/learning rate].
+            learning_rate: η; None for the pace's.
+            weight_decay: λ; None for the pace's [1/step/learning rate].
 
         Raises:
             ValueError: An argument is out of range.
@@ -237,7 +242,7 @@ class CriticalSizeLaw:
 
         return math.sqrt(
             self._fitted_variance(log_size)
-            + self.scatter.variance(n_symbols, learning_rate=learning_rate, weight_decay=weight_decay)
+            + self.scatter.variance(n_symbols, **self._optimizer(learning_rate, weight_decay), pace=self.pace)
         )
 
     def deviation_at_rest(
@@ -245,13 +250,13 @@ class CriticalSizeLaw:
         n_symbols: int,
         width: int,
         *,
-        learning_rate: float = REFERENCE_LEARNING_RATE,
-        weight_decay: float = REFERENCE_WEIGHT_DECAY,
+        learning_rate: float | None = None,
+        weight_decay: float | None = None,
     ) -> float:
         """Standard deviation of ln D_rest, as :meth:`deviation`."""
         return math.sqrt(
             self._fitted_variance(lambda law: math.log(law.thresholds.size_at_rest(n_symbols, width)))
-            + self.scatter.variance(n_symbols, learning_rate=learning_rate, weight_decay=weight_decay)
+            + self.scatter.variance(n_symbols, **self._optimizer(learning_rate, weight_decay), pace=self.pace)
         )
 
     def interval(
@@ -260,8 +265,8 @@ class CriticalSizeLaw:
         width: int,
         horizon: float,
         *,
-        learning_rate: float = REFERENCE_LEARNING_RATE,
-        weight_decay: float = REFERENCE_WEIGHT_DECAY,
+        learning_rate: float | None = None,
+        weight_decay: float | None = None,
         level: float = LEVEL,
     ) -> Interval:
         """Range of D_crit(T), log-normal around the law's value [examples]; arguments as of :meth:`deviation`.
@@ -275,6 +280,12 @@ class CriticalSizeLaw:
         deviation = self.deviation(n_symbols, width, horizon, learning_rate=learning_rate, weight_decay=weight_decay)
         spread = half_width(deviation, level=level)
         return Interval(low=size * math.exp(-spread), high=size * math.exp(spread), level=level)
+
+    def _optimizer(self, learning_rate: float | None, weight_decay: float | None) -> dict[str, float]:
+        return {
+            "learning_rate": self.pace.learning_rate if learning_rate is None else learning_rate,
+            "weight_decay": self.pace.weight_decay if weight_decay is None else weight_decay,
+        }
 
     def moved(self, name: str, step: float) -> Self:
         """With one constant moved: its logarithm, where the covariance speaks of that.

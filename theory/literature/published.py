@@ -21,6 +21,7 @@ Quantity = Literal[
     "dip_width",
     "progression_width",
     "delay_error",
+    "time_to_generalize",
 ]
 
 
@@ -38,6 +39,7 @@ class PublishedNumber:
         statement: What the paper says, and what is assumed where it does not say enough.
         problem: The configuration it was measured on; None where the package has none like it.
         n_train: D it was measured at; None where it is no number at one size [examples].
+        horizon: T it was measured by; None where the source does not say, or the number is none at a time [steps].
 
     Raises:
         ValueError: A field is out of range.
@@ -52,6 +54,7 @@ class PublishedNumber:
     statement: str
     problem: Problem | None = None
     n_train: int | None = None
+    horizon: int | None = None
 
     def __post_init__(self) -> None:
         check_choice("quantity", self.quantity, get_args(Quantity))
@@ -69,6 +72,10 @@ class PublishedNumber:
             check_integer("n_train", self.n_train, 1)
             if self.problem is not None:
                 self.problem.check_n_train(self.n_train)
+        if self.horizon is not None:
+            check_integer("horizon", self.horizon, 1)
+        if self.quantity == "time_to_generalize" and self.n_train is None:
+            raise FieldError("n_train", "be given with a time to generalize", "none")
         if self.quantity == "test_accuracy" and (self.n_train is None or self.high > 1):
             raise FieldError(
                 "test_accuracy", "be at most 1 and have n_train", f"{self.high!r} at n_train {self.n_train!r}"

@@ -37,7 +37,7 @@ def test_the_text_is_read_back() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
-        (("format",), 2, "format"),
+        (("format",), 1, "format"),
         (("laws", 0, "tasks"), [], "tasks"),
         (("laws", 0, "tasks"), ["nothing"], "task"),
         (("laws", 0, "activation"), "tanh", "activation"),
