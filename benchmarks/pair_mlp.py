@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from benchmarks.peak import gemm, gemm_flops
 from benchmarks.timing import one_thread, shortest_times
 from dcrit.empirics.runs.single import RunConfig
-from dcrit.empirics.training.adamw import BETA_1, BETA_2, EPSILON
+from dcrit.empirics.training.adamw import BETA_1
 from dcrit.empirics.training.batches import plan_batches
 from dcrit.empirics.training.ensemble import Ensemble, draw
 from dcrit.theory.problems.problem import Problem
@@ -75,8 +75,8 @@ class PlainLoop:
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
             lr=problem.learning_rate,
-            betas=(BETA_1, BETA_2),
-            eps=EPSILON,
+            betas=(BETA_1, problem.beta2),
+            eps=problem.epsilon,
             weight_decay=problem.weight_decay,
         )
         self.a, self.b = start.train // problem.n_symbols, start.train % problem.n_symbols

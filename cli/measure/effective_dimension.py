@@ -38,7 +38,7 @@ def effective_dimension(
         typer.Option(
             parser=options.decimal,
             metavar="NUMBER",
-            help="α; 0 for ελ, the curvature of the penalty that weight decay amounts to in AdamW, ε = 1e-8.",
+            help="α; 0 for ελ, the curvature of the penalty that weight decay amounts to in AdamW.",
         ),
     ] = 0.0,
     matrix: Annotated[

@@ -176,6 +176,24 @@ LearningRate = Annotated[
         rich_help_panel="Problem",
     ),
 ]
+Beta2 = Annotated[
+    float,
+    typer.Option(
+        parser=decimal,
+        metavar="NUMBER",
+        help="β₂ of AdamW, the part of the mean squared gradient that a step keeps.",
+        rich_help_panel="Problem",
+    ),
+]
+Epsilon = Annotated[
+    float,
+    typer.Option(
+        parser=decimal,
+        metavar="NUMBER",
+        help="ε of AdamW, added to the root of that mean.",
+        rich_help_panel="Problem",
+    ),
+]
 NTrain = Annotated[int, typer.Option(parser=integer, metavar="INTEGER", help="D, training-set size, in examples.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 StoreFolder = Annotated[
@@ -251,6 +269,8 @@ def problem_from(
     depth: Depth = Problem.depth,
     weight_decay: WeightDecay = Problem.weight_decay,
     learning_rate: LearningRate = None,
+    beta2: Beta2 = Problem.beta2,
+    epsilon: Epsilon = Problem.epsilon,
 ) -> Problem:
     """The problem that the shared options describe; what is not given follows the model.
 
@@ -267,6 +287,8 @@ def problem_from(
             width=width,
             depth=depth,
             weight_decay=weight_decay,
+            beta2=beta2,
+            epsilon=epsilon,
             **given,
         )
 

@@ -57,8 +57,7 @@ class SecondTasksDesign:
             phases=(Phase(tasks=(1,), steps=steps), tuning) if is_pretrained else (tuning,),
             activation=problem.activation,
             width=problem.width,
-            weight_decay=problem.weight_decay,
-            learning_rate=problem.learning_rate,
+            **problem.optimizer,
         )
 
     def templates(self) -> list[MultitaskConfig]:

@@ -14,7 +14,6 @@ from dcrit.empirics.instruments.lanczos import MOST_STEPS, exact_dimension, stoc
 from dcrit.empirics.instruments.snapshots import Snapshot, snapshot_steps, visit
 from dcrit.empirics.measures.statistics import student
 from dcrit.empirics.runs.single import RunConfig
-from dcrit.empirics.training.adamw import EPSILON
 from dcrit.empirics.training.ensemble import Progress
 from dcrit.theory.checks import check_choice, check_integer, check_positive
 from dcrit.theory.estimates import LEVEL, Estimate
@@ -32,7 +31,7 @@ def default_alpha(problem: Problem) -> float:
     AdamW comes to rest where L(θ) − (ε/λ)·Σ_i (λ|θ_i| + ln(1 − λ|θ_i|)) is stationary. In each θ_i the penalty
     has the curvature ελ/(1 − λ|θ_i|)², so ελ is what weight decay amounts to in units of the mean loss.
     """
-    return EPSILON * problem.weight_decay
+    return problem.epsilon * problem.weight_decay
 
 
 @dataclass(frozen=True, kw_only=True)

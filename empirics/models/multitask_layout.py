@@ -102,6 +102,6 @@ def multitask_key(config: MultitaskConfig) -> tuple[object, ...]:
         (config.problem(k).n_symbols, config.problem(k).n_classes, component.operands, padded_rows(component.n_train))
         for k, component in enumerate(config.components)
     ]
-    optimizer = (config.weight_decay, config.learning_rate, config.precision)
+    optimizer = (*config.problem(0).optimizer.values(), config.precision)
     sharing = (config.blocks, config.heads, config.embedding)
     return (tuple(shapes), sharing, config.phases, config.activation, config.width, optimizer)

@@ -114,6 +114,8 @@ class MultitaskConfig:
         width: H, hidden units of a block.
         weight_decay: λ, decoupled weight decay [1/step/learning rate].
         learning_rate: η [1].
+        beta2: β₂ of AdamW, as of :class:`~dcrit.theory.problems.problem.Problem`.
+        epsilon: ε of AdamW, likewise.
         precision: Floating-point type of parameters, gradients and loss.
 
     Raises:
@@ -133,8 +135,10 @@ class MultitaskConfig:
     weight_decay: float = 1.0
     learning_rate: float = 1e-2
     precision: Precision = "float32"
+    beta2: float = Problem.beta2
+    epsilon: float = Problem.epsilon
 
-    ADDED_LATER: ClassVar[Mapping[str, Any]] = {}
+    ADDED_LATER: ClassVar[Mapping[str, Any]] = {"beta2": 0.98, "epsilon": 1e-8}
 
     def __post_init__(self) -> None:
         if not self.components:
@@ -144,8 +148,8 @@ class MultitaskConfig:
         check_choice("heads", self.heads, ("shared", "own"))
         check_choice("embedding", self.embedding, ("merged", "apart"))
         check_choice("precision", self.precision, ("float32", "float64"))
-        for name in ("weight_decay", "learning_rate"):  # the first problem checks them, and writes 1 as 1.0
-            object.__setattr__(self, name, getattr(self.problem(0), name))
+        for name, value in self.problem(0).optimizer.items():  # it checks them, and writes 1 as 1.0
+            object.__setattr__(self, name, value)
         problems = [self.problem(k) for k in range(len(self.components))]
         sharing = {p.n_symbols for p, c in zip(problems, self.components, strict=True) if c.operands == "shared"}
         if len(sharing) > 1:
@@ -175,6 +179,8 @@ class MultitaskConfig:
             width=self.width,
             weight_decay=self.weight_decay,
             learning_rate=self.learning_rate,
+            beta2=self.beta2,
+            epsilon=self.epsilon,
         )
 
     @property
@@ -325,6 +331,5 @@ def beside_facts(
         phases=(Phase(tasks=(0,), steps=pretraining), joint) if pretraining else (joint,),
         activation=problem.activation,
         width=problem.width,
-        weight_decay=problem.weight_decay,
-        learning_rate=problem.learning_rate,
+        **problem.optimizer,
     )

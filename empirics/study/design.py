@@ -11,7 +11,7 @@ import numpy as np
 from dcrit.empirics.study.module_runs import LabelKind, ModuleRunConfig
 from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
 from dcrit.theory.estimates import LEVEL
-from dcrit.theory.problems.problem import protocol_horizon
+from dcrit.theory.problems.problem import Problem, check_beta2, protocol_horizon
 
 #: What a run of a study is for.
 Role = Literal["transition", "generalizing", "memorizing", "overloading"]
@@ -40,6 +40,8 @@ class StudyDesign:
         steps: Optimizer steps; 0 for the protocol's 40/(ηλ).
         learning_rate: η of AdamW.
         weight_decay: λ of AdamW.
+        beta2: β₂ of AdamW.
+        epsilon: ε of AdamW.
         batch_size: Examples a step; 0 for full batches, the protocol's.
         random_labels: ``uniform`` over classes, or ``permuted``: the real labels, shuffled.
         homogeneity: κ; None to measure it.
@@ -63,6 +65,8 @@ class StudyDesign:
     steps: int = 0
     learning_rate: float = 1e-2
     weight_decay: float = 1.0
+    beta2: float = Problem.beta2
+    epsilon: float = Problem.epsilon
     batch_size: int = 0
     random_labels: LabelKind = "uniform"
     homogeneity: float | None = None
@@ -82,6 +86,8 @@ class StudyDesign:
         check_integer("batch_size", self.batch_size, 0)
         check_positive("learning_rate", self.learning_rate)
         check_positive("weight_decay", self.weight_decay)
+        check_beta2(self.beta2)
+        check_positive("epsilon", self.epsilon)
         check_choice("random_labels", self.random_labels, ("uniform", "permuted"))
         if self.homogeneity is not None:
             check_positive("homogeneity", self.homogeneity)
@@ -144,6 +150,8 @@ class StudyDesign:
                             steps=self.horizon,
                             learning_rate=self.learning_rate,
                             weight_decay=self.weight_decay,
+                            beta2=self.beta2,
+                            epsilon=self.epsilon,
                             batch_size=self.batch_size,
                         ),
                     )

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from dcrit.empirics.models.loss import deficits_and_losses
 from dcrit.empirics.runs.outcomes import CONVERGENCE_TOLERANCE, SETTLED_FRACTION
 from dcrit.empirics.runs.single import DEFICIT_QUANTILES, evaluation_steps
-from dcrit.empirics.training.adamw import BETA_1, BETA_2, EPSILON
+from dcrit.empirics.training.adamw import BETA_1
 from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
 from dcrit.theory.circuits.margin import efficiency, margin_from_loss
-from dcrit.theory.problems.problem import HORIZON
+from dcrit.theory.problems.problem import HORIZON, Problem, check_beta2
 
 FloatArray = NDArray[np.float64]
 Factory = Callable[[int], nn.Module]
@@ -57,6 +57,8 @@ class ModuleRunConfig:
         learning_rate: η.
         weight_decay: λ, decoupled [1/step/learning rate].
         batch_size: Examples a step; 0 for all of the training set.
+        beta2: β₂ of AdamW.
+        epsilon: ε of AdamW.
 
     Raises:
         ValueError: A field has a value outside its range.
@@ -70,6 +72,8 @@ class ModuleRunConfig:
     learning_rate: float
     weight_decay: float
     batch_size: int = 0
+    beta2: float = Problem.beta2
+    epsilon: float = Problem.epsilon
 
     def __post_init__(self) -> None:
         check_choice("labels", self.labels, ("real", "uniform", "permuted"))
@@ -80,6 +84,8 @@ class ModuleRunConfig:
         check_positive("learning_rate", self.learning_rate)
         check_positive("weight_decay", self.weight_decay)
         check_integer("batch_size", self.batch_size, 0)
+        check_beta2(self.beta2)
+        check_positive("epsilon", self.epsilon)
 
     @property
     def horizon(self) -> int:
@@ -319,7 +325,11 @@ def train_module(
     module = build(factory, config.seed, device)
     parameters = trained_parameters(module)
     optimizer = torch.optim.AdamW(
-        parameters, lr=config.learning_rate, betas=(BETA_1, BETA_2), eps=EPSILON, weight_decay=config.weight_decay
+        parameters,
+        lr=config.learning_rate,
+        betas=(BETA_1, config.beta2),
+        eps=config.epsilon,
+        weight_decay=config.weight_decay,
     )
     train, test = order[: config.n_train], order[config.n_train :]
     x, y = inputs[train].to(device), given[train].to(device)  # (D, …), (D,)

@@ -8,8 +8,10 @@ from typing import Generic, Self, TypeVar
 import torch
 from torch import Tensor
 
-#: Protocol constants of the optimizer; ε decides at which margin the norm comes to rest.
-BETA_1, BETA_2, EPSILON = 0.9, 0.98, 1e-8
+from dcrit.theory.problems.problem import Problem
+
+#: β₁, the same for all runs.
+BETA_1 = 0.9
 
 
 #: A count of steps, on the host or on the device.
@@ -21,8 +23,7 @@ class _Moments(Generic[Count]):
 
     Attributes:
         theta: Parameters, updated in place.
-        learning_rate: η.
-        weight_decay: λ.
+        problem: Has λ, η, β₂ and ε.
         mean: m, shaped as the parameters.
         square: v, shaped as they are.
         n_steps: Steps taken.
@@ -30,14 +31,13 @@ class _Moments(Generic[Count]):
 
     n_steps: Count
 
-    def __init__(self, theta: Tensor, *, learning_rate: float, weight_decay: float) -> None:
-        self.theta = theta
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+    def __init__(self, theta: Tensor, problem: Problem) -> None:
+        self.theta, self.problem = theta, problem
         self.mean, self.square = torch.zeros_like(theta), torch.zeros_like(theta)
 
     def keep(self, members: Tensor) -> Self:
         """The optimizer of some of the members, first dimension of the parameters, going on as before."""
-        kept = type(self)(self.theta[members], learning_rate=self.learning_rate, weight_decay=self.weight_decay)
+        kept = type(self)(self.theta[members], self.problem)
         kept.mean, kept.square, kept.n_steps = self.mean[members], self.square[members], self.n_steps
         return kept
 
@@ -53,14 +53,13 @@ class AdamW(_Moments[int]):
 
     Args:
         theta: Parameters, updated in place.
-        learning_rate: η.
-        weight_decay: λ.
+        problem: Has λ, η, β₂ and ε.
 
     Source: loshchilov2017.
     """
 
-    def __init__(self, theta: Tensor, *, learning_rate: float, weight_decay: float) -> None:
-        super().__init__(theta, learning_rate=learning_rate, weight_decay=weight_decay)
+    def __init__(self, theta: Tensor, problem: Problem) -> None:
+        super().__init__(theta, problem)
         self.denominator = torch.empty_like(theta)
         self.n_steps = 0
 
@@ -70,14 +69,15 @@ class AdamW(_Moments[int]):
 
     def step(self, grad: Tensor) -> None:
         """Take one step along a gradient of the parameters' shape."""
+        problem = self.problem
         self.n_steps += 1
         correction_1 = 1 - BETA_1**self.n_steps
-        correction_2 = 1 - BETA_2**self.n_steps
+        correction_2 = 1 - problem.beta2**self.n_steps
         self.mean.lerp_(grad, 1 - BETA_1)
-        self.square.mul_(BETA_2).addcmul_(grad, grad, value=1 - BETA_2)
-        torch.sqrt(self.square, out=self.denominator).div_(math.sqrt(correction_2)).add_(EPSILON)
-        self.theta.mul_(1 - self.learning_rate * self.weight_decay)
-        self.theta.addcdiv_(self.mean, self.denominator, value=-self.learning_rate / correction_1)
+        self.square.mul_(problem.beta2).addcmul_(grad, grad, value=1 - problem.beta2)
+        torch.sqrt(self.square, out=self.denominator).div_(math.sqrt(correction_2)).add_(problem.epsilon)
+        self.theta.mul_(1 - problem.learning_rate * problem.weight_decay)
+        self.theta.addcdiv_(self.mean, self.denominator, value=-problem.learning_rate / correction_1)
 
 
 class FusedAdamW(_Moments[Tensor]):
@@ -88,14 +88,13 @@ class FusedAdamW(_Moments[Tensor]):
 
     Args:
         theta: Parameters, updated in place.
-        learning_rate: η.
-        weight_decay: λ.
+        problem: Has λ, η, β₂ and ε.
 
     Source: loshchilov2017.
     """
 
-    def __init__(self, theta: Tensor, *, learning_rate: float, weight_decay: float) -> None:
-        super().__init__(theta, learning_rate=learning_rate, weight_decay=weight_decay)
+    def __init__(self, theta: Tensor, problem: Problem) -> None:
+        super().__init__(theta, problem)
         self.n_steps = torch.zeros((), dtype=torch.float32, device=theta.device)  # float32 as the kernel wants it
 
     def set_n_steps(self, n_steps: int) -> None:
@@ -112,17 +111,16 @@ class FusedAdamW(_Moments[Tensor]):
             [self.square],
             [],
             [self.n_steps],
-            lr=self.learning_rate,
+            lr=self.problem.learning_rate,
             beta1=BETA_1,
-            beta2=BETA_2,
-            weight_decay=self.weight_decay,
-            eps=EPSILON,
+            beta2=self.problem.beta2,
+            weight_decay=self.problem.weight_decay,
+            eps=self.problem.epsilon,
             amsgrad=False,
             maximize=False,
         )
 
 
-def adamw_for(theta: Tensor, *, learning_rate: float, weight_decay: float) -> AdamW | FusedAdamW:
+def adamw_for(theta: Tensor, problem: Problem) -> AdamW | FusedAdamW:
     """The optimizer for the device that the parameters are on: fused on an accelerator."""
-    kind = FusedAdamW if theta.is_cuda else AdamW
-    return kind(theta, learning_rate=learning_rate, weight_decay=weight_decay)
+    return (FusedAdamW if theta.is_cuda else AdamW)(theta, problem)

@@ -101,9 +101,7 @@ class Ensemble:
         }
         self.architecture = architecture_of(problem)
         self.models = self.architecture.networks(problem, torch.stack([drawn.theta for drawn in draws]).to(device))
-        self.optimizer = adamw_for(
-            self.models.theta, learning_rate=problem.learning_rate, weight_decay=problem.weight_decay
-        )
+        self.optimizer = adamw_for(self.models.theta, problem)
         self._prepare()
 
     def _prepare(self) -> None:

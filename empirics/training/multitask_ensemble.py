@@ -124,7 +124,7 @@ class MultitaskEnsemble:
         """Start a phase: new moments, and whatever only idle tasks use stands still."""
         first = self.configs[0]
         self.tasks = first.phases[phase].tasks
-        self.optimizer = AdamW(self.theta, learning_rate=first.learning_rate, weight_decay=first.weight_decay)
+        self.optimizer = AdamW(self.theta, first.problem(0))
         used = np.stack([self.layout.tasks[k].mask(self.layout.n_rows) for k in self.tasks]).any(0)  # (n_rows,)
         self.idle = torch.from_numpy(~used).nonzero()[:, 0].to(self.theta.device)
         self.kept = self.theta[:, self.idle].clone()  # (M, idle, H)

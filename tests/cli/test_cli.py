@@ -63,6 +63,8 @@ BAD = [
     ([*PREDICT, "--task", "squares-of-sums"], "the nearest is 'square-of-sum'"),
     ([*PREDICT, "--learning-rate", "inf"], "--learning-rate must be a finite number above 0, got inf"),
     ([*PREDICT, "--learning-rate", "0"], "--learning-rate must be a finite number above 0, got 0.0"),
+    ([*PREDICT, "--beta2", "1"], "--beta2 must be a number above 0 and below 1, got 1.0"),
+    ([*PREDICT, "--epsilon", "0"], "--epsilon must be a finite number above 0, got 0.0"),
     ([*PREDICT, "--activation", "gelu"], "'--activation'.*relu, square, got 'gelu'"),
     ([*PREDICT, "--level", "0"], "--level must be between 0 and 1, got 0.0"),
     ([*PREDICT, "--level", "nan"], "--level must be between 0 and 1, got nan"),

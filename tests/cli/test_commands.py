@@ -18,7 +18,18 @@ from tests.worlds.miniature import miniature_suite, stand_in
 from tests.worlds.refusals import check_refused
 
 TINY = ["--modulus", "5", "--width", "4"]
-PROBLEM_KEYS = {"task", "modulus", "model", "activation", "width", "depth", "weight_decay", "learning_rate"}
+PROBLEM_KEYS = {
+    "task",
+    "modulus",
+    "model",
+    "activation",
+    "width",
+    "depth",
+    "weight_decay",
+    "learning_rate",
+    "beta2",
+    "epsilon",
+}
 COMMANDS = [
     ["predict", "critical-size"],
     ["measure", "critical-size"],

@@ -94,7 +94,8 @@ def train_multitask_literally(config: MultitaskConfig) -> tuple[dict[str, np.nda
             [model.matrices[name] for name in used],
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
-            betas=(0.9, 0.98),
+            betas=(0.9, config.beta2),
+            eps=config.epsilon,
         )
         for _ in range(phase.steps):
             optimizer.zero_grad()

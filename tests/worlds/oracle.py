@@ -54,7 +54,8 @@ def train_literally(config: RunConfig) -> tuple[dict[str, np.ndarray], OneHotPai
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=problem.learning_rate,
-        betas=(0.9, 0.98),
+        betas=(0.9, problem.beta2),
+        eps=problem.epsilon,
         weight_decay=problem.weight_decay,
         fused=False,
         foreach=False,

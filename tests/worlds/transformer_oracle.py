@@ -98,7 +98,11 @@ class PlainTransformer(nn.Module):
 def plain_optimizer(model: nn.Module, problem: Problem) -> torch.optim.Optimizer:
     """Torch's AdamW by the protocol."""
     return torch.optim.AdamW(
-        model.parameters(), lr=problem.learning_rate, betas=(0.9, 0.98), weight_decay=problem.weight_decay
+        model.parameters(),
+        lr=problem.learning_rate,
+        betas=(0.9, problem.beta2),
+        eps=problem.epsilon,
+        weight_decay=problem.weight_decay,
     )
 
 

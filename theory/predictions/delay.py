@@ -28,7 +28,7 @@ from dcrit.theory.problems.problem import Problem
 FloatArray = NDArray[np.float64]
 
 #: ε of the protocol's AdamW.
-DAMPING = 1e-8
+DAMPING = Problem.epsilon
 
 #: Logarithms of amplitudes and of rates are cut off here, so that a dead circuit stays a number.
 LARGEST_LOG = 300.0
@@ -231,7 +231,12 @@ def delay_steps(
     median, spread = np.exp(constants[:, 4] + constants[:, 5] * x), np.exp(constants[:, 6] + constants[:, 7] * x)
     log_best, log_gap = np.maximum(log_mem, log_gen), log_gen - log_mem
     margin = balance_margin(
-        np.exp(log_best), homogeneity=kappa, n_classes=n_classes, weight_decay=decay, n_params=problem.n_params
+        np.exp(log_best),
+        homogeneity=kappa,
+        n_classes=n_classes,
+        weight_decay=decay,
+        n_params=problem.n_params,
+        damping=problem.epsilon,
     )
     fit_margin = math.log(n_classes - 1) + math.log(FITTED / (1 - FITTED))
     with np.errstate(all="ignore"):

@@ -149,6 +149,7 @@ def flow_at(problem: Problem, competition: Competition, n_train: float, *, share
         weight_decay=problem.weight_decay,
         learning_rate=problem.learning_rate,
         n_params=problem.n_params,
+        damping=problem.epsilon,
         rates=(SHARED_RATE if shared else 1.0, 1.0),
     )
 

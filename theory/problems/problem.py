@@ -29,13 +29,19 @@ def check_rate(name: str, got: float) -> None:
         raise FieldError(name, f"be between {SMALLEST_RATE:g} and {LARGEST_RATE:g}", repr(got))
 
 
+def check_beta2(got: object) -> None:
+    """Raise ``ValueError`` unless ``got`` can be β₂: a number between 0 and 1."""
+    if not isinstance(got, float) or not 0 < got < 1:
+        raise FieldError("beta2", "be a number above 0 and below 1", repr(got))
+
+
 #: Largest modulus, width and depth: counts of pairs and parameters, and powers of them, stay within doubles.
 MOST_MODULUS, MOST_WIDTH, MOST_DEPTH = 10**5, 10**9, 100
 
 #: Most points a side of a plane of widths and training-set sizes: the list of a plane's runs fits in memory.
 MOST_POINTS = 500
 
-#: Weight decay and learning rate lie between these.
+#: Weight decay, learning rate and ε lie between these.
 SMALLEST_RATE, LARGEST_RATE = 1e-30, 1e30
 
 
@@ -61,6 +67,8 @@ class Problem:
         depth: Layers; the pair-MLP has one.
         weight_decay: λ, decoupled weight decay [1/step/learning rate].
         learning_rate: η [1]; the family's own unless named.
+        beta2: β₂ of AdamW, the part of the mean squared gradient that a step keeps.
+        epsilon: ε of AdamW, which is added to the root of that mean.
 
     Raises:
         ValueError: A field has a value outside its range; the message names field, range and value.
@@ -74,10 +82,12 @@ class Problem:
     depth: int = 1
     weight_decay: float = 1.0
     learning_rate: float = AS_THE_MODEL
+    beta2: float = 0.98
+    epsilon: float = 1e-8
 
     #: Fields that problems of the first release had not, and the value that each had then. It is frozen: what is stored
     #: is addressed and read by it, even where the default above comes to differ.
-    ADDED_LATER: ClassVar[Mapping[str, str | int | float]] = {}
+    ADDED_LATER: ClassVar[Mapping[str, str | int | float]] = {"beta2": 0.98, "epsilon": 1e-8}
 
     def __post_init__(self) -> None:
         task = TASKS.find(self.task)
@@ -94,7 +104,9 @@ class Problem:
         family.check_width("width", self.width)
         check_rate("weight_decay", self.weight_decay)
         check_rate("learning_rate", self.learning_rate)
-        for name in ("weight_decay", "learning_rate"):  # 1 and 1.0 are one problem: they must be written alike
+        check_beta2(self.beta2)
+        check_rate("epsilon", self.epsilon)
+        for name in self.optimizer:  # 1 and 1.0 are one problem: they must be written alike
             object.__setattr__(self, name, float(getattr(self, name)))
 
     @property
@@ -145,6 +157,11 @@ class Problem:
     def step_flops(self, n_train: int) -> int:
         """Operations of one training step on D examples that count [FLOPs]."""
         return self.family.step_flops(self, n_train)
+
+    @property
+    def optimizer(self) -> dict[str, Any]:
+        """λ, η, β₂ and ε by name."""
+        return {name: getattr(self, name) for name in ("weight_decay", "learning_rate", "beta2", "epsilon")}
 
     @property
     def time_constant(self) -> float:
@@ -199,7 +216,7 @@ def task_label(task: str, modulus: int) -> str:
 
 
 def label(problem: Problem, *, width: bool = True) -> str:
-    """A problem in a few words, for tables, titles and reports.
+    """A problem in a few words, for tables, titles and reports; β₂ and ε where they are not the default.
 
     Args:
         problem: What is named.
@@ -207,4 +224,6 @@ def label(problem: Problem, *, width: bool = True) -> str:
     """
     model = f"{problem.family.width_symbol}={problem.width}" if width else problem.model
     layers = f" {problem.depth} layers" if problem.depth > 1 else ""
-    return f"{task_label(problem.task, problem.modulus)} {problem.activation} {model}{layers}"
+    beta2 = "" if problem.beta2 == Problem.beta2 else f" β₂={problem.beta2:g}"
+    epsilon = "" if problem.epsilon == Problem.epsilon else f" ε={problem.epsilon:g}"
+    return f"{task_label(problem.task, problem.modulus)} {problem.activation} {model}{layers}{beta2}{epsilon}"

@@ -92,8 +92,8 @@ def test_a_size_that_the_file_has_is_not_measured_again_once_problems_gain_a_fie
 ) -> None:
     @dataclass(frozen=True, kw_only=True)
     class GrownProblem(Problem):
-        beta2: float = 0.999
-        ADDED_LATER: ClassVar[Mapping[str, str | int | float]] = {"beta2": 0.98}
+        beta1: float = 0.8
+        ADDED_LATER: ClassVar[Mapping[str, str | int | float]] = {**Problem.ADDED_LATER, "beta1": 0.9}
 
     path = tmp_path / "held-out.json"
     row = {"problem": Problem().to_dict(), "measured": 7.0, "interval": None, "n_runs": 3}
@@ -101,7 +101,7 @@ def test_a_size_that_the_file_has_is_not_measured_again_once_problems_gain_a_fie
     monkeypatch.setattr(held_out, "Problem", GrownProblem)
     monkeypatch.setattr(held_out, "advance_together", lambda designs, _: [pytest.fail(str(one)) for one in designs])
     bench = Laboratory(World(), no_multitask, [])
-    assert held_out.completed(path, [GrownProblem(beta2=0.98)], bench) == [row]
+    assert held_out.completed(path, [GrownProblem(beta1=0.9)], bench) == [row]
 
 
 @pytest.mark.parametrize("name", ["held-out", "held-out-transformers", "baselines", "transformers-predicted"])

@@ -138,7 +138,7 @@ def test_alpha_is_the_curvature_of_the_penalty_that_adamw_balances() -> None:
     decay, alpha = 2.0, default_alpha(replace(PROBLEM, weight_decay=2.0))
     slope = 1e-9
     theta = torch.zeros(1, dtype=torch.float64)
-    optimizer = AdamW(theta, learning_rate=0.01, weight_decay=decay)
+    optimizer = AdamW(theta, Problem(learning_rate=0.01, weight_decay=decay))
     for _ in range(3000):
         optimizer.step(torch.full((1,), slope, dtype=torch.float64))
     # Small against 1/λ: −α·θ to the first order in λθ.

@@ -182,8 +182,9 @@ def test_gradient_is_overwritten_not_accumulated(activation: str, architecture: 
 @pytest.mark.parametrize("depth", [1, 2])
 @ACTIVATIONS
 def test_training_follows_the_oracle(activation: str, depth: int) -> None:
+    problem = replace(problem_of(activation, depth), beta2=0.9, epsilon=1e-5)
     configs = [
-        RunConfig(problem=problem_of(activation, depth), n_train=n_train, seed=seed, steps=30, precision="float64")
+        RunConfig(problem=problem, n_train=n_train, seed=seed, steps=30, precision="float64")
         for seed, n_train in enumerate((17, 18, 20))
     ]
     batch = Ensemble(configs)

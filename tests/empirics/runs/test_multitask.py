@@ -47,6 +47,8 @@ def multitask(draw: st.DrawFn) -> MultitaskConfig:
         weight_decay=draw(st.floats(1e-3, 9)),
         learning_rate=draw(st.floats(1e-3, 9)),
         precision=draw(st.sampled_from(["float32", "float64"])),
+        beta2=draw(st.floats(0.01, 0.9999)),
+        epsilon=draw(st.floats(1e-15, 1e-3)),
     )
 
 
@@ -84,6 +86,8 @@ def test_every_field_is_in_the_address() -> None:
         "weight_decay": 0.5,
         "learning_rate": 0.5,
         "precision": "float64",
+        "beta2": 0.9,
+        "epsilon": 1e-6,
     }
     assert list(changed) == [field.name for field in fields(MultitaskConfig)]
     addresses = {several(**{name: value}).address for name, value in changed.items()}
@@ -120,6 +124,8 @@ def test_whole_numbers_are_the_numbers_they_equal() -> None:
         ({"activation": "gelu"}, "^activation must be one of relu, square, got 'gelu'$"),
         ({"width": 0}, "^width must be an integer of at least 1, got 0$"),
         ({"weight_decay": 0.0}, "^weight_decay must be a finite number above 0, got 0.0$"),
+        ({"beta2": 1.0}, "^beta2 must be a number above 0 and below 1, got 1.0$"),
+        ({"epsilon": 0.0}, "^epsilon must be a finite number above 0, got 0.0$"),
         ({"learning_rate": math.nan}, "^learning_rate must be a finite number above 0, got nan$"),
         ({"precision": "float16"}, "^precision must be one of float32, float64, got 'float16'$"),
     ],
@@ -165,7 +171,7 @@ def test_tasks_with_other_classes_mix_with_heads_of_their_own() -> None:
 
 
 def test_facts_are_what_memorizing_the_task_would_be() -> None:
-    problem = Problem(task="square-of-sum", modulus=7, activation="relu", width=24, learning_rate=0.02)
+    problem = Problem(task="square-of-sum", modulus=7, activation="relu", width=24, learning_rate=0.02, epsilon=1e-6)
     config = beside_facts(problem, n_train=30, n_facts=12, seed=4, blocks="split", operands="own")
     assert config.problem(0) == problem
     assert config.problem(1) == problem.on_random_labels()

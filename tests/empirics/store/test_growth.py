@@ -148,10 +148,10 @@ def test_the_page_on_the_format_computes_an_address_as_the_code_does() -> None:
 class GrownProblem(Problem):
     """As the next release has it: two fields more, one with another default than what was used before."""
 
-    beta2: float = 0.98
-    epsilon: float = 1e-12
+    beta1: float = 0.9
+    dropout: float = 0.5
 
-    ADDED_LATER: ClassVar[Mapping[str, str | int | float]] = {"beta2": 0.98, "epsilon": 1e-8}
+    ADDED_LATER: ClassVar[Mapping[str, str | int | float]] = {**Problem.ADDED_LATER, "beta1": 0.9, "dropout": 0.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +184,7 @@ def grown(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunConfig], GrownConfig]
     monkeypatch.setattr(kinds, "Curves", GrownCurves)
 
     def as_then(config: RunConfig) -> GrownConfig:
-        problem = GrownProblem(**vars(config.problem), epsilon=1e-8)
+        problem = GrownProblem(**vars(config.problem), dropout=0.0)
         said: dict[str, Any] = {field.name: getattr(config, field.name) for field in fields(config)}
         said["problem"] = problem
         return GrownConfig(**said)
@@ -214,22 +214,26 @@ def test_they_are_found_after_fields_and_a_curve_were_added(
 
 def test_a_field_is_addressed_where_it_is_not_what_was_used_before() -> None:
     (config,) = configs(1)
-    then = GrownProblem(**vars(config.problem), epsilon=1e-8)
+    assert canonical(config) == canonical(replace(config, problem=replace(config.problem, beta2=0.98, epsilon=1e-8)))
+    for name, value in (("beta2", 0.999), ("epsilon", 1e-12)):
+        other = replace(config, problem=replace(config.problem, **{name: value}))
+        assert other.to_dict()["problem"] == config.to_dict()["problem"] | {name: value}
+    then = GrownProblem(**vars(config.problem), dropout=0.0)
     assert replace(config, problem=then).address == config.address
     # A default that is not what was used before is another run, although nobody wrote it down.
     now = GrownProblem(**vars(config.problem))
-    assert replace(config, problem=now).to_dict()["problem"] == config.problem.to_dict() | {"epsilon": 1e-12}
+    assert replace(config, problem=now).to_dict()["problem"] == config.to_dict()["problem"] | {"dropout": 0.5}
     others = {
         replace(config, problem=problem).address
-        for problem in (then, now, replace(then, beta2=0.999), replace(then, beta2=0.999, epsilon=1e-7))
+        for problem in (then, now, replace(then, beta1=0.8), replace(then, beta1=0.8, dropout=0.1))
     }
     assert len(others) == 4
     assert GrownConfig(problem=then, n_train=20, seed=0, batch_size=8).to_dict()["batch_size"] == 8
 
 
 def test_what_is_not_said_is_what_was_used_before() -> None:
-    assert GrownProblem.from_dict(Problem().to_dict()) == GrownProblem(epsilon=1e-8)
-    assert GrownProblem.from_dict(GrownProblem().to_dict()) == GrownProblem(epsilon=1e-12)
+    assert GrownProblem.from_dict(Problem().to_dict()) == GrownProblem(dropout=0.0)
+    assert GrownProblem.from_dict(GrownProblem().to_dict()) == GrownProblem(dropout=0.5)
 
 
 def test_several_tasks_and_dimensions_grow_likewise(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,8 +249,8 @@ def test_several_tasks_and_dimensions_grow_likewise(folder: Path, monkeypatch: p
 
     @dataclass(frozen=True, kw_only=True)
     class GrownMultitask(MultitaskConfig):
-        beta2: float = 0.999
-        ADDED_LATER: ClassVar[Mapping[str, Any]] = {"beta2": 0.98}
+        beta1: float = 0.8
+        ADDED_LATER: ClassVar[Mapping[str, Any]] = {**MultitaskConfig.ADDED_LATER, "beta1": 0.9}
 
     @dataclass(frozen=True, kw_only=True)
     class GrownDimension(DimensionConfig):
@@ -257,9 +261,9 @@ def test_several_tasks_and_dimensions_grow_likewise(folder: Path, monkeypatch: p
         components = tuple(GrownComponent(**vars(each), noise=0.0) for each in config.components)
         phases = tuple(GrownPhase(**vars(each), decay=True) for each in config.phases)
         said: dict[str, Any] = {field.name: getattr(config, field.name) for field in fields(config)}
-        then = GrownMultitask(**said | {"components": components, "phases": phases}, beta2=0.98)
+        then = GrownMultitask(**said | {"components": components, "phases": phases}, beta1=0.9)
         assert then.address == address
-        assert replace(then, beta2=0.999).address != address
+        assert replace(then, beta1=0.8).address != address
         assert replace(then, phases=(replace(phases[0], decay=False), *phases[1:])).address != address
         with monkeypatch.context() as patched:
             patched.setattr("dcrit.empirics.runs.multitask.Component", GrownComponent)
@@ -324,7 +328,7 @@ def later(frame: pl.DataFrame, config: dict[str, Any], **columns: pl.Expr) -> by
 
 LATER: dict[str, Callable[[pl.DataFrame, dict[str, Any]], bytes]] = {
     "a field of the problem": lambda frame, config: later(
-        frame, config | {"problem": config["problem"] | {"beta2": 0.999}}
+        frame, config | {"problem": config["problem"] | {"beta1": 0.8}}
     ),
     "a field of the run": lambda frame, config: later(frame, config | {"batch_size": 8}),
     "a task": lambda frame, config: later(frame, config | {"problem": config["problem"] | {"task": "gcd"}}),

@@ -123,7 +123,11 @@ def literal(one: ModuleRunConfig, given: Tensor) -> dict[str, float]:
     module = network((6, 8, 3))
     torch.set_rng_state(state)
     optimizer = torch.optim.AdamW(
-        module.parameters(), lr=one.learning_rate, betas=(0.9, 0.98), weight_decay=one.weight_decay
+        module.parameters(),
+        lr=one.learning_rate,
+        betas=(0.9, one.beta2),
+        eps=one.epsilon,
+        weight_decay=one.weight_decay,
     )
     for _ in range(one.steps):
         optimizer.zero_grad()
@@ -145,9 +149,11 @@ def literal(one: ModuleRunConfig, given: Tensor) -> dict[str, float]:
     return values
 
 
-def test_the_loop_is_an_ordinary_one() -> None:
-    run = train_module(factory, INPUTS, LABELS, config())
-    expected = literal(config(), LABELS)
+@pytest.mark.parametrize("optimizer", [{}, {"beta2": 0.9, "epsilon": 1e-3}], ids=str)
+def test_the_loop_is_an_ordinary_one(optimizer: dict[str, float]) -> None:
+    one = config(**optimizer)
+    run = train_module(factory, INPUTS, LABELS, one)
+    expected = literal(one, LABELS)
     assert expected.keys() == set(MODULE_CURVES)
     for name, value in expected.items():
         assert run.curve(name)[-1] == pytest.approx(value, rel=1e-4, abs=1e-6), name
@@ -228,6 +234,8 @@ def test_a_run_that_diverges_ends_and_settles_at_nothing() -> None:
         ("learning_rate", 0.0),
         ("weight_decay", -1.0),
         ("batch_size", 1.5),
+        ("beta2", 1.0),
+        ("epsilon", 0.0),
     ],
 )
 def test_a_bad_configuration_names_the_field(field: str, value: object) -> None:

@@ -249,6 +249,8 @@ def test_sizes_are_chosen_where_none_are_given() -> None:
         ("steps", -1),
         ("learning_rate", 0),
         ("weight_decay", math.inf),
+        ("beta2", 0.0),
+        ("epsilon", -1.0),
         ("batch_size", -1),
         ("random_labels", "real"),
         ("homogeneity", 0.0),

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from dcrit.empirics.training.adamw import BETA_1, BETA_2, EPSILON, AdamW, FusedAdamW, adamw_for
+from dcrit.empirics.training.adamw import BETA_1, AdamW, FusedAdamW, adamw_for
+from dcrit.theory.problems.problem import Problem
 
 KINDS = pytest.mark.parametrize("kind", [AdamW, FusedAdamW])
 
@@ -16,10 +17,14 @@ def start() -> torch.Tensor:
     return torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
+@pytest.mark.parametrize(("beta2", "epsilon"), [(0.98, 1e-8), (0.999, 1e-8), (0.98, 1e-3), (0.9, 1e-12)])
 @KINDS
-def test_steps_are_those_of_the_reference_optimizer(kind: type[AdamW] | type[FusedAdamW]) -> None:
-    ours, theirs = kind(start(), learning_rate=2e-2, weight_decay=0.7), start().requires_grad_()
-    reference = torch.optim.AdamW([theirs], lr=2e-2, betas=(BETA_1, BETA_2), eps=EPSILON, weight_decay=0.7)
+def test_steps_are_those_of_the_reference_optimizer(
+    kind: type[AdamW] | type[FusedAdamW], beta2: float, epsilon: float
+) -> None:
+    problem = Problem(learning_rate=2e-2, weight_decay=0.7, beta2=beta2, epsilon=epsilon)
+    ours, theirs = kind(start(), problem), start().requires_grad_()
+    reference = torch.optim.AdamW([theirs], lr=2e-2, betas=(BETA_1, beta2), eps=epsilon, weight_decay=0.7)
     for grad in gradients(12):
         ours.step(grad)
         theirs.grad = grad.clone()
@@ -30,8 +35,8 @@ def test_steps_are_those_of_the_reference_optimizer(kind: type[AdamW] | type[Fus
 
 @KINDS
 def test_members_kept_go_on_as_before(kind: type[AdamW] | type[FusedAdamW]) -> None:
-    whole = kind(start(), learning_rate=1e-2, weight_decay=1.0)
-    part = kind(start(), learning_rate=1e-2, weight_decay=1.0)
+    problem = Problem(beta2=0.9, epsilon=1e-3)
+    whole, part = kind(start(), problem), kind(start(), problem)
     index = torch.tensor([2, 0])
     for k, grad in enumerate(gradients(8)):
         if k == 4:
@@ -42,4 +47,4 @@ def test_members_kept_go_on_as_before(kind: type[AdamW] | type[FusedAdamW]) -> N
 
 
 def test_the_cpu_keeps_the_arithmetic_of_stored_runs() -> None:
-    assert isinstance(adamw_for(start(), learning_rate=1e-2, weight_decay=1.0), AdamW)
+    assert isinstance(adamw_for(start(), Problem()), AdamW)

@@ -107,9 +107,18 @@ def test_float32_curves_follow_the_oracle_at_first(activation: str) -> None:
         assert_follows_oracle(run, 1e-3)
 
 
-@pytest.mark.parametrize(("learning_rate", "weight_decay"), [(1e-3, 1.0), (3e-2, 0.1)])
-def test_curves_follow_the_oracle_at_other_rates(learning_rate: float, weight_decay: float) -> None:
-    problem = Problem(modulus=7, width=5, learning_rate=learning_rate, weight_decay=weight_decay)
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"learning_rate": 1e-3, "weight_decay": 1.0},
+        {"learning_rate": 3e-2, "weight_decay": 0.1},
+        {"beta2": 0.9, "epsilon": 1e-4},
+        {"beta2": 0.999, "epsilon": 1e-12},
+    ],
+    ids=str,
+)
+def test_curves_follow_the_oracle_with_other_optimizers(optimizer: dict[str, float]) -> None:
+    problem = Problem(modulus=7, width=5, **optimizer)  # type: ignore[arg-type]
     (run,) = train([RunConfig(problem=problem, n_train=30, seed=1, steps=300, precision="float64")])
     assert_follows_oracle(run, 1e-8)
 
@@ -260,6 +269,9 @@ def test_sizes_in_one_padding_class_share_a_batch_key() -> None:
     assert len({batch_key(config) for config in mixed_batch()}) == 1
     assert batch_key(small(9)) == batch_key(small(12)) != batch_key(small(13))
     assert batch_key(small(9)) != batch_key(small(9, precision="float32"))
+    for name, value in (("weight_decay", 0.5), ("learning_rate", 0.5), ("beta2", 0.9), ("epsilon", 1e-12)):
+        other = replace(small(9), problem=replace(small(9).problem, **{name: value}))
+        assert batch_key(small(9)) != batch_key(other)
 
 
 @pytest.mark.parametrize("task", ["add", "mul", "random", "random-symmetric"])

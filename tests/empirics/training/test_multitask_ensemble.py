@@ -67,7 +67,7 @@ def test_the_gradient_is_autograds(config: MultitaskConfig) -> None:
 @EVERY
 def test_a_run_is_the_literal_one(config: MultitaskConfig) -> None:
     phases = (Phase(tasks=(0,), steps=9), Phase(tasks=(0, 1), steps=8), Phase(tasks=(0, 1, 2), steps=7))
-    config = replace(config, phases=phases, learning_rate=0.03)
+    config = replace(config, phases=phases, learning_rate=0.03, beta2=0.9, epsilon=1e-4)
     (run,), (expected, _) = train_multitask([config]), train_multitask_literally(config)
     assert run.ending == "horizon"
     assert run.curves.step.tolist() == config.evaluation_steps()
@@ -156,6 +156,8 @@ def test_a_member_does_not_depend_on_its_batch() -> None:
         {"activation": "relu"},
         {"learning_rate": 0.5},
         {"weight_decay": 0.5},
+        {"beta2": 0.9},
+        {"epsilon": 1e-12},
         {"precision": "float32"},
         {"phases": (Phase(tasks=(0,), steps=2),)},
         {"components": (ADD, FACTS), "phases": ()},

@@ -1,6 +1,7 @@
 import json
 from dataclasses import FrozenInstanceError, fields, replace
 from itertools import permutations, product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,6 +24,8 @@ BAD_VALUES: dict[str, list[object]] = {
     "depth": [0, -1, 2, *NOT_INTEGERS],
     "weight_decay": NOT_POSITIVE,
     "learning_rate": NOT_POSITIVE,
+    "beta2": [0.0, 1.0, -0.5, 1.5, float("nan"), float("inf"), 1, "0.9", None, True],
+    "epsilon": NOT_POSITIVE,
 }
 
 
@@ -44,6 +47,8 @@ def problems(draw: st.DrawFn) -> Problem:
         depth=draw(st.integers(1, 9)) if transformer else 1,
         weight_decay=draw(rates),
         learning_rate=draw(rates),
+        beta2=draw(st.floats(0.01, 0.9999)),
+        epsilon=draw(st.floats(1e-15, 1e-3)),
     )
 
 
@@ -102,8 +107,10 @@ def test_homogeneity(activation: str, degree: int) -> None:
     ],
 )
 def test_random_labels_keep_model_and_optimizer(task: str, modulus: int, control: str, n_symbols: int) -> None:
-    problem = Problem(task=task, modulus=modulus, activation="relu", width=5, weight_decay=0.5, learning_rate=0.1)
-    expected = Problem(task=control, modulus=n_symbols, activation="relu", width=5, weight_decay=0.5, learning_rate=0.1)
+    same: dict[str, Any] = {"activation": "relu", "width": 5, "weight_decay": 0.5, "learning_rate": 0.1}
+    same |= {"beta2": 0.9, "epsilon": 1e-6}
+    problem = Problem(task=task, modulus=modulus, **same)
+    expected = Problem(task=control, modulus=n_symbols, **same)
     assert problem.on_random_labels() == expected
     assert (expected.n_params, expected.n_classes) == (problem.n_params, problem.n_classes)
 
@@ -168,9 +175,8 @@ def test_a_training_set_cannot_exceed_the_pairs(task: str, n_pairs: int) -> None
 
 
 def test_whole_numbers_are_the_numbers_they_equal() -> None:
-    assert json.dumps(Problem(weight_decay=1, learning_rate=1).to_dict()) == json.dumps(
-        Problem(weight_decay=1.0, learning_rate=1.0).to_dict()
-    )
+    whole, decimal = (Problem(weight_decay=one, learning_rate=one, epsilon=one) for one in (1, 1.0))
+    assert json.dumps(whole.to_dict()) == json.dumps(decimal.to_dict())
 
 
 def test_problems_do_not_change() -> None:
@@ -193,6 +199,11 @@ def test_what_is_not_named_follows_the_model() -> None:
             Problem(model="transformer", width=32, depth=2),
             "add p=23 relu d=32 2 layers",
             "add p=23 relu transformer 2 layers",
+        ),
+        (
+            Problem(modulus=31, width=48, beta2=0.999, epsilon=1e-12),
+            "add p=31 square H=48 β₂=0.999 ε=1e-12",
+            "add p=31 square mlp β₂=0.999 ε=1e-12",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
