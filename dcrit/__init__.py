@@ -15,29 +15,21 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dcrit.api import (
-        Classification,
+    from dcrit.api.answers import Finding
+    from dcrit.api.measurements import Measurement, capacity, efficiency, measure
+    from dcrit.api.own import Classification, Study, classify, study
+    from dcrit.api.predictions import (
         Diagram,
-        Finding,
-        Measurement,
         Prediction,
-        Runs,
-        Study,
-        Validation,
-        capacity,
-        classify,
         delay,
         double_descent,
-        efficiency,
         emergence,
-        measure,
         phase_diagram,
         predict,
         regime,
-        study,
-        train,
-        validate,
     )
+    from dcrit.api.suites import Validation, validate
+    from dcrit.api.training import Runs, train
     from dcrit.theory.problems.problem import Problem
 
 __version__ = version("dcrit")
@@ -68,11 +60,16 @@ __all__ = [
     "validate",
 ]
 
+#: Modules of the interface, in the order in which a name is looked for.
+_MODULES = ("theory.problems.problem", "api.predictions", "api.training", "api.measurements", "api.own", "api.suites")
+
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'dcrit' has no attribute {name!r}")
-    return getattr(import_module("dcrit.theory.problems.problem" if name == "Problem" else "dcrit.api"), name)
+    if name in __all__:
+        for module in _MODULES:
+            if hasattr(found := import_module(f"dcrit.{module}"), name):
+                return getattr(found, name)
+    raise AttributeError(f"module 'dcrit' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -20,7 +20,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 import dcrit
-from dcrit.api import Answer
+from dcrit.api.answers import Answer
 from dcrit.cli.app import app
 from dcrit.empirics.claims import suites
 from tests.worlds.report_documents import claim_of, experiment_of

@@ -1,0 +1,166 @@
+"""What every answer can do: be drawn, be a table, be JSON, and show itself in a notebook."""
+
+from __future__ import annotations
+
+import html
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dcrit.theory.estimates import Estimate, Interval
+from dcrit.theory.problems.problem import Problem
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.axes import Axes
+
+
+class Answer(ABC):
+    """What every answer can do: be drawn, be a table, be JSON, and show itself in a notebook."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What was asked, in a few words."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that was found, as JSON values."""
+
+    @abstractmethod
+    def to_polars(self) -> pl.DataFrame:
+        """The table behind the picture."""
+
+    @abstractmethod
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw it.
+
+        Args:
+            ax: Axes to draw on; None for those of a new picture.
+
+        Returns:
+            The axes that were drawn on.
+        """
+
+    def _repr_html_(self) -> str:
+        """Title and table, for notebooks."""
+        return f"<p><strong>{html.escape(self.title)}</strong></p>{self.to_polars()._repr_html_()}"
+
+
+class Sized(Answer):
+    """An answer about one critical size."""
+
+    @property
+    @abstractmethod
+    def size(self) -> Estimate:
+        """The critical size with all that belongs to it."""
+
+    @property
+    def critical_size(self) -> float | None:
+        """The size, D_crit(T) [examples]; None where ``reason`` says why there is none."""
+        return self.size.value
+
+    @property
+    def interval(self) -> Interval | None:
+        """Its interval [examples]."""
+        return self.size.interval
+
+    @property
+    def horizon(self) -> int | None:
+        """T, how long training lasts [steps]."""
+        return self.size.horizon
+
+    @property
+    def reason(self) -> str:
+        """Why there is no size, or what limits it."""
+        return self.size.reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding(Answer):
+    """Any other answer: named estimates, the whole result behind them, and how it is drawn.
+
+    Attributes:
+        asked: What was asked, in a few words.
+        problem: What it was asked about.
+        estimates: Numbers with their intervals, by name.
+        found: The result of the theory or of the measurement, as it stands.
+    """
+
+    asked: str
+    problem: Problem
+    estimates: Mapping[str, Estimate]
+    found: Any
+    draw: Callable[[Axes], None] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def title(self) -> str:
+        """What was asked, in a few words."""
+        return self.asked
+
+    def to_dict(self) -> dict[str, Any]:
+        """Problem and estimates as JSON values."""
+        return {"problem": self.problem.to_dict(), **{name: one.to_dict() for name, one in self.estimates.items()}}
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row an estimate."""
+        return table_of(self.estimates)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the curve that it is about, or its estimates with their intervals."""
+        from dcrit.figures.drawing.estimates import draw_estimates
+
+        ax = axes_of(ax)
+        if self.draw is None:
+            draw_estimates(ax, self.estimates)
+        else:
+            self.draw(ax)
+        return finished(ax, self.title)
+
+
+def axes_of(ax: Axes | None) -> Axes:
+    """The axes given, or new ones that an interactive session shows."""
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    _, new = pyplot.subplots(figsize=(5.2, 3.6), layout="constrained")
+    return new
+
+
+def finished(ax: Axes, title: str) -> Axes:
+    """Title and legend; the legend stands above the axes, where it hides nothing."""
+    from dcrit.figures.drawing import style
+
+    handles, labels = ax.get_legend_handles_labels()
+    if handles:
+        columns = min(3, len(handles))
+        where = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": columns, "frameon": False}
+        ax.legend(handles, labels, fontsize=style.SMALL, **where)
+        rows = -(-len(handles) // columns)
+        ax.set_title(title, pad=6 + 13 * rows, fontsize=style.FONT + 1)
+    else:
+        ax.set_title(title, fontsize=style.FONT + 1)
+    return ax
+
+
+def table_of(estimates: Mapping[str, Estimate]) -> pl.DataFrame:
+    """One row an estimate."""
+    import polars as pl
+
+    rows = [
+        {
+            "quantity": name,
+            "value": one.value,
+            "low": None if one.interval is None else one.interval.low,
+            "high": None if one.interval is None else one.interval.high,
+            "unit": one.unit,
+            "horizon": one.horizon,
+            "n_runs": one.n_runs,
+            "extrapolated": one.extrapolated,
+            "reason": one.reason,
+        }
+        for name, one in estimates.items()
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None)

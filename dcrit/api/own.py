@@ -1,0 +1,198 @@
+"""Your own model and data, and your own training curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dcrit.api.answers import Answer, Sized, axes_of, finished, table_of
+from dcrit.theory.estimates import Estimate
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from dcrit.empirics.curves.classify import Classification as Named
+    from dcrit.empirics.curves.curve_files import CurveFile
+    from dcrit.empirics.study.design import StudyDesign
+    from dcrit.empirics.study.module_runs import Factory
+    from dcrit.empirics.study.result import StudyResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(Sized):
+    """What was found of somebody's own model and data.
+
+    Attributes:
+        result: Estimates, efficiencies and runs.
+    """
+
+    result: StudyResult
+
+    @property
+    def size(self) -> Estimate:
+        """The critical size with all that belongs to it."""
+        return self.result.measured
+
+    @property
+    def predicted(self) -> Estimate:
+        """Critical size that efficiencies imply; no run across the transition enters."""
+        return self.result.predicted
+
+    @property
+    def title(self) -> str:
+        """What was studied, in a few words."""
+        return f"study: {self.result.n_params} parameters, {self.result.n_examples} examples"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the single runs, as JSON values."""
+        return self.result.to_dict()
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row a quantity."""
+        return table_of({one.quantity: one for one in self.result.estimates()})
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw test accuracy over training-set size, with the measured and the predicted critical size."""
+        from dcrit.figures.measured.study import draw_study
+
+        ax = axes_of(ax)
+        draw_study(ax, self.result)
+        return finished(ax, self.title)
+
+
+def study(
+    factory: Factory, inputs: ArrayLike, labels: ArrayLike, design: StudyDesign | None = None, **choices: Any
+) -> Study:
+    """Train anybody's model on anybody's data, on real and on random labels; predict its critical size and measure it.
+
+    Args:
+        factory: Makes a new torch module from a seed; its logits have shape (n, C).
+        inputs: (n, …) all examples, as tensor or array.
+        labels: (n,) their classes, as tensor or array.
+        design: Which runs to make; None to have sizes chosen.
+        **choices: Fields of :class:`~dcrit.empirics.study.design.StudyDesign`, where no design is given.
+
+    Raises:
+        ValueError: Module, data and design do not fit together.
+    """
+    import torch
+
+    from dcrit.empirics.study.design import StudyDesign
+    from dcrit.empirics.study.study import study as study_of
+
+    examples, classes = torch.as_tensor(inputs), torch.as_tensor(labels)
+    if not torch.is_floating_point(classes):
+        classes = classes.long()
+    if examples.dtype == torch.float64 and not isinstance(inputs, torch.Tensor):
+        examples = examples.float()  # arrays are double by default, modules are not
+    if design is None:
+        choices.setdefault("n_classes", int(classes.max()) + 1 if classes.numel() else 0)
+        design = StudyDesign(**choices)
+    elif choices:
+        raise ValueError(f"design must be left out beside {', '.join(choices)}, got both")
+    return Study(result=study_of(factory, examples, classes, design))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classification(Answer):
+    """The dynamics that training curves show, run by run.
+
+    Attributes:
+        source: Where the curves came from.
+        curves: The curves as they were read.
+        runs: One verdict a run, each with its reasons.
+    """
+
+    source: str
+    curves: CurveFile
+    runs: Sequence[Named]
+
+    @property
+    def title(self) -> str:
+        """What was classified, in a few words."""
+        return f"dynamics: {self.source}"
+
+    @property
+    def dynamics(self) -> list[str]:
+        """One word a run."""
+        return [one.dynamics for one in self.runs]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Verdicts and reasons, as JSON values."""
+        return {
+            "source": self.source,
+            "columns": dict(self.curves.columns),
+            "notes": list(self.curves.notes),
+            "runs": [one.to_dict() for one in self.runs],
+        }
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row a run."""
+        import polars as pl
+
+        rows = [
+            {
+                "run": one.run,
+                "dynamics": one.dynamics,
+                "train_accuracy": one.settled.get("train_accuracy"),
+                "test_accuracy": one.settled.get("test_accuracy"),
+                "memorized_at": one.events.memorized_at,
+                "generalized_at": one.events.generalized_at,
+                "because": "; ".join(one.reasons),
+            }
+            for one in self.runs
+        ]
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the curves, each named by what it shows."""
+        from dcrit.figures.measured.curves import draw_curves
+
+        ax = axes_of(ax)
+        draw_curves(ax, self.curves.runs, self.dynamics)
+        return finished(ax, self.title)
+
+
+def classify(
+    source: Path | str | pl.DataFrame | Mapping[str, ArrayLike],
+    *,
+    columns: Mapping[str, str] | None = None,
+    run: Sequence[str] = (),
+    n_classes: int | None = None,
+) -> Classification:
+    """Name the dynamics in training curves: progression, ungrokking, semi-grokking, grokking, or that none can be told.
+
+    Args:
+        source: A file, a table (polars, pandas or a mapping of columns to values), one row an evaluation.
+        columns: Columns by field (``step``, ``train_accuracy``, …) where matching by name should not decide.
+        run: Columns that together tell runs apart.
+        n_classes: C; levels then count from chance, and losses are taken as mean cross-entropies in nats.
+
+    Raises:
+        ValueError: The source cannot be read, or lacks a column.
+    """
+    from dcrit.empirics.curves.classify import classify as dynamics_of
+    from dcrit.empirics.curves.curve_files import curves_of, read_curves
+
+    if isinstance(source, str | Path):
+        name, curves = str(source), read_curves(Path(source), columns, run)
+    else:
+        name, curves = "table", curves_of(_frame(source), columns, run)
+    return Classification(
+        source=name, curves=curves, runs=[dynamics_of(one, n_classes=n_classes) for one in curves.runs]
+    )
+
+
+def _frame(source: Any) -> pl.DataFrame:
+    """A table from whatever holds columns."""
+    import polars as pl
+
+    if isinstance(source, pl.DataFrame):
+        return source
+    if isinstance(source, Mapping):
+        return pl.DataFrame(dict(source))
+    return pl.DataFrame({str(name): source[name].to_numpy() for name in source.columns})

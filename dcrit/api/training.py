@@ -1,0 +1,128 @@
+"""Real runs: where they are trained and kept, and what one may ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from dcrit.api.answers import Answer, axes_of, finished
+from dcrit.theory.problems.problem import Problem, label
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.axes import Axes
+
+    from dcrit.empirics.experiments.laboratory import Laboratory
+    from dcrit.empirics.runs.outcomes import Outcome
+    from dcrit.empirics.runs.single import Precision, Run
+
+#: Folder of the runs where none is named.
+STORE = Path("dcrit-runs")
+
+
+class MachineOptions(TypedDict, total=False):
+    """Where to train.
+
+    Attributes:
+        workers: Processes that train, or most batches in flight on a cluster; 0 for as many as there is room for.
+        executor: ``local`` or ``ray``.
+        address: Of a running Ray cluster; None to start one here.
+        device: ``auto``, ``cpu`` or ``cuda``.
+    """
+
+    workers: int
+    executor: str
+    address: str | None
+    device: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs(Answer):
+    """Finished runs of one problem, over sizes and seeds.
+
+    Attributes:
+        problem: What was trained.
+        runs: In the order of sizes, then seeds.
+    """
+
+    problem: Problem
+    runs: Sequence[Run]
+
+    @property
+    def title(self) -> str:
+        """What was trained, in a few words."""
+        return f"{len(self.runs)} runs: {label(self.problem)}"
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Settled values of every run."""
+        from dcrit.empirics.runs.outcomes import outcome_of
+
+        return [outcome_of(run) for run in self.runs]
+
+    def to_dict(self) -> dict[str, Any]:
+        """One entry a run, as JSON values."""
+        from dcrit.empirics.runs.outcomes import summary_of
+
+        return {"problem": self.problem.to_dict(), "runs": [summary_of(run) for run in self.runs]}
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row a run."""
+        import polars as pl
+
+        return pl.DataFrame(self.to_dict()["runs"], infer_schema_length=None)
+
+    def curves(self) -> pl.DataFrame:
+        """One row an evaluation, with the whole configuration of its run."""
+        from dcrit.empirics.store.export import RUNS
+
+        return RUNS.frame(self.runs)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw test accuracy over training time, one colour a training-set size; train accuracy in broken lines."""
+        from dcrit.figures.measured.runs import draw_training
+
+        ax = axes_of(ax)
+        draw_training(ax, self.runs)
+        return finished(ax, self.title)
+
+
+def train(
+    problem: Problem,
+    n_train: int | Sequence[int],
+    *,
+    seeds: int | Sequence[int] = 3,
+    steps: int = 0,
+    precision: Precision = "float32",
+    store: Path | str = STORE,
+    **machine: Unpack[MachineOptions],
+) -> Runs:
+    """Train one problem at every size with every seed; what the store holds is not trained again.
+
+    Args:
+        problem: What to train.
+        n_train: One training-set size or several [examples].
+        seeds: How many, counted from 0, or which.
+        steps: Horizon [steps]; 0 for the protocol's 40/(ηλ).
+        precision: ``float32`` or ``float64``.
+        store: Folder in which runs are kept.
+        **machine: Where to train, as :class:`MachineOptions` has it.
+
+    Raises:
+        ValueError: A value is out of range, or the folder cannot be written.
+    """
+    from dcrit.empirics.runs.single import configs_of
+
+    configs = configs_of(problem, n_train, seeds, steps=steps, precision=precision)
+    with laboratory_of(store, machine) as laboratory:
+        return Runs(problem=problem, runs=laboratory.runs(configs, stage="training"))
+
+
+def laboratory_of(store: Path | str, machine: MachineOptions) -> AbstractContextManager[Laboratory]:
+    """The runs in a folder: what is there is found, all else is trained and kept there."""
+    from dcrit.empirics.experiments.laboratory import Machine, open_runs
+
+    return open_runs(Path(store), Machine(**machine))
