@@ -22,7 +22,9 @@ from typer.testing import CliRunner
 import dcrit
 from dcrit.api.answers import Answer
 from dcrit.cli.app import app
+from dcrit.cli.terminal.output import finite
 from dcrit.empirics.claims import suites
+from dcrit.theory.checks import FieldError
 from tests.worlds.report_documents import claim_of, experiment_of
 
 TINY = dcrit.Problem(modulus=7, width=16, learning_rate=0.1)
@@ -148,8 +150,13 @@ def test_capacity_and_efficiency_are_measured(store: Path) -> None:
     narrow = dcrit.Problem(task="random", modulus=7, width=1, learning_rate=0.1)
     found = dcrit.capacity(narrow, seeds=2, store=store, workers=1)
     shown(found)
+    words = ["--task", "random", "--modulus", "7", "--width", "1", "--learning-rate", "0.1", "--store", str(store)]
+    assert said("measure", "capacity", *words, "--seeds", "2") == plain(found)
     assert set(found.estimates) == {"capacity", "bits_per_parameter"}
-    shown(dcrit.efficiency(TINY, seeds=1, store=store, workers=1))
+    efficient = dcrit.efficiency(TINY, seeds=1, store=store, workers=1)
+    shown(efficient)
+    words = ["--seeds", "1", "--store", str(store)]
+    assert said("measure", "efficiency", *TINY_WORDS, *words) == plain(efficient)
 
 
 def test_runs_are_those_of_the_command(runs: dcrit.Runs, store: Path) -> None:
@@ -190,7 +197,8 @@ def test_a_measurement_stands_beside_its_prediction(measured: dcrit.Measurement)
     assert measured.critical_size in measured.interval
     assert measured.horizon == 400
     assert measured.prediction is not None
-    assert set(measured.to_dict()) == {"problem", "measured", "predicted"}
+    assert measured.predicted == measured.prediction.size
+    assert {"problem", "critical_size", "predicted", "start", "sizes"} <= set(measured.to_dict())
 
 
 @pytest.mark.slow
@@ -199,6 +207,45 @@ def test_what_is_stored_is_not_trained_again(measured: dcrit.Measurement, store:
     again = dcrit.measure(TINY, store=store, workers=1, tolerance=0.3)
     assert again.measured == measured.measured
     assert sorted(store.rglob("*.parquet")) == before
+
+
+TINY_WORDS = ["--modulus", "7", "--width", "16", "--learning-rate", "0.1"]
+
+
+def said(*words: str) -> Any:
+    """The JSON document that a command prints."""
+    done = CliRunner().invoke(app, [*words, "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def plain(answer: Answer) -> Any:
+    """What an answer says, as it reads in JSON."""
+    return json.loads(json.dumps(finite(answer.to_dict())))
+
+
+@pytest.mark.slow
+def test_a_size_from_both_sides_is_that_of_the_command(store: Path) -> None:
+    found = dcrit.measure(TINY, start="both", horizon=200, tolerance=0.3, store=store, workers=1)
+    words = ["--start", "both", "--horizon", "200", "--tolerance", "0.3", "--store", str(store), "--workers", "1"]
+    assert said("measure", "critical-size", *TINY_WORDS, *words) == plain(found)
+    assert list(found.estimates) == ["critical_size", "ungrokking_size", "hysteresis"]
+    assert found.horizon == 200
+    assert {one.config.horizon for one in found.outcomes} == {200}
+    shown(found)
+    alone = dcrit.measure(TINY, start="generalized", horizon=200, tolerance=0.3, store=store, workers=1)
+    assert list(alone.estimates) == ["ungrokking_size"]
+    assert alone.hysteresis is None
+    assert alone.predicted == alone.prediction.sizes.at_rest if alone.prediction else alone.predicted is None
+    shown(alone)
+
+
+def test_a_horizon_that_cannot_be_is_named() -> None:
+    for horizon in (0, 10**9):
+        with pytest.raises(FieldError, match=r"horizon must be an integer of at (least 1|most)"):
+            dcrit.measure(TINY, horizon=horizon)
+    with pytest.raises(FieldError, match="start must be one of scratch, generalized, both"):
+        dcrit.measure(TINY, start="above")  # type: ignore[arg-type]
 
 
 def parity() -> tuple[np.ndarray, np.ndarray]:

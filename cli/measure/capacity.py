@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from dcrit.cli.measure.shown import show
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.session import laboratory
+from dcrit.cli.terminal.output import print_json
+from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import Problem
 
 
@@ -24,13 +26,11 @@ def capacity(
     Labels are random, and as frequent as those of the task.
     The width must be small enough that all pairs overload the model.
     """
-    from dcrit.empirics.measures.capacity import CapacityDesign, in_bits, measure_capacity
-    from dcrit.empirics.runs.outcomes import outcome_of
+    from dcrit.api.measurements import capacity as measure
 
-    with options.bad_input():
-        options.check_trainable(problem)
-        design = CapacityDesign(problem=problem, seeds=seeds)
-    with laboratory(store, machine) as bench:
-        measurement = measure_capacity([outcome_of(one) for one in bench.runs(design.configs(), stage="capacity")])
-    bits = in_bits(measurement, problem)
-    show(problem, measurement, as_document=as_json, others=[bits])
+    with session(machine):
+        found = measure(problem, seeds=seeds, store=store, **asdict(machine))
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        show(problem, found.estimates)

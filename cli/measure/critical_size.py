@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dcrit.cli.measure.shown import show
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.session import laboratory
+from dcrit.cli.terminal.output import print_json
+from dcrit.cli.terminal.session import session
 
-if TYPE_CHECKING:
-    from dcrit.empirics.measures.sequential import SequentialDesign
-    from dcrit.empirics.runs.outcomes import Outcome
-    from dcrit.theory.estimates import Estimate
+Horizon = Annotated[
+    int | None,
+    typer.Option(
+        parser=options.integer,
+        metavar="INTEGER",
+        help="T, steps that each run is trained for; default: the protocol's 40/(ηλ).",
+    ),
+]
 
 
 class StartChoice(StrEnum):
@@ -48,6 +53,7 @@ def critical_size(
             parser=options.integer_to(100_000), metavar="INTEGER", help="Runs to make at most, short probes among them."
         ),
     ] = 60,
+    horizon: Horizon = None,
     store: options.StoreFolder = options.DEFAULT_STORE,
     machine: options.MachineOptions,
     as_json: options.Json = False,
@@ -57,36 +63,19 @@ def critical_size(
     Sizes are chosen round by round. That there is no transition by the horizon is an answer too: it comes with the
     horizon and the sizes tried.
     """
-    from dcrit.empirics.experiments.transitions import advance_together
-    from dcrit.empirics.measures.critical_size import transition_width
-    from dcrit.empirics.measures.sequential import SequentialDesign
-    from dcrit.empirics.measures.ungrokking import FIRST_LOOK, UngrokkingDesign, measure_hysteresis, ungrokking_runs
+    from dcrit.api.measurements import measure
 
-    with options.bad_input():
-        options.check_trainable(problem)
-        from_scratch = SequentialDesign(problem=problem, tolerance=tolerance, budget=float(max_runs), max_runs=max_runs)
-        from_above = UngrokkingDesign(problem=problem, tolerance=tolerance, budget=float(max_runs), max_runs=max_runs)
-    found: list[tuple[SequentialDesign, Estimate, list[Outcome]]] = []
-    with laboratory(store, machine) as bench:
-        if start is not StartChoice.generalized:
-            outcomes = advance_together([from_scratch], bench.runs)[0]
-            found.append((from_scratch, from_scratch.measure(outcomes), outcomes))
-        if start is not StartChoice.scratch:
-            if found and (size := found[0][1].value) is not None:
-                from_above = replace(from_above, start=FIRST_LOOK * size)
-            outcomes = ungrokking_runs(from_above, bench.runs)
-            found.append((from_above, from_above.measure(outcomes), outcomes))
-    full = [design.full_runs(outcomes) for design, _, outcomes in found]
-    more: list[Estimate] = []
-    if start is StartChoice.both:
-        more = [found[1][1], measure_hysteresis(*full)]
-    show(
-        problem,
-        found[0][1],
-        as_document=as_json,
-        others=more,
-        start=start.value,
-        transition_width=transition_width(full[0]),
-        horizon=from_scratch.horizon,
-        sizes=sorted({outcome.config.n_train for outcome in full[0]}),
-    )
+    with session(machine):
+        found = measure(
+            problem,
+            start=start.value,
+            tolerance=tolerance,
+            max_runs=max_runs,
+            horizon=horizon,
+            store=store,
+            **asdict(machine),
+        )
+    if as_json:
+        print_json(found.to_dict())
+        return
+    show(problem, found.estimates, **found.details())

@@ -18,32 +18,46 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def laboratory(store: Path, machine: Machine) -> Iterator[Laboratory]:
-    """The runs in that folder, as :func:`open_runs` opens them.
+def session(machine: Machine | None = None) -> Iterator[None]:
+    """What a command does with the interface, where runs may be trained.
 
     Args:
-        store: Folder of the runs.
-        machine: Where to train.
+        machine: Where to train; None where nothing is trained.
 
     Raises:
-        typer.BadParameter: The folder cannot be written, there is no such device or no such cluster (exit 2).
+        typer.BadParameter: A value is out of range, the folder cannot be written, there is no such device or no such
+            cluster (exit 2).
         typer.Exit: Ctrl-C was pressed (exit 130).
     """
-    from dcrit.empirics.experiments.laboratory import RefusedError, open_runs
+    from dcrit.empirics.experiments.laboratory import RefusedError
 
     with contextlib.ExitStack() as stack:
-        if machine.executor == "ray":
+        if machine is not None and machine.executor == "ray":
             # Ray prints news of lost workers and nodes on standard output, which is the command's.
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         try:
-            with open_runs(store, machine) as bench:
-                yield bench
+            with options.bad_input():
+                yield
         except RefusedError as error:
             with options.bad_input():
                 raise error.__cause__ or error from None
         except KeyboardInterrupt:
             print("Interrupted. Finished batches are kept: the same command goes on from there.", file=sys.stderr)
             raise typer.Exit(130) from None
+
+
+@contextlib.contextmanager
+def laboratory(store: Path, machine: Machine) -> Iterator[Laboratory]:
+    """The runs in that folder, as :func:`open_runs` opens them, in a :func:`session`.
+
+    Args:
+        store: Folder of the runs.
+        machine: Where to train.
+    """
+    from dcrit.empirics.experiments.laboratory import open_runs
+
+    with session(machine), open_runs(store, machine) as bench:
+        yield bench
 
 
 def check_writable_file(path: Path) -> None:

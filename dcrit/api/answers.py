@@ -86,12 +86,15 @@ class Finding(Answer):
         problem: What it was asked about.
         estimates: Numbers with their intervals, by name.
         found: The result of the theory or of the measurement, as it stands.
+        document: All but the problem, as JSON values; None where the estimates are all there is.
+        draw: Draws it; None for the estimates with their intervals.
     """
 
     asked: str
     problem: Problem
     estimates: Mapping[str, Estimate]
     found: Any
+    document: Mapping[str, Any] | None = field(default=None, repr=False)
     draw: Callable[[Axes], None] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -100,8 +103,9 @@ class Finding(Answer):
         return self.asked
 
     def to_dict(self) -> dict[str, Any]:
-        """Problem and estimates as JSON values."""
-        return {"problem": self.problem.to_dict(), **{name: one.to_dict() for name, one in self.estimates.items()}}
+        """Problem, estimates and all that belongs to them, as JSON values."""
+        estimates = {name: one.to_dict() for name, one in self.estimates.items()}
+        return {"problem": self.problem.to_dict(), **(estimates if self.document is None else self.document)}
 
     def to_polars(self) -> pl.DataFrame:
         """One row an estimate."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from dcrit.api.answers import Finding, Sized, axes_of, finished, table_of
 from dcrit.api.predictions import Prediction, prediction_if_any
 from dcrit.api.training import STORE, MachineOptions, laboratory_of
+from dcrit.theory.checks import check_integer
 from dcrit.theory.estimates import Estimate
 from dcrit.theory.problems.problem import Problem, label
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     import polars as pl
     from matplotlib.axes import Axes
 
+    from dcrit.empirics.experiments.transitions import Direction, Starts
+    from dcrit.empirics.measures.efficiency import CompetitionFit
     from dcrit.empirics.runs.outcomes import Outcome
+    from dcrit.empirics.runs.single import Start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +30,50 @@ class Measurement(Sized):
 
     Attributes:
         problem: What was measured.
-        measured: The size with its interval.
-        outcomes: Settled values of the runs behind it.
-        prediction: What was predicted; None where no calibration speaks for the problem.
+        directions: Sizes with the runs behind them, by where training started; from scratch first.
+        prediction: What was predicted; None where no calibration speaks for the problem at the horizon.
     """
 
     problem: Problem
-    measured: Estimate
-    outcomes: Sequence[Outcome]
+    directions: Mapping[Start, Direction]
     prediction: Prediction | None
+
+    @property
+    def measured(self) -> Estimate:
+        """The size with its interval: from scratch where that was measured."""
+        return self._first.measured
+
+    @property
+    def outcomes(self) -> Sequence[Outcome]:
+        """Settled values of the runs behind it."""
+        return self._first.outcomes
+
+    @property
+    def ungrokking(self) -> Estimate | None:
+        """The size at which networks that generalized lose it; None where it was not measured."""
+        found = self.directions.get("generalized")
+        return None if found is None else found.measured
+
+    @property
+    def hysteresis(self) -> Estimate | None:
+        """ln(D_scratch/D_ungrok); None where one of the two was not measured."""
+        from dcrit.empirics.measures.ungrokking import measure_hysteresis
+
+        if len(self.directions) < 2:
+            return None
+        return measure_hysteresis(*(found.outcomes for found in self.directions.values()))
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """Everything measured, by name."""
+        found = [one.measured for one in self.directions.values()]
+        found += [] if (apart := self.hysteresis) is None else [apart]
+        return {one.quantity: one for one in found}
+
+    @property
+    def start(self) -> Starts:
+        """Where training started."""
+        return "both" if len(self.directions) > 1 else next(iter(self.directions))
 
     @property
     def size(self) -> Estimate:
@@ -42,38 +81,62 @@ class Measurement(Sized):
         return self.measured
 
     @property
+    def predicted(self) -> Estimate | None:
+        """What was predicted of it: D_crit(T) from scratch, D_rest from above; None where nothing was."""
+        if self.prediction is None:
+            return None
+        sizes = self.prediction.sizes
+        return sizes.critical_size if "scratch" in self.directions else sizes.at_rest
+
+    @property
     def title(self) -> str:
         """What was measured, in a few words."""
         return f"measured: {label(self.problem)}"
+
+    @property
+    def _first(self) -> Direction:
+        return next(iter(self.directions.values()))
+
+    def details(self) -> dict[str, Any]:
+        """Where training started, and over which sizes the transition reaches."""
+        from dcrit.empirics.measures.critical_size import transition_width
+
+        return {
+            "start": self.start,
+            "transition_width": transition_width(self.outcomes),
+            "horizon": self.horizon,
+            "sizes": sorted({one.config.n_train for one in self.outcomes}),
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Measurement and prediction as JSON values."""
         return {
             "problem": self.problem.to_dict(),
-            "measured": self.measured.to_dict(),
-            "predicted": None if self.prediction is None else self.prediction.sizes.critical_size.to_dict(),
+            **{name: one.to_dict() for name, one in self.estimates.items()},
+            **self.details(),
+            "predicted": None if self.predicted is None else self.predicted.to_dict(),
         }
 
     def to_polars(self) -> pl.DataFrame:
-        """One row for what was measured, one for what was predicted."""
-        rows = {"measured": self.measured}
-        if self.prediction is not None:
-            rows["predicted"] = self.prediction.sizes.critical_size
-        return table_of(rows)
+        """One row for each quantity that was measured, one for what was predicted."""
+        return table_of(self.estimates | ({} if self.predicted is None else {"predicted": self.predicted}))
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw every run's test accuracy and the measured size over the prediction."""
+        """Draw every run's test accuracy and the measured sizes over the prediction."""
         from dcrit.figures.drawing import canvas
         from dcrit.figures.measured.runs import draw_over_sizes, size_axis
         from dcrit.figures.predicted.critical_size import draw_measured, draw_sizes
 
         ax = axes_of(ax)
         canvas.prepare(ax)
-        shown: list[float] = [one.config.n_train for one in self.outcomes]
-        if self.prediction is not None:
-            shown += draw_sizes(ax, self.prediction.sizes.by_accuracy())
-        draw_over_sizes(ax, self.outcomes)
-        shown += draw_measured(ax, self.measured)
+        shown: list[float] = []
+        if self.prediction is not None and self.predicted is not None:
+            from_scratch = "scratch" in self.directions
+            shown += draw_sizes(ax, self.prediction.sizes.by_accuracy() if from_scratch else {0.5: self.predicted})
+        for start, found in self.directions.items():
+            shown += [one.config.n_train for one in found.outcomes]
+            draw_over_sizes(ax, found.outcomes, start=start)
+            shown += draw_measured(ax, found.measured, start=start)
         size_axis(ax, shown, self.problem.n_pairs)
         ax.set(ylabel="test accuracy [fraction]", ylim=(-0.04, 1.04))
         return finished(ax, self.title)
@@ -82,9 +145,10 @@ class Measurement(Sized):
 def measure(
     problem: Problem,
     *,
+    start: Starts = "scratch",
     tolerance: float = 0.05,
     max_runs: int = 60,
-    steps: int = 0,
+    horizon: int | None = None,
     store: Path | str = STORE,
     **machine: Unpack[MachineOptions],
 ) -> Measurement:
@@ -94,23 +158,27 @@ def measure(
 
     Args:
         problem: What to measure.
+        start: ``scratch``: train on D examples; ``generalized``: train on 90 % of all pairs first, then go on with D of
+            them (ungrokking); ``both``: each, and the hysteresis between them.
         tolerance: Relative half width of the interval to reach.
-        max_runs: Runs at most.
-        steps: Horizon [steps]; 0 for the protocol's 40/(ηλ).
+        max_runs: Runs at most, short probes among them.
+        horizon: T, steps of training; None for the protocol's 40/(ηλ) [steps].
         store: Folder in which runs are kept; what is there is not trained again.
         **machine: Where to train, as :class:`MachineOptions` has it.
 
     Raises:
         ValueError: A value is out of range, or the folder cannot be written.
     """
-    from dcrit.empirics.experiments.transitions import measure_transition
+    from dcrit.empirics.experiments.transitions import DirectionsDesign
+    from dcrit.empirics.runs.single import LONGEST
 
-    prediction = prediction_if_any(problem)
+    if horizon is not None:
+        check_integer("horizon", horizon, 1, LONGEST)
+    design = DirectionsDesign(problem=problem, start=start, tolerance=tolerance, max_runs=max_runs, steps=horizon or 0)
+    prediction = prediction_if_any(problem, horizon=horizon)
     with laboratory_of(store, machine) as laboratory:
-        measured, outcomes = measure_transition(
-            problem, laboratory.runs, tolerance=tolerance, budget=float(max_runs), steps=steps
-        )
-    return Measurement(problem=problem, measured=measured, outcomes=outcomes, prediction=prediction)
+        found = design.measure(laboratory.runs)
+    return Measurement(problem=problem, directions=found, prediction=prediction)
 
 
 def capacity(
@@ -128,7 +196,9 @@ def capacity(
         ValueError: A value is out of range, or the folder cannot be written.
     """
     from dcrit.empirics.measures.capacity import CapacityDesign, in_bits, measure_capacity
+    from dcrit.empirics.runs.single import check_trainable
 
+    check_trainable(problem)
     design = CapacityDesign(problem=problem, seeds=seeds)
     with laboratory_of(store, machine) as laboratory:
         (outcomes,) = laboratory.outcomes([design.configs()], stage="capacity")
@@ -137,10 +207,83 @@ def capacity(
     return Finding(asked=f"capacity: {label(problem)}", problem=problem, estimates=estimates, found=outcomes)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Efficiencies(Finding):
+    """Both circuits' efficiencies, in several norms.
+
+    Attributes:
+        outcomes: Settled values of the runs, those on random labels first.
+        in_norms: The fit in each norm, or why there is none.
+    """
+
+    outcomes: Sequence[Outcome]
+    in_norms: Mapping[str, CompetitionFit | str]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a run, by the names of its columns."""
+        return [
+            {
+                "task": one.config.problem.task,
+                "n_train": one.config.n_train,
+                "seed": one.config.seed,
+                "train_accuracy": one.train_accuracy,
+                "margin": one.margin,
+                "squared_norm": one.squared_norm,
+                "efficiency": one.efficiency,
+                "converged": one.converged,
+            }
+            for one in self.outcomes
+        ]
+
+    def laws_in_norms(self) -> dict[str, dict[str, Any]]:
+        """What the same runs give in each norm: efficiency, constants of the laws, implied size."""
+        return {norm: efficiency_estimates(fit) | laws_of(fit) for norm, fit in self.in_norms.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Estimates, laws, the same in all norms, and the runs, as JSON values."""
+        return {
+            **super().to_dict(),
+            **laws_of(self.found),
+            "norms": {
+                norm: {name: one.to_dict() if isinstance(one, Estimate) else one for name, one in values.items()}
+                for norm, values in self.laws_in_norms().items()
+            },
+            "runs": self.rows(),
+        }
+
+
+def efficiency_estimates(fit: CompetitionFit | str) -> dict[str, Estimate]:
+    """The efficiency of generalizing, and the critical size that both circuits imply.
+
+    Args:
+        fit: Of both, or why there is none.
+    """
+    from dcrit.empirics.measures.efficiency import implied_critical_size, measure_generalizing_efficiency
+
+    found = (measure_generalizing_efficiency(fit), implied_critical_size(fit))
+    return {one.quantity: one for one in found}
+
+
+def laws_of(fit: CompetitionFit | str) -> dict[str, float | None]:
+    """Constants of the fitted laws, or that there are none.
+
+    Args:
+        fit: Of both circuits, or why there is none.
+    """
+    law = None if isinstance(fit, str) else fit.competition
+    return {
+        "memorizing_amplitude": None if law is None else law.memorizing.amplitude,
+        "memorizing_exponent": None if law is None else law.memorizing.exponent,
+        "mixing": None if law is None else law.mixing,
+    }
+
+
 def efficiency(
     problem: Problem, *, seeds: int = 3, store: Path | str = STORE, **machine: Unpack[MachineOptions]
-) -> Finding:
+) -> Efficiencies:
     """Train on random labels and well above the transition: both circuits' efficiency, and the size they imply.
+
+    No run near the transition is made.
 
     Args:
         problem: What to measure.
@@ -151,21 +294,31 @@ def efficiency(
     Raises:
         ValueError: A value is out of range, or the folder cannot be written.
     """
-    from dcrit.empirics.measures.efficiency import (
-        EfficiencyDesign,
-        fit_competition,
-        implied_critical_size,
-        measure_generalizing_efficiency,
-    )
+    from dcrit.empirics.measures.efficiency import EfficiencyDesign, fit_competition
+    from dcrit.empirics.runs.norms import outcome_in_norm, recorded_norms
+    from dcrit.empirics.runs.outcomes import outcome_of
+    from dcrit.empirics.runs.single import check_trainable
 
+    check_trainable(problem)
     design = EfficiencyDesign(problem=problem, seeds=seeds)
+    memory, general, norms = design.memorizing(), design.generalizing(), recorded_norms(problem)
     with laboratory_of(store, machine) as laboratory:
-        memorizing, generalizing = laboratory.outcomes(
-            [design.memorizing(), design.generalizing()], stage="efficiencies"
-        )
-    fit = fit_competition(problem, memorizing, generalizing)
-    estimates = {
-        "generalizing_efficiency": measure_generalizing_efficiency(fit),
-        "implied_critical_size": implied_critical_size(fit),
-    }
-    return Finding(asked=f"efficiencies: {label(problem)}", problem=problem, estimates=estimates, found=fit)
+        # In every norm at once: a run is decoded once.
+        each = [
+            (outcome_of(one), [outcome_in_norm(one, norm) for norm in norms])
+            for one in laboratory.runs([*memory, *general], stage="efficiencies")
+        ]
+
+    def fitted(outcomes: Sequence[Outcome]) -> CompetitionFit | str:
+        return fit_competition(problem, outcomes[: len(memory)], outcomes[len(memory) :])
+
+    outcomes = [outcome for outcome, _ in each]
+    fit = fitted(outcomes)
+    return Efficiencies(
+        asked=f"efficiencies: {label(problem)}",
+        problem=problem,
+        estimates=efficiency_estimates(fit),
+        found=fit,
+        outcomes=outcomes,
+        in_norms={norm.name: fitted([values[k] for _, values in each]) for k, norm in enumerate(norms)},
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dcrit.api.answers import Answer, Finding, Sized, axes_of, finished, table_of
 from dcrit.theory.calibrations.calibration import Calibration, calibration_of
+from dcrit.theory.checks import FieldError
 from dcrit.theory.estimates import LEVEL, Estimate
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
 from dcrit.theory.problems.problem import Problem, label
@@ -322,9 +324,8 @@ def chosen_calibration(problem: Problem, given: Calibration | Path | str | None)
     return given if isinstance(given, Calibration) else calibration_of(problem, None if given is None else Path(given))
 
 
-def prediction_if_any(problem: Problem) -> Prediction | None:
-    """What the constants that ship say of a problem; None where none of them speaks for it."""
-    from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
-
-    calibration = calibration_for(problem, shipped_calibrations())
-    return None if calibration is None else predict(problem, calibration=calibration)
+def prediction_if_any(problem: Problem, *, horizon: int | None = None) -> Prediction | None:
+    """What the constants that ship say of a problem at a horizon; None where none of them speaks of it."""
+    with contextlib.suppress(FieldError):
+        return predict(problem, horizon=horizon)
+    return None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.critical_size import posterior_of_outcomes
 from dcrit.empirics.measures.sequential import ROUND_RUNS, SequentialDesign
+from dcrit.empirics.measures.ungrokking import FIRST_LOOK, UngrokkingDesign, ungrokking_runs
 from dcrit.empirics.runs.addressed import Runner
 from dcrit.empirics.runs.outcomes import Outcome, outcome_of
-from dcrit.empirics.runs.single import Run, RunConfig
+from dcrit.empirics.runs.single import Run, RunConfig, Start, check_trainable
 from dcrit.empirics.training.work import Stage, Trained, in_turn
-from dcrit.theory.checks import FieldError
+from dcrit.theory.checks import FieldError, check_choice, check_integer
 from dcrit.theory.estimates import Estimate
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction
 from dcrit.theory.problems.problem import Problem
@@ -150,27 +151,80 @@ def advance_together(designs: Sequence[TransitionDesign], run: Runner[RunConfig,
             outcomes.extend(outcome_of(next(runs)) for _ in new)
 
 
-def measure_transition(
-    problem: Problem, run: Runner[RunConfig, Run], *, tolerance: float = 0.05, budget: float = 60.0, steps: int = 0
-) -> tuple[Estimate, list[Outcome]]:
-    """One critical size from scratch, by adaptive runs.
+#: From where a critical size is measured; ``both`` is each, and how far they lie apart.
+Starts = Literal["scratch", "generalized", "both"]
 
-    Args:
+
+@dataclass(frozen=True, kw_only=True)
+class Direction:
+    """A critical size measured from one start.
+
+    Attributes:
+        measured: The size.
+        outcomes: Of the full runs that it rests on, without the probes that only say where to look.
+    """
+
+    measured: Estimate
+    outcomes: Sequence[Outcome]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectionsDesign:
+    """Which runs measure one critical size: from scratch, from above (ungrokking), or each.
+
+    Attributes:
         problem: What to measure.
-        run: Trains runs, or finds them.
+        start: From where.
         tolerance: Relative half width of the interval to reach.
-        budget: Most model-steps, in horizons.
+        max_runs: Runs at most, and horizons that their steps make up at most, for each start.
         steps: Horizon [steps]; 0 for the protocol's.
 
-    Returns:
-        The size, and the outcomes of the full runs that it rests on.
-
     Raises:
-        ValueError: A value is out of range.
+        ValueError: A field is out of range.
     """
-    design = SequentialDesign(problem=problem, tolerance=tolerance, budget=budget, steps=steps)
-    (outcomes,) = advance_together([design], run)
-    return design.measure(outcomes), design.full_runs(outcomes)
+
+    problem: Problem
+    start: Starts = "scratch"
+    tolerance: float = 0.05
+    max_runs: int = 60
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("start", self.start, get_args(Starts))
+        check_integer("max_runs", self.max_runs, 1)
+        check_trainable(self.problem)
+        self._design(UngrokkingDesign)
+
+    def _design(self, kind: type[SequentialDesign]) -> SequentialDesign:
+        return kind(
+            problem=self.problem,
+            tolerance=self.tolerance,
+            budget=float(self.max_runs),
+            max_runs=self.max_runs,
+            steps=self.steps,
+        )
+
+    def measure(self, run: Runner[RunConfig, Run]) -> dict[Start, Direction]:
+        """The sizes by their start, from scratch first.
+
+        Args:
+            run: Trains runs, or finds them.
+        """
+        found: dict[Start, Direction] = {}
+        first_look = None
+        if self.start != "generalized":
+            design = self._design(SequentialDesign)
+            found["scratch"] = _direction(design, advance_together([design], run)[0])
+            size = found["scratch"].measured.value
+            first_look = None if size is None else FIRST_LOOK * size
+        if self.start != "scratch":
+            design = replace(self._design(UngrokkingDesign), start=first_look)
+            found["generalized"] = _direction(design, ungrokking_runs(design, run))
+        return found
+
+
+def _direction(design: SequentialDesign, outcomes: Sequence[Outcome]) -> Direction:
+    return Direction(measured=design.measure(outcomes), outcomes=design.full_runs(outcomes))
 
 
 def transition_stages(design: SequentialDesign) -> list[Stage]:

@@ -118,7 +118,8 @@ class SequentialDesign:
         found = measure_critical_size(self.full_runs(outcomes), tolerance=self.tolerance, level=level)
         if found.n_runs + found.n_unconverged == 0:
             most = "" if self.max_runs is None else f" and at most {self.max_runs} runs"
-            found = replace(found, reason=f"not measured: a budget of {self.budget:g} horizons{most} left no full run")
+            why = f"not measured: a budget of {self.budget:g} horizons{most} left no full run"
+            found = replace(found, horizon=self.horizon, reason=why)
         return found
 
     def _room(self, outcomes: Sequence[Outcome]) -> int:

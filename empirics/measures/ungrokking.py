@@ -75,7 +75,7 @@ def ungrokking_outcome(run: Run) -> Outcome:
     return outcome if started_generalized(run) else replace(outcome, test_accuracy=math.nan)
 
 
-def ungrokking_runs(design: UngrokkingDesign, run: Runner[RunConfig, Run]) -> list[Outcome]:
+def ungrokking_runs(design: SequentialDesign, run: Runner[RunConfig, Run]) -> list[Outcome]:
     """Outcomes of the runs of a design, round by round."""
     found: list[Outcome] = []
     rounds = 0

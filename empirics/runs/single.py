@@ -210,10 +210,19 @@ class Run:
     seconds: float = field(compare=False)
 
 
+def check_trainable(problem: Problem) -> None:
+    """Refuse a problem of which no run can be made: too large, or too slow by the protocol's horizon.
+
+    Raises:
+        ValueError: A field is beyond what is trained.
+    """
+    RunConfig(problem=problem, n_train=1, seed=0)
+
+
 def configs_of(
     problem: Problem,
-    n_train: int | Sequence[int],
-    seeds: int | Sequence[int] = 3,
+    n_train: int | Sequence[int] | NDArray[np.integer],
+    seeds: int | Sequence[int] | NDArray[np.integer] = 3,
     *,
     steps: int = 0,
     precision: Precision = "float32",
@@ -230,11 +239,11 @@ def configs_of(
     Raises:
         ValueError: A value is out of range.
     """
-    if not isinstance(seeds, Sequence):
+    if not isinstance(seeds, (Sequence, np.ndarray)):
         check_integer("seeds", seeds, 1)
         seeds = range(seeds)
     return [
         RunConfig(problem=problem, n_train=size, seed=seed, steps=steps, precision=precision)
-        for size in (n_train if isinstance(n_train, Sequence) else [n_train])
-        for seed in seeds
+        for size in np.atleast_1d(n_train).tolist()
+        for seed in np.asarray(seeds).tolist()
     ]

@@ -43,25 +43,25 @@ def draw_training(ax: Axes, runs: Sequence[Run]) -> None:
     ax.set(xlabel="training time [steps]", ylabel="accuracy [fraction]", ylim=(-0.04, 1.04))
 
 
-def draw_over_sizes(ax: Axes, outcomes: Sequence[Outcome], *, label: str = "one run") -> None:
-    """Final test accuracy of runs over their training-set size, one dot a run.
+def draw_over_sizes(ax: Axes, outcomes: Sequence[Outcome], *, start: str = "scratch") -> None:
+    """Final test accuracy of runs over their training-set size, one mark a run.
 
     Args:
         ax: Axes.
-        outcomes: Settled values; those without a test accuracy have no dot.
-        label: For the legend.
+        outcomes: Settled values; those without a test accuracy have no mark.
+        start: Where training started, as a run has it.
     """
     seen = [one for one in outcomes if math.isfinite(one.test_accuracy)]
     ax.plot(
         [one.config.n_train for one in seen],
         [one.test_accuracy for one in seen],
-        "o",
+        "o" if start == "scratch" else "v",
         color=style.BLACK,
         markersize=3.5,
         markerfacecolor="none",
         markeredgewidth=0.8,
         linestyle="none",
-        label=label,
+        label=f"one run{'' if start == 'scratch' else ' from above'}",
     )
 
 

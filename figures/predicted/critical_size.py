@@ -43,8 +43,13 @@ def draw_sizes(ax: Axes, sizes: Mapping[float, Estimate]) -> list[float]:
     return shown
 
 
-def draw_measured(ax: Axes, measured: Estimate) -> list[float]:
+def draw_measured(ax: Axes, measured: Estimate, *, start: str = "scratch") -> list[float]:
     """A measured critical size at accuracy one half, with its interval.
+
+    Args:
+        ax: Axes.
+        measured: The size [examples].
+        start: Where training started, as a run has it.
 
     Returns:
         The sizes that are shown [examples]; none where nothing was found.
@@ -55,11 +60,11 @@ def draw_measured(ax: Axes, measured: Estimate) -> list[float]:
         [measured.value],
         [0.5],
         xerr=canvas.arms(measured.value, measured.interval),
-        fmt="o",
+        fmt="o" if start == "scratch" else "v",
         color=style.VERMILLION,
         markersize=4.5,
         zorder=4,
-        label=f"measured, {LEVEL:.0%} interval",
+        label=f"measured{'' if start == 'scratch' else ' from above'}, {LEVEL:.0%} interval",
     )
     interval = measured.interval
     return [measured.value] if interval is None else [interval.low, measured.value, interval.high]
