@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dcrit.api.answers import Finding
+    from dcrit.api.instruments import circuits, effective_dimension, homogeneity
     from dcrit.api.measurements import Measurement, capacity, efficiency, measure
     from dcrit.api.own import Classification, Study, classify, study
     from dcrit.api.predictions import (
@@ -46,11 +47,14 @@ __all__ = [
     "Validation",
     "__version__",
     "capacity",
+    "circuits",
     "classify",
     "delay",
     "double_descent",
+    "effective_dimension",
     "efficiency",
     "emergence",
+    "homogeneity",
     "measure",
     "phase_diagram",
     "predict",
@@ -61,7 +65,15 @@ __all__ = [
 ]
 
 #: Modules of the interface, in the order in which a name is looked for.
-_MODULES = ("theory.problems.problem", "api.predictions", "api.training", "api.measurements", "api.own", "api.suites")
+_MODULES = (
+    "theory.problems.problem",
+    "api.predictions",
+    "api.training",
+    "api.measurements",
+    "api.instruments",
+    "api.own",
+    "api.suites",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -20,9 +20,8 @@ from torch import nn
 from typer.testing import CliRunner
 
 import dcrit
-from dcrit.api.answers import Answer
+from dcrit.api.answers import Answer, finite
 from dcrit.cli.app import app
-from dcrit.cli.terminal.output import finite
 from dcrit.empirics.claims import suites
 from dcrit.theory.checks import FieldError
 from tests.worlds.report_documents import claim_of, experiment_of
@@ -246,6 +245,26 @@ def test_a_horizon_that_cannot_be_is_named() -> None:
             dcrit.measure(TINY, horizon=horizon)
     with pytest.raises(FieldError, match="start must be one of scratch, generalized, both"):
         dcrit.measure(TINY, start="above")  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "ask"),
+    [
+        (["homogeneity", "--model", "mlp", "--seeds", "1"], lambda: dcrit.homogeneity(TINY, seeds=1)),
+        (["circuits", "--n-train", "40", "--seeds", "2"], lambda: dcrit.circuits(TINY, 40, seeds=2)),
+        (
+            ["effective-dimension", "--n-train", "30", "--seeds", "2", "--matrix", "hessian"],
+            lambda: dcrit.effective_dimension(TINY, 30, seeds=2, matrix="hessian"),
+        ),
+    ],
+    ids=lambda one: one[0] if isinstance(one, list) else "",
+)
+def test_an_instrument_says_what_its_command_says(words: list[str], ask: Callable[[], dcrit.Finding]) -> None:
+    found = ask()
+    assert said("measure", *words, *TINY_WORDS) == plain(found)
+    assert found.to_polars().height > 1
+    shown(found)
 
 
 def parity() -> tuple[np.ndarray, np.ndarray]:

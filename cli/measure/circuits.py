@@ -1,18 +1,11 @@
-"""``dcrit measure circuits`` and ``effective-dimension``: what trained networks hold, beyond their curves."""
+"""``dcrit measure circuits``: both circuits of trained networks, over training."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
-
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, say, span_of, table
+from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
-
-if TYPE_CHECKING:
-    from dcrit.empirics.instruments.circuit_runs import CircuitHistory
-
 
 #: Columns of the tables over training, with the quantities they show.
 BEHAVIOUR = {
@@ -52,40 +45,19 @@ def circuits(
     is the generalizing share w of the margin at the end of training, beside what the theory expects. Runs are made
     anew, as the store keeps no parameters.
     """
-    from dcrit.empirics.instruments.circuit_runs import (
-        CircuitDesign,
-        circuit_histories,
-        mean_over_seeds,
-        measure_generalizing_share,
-        predict_generalizing_share,
-    )
+    from dcrit.api.instruments import circuits as measure
     from dcrit.empirics.runs.outcomes import SETTLED_FRACTION
-    from dcrit.empirics.training.devices import resolve_device
-    from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 
-    with options.bad_input():
-        options.check_trainable(problem)
-        design = CircuitDesign(problem=problem, n_train=n_train, seeds=seeds)
-    with display("circuits", seeds, seeds * design.configs()[0].horizon) as progress:
-        histories = circuit_histories(design, device=resolve_device("auto"), progress=progress)
-    measured = measure_generalizing_share(histories)
-    predicted = predict_generalizing_share(problem, n_train, calibration_for(problem, shipped_calibrations()))
-    rows = mean_over_seeds(histories)
+    with session():
+        found = measure(problem, n_train, seeds=seeds)
     if as_json:
-        print_json(
-            {
-                "problem": problem.to_dict(),
-                "n_train": n_train,
-                measured.quantity: measured.to_dict(),
-                "predicted_generalizing_share": predicted.to_dict(),
-                "over_training": rows,
-                "runs": [_run(history) for history in histories],
-            }
-        )
+        print_json(found.to_dict())
         return
+    measured, predicted = found.estimates.values()
+    rows = found.rows or ()
     # The last tenth stands still: one row says it.
-    start = design.configs()[0].horizon * (1 - SETTLED_FRACTION)
-    shown = [row for row in rows if row["step"] < start] + rows[-1:]
+    start = problem.horizon * (1 - SETTLED_FRACTION)
+    shown = [*(row for row in rows if row["step"] < start), *rows[-1:]]
     what = f"{label(problem)}, {n_train} examples"
     for title, columns in (("losses and margins in nats", BEHAVIOUR), ("weights", WEIGHTS)):
         table(
@@ -107,51 +79,9 @@ def circuits(
             ),
         ],
     )
-    for history in histories:
+    for history in found.found:
         keys = history.circuits[-1].keys if history.circuits else ()
         say(
             f"seed {history.config.seed}: key frequencies {', '.join(map(str, keys)) or 'none'} "
             f"of 1 – {problem.n_symbols // 2}"
         )
-
-
-def _run(history: CircuitHistory) -> dict[str, object]:
-    from dcrit.empirics.instruments.circuit_runs import QUANTITIES
-
-    return {
-        "seed": history.config.seed,
-        "diverged": not history.finite,
-        "key_frequencies": list(history.circuits[-1].keys) if history.circuits else [],
-        "frequency_power": list(history.circuits[-1].power) if history.circuits else [],
-        **{name: history.settled(name) for name in QUANTITIES},
-    }
-
-
-@contextlib.contextmanager
-def display(stage: str, n_runs: int, total: int) -> Iterator[Callable[[int], None]]:
-    """Shows on standard error how far work is; what it yields is told how much was just finished.
-
-    Args:
-        stage: What the work is.
-        n_runs: Networks.
-        total: All of the work, in the units that are reported.
-    """
-    from dcrit.empirics.training.progress import SweepDisplay
-    from dcrit.empirics.training.sweep import SweepProgress
-
-    done = 0
-    with SweepDisplay() as bars:
-        report = bars.stage(stage)
-
-        def tell(runs_done: int) -> None:
-            report(SweepProgress(done=done, total=total, runs_done=runs_done, runs_total=n_runs, runs_reused=0))
-
-        def progress(finished: int) -> None:
-            nonlocal done
-            done += finished
-            tell(0)
-
-        tell(0)
-        yield progress
-        done = total
-        tell(n_runs)

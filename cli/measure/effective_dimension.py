@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from dcrit.cli.measure.circuits import display
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, span_of, table
+from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
 
 
@@ -63,66 +63,19 @@ def effective_dimension(
     Exact, or by stochastic Lanczos quadrature with its standard error. Runs are made anew, as the store keeps no
     parameters.
     """
-    from dcrit.empirics.instruments.effective_dimension import (
-        EffectiveDimensionDesign,
-        dimension_of,
-        measure_effective_dimension,
-        settled_snapshots,
-        stochastic_error,
-    )
-    from dcrit.empirics.training.devices import resolve_device
+    from dcrit.api.instruments import effective_dimension as measure
 
-    with options.bad_input():
-        options.check_trainable(problem)
-        design = EffectiveDimensionDesign(
-            problem=problem,
-            n_train=n_train,
-            alpha=alpha,
-            matrix=matrix.value,
-            method=method.value,
-            probes=probes,
-            seeds=seeds,
+    with session():
+        found = measure(
+            problem, n_train, alpha=alpha, matrix=matrix.value, method=method.value, probes=probes, seeds=seeds
         )
-    with display("training", seeds, seeds * design.configs()[0].horizon) as progress:
-        taken = settled_snapshots(design.configs(), device=resolve_device("auto"), progress=progress)
-    finite = [one for one in taken if one is not None]
-    # How many steps Lanczos takes shows as it goes: a bar over the most it may take ends early.
-    with display("eigenvalues", len(finite), len(finite) * design.most_products) as progress:
-        found = [dimension_of(one, design, progress) for one in finite]
-    measured = measure_effective_dimension(found, n_lost=len(taken) - len(finite))
-    runs = [
-        {
-            "seed": one.config.seed,
-            "effective_dimension": one.value,
-            "standard_error": one.standard_error,
-            "quadrature_error": one.quadrature_error,
-            "at_smaller_alpha": one.smaller,
-            "at_larger_alpha": one.larger,
-            "largest_eigenvalue": one.largest,
-            "lanczos_steps": one.steps,
-            "train_loss": one.train_loss,
-            "step": one.step,
-        }
-        for one in found
-    ]
-    used = "exact" if design.is_exact else "lanczos"
+    document = found.to_dict()
     if as_json:
-        print_json(
-            {
-                "problem": problem.to_dict(),
-                "n_train": n_train,
-                measured.quantity: measured.to_dict(),
-                "alpha": design.penalty,
-                "matrix": matrix.value,
-                "method": used,
-                "n_params": problem.n_params,
-                "standard_error": stochastic_error(found),
-                "runs": runs,
-            }
-        )
+        print_json(document)
         return
+    measured = found.estimates["effective_dimension"]
     table(
-        f"{label(problem)}, {n_train} examples: {matrix.value}, {used}, α = {design.penalty:.3g}",
+        f"{label(problem)}, {n_train} examples: {matrix.value}, {document['method']}, α = {document['alpha']:.3g}",
         ["quantity", "value", "90% interval", "of", "stochastic error", "runs", "not converged", "note"],
         [
             (
@@ -130,7 +83,7 @@ def effective_dimension(
                 measured.value,
                 span_of(measured),
                 problem.n_params,
-                stochastic_error(found),
+                document["standard_error"],
                 measured.n_runs,
                 measured.n_unconverged,
                 measured.reason,
@@ -140,5 +93,5 @@ def effective_dimension(
     table(
         "runs",
         ["seed", "N_eff", "± trace", "± quadrature", "at α/10", "at 10α", "largest λ", "steps", "train loss", "step"],
-        [tuple(run.values()) for run in runs],
+        [tuple(run.values()) for run in document["runs"]],
     )

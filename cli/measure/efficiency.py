@@ -53,7 +53,7 @@ def efficiency(
     table(
         "runs",
         ["labels", "n_train", "seed", "train accuracy", "margin γ", "squared norm Q", "efficiency", "converged"],
-        [tuple(row.values()) for row in found.rows()],
+        [tuple(row.values()) for row in found.rows or ()],
     )
     if not isinstance(found.found, str):
         law, implied = found.found.competition, found.estimates["implied_critical_size"]

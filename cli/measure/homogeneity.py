@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import number, print_json, say, span, table
+from dcrit.cli.terminal.output import number, print_json, say, span_of, table
+from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import Problem, label
 
 
@@ -25,34 +25,17 @@ def homogeneity(
     Exactly 2 or 3 for pair-MLPs; for transformers the constants of ``Problem.homogeneity`` come from here. Runs are
     trained to their horizon and not stored: what is measured is parameters, not curves.
     """
-    from dcrit.empirics.instruments.homogeneity import HomogeneityDesign, measure_degrees, measure_homogeneity
+    from dcrit.api.instruments import homogeneity as measure
 
-    with options.bad_input():
-        options.check_trainable(problem)
-        design = HomogeneityDesign(problem=problem, seeds=seeds)
-        n_runs = len(design.configs())
-    found = measure_degrees(design, progress=lambda done: print(f"{done}/{n_runs} runs", file=sys.stderr))
-    measurement = measure_homogeneity(found)
-    rows = [
-        {
-            "task": one.config.problem.task,
-            "n_train": one.config.n_train,
-            "seed": one.config.seed,
-            "train_accuracy": one.train_accuracy,
-            "test_accuracy": one.test_accuracy,
-            "homogeneity": one.homogeneity,
-            "margin_slope": one.margin_slope,
-        }
-        for one in found
-    ]
+    with session():
+        found = measure(problem, seeds=seeds)
     if as_json:
-        print_json({"problem": problem.to_dict(), measurement.quantity: measurement.to_dict(), "runs": rows})
+        print_json(found.to_dict())
         return
+    measured = found.estimates["homogeneity"]
     table(
         label(problem),
         ["labels", "D", "seed", "train accuracy", "test accuracy", "κ", "d ln γ/d ln ‖θ‖"],
-        [tuple(row.values()) for row in rows],
+        [tuple(row.values()) for row in found.rows or ()],
     )
-    interval = measurement.interval
-    ends = span(None, None) if interval is None else span(interval.low, interval.high)
-    say(f"κ = {number(measurement.value)}, 90 % of networks within {ends} {measurement.reason}")
+    say(f"κ = {number(measured.value)}, 90 % of networks within {span_of(measured)} {measured.reason}")

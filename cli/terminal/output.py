@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dcrit.api.answers import finite
 from dcrit.cli.terminal.sentences import printable
 
 
@@ -30,17 +31,6 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 #: Control characters that JSON texts may hold as they are, marks that turn the direction of writing, and surrogates.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def finite(value: Any) -> Any:
-    """The same nested value, numbers that are not finite replaced by None."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return value
 
 
 def number(value: object) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,7 @@ class Finding(Answer):
         estimates: Numbers with their intervals, by name.
         found: The result of the theory or of the measurement, as it stands.
         document: All but the problem, as JSON values; None where the estimates are all there is.
+        rows: Of its table; None for one row an estimate.
         draw: Draws it; None for the estimates with their intervals.
     """
 
@@ -95,6 +97,7 @@ class Finding(Answer):
     estimates: Mapping[str, Estimate]
     found: Any
     document: Mapping[str, Any] | None = field(default=None, repr=False)
+    rows: Sequence[Mapping[str, Any]] | None = field(default=None, repr=False)
     draw: Callable[[Axes], None] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -105,11 +108,15 @@ class Finding(Answer):
     def to_dict(self) -> dict[str, Any]:
         """Problem, estimates and all that belongs to them, as JSON values."""
         estimates = {name: one.to_dict() for name, one in self.estimates.items()}
-        return {"problem": self.problem.to_dict(), **(estimates if self.document is None else self.document)}
+        return finite({"problem": self.problem.to_dict(), **(estimates if self.document is None else self.document)})
 
     def to_polars(self) -> pl.DataFrame:
-        """One row an estimate."""
-        return table_of(self.estimates)
+        """One row an estimate, or a run, or a step, whatever it is about."""
+        if self.rows is None:
+            return table_of(self.estimates)
+        import polars as pl
+
+        return pl.DataFrame(self.rows, infer_schema_length=None)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the curve that it is about, or its estimates with their intervals."""
@@ -168,3 +175,14 @@ def table_of(estimates: Mapping[str, Estimate]) -> pl.DataFrame:
         for name, one in estimates.items()
     ]
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def finite(value: Any) -> Any:
+    """The same nested value, numbers that are not finite replaced by None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return value

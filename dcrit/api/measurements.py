@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from dcrit.api.answers import Finding, Sized, axes_of, finished, table_of
+from dcrit.api.answers import Finding, Sized, axes_of, finished, finite, table_of
 from dcrit.api.predictions import Prediction, prediction_if_any
 from dcrit.api.training import STORE, MachineOptions, laboratory_of
 from dcrit.theory.checks import check_integer
@@ -212,28 +212,10 @@ class Efficiencies(Finding):
     """Both circuits' efficiencies, in several norms.
 
     Attributes:
-        outcomes: Settled values of the runs, those on random labels first.
         in_norms: The fit in each norm, or why there is none.
     """
 
-    outcomes: Sequence[Outcome]
     in_norms: Mapping[str, CompetitionFit | str]
-
-    def rows(self) -> list[dict[str, Any]]:
-        """One row a run, by the names of its columns."""
-        return [
-            {
-                "task": one.config.problem.task,
-                "n_train": one.config.n_train,
-                "seed": one.config.seed,
-                "train_accuracy": one.train_accuracy,
-                "margin": one.margin,
-                "squared_norm": one.squared_norm,
-                "efficiency": one.efficiency,
-                "converged": one.converged,
-            }
-            for one in self.outcomes
-        ]
 
     def laws_in_norms(self) -> dict[str, dict[str, Any]]:
         """What the same runs give in each norm: efficiency, constants of the laws, implied size."""
@@ -241,15 +223,14 @@ class Efficiencies(Finding):
 
     def to_dict(self) -> dict[str, Any]:
         """Estimates, laws, the same in all norms, and the runs, as JSON values."""
-        return {
-            **super().to_dict(),
-            **laws_of(self.found),
+        own = laws_of(self.found) | {
             "norms": {
                 norm: {name: one.to_dict() if isinstance(one, Estimate) else one for name, one in values.items()}
                 for norm, values in self.laws_in_norms().items()
             },
-            "runs": self.rows(),
+            "runs": self.rows,
         }
+        return super().to_dict() | finite(own)
 
 
 def efficiency_estimates(fit: CompetitionFit | str) -> dict[str, Estimate]:
@@ -319,6 +300,19 @@ def efficiency(
         problem=problem,
         estimates=efficiency_estimates(fit),
         found=fit,
-        outcomes=outcomes,
+        rows=[_row(outcome) for outcome in outcomes],
         in_norms={norm.name: fitted([values[k] for _, values in each]) for k, norm in enumerate(norms)},
     )
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "task": outcome.config.problem.task,
+        "n_train": outcome.config.n_train,
+        "seed": outcome.config.seed,
+        "train_accuracy": outcome.train_accuracy,
+        "margin": outcome.margin,
+        "squared_norm": outcome.squared_norm,
+        "efficiency": outcome.efficiency,
+        "converged": outcome.converged,
+    }

@@ -131,7 +131,7 @@ def measure_degrees(design: HomogeneityDesign, *, progress: Callable[[int], None
 
     Args:
         design: What to run.
-        progress: Called with the number of runs finished so far.
+        progress: Called with the number of runs just finished.
 
     Returns:
         One entry a run, in the order of the design.
@@ -142,7 +142,7 @@ def measure_degrees(design: HomogeneityDesign, *, progress: Callable[[int], None
     try:
         for batch in plan_batches(configs):
             found |= {one.config.address: one for one in _trained(batch.configs)}
-            progress(len(found))
+            progress(len(batch.configs))
     finally:
         torch.set_num_threads(n_threads)
     return [found[config.address] for config in configs]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 from typing import Self
 
 from rich.console import Console
@@ -87,3 +89,30 @@ def _failures(sweep: SweepProgress) -> str:
     if not sweep.failures:
         return ""
     return f", {sweep.failures} {'batch' if sweep.failures == 1 else 'batches'} failed"
+
+
+@contextlib.contextmanager
+def display(stage: str, n_runs: int, total: int) -> Iterator[Callable[[int], None]]:
+    """Shows on standard error how far work is; what it yields is told how much was just finished.
+
+    Args:
+        stage: What the work is.
+        n_runs: Networks.
+        total: All of the work, in the units that are reported.
+    """
+    done = 0
+    with SweepDisplay() as bars:
+        report = bars.stage(stage)
+
+        def tell(runs_done: int) -> None:
+            report(SweepProgress(done=done, total=total, runs_done=runs_done, runs_total=n_runs, runs_reused=0))
+
+        def progress(finished: int) -> None:
+            nonlocal done
+            done += finished
+            tell(0)
+
+        tell(0)
+        yield progress
+        done = total
+        tell(n_runs)
