@@ -90,15 +90,17 @@ def calibrate(
     out.parent.mkdir(parents=True, exist_ok=True)
     write_whole(out, found.to_json().encode())
     if as_json:
-        print_json({"calibration": str(out), "cells": len(found.cells), "omitted": list(found.omitted)})
+        print_json(
+            {"calibration": str(out), "cells": len(found.cells), "omitted": [one.to_dict() for one in found.omitted]}
+        )
         return
     table(
         f"calibration {found.name}",
         ["symbols", "width", "D_crit implied", "e_gen", "β", "b", "runs", "not converged"],
         [_row(cell) for cell in found.cells],
     )
-    for line in found.omitted:
-        say(f"no measurement: {line}")
+    for lack in found.omitted:
+        say(f"no measurement: {lack}")
     law = found.capacity
     say(
         f"capacity {law.bits:.2f} bits per parameter (± {law.log_bits_error:.0%}) at {law.n_params:.0f} parameters, "

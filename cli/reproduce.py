@@ -239,7 +239,7 @@ def transformer_calibration(
     shipped = Calibration.from_json(path.read_text(encoding="utf-8"))
     with _laboratory(store, workers) as bench:
         found = remeasured(shipped, bench)
-    _finish({path: found.to_json()}, as_json=as_json, omitted=list(found.omitted))
+    _finish({path: found.to_json()}, as_json=as_json, omitted=[one.to_dict() for one in found.omitted])
 
 
 def _results(clone: Path) -> Path:

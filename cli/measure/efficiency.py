@@ -55,8 +55,8 @@ def efficiency(
         ["labels", "n_train", "seed", "train accuracy", "margin γ", "squared norm Q", "efficiency", "converged"],
         [tuple(row.values()) for row in found.rows or ()],
     )
-    if not isinstance(found.found, str):
-        law, implied = found.found.competition, found.estimates["implied_critical_size"]
+    law, implied = found.found.competition, found.estimates["implied_critical_size"]
+    if law is not None:
         say(
             f"e_mem(D) = {law.memorizing.amplitude:.3g}·D^-{law.memorizing.exponent:.3f}, mixing b = {law.mixing:.2f}; "
             f"implied critical size {implied.value or implied.reason}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from dcrit.empirics.experiments.transitions import Direction, Starts
-    from dcrit.empirics.measures.efficiency import CompetitionFit
+    from dcrit.empirics.measures.efficiency import CompetitionFit, NoLaws
     from dcrit.empirics.runs.outcomes import Outcome
     from dcrit.empirics.runs.single import Start
 
@@ -215,7 +215,7 @@ class Efficiencies(Finding):
         in_norms: The fit in each norm, or why there is none.
     """
 
-    in_norms: Mapping[str, CompetitionFit | str]
+    in_norms: Mapping[str, CompetitionFit | NoLaws]
 
     def laws_in_norms(self) -> dict[str, dict[str, Any]]:
         """What the same runs give in each norm: efficiency, constants of the laws, implied size."""
@@ -233,7 +233,7 @@ class Efficiencies(Finding):
         return super().to_dict() | finite(own)
 
 
-def efficiency_estimates(fit: CompetitionFit | str) -> dict[str, Estimate]:
+def efficiency_estimates(fit: CompetitionFit | NoLaws) -> dict[str, Estimate]:
     """The efficiency of generalizing, and the critical size that both circuits imply.
 
     Args:
@@ -245,13 +245,13 @@ def efficiency_estimates(fit: CompetitionFit | str) -> dict[str, Estimate]:
     return {one.quantity: one for one in found}
 
 
-def laws_of(fit: CompetitionFit | str) -> dict[str, float | None]:
+def laws_of(fit: CompetitionFit | NoLaws) -> dict[str, float | None]:
     """Constants of the fitted laws, or that there are none.
 
     Args:
         fit: Of both circuits, or why there is none.
     """
-    law = None if isinstance(fit, str) else fit.competition
+    law = fit.competition
     return {
         "memorizing_amplitude": None if law is None else law.memorizing.amplitude,
         "memorizing_exponent": None if law is None else law.memorizing.exponent,
@@ -290,7 +290,7 @@ def efficiency(
             for one in laboratory.runs([*memory, *general], stage="efficiencies")
         ]
 
-    def fitted(outcomes: Sequence[Outcome]) -> CompetitionFit | str:
+    def fitted(outcomes: Sequence[Outcome]) -> CompetitionFit | NoLaws:
         return fit_competition(problem, outcomes[: len(memory)], outcomes[len(memory) :])
 
     outcomes = [outcome for outcome, _ in each]

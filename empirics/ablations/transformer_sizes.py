@@ -15,13 +15,14 @@ import numpy as np
 from dcrit.empirics.ablations.committed import read, text_of
 from dcrit.empirics.experiments.experiment import TRANSFORMER_STEPS
 from dcrit.empirics.experiments.laboratory import Laboratory
-from dcrit.empirics.measures.calibrate import CalibrationDesign
+from dcrit.empirics.measures.calibrate import CalibrationDesign, omission_of
 from dcrit.empirics.measures.critical_size import critical_size_of
-from dcrit.empirics.measures.efficiency import EfficiencyDesign, fit_competition
+from dcrit.empirics.measures.efficiency import EfficiencyDesign, NoLaws, fit_competition
 from dcrit.empirics.measures.planes import dip_of, means
 from dcrit.empirics.measures.symmetry import SymmetryDesign, fit_symmetry
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.calibrations.calibration import Calibration, shipped_calibrations
+from dcrit.theory.calibrations.omission import Cause, Omission
 from dcrit.theory.checks import FieldError
 from dcrit.theory.predictions.double_descent import predict_double_descent
 from dcrit.theory.problems.problem import Problem
@@ -202,10 +203,10 @@ def remeasured(shipped: Calibration, laboratory: Laboratory) -> Calibration:
     law = fit_symmetry(pairs)
     if isinstance(law, str):
         raise FieldError("D_sym", "be measured", "none", why=law)
-    said: list[str] = []
+    omitted: list[Omission] = []
     for problem, memorizing, generalizing in zip(lacking, found[::2], found[1::2], strict=True):
         fit = fit_competition(problem, memorizing, generalizing, resamples=0)
         # A cell that could be measured by now is not added: the others would no longer be what was judged.
-        reason = fit if isinstance(fit, str) else "measured after the cells were"
-        said.append(f"modulus {problem.modulus}, width {problem.width}: {reason}")
-    return replace(shipped, omitted=tuple(said), symmetry=law)
+        later = NoLaws(cause=Cause.LEFT_OUT, reason="measured after the cells were")
+        omitted.append(omission_of(problem, fit if isinstance(fit, NoLaws) else later))
+    return replace(shipped, omitted=tuple(omitted), symmetry=law)

@@ -13,7 +13,13 @@ from dcrit.empirics.experiments.transitions import (
     measure_transitions,
     transitions_stages,
 )
-from dcrit.empirics.measures.efficiency import CompetitionFit, EfficiencyDesign, fit_competition, implied_critical_size
+from dcrit.empirics.measures.efficiency import (
+    CompetitionFit,
+    EfficiencyDesign,
+    NoLaws,
+    fit_competition,
+    implied_critical_size,
+)
 from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.training.work import Stage
 from dcrit.theory.checks import check_integer
@@ -67,7 +73,7 @@ class ProblemEvidence:
 
     memorizing: Sequence[Outcome]
     generalizing: Sequence[Outcome]
-    fit: CompetitionFit | str
+    fit: CompetitionFit | NoLaws
     implied: Estimate
     transition: Transition
 

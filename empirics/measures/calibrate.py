@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from dcrit.empirics.measures.capacity import CapacityDesign, CapacityLine
-from dcrit.empirics.measures.efficiency import CompetitionFit, EfficiencyDesign, fit_competition
+from dcrit.empirics.measures.efficiency import EfficiencyDesign, NoLaws, fit_competition
 from dcrit.empirics.measures.symmetry import SymmetryDesign, fit_symmetry
 from dcrit.empirics.runs.addressed import Runner
 from dcrit.empirics.runs.outcomes import outcome_of
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.theory.calibrations.calibration import FEWEST_CELLS, Calibration, Cell
+from dcrit.theory.calibrations.omission import Cause, Omission
 from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.circuits.constants import constants_of
 from dcrit.theory.problems.problem import Problem
@@ -94,15 +95,20 @@ class CalibrationDesign:
         return [problem for problem in problems if problem.n_symbols % 2]
 
 
+def omission_of(problem: Problem, lack: NoLaws) -> Omission:
+    """That a problem's cell could not be measured."""
+    return Omission(n_symbols=problem.n_symbols, width=problem.width, cause=lack.cause, reason=lack.reason)
+
+
 def calibrate(
-    design: CalibrationDesign, run: Runner[RunConfig, Run], *, note: Callable[[str], None] = lambda _: None
+    design: CalibrationDesign, run: Runner[RunConfig, Run], *, note: Callable[[Omission], None] = lambda _: None
 ) -> Calibration:
     """Measure a calibration.
 
     Args:
         design: What to run.
         run: Trains, or finds in a store.
-        note: Told about every cell that gives no measurement.
+        note: Told about every measurement that is lacking.
 
     Returns:
         The calibration; cells without a measurement are listed in it with their reasons.
@@ -121,10 +127,13 @@ def calibrate(
     outcomes = map(outcome_of, runs)
     results = [[next(outcomes) for _ in block] for block in blocks]
     cells: list[Cell] = []
-    omitted: list[str] = []
+    omitted: list[Omission] = []
     for place, problem in enumerate(problems):
         fit = fit_competition(problem, results[2 * place], results[2 * place + 1], resamples=0)
-        if isinstance(fit, CompetitionFit):
+        if isinstance(fit, NoLaws):
+            omitted.append(omission_of(problem, fit))
+            note(omitted[-1])
+        else:
             cells.append(
                 Cell(
                     n_symbols=problem.n_symbols,
@@ -134,9 +143,6 @@ def calibrate(
                     n_unconverged=fit.n_unconverged,
                 )
             )
-        else:
-            omitted.append(f"modulus {problem.modulus}, width {problem.width}: {fit}")
-            note(omitted[-1])
     line = CapacityLine.fit(
         list(zip(overloaded, results[2 * len(problems) : len(results) - len(symmetric)], strict=True))
     )
@@ -146,8 +152,8 @@ def calibrate(
     if symmetric:
         found = fit_symmetry([outcome for block in results[len(results) - len(symmetric) :] for outcome in block])
         if isinstance(found, str):
-            omitted.append(found)
-            note(found)
+            omitted.append(Omission(cause=Cause.NO_SYMMETRY, reason=found))
+            note(omitted[-1])
         else:
             symmetry = found
     family = design.family

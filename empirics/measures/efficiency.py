@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from dcrit.empirics.runs.outcomes import Outcome, Settled
 from dcrit.empirics.runs.single import RunConfig
+from dcrit.theory.calibrations.omission import Cause
 from dcrit.theory.checks import check_integer
 from dcrit.theory.circuits.constants import constants_of
 from dcrit.theory.circuits.laws import GeneralizingLaw, MemorizingLaw
@@ -122,7 +123,24 @@ class CompetitionFit(LawsFit):
     problem: Problem
 
 
-def why_not_identified(generalizing: Sequence[Settled], n_pairs: int, *, commutative: bool) -> str:
+@dataclass(frozen=True, kw_only=True)
+class NoLaws:
+    """Runs that no laws can be fitted to.
+
+    Attributes:
+        cause: Which of the few causes.
+        reason: The same for people, with the numbers behind it.
+    """
+
+    cause: Cause
+    reason: str
+
+    @property
+    def competition(self) -> None:
+        """No laws."""
+
+
+def why_not_identified(generalizing: Sequence[Settled], n_pairs: int, *, mixing: float, commutative: bool) -> NoLaws:
     """Why runs on the real task say nothing of how the circuits mix: was it learned at all.
 
     Of unseen pairs 1/C are right by chance, and of a commutative task the mirrored part φ(D) by a memory of unordered
@@ -140,8 +158,16 @@ def why_not_identified(generalizing: Sequence[Settled], n_pairs: int, *, commuta
         mean = float(np.mean(accuracies))
         best = max(best, ((mean - rote) / (1 - rote), mean))
     if best[0] < LEARNED:
-        return "because the real task is learned hardly better than random labels at every size"
-    return f"though the real task is learned, {best[1]:.0%} of unseen pairs being right: efficiencies do not tell"
+        cause, why = (
+            Cause.NOT_LEARNED,
+            "because the real task is learned hardly better than random labels at every size",
+        )
+    else:
+        cause = Cause.MIXING_UNKNOWN
+        why = f"though the real task is learned, {best[1]:.0%} of unseen examples being right: efficiencies do not tell"
+    return NoLaws(
+        cause=cause, reason=f"the mixture is not identified: mixing {mixing:.1f} ran to the end of its range, {why}"
+    )
 
 
 def usable(outcomes: Sequence[SomeOutcome]) -> tuple[list[SomeOutcome], int, int]:
@@ -266,7 +292,7 @@ def fit_competition(
     resamples: int = RESAMPLES,
     seed: int = 0,
     unseen: bool = True,
-) -> CompetitionFit | str:
+) -> CompetitionFit | NoLaws:
     """Laws of both circuits of one problem, see :func:`fit_laws`.
 
     Args:
@@ -289,7 +315,7 @@ def fit_competition(
         unseen=unseen,
         commutative=problem.definition.commutative,
     )
-    return fit if isinstance(fit, str) else CompetitionFit(problem=problem, **vars(fit))
+    return fit if isinstance(fit, NoLaws) else CompetitionFit(problem=problem, **vars(fit))
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
@@ -302,7 +328,7 @@ def fit_laws(
     seed: int = 0,
     unseen: bool = True,
     commutative: bool = False,
-) -> LawsFit | str:
+) -> LawsFit | NoLaws:
     """Laws of both circuits from random-label runs and runs on the real task well above the transition.
 
     No measured critical size enters. Runs that have not converged or do not fit their training set
@@ -324,20 +350,25 @@ def fit_laws(
     """
     mem, mem_unconverged, mem_unfitted = usable(memorizing)
     gen, gen_unconverged, gen_unfitted = usable(generalizing)
-    for name, runs in (("random labels", mem), ("the real task", gen)):
+    for name, runs, cause in (
+        ("random labels", mem, Cause.FEW_MEMORIZING),
+        ("the real task", gen, Cause.FEW_GENERALIZING),
+    ):
         if len(runs) < FEWEST or len({o.config.n_train for o in runs}) < 2:
-            return (
+            reason = (
                 f"only {len(runs)} runs on {name} converged and fit their training set, {FEWEST} over two sizes needed"
             )
+            return NoLaws(cause=cause, reason=reason)
     if any(_hurdle(o) <= 0 or o.deficits[2] <= o.deficits[0] for o in mem if o.config.n_train < n_pairs):
-        return "runs on random labels leave too few unseen pairs to tell how wrong a memorizing network is on them"
+        reason = "runs on random labels leave too few unseen examples to tell how wrong a memorizing network is on them"
+        return NoLaws(cause=Cause.FEW_UNSEEN, reason=reason)
     found = _fit(mem, gen, n_pairs, unseen=unseen)
     if found is None:
-        return "efficiency on random labels does not fall with their number, so no transition follows from it"
+        reason = "efficiency on random labels does not fall with their number, so no transition follows from it"
+        return NoLaws(cause=Cause.NO_FALL, reason=reason)
     best, misfit = found
     if not MIXING_BOUNDS[0] * 1.01 < best.mixing < MIXING_BOUNDS[1] * 0.99:
-        cause = why_not_identified(gen, n_pairs, commutative=commutative)
-        return f"the mixture is not identified: mixing {best.mixing:.1f} ran to the end of its range, {cause}"
+        return why_not_identified(gen, n_pairs, mixing=best.mixing, commutative=commutative)
     rng = np.random.default_rng(seed)
     draws = (_fit(_resample(mem, rng), _resample(gen, rng), n_pairs, unseen=unseen) for _ in range(resamples))
     return LawsFit(
@@ -350,7 +381,7 @@ def fit_laws(
     )
 
 
-def measure_generalizing_efficiency(fit: LawsFit | str, *, level: float = LEVEL) -> Estimate:
+def measure_generalizing_efficiency(fit: LawsFit | NoLaws, *, level: float = LEVEL) -> Estimate:
     """e_gen with its bootstrap interval, or why there is none.
 
     Args:
@@ -358,8 +389,10 @@ def measure_generalizing_efficiency(fit: LawsFit | str, *, level: float = LEVEL)
         level: Probability content of the interval.
     """
     unit = "nats per norm^kappa"
-    if isinstance(fit, str):
-        return Estimate(quantity="generalizing_efficiency", value=None, interval=None, unit=unit, n_runs=0, reason=fit)
+    if isinstance(fit, NoLaws):
+        return Estimate(
+            quantity="generalizing_efficiency", value=None, interval=None, unit=unit, n_runs=0, reason=fit.reason
+        )
     best = fit.competition.generalizing.full_data
     note = f"{fit.n_unfitted} runs did not fit their training set" if fit.n_unfitted else ""
     return Estimate(
@@ -373,9 +406,9 @@ def measure_generalizing_efficiency(fit: LawsFit | str, *, level: float = LEVEL)
     )
 
 
-def implied_critical_size(fit: CompetitionFit | str) -> Estimate:
+def implied_critical_size(fit: CompetitionFit | NoLaws) -> Estimate:
     """Critical size that measured efficiencies imply; no measured critical size enters it."""
-    if isinstance(fit, str):
-        return Estimate(quantity="implied_critical_size", value=None, interval=None, unit="examples", reason=fit)
+    if isinstance(fit, NoLaws):
+        return Estimate(quantity="implied_critical_size", value=None, interval=None, unit="examples", reason=fit.reason)
     draws = np.array([constants_of(competition) for competition in fit.draws])
     return size_prediction("implied_critical_size", fit.competition, draws)

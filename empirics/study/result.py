@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from dcrit.empirics.measures.efficiency import LawsFit
+from dcrit.empirics.measures.efficiency import LawsFit, NoLaws
 from dcrit.empirics.study.design import Role, StudyDesign
 from dcrit.empirics.study.module_runs import LabelKind, ModuleRun
 from dcrit.theory.circuits.laws import bits_per_parameter
@@ -81,7 +81,7 @@ class StudyResult:
     memorizing_exponent: Estimate
     generalizing_exponent: Estimate
     generalizing_efficiency: Estimate
-    fit: LawsFit | str
+    fit: LawsFit | NoLaws
     capacity: Estimate
     chance: float
     half_accuracy: float

@@ -21,6 +21,7 @@ from dcrit.empirics.measures.efficiency import (
     FEWEST,
     RESAMPLES,
     LawsFit,
+    NoLaws,
     fit_laws,
     measure_generalizing_efficiency,
     slope_of_log_efficiency,
@@ -30,6 +31,7 @@ from dcrit.empirics.study.design import ROLES, Role, StudyDesign
 from dcrit.empirics.study.module_runs import Factory, ModuleOutcome, ModuleRun, check_data, outcome_at, train_module
 from dcrit.empirics.study.result import EfficiencyPoint, StudyResult
 from dcrit.empirics.training.devices import resolve_device
+from dcrit.theory.calibrations.omission import Cause
 from dcrit.theory.checks import FieldError
 from dcrit.theory.circuits.constants import constants_of
 from dcrit.theory.circuits.regimes import FITTED
@@ -87,10 +89,9 @@ def study(factory: Factory, inputs: Tensor, labels: Tensor, design: StudyDesign)
     by_role: dict[Role, list[ModuleOutcome]] = {role: [] for role in ROLES}
     for role, run in runs:
         by_role[role].append(outcome_at(run, kappa))
-    fit: LawsFit | str = homogeneity.reason
+    fit: LawsFit | NoLaws = NoLaws(cause=Cause.NO_HOMOGENEITY, reason=homogeneity.reason)
     if homogeneity.value is not None:
         fit = fit_laws(by_role["memorizing"], by_role["generalizing"], len(labels))
-    fit = _of_examples(fit) if isinstance(fit, str) else fit
     half = (chance + design.ceiling) / 2
     slope = _exponent("generalizing_exponent", by_role["generalizing"], design.level)
     return StudyResult(
@@ -229,20 +230,19 @@ def _capacity(outcomes: Sequence[ModuleOutcome], design: StudyDesign, chance: fl
     )
 
 
-def _predicted(fit: LawsFit | str, slope: Estimate, half: float, level: float, *, n_classes: int) -> Estimate:
+def _predicted(fit: LawsFit | NoLaws, slope: Estimate, half: float, level: float, *, n_classes: int) -> Estimate:
     """Critical size that the efficiencies imply, and a note where e_gen is not as flat as the theory has it.
 
     With two classes the fitted deficits are upper quartiles, so that what the laws call one half is an accuracy of 3/4.
     """
     if n_classes == 2:
         half = float(ndtr(ndtri(half) - ndtri(0.75)))
-    if isinstance(fit, LawsFit) and not fit.draws:
-        fit = "no resampled runs show a memorizing efficiency that falls"
-    if isinstance(fit, str):
-        return Estimate(quantity="critical_size", value=None, interval=None, unit="examples", reason=fit)
+    if isinstance(fit, NoLaws) or not fit.draws:
+        why = fit.reason if isinstance(fit, NoLaws) else "no resampled runs show a memorizing efficiency that falls"
+        return Estimate(quantity="critical_size", value=None, interval=None, unit="examples", reason=why)
     draws = np.array([constants_of(competition) for competition in fit.draws])
     found = size_prediction("critical_size", fit.competition, draws, accuracy=half, level=level)
-    notes = [_of_examples(found.reason)]
+    notes = [found.reason]
     if slope.interval is not None and slope.interval.high < -STEEPEST_FLAT:
         notes.append(
             f"likely too high: e on real labels falls as D^{slope.value:.2f}, where the theory takes e_gen as flat"
@@ -267,8 +267,3 @@ def _measured(
     )
     where = f"test accuracy {half:.3g} counts as one half"
     return replace(found, reason=f"{found.reason}; {where}" if found.reason else where)
-
-
-def _of_examples(text: str) -> str:
-    """What the package says about pairs, said about examples."""
-    return text.replace("pairs", "examples")

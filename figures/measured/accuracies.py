@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
 from dcrit.empirics.measures.critical_size import Psychometric, sizes_and_accuracies, transition_width
-from dcrit.empirics.measures.efficiency import CompetitionFit
+from dcrit.empirics.measures.efficiency import CompetitionFit, NoLaws
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.canvas import arms
 from dcrit.figures.drawing.figure import FigureSpec
@@ -127,8 +127,8 @@ def draw_accuracies(ax: Axes, entry: ProblemEvidence) -> list[str]:
         remarks.append(f"No curve fitted: {entry.transition.measured.reason}.")
     else:
         ranges[SPAN_FIT] = fitted_range(curve)
-    if isinstance(entry.fit, str):
-        remarks.append(f"No predicted curve: {entry.fit}.")
+    if isinstance(entry.fit, NoLaws):
+        remarks.append(f"No predicted curve: {entry.fit.reason}.")
     elif (predicted := predicted_range(entry.fit.competition)) is not None:
         ranges[SPAN_THEORY] = predicted
     if entry.transition.predicted is None or entry.transition.predicted.value is None:

@@ -12,7 +12,7 @@ from matplotlib.typing import ColorType
 from numpy.typing import NDArray
 
 from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
-from dcrit.empirics.measures.efficiency import CompetitionFit, usable
+from dcrit.empirics.measures.efficiency import CompetitionFit, NoLaws, usable
 from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.figure import FigureSpec
@@ -108,8 +108,8 @@ def draw_size(ax: Axes, value: float, interval: Interval | None, *, label: str, 
 def draw_sizes(ax: Axes, entry: ProblemEvidence) -> list[str]:
     """Crossing, predicted and measured critical size; returns why any of them is missing."""
     remarks: list[str] = []
-    if isinstance(entry.fit, str):
-        remarks.append(f"No laws fitted: {entry.fit}.")
+    if isinstance(entry.fit, NoLaws):
+        remarks.append(f"No laws fitted: {entry.fit.reason}.")
     else:
         crossing = entry.fit.competition.crossing()
         if isinstance(crossing, NoCrossing):

@@ -12,8 +12,10 @@ from dcrit.empirics.experiments.competition import ProblemEvidence
 from dcrit.empirics.experiments.laboratory import Account
 from dcrit.empirics.experiments.transitions import Transition
 from dcrit.empirics.measures.critical_size import measure_critical_size
+from dcrit.empirics.measures.efficiency import NoLaws
 from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.runs.single import RunConfig
+from dcrit.theory.calibrations.omission import Cause
 from dcrit.theory.estimates import Estimate, Interval
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import outcome
@@ -47,7 +49,7 @@ def entry(
     return ProblemEvidence(
         memorizing=memorizing,
         generalizing=generalizing,
-        fit="not looked at",
+        fit=NoLaws(cause=Cause.LEFT_OUT, reason="not looked at"),
         implied=prediction(implied),
         transition=Transition(
             problem=problem,

@@ -13,9 +13,10 @@ from dcrit.empirics.experiments.dynamics_points import DynamicsEvidence
 from dcrit.empirics.experiments.transitions import Transition
 from dcrit.empirics.measures.capacity import CapacityLine
 from dcrit.empirics.measures.critical_size import measure_critical_size
-from dcrit.empirics.measures.efficiency import CompetitionFit, EfficiencyDesign, implied_critical_size
+from dcrit.empirics.measures.efficiency import CompetitionFit, EfficiencyDesign, NoLaws, implied_critical_size
 from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.runs.single import CURVE_NAMES, Curves, RunConfig
+from dcrit.theory.calibrations.omission import Cause
 from dcrit.theory.circuits.laws import CapacityLaw, GeneralizingLaw, MemorizingLaw
 from dcrit.theory.circuits.mixture import Competition, DeficitLaw
 from dcrit.theory.circuits.regimes import Dynamics
@@ -205,7 +206,8 @@ NO_CAPACITY = "only 2 model sizes are overloaded by random labels, three needed"
 
 
 def without_fit(entry: ProblemEvidence) -> ProblemEvidence:
-    return replace(entry, fit=NO_FIT, implied=replace(entry.implied, value=None, interval=None, reason=NO_FIT))
+    lack = NoLaws(cause=Cause.FEW_MEMORIZING, reason=NO_FIT)
+    return replace(entry, fit=lack, implied=replace(entry.implied, value=None, interval=None, reason=NO_FIT))
 
 
 def without_transition(entry: ProblemEvidence) -> ProblemEvidence:

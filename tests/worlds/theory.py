@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.theory.calibrations.calibration import Calibration, Cell
+from dcrit.theory.calibrations.omission import Cause, Omission
 from dcrit.theory.circuits.constants import competition_from
 from dcrit.theory.circuits.laws import CapacityLaw
 from dcrit.theory.circuits.mixture import Competition
@@ -62,7 +63,7 @@ class World:
                 )
                 for k in chosen
             ),
-            omitted=("add mod 7 width 8: only 2 runs converged",),
+            omitted=(Omission(n_symbols=7, width=8, cause=Cause.FEW_MEMORIZING, reason="only 2 runs converged"),),
         )
 
     def competition(self, problem: Problem, rng: np.random.Generator) -> Competition:

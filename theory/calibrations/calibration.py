@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.calibrations.bounded_files import read_bounded
+from dcrit.theory.calibrations.omission import Omission
 from dcrit.theory.calibrations.thresholds import THRESHOLDS, Thresholds, shipped_thresholds
 from dcrit.theory.checks import FieldError, check_choice, check_integer
 from dcrit.theory.circuits.constants import CONSTANTS
@@ -35,8 +36,8 @@ FARTHEST = 6.0
 #: Most bytes of a file, and largest size of a constant: they are logarithms and exponents, and e^100 is no efficiency.
 LARGEST_FILE, LARGEST_MEASURED = 16_000_000, 100.0
 
-#: 2: efficiencies are per (‖θ‖₂·‖θ‖_{2,κ})^(κ/2), and capacity is a power of N; they were per Q^(κ/2), and it linear.
-FORMAT = 2
+#: Version of the file: others are refused. 1 and 2 mean other units of efficiency, or omissions as plain sentences.
+FORMAT = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +106,7 @@ class Calibration:
         learning_rate: η of the runs.
         capacity: D_mem(N).
         cells: Measurements; at least as many as there are regressors plus constants.
-        omitted: Cells that gave no measurement, each with its reason.
+        omitted: Measurements that are lacking, each with its cause.
         symmetry: When the table is memorized as unordered pairs; None for networks that tell both symbols apart, and
             where it was not measured.
         thresholds: The law of critical sizes from scratch by a horizon and at rest; None where none is known: then
@@ -124,7 +125,7 @@ class Calibration:
     learning_rate: float
     capacity: CapacityLaw
     cells: tuple[Cell, ...]
-    omitted: tuple[str, ...] = ()
+    omitted: tuple[Omission, ...] = ()
     symmetry: SymmetryLaw | None = None
     thresholds: Thresholds | None = None
 
@@ -255,7 +256,7 @@ class Calibration:
                 [cell.n_symbols, cell.width, cell.n_runs, cell.n_unconverged, *(round(v, 6) for v in cell.constants)]
                 for cell in self.cells
             ],
-            "omitted": list(self.omitted),
+            "omitted": [one.to_dict() for one in self.omitted],
         }
         if self.symmetry is not None:
             document["symmetry"] = self.symmetry.to_dict()
@@ -272,8 +273,11 @@ class Calibration:
         """
         try:
             document: dict[str, Any] = json.loads(text)
-            if document["format"] != FORMAT or tuple(document["constants"]) != CONSTANTS:
-                raise FieldError("format", f"be {FORMAT} with constants {CONSTANTS}", document["format"])
+            if document["format"] != FORMAT:
+                why = "'dcrit calibrate' with the same options and store writes it anew, from the runs that are there"
+                raise FieldError("format", f"be {FORMAT}", repr(document["format"]), why=why)
+            if tuple(document["constants"]) != CONSTANTS:
+                raise FieldError("constants", f"be {', '.join(CONSTANTS)}", repr(document["constants"]))
             for name in ("tasks", "omitted"):
                 if not isinstance(document[name], list):
                     raise FieldError(name, "be a list", repr(document[name]))
@@ -294,7 +298,7 @@ class Calibration:
                     )
                     for row in document["cells"]
                 ),
-                omitted=tuple(str(line) for line in document["omitted"]),
+                omitted=tuple(map(Omission.from_dict, document["omitted"])),
                 symmetry=SymmetryLaw.from_dict(document["symmetry"]) if "symmetry" in document else None,
                 thresholds=Thresholds.from_dict(document["thresholds"]) if "thresholds" in document else None,
             )

@@ -94,7 +94,7 @@ def crossing_of(memorizing: MemorizingLaw, generalizing: GeneralizingLaw) -> Cro
     if advantage(upper) > 0:
         return NoCrossing(
             winner="memorizing",
-            reason=f"memorizing all {generalizing.n_pairs:.0f} pairs is still more efficient than generalizing",
+            reason=f"memorizing all {generalizing.n_pairs:.0f} examples is still more efficient than generalizing",
         )
     root = find_root(advantage, 0.0, upper)
     return Crossing(n_train=math.exp(root), efficiency=math.exp(float(generalizing.log_efficiency(root))))

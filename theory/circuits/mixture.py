@@ -154,7 +154,7 @@ class Competition:
         if last == SCAN_POINTS - 1:
             return NoCrossing(
                 winner="memorizing",
-                reason=f"even with all {self.generalizing.n_pairs:.0f} pairs but a few, memorizing keeps so much of "
+                reason=f"even with all {self.generalizing.n_pairs:.0f} examples but a few, memorizing keeps so much of "
                 f"the margin that test accuracy stays below {accuracy:g}",
             )
         root = find_root(lambda log_n_train: float(surplus(log_n_train)), float(scan[last]), float(scan[last + 1]))

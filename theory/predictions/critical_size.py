@@ -126,7 +126,7 @@ def size_prediction(
     sizes = np.maximum(sizes_from(draws, n_pairs, accuracy), least[1])
     visible = sizes <= LARGEST_FRACTION * n_pairs
     missing = 1.0 - float(visible.mean())
-    reason = f"with probability {missing:.2f} there is no transition below all {n_pairs} pairs"
+    reason = f"with probability {missing:.2f} there is no transition below all {n_pairs} examples"
     if missing < 0.005:
         reason = ""
     # Where generalizing wins at every size, D_sym alone is left.
@@ -136,7 +136,7 @@ def size_prediction(
         reason = f"{outcome.reason} (probability of no transition {missing:.2f})"
     elif value > LARGEST_FRACTION * n_pairs:
         reason = (
-            f"the transition would need {value:.0f} of {n_pairs} pairs, which leaves none to test "
+            f"the transition would need {value:.0f} of {n_pairs} examples, which leaves none to test "
             f"(probability of no transition {missing:.2f})"
         )
     else:
@@ -299,7 +299,7 @@ def law_estimate(
         silence = f"cannot tell: it would be {size:.0f}, above the capacity of {capacity:.0f}"
     if not silence and size > LARGEST_FRACTION * problem.n_pairs:
         silence = (
-            f"the transition would need {size:.0f} of {problem.n_pairs} pairs, which leaves none to test within "
+            f"the transition would need {size:.0f} of {problem.n_pairs} examples, which leaves none to test within "
             f"{horizon} steps"
         )
     if silence:
@@ -314,7 +314,7 @@ def law_estimate(
     spread = half_width(deviation, level=level)
     high = size * math.exp(spread)
     missing = float(ndtr(math.log(size / (LARGEST_FRACTION * problem.n_pairs)) / deviation))
-    chance = f"with probability {missing:.2f} there is no transition below all {problem.n_pairs} pairs"
+    chance = f"with probability {missing:.2f} there is no transition below all {problem.n_pairs} examples"
     return Estimate(
         quantity=quantity,
         value=size,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,7 +26,6 @@ from dcrit.theory.predictions.critical_size import (
     sensible_draws,
 )
 from dcrit.theory.problems.problem import Problem
-from dcrit.theory.problems.tasks import TASKS
 
 FloatArray = NDArray[np.float64]
 
@@ -40,12 +38,6 @@ UNFIT = len(DYNAMICS)
 
 #: Probability from which on a regime stands out.
 STANDS_OUT = 0.5
-
-#: What a calibration says of a cell in which no generalizing circuit was found.
-OMITTED_UNFIT = re.compile(
-    r"^modulus (\d+), width (\d+): .*"
-    r"(?:runs on the real task converged and fit|the real task is learned hardly better than random labels)"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +86,8 @@ def fit_range(problem: Problem, calibration: Calibration) -> FitRange | None:
 
     Source: own runs, by ``dcrit calibrate``.
     """
-    task = TASKS[calibration.tasks[0]]
     refused = [
-        (task.n_symbols(int(found[1])), int(found[2]))
-        for found in map(OMITTED_UNFIT.match, calibration.omitted)
-        if found
+        (one.n_symbols, one.width) for one in calibration.omitted if one.cause.is_unfit and one.width is not None
     ]
     measured = sorted({cell.n_symbols for cell in calibration.cells})
     nearest = min(measured, key=lambda n_symbols: abs(math.log(n_symbols / problem.n_symbols)))

@@ -18,6 +18,7 @@ from dcrit.empirics.measures.symmetry import CONTROL
 from dcrit.empirics.runs.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.theory.calibrations.calibration import Calibration
+from dcrit.theory.calibrations.omission import Cause, Omission
 from dcrit.theory.circuits.constants import CONSTANTS, constants_of
 from dcrit.theory.circuits.symmetry import mirrored_fraction
 from dcrit.theory.predictions.critical_size import predict_critical_size
@@ -84,7 +85,7 @@ def test_symmetry_is_measured_of_transformers_on_commutative_tasks_alone() -> No
 
 
 @pytest.fixture(scope="module")
-def measured() -> tuple[Calibration, World, list[str]]:
+def measured() -> tuple[Calibration, World, list[Omission]]:
     world, notes = World(), []
     return calibrate(SMALL, world, note=notes.append), world, notes
 
@@ -117,14 +118,15 @@ def test_a_transformer_is_given_the_size_from_which_on_pairs_are_unordered() -> 
 def test_a_transformer_that_never_sees_pairs_as_unordered_is_calibrated_without() -> None:
     family = Problem(model="transformer", activation="relu", learning_rate=3e-3)
     design = CalibrationDesign(family=family, moduli=(13, 17, 19, 23), widths=(24, 32, 48, 96), seeds=2)
-    notes: list[str] = []
+    notes: list[Omission] = []
     calibration = calibrate(design, World(bits=1.0), note=notes.append)
     assert calibration.symmetry is None
     assert list(calibration.omitted) == notes
-    assert notes[-1].startswith("no size from which on symmetric labels are memorized as unordered pairs")
+    assert (notes[-1].cause, notes[-1].width) == (Cause.NO_SYMMETRY, None)
+    assert str(notes[-1]).startswith("no size from which on symmetric labels are memorized as unordered pairs")
 
 
-def test_no_run_near_a_transition_is_asked_for(measured: tuple[Calibration, World, list[str]]) -> None:
+def test_no_run_near_a_transition_is_asked_for(measured: tuple[Calibration, World, list[Omission]]) -> None:
     _, world, _ = measured
     random = [config for config in world.asked if config.problem.task == "random"]
     real = [config for config in world.asked if config.problem.task != "random"]
@@ -138,7 +140,7 @@ def test_no_run_near_a_transition_is_asked_for(measured: tuple[Calibration, Worl
     assert {config.problem.modulus for config in world.asked} == {13, 17, 23, 29}
 
 
-def test_the_laws_behind_the_runs_are_recovered(measured: tuple[Calibration, World, list[str]]) -> None:
+def test_the_laws_behind_the_runs_are_recovered(measured: tuple[Calibration, World, list[Omission]]) -> None:
     calibration, _, notes = measured
     assert [(cell.n_symbols, cell.width) for cell in calibration.cells] == [
         (p, h) for p in SMALL.moduli for h in SMALL.widths
@@ -159,7 +161,9 @@ def test_the_laws_behind_the_runs_are_recovered(measured: tuple[Calibration, Wor
     assert error["log_spread"] < 0.01
 
 
-def test_the_calibration_predicts_the_transition_it_never_saw(measured: tuple[Calibration, World, list[str]]) -> None:
+def test_the_calibration_predicts_the_transition_it_never_saw(
+    measured: tuple[Calibration, World, list[Omission]],
+) -> None:
     calibration, _, _ = measured
     for modulus, width in ((19, 64), (31, 48)):
         problem = Problem(modulus=modulus, width=width)
@@ -169,7 +173,7 @@ def test_the_calibration_predicts_the_transition_it_never_saw(measured: tuple[Ca
         assert half_accuracy_size(problem) in found.interval
 
 
-def test_capacity_and_optimizer_are_part_of_it(measured: tuple[Calibration, World, list[str]]) -> None:
+def test_capacity_and_optimizer_are_part_of_it(measured: tuple[Calibration, World, list[Omission]]) -> None:
     calibration, _, _ = measured
     assert calibration.capacity.bits == pytest.approx(BITS, rel=1e-9)
     assert calibration.capacity.slope == pytest.approx(1.0, abs=1e-9)
@@ -178,7 +182,7 @@ def test_capacity_and_optimizer_are_part_of_it(measured: tuple[Calibration, Worl
     assert (calibration.weight_decay, calibration.learning_rate) == (1.0, 1e-2)
 
 
-def test_it_survives_its_file(measured: tuple[Calibration, World, list[str]]) -> None:
+def test_it_survives_its_file(measured: tuple[Calibration, World, list[Omission]]) -> None:
     calibration, _, _ = measured
     again = Calibration.from_json(calibration.to_json())
     problem = Problem(modulus=31, width=48)
@@ -201,12 +205,13 @@ class Spoilt(World):
 
 
 def test_a_cell_without_a_measurement_is_listed_with_its_reason() -> None:
-    notes: list[str] = []
+    notes: list[Omission] = []
     found = calibrate(SMALL, Spoilt(), note=notes.append)
     assert len(found.cells) == 15
     assert notes == list(found.omitted)
-    (reason,) = notes
-    assert reason.startswith("modulus 17, width 48: only 0 runs")
+    (lack,) = notes
+    assert (lack.n_symbols, lack.width, lack.cause) == (17, 48, Cause.FEW_MEMORIZING)
+    assert str(lack).startswith("17 symbols, width 48: only 0 runs")
 
 
 def test_models_with_room_for_everything_give_no_calibration() -> None:

@@ -13,7 +13,7 @@ from dcrit.empirics.measures.efficiency import (
     MEMORIZING_FRACTIONS,
     CompetitionFit,
     EfficiencyDesign,
-    LawsFit,
+    NoLaws,
     fit_competition,
     fit_laws,
     implied_critical_size,
@@ -23,9 +23,9 @@ from dcrit.empirics.measures.efficiency import (
 )
 from dcrit.empirics.runs.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs.single import RunConfig
+from dcrit.theory.calibrations.omission import Cause
 from dcrit.theory.circuits.regimes import FITTED
 from dcrit.theory.estimates import LEVEL
-from dcrit.theory.predictions.regime import OMITTED_UNFIT
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import World, competition_of, half_accuracy_size, outcome
 
@@ -163,17 +163,21 @@ def test_usable_runs_converged_and_fit_their_training_set() -> None:
 
 def test_too_few_runs_give_a_reason() -> None:
     memorizing, generalizing = observed()
-    for mem, gen, named in (
-        (memorizing[: FEWEST - 1], generalizing, "random labels"),
-        (memorizing, generalizing[: FEWEST - 1], "the real task"),
-        (spoilt(memorizing, len(memorizing), converged=False), generalizing, "only 0 runs on random labels"),
-        ([], [], "random labels"),
+    for mem, gen, cause, named in (
+        (memorizing[: FEWEST - 1], generalizing, Cause.FEW_MEMORIZING, "random labels"),
+        (memorizing, generalizing[: FEWEST - 1], Cause.FEW_GENERALIZING, "the real task"),
+        (
+            *(spoilt(memorizing, len(memorizing), converged=False), generalizing),
+            *(Cause.FEW_MEMORIZING, "only 0 runs on random labels"),
+        ),
+        ([], [], Cause.FEW_MEMORIZING, "random labels"),
         # Four runs, but of one size.
-        (observed(seeds=FEWEST)[0][:FEWEST], generalizing, "random labels"),
+        (observed(seeds=FEWEST)[0][:FEWEST], generalizing, Cause.FEW_MEMORIZING, "random labels"),
     ):
-        reason = fit_competition(PROBLEM, mem, gen)
-        assert isinstance(reason, str)
-        assert named in reason
+        found = fit_competition(PROBLEM, mem, gen)
+        assert isinstance(found, NoLaws)
+        assert found.cause is cause
+        assert named in found.reason
     assert isinstance(fit_competition(PROBLEM, memorizing[:FEWEST], generalizing[:FEWEST]), CompetitionFit)
 
 
@@ -203,20 +207,20 @@ def test_a_mixture_that_is_not_identified_gives_a_reason(
         )
         for o in generalizing
     ]
-    reason = fit_competition(problem, memorizing, rote)
-    assert isinstance(reason, str)
-    assert "the mixture is not identified" in reason
-    assert ("hardly better than random labels" in reason) == (learned is None)
+    found = fit_competition(problem, memorizing, rote)
+    assert isinstance(found, NoLaws)
+    assert "the mixture is not identified" in found.reason
+    assert ("hardly better than random labels" in found.reason) == (learned is None)
     if learned is not None:
-        assert f"{learned} of unseen pairs being right" in reason
-    # Predictions read off the reason whether a generalizing circuit fits.
-    assert bool(OMITTED_UNFIT.match(f"modulus 31, width 64: {reason}")) == (learned is None)
+        assert f"{learned} of unseen examples being right" in found.reason
+    # Predictions read off the cause whether a generalizing circuit fits.
+    assert found.cause is (Cause.NOT_LEARNED if learned is None else Cause.MIXING_UNKNOWN)
 
 
 def test_of_two_classes_half_are_right_by_chance() -> None:
     memorizing, generalizing = observed(noise=0.0)
 
-    def reason(right: float) -> str | LawsFit:
+    def reason(right: float) -> str:
         law = competition_of(PROBLEM).memorizing
         rote = [
             replace(
@@ -227,10 +231,12 @@ def test_of_two_classes_half_are_right_by_chance() -> None:
             )
             for o in generalizing
         ]
-        return fit_laws(memorizing, rote, PROBLEM.n_pairs)
+        found = fit_laws(memorizing, rote, PROBLEM.n_pairs)
+        assert isinstance(found, NoLaws)
+        return found.reason
 
-    assert "hardly better than random labels" in str(reason(0.55))
-    assert "90% of unseen pairs being right" in str(reason(0.9))
+    assert "hardly better than random labels" in reason(0.55)
+    assert "90% of unseen examples being right" in reason(0.9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,9 +248,10 @@ class TwoClasses:
 def test_memorizing_that_does_not_get_harder_gives_a_reason() -> None:
     memorizing, generalizing = observed(noise=0.0)
     rising = [replace(o, efficiency=1e-6 * o.config.n_train) for o in memorizing]
-    reason = fit_competition(PROBLEM, rising, generalizing)
-    assert isinstance(reason, str)
-    assert "does not fall" in reason
+    found = fit_competition(PROBLEM, rising, generalizing)
+    assert isinstance(found, NoLaws)
+    assert found.cause is Cause.NO_FALL
+    assert "does not fall" in found.reason
 
 
 @pytest.mark.slow
@@ -263,9 +270,10 @@ def test_resampled_runs_that_show_no_fall_give_no_laws() -> None:
 @pytest.mark.parametrize("deficits", [(-0.2, -0.1, 0.4), (0.3, 0.3, 0.3)])
 def test_deficits_without_a_logarithm_give_a_reason(deficits: tuple[float, float, float]) -> None:
     memorizing, generalizing = observed()
-    reason = fit_competition(PROBLEM, [replace(memorizing[0], deficits=deficits), *memorizing[1:]], generalizing)
-    assert isinstance(reason, str)
-    assert "unseen" in reason
+    found = fit_competition(PROBLEM, [replace(memorizing[0], deficits=deficits), *memorizing[1:]], generalizing)
+    assert isinstance(found, NoLaws)
+    assert found.cause is Cause.FEW_UNSEEN
+    assert "unseen" in found.reason
 
 
 def test_the_generalizing_efficiency_is_measured_with_its_interval() -> None:
@@ -282,9 +290,10 @@ def test_the_generalizing_efficiency_is_measured_with_its_interval() -> None:
 
 
 def test_no_fit_is_no_measurement() -> None:
-    found = measure_generalizing_efficiency("because")
+    lack = NoLaws(cause=Cause.NO_FALL, reason="because")
+    found = measure_generalizing_efficiency(lack)
     assert (found.value, found.interval, found.n_runs, found.reason) == (None, None, 0, "because")
-    implied = implied_critical_size("because")
+    implied = implied_critical_size(lack)
     assert (implied.value, implied.interval, implied.reason) == (None, None, "because")
 
 

@@ -11,10 +11,11 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from dcrit.empirics.measures.efficiency import LawsFit
+from dcrit.empirics.measures.efficiency import LawsFit, NoLaws
 from dcrit.empirics.study import study as module
 from dcrit.empirics.study.module_runs import MODULE_CURVES, Factory, ModuleRun, ModuleRunConfig
 from dcrit.empirics.study.study import StudyDesign, StudyResult, study
+from dcrit.theory.calibrations.omission import Cause
 from dcrit.theory.circuits.crossing import Crossing
 from dcrit.theory.circuits.laws import GeneralizingLaw, MemorizingLaw
 from dcrit.theory.circuits.margin import loss_from_margin
@@ -177,7 +178,8 @@ def test_a_margin_that_does_not_grow_with_the_norm_has_no_efficiency(patch: pyte
     found = studied(patch, World(kappa=0.01))
     assert found.homogeneity.value is None
     assert "κ_eff = 0.01" in found.homogeneity.reason
-    assert found.fit == found.homogeneity.reason == found.predicted.reason
+    assert found.fit == NoLaws(cause=Cause.NO_HOMOGENEITY, reason=found.predicted.reason)
+    assert found.predicted.reason == found.homogeneity.reason
     assert found.predicted.value is None
     assert all(point.efficiency is None for point in found.memorizing)
     assert found.measured.value is not None
@@ -211,8 +213,8 @@ def test_diverged_runs_are_counted(patch: pytest.MonkeyPatch) -> None:
 
 def test_what_cannot_be_told_is_said_about_examples(patch: pytest.MonkeyPatch) -> None:
     found = studied(patch, World(deficit_median=-1.0))
-    assert isinstance(found.fit, str)
-    assert "too few unseen examples" in found.fit
+    assert isinstance(found.fit, NoLaws)
+    assert "too few unseen examples" in found.fit.reason
 
 
 def test_a_lower_ceiling_lowers_one_half(patch: pytest.MonkeyPatch) -> None:

@@ -320,7 +320,9 @@ def test_explanation_without_capacity_or_with_drift_leaves_out_what_is_unknown()
 
 def test_explanation_says_why_there_is_no_crossing() -> None:
     hopeless = replace(COMPETITION, generalizing=replace(COMPETITION.generalizing, full_data=1e-4))
-    assert "solver: memorizing all 529 pairs is still more efficient than generalizing" in explain(hopeless, Problem())
+    assert "solver: memorizing all 529 examples is still more efficient than generalizing" in explain(
+        hopeless, Problem()
+    )
 
 
 def run(code: str) -> str:

@@ -152,7 +152,7 @@ def test_draws_without_a_transition_count_at_the_end_where_they_belong() -> None
     with_late = prediction(BEST, *[BEST] * 7, *[late] * 3)
     assert interval_of(with_late).low == pytest.approx(with_late.value)
     assert interval_of(with_late).high == 529
-    assert "with probability 0.30 there is no transition below all 529 pairs" in with_late.reason
+    assert "with probability 0.30 there is no transition below all 529 examples" in with_late.reason
     with_early = prediction(BEST, *[BEST] * 7, *[early] * 3)
     assert interval_of(with_early).low == 1.0
     assert interval_of(with_early).high == pytest.approx(with_early.value)

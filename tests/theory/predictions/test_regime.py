@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dcrit.theory.calibrations.omission import Cause, Omission
 from dcrit.theory.circuits.laws import CapacityLaw
 from dcrit.theory.circuits.regimes import DYNAMICS, dynamics_codes
 from dcrit.theory.predictions.regime import REGIMES, FitRange, fit_range, predict_regime
@@ -15,10 +16,11 @@ CALIBRATION = NOISY.calibrate(np.random.default_rng(0))
 UNFIT = replace(
     CALIBRATION,
     omitted=(
-        "modulus 23, width 8: only 0 runs on the real task converged and fit their training set, 4 needed",
-        "modulus 23, width 12: the mixture is not identified: mixing 12.0 ran to the end, because the real "
-        "task is learned hardly better than random labels at every size",
-        "modulus 23, width 14: only 1 runs on random labels converged and fit their training set",
+        *(
+            Omission(n_symbols=23, width=width, cause=cause, reason="not measured")
+            for width, cause in ((8, Cause.FEW_GENERALIZING), (12, Cause.NOT_LEARNED), (14, Cause.FEW_MEMORIZING))
+        ),
+        Omission(cause=Cause.NO_SYMMETRY, reason="not measured"),
     ),
 )
 
