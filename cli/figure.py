@@ -9,7 +9,9 @@ import typer
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, say, table
+from dcrit.cli.terminal.sentences import BadField
 from dcrit.cli.validate import SuiteChoice
+from dcrit.theory.checks import FieldError
 
 
 def figure(
@@ -66,7 +68,8 @@ def figure(
         with open_runs(folder, may_train=False) as bench:
             evidence = spec.experiment.measure(spec.experiment.designs[suite.value], bench)
     except LackingRunsError as error:
-        raise typer.BadParameter(f"--{error}; 'dcrit validate {suite.value}' makes them") from error
+        why = "; ".join(filter(None, [error.why, f"'dcrit validate {suite.value}' makes them"]))
+        raise BadField(FieldError(error.field, error.allowed, error.got, why=why)) from error
     paths = save(spec, evidence, out)
     if as_json:
         print_json({"files": [str(path) for path in paths]})

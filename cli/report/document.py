@@ -37,7 +37,7 @@ def document_of(
         suite: What was judged.
         results: Of its experiments.
         verdicts: On its claims.
-        calibrations: For the predictions beside published numbers.
+        calibrations: For the predictions beside published numbers, and in use where figures draw predictions.
         seconds: That the validation took; runs that were stored before took none of them [s].
         budget_minutes: Time that the experiments were given [minutes]; None for as long as they took.
     """
@@ -57,7 +57,7 @@ def document_of(
                 {
                     "name": spec.name,
                     "title": spec.title,
-                    "caption": spec.caption,
+                    "caption": spec.caption_with(calibrations),
                     "experiment": spec.experiment.name,
                 }
                 for spec in drawable(results)

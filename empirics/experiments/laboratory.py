@@ -31,7 +31,7 @@ class RefusedError(ValueError):
     """A laboratory has a folder or a machine that it cannot work with; its cause is the error that says so."""
 
 
-class LackingRunsError(ValueError):
+class LackingRunsError(FieldError):
     """A laboratory that may not train was asked for runs that its folder lacks, or that cannot be read there."""
 
 
@@ -210,7 +210,7 @@ def open_runs(
             def run(configs: Sequence[AnyJob], /, *, stage: str) -> Sequence[AnyRun]:
                 def make() -> None:
                     if not may_train:
-                        raise LackingRunsError(_lack(store, configs, stage))
+                        raise _lack(store, configs, stage)
                     workers.train(trainer(), configs, store, stage)
 
                 if store.missing(configs):
@@ -320,9 +320,10 @@ def _dimensions() -> Trainer[DimensionConfig, DimensionRun]:
     return DIMENSIONS
 
 
-def _lack(store: ParquetStore[AnyJob, AnyRun], configs: Sequence[AnyJob], stage: str) -> str:
-    damaged = "".join(f"; {damage.path} cannot be read: {damage.reason}" for damage in store.damaged)
-    return f"store {store.folder} lacks {len(store.missing(configs))} runs for {stage}{damaged}"
+def _lack(store: ParquetStore[AnyJob, AnyRun], configs: Sequence[AnyJob], stage: str) -> LackingRunsError:
+    damaged = "; ".join(f"{damage.path} cannot be read: {damage.reason}" for damage in store.damaged)
+    lacking = f"{store.folder}, which lacks {len(store.missing(configs))} of them"
+    return LackingRunsError("store", f"be a folder with the runs for {stage}", lacking, why=damaged)
 
 
 @contextlib.contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from matplotlib.figure import Figure
 
 from dcrit.empirics.experiments.experiment import Experiment
+from dcrit.theory.calibrations.calibration import Calibration
 
 Evidence = TypeVar("Evidence")
 
@@ -23,6 +24,7 @@ class FigureSpec(Generic[Evidence]):
         caption: What a reader needs to read it without the text around it.
         experiment: Makes the runs that are drawn.
         draw: Evidence to drawing; does no input or output.
+        draws_predictions: Whether something is drawn that calibrations predict.
     """
 
     name: str
@@ -30,3 +32,18 @@ class FigureSpec(Generic[Evidence]):
     caption: str
     experiment: Experiment[Any, Evidence]
     draw: Callable[[Evidence], Figure]
+    draws_predictions: bool = False
+
+    def caption_with(self, calibrations: Sequence[Calibration]) -> str:
+        """The caption, with where the constants come from that predictions rest on.
+
+        Args:
+            calibrations: Those in use.
+        """
+        if not self.draws_predictions or not calibrations:
+            return self.caption
+        largest = max(one.largest_n_symbols for one in calibrations)
+        return (
+            f"{self.caption} Constants of what was predicted before come from networks of at most {largest} symbols; "
+            "no measured critical size enters them."
+        )

@@ -183,10 +183,11 @@ SPEC: FigureSpec[list[ProblemEvidence]] = FigureSpec(
     caption=(
         "Settled test accuracy, one dot a run, with the logistic curve fitted to the runs and the whole curve that "
         "the theory derives from efficiencies and from what memorizing networks say on unseen inputs; no run shown "
-        "here enters it. At accuracy one half: the measured critical size, and the one predicted from constants "
-        f"measured at smaller moduli. Brackets: semi-grokking, the sizes between accuracies {SPAN}; an end beyond all "
+        "here enters it. At accuracy one half: the measured critical size, and the one predicted before "
+        f"any run. Brackets: semi-grokking, the sizes between accuracies {SPAN}; an end beyond all "
         f"pairs is open. Shading and error bars: {LEVEL:.0%} intervals."
     ),
     experiment=EXPERIMENT,
+    draws_predictions=True,
     draw=draw,
 )

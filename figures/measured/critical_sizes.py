@@ -205,11 +205,12 @@ SPEC: FigureSpec[list[ProblemEvidence]] = FigureSpec(
     title="Predicted against measured critical size",
     caption=(
         "Critical training-set size D_crit at which test accuracy passes one half, predicted against measured, one "
-        "label a configuration. Filled: predicted before any run of these configurations, from constants measured at "
-        "smaller moduli. Open: implied by the efficiencies measured on the configuration itself; no measured critical "
-        f"size enters either. Error bars are {LEVEL:.0%} intervals. The band holds predictions with "
+        "label a configuration. Filled: predicted before any run of these configurations. "
+        "Open: implied by the efficiencies measured on the configuration itself, which no measured critical size "
+        f"enters. Error bars are {LEVEL:.0%} intervals. The band holds predictions with "
         f"|ln(predicted/measured)| ≤ {TARGET:g}."
     ),
     experiment=EXPERIMENT,
+    draws_predictions=True,
     draw=draw,
 )

@@ -166,5 +166,6 @@ SPEC: FigureSpec[list[DelayEvidence]] = FigureSpec(
         "seeds did not."
     ),
     experiment=EXPERIMENT,
+    draws_predictions=True,
     draw=draw,
 )

@@ -137,5 +137,6 @@ SPEC: FigureSpec[list[DynamicsEvidence]] = FigureSpec(
         "for progression."
     ),
     experiment=EXPERIMENT,
+    draws_predictions=True,
     draw=draw,
 )

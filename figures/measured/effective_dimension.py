@@ -13,6 +13,7 @@ from dcrit.figures.drawing.figure import FigureSpec
 from dcrit.figures.drawing.labels import boxes_of, place_labels
 from dcrit.figures.measured.model_size import LEAST_LOSS, curve
 from dcrit.theory.estimates import LEVEL
+from dcrit.theory.problems.problem import label
 
 FloatArray = NDArray[np.float64]
 
@@ -74,9 +75,7 @@ def draw(evidence: list[DimensionCurve]) -> Figure:
                 ends = scales.spread(values.ravel().tolist(), margin=0.15)
                 if ends is not None:
                     scales.log_axis(ax, which, *ends, most=5)  # type: ignore[arg-type]
-            problem = found.problem
-            title = f"{problem.task}, $p={problem.modulus}$, {problem.activation}, $D={found.n_train}$"
-            ax.set_title(title, loc="left")
+            ax.set_title(f"{label(found.problem, width=False)}, $D={found.n_train}$", loc="left")
             ax.set(xlabel=r"$N_\mathrm{eff}$ [parameters]", ylabel="test loss [nats]")
             named.append((ax, found, drawn))
         figure.draw_without_rendering()  # labels are placed around what is drawn where it is drawn

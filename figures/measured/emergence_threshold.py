@@ -155,5 +155,6 @@ SPEC: FigureSpec[list[FactsPoint]] = FigureSpec(
         "one half up to there."
     ),
     experiment=EXPERIMENT,
+    draws_predictions=True,
     draw=draw,
 )

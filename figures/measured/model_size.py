@@ -14,6 +14,7 @@ from dcrit.empirics.measures.planes import mean_draws, means
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.figure import FigureSpec
 from dcrit.theory.estimates import LEVEL
+from dcrit.theory.problems.problem import label
 
 FloatArray = NDArray[np.float64]
 
@@ -80,7 +81,7 @@ def draw_curves(ax: Axes, grid: Grid, quantity: str) -> None:
 def draw_row(accuracy: Axes, loss: Axes, grid: Grid) -> None:
     """One plane: accuracy left, loss right, sizes named beside it."""
     problem, widths = grid.family.problem, grid.family.widths
-    for ax, quantity, label in (
+    for ax, quantity, height in (
         (accuracy, "test_accuracy", "test accuracy [fraction]"),
         (loss, "test_loss", "test loss [nats]"),
     ):
@@ -90,13 +91,13 @@ def draw_row(accuracy: Axes, loss: Axes, grid: Grid) -> None:
         assert ends is not None
         scales.log_axis(ax, "x", *ends)
         ax.set_xticks(list(widths), [str(width) for width in widths])
-        ax.set(xlabel=f"width ${problem.family.width_symbol}$ [{problem.family.width_unit}]", ylabel=label)
+        ax.set(xlabel=f"width ${problem.family.width_symbol}$ [{problem.family.width_unit}]", ylabel=height)
     accuracy.set_ylim(-0.04, 1.04)
     seen = np.exp(means(np.log(np.maximum(grid.test_loss, LEAST_LOSS))))
     limits = scales.spread(np.ravel(seen).tolist(), margin=0.12)
     if limits is not None:
         scales.log_axis(loss, "y", max(limits[0], SMALLEST_SHOWN), max(limits[1], 10 * SMALLEST_SHOWN))
-    accuracy.set_title(f"{problem.task}, $p={problem.modulus}$, {problem.activation} {problem.model}", loc="left")
+    accuracy.set_title(label(problem, width=False), loc="left")
     loss.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 

@@ -16,6 +16,7 @@ from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.figure import FigureSpec
 from dcrit.figures.measured.size_scaling import draw_measured, draw_predicted, ends_of, unplaced
 from dcrit.theory.estimates import LEVEL
+from dcrit.theory.problems.problem import label
 
 SYMBOLS: Mapping[str, str] = {"p ln p": r"p\,\ln p", "p^(5/3)": "p^{5/3}", "p^2": "p^2"}
 
@@ -65,10 +66,8 @@ def draw(evidence: SeriesEvidence) -> Figure:
         if not evidence:
             canvas.blank(grid[0], "No critical size was measured.", width=2.0)
         for ax, series in zip(grid, evidence, strict=False):
-            problem = series[0].problem
             fit = fit_moduli(series)
-            name = f"{problem.task}, {problem.activation}, ${problem.family.width_symbol}={problem.width}$"
-            heading = f"{name}\n{reading(fit)}"
+            heading = f"{label(series[0].problem, modulus=False)}\n{reading(fit)}"
             extra = max(extra, canvas.title(ax, heading, unplaced(series), width=canvas.PANEL_TEXT))
             if not fit.transitions:
                 canvas.blank(ax, "No critical size was measured.", width=2.0)
@@ -92,12 +91,12 @@ SPEC: FigureSpec[SeriesEvidence] = FigureSpec(
     name="modulus-scaling",
     title="Critical size over the modulus",
     caption=(
-        "Critical training-set size D_crit over the modulus p at a fixed width. Filled: measured; open: predicted from "
-        "constants measured at moduli up to 29, on which no measured critical size had a part. Error bars are "
-        f"{LEVEL:.0%} intervals. Lines: the three laws of the literature, each through the weighted mean of the "
-        f"measured sizes up to {LARGEST_FRACTION:.0%} of all pairs. The exponent is that of a free power law with its "
-        "interval; weights are posterior probabilities of the three laws, equally likely beforehand."
+        "Critical training-set size D_crit over the modulus p at a fixed width. Filled: measured; open: predicted. "
+        f"Error bars are {LEVEL:.0%} intervals. Lines: the three laws of the literature, each through the weighted "
+        f"mean of the measured sizes up to {LARGEST_FRACTION:.0%} of all pairs. The exponent is that of a "
+        "free power law with its interval; weights are posterior probabilities of the three laws, equally likely beforehand."
     ),
     experiment=MODULI,
+    draws_predictions=True,
     draw=draw,
 )

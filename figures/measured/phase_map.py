@@ -14,6 +14,7 @@ from dcrit.figures.drawing.figure import FigureSpec
 from dcrit.figures.predicted.phase_diagram import COLOURS, draw_phase_diagram
 from dcrit.theory.circuits.regimes import DYNAMICS, FITTED, SEMI_GROKKING
 from dcrit.theory.estimates import LEVEL
+from dcrit.theory.problems.problem import label
 
 #: One marker a dynamics, in the order of ``DYNAMICS``.
 MARKERS = ("o", "s", "D", "^")
@@ -129,8 +130,7 @@ def draw(evidence: GridEvidence) -> Figure:
         room = canvas.PANEL_TEXT if len(grids) <= 4 else canvas.PANEL_TEXT / 1.6
         height = 0.0
         for ax, grid in zip(axes, grids, strict=False):
-            problem = grid.family.problem
-            text = f"{problem.task}, $p={problem.modulus}$, {problem.activation} {problem.model}"
+            text = label(grid.family.problem, width=False)
             height = max(height, canvas.title(ax, text, draw_plane(ax, grid), width=room))
         rows = len({ax.get_position().y0 for ax in axes})
         figure.set_size_inches(figure.get_figwidth(), figure.get_figheight() + rows * height + 0.45)
@@ -148,5 +148,6 @@ SPEC: FigureSpec[GridEvidence] = FigureSpec(
         f"where these cross. Intervals are at {LEVEL:.0%}."
     ),
     experiment=EXPERIMENT,
+    draws_predictions=True,
     draw=draw,
 )

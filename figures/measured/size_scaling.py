@@ -16,7 +16,7 @@ from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.canvas import arms
 from dcrit.figures.drawing.figure import FigureSpec
 from dcrit.theory.estimates import LEVEL
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.problem import Problem, label
 
 #: Smallest factor between the ends of the vertical axis.
 LEAST_SPAN = 2.0
@@ -77,11 +77,7 @@ def ends_of(series: Sequence[Transition]) -> list[float]:
 
 def unplaced(series: Sequence[Transition]) -> list[str]:
     """Which problems have no measured transition."""
-    return [
-        f"p={one.problem.modulus}, {one.problem.family.width_symbol}={one.problem.width}: {one.measured.reason}."
-        for one in series
-        if one.measured.value is None
-    ]
+    return [f"{label(one.problem)}: {one.measured.reason}." for one in series if one.measured.value is None]
 
 
 def at_least(ends: tuple[float, float], factor: float) -> tuple[float, float]:
@@ -128,9 +124,8 @@ def draw(evidence: SeriesEvidence) -> Figure:
         if not evidence:
             canvas.blank(grid[0], "No critical size was measured.", width=2.0)
         for ax, series in zip(grid, evidence, strict=False):
-            problem = series[0].problem
             fit = fit_series(series, lambda one: one.n_params)
-            heading = f"{problem.family.label}, {problem.activation}, $p={problem.modulus}$\n{reading(fit)}"
+            heading = f"{label(series[0].problem, width=False)}\n{reading(fit)}"
             extra = max(extra, canvas.title(ax, heading, unplaced(series), width=canvas.PANEL_TEXT))
             if not fit.transitions:
                 canvas.blank(ax, "No critical size was measured.", width=2.0)
@@ -159,5 +154,6 @@ SPEC: FigureSpec[SeriesEvidence] = FigureSpec(
         "d ln D_crit/d ln N stands above with its interval, which counts a scatter about the line."
     ),
     experiment=MODEL_SIZES,
+    draws_predictions=True,
     draw=draw,
 )

@@ -403,7 +403,10 @@ def test_a_figure_of_runs_that_are_not_there_says_who_makes_them(
 ) -> None:
     del validated  # Only its suite is needed.
     sentence = only_sentence(invoke("figure", "capacity", "--store", "empty", "--out", "out"))
-    assert re.search(r"--store empty lacks \d+ runs .*'dcrit validate quick' makes them", sentence)
+    assert re.search(
+        r"--store must be a folder with the runs for .*, got empty, which lacks \d+ of them: 'dcrit validate quick' ma",
+        sentence,
+    )
     assert list((place / "empty").iterdir()) == []
 
 

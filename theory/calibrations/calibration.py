@@ -163,6 +163,12 @@ class Calibration:
             f"({len(self.cells)} cells, {sizes[0]}-{sizes[-1]} symbols, widths {widths[0]}-{widths[-1]})"
         )
 
+    @property
+    def largest_n_symbols(self) -> int:
+        """Largest S of the runs behind the constants."""
+        law = () if self.thresholds is None else (self.thresholds.calibrated.n_symbols[1],)
+        return max(*(cell.n_symbols for cell in self.cells), *law)
+
     @cached_property
     def _regression(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """B (5, 8), (XᵀX)⁻¹ (5, 5) and Σ (8, 8).

@@ -215,15 +215,17 @@ def task_label(task: str, modulus: int) -> str:
     return f"{task} p={modulus}"
 
 
-def label(problem: Problem, *, width: bool = True) -> str:
+def label(problem: Problem, *, modulus: bool = True, width: bool = True) -> str:
     """A problem in a few words, for tables, titles and reports; β₂ and ε where they are not the default.
 
     Args:
         problem: What is named.
+        modulus: Whether its modulus plays a part.
         width: Whether its width plays a part; if not, the model family stands in the width's place.
     """
+    task = task_label(problem.task, problem.modulus) if modulus else problem.task
     model = f"{problem.family.width_symbol}={problem.width}" if width else problem.model
     layers = f" {problem.depth} layers" if problem.depth > 1 else ""
     beta2 = "" if problem.beta2 == Problem.beta2 else f" β₂={problem.beta2:g}"
     epsilon = "" if problem.epsilon == Problem.epsilon else f" ε={problem.epsilon:g}"
-    return f"{task_label(problem.task, problem.modulus)} {problem.activation} {model}{layers}{beta2}{epsilon}"
+    return f"{task} {problem.activation} {model}{layers}{beta2}{epsilon}"

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import import_module
 from itertools import combinations
 from pathlib import Path
@@ -22,6 +23,7 @@ from matplotlib.transforms import Bbox
 from dcrit import figures
 from dcrit.figures import FIGURES
 from dcrit.figures.drawing import style
+from dcrit.theory.calibrations.calibration import shipped_calibrations
 from tests.worlds.figures import EMPTY, NO_CAPACITY, NO_FIT, NO_TRANSITION, Evidence, crowded_evidence
 
 Drawn = Callable[[str, str], Figure]
@@ -185,7 +187,16 @@ def test_figures_are_listed_by_their_names() -> None:
     for spec in FIGURES.values():
         assert re.fullmatch("[a-z]+(-[a-z]+)*", spec.name)
         assert spec.title
-        assert spec.caption.endswith(".")
+        assert spec.caption_with(shipped_calibrations()).endswith(".")
+
+
+def test_captions_of_predictions_say_how_large_the_networks_behind_their_constants_were() -> None:
+    calibrations = shipped_calibrations()
+    small = replace(calibrations[0], thresholds=None)
+    for spec in FIGURES.values():
+        expected = f"at most {max(cell.n_symbols for cell in small.cells)} symbols" if spec.draws_predictions else ""
+        assert expected in spec.caption_with([small])
+        assert (spec.caption_with(calibrations) != spec.caption) == spec.draws_predictions
 
 
 @pytest.mark.processes

@@ -94,7 +94,7 @@ def test_the_power_law_has_the_measured_slope(widths: list[Transition]) -> None:
 def test_a_size_without_transition_is_named(widths: list[Transition]) -> None:
     figure = size_scaling.draw([widths])
     texts = " ".join(text.get_text() for text in figure.axes[0].texts).replace("\n", " ")
-    assert "p=31, H=16: no transition" in texts
+    assert "add p=31 relu H=16: no transition" in texts
 
 
 def test_a_series_without_transitions_says_so() -> None:

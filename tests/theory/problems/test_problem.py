@@ -212,3 +212,4 @@ def test_a_problem_is_named_with_its_depth_and_where_it_plays_a_part_its_width(
     problem: Problem, named: str, without_width: str
 ) -> None:
     assert (label(problem), label(problem, width=False)) == (named, without_width)
+    assert label(problem, modulus=False) == named.replace(f" p={problem.modulus}", "")
