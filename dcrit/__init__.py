@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from dcrit.api.predictions import (
         Diagram,
         Prediction,
+        Simulation,
         delay,
         double_descent,
         emergence,
         phase_diagram,
         predict,
         regime,
+        simulate,
     )
     from dcrit.api.suites import Validation, validate
     from dcrit.api.training import Runs, train
@@ -43,6 +45,7 @@ __all__ = [
     "Prediction",
     "Problem",
     "Runs",
+    "Simulation",
     "Study",
     "Validation",
     "__version__",
@@ -59,6 +62,7 @@ __all__ = [
     "phase_diagram",
     "predict",
     "regime",
+    "simulate",
     "study",
     "train",
     "validate",

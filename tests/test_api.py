@@ -20,7 +20,8 @@ from torch import nn
 from typer.testing import CliRunner
 
 import dcrit
-from dcrit.api.answers import Answer, finite
+from dcrit.api.answers import Answer
+from dcrit.api.json_values import finite
 from dcrit.cli.app import app
 from dcrit.empirics.claims import suites
 from dcrit.theory.checks import FieldError
@@ -41,7 +42,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(store: Path) -> dcrit.Runs:
-    return dcrit.train(TINY, [10, 30], seeds=2, store=store, workers=1)
+    return dcrit.train(TINY, np.array([10, 30]), seeds=np.arange(2), store=store, workers=1)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def test_a_prediction_is_that_of_the_command() -> None:
     shown(found)
     words = ["predict", "critical-size", "--modulus", "31", "--width", "48", "--json"]
     said = json.loads(CliRunner().invoke(app, words).stdout)
-    assert said.pop("track_record").keys() >= {"n_inside", "n_configurations"}
+    assert said["track_record"].keys() >= {"n_inside", "n_configurations"}
     assert said == found.to_dict()
 
 
@@ -124,19 +125,55 @@ def test_a_phase_diagram_is_drawn_with_runs_over_it(runs: dcrit.Runs) -> None:
     assert any(label.endswith(", measured") for label in labels)
 
 
+SIZE = dcrit.Problem(modulus=23)
+
+
 @pytest.mark.parametrize(
-    "ask",
+    ("words", "ask"),
     [
-        lambda: dcrit.regime(dcrit.Problem(modulus=23), 250),
-        lambda: dcrit.delay(dcrit.Problem(modulus=23), 300),
-        lambda: dcrit.double_descent(dcrit.Problem(modulus=23), 200, points=20),
-        lambda: dcrit.emergence(dcrit.Problem(modulus=23), 300, 40),
+        (["predict", "critical-size", "--horizon", "2000"], lambda: dcrit.predict(SIZE, horizon=2000)),
+        (["predict", "regime", "--n-train", "250"], lambda: dcrit.regime(SIZE, 250)),
+        (
+            ["predict", "delay", "--n-train", "300", "--accuracy", "0.5"],
+            lambda: dcrit.delay(SIZE, 300, accuracy=0.5),
+        ),
+        (
+            ["predict", "phase-diagram", "--points", "9", "--horizon", "2000"],
+            lambda: dcrit.phase_diagram(SIZE, points=9, horizon=2000),
+        ),
+        (
+            ["predict", "double-descent", "--n-train", "200", "--points", "20", "--sharp-capacity"],
+            lambda: dcrit.double_descent(SIZE, 200, points=20, sharp_capacity=True),
+        ),
+        (
+            ["predict", "emergence", "--n-train", "300", "--n-facts", "40"],
+            lambda: dcrit.emergence(SIZE, np.int64(300), np.int64(40)),  # type: ignore[arg-type]
+        ),
+        (
+            ["simulate", "--n-train", "300", "--steps", "900", "--circuits", "additive", "--hysteresis"],
+            lambda: dcrit.simulate(SIZE, 300, steps=900, circuits="additive", hysteresis=True),
+        ),
     ],
+    ids=lambda one: one[-1 if one[0] == "simulate" else 1] if isinstance(one, list) else "",
 )
-def test_every_question_of_the_command_line_can_be_asked(ask: Callable[[], dcrit.Finding]) -> None:
+@pytest.mark.slow
+def test_a_prediction_says_what_its_command_says(words: list[str], ask: Callable[[], Answer]) -> None:
     found = ask()
     shown(found)
-    assert found.estimates
+    command = said(*words)
+    assert command.pop("out", None) is None
+    assert command == plain(found)
+
+
+def test_what_is_asked_of_training_curves_is_checked() -> None:
+    transformer = dcrit.Problem(model="transformer", width=24)
+    for ask in (dcrit.delay, dcrit.simulate):
+        with pytest.raises(FieldError, match="model must be 'mlp' for training curves"):
+            ask(transformer, 100)
+        with pytest.raises(FieldError, match="accuracy must be between 0 and 1"):
+            ask(SIZE, 100, accuracy=1.5)
+    with pytest.raises(FieldError, match="circuits must be one of shared, additive"):
+        dcrit.simulate(SIZE, 100, circuits="none")  # type: ignore[arg-type]
 
 
 def test_probabilities_of_regimes_sum_to_one() -> None:

@@ -60,3 +60,9 @@ def check_level(level: float) -> None:
     """Raise ``FieldError`` unless ``level`` is a probability content."""
     if not 0 < level < 1:
         raise FieldError("level", "be between 0 and 1", level)
+
+
+def check_accuracy(accuracy: float) -> None:
+    """Raise ``FieldError`` unless ``accuracy`` lies between 0 and 1."""
+    if not 0 < accuracy < 1:
+        raise FieldError("accuracy", "be between 0 and 1", accuracy)

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
+from dcrit.cli.terminal.calibrations import CalibrationFile
 from dcrit.cli.terminal.output import print_json, say, span_of, table
+from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
 
 
@@ -28,20 +29,15 @@ def critical_size(
     capacity D_mem and the generalizing efficiency. For pair-MLPs and the tasks that ship it follows the law of two
     thresholds and a clock, with constants from runs at moduli up to 47; for others the mixture of circuits at rest.
     """
-    from dcrit.theory.calibrations.track_record import track_record
-    from dcrit.theory.checks import check_level
-    from dcrit.theory.predictions.critical_size import predict_critical_size
+    from dcrit.api.predictions import predict
 
-    chosen = calibration_of(problem, calibration)
-    with options.bad_input():
-        check_level(level)
-        found = predict_critical_size(problem, chosen, horizon=horizon, level=level)
-
-    record = track_record(chosen)
+    with session():
+        asked = predict(problem, horizon=horizon, level=level, calibration=calibration)
+    found, record = asked.sizes, asked.track_record
     efficiency = found.generalizing_efficiency
     sizes = (found.critical_size, found.onset, found.completion, found.crossing, found.capacity)
     if as_json:
-        print_json(found.to_dict() | {"track_record": None if record is None else record.to_dict()})
+        print_json(asked.to_dict())
     else:
         meanings = (
             f"test accuracy after {found.critical_size.horizon} steps passes 1/2: D_crit",
@@ -79,11 +75,4 @@ def critical_size(
         if found.critical_size.extrapolated:
             say("extrapolated: the question lies outside the calibrated sizes or optimizer, so intervals are widened")
     if explain:
-        from dcrit.theory.circuits.closed_forms import explain as explanation
-
-        typer.echo(
-            explanation(
-                found.from_scratch, problem, bits_per_parameter=float(chosen.capacity.bits_at(problem.n_params))
-            ),
-            err=as_json,
-        )
+        typer.echo(asked.explain(), err=as_json)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
-from dcrit.cli.terminal.options import MaxWidth, MinWidth, Points, check_widths
+from dcrit.cli.terminal.calibrations import CalibrationFile
+from dcrit.cli.terminal.options import MaxWidth, MinWidth, Points
 from dcrit.cli.terminal.output import print_json, row_of, say, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
+from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
 
 
@@ -35,19 +36,22 @@ def double_descent(
 
     The width of the problem that --json prints plays no part.
     """
-    from dcrit.theory.predictions.double_descent import predict_double_descent
-    from dcrit.theory.predictions.phase_diagram import default_widths
+    from dcrit.api.predictions import double_descent as predict
 
-    with options.bad_input():
-        problem.check_n_train(n_train)
+    with session():
         check_out(out)
-        check_widths(min_width, max_width, points)
-    chosen = calibration_of(problem, calibration)
-    with options.bad_input():
-        widths = default_widths(problem, chosen, points, smallest=min_width, largest=max_width)
-        found = predict_double_descent(
-            problem, chosen, n_train=n_train, widths=widths, horizon=horizon, sharp_capacity=sharp_capacity, level=level
+        asked = predict(
+            problem,
+            n_train,
+            points=points,
+            min_width=min_width,
+            max_width=max_width,
+            sharp_capacity=sharp_capacity,
+            horizon=horizon,
+            level=level,
+            calibration=calibration,
         )
+    found = asked.found
     if out is not None:
         from dcrit.figures.drawing import canvas, style
         from dcrit.figures.predicted.double_descent import draw_accuracy, draw_loss
@@ -59,25 +63,11 @@ def double_descent(
             draw_loss(right, found)
             canvas.legend(figure, columns=3)
             save(figure, out)
-    answers = {"depth": found.depth, "width": found.width, "n_params": found.place, "loss_peak_width": found.loss_peak}
     if as_json:
-        document: dict[str, Any] = {"problem": problem.to_dict(), "n_train": n_train, "dip": found.dip}
-        document["sharp_capacity"] = sharp_capacity
-        document |= {
-            "probability": found.probability,
-            "horizon": found.horizon,
-            "level": level,
-            "calibration": found.calibration,
-        }
-        document |= {name: value.to_dict() for name, value in answers.items()}
-        document |= {"params_exponent": found.params_exponent, "width_exponent": found.width_exponent}
-        for name in ("widths", "n_params", "accuracy", "accuracy_low", "accuracy_high", "loss"):
-            document["params" if name == "n_params" else name] = getattr(found, name).tolist()
-        document["out"] = None if out is None else str(out)
-        print_json(document)
+        print_json(asked.to_dict() | {"out": None if out is None else str(out)})
         return
     title = f"{label(problem, width=False)}, {n_train} examples"
-    rows = [row_of(name, value) for name, value in answers.items()]
+    rows = [row_of(name, value) for name, value in asked.estimates.items()]
     table(title, ["of the dip", "value", f"{level:.0%} interval", "note"], rows)
     say(f"{'a dip' if found.dip else 'no dip'}; probability of one {found.probability:.2f}")
     say(f"where it sits, or would, moves as N ∝ D^{found.params_exponent:.2f}, width ∝ D^{found.width_exponent:.2f}")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
+from dcrit.cli.terminal.calibrations import CalibrationFile
 from dcrit.cli.terminal.output import print_json, row_of, say, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
+from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
 
 NFacts = Annotated[
@@ -24,8 +25,8 @@ NTrain = Annotated[
     int, typer.Option(parser=options.integer, metavar="INTEGER", help="D, training examples of the task.")
 ]
 
-#: Rows of the table for people, and numbers of facts in the picture.
-ROWS, POINTS = 12, 25
+#: Rows of the table for people.
+ROWS = 12
 
 
 @options.grouped
@@ -47,46 +48,23 @@ def emergence(
     """
     import numpy as np
 
-    from dcrit.theory.checks import check_integer
-    from dcrit.theory.predictions.emergence import emergence_curve, predict_emergence
+    from dcrit.api.predictions import emergence as predict
 
-    with options.bad_input():
-        check_integer("n_facts", n_facts, 0)
-        problem.check_n_train(n_train)
+    with session():
         check_out(out)
-    chosen = calibration_of(problem, calibration)
-    with options.bad_input():
-        found = predict_emergence(problem, chosen, n_facts=n_facts, n_train=n_train, horizon=horizon, level=level)
-        curve = None
-        if out is not None:
-            most = max(2 * n_facts, problem.n_pairs // 4)
-            some = np.unique(np.append(np.linspace(0, most, POINTS).astype(int), n_facts)).tolist()
-            curve = emergence_curve(problem, chosen, n_facts=some, n_train=n_train, horizon=horizon, level=level)
-    if out is not None and curve is not None:
-        from dcrit.figures.drawing import canvas, style
-        from dcrit.figures.predicted.emergence import draw_emergence
+        asked = predict(problem, n_train, n_facts, horizon=horizon, level=level, calibration=calibration)
+        if out is not None and asked.draw is not None:
+            from dcrit.figures.drawing import canvas, style
 
-        with style.context():
-            figure = canvas.new_figure(style.DOUBLE * 0.6, 3.2)
-            draw_emergence(figure.subplots(), curve, found)
-            canvas.legend(figure, columns=2)
-            save(figure, out)
+            with style.context():
+                figure = canvas.new_figure(style.DOUBLE * 0.6, 3.2)
+                asked.draw(figure.subplots())
+                canvas.legend(figure, columns=2)
+                save(figure, out)
     if as_json:
-        document: dict[str, Any] = {
-            "problem": problem.to_dict(),
-            "n_facts": n_facts,
-            "n_train": n_train,
-            "horizon": found.horizon,
-            "level": level,
-            "calibration": found.calibration,
-            "width": found.width.to_dict(),
-            "n_params": found.n_params.to_dict(),
-        }
-        for name in ("widths", "critical_size", "critical_size_alone", "capacity"):
-            document[name] = getattr(found, name).tolist()
-        document["out"] = None if out is None else str(out)
-        print_json(document)
+        print_json(asked.to_dict() | {"out": None if out is None else str(out)})
         return
+    found = asked.found
     table(
         f"{label(problem, width=False)}: the smallest model that generalizes "
         f"from {n_train} examples beside {n_facts} facts",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.calibrations import CalibrationFile, calibration_of
-from dcrit.cli.terminal.options import MaxWidth, MinWidth, Points, check_widths
+from dcrit.cli.terminal.calibrations import CalibrationFile
+from dcrit.cli.terminal.options import MaxWidth, MinWidth, Points
 from dcrit.cli.terminal.output import print_json, row_of, say, span, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
+from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
 
 #: Rows of the table for people.
@@ -32,17 +33,20 @@ def phase_diagram(
     """
     import numpy as np
 
-    from dcrit.theory.predictions.phase_diagram import default_widths
-    from dcrit.theory.predictions.phase_diagram import phase_diagram as diagram_of
+    from dcrit.api.predictions import phase_diagram as predict
 
-    with options.bad_input():
+    with session():
         check_out(out)
-        check_widths(min_width, max_width, points)
-    chosen = calibration_of(problem, calibration)
-    with options.bad_input():
-        widths = default_widths(problem, chosen, points, smallest=min_width, largest=max_width)
-        n_trains = np.geomspace(max(1.0, 0.03 * problem.n_pairs), problem.n_pairs, points)
-        found = diagram_of(problem, chosen, widths=widths, n_trains=n_trains, horizon=horizon, level=level)
+        asked = predict(
+            problem,
+            points=points,
+            min_width=min_width,
+            max_width=max_width,
+            horizon=horizon,
+            level=level,
+            calibration=calibration,
+        )
+    found = asked.diagram
     if out is not None:
         from dcrit.figures.drawing import canvas, style
         from dcrit.figures.predicted.phase_diagram import draw_phase_diagram
@@ -52,14 +56,13 @@ def phase_diagram(
             draw_phase_diagram(figure.subplots(), found)
             canvas.legend(figure, columns=4)
             save(figure, out)
-    star = {"width": found.star.width, "n_params": found.star.n_params, "n_train": found.star.n_train}
     if as_json:
-        print_json(found.to_dict() | {"out": None if out is None else str(out)})
+        print_json(asked.to_dict() | {"out": None if out is None else str(out)})
         return
     table(
         f"{label(problem, width=False)}: the star",
         ["where", "value", f"{level:.0%} interval", "note"],
-        [row_of(name, value) for name, value in star.items()],
+        [row_of(name, value) for name, value in asked.star.items()],
     )
     rows = [
         (

@@ -225,6 +225,9 @@ Address = Annotated[
     ),
 ]
 Seeds = Annotated[int, typer.Option(parser=integer_to(10_000), metavar="INTEGER", help="Runs per training-set size.")]
+Accuracy = Annotated[
+    float, typer.Option("--accuracy", parser=decimal, metavar="NUMBER", help="Test accuracy to reach.")
+]
 Level = Annotated[float, typer.Option(parser=decimal, metavar="NUMBER", help="Probability content of the intervals.")]
 
 Horizon = Annotated[

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dcrit.api.answers import finite
+from dcrit.api.json_values import finite
 from dcrit.cli.terminal.sentences import printable
 
 

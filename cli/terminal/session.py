@@ -29,8 +29,6 @@ def session(machine: Machine | None = None) -> Iterator[None]:
             cluster (exit 2).
         typer.Exit: Ctrl-C was pressed (exit 130).
     """
-    from dcrit.empirics.experiments.laboratory import RefusedError
-
     with contextlib.ExitStack() as stack:
         if machine is not None and machine.executor == "ray":
             # Ray prints news of lost workers and nodes on standard output, which is the command's.
@@ -38,7 +36,12 @@ def session(machine: Machine | None = None) -> Iterator[None]:
         try:
             with options.bad_input():
                 yield
-        except RefusedError as error:
+        except ValueError as error:
+            # Predictions have no laboratory, and need not wait for one to be loaded.
+            from dcrit.empirics.experiments.laboratory import RefusedError
+
+            if not isinstance(error, RefusedError):
+                raise
             with options.bad_input():
                 raise error.__cause__ or error from None
         except KeyboardInterrupt:

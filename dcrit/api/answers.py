@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from dcrit.api.json_values import finite
 from dcrit.theory.estimates import Estimate, Interval
 from dcrit.theory.problems.problem import Problem
 
@@ -177,12 +179,6 @@ def table_of(estimates: Mapping[str, Estimate]) -> pl.DataFrame:
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def finite(value: Any) -> Any:
-    """The same nested value, numbers that are not finite replaced by None."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return value
+def plain(value: Any) -> Any:
+    """The same number, one of NumPy as one of Python."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from dcrit.api.answers import Finding, Sized, axes_of, finished, finite, table_of
+from dcrit.api.answers import Finding, Sized, axes_of, finished, table_of
+from dcrit.api.json_values import finite
 from dcrit.api.predictions import Prediction, prediction_if_any
 from dcrit.api.training import STORE, MachineOptions, laboratory_of
 from dcrit.theory.checks import check_integer

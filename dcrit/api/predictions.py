@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from dcrit.api.answers import Answer, Finding, Sized, axes_of, finished, table_of
+import numpy as np
+
+from dcrit.api.answers import Answer, Finding, Sized, axes_of, finished, plain, table_of
 from dcrit.theory.calibrations.calibration import Calibration, calibration_of
-from dcrit.theory.checks import FieldError
+from dcrit.theory.checks import FieldError, check_accuracy, check_choice, check_integer, check_level, check_positive
+from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
 from dcrit.theory.estimates import LEVEL, Estimate
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
 from dcrit.theory.problems.problem import Problem, label
@@ -19,7 +22,27 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from dcrit.api.training import Runs
+    from dcrit.theory.calibrations.track_record import TrackRecord
     from dcrit.theory.predictions.phase_diagram import PhaseDiagram
+    from dcrit.theory.predictions.simulation import Hysteresis, Milestones
+
+#: What circuits have in common.
+Sharing = Literal["shared", "additive"]
+
+#: Numbers of facts in the picture of emergence.
+POINTS = 25
+
+#: Sizes at which both ways are compared.
+SIZES = 25
+
+#: Longest horizon that is simulated [steps].
+LONGEST = 10**9
+
+#: Curves that are simulated, in the order of the columns.
+CURVES = (
+    *("steps", "train_accuracy", "test_accuracy", "train_loss", "test_loss"),
+    *("generalizing_margin", "memorizing_margin", "squared_norm"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +51,11 @@ class Prediction(Sized):
 
     Attributes:
         sizes: Every predicted size, each with its interval.
+        calibration: The constants that it rests on.
     """
 
     sizes: CriticalSizePrediction
+    calibration: Calibration
 
     @property
     def size(self) -> Estimate:
@@ -63,13 +88,28 @@ class Prediction(Sized):
         return self.sizes.estimates()
 
     @property
+    def track_record(self) -> TrackRecord | None:
+        """How far off such predictions were; None for constants that do not ship or were never tested."""
+        from dcrit.theory.calibrations.track_record import track_record
+
+        return track_record(self.calibration)
+
+    @property
     def title(self) -> str:
         """What was asked, in a few words."""
         return f"predicted: {label(self.problem)}"
 
+    def explain(self) -> str:
+        """The equations behind it, with their numbers."""
+        from dcrit.theory.circuits.closed_forms import explain
+
+        bits = float(self.calibration.capacity.bits_at(self.problem.n_params))
+        return explain(self.sizes.from_scratch, self.problem, bits_per_parameter=bits)
+
     def to_dict(self) -> dict[str, Any]:
-        """Everything that was predicted, as JSON values."""
-        return self.sizes.to_dict()
+        """Everything that was predicted and how such predictions did, as JSON values."""
+        record = self.track_record
+        return self.sizes.to_dict() | {"track_record": None if record is None else record.to_dict()}
 
     def to_polars(self) -> pl.DataFrame:
         """One row a quantity."""
@@ -106,8 +146,10 @@ def predict(
     Raises:
         ValueError: A value is out of range, or no calibration speaks for the problem or of that horizon.
     """
+    check_level(level)
     chosen = chosen_calibration(problem, calibration)
-    return Prediction(sizes=predict_critical_size(problem, chosen, horizon=horizon, level=level))
+    sizes = predict_critical_size(problem, chosen, horizon=horizon, level=level)
+    return Prediction(sizes=sizes, calibration=chosen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +207,7 @@ def phase_diagram(
     points: int = 200,
     min_width: int | None = None,
     max_width: int | None = None,
+    horizon: int | None = None,
     level: float = LEVEL,
     calibration: Calibration | Path | str | None = None,
 ) -> Diagram:
@@ -175,6 +218,7 @@ def phase_diagram(
         points: Training-set sizes, and at most as many widths.
         min_width: First width; None for half the smallest calibrated one.
         max_width: Last width; None for the largest calibrated one.
+        horizon: As for :func:`predict` [steps].
         level: Probability content of the intervals.
         calibration: As for :func:`predict`.
 
@@ -184,18 +228,26 @@ def phase_diagram(
     from dcrit.theory.predictions.phase_diagram import diagram_over
 
     chosen = chosen_calibration(problem, calibration)
-    found = diagram_over(problem, chosen, points=points, min_width=min_width, max_width=max_width, level=level)
+    found = diagram_over(
+        problem, chosen, points=points, min_width=min_width, max_width=max_width, horizon=horizon, level=level
+    )
     return Diagram(diagram=found)
 
 
 def regime(
-    problem: Problem, n_train: int, *, level: float = LEVEL, calibration: Calibration | Path | str | None = None
+    problem: Problem,
+    n_train: int,
+    *,
+    horizon: int | None = None,
+    level: float = LEVEL,
+    calibration: Calibration | Path | str | None = None,
 ) -> Finding:
     """Predict which of the four dynamics a network shows at one training-set size, with probabilities.
 
     Args:
         problem: The question.
         n_train: D [examples].
+        horizon: As for :func:`predict` [steps].
         level: Probability content of the intervals.
         calibration: As for :func:`predict`.
 
@@ -204,19 +256,41 @@ def regime(
     """
     from dcrit.theory.predictions.regime import REGIMES, predict_regime
 
-    found = predict_regime(problem, chosen_calibration(problem, calibration), n_train=n_train, level=level)
-    chances = {
-        name: Estimate(quantity=name, value=chance, unit="probability", extrapolated=found.extrapolated)
-        for name, chance in zip(REGIMES, found.probabilities, strict=True)
+    n_train = plain(n_train)
+    problem.check_n_train(n_train)
+    chosen = chosen_calibration(problem, calibration)
+    found = predict_regime(problem, chosen, n_train=n_train, horizon=horizon, level=level)
+    chances = dict(zip(REGIMES, found.probabilities, strict=True))
+    sizes = found.sizes
+    document: dict[str, Any] = {
+        "n_train": n_train,
+        "regime": found.most_likely,
+        "probabilities": chances,
+        "horizon": sizes.critical_size.horizon,
+        "extrapolated": found.extrapolated,
+        "level": level,
+        "calibration": sizes.calibration,
     }
-    title = f"{found.most_likely}, most likely: {label(problem)}, D = {n_train}"
-    return Finding(asked=title, problem=problem, estimates=chances, found=found)
+    for size in (sizes.onset, sizes.critical_size, sizes.completion, sizes.capacity):
+        document[size.quantity] = size.to_dict()
+    return Finding(
+        asked=f"{found.most_likely}, most likely: {label(problem)}, D = {n_train}",
+        problem=problem,
+        estimates={
+            name: Estimate(quantity=name, value=chance, unit="probability", extrapolated=found.extrapolated)
+            for name, chance in chances.items()
+        },
+        found=found,
+        document=document,
+    )
 
 
 def delay(
     problem: Problem,
     n_train: int,
     *,
+    accuracy: float = GENERALIZED,
+    horizon: int | None = None,
     level: float = LEVEL,
     calibration: Calibration | Path | str | None = None,
 ) -> Finding:
@@ -225,6 +299,8 @@ def delay(
     Args:
         problem: The question.
         n_train: D [examples].
+        accuracy: Test accuracy that counts as generalization.
+        horizon: As for :func:`predict` [steps].
         level: Probability content of the intervals.
         calibration: As for :func:`predict`.
 
@@ -233,10 +309,32 @@ def delay(
     """
     from dcrit.theory.predictions.delay import predict_delay
 
+    n_train = plain(n_train)
+    problem.check_homogeneous()
+    check_level(level)
+    check_accuracy(accuracy)
     problem.check_n_train(n_train)
-    found = predict_delay(problem, chosen_calibration(problem, calibration), n_train, content=level)
+    chosen = chosen_calibration(problem, calibration)
+    found = predict_delay(problem, chosen, n_train, accuracy, horizon=horizon, content=level)
     steps = {"memorize_steps": found.memorize_steps, "generalize_steps": found.generalize_steps}
-    return Finding(asked=f"delay: {label(problem)}, D = {n_train}", problem=problem, estimates=steps, found=found)
+    return Finding(
+        asked=f"delay: {label(problem)}, D = {n_train}",
+        problem=problem,
+        estimates=steps,
+        found=found,
+        document={
+            "n_train": n_train,
+            "memorized_accuracy": FITTED,
+            "generalized_accuracy": accuracy,
+            "level": level,
+            **{name: one.to_dict() for name, one in steps.items()},
+            "probability": found.probability,
+            "probability_by_horizon": found.probability_by_horizon,
+            "horizon": found.horizon,
+            "extrapolated": found.generalize_steps.extrapolated,
+            "calibration": found.calibration,
+        },
+    )
 
 
 def double_descent(
@@ -246,6 +344,8 @@ def double_descent(
     points: int = 200,
     min_width: int | None = None,
     max_width: int | None = None,
+    sharp_capacity: bool = False,
+    horizon: int | None = None,
     level: float = LEVEL,
     calibration: Calibration | Path | str | None = None,
 ) -> Finding:
@@ -257,6 +357,8 @@ def double_descent(
         points: Widths at most.
         min_width: First width; None for half the smallest calibrated one.
         max_width: Last width; None for the largest calibrated one.
+        sharp_capacity: Let memorizing stop at capacity, as the starting theory has it.
+        horizon: As for :func:`predict` [steps].
         level: Probability content of the intervals.
         calibration: As for :func:`predict`.
 
@@ -266,9 +368,33 @@ def double_descent(
     from dcrit.theory.predictions.double_descent import predict_double_descent
     from dcrit.theory.predictions.phase_diagram import default_widths
 
+    n_train = plain(n_train)
+    problem.check_n_train(n_train)
     chosen = chosen_calibration(problem, calibration)
     widths = default_widths(problem, chosen, points, smallest=min_width, largest=max_width)
-    found = predict_double_descent(problem, chosen, n_train=n_train, widths=widths, level=level)
+    found = predict_double_descent(
+        problem, chosen, n_train=n_train, widths=widths, horizon=horizon, sharp_capacity=sharp_capacity, level=level
+    )
+    estimates = {
+        "depth": found.depth,
+        "width": found.width,
+        "n_params": found.place,
+        "loss_peak_width": found.loss_peak,
+    }
+    curves = ("widths", "n_params", "accuracy", "accuracy_low", "accuracy_high", "loss")
+    document: dict[str, Any] = {
+        "n_train": n_train,
+        "dip": found.dip,
+        "sharp_capacity": sharp_capacity,
+        "probability": found.probability,
+        "horizon": found.horizon,
+        "level": level,
+        "calibration": found.calibration,
+        **{name: one.to_dict() for name, one in estimates.items()},
+        "params_exponent": found.params_exponent,
+        "width_exponent": found.width_exponent,
+        **{"params" if name == "n_params" else name: getattr(found, name).tolist() for name in curves},
+    }
 
     def draw(ax: Axes) -> None:
         from dcrit.figures.predicted.double_descent import draw_accuracy
@@ -278,8 +404,9 @@ def double_descent(
     return Finding(
         asked=f"test accuracy over model size: {label(problem, width=False)}, D = {n_train}",
         problem=problem,
-        estimates={"depth": found.depth, "width": found.width, "n_params": found.place},
+        estimates=estimates,
         found=found,
+        document=document,
         draw=draw,
     )
 
@@ -289,6 +416,7 @@ def emergence(
     n_train: int,
     n_facts: int,
     *,
+    horizon: int | None = None,
     level: float = LEVEL,
     calibration: Calibration | Path | str | None = None,
 ) -> Finding:
@@ -298,21 +426,164 @@ def emergence(
         problem: The question; its width is what is asked for.
         n_train: D [examples].
         n_facts: D_r, facts to memorize beside the task [examples].
+        horizon: As for :func:`predict` [steps].
         level: Probability content of the intervals.
         calibration: As for :func:`predict`.
 
     Raises:
         ValueError: A value is out of range, or no calibration speaks for the problem.
     """
-    from dcrit.theory.predictions.emergence import predict_emergence
+    from dcrit.theory.predictions.emergence import emergence_curve, predict_emergence
 
+    n_train, n_facts = plain(n_train), plain(n_facts)
+    check_integer("n_facts", n_facts, 0)
     problem.check_n_train(n_train)
-    found = predict_emergence(
-        problem, chosen_calibration(problem, calibration), n_facts=n_facts, n_train=n_train, level=level
-    )
-    title = f"smallest model: {label(problem, width=False)}, D = {n_train}, {n_facts} facts"
+    chosen = chosen_calibration(problem, calibration)
+    found = predict_emergence(problem, chosen, n_facts=n_facts, n_train=n_train, horizon=horizon, level=level)
     estimates = {"width": found.width, "n_params": found.n_params}
-    return Finding(asked=title, problem=problem, estimates=estimates, found=found)
+    curves = ("widths", "critical_size", "critical_size_alone", "capacity")
+
+    def draw(ax: Axes) -> None:
+        from dcrit.figures.predicted.emergence import draw_emergence
+
+        most = max(2 * n_facts, problem.n_pairs // 4)
+        some = np.unique(np.append(np.linspace(0, most, POINTS).astype(int), n_facts)).tolist()
+        curve = emergence_curve(problem, chosen, n_facts=some, n_train=n_train, horizon=horizon, level=level)
+        draw_emergence(ax, curve, found)
+
+    return Finding(
+        asked=f"smallest model: {label(problem, width=False)}, D = {n_train}, {n_facts} facts",
+        problem=problem,
+        estimates=estimates,
+        found=found,
+        document={
+            "n_facts": n_facts,
+            "n_train": n_train,
+            "horizon": found.horizon,
+            "level": level,
+            "calibration": found.calibration,
+            **{name: one.to_dict() for name, one in estimates.items()},
+            **{name: getattr(found, name).tolist() for name in curves},
+        },
+        draw=draw,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulation(Finding):
+    """The training curves that the theory expects.
+
+    Attributes:
+        milestones: Steps at which accuracies get to stay up.
+        hysteresis: Final accuracies from scratch and after data shrank; None where they were not asked for.
+    """
+
+    milestones: Milestones
+    hysteresis: Hysteresis | None
+
+
+def simulate(
+    problem: Problem,
+    n_train: int,
+    *,
+    steps: int = 0,
+    accuracy: float = GENERALIZED,
+    level: float = LEVEL,
+    circuits: Sharing = "shared",
+    start_ratio: float = 0.1,
+    hysteresis: bool = False,
+    calibration: Calibration | Path | str | None = None,
+) -> Simulation:
+    """Integrate the training curves that the theory expects at one training-set size; nothing is trained.
+
+    Args:
+        problem: The question.
+        n_train: D [examples].
+        steps: Horizon [steps]; 0 for the protocol's 40/(ηλ).
+        accuracy: Test accuracy that counts as generalization.
+        level: Probability content of the intervals.
+        circuits: ``shared``: circuits share weights, as calibrated; ``additive``: they add up, so the winner takes all.
+        start_ratio: Generalizing over memorizing amplitude at step 0.
+        hysteresis: Also compare training from scratch with shrinking a grokked network's data.
+        calibration: As for :func:`predict`.
+
+    Returns:
+        The curves; one row a step.
+
+    Raises:
+        ValueError: A value is out of range, or no calibration speaks for the problem.
+    """
+    from dcrit.theory.predictions.delay import Start
+    from dcrit.theory.predictions.phase_diagram import SMALLEST_FRACTION
+    from dcrit.theory.predictions.simulation import flow_at, grokking_delay, ungrokking_and_scratch
+    from dcrit.theory.predictions.simulation import simulate as simulated
+
+    n_train = plain(n_train)
+    problem.check_homogeneous()
+    problem.check_n_train(n_train)
+    check_accuracy(accuracy)
+    check_level(level)
+    check_choice("circuits", circuits, get_args(Sharing))
+    check_positive("start_ratio", start_ratio)
+    start, shared = Start(generalizing=start_ratio), circuits == "shared"
+    if not 0 <= steps <= LONGEST:
+        raise FieldError("steps", f"be an integer from 0 to {LONGEST}", steps)
+    chosen = chosen_calibration(problem, calibration)
+    sizes = predict_critical_size(problem, chosen, level=level)
+    competing = flow_at(problem, sizes.from_scratch, n_train, shared=shared)
+    horizon = steps or competing.horizon
+    trajectory = simulated(competing, start, steps=horizon)
+    ways: Hysteresis | None = None
+    if hysteresis:
+        some = np.geomspace(max(1.0, SMALLEST_FRACTION * problem.n_pairs), problem.n_pairs, SIZES)
+        ways = ungrokking_and_scratch(problem, sizes.competition, some, shared=shared, start=start, steps=horizon)
+    passed = grokking_delay(trajectory, level=accuracy)
+    curves = {name: getattr(trajectory, name).tolist() for name in CURVES}
+    estimates = {"critical_size": sizes.critical_size, "crossing": sizes.crossing}
+
+    def draw(ax: Axes) -> None:
+        from dcrit.figures.predicted.simulation import draw_panel
+
+        draw_panel(ax, trajectory)
+
+    return Simulation(
+        asked=f"simulated: {label(problem)}, D = {n_train}",
+        problem=problem,
+        estimates=estimates,
+        found=trajectory,
+        milestones=passed,
+        hysteresis=ways,
+        document={
+            "n_train": n_train,
+            "horizon": horizon,
+            "memorized_accuracy": FITTED,
+            "generalized_accuracy": accuracy,
+            "circuits": circuits,
+            "start_ratio": start_ratio,
+            "memorized_at": passed.memorized,
+            "generalized_at": passed.generalized,
+            "delay": passed.delay,
+            "level": level,
+            **{name: one.to_dict() for name, one in estimates.items()},
+            "reason": trajectory.reason,
+            "curves": curves,
+            "hysteresis": None if ways is None else _hysteresis_values(ways),
+            "calibration": sizes.calibration,
+        },
+        rows=[dict(zip(curves, values, strict=True)) for values in zip(*curves.values(), strict=True)],
+        draw=draw,
+    )
+
+
+def _hysteresis_values(ways: Hysteresis) -> dict[str, Any]:
+    """Both ways as JSON values."""
+    return {
+        "n_trains": ways.n_trains.tolist(),
+        "scratch": ways.scratch.tolist(),
+        "ungrokking": ways.ungrokking.tolist(),
+        "scratch_size": ways.scratch_size,
+        "ungrokking_size": ways.ungrokking_size,
+    }
 
 
 def chosen_calibration(problem: Problem, given: Calibration | Path | str | None) -> Calibration:

@@ -12,8 +12,10 @@ from dcrit.api.answers import Answer, axes_of, finished
 from dcrit.theory.problems.problem import Problem, label
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from dcrit.empirics.experiments.laboratory import Laboratory
     from dcrit.empirics.runs.outcomes import Outcome
@@ -92,9 +94,9 @@ class Runs(Answer):
 
 def train(
     problem: Problem,
-    n_train: int | Sequence[int],
+    n_train: int | Sequence[int] | NDArray[np.integer],
     *,
-    seeds: int | Sequence[int] = 3,
+    seeds: int | Sequence[int] | NDArray[np.integer] = 3,
     steps: int = 0,
     precision: Precision = "float32",
     store: Path | str = STORE,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -50,6 +52,23 @@ def draw_norm(ax: Axes, trajectory: Trajectory) -> None:
     ax.set_ylim(bottom=0)
 
 
+def draw_panel(ax: Axes, trajectory: Trajectory, draw: Callable[[Axes, Trajectory], None] = draw_accuracies) -> None:
+    """One panel on a logarithmic axis of steps; without any curves it says why.
+
+    Args:
+        ax: Axes.
+        trajectory: The curves.
+        draw: What of them.
+    """
+    ax.set(xlabel="training time [steps]")
+    if len(trajectory.steps) < 2:
+        canvas.prepare(ax)
+        canvas.blank(ax, trajectory.reason or "no curves", width=2.5)
+        return
+    draw(ax, trajectory)
+    log_steps(ax, float(trajectory.steps[-1]))
+
+
 def draw_simulation(figure: Figure, trajectory: Trajectory, *, title: str = "") -> None:
     """Four panels on one logarithmic axis of steps, under one legend.
 
@@ -66,14 +85,9 @@ def draw_simulation(figure: Figure, trajectory: Trajectory, *, title: str = "") 
         (axes[1, 1], draw_norm),
     )
     for ax, draw in panels:
-        if len(trajectory.steps) < 2:
-            canvas.prepare(ax)
-            canvas.blank(ax, trajectory.reason or "no curves", width=2.5)
-            continue
-        draw(ax, trajectory)
-        log_steps(ax, float(trajectory.steps[-1]))
-    for ax in axes[1]:
-        ax.set_xlabel("training time [steps]")
+        draw_panel(ax, trajectory, draw)
+    for ax in axes[0]:
+        ax.set_xlabel("")
     if title:
         canvas.title(axes[0, 0], title, width=canvas.PANEL_TEXT)
     figure.align_labels()

@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from dcrit.api.predictions import SIZES
 from dcrit.cli import simulate
 from dcrit.cli.predict import delay
 from dcrit.theory.predictions.simulation import flow_at
@@ -78,7 +79,7 @@ def test_horizon_and_circuits_can_be_chosen(known: str) -> None:
 def test_hysteresis_gives_both_ways(known: str) -> None:
     words = ["simulate", "--n-train", "300", "--modulus", "23", "--calibration", known, "--hysteresis"]
     found = document(invoke(*words, "--circuits", "additive", "--start-ratio", "0.6", "--json"))["hysteresis"]
-    assert len(found["n_trains"]) == len(found["scratch"]) == len(found["ungrokking"]) == simulate.SIZES
+    assert len(found["n_trains"]) == len(found["scratch"]) == len(found["ungrokking"]) == SIZES
     assert found["ungrokking_size"] < 0.5 * found["scratch_size"]
     # So unequal a start is never made up for: each way stays what it was.
     told = invoke(*words, "--circuits", "additive")

@@ -463,6 +463,7 @@ def diagram_over(
     points: int = 200,
     min_width: int | None = None,
     max_width: int | None = None,
+    horizon: int | None = None,
     level: float = LEVEL,
 ) -> PhaseDiagram:
     """The phase diagram over widths and sizes that are evenly spaced in their logarithms.
@@ -473,6 +474,7 @@ def diagram_over(
         points: Training-set sizes, from ``SMALLEST_FRACTION`` of all pairs to all, and at most as many widths.
         min_width: First width; None for half the smallest calibrated one.
         max_width: Last width; None for the largest calibrated one.
+        horizon: T, after which accuracy is looked at; None for the protocol's 40/(ηλ) [steps].
         level: Probability content of the intervals.
 
     Raises:
@@ -480,4 +482,4 @@ def diagram_over(
     """
     widths = default_widths(problem, calibration, points, smallest=min_width, largest=max_width)
     n_trains = np.geomspace(max(1.0, SMALLEST_FRACTION * problem.n_pairs), problem.n_pairs, points)
-    return phase_diagram(problem, calibration, widths=widths, n_trains=n_trains, level=level)
+    return phase_diagram(problem, calibration, widths=widths, n_trains=n_trains, horizon=horizon, level=level)

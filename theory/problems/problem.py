@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, ClassVar, Self, cast
 
 from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
-from dcrit.theory.families.family import DEFAULT_MODEL, FAMILIES, ModelFamily
+from dcrit.theory.families.family import DEFAULT_MODEL, FAMILIES, ModelFamily, names_where
 from dcrit.theory.problems.tasks import TASKS, Task
 
 
@@ -185,6 +185,16 @@ class Problem:
         """
         if self.definition.rule is None:
             raise FieldError("task", "have a rule to generalize to", repr(self.task), why="its labels are random")
+
+    def check_homogeneous(self) -> None:
+        """Refuse a model whose logits are not exactly homogeneous in the parameters, as training curves need it.
+
+        Raises:
+            ValueError: They are not: a transformer's exponent is an effective one.
+        """
+        if not self.family.exactly_homogeneous:
+            allowed = names_where(lambda family: family.exactly_homogeneous)
+            raise FieldError("model", f"be {allowed} for training curves by the theory", repr(self.model))
 
     def check_n_train(self, n_train: int) -> None:
         """Refuse a training-set size that the task cannot fill.

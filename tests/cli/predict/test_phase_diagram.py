@@ -63,7 +63,7 @@ BAD = [
     (["double-descent", "--n-train", "530"], "--n-train must be at most 529"),
     (["phase-diagram", "--points", "1"], "--points must be an integer of at least 2, got 1"),
     (["phase-diagram", "--min-width", "0"], "--min-width must be an integer of at least 1, got 0"),
-    (["phase-diagram", "--min-width", "9", "--max-width", "9"], "--max-width must be above --min-width 9, got 9"),
+    (["phase-diagram", "--min-width", "9", "--max-width", "9"], "--max-width must be an integer of at least 10, got 9"),
     (["phase-diagram", "--model", "transformer", "--activation", "square"], "No calibration ships"),
     (["phase-diagram", "--out", "nowhere/picture.png"], "--out must be a file in a folder that exists"),
     (["phase-diagram", "--out", "picture.txt"], "--out must be a file in a folder that exists"),
