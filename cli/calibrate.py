@@ -40,7 +40,7 @@ def _row(cell: Cell) -> list[object]:
 def calibrate(
     *,
     out: Annotated[Path, typer.Option(help="Calibration file to write, for 'dcrit predict … --calibration'.")],
-    family: Annotated[Problem, options.Group(make=options.problem_from, without=("modulus", "width", "depth"))],
+    problem: Annotated[Problem, options.Group(make=options.problem_from, without=("modulus", "width", "depth"))],
     modulus: Annotated[
         list[int] | None,
         typer.Option(
@@ -73,10 +73,10 @@ def calibrate(
     moduli, widths = tuple(modulus or MODULI), tuple(width or WIDTHS)
     with options.bad_input():
         design = CalibrationDesign(
-            family=replace(family, modulus=moduli[0], width=widths[0]), moduli=moduli, widths=widths, seeds=seeds
+            problem=replace(problem, modulus=moduli[0], width=widths[0]), moduli=moduli, widths=widths, seeds=seeds
         )
-        for problem in design.problems():
-            options.check_trainable(problem)
+        for one in design.problems():
+            options.check_trainable(one)
         check_writable_file(out)
     with laboratory(store, machine) as bench:
         try:

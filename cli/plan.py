@@ -132,7 +132,7 @@ def plan_phase_diagram(
             problem, points=points, widths=(min_width, max_width), sizes=(first, last), seeds=seeds, steps=steps
         )
     title = f"phase diagram of {label(problem, width=False)}"
-    _plan(title, {"plane": stages(GridDesign(families=(plane,)))}, workers, device, rate, as_json)
+    _plan(title, {"plane": stages(GridDesign(planes=(plane,)))}, workers, device, rate, as_json)
 
 
 def _plan_suite(

@@ -168,7 +168,7 @@ def summary(predicted: list[dict[str, Any]], measured: list[dict[str, Any]]) -> 
 
 #: The runs behind the calibration of transformers that ships.
 CALIBRATION = CalibrationDesign(
-    family=Problem(task="add", model="transformer", activation="relu", learning_rate=3e-3),
+    problem=Problem(task="add", model="transformer", activation="relu", learning_rate=3e-3),
     moduli=(13, 17, 19, 23),
     widths=(16, 20, 24, 32, 40, 48),
     seeds=2,
@@ -187,7 +187,7 @@ def remeasured(shipped: Calibration, laboratory: Laboratory) -> Calibration:
     Raises:
         ValueError: The calibration is of another family, or D_sym cannot be measured.
     """
-    family = CALIBRATION.family
+    family = CALIBRATION.problem
     if (shipped.model, shipped.weight_decay, shipped.learning_rate) != (
         family.model,
         family.weight_decay,

@@ -16,7 +16,7 @@ def _judge_grid(grid: Grid) -> tuple[list[Row], Effect | None]:
     size = None if star is None else star.size_interval()
     rows: list[Row] = []
     sides: dict[str, list[Dip]] = {"below": [], "above": [], "at": [], "no star": []}
-    for values, n_train in zip(grid.test_accuracy, grid.family.sizes, strict=True):
+    for values, n_train in zip(grid.test_accuracy, grid.plane.sizes, strict=True):
         dip = dip_of(values)
         if dip is None:
             continue
@@ -30,7 +30,7 @@ def _judge_grid(grid: Grid) -> tuple[list[Row], Effect | None]:
                 "n_train": float(n_train),
                 "star": side,
                 "dip": dip.depth,
-                "at width": float(grid.family.widths[dip.index]) if dip.depth > 0 else None,
+                "at width": float(grid.plane.widths[dip.index]) if dip.depth > 0 else None,
                 "p (no dip)": dip.p_rising,
                 "p (dip)": dip.p_deeper(SMALLEST_DIP),
             }

@@ -27,11 +27,11 @@ def harder(easy: Grid, hard: Grid) -> Effect | None:
 
 def _judge_pair(easy: Grid, hard: Grid) -> tuple[list[Row], Effect | None]:
     effect = harder(easy, hard)
-    name = f"{hard.family.problem.activation} {hard.family.problem.model}"
+    name = f"{hard.plane.problem.activation} {hard.plane.problem.model}"
     rows: list[Row] = []
     only: list[float] = []
     never: list[float] = []
-    for n_train, simple, square in zip(easy.family.sizes, easy.test_accuracy, hard.test_accuracy, strict=True):
+    for n_train, simple, square in zip(easy.plane.sizes, easy.test_accuracy, hard.test_accuracy, strict=True):
         dips = dip_of(simple), dip_of(square)
         if dips[0] is None or dips[1] is None:
             continue
@@ -64,20 +64,20 @@ def _judge_pair(easy: Grid, hard: Grid) -> tuple[list[Row], Effect | None]:
 
 def judge(evidence: GridEvidence) -> Finding:
     """Both halves of the claim for every model that was trained on both tasks at the same sizes."""
-    by_task = {task: [grid for grid in evidence.grids if grid.family.problem.task == task] for task in (EASY, HARD)}
+    by_task = {task: [grid for grid in evidence.grids if grid.plane.problem.task == task] for task in (EASY, HARD)}
     pairs = [
         (easy, hard)
         for easy in by_task[EASY]
         for hard in by_task[HARD]
-        if (easy.family.problem.model, easy.family.problem.activation, easy.family.sizes)
-        == (hard.family.problem.model, hard.family.problem.activation, hard.family.sizes)
+        if (easy.plane.problem.model, easy.plane.problem.activation, easy.plane.sizes)
+        == (hard.plane.problem.model, hard.plane.problem.activation, hard.plane.sizes)
     ]
     judged = [_judge_pair(*pair) for pair in pairs]
     effects = [effect for _, effect in judged]
     p_inside, p_outside = every(effects)
     known = [effect for effect in effects if effect is not None]
     ratios = [
-        f"{hard.family.problem.activation} {hard.family.problem.model} {effect.value:+.2f}"
+        f"{hard.plane.problem.activation} {hard.plane.problem.model} {effect.value:+.2f}"
         for (_, hard), effect in zip(pairs, effects, strict=True)
         if effect is not None
     ]

@@ -45,12 +45,12 @@ def exponents(log_sizes: FloatArray, found: FloatArray) -> FloatArray:
 
 
 def _judge_grid(grid: Grid, n_draws: int) -> tuple[Row, Effect | None]:
-    sizes = np.log(grid.family.sizes)
+    sizes = np.log(grid.plane.sizes)
     at = places(grid)[0]
     row: dict[str, str | float | None] = {"plane": grid.name, "sizes with a peak": float(np.isfinite(at).sum())}
-    row |= {f"N at {size}": float(np.exp(place)) for size, place in zip(grid.family.sizes, at, strict=True)}
+    row |= {f"N at {size}": float(np.exp(place)) for size, place in zip(grid.plane.sizes, at, strict=True)}
     # Widths follow from N, so that both exponents come from the same peaks.
-    widths = np.log(grid.family.widths)
+    widths = np.log(grid.plane.widths)
     estimate = exponents(sizes, at[None])[0]
     drawn = places(grid, n_draws=n_draws)
     slopes = exponents(sizes, drawn)

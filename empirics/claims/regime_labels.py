@@ -47,8 +47,8 @@ def overfits(grid: Grid) -> BoolArray:
 
 
 def _sizes(grid: Grid, holds: Callable[[float], bool]) -> list[int]:
-    n_pairs = grid.family.problem.n_pairs
-    return [index for index, size in enumerate(grid.family.sizes) if holds(size / n_pairs)]
+    n_pairs = grid.plane.problem.n_pairs
+    return [index for index, size in enumerate(grid.plane.sizes) if holds(size / n_pairs)]
 
 
 def _count(grid: Grid, label: str, sizes: list[int], widths: slice, shown: BoolArray) -> tuple[Row, Effect | None]:
@@ -69,7 +69,7 @@ def _count(grid: Grid, label: str, sizes: list[int], widths: slice, shown: BoolA
 
 def _descent(grid: Grid, sizes: list[int]) -> tuple[Row, Effect | None]:
     """Whether accuracy dips over the upper half of the widths at some moderate size."""
-    half = slice(len(grid.family.widths) // 2 - 1, None)
+    half = slice(len(grid.plane.widths) // 2 - 1, None)
     dips = [dip for dip in (dip_of(grid.test_accuracy[size, half]) for size in sizes) if dip is not None]
     row: dict[str, str | float | None] = {"plane": grid.name, "label": "large, moderate: double descent"}
     if not dips:
@@ -91,7 +91,7 @@ def _descent(grid: Grid, sizes: list[int]) -> tuple[Row, Effect | None]:
 
 def judge(evidence: GridEvidence) -> Finding:
     """Every label in every plane of addition."""
-    grids = [grid for grid in evidence.grids if grid.family.problem.task == EASY]
+    grids = [grid for grid in evidence.grids if grid.plane.problem.task == EASY]
     small, large = slice(None, ENDS), slice(-ENDS, None)
     judged: list[tuple[Row, Effect | None]] = []
     for grid in grids:

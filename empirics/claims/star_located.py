@@ -59,7 +59,7 @@ def _judge_grid(grid: Grid) -> tuple[Row, Effect | None]:
 
 def judge(evidence: GridEvidence) -> Finding:
     """Where the curves cross in every plane of addition."""
-    grids = [grid for grid in (*evidence.grids, *evidence.star_grids) if grid.family.problem.task == EASY]
+    grids = [grid for grid in (*evidence.grids, *evidence.star_grids) if grid.plane.problem.task == EASY]
     judged = [_judge_grid(grid) for grid in grids]
     effects = [effect for _, effect in judged]
     p_inside, p_outside = every(effects)

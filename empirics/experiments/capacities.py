@@ -18,7 +18,7 @@ class CapacitiesDesign:
     """Which models are overloaded.
 
     Attributes:
-        families: Problems whose width is replaced, one a family.
+        problems: One a family; its width is replaced.
         seeds: Runs per width.
         widths: At which every family is overloaded; None for those of its calibration.
 
@@ -26,7 +26,7 @@ class CapacitiesDesign:
         ValueError: A field is out of range.
     """
 
-    families: tuple[Problem, ...]
+    problems: tuple[Problem, ...]
     seeds: int = 3
     widths: tuple[int, ...] | None = None
 
@@ -40,11 +40,11 @@ class CapacitiesDesign:
     def designs(self) -> dict[str, list[CapacityDesign]]:
         """One list a family, one design a width."""
         return {
-            family.variant: [
-                CapacityDesign(problem=replace(family, width=width), seeds=self.seeds)
-                for width in (family.family.capacity_widths if self.widths is None else self.widths)
+            problem.variant: [
+                CapacityDesign(problem=replace(problem, width=width), seeds=self.seeds)
+                for width in (problem.family.capacity_widths if self.widths is None else self.widths)
             ]
-            for family in self.families
+            for problem in self.problems
         }
 
 
@@ -71,16 +71,16 @@ EXPERIMENT: Experiment[CapacitiesDesign, Capacities] = Experiment(
     name="capacities",
     designs={
         "quick": CapacitiesDesign(
-            families=tuple(Problem(task="add", modulus=31, activation=kind) for kind in ("square", "relu"))
+            problems=tuple(Problem(task="add", modulus=31, activation=kind) for kind in ("square", "relu"))
         ),
         "standard": CapacitiesDesign(
-            families=(
+            problems=(
                 *(Problem(task="add", modulus=31, activation=kind) for kind in ("square", "relu")),
                 TRANSFORMER,
             )
         ),
         "paper": CapacitiesDesign(
-            families=(Problem(task="add", modulus=113, model="transformer", activation="relu", learning_rate=1e-3),)
+            problems=(Problem(task="add", modulus=113, model="transformer", activation="relu", learning_rate=1e-3),)
         ),
     },
     measure=measure,

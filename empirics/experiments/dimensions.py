@@ -25,7 +25,7 @@ class DimensionsDesign:
     """Which networks are looked at.
 
     Attributes:
-        families: Problems whose width is replaced.
+        problems: Their width is replaced.
         widths: Rising.
         sizes: D, rising [examples].
         seeds: Runs per point.
@@ -34,7 +34,7 @@ class DimensionsDesign:
         ValueError: A list does not rise, or a number is out of range.
     """
 
-    families: tuple[Problem, ...]
+    problems: tuple[Problem, ...]
     widths: tuple[int, ...]
     sizes: tuple[int, ...]
     seeds: int = 4
@@ -45,14 +45,14 @@ class DimensionsDesign:
         check_integer("seeds", self.seeds, 2)
 
     def curves(self) -> Iterator[tuple[Problem, int, list[DimensionConfig]]]:
-        """Family, size, and its networks: widths, then seeds."""
-        for family in self.families:
+        """Problem, size, and its networks: widths, then seeds."""
+        for problem in self.problems:
             for size in self.sizes:
                 yield (
-                    family,
+                    problem,
                     size,
                     [
-                        DimensionConfig(run=RunConfig(problem=replace(family, width=width), n_train=size, seed=seed))
+                        DimensionConfig(run=RunConfig(problem=replace(problem, width=width), n_train=size, seed=seed))
                         for width in self.widths
                         for seed in range(self.seeds)
                     ],
@@ -122,12 +122,12 @@ EXPERIMENT: Experiment[DimensionsDesign, list[DimensionCurve]] = Experiment(
     name="effective-dimensions",
     designs={
         "standard": DimensionsDesign(
-            families=tuple(Problem(task="add", modulus=23, activation=kind) for kind in ("square", "relu")),
+            problems=tuple(Problem(task="add", modulus=23, activation=kind) for kind in ("square", "relu")),
             widths=(4, 8, 12, 16, 24, 32),
             sizes=(185, 291, 400),
         ),
         "paper": DimensionsDesign(
-            families=(
+            problems=(
                 Problem(task="add", modulus=113, model="transformer", activation="relu", width=128, learning_rate=1e-3),
             ),
             widths=(8, 16, 28, 36, 48, 64),

@@ -29,7 +29,7 @@ MAP_FRACTIONS = (0.1, 0.95)
 
 
 @dataclass(frozen=True, kw_only=True)
-class GridFamily:
+class Plane:
     """A problem at several widths and training-set sizes.
 
     Attributes:
@@ -88,12 +88,12 @@ class GridDesign:
     """Which planes are measured.
 
     Attributes:
-        families: Whole planes, from the narrowest model to a wide one.
-        star_families: Only around the star, on problems that no calibration has seen.
+        planes: Whole planes, from the narrowest model to a wide one.
+        star_planes: Only around the star, on problems that no calibration has seen.
     """
 
-    families: tuple[GridFamily, ...]
-    star_families: tuple[GridFamily, ...] = ()
+    planes: tuple[Plane, ...]
+    star_planes: tuple[Plane, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ class Grid:
     """What runs at every point of a plane settled at: arrays (sizes, widths, seeds), NaN where a run diverged.
 
     Attributes:
-        family: What was run.
+        plane: What was run.
         test_accuracy: On unseen pairs.
         train_accuracy: On the training set.
         test_loss: On unseen pairs [nats].
@@ -111,7 +111,7 @@ class Grid:
         diagram: The predicted plane; None where no calibration speaks for it.
     """
 
-    family: GridFamily
+    plane: Plane
     test_accuracy: FloatArray
     train_accuracy: FloatArray
     test_loss: FloatArray
@@ -123,7 +123,7 @@ class Grid:
     @property
     def n_params(self) -> FloatArray:
         """N at every width [parameters]."""
-        return np.array([float(self.family.at(width).n_params) for width in self.family.widths])
+        return np.array([float(self.plane.at(width).n_params) for width in self.plane.widths])
 
     @property
     def n_runs(self) -> int:
@@ -137,8 +137,8 @@ class Grid:
 
     @property
     def name(self) -> str:
-        """The family in a few words, for tables."""
-        return label(self.family.problem, width=False)
+        """The plane in a few words, for tables."""
+        return label(self.plane.problem, width=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,35 +165,35 @@ def _passages(run: Run) -> tuple[float, float]:
     return train, test
 
 
-def predicted_map(family: GridFamily, laboratory: Laboratory) -> PhaseDiagram | None:
-    """The plane as a calibration predicts it, over the family's widths as far as its laws reach."""
-    calibration = calibration_for(family.problem, laboratory.calibrations)
+def predicted_map(plane: Plane, laboratory: Laboratory) -> PhaseDiagram | None:
+    """The plane as a calibration predicts it, over the plane's widths as far as its laws reach."""
+    calibration = calibration_for(plane.problem, laboratory.calibrations)
     if calibration is None:
         return None
-    widths = default_widths(family.problem, calibration, MAP_WIDTHS, largest=family.widths[-1])
+    widths = default_widths(plane.problem, calibration, MAP_WIDTHS, largest=plane.widths[-1])
     low, high = MAP_FRACTIONS
-    sizes = family.problem.n_pairs * np.geomspace(low, high, MAP_SIZES)
-    return phase_diagram(family.problem, calibration, widths=widths, n_trains=sizes)
+    sizes = plane.problem.n_pairs * np.geomspace(low, high, MAP_SIZES)
+    return phase_diagram(plane.problem, calibration, widths=widths, n_trains=sizes)
 
 
 def grid_of(
-    family: GridFamily, runs: Sequence[Run], capacity_runs: Sequence[Sequence[Run]], diagram: PhaseDiagram | None
+    plane: Plane, runs: Sequence[Run], capacity_runs: Sequence[Sequence[Run]], diagram: PhaseDiagram | None
 ) -> Grid:
-    """Settled values of a plane's runs, given in the order of the family's configurations."""
-    shape = (len(family.sizes), len(family.widths), family.seeds)
+    """Settled values of a plane's runs, given in the order of the plane's configurations."""
+    shape = (len(plane.sizes), len(plane.widths), plane.seeds)
     values = {
         name: np.array([settled_value(run, name) for run in runs]).reshape(shape)
         for name in ("test_accuracy", "train_accuracy", "test_loss")
     }
     passages = np.array([_passages(run) for run in runs]).reshape(*shape, 2)
     memorized: dict[int, FloatArray] = {}
-    for width, group in zip(family.capacity_widths, capacity_runs, strict=True):
+    for width, group in zip(plane.capacity_widths, capacity_runs, strict=True):
         outcomes = [outcome_of(run) for run in group]
         counts = [memorized_count(one) for one in outcomes if one.train_accuracy < OVERLOADED]
         if len(counts) >= 2 and min(counts) > 0:
             memorized[width] = np.array(counts)
     return Grid(
-        family=family,
+        plane=plane,
         **values,
         fitted_at=passages[..., 0],
         grokked_at=passages[..., 1],
@@ -204,22 +204,22 @@ def grid_of(
 
 def measure(design: GridDesign, laboratory: Laboratory) -> GridEvidence:
     """Every plane; predictions are made first, and all runs in one sweep."""
-    families = (*design.families, *design.star_families)
-    diagrams = [predicted_map(family, laboratory) for family in families]
-    blocks = [block for family in families for block in (family.configs(), *family.capacity_configs())]
+    planes = (*design.planes, *design.star_planes)
+    diagrams = [predicted_map(plane, laboratory) for plane in planes]
+    blocks = [block for plane in planes for block in (plane.configs(), *plane.capacity_configs())]
     found = iter(laboratory.blocks(blocks, stage="planes of model and training-set size"))
     grids = [
-        grid_of(family, next(found), [next(found) for _ in family.capacity_widths], diagram)
-        for family, diagram in zip(families, diagrams, strict=True)
+        grid_of(plane, next(found), [next(found) for _ in plane.capacity_widths], diagram)
+        for plane, diagram in zip(planes, diagrams, strict=True)
     ]
-    n = len(design.families)
+    n = len(design.planes)
     return GridEvidence(grids=grids[:n], star_grids=grids[n:])
 
 
 def _configs(design: GridDesign) -> Iterator[RunConfig]:
-    for family in (*design.families, *design.star_families):
-        yield from family.configs()
-        for block in family.capacity_configs():
+    for plane in (*design.planes, *design.star_planes):
+        yield from plane.configs()
+        for block in plane.capacity_configs():
             yield from block
 
 
@@ -236,9 +236,9 @@ SIZES = (132, 185, 238, 291, 344, 450)
 TRANSFORMER_SIZES = (159, 212, 264, 330, 450)
 
 STANDARD = GridDesign(
-    families=(
+    planes=(
         *(
-            GridFamily(
+            Plane(
                 problem=replace(SMALL_TRANSFORMER, task=task),
                 widths=(4, 8, 12, 16, 24, 32),
                 sizes=TRANSFORMER_SIZES,
@@ -248,7 +248,7 @@ STANDARD = GridDesign(
             for task in (EASY, HARD)
         ),
         *(
-            GridFamily(
+            Plane(
                 problem=Problem(task=task, modulus=23, activation=activation),
                 widths=(4, 6, 8, 12, 16, 24, 32, 48, 64),
                 sizes=SIZES,
@@ -258,8 +258,8 @@ STANDARD = GridDesign(
             for task in (EASY, HARD)
         ),
     ),
-    star_families=tuple(
-        GridFamily(
+    star_planes=tuple(
+        Plane(
             problem=Problem(task="add", modulus=31, activation=activation),
             widths=(8, 12, 16, 24, 32),
             sizes=(300, 400, 500, 600, 700, 850),
@@ -271,8 +271,8 @@ STANDARD = GridDesign(
 )
 
 PAPER = GridDesign(
-    families=tuple(
-        GridFamily(
+    planes=tuple(
+        Plane(
             problem=Problem(
                 task=task, modulus=113, model="transformer", activation="relu", width=128, learning_rate=1e-3
             ),
@@ -292,7 +292,7 @@ EXPERIMENT: Experiment[GridDesign, GridEvidence] = Experiment(
 
 def plane_of(
     problem: Problem, *, points: int, widths: tuple[int, int], sizes: tuple[int, int], seeds: int = 3, steps: int = 0
-) -> GridFamily:
+) -> Plane:
     """Runs of a plane of at most K widths and K sizes, as far as whole numbers lie apart.
 
     Args:
@@ -316,7 +316,7 @@ def plane_of(
         problem.family.check_width(name, width)
     if sizes[1] >= problem.n_pairs:
         raise FieldError("max_n_train", "leave pairs to test on", f"{sizes[1]} of {problem.n_pairs}")
-    return GridFamily(
+    return Plane(
         problem=problem,
         widths=tuple(step * width for width in _spaced(widths[0] // step, widths[1] // step, points)),
         sizes=_spaced(*sizes, points),

@@ -70,8 +70,8 @@ def _runs_at(grid: Grid, width: int) -> tuple[FloatArray, FloatArray]:
     """Sizes (n,) and accuracies above chance (n,) of the runs at the width of that index that stayed finite."""
     raw = grid.test_accuracy[:, width]  # (sizes, seeds)
     kept = np.isfinite(raw)
-    n_train = np.broadcast_to(np.array(grid.family.sizes, dtype=np.float64)[:, None], raw.shape)
-    n_classes = grid.family.problem.n_classes
+    n_train = np.broadcast_to(np.array(grid.plane.sizes, dtype=np.float64)[:, None], raw.shape)
+    n_classes = grid.plane.problem.n_classes
     return n_train[kept], np.array([accuracy_above_chance(float(one), n_classes) for one in raw[kept]])
 
 
@@ -102,13 +102,13 @@ def critical_draws(grid: Grid, *, n_draws: int = DRAWS, seed: int = 0) -> FloatA
         n_draws: How many.
         seed: Of the draws; planes that are compared need different ones.
     """
-    first, last = np.log(grid.family.sizes[0]), np.log(grid.family.sizes[-1])
-    drawn = np.full((len(grid.family.widths), n_draws), np.nan)
+    first, last = np.log(grid.plane.sizes[0]), np.log(grid.plane.sizes[-1])
+    drawn = np.full((len(grid.plane.widths), n_draws), np.nan)
     for k in range(len(drawn)):
         runs = _runs_at(grid, k)
         sides = sides_of(*runs)
         if sides is Sides.BOTH or (sides in {Sides.BELOW, Sides.ABOVE} and _is_open(*runs)):
-            posterior = posterior_of(*runs, grid.family.problem.n_pairs)
+            posterior = posterior_of(*runs, grid.plane.problem.n_pairs)
             drawn[k] = np.log(posterior.draws(n_draws, seed=(seed, k)))
         elif sides is not Sides.NO_RUN:
             drawn[k] = -np.inf if sides is Sides.ABOVE else np.inf
@@ -123,12 +123,12 @@ def critical_sizes(grid: Grid) -> FloatArray:
 def star_of(grid: Grid) -> MeasuredStar | None:
     """The measured star of a plane; None where fewer than two models are overloaded by random labels."""
     n_params = grid.n_params
-    by_width = {width: float(grid.family.at(width).n_params) for width in grid.family.capacity_widths}
+    by_width = {width: float(grid.plane.at(width).n_params) for width in grid.plane.capacity_widths}
     log_capacity = capacity_draws(grid.memorized, by_width, n_params)
     if log_capacity is None:
         return None
     log_critical, x = critical_draws(grid), np.log(n_params)
-    roots = crossing(x, log_critical, log_capacity, math.log(grid.family.sizes[-1]))
+    roots = crossing(x, log_critical, log_capacity, math.log(grid.plane.sizes[-1]))
     finite = np.isfinite(roots)
     # D_mem is a power law, so that D* lies on the line through its two ends.
     slope = (log_capacity[-1] - log_capacity[0]) / (x[-1] - x[0])

@@ -34,7 +34,7 @@ class CalibrationDesign:
     """The runs behind one calibration.
 
     Attributes:
-        family: A problem of the family; its modulus and width are replaced.
+        problem: Its modulus and width are replaced.
         moduli: p of the cells.
         widths: H of the cells.
         seeds: Runs per size in a cell.
@@ -44,13 +44,13 @@ class CalibrationDesign:
             to generalize to.
     """
 
-    family: Problem
+    problem: Problem
     moduli: tuple[int, ...] = MODULI
     widths: tuple[int, ...] = WIDTHS
     seeds: int = 3
 
     def __post_init__(self) -> None:
-        self.family.check_rule()
+        self.problem.check_rule()
         # The scaling laws have a slope in the modulus and a curvature in the width.
         for name, values, fewest in (("modulus", self.moduli, 2), ("width", self.widths, 3)):
             if len(set(values)) < fewest:
@@ -69,7 +69,7 @@ class CalibrationDesign:
 
     def problems(self) -> list[Problem]:
         """One problem a cell."""
-        return [replace(self.family, modulus=p, width=h) for p in self.moduli for h in self.widths]
+        return [replace(self.problem, modulus=p, width=h) for p in self.moduli for h in self.widths]
 
     def capacity_problems(self) -> list[Problem]:
         """Problems small enough to be overloaded, at the largest modulus, where most labels exist.
@@ -77,9 +77,9 @@ class CalibrationDesign:
         Where widths come in steps, only at the largest modulus of any calibration are three overloaded.
         """
         modulus = max(self.moduli)
-        if self.family.family.width_step > 1:
+        if self.problem.family.width_step > 1:
             modulus = max(modulus, LARGEST_MODULUS)
-        return [replace(self.family, modulus=modulus, width=h) for h in self.family.family.capacity_widths]
+        return [replace(self.problem, modulus=modulus, width=h) for h in self.problem.family.capacity_widths]
 
     def symmetry_problems(self) -> list[Problem]:
         """Problems at which to find out from which size on a commutative table is memorized as unordered pairs.
@@ -87,11 +87,11 @@ class CalibrationDesign:
         Only families with one embedding see both symbols alike, and symmetric Latin squares have odd order. The size is
         carried to larger moduli, so the largest one of any calibration is among them.
         """
-        if not self.family.family.shares_embedding or not self.family.definition.commutative:
+        if not self.problem.family.shares_embedding or not self.problem.definition.commutative:
             return []
         moduli = sorted({*self.moduli, LARGEST_MODULUS})
         widths = sorted({*self.widths, *NARROW_WIDTHS})
-        problems = [replace(self.family, modulus=p, width=h) for p in moduli for h in widths]
+        problems = [replace(self.problem, modulus=p, width=h) for p in moduli for h in widths]
         return [problem for problem in problems if problem.n_symbols % 2]
 
 
@@ -123,7 +123,7 @@ def calibrate(
     blocks += [plan.configs() for plan in capacities]
     symmetric = [SymmetryDesign(problem=problem) for problem in design.symmetry_problems()]
     blocks += [plan.configs() for plan in symmetric]
-    runs = run([config for block in blocks for config in block], stage=f"calibrating {design.family.activation}")
+    runs = run([config for block in blocks for config in block], stage=f"calibrating {design.problem.activation}")
     outcomes = map(outcome_of, runs)
     results = [[next(outcomes) for _ in block] for block in blocks]
     cells: list[Cell] = []
@@ -156,13 +156,13 @@ def calibrate(
             note(omitted[-1])
         else:
             symmetry = found
-    family = design.family
+    problem = design.problem
     return Calibration(
-        tasks=relabelings(family.definition, shares_embedding=family.family.shares_embedding),
-        model=family.model,
-        activation=family.activation,
-        weight_decay=family.weight_decay,
-        learning_rate=family.learning_rate,
+        tasks=relabelings(problem.definition, shares_embedding=problem.family.shares_embedding),
+        model=problem.model,
+        activation=problem.activation,
+        weight_decay=problem.weight_decay,
+        learning_rate=problem.learning_rate,
         capacity=line.law,
         cells=tuple(cells),
         omitted=tuple(omitted),

@@ -54,9 +54,9 @@ def draw_curves(ax: Axes, grid: Grid, quantity: str) -> None:
         grid: A measured plane.
         quantity: ``test_accuracy``, averaged as it is, or ``test_loss``, by its logarithm.
     """
-    widths = np.array(grid.family.widths, dtype=np.float64)
+    widths = np.array(grid.plane.widths, dtype=np.float64)
     is_loss = quantity == "test_loss"
-    for s, (size, colour) in enumerate(zip(grid.family.sizes, colours(len(grid.family.sizes)), strict=True)):
+    for s, (size, colour) in enumerate(zip(grid.plane.sizes, colours(len(grid.plane.sizes)), strict=True)):
         values = getattr(grid, quantity)[s]
         mean, low, high = curve(np.log(np.maximum(values, LEAST_LOSS)) if is_loss else values)
         if is_loss:
@@ -65,7 +65,7 @@ def draw_curves(ax: Axes, grid: Grid, quantity: str) -> None:
             low, high = low.clip(0, 1), high.clip(0, 1)
         ax.errorbar(
             # Sizes stand a little beside each other, so that bars do not hide each other.
-            widths * 1.012 ** (s - len(grid.family.sizes) / 2),
+            widths * 1.012 ** (s - len(grid.plane.sizes) / 2),
             mean,
             yerr=[np.maximum(mean - low, 0), np.maximum(high - mean, 0)],
             fmt=f"-{MARKERS[s % len(MARKERS)]}",
@@ -80,7 +80,7 @@ def draw_curves(ax: Axes, grid: Grid, quantity: str) -> None:
 
 def draw_row(accuracy: Axes, loss: Axes, grid: Grid) -> None:
     """One plane: accuracy left, loss right, sizes named beside it."""
-    problem, widths = grid.family.problem, grid.family.widths
+    problem, widths = grid.plane.problem, grid.plane.widths
     for ax, quantity, height in (
         (accuracy, "test_accuracy", "test accuracy [fraction]"),
         (loss, "test_loss", "test loss [nats]"),

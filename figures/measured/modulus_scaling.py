@@ -93,8 +93,8 @@ SPEC: FigureSpec[SeriesEvidence] = FigureSpec(
     caption=(
         "Critical training-set size D_crit over the modulus p at a fixed width. Filled: measured; open: predicted. "
         f"Error bars are {LEVEL:.0%} intervals. Lines: the three laws of the literature, each through the weighted "
-        f"mean of the measured sizes up to {LARGEST_FRACTION:.0%} of all pairs. The exponent is that of a "
-        "free power law with its interval; weights are posterior probabilities of the three laws, equally likely beforehand."
+        f"mean of the measured sizes up to {LARGEST_FRACTION:.0%} of all pairs. The exponent is that of a free power "
+        "law with its interval; weights are posterior probabilities of the three laws, equally likely beforehand."
     ),
     experiment=MODULI,
     draws_predictions=True,

@@ -37,7 +37,7 @@ def observed(grid: Grid) -> NDArray[np.int64]:
 def draw_points(ax: Axes, grid: Grid) -> None:
     """Measured points, marked by what most runs there showed."""
     codes = observed(grid)
-    sizes, params = np.meshgrid(np.array(grid.family.sizes, dtype=np.float64), grid.n_params, indexing="ij")
+    sizes, params = np.meshgrid(np.array(grid.plane.sizes, dtype=np.float64), grid.n_params, indexing="ij")
     for code, (name, marker) in enumerate(zip(DYNAMICS, MARKERS, strict=True)):
         here = codes == code
         if here.any():
@@ -112,7 +112,7 @@ def draw_plane(ax: Axes, grid: Grid) -> list[str]:
     draw_points(ax, grid)
     without = draw_measured(ax, grid)
     missing += [without] if without else []
-    for which, values in (("x", grid.n_params.tolist()), ("y", [float(size) for size in grid.family.sizes])):
+    for which, values in (("x", grid.n_params.tolist()), ("y", [float(size) for size in grid.plane.sizes])):
         ends = scales.spread(values, margin=0.1)
         assert ends is not None
         scales.log_axis(ax, which, *ends, most=4 if which == "x" else 6)  # type: ignore[arg-type]
@@ -130,7 +130,7 @@ def draw(evidence: GridEvidence) -> Figure:
         room = canvas.PANEL_TEXT if len(grids) <= 4 else canvas.PANEL_TEXT / 1.6
         height = 0.0
         for ax, grid in zip(axes, grids, strict=False):
-            text = label(grid.family.problem, width=False)
+            text = label(grid.plane.problem, width=False)
             height = max(height, canvas.title(ax, text, draw_plane(ax, grid), width=room))
         rows = len({ax.get_position().y0 for ax in axes})
         figure.set_size_inches(figure.get_figwidth(), figure.get_figheight() + rows * height + 0.45)

@@ -28,7 +28,7 @@ def miniature_experiments(problem: Problem, *, seeds: int, budget: float) -> dic
     """Experiments by name, whose quick designs are of one problem."""
     designs: list[tuple[Experiment[Any, Any], Any]] = [
         (COMPETITION, CompetitionDesign(problems=(problem,), seeds=seeds, tolerance=0.2, budget=budget)),
-        (CAPACITIES, CapacitiesDesign(families=(problem,), widths=(1, 2, 3), seeds=seeds)),
+        (CAPACITIES, CapacitiesDesign(problems=(problem,), widths=(1, 2, 3), seeds=seeds)),
         (DYNAMICS, DynamicsDesign(problems=(problem,), seeds=seeds)),
     ]
     return {experiment.name: replace(experiment, designs={"quick": design}) for experiment, design in designs}

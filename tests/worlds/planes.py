@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dcrit.empirics.experiments.size_grid import Grid, GridFamily
+from dcrit.empirics.experiments.size_grid import Grid, Plane
 from dcrit.theory.problems.problem import Problem
 
 WIDTHS = (4, 8, 12, 16, 24, 32)
@@ -15,9 +15,9 @@ SEEDS = 5
 PER_PARAMETER = 0.3
 
 
-def family(task: str = "add", model: str = "transformer") -> GridFamily:
+def asked(task: str = "add", model: str = "transformer") -> Plane:
     problem = Problem(task=task, modulus=23, model=model, activation="relu", width=24)  # type: ignore[arg-type]
-    return GridFamily(problem=problem, widths=WIDTHS, sizes=SIZES, capacity_widths=(4, 8), seeds=SEEDS)
+    return Plane(problem=problem, widths=WIDTHS, sizes=SIZES, capacity_widths=(4, 8), seeds=SEEDS)
 
 
 def plane(
@@ -33,7 +33,7 @@ def plane(
     seed: int = 0,
 ) -> Grid:
     """A plane with that mean test accuracy and loss at (D, width)."""
-    made = family(task, model)
+    made = asked(task, model)
     rng = np.random.default_rng(seed)
     shape = (len(SIZES), len(WIDTHS), SEEDS)
 
@@ -44,7 +44,7 @@ def plane(
     test = (over(accuracy) + noise * rng.standard_normal(shape)).clip(0, 1)
     counts = {width: per_parameter * made.at(width).n_params for width in (4, 8)}
     return Grid(
-        family=made,
+        plane=made,
         test_accuracy=test,
         train_accuracy=np.where(fits > 0, 1.0, 0.8),
         test_loss=over(loss) * np.exp(5 * noise * rng.standard_normal(shape)),

@@ -136,7 +136,7 @@ def test_the_experiment_puts_every_network_in_its_place() -> None:
         ]
 
     bench = Laboratory(World(), no_multitask, [], looked)
-    design = DimensionsDesign(families=(TINY,), widths=(2, 3), sizes=(10, 12), seeds=2)
+    design = DimensionsDesign(problems=(TINY,), widths=(2, 3), sizes=(10, 12), seeds=2)
     with bench.account() as account:
         curves = measure(design, bench)
     assert account.n_runs == 8

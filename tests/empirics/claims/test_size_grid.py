@@ -15,13 +15,13 @@ from dcrit.empirics.experiments.size_grid import (
     Grid,
     GridDesign,
     GridEvidence,
-    GridFamily,
+    Plane,
     measure,
 )
 from dcrit.empirics.experiments.star import critical_draws, critical_sizes, star_of
 from dcrit.theory.calibrations.calibration import shipped_calibrations
 from dcrit.theory.problems.problem import Problem
-from tests.worlds.planes import SIZES, WIDTHS, dipped, family, plane, rising
+from tests.worlds.planes import SIZES, WIDTHS, asked, dipped, plane, rising
 from tests.worlds.runs import World, no_multitask
 
 
@@ -30,7 +30,7 @@ def evidence(*grids: Grid) -> GridEvidence:
 
 
 def test_grids_hold_every_run_in_its_place() -> None:
-    small = GridFamily(
+    small = Plane(
         problem=Problem(task="add", modulus=17, activation="square"),
         widths=(4, 32),
         sizes=(90, 200),
@@ -39,7 +39,7 @@ def test_grids_hold_every_run_in_its_place() -> None:
         capacity_seeds=1,
     )
     world = World()
-    found = measure(GridDesign(families=(small,)), Laboratory(world, no_multitask, shipped_calibrations()))
+    found = measure(GridDesign(planes=(small,)), Laboratory(world, no_multitask, shipped_calibrations()))
     (grid,) = found.grids
     assert grid.test_accuracy.shape == (2, 2, 2)
     assert len(world.asked) == 8 + 4
@@ -51,20 +51,20 @@ def test_grids_hold_every_run_in_its_place() -> None:
     assert grid.diagram is not None
 
 
-def test_families_refuse_what_cannot_be_run() -> None:
+def test_planes_refuse_what_cannot_be_run() -> None:
     with pytest.raises(ValueError, match="n_train must be at most 529"):
-        replace(family(), sizes=(100, 600))
+        replace(asked(), sizes=(100, 600))
     with pytest.raises(ValueError, match="sizes must leave pairs to test on, got 529 of 529"):
-        replace(family(), sizes=(100, 529))
+        replace(asked(), sizes=(100, 529))
     with pytest.raises(ValueError, match="seeds must be an integer of at least 2, got 1"):
-        replace(family(), seeds=1)
+        replace(asked(), seeds=1)
 
 
 @pytest.mark.slow
 def test_designs_cover_both_tasks_and_models_and_the_paper_costs_more() -> None:
-    kinds = {(f.problem.task, f.problem.model, f.problem.activation) for f in STANDARD.families}
+    kinds = {(f.problem.task, f.problem.model, f.problem.activation) for f in STANDARD.planes}
     assert len(kinds) == 6
-    assert all(f.problem.modulus >= 31 for f in STANDARD.star_families)
+    assert all(f.problem.modulus >= 31 for f in STANDARD.star_planes)
     assert EXPERIMENT.work("paper").flops > 100 * EXPERIMENT.work("standard").flops
     assert "quick" not in EXPERIMENT.designs
 
@@ -164,7 +164,7 @@ def test_critical_sizes_of_two_planes_err_apart() -> None:
 
 def loss_with_exponent(exponent: float):
     """A loss that peaks at N ∝ D^exponent, amid the widths."""
-    made = family()
+    made = asked()
 
     def loss(size: int, width: int) -> float:
         place = math.log(2500) + exponent * math.log(size / 230)

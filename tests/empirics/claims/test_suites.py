@@ -37,7 +37,7 @@ def miniature(problems: tuple[Problem, ...] = PROBLEMS) -> Suite:
     """A small suite under the name of the quick one; enough runs a place for the exact test and its correction."""
     designs: dict[str, tuple[Experiment[Any, Any], Any]] = {
         "competition": (competition.EXPERIMENT, CompetitionDesign(problems=problems, seeds=2)),
-        "capacities": (capacities.EXPERIMENT, CapacitiesDesign(families=problems[:1], seeds=2)),
+        "capacities": (capacities.EXPERIMENT, CapacitiesDesign(problems=problems[:1], seeds=2)),
         "four-dynamics": (dynamics_points.EXPERIMENT, DynamicsDesign(problems=problems[:2], seeds=8)),
     }
     small = {name: replace(experiment, designs={"quick": design}) for name, (experiment, design) in designs.items()}
@@ -94,16 +94,12 @@ def test_what_ships_was_measured_at_moduli_up_to_29() -> None:
     assert max(cell.n_symbols for cell in cells) <= 29
 
 
-def problems_of(design: Any) -> tuple[Problem, ...]:
-    return design.families if isinstance(design, CapacitiesDesign) else design.problems
-
-
 @pytest.mark.parametrize("experiment", [competition.EXPERIMENT, dynamics_points.EXPERIMENT], ids=lambda one: one.name)
 def test_predictions_are_judged_above_everything_that_was_calibrated_on(experiment: Experiment[Any, Any]) -> None:
     assert experiment.designs
     for design in experiment.designs.values():
-        assert problems_of(design)
-        for problem in problems_of(design):
+        assert design.problems
+        for problem in design.problems:
             calibration = calibration_for(problem, shipped_calibrations())
             # Where none speaks for a model, nothing is predicted and nothing judged.
             assert calibration is not None or problem.model != "mlp"

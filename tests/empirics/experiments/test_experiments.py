@@ -49,7 +49,7 @@ def test_work_is_counted_over_all_steps() -> None:
 
 SMALL: list[tuple[Experiment[Any, Any], Any]] = [
     (competition.EXPERIMENT, CompetitionDesign(problems=PROBLEMS, seeds=2)),
-    (capacities.EXPERIMENT, CapacitiesDesign(families=PROBLEMS[:1])),
+    (capacities.EXPERIMENT, CapacitiesDesign(problems=PROBLEMS[:1])),
     (dynamics_points.EXPERIMENT, DynamicsDesign(problems=PROBLEMS, seeds=2)),
 ]
 
@@ -71,14 +71,14 @@ def test_a_design_without_seeds_is_refused(design: Any, seeds: int) -> None:
     with pytest.raises(ValueError, match=f"^seeds must be an integer of at least 1, got {seeds}"):
         design(problems=PROBLEMS, seeds=seeds)
     with pytest.raises(ValueError, match=r"^seeds must"):
-        CapacitiesDesign(families=PROBLEMS, seeds=seeds)
+        CapacitiesDesign(problems=PROBLEMS, seeds=seeds)
 
 
 def test_capacities_are_measured_at_the_calibrations_widths_unless_told_otherwise() -> None:
     family = PROBLEMS[0]
     for design, widths in (
-        (CapacitiesDesign(families=(family,)), family.family.capacity_widths),
-        (CapacitiesDesign(families=(family,), widths=(1, 3)), (1, 3)),
+        (CapacitiesDesign(problems=(family,)), family.family.capacity_widths),
+        (CapacitiesDesign(problems=(family,), widths=(1, 3)), (1, 3)),
     ):
         (designs,) = design.designs().values()
         assert [one.problem for one in designs] == [replace(family, width=width) for width in widths]
@@ -90,7 +90,7 @@ def test_capacities_are_measured_at_the_calibrations_widths_unless_told_otherwis
 )
 def test_bad_widths_of_capacities_are_refused(widths: tuple[int, ...], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        CapacitiesDesign(families=PROBLEMS, widths=widths)
+        CapacitiesDesign(problems=PROBLEMS, widths=widths)
 
 
 @pytest.mark.parametrize("field", [{"tolerance": 0.0}, {"budget": -1.0}, {"first_seed": -1}, {"steps": -1}])

@@ -28,11 +28,11 @@ from tests.worlds.runs import BITS, World, competition_of, half_accuracy_size, o
 FAMILY = Problem()
 
 #: Enough cells for the laws through them, and no more.
-SMALL = CalibrationDesign(family=FAMILY, moduli=(13, 17, 23, 29), widths=(24, 32, 48, 96), seeds=2)
+SMALL = CalibrationDesign(problem=FAMILY, moduli=(13, 17, 23, 29), widths=(24, 32, 48, 96), seeds=2)
 
 
 def test_what_ships_is_measured_below_the_moduli_it_is_tested_on() -> None:
-    design = CalibrationDesign(family=FAMILY)
+    design = CalibrationDesign(problem=FAMILY)
     assert (design.moduli, design.widths) == (MODULI, WIDTHS)
     assert max(problem.modulus for problem in design.problems()) <= LARGEST_MODULUS == 29
     assert max(problem.modulus for problem in design.capacity_problems()) <= LARGEST_MODULUS
@@ -40,7 +40,7 @@ def test_what_ships_is_measured_below_the_moduli_it_is_tested_on() -> None:
 
 def test_cells_are_all_moduli_by_all_widths() -> None:
     family = Problem(task="mul", activation="relu", weight_decay=0.5)
-    design = CalibrationDesign(family=family, moduli=(13, 17, 19), widths=(8, 16, 32, 48, 64))
+    design = CalibrationDesign(problem=family, moduli=(13, 17, 19), widths=(8, 16, 32, 48, 64))
     assert [(p.modulus, p.width) for p in design.problems()] == [(p, h) for p in design.moduli for h in design.widths]
     assert {replace(p, modulus=family.modulus, width=family.width) for p in design.problems()} == {family}
     assert [p.width for p in design.capacity_problems()] == [4, 6, 8, 12, 16, 24, 32]
@@ -48,7 +48,7 @@ def test_cells_are_all_moduli_by_all_widths() -> None:
 
 def test_transformers_are_calibrated_at_widths_their_heads_divide() -> None:
     family = Problem(model="transformer", activation="relu", learning_rate=3e-3)
-    design = CalibrationDesign(family=family, widths=(16, 24, 32, 64))
+    design = CalibrationDesign(problem=family, widths=(16, 24, 32, 64))
     assert {p.model for p in (*design.problems(), *design.capacity_problems())} == {"transformer"}
     assert len({p.width for p in design.capacity_problems()}) >= 3
 
@@ -72,16 +72,16 @@ def test_a_design_that_can_give_no_calibration_is_refused(field: str, value: obj
 
 def test_a_composite_modulus_is_refused_where_it_makes_no_group() -> None:
     with pytest.raises(ValueError, match="prime"):
-        CalibrationDesign(family=Problem(task="mul"), moduli=(13, 15, 17))
+        CalibrationDesign(problem=Problem(task="mul"), moduli=(13, 15, 17))
 
 
 def test_symmetry_is_measured_of_transformers_on_commutative_tasks_alone() -> None:
     family = Problem(model="transformer", activation="relu", learning_rate=3e-3)
-    design = CalibrationDesign(family=family, moduli=(13, 17), widths=(16, 20, 24, 32, 40, 48, 64))
+    design = CalibrationDesign(problem=family, moduli=(13, 17), widths=(16, 20, 24, 32, 40, 48, 64))
     assert {p.modulus for p in design.symmetry_problems()} == {13, 17, LARGEST_MODULUS}
     assert {p.width for p in design.symmetry_problems()} == {*design.widths, *NARROW_WIDTHS}
     for other in (FAMILY, replace(family, task="sub"), replace(family, task="mul")):
-        assert replace(design, family=other).symmetry_problems() == []
+        assert replace(design, problem=other).symmetry_problems() == []
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ class Commuting(World):
 @pytest.mark.slow
 def test_a_transformer_is_given_the_size_from_which_on_pairs_are_unordered() -> None:
     family = Problem(model="transformer", activation="relu", learning_rate=3e-3)
-    design = CalibrationDesign(family=family, moduli=(13, 17, 19, 23), widths=(24, 32, 48, 96), seeds=2)
+    design = CalibrationDesign(problem=family, moduli=(13, 17, 19, 23), widths=(24, 32, 48, 96), seeds=2)
     law = calibrate(design, Commuting(bits=1.0)).symmetry
     assert law is not None
     assert law.size(37, 40) == pytest.approx(0.5 * 37**2, rel=0.02)
@@ -117,7 +117,7 @@ def test_a_transformer_is_given_the_size_from_which_on_pairs_are_unordered() -> 
 @pytest.mark.slow
 def test_a_transformer_that_never_sees_pairs_as_unordered_is_calibrated_without() -> None:
     family = Problem(model="transformer", activation="relu", learning_rate=3e-3)
-    design = CalibrationDesign(family=family, moduli=(13, 17, 19, 23), widths=(24, 32, 48, 96), seeds=2)
+    design = CalibrationDesign(problem=family, moduli=(13, 17, 19, 23), widths=(24, 32, 48, 96), seeds=2)
     notes: list[Omission] = []
     calibration = calibrate(design, World(bits=1.0), note=notes.append)
     assert calibration.symmetry is None
@@ -191,7 +191,7 @@ def test_it_survives_its_file(measured: tuple[Calibration, World, list[Omission]
 
 @pytest.mark.parametrize("task", ["mul", "square-of-sum"])
 def test_relabelings_of_addition_share_one_calibration(task: str) -> None:
-    found = calibrate(replace(SMALL, family=Problem(task=task)), World())
+    found = calibrate(replace(SMALL, problem=Problem(task=task)), World())
     assert found.tasks == (("add", "sub", "mul", "div") if task in ("add", "sub", "mul", "div") else (task,))
 
 

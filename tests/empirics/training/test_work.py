@@ -157,7 +157,7 @@ def test_a_training_process_holds_less_than_planned_and_more_than_half(tmp_path:
 def test_a_plane_has_widths_and_sizes_evenly_apart_in_their_logarithms() -> None:
     plane = plane_of(PROBLEM, points=4, widths=(2, 16), sizes=(5, 40), seeds=2)
     assert (plane.widths, plane.sizes) == ((2, 4, 8, 16), (5, 10, 20, 40))
-    work = work_of(stages(GridDesign(families=(plane,))))
+    work = work_of(stages(GridDesign(planes=(plane,))))
     assert work.n_runs == 4 * 4 * 2
     heads = plane_of(replace(PROBLEM, model="transformer"), points=9, widths=(4, 16), sizes=(5, 40), seeds=2)
     assert heads.widths == (4, 8, 12, 16)
