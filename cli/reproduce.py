@@ -130,6 +130,26 @@ def two_thresholds(
     _finish(tables.two_thresholds(results), check=check, as_json=as_json)
 
 
+@app.command("optimizer")
+def optimizer(
+    store: options.StoreFolder = options.DEFAULT_STORE,
+    workers: options.Workers = 0,
+    clone: Clone = HERE,
+    as_json: options.Json = False,
+) -> None:
+    """What AdamW's β₂ and ε do to times of pair-MLPs. 25 minutes on one core where all lack; trains.
+
+    Writes docs/results/two-thresholds/optimizer.json, and all that 'dcrit reproduce two-thresholds' makes of it.
+    """
+    results = _results(clone)
+    from dcrit.empirics.ablations.two_thresholds import two_thresholds as tables
+    from dcrit.empirics.ablations.two_thresholds_runs import measure_optimizer
+
+    with _laboratory(store, workers) as bench:
+        measure_optimizer(results, bench)
+    _finish(tables(results), as_json=as_json)
+
+
 @app.command("held-out")
 def held_out(
     store: options.StoreFolder = options.DEFAULT_STORE,

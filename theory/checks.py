@@ -66,3 +66,9 @@ def check_accuracy(accuracy: float) -> None:
     """Raise ``FieldError`` unless ``accuracy`` lies between 0 and 1."""
     if not 0 < accuracy < 1:
         raise FieldError("accuracy", "be between 0 and 1", accuracy)
+
+
+def check_probability(name: str, got: object) -> None:
+    """Raise ``FieldError`` unless ``got`` is a number above 0 and below 1."""
+    if not isinstance(got, float) or not 0 < got < 1:
+        raise FieldError(name, "be a number above 0 and below 1", repr(got))

@@ -8,6 +8,9 @@ from typing import Any
 
 from dcrit.theory.checks import FieldError
 
+#: One line of a committed table.
+Row = dict[str, Any]
+
 
 def results_of(clone: Path) -> Path:
     """The folder of committed results.

@@ -26,9 +26,12 @@ from dcrit.empirics.ablations.two_thresholds_fit import (
     fitted_thresholds,
     law_fits,
     levels_of,
+    optimizer_clocks,
+    optimizer_rows,
     problem_of,
     runs_of,
 )
+from dcrit.empirics.ablations.two_thresholds_optimizer import page_with_effects
 from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.calibrations.thresholds import THRESHOLDS, thresholds_text
@@ -438,8 +441,10 @@ def two_thresholds(results: Path) -> dict[Path, str]:
     folder, sizes = results / FOLDER, measured_rows(results)
     ablation = ablation_rows(results, sizes)
     page = results.parent / "explanation" / "two-thresholds.md"
+    text = page_with_table(page.read_text(encoding="utf-8"), ablation)
+    clocks = optimizer_clocks(law_fits(runs_of(results)))
     return {
-        page: page_with_table(page.read_text(encoding="utf-8"), ablation),
+        page: page_with_effects(text, optimizer_rows(results), clocks),
         results.parents[1] / "theory" / "calibrations" / THRESHOLDS: thresholds_text(fitted_thresholds(results)),
         folder / "measured.json": rows_text(sizes),
         folder / "ablation.json": rows_text(ablation),

@@ -7,8 +7,9 @@ shrank. Residuals are those of ln D at the time a run took, ln D − ln D_crit(t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from dcrit.empirics.ablations.committed import Row, read
+from dcrit.empirics.ablations.two_thresholds_optimizer import BETAS, EPSILONS, ROWS, effect_of
+from dcrit.empirics.ablations.two_thresholds_optimizer import WIDTH as OPTIMIZER_WIDTH
 from dcrit.theory.calibrations.thresholds import CalibratedRange, Thresholds
-from dcrit.theory.circuits.clock import Clock
+from dcrit.theory.circuits.clock import Clock, Pace
 from dcrit.theory.circuits.critical_size_law import (
     LEVEL_SYMBOLS,
     LEVEL_WIDTH,
@@ -32,7 +36,6 @@ from dcrit.theory.problems.problem import Problem
 from dcrit.theory.problems.tasks import TASKS
 
 FloatArray = NDArray[np.float64]
-Row = dict[str, Any]
 
 #: Folder of the committed runs and predictions, below docs/results.
 FOLDER = "two-thresholds"
@@ -298,6 +301,28 @@ def levels_of(runs: Sequence[Row], activation: str, addition: Fit) -> Levels:
     )
 
 
+def optimizer_rows(results: Path) -> list[Row]:
+    """What runs with other β₂ and ε took, one row a point.
+
+    Args:
+        results: Folder of committed results.
+    """
+    return read(results / FOLDER / f"{ROWS}.json")
+
+
+def optimizer_clocks(fits: Mapping[tuple[str, str], Fit]) -> dict[str, Callable[[int], Clock]]:
+    """Clocks of addition by activation, each of a modulus at the width of those runs.
+
+    Args:
+        fits: Of :func:`law_fits`.
+    """
+
+    def clock_at(modulus: int, activation: str) -> Clock:
+        return fits[activation, "add"].clock(modulus, OPTIMIZER_WIDTH)
+
+    return {activation: partial(clock_at, activation=activation) for activation in ACTIVATIONS}
+
+
 def fitted_thresholds(results: Path) -> list[Thresholds]:
     """The laws that ship, from the committed calibration runs.
 
@@ -306,6 +331,10 @@ def fitted_thresholds(results: Path) -> list[Thresholds]:
     """
     runs = runs_of(results)
     fits = law_fits(runs)
+    effects = {
+        activation: effect_of(optimizer_rows(results), activation, clock_at)
+        for activation, clock_at in optimizer_clocks(fits).items()
+    }
     made: list[Thresholds] = []
     for (activation, task), one in fits.items():
         addition = fits[activation, "add"]
@@ -323,7 +352,12 @@ def fitted_thresholds(results: Path) -> list[Thresholds]:
                 task=TASK_SCATTER.get(task, 0.0),
                 largest_symbols=max(problem_of(row).n_symbols for row in addition.rows),
                 per_raised_decay=RAISED_DECAY_SCATTER[activation],
+                per_memory=effects[activation].per_memory,
+                per_forgetting=effects[activation].per_forgetting,
+                per_epsilon=effects[activation].per_epsilon,
+                per_raised_epsilon=effects[activation].per_raised_epsilon,
             ),
+            pace=Pace(memory_exponent=effects[activation].memory_exponent),
         )
         loads = [problem_of(row).n_symbols / row["width"] for row in used]
         made.append(
@@ -341,6 +375,8 @@ def fitted_thresholds(results: Path) -> list[Thresholds]:
                         max(row["steps"] for row in one.rows + addition.rows),
                     ),
                     n_runs=len(one.rows) + (len(at_rest) if task == "add" else 0),
+                    beta2=_span(BETAS),
+                    epsilon=_span(EPSILONS),
                 ),
             )
         )

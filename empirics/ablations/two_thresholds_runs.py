@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from dcrit.empirics.ablations import two_thresholds_optimizer as optimizer
 from dcrit.empirics.ablations.two_thresholds import (
     BUDGET,
     BUDGET_OF_LARGE,
@@ -20,6 +21,7 @@ from dcrit.empirics.ablations.two_thresholds import (
     frame,
     key_of,
     measured,
+    rows_text,
 )
 from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, Row, problem_of, runs_of
 from dcrit.empirics.experiments.laboratory import Laboratory
@@ -123,6 +125,18 @@ def keep(results: Path, rows: Sequence[Row]) -> None:
     added = pl.DataFrame(new, schema=table.schema)
     pl.concat([table, added]).write_parquet(file, compression="zstd", statistics=False)
     write_whole(path, file.getvalue())
+
+
+def measure_optimizer(results: Path, laboratory: Laboratory) -> None:
+    """Run every point with another β₂ or ε beside its twin at the protocol's, and keep their times.
+
+    Args:
+        results: Folder of committed results; ``optimizer.json`` is written.
+        laboratory: Finds or trains the runs.
+    """
+    runs = laboratory.runs(optimizer.configs(), stage="β₂ and ε")
+    rows = optimizer.rows_by_point([row_of(run, "optimizer") for run in runs])
+    write_whole(results / FOLDER / f"{optimizer.ROWS}.json", rows_text(rows).encode())
 
 
 def measure_frame(results: Path, laboratory: Laboratory) -> None:

@@ -9,9 +9,9 @@ from typing import Literal, get_args
 import numpy as np
 
 from dcrit.empirics.study.module_runs import LabelKind, ModuleRunConfig
-from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
+from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive, check_probability
 from dcrit.theory.estimates import LEVEL
-from dcrit.theory.problems.problem import Problem, check_beta2, protocol_horizon
+from dcrit.theory.problems.problem import Problem, protocol_horizon
 
 #: What a run of a study is for.
 Role = Literal["transition", "generalizing", "memorizing", "overloading"]
@@ -86,7 +86,7 @@ class StudyDesign:
         check_integer("batch_size", self.batch_size, 0)
         check_positive("learning_rate", self.learning_rate)
         check_positive("weight_decay", self.weight_decay)
-        check_beta2(self.beta2)
+        check_probability("beta2", self.beta2)
         check_positive("epsilon", self.epsilon)
         check_choice("random_labels", self.random_labels, ("uniform", "permuted"))
         if self.homogeneity is not None:

@@ -17,9 +17,9 @@ from dcrit.empirics.models.loss import deficits_and_losses
 from dcrit.empirics.runs.outcomes import CONVERGENCE_TOLERANCE, SETTLED_FRACTION
 from dcrit.empirics.runs.single import DEFICIT_QUANTILES, evaluation_steps
 from dcrit.empirics.training.adamw import BETA_1
-from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
+from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive, check_probability
 from dcrit.theory.circuits.margin import efficiency, margin_from_loss
-from dcrit.theory.problems.problem import HORIZON, Problem, check_beta2
+from dcrit.theory.problems.problem import HORIZON, Problem
 
 FloatArray = NDArray[np.float64]
 Factory = Callable[[int], nn.Module]
@@ -84,7 +84,7 @@ class ModuleRunConfig:
         check_positive("learning_rate", self.learning_rate)
         check_positive("weight_decay", self.weight_decay)
         check_integer("batch_size", self.batch_size, 0)
-        check_beta2(self.beta2)
+        check_probability("beta2", self.beta2)
         check_positive("epsilon", self.epsilon)
 
     @property

@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.calibrations.bounded_files import read_bounded
 from dcrit.theory.calibrations.omission import Omission
+from dcrit.theory.calibrations.outside import Axis, beyond, optimizer_axes
 from dcrit.theory.calibrations.thresholds import THRESHOLDS, Thresholds, shipped_thresholds
-from dcrit.theory.checks import FieldError, check_choice, check_integer
+from dcrit.theory.checks import FieldError, check_choice, check_integer, check_probability
 from dcrit.theory.circuits.constants import CONSTANTS
 from dcrit.theory.circuits.laws import CapacityLaw
 from dcrit.theory.circuits.symmetry import SymmetryLaw
@@ -32,6 +33,10 @@ WIDENING = 2.0
 
 #: Beyond this many factors e outside, nothing is left to widen, and numbers would overflow.
 FARTHEST = 6.0
+
+#: Over so large a factor of ε, in ln, widening is that of a factor e of all else: pair-MLPs take times that differ less
+#: over five powers of ten of ε than over a factor of 4 of 1 − β₂ (docs/explanation/two-thresholds.md).
+EPSILON_FACTOR = math.log(100)
 
 #: Most bytes of a file, and largest size of a constant: they are logarithms and exponents, and e^100 is no efficiency.
 LARGEST_FILE, LARGEST_MEASURED = 16_000_000, 100.0
@@ -104,6 +109,8 @@ class Calibration:
         activation: σ.
         weight_decay: λ of the runs.
         learning_rate: η of the runs.
+        beta2: β₂ of the runs.
+        epsilon: ε of the runs.
         capacity: D_mem(N).
         cells: Measurements; at least as many as there are regressors plus constants.
         omitted: Measurements that are lacking, each with its cause.
@@ -128,6 +135,8 @@ class Calibration:
     omitted: tuple[Omission, ...] = ()
     symmetry: SymmetryLaw | None = None
     thresholds: Thresholds | None = None
+    beta2: float = Problem.beta2
+    epsilon: float = Problem.epsilon
 
     def __post_init__(self) -> None:
         if not self.tasks:
@@ -137,6 +146,8 @@ class Calibration:
         check_choice("activation", self.activation, FAMILIES.find(self.model).activations)
         check_rate("weight_decay", self.weight_decay)
         check_rate("learning_rate", self.learning_rate)
+        check_probability("beta2", self.beta2)
+        check_rate("epsilon", self.epsilon)
         if len(self.cells) < FEWEST_CELLS:
             raise FieldError("cells", f"be at least {FEWEST_CELLS}", len(self.cells))
         law = self.thresholds
@@ -193,14 +204,40 @@ class Calibration:
         return known and problem.model == self.model and problem.activation == self.activation
 
     def distance(self, problem: Problem) -> float:
-        """How far outside the calibrated box a problem lies, in factors of e; 0 inside."""
-        axes = (
-            (problem.n_symbols, [cell.n_symbols for cell in self.cells]),
-            (problem.width, [cell.width for cell in self.cells]),
-            (problem.weight_decay, [self.weight_decay]),
-            (problem.learning_rate, [self.learning_rate]),
+        """How far outside the calibrated box a problem lies, in factors of e; 0 inside.
+
+        β₂ counts by the factors of 1 − β₂, and ε by those of its power 1/4.6: factors of 100.
+        """
+        *axes, (_, epsilon, (calibrated, _)) = self._axes(problem)
+        factors = sum(max(0.0, math.log(low / value), math.log(value / high)) for _, value, (low, high) in axes)
+        return factors + abs(math.log(epsilon / calibrated)) / EPSILON_FACTOR
+
+    def outside(self, problem: Problem) -> tuple[str, ...]:
+        """What of a problem lies outside the calibrated box, and by how much: one phrase each."""
+        return beyond(self._axes(problem))
+
+    def silence(self, problem: Problem, horizon: float) -> str:
+        """Why nothing is said of sizes and times from scratch; empty where something is.
+
+        The law says what it knows of other β₂ and ε. Without a law nobody knows what these do.
+
+        Args:
+            problem: The question.
+            horizon: T [steps].
+        """
+        if self.thresholds is not None:
+            return self.thresholds.silence(problem, horizon)
+        unknown = beyond(self._axes(problem)[-2:])
+        return f"cannot tell: {', '.join(unknown)}, and no run says what that does" if unknown else ""
+
+    def _axes(self, problem: Problem) -> tuple[Axis, ...]:
+        symbols, widths = [cell.n_symbols for cell in self.cells], [cell.width for cell in self.cells]
+        own = {name: getattr(self, name) for name in problem.optimizer}
+        return (
+            ("the number of symbols", problem.n_symbols, (min(symbols), max(symbols))),
+            ("the width", problem.width, (min(widths), max(widths))),
+            *optimizer_axes(problem, **own),
         )
-        return sum(max(0.0, math.log(min(seen) / value), math.log(value / max(seen))) for value, seen in axes)
 
     def memorized(self, problem: Problem, *, deviation: ArrayLike = 0.0) -> FloatArray:
         """D_mem of a problem, some standard errors above its best value; these widen outside the calibrated domain.
@@ -256,6 +293,7 @@ class Calibration:
             "activation": self.activation,
             "weight_decay": self.weight_decay,
             "learning_rate": self.learning_rate,
+            **{name: getattr(self, name) for name, then in Problem.ADDED_LATER.items() if getattr(self, name) != then},
             "capacity": {name: float(f"{value:.6g}") for name, value in asdict(self.capacity).items()},
             "constants": list(CONSTANTS),
             "cells": [
@@ -293,6 +331,7 @@ class Calibration:
                 activation=str(document["activation"]),
                 weight_decay=float(document["weight_decay"]),
                 learning_rate=float(document["learning_rate"]),
+                **{name: float(document.get(name, then)) for name, then in Problem.ADDED_LATER.items()},
                 capacity=CapacityLaw(**{str(name): float(value) for name, value in document["capacity"].items()}),
                 cells=tuple(
                     Cell(

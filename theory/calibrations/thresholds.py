@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Self
 
+from dcrit.theory.calibrations.outside import beyond, optimizer_axes
 from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
 from dcrit.theory.circuits.clock import LevelClocks, Pace
 from dcrit.theory.circuits.critical_size_law import CriticalSizeLaw, Levels, Scatter
@@ -32,6 +33,9 @@ WIDEST = 10.0
 #: What of a question may lie outside the calibration runs, beside the optimizer.
 RANGES = ("n_symbols", "width", "load", "steps")
 
+#: Numbers of the optimizer whose effect is known between two values alone.
+EFFECTS = ("beta2", "epsilon")
+
 
 @dataclass(frozen=True, kw_only=True)
 class CalibratedRange:
@@ -42,6 +46,8 @@ class CalibratedRange:
         width: Least and largest H.
         load: Least and largest S/H.
         steps: Earliest time to test accuracy 1/2, and the horizon of the runs [steps].
+        beta2: Least and largest β₂ at which its effect on the clock was measured.
+        epsilon: Least and largest ε, likewise.
         n_runs: How many they were.
 
     Raises:
@@ -53,9 +59,11 @@ class CalibratedRange:
     load: tuple[float, float]
     steps: tuple[float, float]
     n_runs: int
+    beta2: tuple[float, float] = (0.98, 0.98)
+    epsilon: tuple[float, float] = (1e-8, 1e-8)
 
     def __post_init__(self) -> None:
-        for name in RANGES:
+        for name in (*RANGES, *EFFECTS):
             low, high = getattr(self, name)
             check_positive(name, low)
             check_positive(name, high)
@@ -100,7 +108,7 @@ class Thresholds:
 
     def clocks(self, problem: Problem) -> LevelClocks:
         """Times and sizes of test accuracy 0.1, 1/2 and 0.9."""
-        return self.law.level_clocks(problem.n_symbols, problem.width, **_optimizer(problem))
+        return self.law.level_clocks(problem.n_symbols, problem.width, **problem.optimizer)
 
     def deviation(self, problem: Problem, horizon: float) -> float:
         """Standard deviation of ln D_crit(T).
@@ -109,11 +117,11 @@ class Thresholds:
             problem: The question.
             horizon: T [steps].
         """
-        return self.law.deviation(problem.n_symbols, problem.width, horizon, **_optimizer(problem))
+        return self.law.deviation(problem.n_symbols, problem.width, horizon, **problem.optimizer)
 
     def deviation_at_rest(self, problem: Problem) -> float:
         """Standard deviation of ln D_rest."""
-        return self.law.deviation_at_rest(problem.n_symbols, problem.width, **_optimizer(problem))
+        return self.law.deviation_at_rest(problem.n_symbols, problem.width, **problem.optimizer)
 
     def outside(self, problem: Problem, horizon: float) -> tuple[str, ...]:
         """What of a question lies outside the calibration runs, and by how much: one phrase each.
@@ -127,16 +135,10 @@ class Thresholds:
             ("the number of symbols", problem.n_symbols, ranges.n_symbols),
             ("the width", problem.width, ranges.width),
             ("symbols per unit of width", problem.n_symbols / problem.width, ranges.load),
-            ("the weight decay", problem.weight_decay, (self.law.pace.weight_decay,) * 2),
-            ("the learning rate", problem.learning_rate, (self.law.pace.learning_rate,) * 2),
+            *optimizer_axes(problem, **self.law.pace.optimizer),
             ("the horizon", horizon, ranges.steps),
         )
-        return tuple(
-            f"{name} {value:g} is {max(low / value, value / high):.2g} times "
-            f"{'below the least' if value < low else 'above the largest'} calibrated, {low if value < low else high:g}"
-            for name, value, (low, high) in axes
-            if not low * (1 - 1e-9) <= value <= high * (1 + 1e-9)
-        )
+        return beyond(axes)
 
     def silence(self, problem: Problem, horizon: float) -> str:
         """Why the law says nothing of a question; empty where it speaks.
@@ -151,6 +153,11 @@ class Thresholds:
                 f"cannot tell: {problem.n_symbols} symbols are {load:.3g} per unit of width, and the law is calibrated "
                 f"up to {self.calibrated.load[1]:.3g} and says nothing beyond {most:.3g}"
             )
+        axes = (("β₂", problem.beta2, self.calibrated.beta2), ("ε", problem.epsilon, self.calibrated.epsilon))
+        for name, value, (least, largest) in axes:
+            if not least * (1 - 1e-9) <= value <= largest * (1 + 1e-9):
+                known = f"all {least:g}" if least == largest else f"between {least:g} and {largest:g}"
+                return f"cannot tell: AdamW's {name} is {value:g}, and those of runs are {known}"
         ratio = math.exp(min(700.0, 2 * 1.645 * self.deviation(problem, horizon)))
         if ratio > WIDEST:
             return (
@@ -178,7 +185,7 @@ class Thresholds:
             "levels": asdict(law.levels),
             "scatter": asdict(law.scatter),
             "calibrated": {
-                **{name: list(getattr(self.calibrated, name)) for name in RANGES},
+                **{name: list(getattr(self.calibrated, name)) for name in (*RANGES, *EFFECTS)},
                 "n_runs": self.calibrated.n_runs,
             },
         }
@@ -202,7 +209,8 @@ class Thresholds:
                 **{str(name): float(value) for name, value in constants.items()},
             )
             ranges = document["calibrated"]
-            spans: Any = {name: (ranges[name][0], ranges[name][1]) for name in RANGES}
+            known = (*RANGES, *(name for name in EFFECTS if name in ranges))
+            spans: Any = {name: (ranges[name][0], ranges[name][1]) for name in known}
             return cls(
                 tasks=tuple(str(task) for task in document["tasks"]),
                 model=str(document["model"]),
@@ -217,10 +225,6 @@ class Thresholds:
                 "another",
                 why=f"{type(error).__name__} {str(error)[:200]}",
             ) from error
-
-
-def _optimizer(problem: Problem) -> dict[str, float]:
-    return {"learning_rate": problem.learning_rate, "weight_decay": problem.weight_decay}
 
 
 def thresholds_text(laws: list[Thresholds]) -> str:

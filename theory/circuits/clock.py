@@ -13,54 +13,94 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import lambertw
 
-from dcrit.theory.checks import FieldError, check_finite, check_level, check_positive
+from dcrit.theory.checks import FieldError, check_finite, check_level, check_positive, check_probability
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How fast a clock runs with other step sizes and decays than those at which its rate is stated.
+    """How fast a clock runs with another optimizer than the one at which its rate is stated.
 
-    r ∝ (λ/λ_0)^a·(η/η_0)^b; time in units of 1/(ηλ) would have a = b = 1
+    r ∝ (λ/λ_0)^a·(η/η_0)^b·min(1, (1 − β₂)/(1 − β₂_0))^c; time in units of 1/(ηλ) would have a = b = 1
+
+    A longer memory of squared gradients than the reference's slows the clock. A shorter one, and another ε, move it
+    either way by so little that they are left to the scatter about the law.
 
     Attributes:
         learning_rate: η_0.
         weight_decay: λ_0 [1/step/learning rate].
+        beta2: β₂_0.
+        epsilon: ε_0.
         learning_rate_exponent: b; the default is measured for pair-MLPs.
         decay_exponent: a, likewise.
+        memory_exponent: c; 0 where it is not measured.
 
     Raises:
-        ValueError: A field is not finite, or a reference not above zero.
+        ValueError: A field is not finite, or a reference out of range.
 
     Source: own runs, by ``dcrit reproduce two-thresholds``.
     """
 
     learning_rate: float = 1e-2
     weight_decay: float = 1.0
+    beta2: float = 0.98
+    epsilon: float = 1e-8
     learning_rate_exponent: float = 0.3
     decay_exponent: float = 0.95
+    memory_exponent: float = 0.0
 
     def __post_init__(self) -> None:
         check_positive("learning_rate", self.learning_rate)
         check_positive("weight_decay", self.weight_decay)
+        check_positive("epsilon", self.epsilon)
+        check_probability("beta2", self.beta2)
         check_finite("learning_rate_exponent", self.learning_rate_exponent)
         check_finite("decay_exponent", self.decay_exponent)
+        check_finite("memory_exponent", self.memory_exponent)
 
-    def factor(self, *, learning_rate: float, weight_decay: float) -> float:
-        """Rate over the rate at η_0 and λ_0.
+    @property
+    def optimizer(self) -> dict[str, float]:
+        """The reference by name."""
+        return {name: getattr(self, name) for name in ("weight_decay", "learning_rate", "beta2", "epsilon")}
+
+    def distances(self, **optimizer: float) -> dict[str, float]:
+        """Logarithms ln(λ/λ_0), ln(η/η_0), ln((1 − β₂)/(1 − β₂_0)) and ln(ε/ε_0) by name.
 
         Args:
-            learning_rate: η.
-            weight_decay: λ [1/step/learning rate].
+            optimizer: Of ``weight_decay``, ``learning_rate``, ``beta2`` and ``epsilon`` those that are not the
+                reference's.
 
         Raises:
-            ValueError: Either is not a finite number above zero.
+            ValueError: A number is out of range.
+            TypeError: A name is none of these.
         """
-        check_positive("learning_rate", learning_rate)
-        check_positive("weight_decay", weight_decay)
-        decay = (weight_decay / self.weight_decay) ** self.decay_exponent
-        return decay * (learning_rate / self.learning_rate) ** self.learning_rate_exponent
+        reference = self.optimizer
+        if unknown := optimizer.keys() - reference.keys():
+            raise TypeError(f"an optimizer has no {', '.join(sorted(unknown))}")
+        found: dict[str, float] = {}
+        for name, at in reference.items():
+            value = optimizer.get(name, at)
+            if name == "beta2":
+                check_probability(name, value)
+                found[name] = math.log((1 - value) / (1 - at))
+            else:
+                check_positive(name, value)
+                found[name] = math.log(value / at)
+        return found
+
+    def factor(self, **optimizer: float) -> float:
+        """Rate over the rate at the reference; arguments as of :meth:`distances`.
+
+        Raises:
+            ValueError: A number is out of range.
+        """
+        away = self.distances(**optimizer)
+        return math.exp(
+            self.decay_exponent * away["weight_decay"]
+            + self.learning_rate_exponent * away["learning_rate"]
+            + self.memory_exponent * min(0.0, away["beta2"])
+        )
 
 
 #: Of pair-MLPs.
@@ -155,18 +195,17 @@ class Clock:
             own = 1 / -np.expm1(self.sharpness * (self._log_rest - log_size))
             return np.where(excess > 0, (self.bend + 1 / excess) * own, np.inf)
 
-    def at(self, *, learning_rate: float, weight_decay: float, pace: Pace = PAIR_MLP_PACE) -> Self:
-        """The clock of other step sizes and decays than those at which its rate is stated.
+    def at(self, *, pace: Pace = PAIR_MLP_PACE, **optimizer: float) -> Self:
+        """The clock of another optimizer than the one at which its rate is stated.
 
         Args:
-            learning_rate: η.
-            weight_decay: λ [1/step/learning rate].
-            pace: What they do to the rate.
+            pace: What it does to the rate.
+            optimizer: As of :meth:`Pace.distances`.
 
         Raises:
-            ValueError: Either is not a finite number above zero.
+            ValueError: A number is out of range.
         """
-        return replace(self, rate=self.rate * pace.factor(learning_rate=learning_rate, weight_decay=weight_decay))
+        return replace(self, rate=self.rate * pace.factor(**optimizer))
 
     @property
     def _log_rest(self) -> float:

@@ -82,6 +82,10 @@ class Scatter:
         per_decay: Per factor of 2 of λ below the clock's reference.
         per_raised_decay: Per factor of 2 of λ above it.
         per_rate: Per factor of 2 of η from the clock's reference.
+        per_memory: Per factor of 2 of 1 − β₂ below it.
+        per_forgetting: Per factor of 2 of 1 − β₂ above it.
+        per_epsilon: Per factor of 10 of ε below it.
+        per_raised_epsilon: Per factor of 10 of ε above it.
 
     Raises:
         ValueError: A number is out of range.
@@ -94,6 +98,10 @@ class Scatter:
     per_decay: float = 0.08
     per_raised_decay: float = 0.08
     per_rate: float = 0.06
+    per_memory: float = 0.1
+    per_forgetting: float = 0.1
+    per_epsilon: float = 0.05
+    per_raised_epsilon: float = 0.05
 
     def __post_init__(self) -> None:
         check_positive("base", self.base)
@@ -102,24 +110,25 @@ class Scatter:
             if not 0 <= getattr(self, one.name) < math.inf:
                 raise FieldError(one.name, "be at least 0 and finite", repr(getattr(self, one.name)))
 
-    def variance(
-        self, n_symbols: int, *, learning_rate: float, weight_decay: float, pace: Pace = PAIR_MLP_PACE
-    ) -> float:
+    def variance(self, n_symbols: int, *, pace: Pace = PAIR_MLP_PACE, **optimizer: float) -> float:
         """Variance of ln D_crit.
 
         Args:
             n_symbols: S.
-            learning_rate: η.
-            weight_decay: λ [1/step/learning rate].
-            pace: Has η and λ of the calibration runs.
+            pace: Has the optimizer of the calibration runs.
+            optimizer: As of :meth:`~dcrit.theory.circuits.clock.Pace.distances`.
         """
-        decays = math.log2(weight_decay / pace.weight_decay)
+        away = pace.distances(**optimizer)
+        decays, rates, memories = (away[name] / math.log(2) for name in ("weight_decay", "learning_rate", "beta2"))
+        epsilons = away["epsilon"] / math.log(10)
         return (
             self.base**2
             + self.task**2
             + (self.per_modulus * max(0.0, math.log(n_symbols / self.largest_symbols))) ** 2
             + ((self.per_raised_decay if decays > 0 else self.per_decay) * decays) ** 2
-            + (self.per_rate * math.log2(learning_rate / pace.learning_rate)) ** 2
+            + (self.per_rate * rates) ** 2
+            + ((self.per_forgetting if memories > 0 else self.per_memory) * memories) ** 2
+            + ((self.per_raised_epsilon if epsilons > 0 else self.per_epsilon) * epsilons) ** 2
         )
 
 
@@ -131,14 +140,14 @@ class CriticalSizeLaw:
 
     Attributes:
         thresholds: D_kin and D_rest.
-        rate: r at the pace's λ_0 and η_0 [1/step].
+        rate: r with the pace's optimizer [1/step].
         bend: m.
         sharpness: q.
         levels: Where accuracies 0.1 and 0.9 lie.
         fitted: Names of the constants that were fitted, of ``FITTED``; others have no error.
         covariance: Of the fitted ones, row by row, of the logarithms of those in ``LOGARITHMIC``.
         scatter: What they do not explain.
-        pace: What λ and η do to the rate.
+        pace: What the optimizer does to the rate.
 
     Raises:
         ValueError: A field is out of range.
@@ -177,17 +186,14 @@ class CriticalSizeLaw:
         self,
         n_symbols: int,
         width: int,
-        *,
-        learning_rate: float | None = None,
-        weight_decay: float | None = None,
+        **optimizer: float,
     ) -> Clock:
         """Time over sizes and sizes over time of one network.
 
         Args:
             n_symbols: S.
             width: H.
-            learning_rate: η; None for the pace's.
-            weight_decay: λ; None for the pace's [1/step/learning rate].
+            optimizer: As of :meth:`~dcrit.theory.circuits.clock.Pace.distances`.
 
         Raises:
             ValueError: An argument is out of range.
@@ -199,18 +205,16 @@ class CriticalSizeLaw:
             bend=self.bend,
             sharpness=self.sharpness,
         )
-        return clock.at(**self._optimizer(learning_rate, weight_decay), pace=self.pace)
+        return clock.at(pace=self.pace, **optimizer)
 
     def level_clocks(
         self,
         n_symbols: int,
         width: int,
-        *,
-        learning_rate: float | None = None,
-        weight_decay: float | None = None,
+        **optimizer: float,
     ) -> LevelClocks:
         """The same for test accuracies 0.1, 1/2 and 0.9; arguments as of :meth:`clock`."""
-        half = self.clock(n_symbols, width, learning_rate=learning_rate, weight_decay=weight_decay)
+        half = self.clock(n_symbols, width, **optimizer)
         return LevelClocks(half=half, shifts=self.levels.shifts(n_symbols, width))
 
     def deviation(
@@ -218,9 +222,7 @@ class CriticalSizeLaw:
         n_symbols: int,
         width: int,
         horizon: float,
-        *,
-        learning_rate: float | None = None,
-        weight_decay: float | None = None,
+        **optimizer: float,
     ) -> float:
         """Standard deviation of ln D_crit(T): of the constants, to first order, and of what they do not explain.
 
@@ -228,8 +230,7 @@ class CriticalSizeLaw:
             n_symbols: S.
             width: H.
             horizon: T [steps].
-            learning_rate: η; None for the pace's.
-            weight_decay: λ; None for the pace's [1/step/learning rate].
+            optimizer: As of :meth:`~dcrit.theory.circuits.clock.Pace.distances`.
 
         Raises:
             ValueError: An argument is out of range.
@@ -237,26 +238,23 @@ class CriticalSizeLaw:
         check_positive("horizon", horizon)
 
         def log_size(law: Self) -> float:
-            clock = law.clock(n_symbols, width, learning_rate=learning_rate, weight_decay=weight_decay)
+            clock = law.clock(n_symbols, width, **optimizer)
             return math.log(float(clock.critical_size(horizon)))
 
         return math.sqrt(
-            self._fitted_variance(log_size)
-            + self.scatter.variance(n_symbols, **self._optimizer(learning_rate, weight_decay), pace=self.pace)
+            self._fitted_variance(log_size) + self.scatter.variance(n_symbols, pace=self.pace, **optimizer)
         )
 
     def deviation_at_rest(
         self,
         n_symbols: int,
         width: int,
-        *,
-        learning_rate: float | None = None,
-        weight_decay: float | None = None,
+        **optimizer: float,
     ) -> float:
         """Standard deviation of ln D_rest, as :meth:`deviation`."""
         return math.sqrt(
             self._fitted_variance(lambda law: math.log(law.thresholds.size_at_rest(n_symbols, width)))
-            + self.scatter.variance(n_symbols, **self._optimizer(learning_rate, weight_decay), pace=self.pace)
+            + self.scatter.variance(n_symbols, pace=self.pace, **optimizer)
         )
 
     def interval(
@@ -265,27 +263,18 @@ class CriticalSizeLaw:
         width: int,
         horizon: float,
         *,
-        learning_rate: float | None = None,
-        weight_decay: float | None = None,
         level: float = LEVEL,
+        **optimizer: float,
     ) -> Interval:
         """Range of D_crit(T), log-normal around the law's value [examples]; arguments as of :meth:`deviation`.
 
         Raises:
             ValueError: An argument is out of range.
         """
-        size = float(
-            self.clock(n_symbols, width, learning_rate=learning_rate, weight_decay=weight_decay).critical_size(horizon)
-        )
-        deviation = self.deviation(n_symbols, width, horizon, learning_rate=learning_rate, weight_decay=weight_decay)
+        size = float(self.clock(n_symbols, width, **optimizer).critical_size(horizon))
+        deviation = self.deviation(n_symbols, width, horizon, **optimizer)
         spread = half_width(deviation, level=level)
         return Interval(low=size * math.exp(-spread), high=size * math.exp(spread), level=level)
-
-    def _optimizer(self, learning_rate: float | None, weight_decay: float | None) -> dict[str, float]:
-        return {
-            "learning_rate": self.pace.learning_rate if learning_rate is None else learning_rate,
-            "weight_decay": self.pace.weight_decay if weight_decay is None else weight_decay,
-        }
 
     def moved(self, name: str, step: float) -> Self:
         """With one constant moved: its logarithm, where the covariance speaks of that.

@@ -395,13 +395,25 @@ def predict_critical_size(
     half = half_width(1.0, level=level)
     memorized = [float(calibration.memorized(problem, deviation=z)) for z in (0.0, -half, half)]
 
+    silence = calibration.silence(problem, steps)
+
+    def untold(quantity: str, *, horizon: int | None = None) -> Estimate:
+        return Estimate(
+            quantity=quantity, value=None, unit="examples", horizon=horizon, extrapolated=extrapolated, reason=silence
+        )
+
+    def mixture_at_rest() -> Estimate:
+        return untold("at_rest") if silence else replace(mixture, quantity="at_rest")
+
     def size(quantity: str, accuracy: float | None, *, from_scratch: bool = True) -> Estimate:
         if law is not None and from_scratch and accuracy is not None:
             return law_estimate(
                 law, problem, steps, quantity=quantity, accuracy=accuracy, capacity=memorized[0], level=level
             )
+        if from_scratch and accuracy is not None and silence:
+            return untold(quantity, horizon=steps)
         least = least_size(problem, calibration, len(sensible), accuracy or 0.5, seed)
-        return size_prediction(
+        found = size_prediction(
             quantity,
             best,
             sensible,
@@ -411,6 +423,7 @@ def predict_critical_size(
             least=least if from_scratch else NO_LEAST,
             horizon=steps if from_scratch else None,
         )
+        return replace(found, reason="; ".join(one for one in (found.reason, *calibration.outside(problem)) if one))
 
     symmetric, drawn = least_size(problem, calibration, len(sensible), 0.5, seed)
     mixture = size("mixture", 0.5, from_scratch=False)
@@ -418,7 +431,7 @@ def predict_critical_size(
     return CriticalSizePrediction(
         problem=problem,
         critical_size=size("critical_size", 0.5),
-        at_rest=rest_estimate(law, problem, level=level) if law is not None else replace(mixture, quantity="at_rest"),
+        at_rest=rest_estimate(law, problem, level=level) if law is not None else mixture_at_rest(),
         mixture=mixture,
         symmetric_size=Estimate(
             quantity="symmetric_size",

@@ -338,7 +338,8 @@ def predict_delay(
     drawn = delay_steps(draws, problem, n_train, level=level, start=start, shared=shared)
     extrapolated = calibration.distance(problem) > 0
     never = f"{n_train} examples are too few: test accuracy never stays above {level:g}"
-    times, generalize, silence = drawn.generalize, float(best.generalize[0]), ""
+    times, generalize = drawn.generalize, float(best.generalize[0])
+    silence = "" if calibration.thresholds is not None else calibration.silence(problem, steps)
     law = calibration.thresholds if start is None and shared else None
     if law is not None:
         clocks, off = law.clocks(problem), law.deviation(problem, steps) * law_normal(n_draws, seed)

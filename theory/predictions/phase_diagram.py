@@ -179,30 +179,26 @@ def default_widths(
     if smallest is None:
         good = [calibration.constants(replace(problem, width=int(width))) for width in widths]
         dumb = ~_describe_networks(np.array(good)) & (widths < min(seen))
-        law = calibration.thresholds
-        if law is not None:
-            asked = [replace(problem, width=int(width)) for width in widths]
-            dumb |= np.array([bool(law.silence(each, each.horizon)) for each in asked])
-        wrong = np.flatnonzero(dumb)
+        asked = [replace(problem, width=int(width)) for width in widths]
+        silent = np.array([bool(calibration.silence(each, each.horizon)) for each in asked])
+        wrong = np.flatnonzero(dumb | silent)
         told = widths[0 if not len(wrong) else int(wrong[-1]) + 1 :]
-        if law is not None and len(told) < 2:
-            why = law.silence(replace(problem, width=high), problem.horizon)
+        if silent.any() and len(told) < 2:
+            why = calibration.silence(replace(problem, width=high), problem.horizon)
             raise FieldError("calibration", f"reach widths {low} to {high}", calibration.name, why=why)
         widths = told
     return widths
 
 
 def check_told(problems: list[Problem], calibration: Calibration, horizon: int) -> None:
-    """Refuse widths of which a calibration's law says nothing.
+    """Refuse widths of which a calibration says nothing.
 
     Raises:
-        ValueError: The calibration does not speak for the problems, or its law is silent at one of them.
+        ValueError: The calibration does not speak for the problems, or is silent at one of them.
     """
     check_covers(problems[0], calibration)
-    law = calibration.thresholds
-    for problem in problems if law is not None else ():
-        assert law is not None
-        if silence := law.silence(problem, horizon):
+    for problem in problems:
+        if silence := calibration.silence(problem, horizon):
             raise FieldError("calibration", f"reach width {problem.width}", calibration.name, why=silence)
 
 

@@ -187,7 +187,7 @@ def predict_regime(
     )
     codes = dynamics_codes(n_train, memorized, onset, completion)
     unfit = float(probability_unfit(problem, calibration, problem.width))
-    told = 0.0 if law is not None and law.silence(problem, steps) else 1.0
+    told = 0.0 if calibration.silence(problem, steps) else 1.0
     shares = np.bincount(codes, minlength=len(DYNAMICS)) / len(codes) * (1 - unfit)
     chances = told * np.array([*shares, unfit])
     return RegimePrediction(

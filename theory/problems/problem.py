@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any, ClassVar, Self, cast
 
-from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
+from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive, check_probability
 from dcrit.theory.families.family import DEFAULT_MODEL, FAMILIES, ModelFamily, names_where
 from dcrit.theory.problems.tasks import TASKS, Task
 
@@ -27,12 +27,6 @@ def check_rate(name: str, got: float) -> None:
     check_positive(name, got)
     if not SMALLEST_RATE <= got <= LARGEST_RATE:
         raise FieldError(name, f"be between {SMALLEST_RATE:g} and {LARGEST_RATE:g}", repr(got))
-
-
-def check_beta2(got: object) -> None:
-    """Raise ``ValueError`` unless ``got`` can be β₂: a number between 0 and 1."""
-    if not isinstance(got, float) or not 0 < got < 1:
-        raise FieldError("beta2", "be a number above 0 and below 1", repr(got))
 
 
 #: Largest modulus, width and depth: counts of pairs and parameters, and powers of them, stay within doubles.
@@ -104,7 +98,7 @@ class Problem:
         family.check_width("width", self.width)
         check_rate("weight_decay", self.weight_decay)
         check_rate("learning_rate", self.learning_rate)
-        check_beta2(self.beta2)
+        check_probability("beta2", self.beta2)
         check_rate("epsilon", self.epsilon)
         for name in self.optimizer:  # 1 and 1.0 are one problem: they must be written alike
             object.__setattr__(self, name, float(getattr(self, name)))

@@ -32,7 +32,7 @@ def test_the_series_are_those_that_the_command_measures() -> None:
     assert list(DOCUMENT) == list(known)
     for name, series in DOCUMENT.items():
         assert {key: series[key] for key in asdict(known[name])} == json.loads(json.dumps(asdict(known[name])))
-        assert series["problem"] == known[name].problem.to_dict()
+        assert Problem.from_dict(series["problem"]) == known[name].problem
         assert [point["n_facts"] for point in series["points"]] == list(known[name].n_facts)
 
 

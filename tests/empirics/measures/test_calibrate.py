@@ -180,6 +180,7 @@ def test_capacity_and_optimizer_are_part_of_it(measured: tuple[Calibration, Worl
     assert calibration.capacity.log_bits_error == pytest.approx(0.0, abs=1e-9)
     assert (calibration.model, calibration.activation) == ("mlp", "square")
     assert (calibration.weight_decay, calibration.learning_rate) == (1.0, 1e-2)
+    assert (calibration.beta2, calibration.epsilon) == (0.98, 1e-8)
 
 
 def test_it_survives_its_file(measured: tuple[Calibration, World, list[Omission]]) -> None:

@@ -151,11 +151,35 @@ def test_few_cells_do_not_understate_the_scatter() -> None:
         ({"width": 8}, math.log(2)),
         ({"modulus": 58}, math.log(2)),
         ({"weight_decay": 0.5}, math.log(2)),
+        ({"beta2": 0.99}, math.log(2)),
+        ({"beta2": 0.9}, math.log(5)),
+        ({"epsilon": 1e-12}, 2.0),
+        ({"epsilon": 1e-6}, 1.0),
         ({"weight_decay": 2.0, "learning_rate": 1e-3, "width": 8}, math.log(2) + math.log(10) + math.log(2)),
     ],
 )
 def test_distance_counts_the_factors_outside_the_calibrated_box(fields: dict[str, Any], factors: float) -> None:
     assert CALIBRATION.distance(Problem(**fields)) == pytest.approx(factors, abs=1e-12)
+
+
+def test_what_lies_outside_is_said_with_its_factor() -> None:
+    assert CALIBRATION.outside(Problem()) == ()
+    assert CALIBRATION.outside(Problem(width=256, beta2=0.99)) == (
+        "the width 256 is 2 times above the largest calibrated, 128",
+        "AdamW's 1 − β₂ 0.01 is 2 times below the least calibrated, 0.02",
+    )
+
+
+def test_without_a_law_nothing_is_said_of_another_beta2_or_epsilon() -> None:
+    assert CALIBRATION.thresholds is None
+    assert CALIBRATION.silence(Problem(width=256, weight_decay=0.1), 100) == ""
+    assert CALIBRATION.silence(Problem(epsilon=1e-12), 4000) == (
+        "cannot tell: AdamW's ε 1e-12 is 1e+04 times below the least calibrated, 1e-08, and no run says what that does"
+    )
+    own = replace(CALIBRATION, epsilon=1e-12)
+    assert own.silence(Problem(epsilon=1e-12), 4000) == ""
+    assert (Calibration.from_json(own.to_json()).epsilon, CALIBRATION.epsilon) == (1e-12, 1e-8)
+    assert "epsilon" not in json.loads(CALIBRATION.to_json())
 
 
 def test_standard_errors_grow_by_the_widening_for_every_factor_outside() -> None:

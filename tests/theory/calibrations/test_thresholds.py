@@ -80,6 +80,12 @@ def test_what_lies_outside_is_said_with_its_factor() -> None:
     assert "symbols per unit of width" in phrases(SQUARE, 4000, modulus=47, width=16)
     assert "weight decay 2 is 2 times above" in phrases(SQUARE, 4000, modulus=31, weight_decay=2.0)
     assert "learning rate 0.005 is 2 times below" in phrases(SQUARE, 4000, modulus=31, learning_rate=5e-3)
+    assert phrases(SQUARE, 4000, modulus=31, beta2=0.999) == (
+        "AdamW's 1 − β₂ 0.001 is 20 times below the least calibrated, 0.02"
+    )
+    assert phrases(SQUARE, 4000, modulus=31, epsilon=1e-7) == (
+        "AdamW's ε 1e-07 is 10 times above the largest calibrated, 1e-08"
+    )
     assert "horizon 20000 is 5 times above" in phrases(SQUARE, 20_000, modulus=31)
     assert "horizon 100 is 4.1 times below" in phrases(SQUARE, 100, modulus=31)
 
@@ -87,6 +93,54 @@ def test_what_lies_outside_is_said_with_its_factor() -> None:
 def test_far_beyond_the_calibrated_load_it_is_silent() -> None:
     assert SQUARE.silence(Problem(modulus=31, width=16), 4000) == ""
     assert SQUARE.silence(Problem(modulus=47, width=16), 4000).startswith("cannot tell: 47 symbols are 2.94 per unit")
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "said"),
+    [
+        ({"beta2": 0.999, "epsilon": 1e-12}, ""),
+        ({"beta2": 0.9, "epsilon": 1e-5}, ""),
+        (
+            {"beta2": 0.9995},
+            "cannot tell: AdamW's β₂ is 0.9995, and those of runs are between 0.9 and 0.999",
+        ),
+        ({"beta2": 0.5}, "cannot tell: AdamW's β₂ is 0.5"),
+        (
+            {"epsilon": 1e-3},
+            "cannot tell: AdamW's ε is 0.001, and those of runs are between 1e-12 and 1e-05",
+        ),
+        ({"epsilon": 1e-13}, "cannot tell: AdamW's ε is 1e-13"),
+    ],
+)
+def test_where_no_run_says_what_beta2_and_epsilon_do_it_is_silent(optimizer: dict[str, float], said: str) -> None:
+    found = SQUARE.silence(Problem(modulus=31, **optimizer), 4000)  # type: ignore[arg-type]
+    assert found.startswith(said) if said else found == ""
+
+
+def test_a_law_without_such_runs_knows_its_own_beta2_and_epsilon_alone() -> None:
+    document = copy.deepcopy(DOCUMENT)
+    for law in document["laws"]:
+        del law["calibrated"]["beta2"], law["calibrated"]["epsilon"]
+        for name in ("beta2", "epsilon", "memory_exponent"):
+            del law["pace"][name]
+    law = next(one for one in thresholds_from(json.dumps(document)) if one.covers(Problem()))
+    assert law.silence(Problem(), 4000) == ""
+    assert law.silence(Problem(beta2=0.99), 4000).startswith("cannot tell: AdamW's β₂ is 0.99, and")
+    assert law.silence(Problem(epsilon=1e-9), 4000).startswith("cannot tell: AdamW's ε is 1e-09, and")
+
+
+@pytest.mark.parametrize("optimizer", [{"beta2": 0.9}, {"beta2": 0.99}, {"epsilon": 1e-12}, {"epsilon": 1e-6}], ids=str)
+def test_intervals_widen_with_another_beta2_or_epsilon(optimizer: dict[str, float]) -> None:
+    problem = Problem(modulus=31, **optimizer)  # type: ignore[arg-type]
+    assert SQUARE.deviation(problem, 4000) > 1.05 * SQUARE.deviation(Problem(modulus=31), 4000)
+
+
+def test_a_longer_memory_needs_more_examples_and_a_shorter_one_as_many() -> None:
+    sizes = [SQUARE.clocks(Problem(modulus=31, beta2=beta2)).size(0.5, 4000) for beta2 in (0.9, 0.98, 0.99, 0.999)]
+    assert sizes[0] == sizes[1]
+    # 0.01 is half of 0.02: the clock runs 0.5^0.802 times as fast.
+    assert sizes[2] == pytest.approx(SQUARE.clocks(Problem(modulus=31)).size(0.5, 4000 * 0.5**0.802), rel=1e-9)
+    assert sizes[3] > 1.4 * sizes[1]
 
 
 @given(st.floats(1e-12, 1e12), st.floats(1e-12, 1e12))

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from dcrit.theory.circuits import threshold_forms as forms
-from dcrit.theory.circuits.clock import Clock, LevelClocks
+from dcrit.theory.circuits.clock import Clock, LevelClocks, Pace
 
 kinetics, rests = st.floats(10.0, 1e6), st.floats(0.0, 2.0)
 rates, bends = st.floats(1e-5, 1e-1), st.floats(0.2, 3.0)
@@ -99,7 +100,7 @@ def test_fields_out_of_range_are_named(field: str, value: float) -> None:
 @pytest.mark.parametrize(
     "rates_given", [{"learning_rate": 0.0, "weight_decay": 1.0}, {"learning_rate": 0.1, "weight_decay": -1.0}]
 )
-def test_rates_out_of_range_are_refused(rates_given: dict[str, float]) -> None:
+def test_rates_out_of_range_are_refused(rates_given: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"learning_rate|weight_decay"):
         Clock(kinetic=100.0, rate=1e-3, bend=1.0).at(**rates_given)
 
@@ -159,3 +160,36 @@ def test_a_clock_without_levels_is_a_step() -> None:
     step = LevelClocks(half=Clock(kinetic=100.0, rate=1e-3, bend=1.0), shifts={})
     assert list(step.accuracy([50.0, 1e6], 1e4)) == [0.0, 1.0]
     assert step.size(0.2, 1e4) == step.size(0.8, 1e4)
+
+
+PACE = Pace(memory_exponent=0.8)
+
+
+@given(st.floats(1e-3, 1e3), st.floats(1e-4, 1.0), st.floats(0.01, 0.9999), st.floats(1e-15, 1e-3))
+def test_the_pace_is_the_product_of_its_powers(decay: float, rate: float, beta2: float, epsilon: float) -> None:
+    found = PACE.factor(weight_decay=decay, learning_rate=rate, beta2=beta2, epsilon=epsilon)
+    assert found == pytest.approx(decay**0.95 * (rate / 0.01) ** 0.3 * min(1.0, (1 - beta2) / 0.02) ** 0.8, rel=1e-9)
+
+
+def test_what_is_not_named_is_the_references() -> None:
+    assert PACE.factor() == 1.0
+    assert PACE.factor(beta2=0.99) == pytest.approx(0.5**0.8)
+    clock = Clock(kinetic=100.0, rate=1e-3, bend=1.2)
+    assert clock.at(beta2=0.99, pace=PACE).time(300.0) == pytest.approx(2**0.8 * clock.time(300.0))
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [({"beta2": 1.0}, "beta2"), ({"epsilon": 0.0}, "epsilon"), ({"memory_exponent": math.inf}, "memory_exponent")],
+)
+def test_a_pace_out_of_range_is_named(fields: dict[str, float], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        Pace(**fields)
+    if named != "memory_exponent":
+        with pytest.raises(ValueError, match=named):
+            PACE.factor(**fields)
+
+
+def test_an_optimizer_has_no_other_numbers() -> None:
+    with pytest.raises(TypeError, match="an optimizer has no beta1"):
+        PACE.factor(beta1=0.9)

@@ -37,6 +37,8 @@ def problems(tasks: tuple[str, ...] = ("add", "mul", "square-of-sum", "sum-squar
         width=st.sampled_from((16, 32, 64, 128, 256, 512)),
         weight_decay=st.sampled_from((0.5, 1.0, 2.0)),
         learning_rate=st.sampled_from((5e-3, 1e-2, 2e-2)),
+        beta2=st.sampled_from((0.9, 0.98, 0.98, 0.995)),
+        epsilon=st.sampled_from((1e-12, 1e-8, 1e-8)),
     )
 
 
@@ -195,3 +197,24 @@ def test_without_a_clock_only_the_protocols_horizon_is_answered() -> None:
 def test_where_no_width_can_be_told_the_calibration_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"calibration must reach widths 8 to 256.*cannot tell"):
         default_widths(Problem(**more), chosen(Problem()), 20)
+
+
+@pytest.mark.parametrize("more", [{"beta2": 0.999}, {"epsilon": 1e-12}], ids=str)
+def test_without_a_law_no_answer_is_made_up_for_another_beta2_or_epsilon(more: dict[str, float]) -> None:
+    problem = Problem(model="transformer", modulus=31, width=24, **more)  # type: ignore[arg-type]
+    calibration = chosen(problem)
+    if calibration.thresholds is not None:
+        assert calibration.thresholds.silence(problem, problem.horizon)
+    found = predicted(problem, None)
+    for size in (found.critical_size, found.onset, found.completion, found.at_rest):
+        assert size.value is None
+        assert size.reason.startswith("cannot tell: ")
+        assert "AdamW's" in size.reason
+    assert predict_regime(problem, calibration, n_train=300, n_draws=FEW).probabilities[-1] == 1.0
+    assert predict_delay(problem, calibration, n_train=300, n_draws=FEW).generalize_steps.value is None
+    with pytest.raises(ValueError, match="cannot tell: "):
+        phase_diagram(problem, calibration, widths=[24, 32], n_trains=[300], n_draws=FEW)
+    with pytest.raises(ValueError, match="cannot tell: "):
+        predict_double_descent(problem, calibration, n_train=300, widths=[24, 32], n_draws=FEW)
+    with pytest.raises(ValueError, match="cannot tell: "):
+        predict_emergence(problem, calibration, n_facts=40, n_train=300, n_draws=FEW)
