@@ -95,7 +95,7 @@ class Estimate:
         value: Best value in ``unit``; None where there is none.
         interval: Its interval, which contains it; None where there is none. An end may be infinite.
         unit: Unit in words; empty for a plain number.
-        horizon: Steps of training that it speaks of; None where no time matters [steps].
+        horizon: Steps of training that it speaks of; None for what is at rest, and where no time matters [steps].
         n_runs: Runs that it rests on; 0 for what the theory says before any run of the kind.
         n_unconverged: Runs that were made for it and not used, beside those that were.
         extrapolated: The question lies outside the calibrated domain.

@@ -32,8 +32,9 @@ def draw_phase_diagram(ax: Axes, diagram: PhaseDiagram) -> None:
         rasterized=True,
         zorder=0,
     )
+    critical = rf"$D_\mathrm{{crit}}$ after {diagram.horizon} steps"
     for label, best, low, high, colour, line in (
-        (r"$D_\mathrm{crit}$", diagram.critical_size, diagram.critical_low, diagram.critical_high, style.BLUE, "-"),
+        (critical, diagram.critical_size, diagram.critical_low, diagram.critical_high, style.BLUE, "-"),
         (r"$D_\mathrm{mem}$", diagram.capacity, diagram.capacity_low, diagram.capacity_high, style.VERMILLION, "--"),
     ):
         ax.fill_between(diagram.n_params, low, high, color=colour, alpha=style.SHADE, linewidth=0)

@@ -119,14 +119,15 @@ def size_prediction(
         level: Probability content of the interval.
         extrapolated: Whether the question is outside the calibrated domain.
         least: What the size is not below, its best value and draws, (n,) or (1,).
-        horizon: T, where the size is one from scratch [steps].
+        horizon: T, where the size is one from scratch; None for one at rest [steps].
     """
+    when = "at rest" if horizon is None else f"within {horizon} steps"
     n_pairs = round(best.generalizing.n_pairs)
     outcome = best.crossing() if accuracy is None else best.size_at_accuracy(accuracy)
     sizes = np.maximum(sizes_from(draws, n_pairs, accuracy), least[1])
     visible = sizes <= LARGEST_FRACTION * n_pairs
     missing = 1.0 - float(visible.mean())
-    reason = f"with probability {missing:.2f} there is no transition below all {n_pairs} examples"
+    reason = f"with probability {missing:.2f} there is no transition {when} below all {n_pairs} examples"
     if missing < 0.005:
         reason = ""
     # Where generalizing wins at every size, D_sym alone is left.
@@ -136,7 +137,7 @@ def size_prediction(
         reason = f"{outcome.reason} (probability of no transition {missing:.2f})"
     elif value > LARGEST_FRACTION * n_pairs:
         reason = (
-            f"the transition would need {value:.0f} of {n_pairs} examples, which leaves none to test "
+            f"the transition would need {value:.0f} of {n_pairs} examples, which leaves none to test {when} "
             f"(probability of no transition {missing:.2f})"
         )
     else:
@@ -296,7 +297,7 @@ def law_estimate(
     size, deviation = law.clocks(problem).size(accuracy, horizon), law.deviation(problem, horizon)
     silence = law.silence(problem, horizon)
     if not silence and size > capacity:
-        silence = f"cannot tell: it would be {size:.0f}, above the capacity of {capacity:.0f}"
+        silence = f"cannot tell: it would be {size:.0f} by step {horizon}, above the capacity of {capacity:.0f}"
     if not silence and size > LARGEST_FRACTION * problem.n_pairs:
         silence = (
             f"the transition would need {size:.0f} of {problem.n_pairs} examples, which leaves none to test within "
@@ -314,7 +315,10 @@ def law_estimate(
     spread = half_width(deviation, level=level)
     high = size * math.exp(spread)
     missing = float(ndtr(math.log(size / (LARGEST_FRACTION * problem.n_pairs)) / deviation))
-    chance = f"with probability {missing:.2f} there is no transition below all {problem.n_pairs} examples"
+    chance = (
+        f"with probability {missing:.2f} there is no transition within {horizon} steps below all {problem.n_pairs} "
+        "examples"
+    )
     return Estimate(
         quantity=quantity,
         value=size,

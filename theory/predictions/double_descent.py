@@ -292,9 +292,9 @@ def predict_double_descent(
         outside = is_outside(problems[index], calibration, steps)
         if not there:
             reason = f"no dip by {SMALLEST_DIP:g} at the widths looked at (probability of a dip {probability:.2f})"
-            return Estimate(quantity=quantity, value=None, interval=None, unit=unit, extrapolated=beyond, reason=reason)
+            return Estimate(quantity=quantity, value=None, unit=unit, horizon=steps, extrapolated=beyond, reason=reason)
         span = interval_of(draws if len(draws) else [value], level).around(value)
-        return Estimate(quantity=quantity, value=value, interval=span, unit=unit, extrapolated=outside)
+        return Estimate(quantity=quantity, value=value, interval=span, unit=unit, horizon=steps, extrapolated=outside)
 
     index, peak = int(at[0]), int(loss.argmax())
     at_widths, at_params = np.asarray(whole)[some][places[dips]], n_params[some][places[dips]]
@@ -318,6 +318,7 @@ def predict_double_descent(
             value=float(whole[peak]),
             interval=None,
             unit="hidden units",
+            horizon=steps,
             extrapolated=is_outside(problems[peak], calibration, steps),
             reason="at the best values; no interval is computed",
         ),

@@ -237,7 +237,7 @@ def predict_emergence(
         why = (
             f"{n_facts} facts exceed the capacity of {short:.0f}"
             if short < n_facts
-            else f"{n_train} examples are fewer than D_crit beside {n_facts} facts"
+            else f"{n_train} examples are fewer than D_crit after {steps} steps beside {n_facts} facts"
         )
         reasons.append(f"no threshold up to width {largest}: {why} (probability {missing:.2f})")
     else:
@@ -262,6 +262,7 @@ def predict_emergence(
             value=scale(best) if certain else None,
             interval=None if span is None else Interval(low=scale(span.low), high=scale(span.high), level=level),
             unit=unit,
+            horizon=steps,
             extrapolated=extrapolated,
             reason="; ".join(reasons),
         )

@@ -284,10 +284,11 @@ def _star(
     best: tuple[FloatArray, FloatArray],
     drawn: tuple[FloatArray, FloatArray],
     *,
+    horizon: int,
     level: float,
     inside: tuple[float, float],
 ) -> Star:
-    """The star from ln D_crit and ln D_mem: best (K,) and drawn (K, n); ``inside`` are the calibrated widths."""
+    """The star from ln D_crit(T) and ln D_mem: best (K,) and drawn (K, n); ``inside`` are the calibrated widths."""
     names = (("star_width", "hidden units"), ("star_n_params", "parameters"), ("star_n_train", "examples"))
     low, high = float(log_widths[0]), float(log_widths[-1])
     root = float(last_fall(log_widths, (best[0] - best[1])[:, None])[0])
@@ -298,7 +299,7 @@ def _star(
         side = "below the smallest" if root < 0 else "above the largest"
         reason = f"the curves cross {side} width looked at, {math.exp(low if root < 0 else high):.0f}"
         none = [
-            Estimate(quantity=name, value=None, interval=None, unit=unit, extrapolated=True, reason=reason)
+            Estimate(quantity=name, value=None, unit=unit, horizon=horizon, extrapolated=True, reason=reason)
             for name, unit in names
         ]
         return Star(width=none[0], n_params=none[1], n_train=none[2])
@@ -319,7 +320,13 @@ def _star(
         span = interval_of(np.exp(draws), level).around(best_value)
         found.append(
             Estimate(
-                quantity=name, value=best_value, interval=span, unit=unit, extrapolated=extrapolated, reason=reason
+                quantity=name,
+                value=best_value,
+                interval=span,
+                unit=unit,
+                horizon=horizon,
+                extrapolated=extrapolated,
+                reason=reason,
             )
         )
     return Star(width=found[0], n_params=found[1], n_train=found[2])
@@ -442,6 +449,7 @@ def phase_diagram(
             n_params[some],
             (np.log(visible[some]), np.log(memorized[some])),
             (np.log(drawn_critical), np.log(np.maximum(drawn_capacity, 1e-9))),
+            horizon=steps,
             level=level,
             inside=(math.inf, -math.inf) if elsewhere else (min(covered), max(covered)),
         ),

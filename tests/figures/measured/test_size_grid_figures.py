@@ -89,7 +89,7 @@ def test_the_measured_star_is_drawn_with_its_intervals() -> None:
 def test_planes_are_drawn_whole(n: int) -> None:
     mlp = plane(rising, model="mlp")
     bench = Laboratory(World(), no_multitask, shipped_calibrations())
-    grids = [replace(mlp, diagram=predicted_map(mlp.family, bench)), plane(dipped), plane(lambda *_: 0.1)][:n]
+    grids = [replace(mlp, diagram=predicted_map(mlp.plane, bench)), plane(dipped), plane(lambda *_: 0.1)][:n]
     for module in (model_size, phase_map):
         figure = module.draw(GridEvidence(grids=grids))
         figure.draw_without_rendering()

@@ -152,7 +152,7 @@ def test_draws_without_a_transition_count_at_the_end_where_they_belong() -> None
     with_late = prediction(BEST, *[BEST] * 7, *[late] * 3)
     assert interval_of(with_late).low == pytest.approx(with_late.value)
     assert interval_of(with_late).high == 529
-    assert "with probability 0.30 there is no transition below all 529 examples" in with_late.reason
+    assert "with probability 0.30 there is no transition at rest below all 529 examples" in with_late.reason
     with_early = prediction(BEST, *[BEST] * 7, *[early] * 3)
     assert interval_of(with_early).low == 1.0
     assert interval_of(with_early).high == pytest.approx(with_early.value)
@@ -281,3 +281,11 @@ def test_where_generalizing_wins_at_rest_everywhere_the_gate_alone_is_left() -> 
     assert found.value == 200.0
     assert interval_of(found).high == 200.0
     assert size_prediction("size", cheap, draws).value is None
+
+
+@pytest.mark.parametrize(("horizon", "when"), [(None, "at rest"), (700, "within 700 steps")])
+def test_a_size_that_leaves_nothing_to_test_says_when(horizon: int | None, when: str) -> None:
+    draws = constants_of(BEST)[None]
+    found = size_prediction("size", BEST, draws, least=(528.0, np.array([528.0])), horizon=horizon)
+    assert (found.value, found.horizon) == (None, horizon)
+    assert f"which leaves none to test {when} " in found.reason

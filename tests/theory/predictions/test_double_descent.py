@@ -48,6 +48,7 @@ def test_the_dip_sits_where_capacity_passes_the_training_set() -> None:
     assert above.width.value is None
     assert "no dip" in above.width.reason
     for found in (below, above):
+        assert {one.horizon for one in (found.depth, found.width, found.place, found.loss_peak)} == {found.horizon}
         assert found.params_exponent == pytest.approx(1)
         assert found.width_exponent == pytest.approx(1)
         assert np.isfinite(found.loss).all()

@@ -227,7 +227,7 @@ def test_no_threshold_is_a_value_with_its_reason() -> None:
     assert few.width.value is None
     assert few.width.interval is None
     assert few.width.extrapolated
-    assert "fewer than D_crit beside 100 facts" in few.width.reason
+    assert "fewer than D_crit after 4000 steps beside 100 facts" in few.width.reason
     full = predict_emergence(Problem(), CHOSEN, n_facts=10**6, n_train=500, **FAST)
     assert "exceed the capacity" in full.n_params.reason
 

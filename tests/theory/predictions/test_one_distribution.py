@@ -97,6 +97,8 @@ def test_plane_and_regimes_agree_with_the_size(problem: Problem, horizon: int | 
     plane = phase_diagram(
         problem, calibration, widths=widths, n_trains=[below, size, above], horizon=horizon, n_draws=FEW
     )
+    star = plane.star
+    assert {one.horizon for one in (star.width, star.n_params, star.n_train)} == {plane.horizon}
     assert plane.horizon == found.critical_size.horizon
     assert plane.critical_size[0] == pytest.approx(size)
     assert plane.capacity[0] == pytest.approx(found.capacity.value)
@@ -169,7 +171,7 @@ def test_emergence_without_facts_needs_the_same_size(problem: Problem, horizon: 
         problem, calibration, n_facts=0, n_train=round(size), horizon=horizon, widths=widths, n_draws=FEW
     )
     assert found.critical_size_alone[0] == pytest.approx(size, rel=1e-3)
-    assert found.horizon == (horizon or problem.horizon)
+    assert found.horizon == found.width.horizon == found.n_params.horizon == (horizon or problem.horizon)
 
 
 def test_examples_of_the_issue_no_longer_contradict_each_other() -> None:
