@@ -11,6 +11,7 @@ import pytest
 from dcrit.empirics.ablations.facts_beside_a_task import Measured
 from dcrit.empirics.ablations.facts_series import SERIES
 from dcrit.empirics.measures.critical_size import critical_size_of
+from dcrit.theory.problems.problem import Problem
 
 DOCS = Path(__file__).parents[3] / "docs"
 DOCUMENT: dict[str, Any] = json.loads((DOCS / "results" / "emergence-series.json").read_text(encoding="utf-8"))
