@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 
 from dcrit.empirics.ablations.committed import read
+from dcrit.empirics.ablations.facts_series import SERIES_FILE
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.circuits.constants import competition_from
 from dcrit.theory.circuits.crossing import Crossing
 from dcrit.theory.circuits.facts import emergent_critical_size
 from dcrit.theory.circuits.mixture import Competition
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.problem import Problem, task_label
 
-#: Among the committed results: the sizes that the rule was chosen on, those measured since, and the page.
-CHOSEN_ON, SERIES_FILE, PAGE = "emergence-preliminary.json", "emergence-series.json", "emergence.md"
+#: Among the committed results: the sizes that the rule was chosen on, and the page.
+CHOSEN_ON, PAGE = "emergence-preliminary.json", "emergence.md"
 
 #: Critical size beside so many facts.
 Rule = Callable[[Competition, float], float]
@@ -165,23 +166,11 @@ def comparison(
     return lines, *kept
 
 
-#: What each series is, and whose D_crit(0) it is compared with.
-SERIES = {
-    "shared": ("`square`, one block, facts on the task's operands", "shared"),
-    "relu": ("`relu`, one block, facts on the task's operands", "relu"),
-    "pretrained": ("`square`, one block, trained on the task alone first", "shared"),
-    "split": ("`square`, a block for each, shared W", "split"),
-    "own operands": ("`square`, one block, facts on operands of their own", "shared"),
-    "apart": ("`square`, shared embedding below one block", "apart"),
-    "apart, split": ("`square`, shared embedding below a block for each", "apart, split"),
-}
-
-
 class Measured:
     """The measured series by name.
 
     Args:
-        document: The series by name, as :func:`measured_series` makes them.
+        document: The series by name, as :func:`dcrit.empirics.ablations.facts_series.measured_series` makes them.
     """
 
     def __init__(self, document: dict[str, Any]) -> None:
@@ -189,6 +178,8 @@ class Measured:
             name: {point["n_facts"]: point for point in series["points"]} for name, series in document.items()
         }
         self.problems = {name: Problem(**series["problem"]) for name, series in document.items()}
+        self.meanings = {name: series["meaning"] for name, series in document.items()}
+        self.names_alone = {name: series["alone"] for name, series in document.items()}
 
     def size(self, name: str, n_facts: int) -> float | None:
         """D_crit(D_r) [examples]; None where there is none."""
@@ -196,7 +187,7 @@ class Measured:
 
     def alone(self, name: str) -> float:
         """D_crit(0) that a series is compared with [examples]."""
-        size = self.size(SERIES[name][1], 0)
+        size = self.size(self.names_alone[name], 0)
         assert size is not None
         return size
 
@@ -249,7 +240,7 @@ def page(chosen_on: dict[str, Any], document: dict[str, Any]) -> str:
         ),
         "",
         text(
-            f"All runs: {problem.task} mod {problem.modulus}, width {problem.width}, AdamW, learning rate",
+            f"All runs: {task_label(problem.task, problem.modulus)}, width {problem.width}, AdamW, learning rate",
             f"{problem.learning_rate:g}, weight decay {problem.weight_decay:g}, {round(40 * problem.time_constant)}",
             "steps, one network on the task and on D_r random labels of random pairs. D_crit is where test accuracy of",
             "the task passes one half, by the posterior of `measure critical-size`.",
@@ -263,7 +254,7 @@ def page(chosen_on: dict[str, Any], document: dict[str, Any]) -> str:
             "given as such; the one without facts of `pretrained` and `own operands` is that of `shared`.",
         ),
         "",
-        *(text(f"* {key}: {SERIES[key][0]}") for key in document),
+        *(text(f"* {key}: {found.meanings[key]}") for key in document),
         "",
         *found.table(),
         "",
@@ -294,7 +285,7 @@ def page(chosen_on: dict[str, Any], document: dict[str, Any]) -> str:
     for key in ("shared", "relu", "own operands"):
         if key in document:
             table, *errors[key] = comparison(found.problems[key], found.alone(key), *found.known(key))
-            lines += ["", f"### {key}: {SERIES[key][0]}", "", *table]
+            lines += ["", f"### {key}: {found.meanings[key]}", "", *table]
     lines += ["", "## Reading", "", *reading(found, errors, alone.n_train)]
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,4 @@
-"""Measured critical sizes beside facts to memorize, for the page that :mod:`facts_beside_a_task` writes."""
+"""Measured critical sizes beside facts to memorize: the runs behind them, and the file that holds them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.ablations.committed import read, text_of
-from dcrit.empirics.ablations.facts_beside_a_task import SERIES_FILE
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.multitask_transitions import measure_multitask_transitions
 from dcrit.empirics.measures.critical_size import critical_size_of, sizes_and_accuracies
@@ -20,6 +19,9 @@ from dcrit.theory.checks import check_choice
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
+
+#: Among the committed results: the measured sizes.
+SERIES_FILE = "emergence-series.json"
 
 #: A measurement ends where its interval is so narrow, relative half width, or at so many horizons of training.
 TOLERANCE, BUDGET = 0.02, 28.0
@@ -31,6 +33,8 @@ class Series:
 
     Attributes:
         name: Short name.
+        meaning: What is trained, for people.
+        alone: Name of the series whose D_crit(0) it is compared with.
         n_facts: D_r [examples].
         activation: σ.
         blocks: As of ``MultitaskConfig``.
@@ -40,6 +44,8 @@ class Series:
     """
 
     name: str
+    meaning: str
+    alone: str
     n_facts: tuple[int, ...]
     activation: str = "square"
     blocks: Blocks = "shared"
@@ -66,13 +72,55 @@ class Series:
 
 
 SERIES = (
-    Series(name="shared", n_facts=(0, 20, 40, 80, 160)),
-    Series(name="relu", n_facts=(0, 20, 40, 80), activation="relu"),
-    Series(name="pretrained", n_facts=(40, 80, 160), pretraining=4000),
-    Series(name="split", n_facts=(0, 80, 160), blocks="split"),
-    Series(name="own operands", n_facts=(40, 160), operands="own"),
-    Series(name="apart", n_facts=(0, 80), embedding="apart"),
-    Series(name="apart, split", n_facts=(0, 80), embedding="apart", blocks="split"),
+    Series(
+        name="shared",
+        meaning="`square`, one block, facts on the task's operands",
+        alone="shared",
+        n_facts=(0, 20, 40, 80, 160),
+    ),
+    Series(
+        name="relu",
+        meaning="`relu`, one block, facts on the task's operands",
+        alone="relu",
+        n_facts=(0, 20, 40, 80),
+        activation="relu",
+    ),
+    Series(
+        name="pretrained",
+        meaning="`square`, one block, trained on the task alone first",
+        alone="shared",
+        n_facts=(40, 80, 160),
+        pretraining=4000,
+    ),
+    Series(
+        name="split",
+        meaning="`square`, a block for each, shared W",
+        alone="split",
+        n_facts=(0, 80, 160),
+        blocks="split",
+    ),
+    Series(
+        name="own operands",
+        meaning="`square`, one block, facts on operands of their own",
+        alone="shared",
+        n_facts=(40, 160),
+        operands="own",
+    ),
+    Series(
+        name="apart",
+        meaning="`square`, shared embedding below one block",
+        alone="apart",
+        n_facts=(0, 80),
+        embedding="apart",
+    ),
+    Series(
+        name="apart, split",
+        meaning="`square`, shared embedding below a block for each",
+        alone="apart, split",
+        n_facts=(0, 80),
+        embedding="apart",
+        blocks="split",
+    ),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -310,6 +311,7 @@ def _star(
     )
     log_params = np.log(n_params)
     extrapolated = not inside[0] <= math.exp(root) <= inside[1]
+    estimate = partial(Estimate, horizon=horizon, extrapolated=extrapolated, reason=reason)
     found: list[Estimate] = []
     for (name, unit), value, draws in (
         (names[0], root, clipped),
@@ -318,17 +320,7 @@ def _star(
     ):
         best_value = math.exp(value)
         span = interval_of(np.exp(draws), level).around(best_value)
-        found.append(
-            Estimate(
-                quantity=name,
-                value=best_value,
-                interval=span,
-                unit=unit,
-                horizon=horizon,
-                extrapolated=extrapolated,
-                reason=reason,
-            )
-        )
+        found.append(estimate(quantity=name, value=best_value, interval=span, unit=unit))
     return Star(width=found[0], n_params=found[1], n_train=found[2])
 
 
