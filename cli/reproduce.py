@@ -150,6 +150,32 @@ def optimizer(
     _finish(tables(results), as_json=as_json)
 
 
+@app.command("clock-method")
+def clock_method(
+    store: Stored = None,
+    workers: options.Workers = 0,
+    clone: Clone = HERE,
+    check: Check = False,
+    as_json: options.Json = False,
+) -> None:
+    """Critical sizes of twelve drawn problems by short runs and the clock. Seconds; trains only with --store.
+
+    Writes docs/results/two-thresholds/clock-method.json: with --store the runs are made, a minute where all lack;
+    without it sizes are estimated again from the times that the file holds.
+    """
+    results = _results(clone)
+    from dcrit.empirics.ablations.clock_method import estimated_again, measure_drawn
+
+    if store is not None and check:
+        raise typer.BadParameter("--check must be left out beside --store, got both")
+    if store is None:
+        files = estimated_again(results)
+    else:
+        with _laboratory(store, workers) as bench:
+            files = measure_drawn(results, bench)
+    _finish(files, check=check, as_json=as_json)
+
+
 @app.command("held-out")
 def held_out(
     store: options.StoreFolder = options.DEFAULT_STORE,

@@ -276,6 +276,17 @@ def test_a_size_from_both_sides_is_that_of_the_command(store: Path) -> None:
     shown(alone)
 
 
+@pytest.mark.slow
+def test_a_size_by_the_clock_has_the_same_answer(tmp_path: Path) -> None:
+    found = dcrit.measure(TINY, method="clock", horizon=1000, store=tmp_path, workers=1)
+    assert found.details()["method"] == "clock"
+    assert not found.outcomes
+    assert found.horizon == 1000
+    shown(found)
+    with pytest.raises(FieldError, match="method must be posterior where start is generalized, got clock"):
+        dcrit.measure(TINY, method="clock", start="generalized")
+
+
 def test_a_horizon_that_cannot_be_is_named() -> None:
     for horizon in (0, 10**9):
         with pytest.raises(FieldError, match=r"horizon must be an integer of at (least 1|most)"):

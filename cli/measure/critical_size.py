@@ -31,6 +31,13 @@ class StartChoice(StrEnum):
     both = "both"
 
 
+class MethodChoice(StrEnum):
+    """How a critical size is measured."""
+
+    posterior = "posterior"
+    clock = "clock"
+
+
 @options.grouped
 def critical_size(
     *,
@@ -43,6 +50,14 @@ def critical_size(
             "them (ungrokking). both: each, and the hysteresis between them.",
         ),
     ] = StartChoice.scratch,
+    method: Annotated[
+        MethodChoice,
+        options.one_of(
+            MethodChoice,
+            "posterior: full runs on both sides of the transition. clock: two to four short runs above it, carried on "
+            "by the law's clock; one horizon of steps in all, from scratch alone.",
+        ),
+    ] = MethodChoice.posterior,
     tolerance: Annotated[
         float,
         typer.Option(parser=options.decimal, metavar="NUMBER", help="Relative half width of the interval to reach."),
@@ -69,6 +84,7 @@ def critical_size(
         found = measure(
             problem,
             start=start.value,
+            method=method.value,
             tolerance=tolerance,
             max_runs=max_runs,
             horizon=horizon,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
     from matplotlib.axes import Axes
 
-    from dcrit.empirics.experiments.transitions import Direction, Starts
+    from dcrit.empirics.experiments.transitions import Direction, Method, Starts
     from dcrit.empirics.measures.efficiency import CompetitionFit, NoLaws
     from dcrit.empirics.runs.outcomes import Outcome
     from dcrit.empirics.runs.single import Start
@@ -102,11 +102,14 @@ class Measurement(Sized):
         """Where training started, and over which sizes the transition reaches."""
         from dcrit.empirics.measures.critical_size import transition_width
 
+        runs = [*self.outcomes, *self._first.timed]
         return {
             "start": self.start,
+            "method": self._first.method,
             "transition_width": transition_width(self.outcomes),
             "horizon": self.horizon,
-            "sizes": sorted({one.config.n_train for one in self.outcomes}),
+            "sizes": sorted({one.config.n_train for one in runs}),
+            "steps_taken": sum(one.steps for one in self.directions.values()),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,7 +139,8 @@ class Measurement(Sized):
             shown += draw_sizes(ax, self.prediction.sizes.by_accuracy() if from_scratch else {0.5: self.predicted})
         for start, found in self.directions.items():
             shown += [one.config.n_train for one in found.outcomes]
-            draw_over_sizes(ax, found.outcomes, start=start)
+            if found.outcomes:
+                draw_over_sizes(ax, found.outcomes, start=start)
             shown += draw_measured(ax, found.measured, start=start)
         size_axis(ax, shown, self.problem.n_pairs)
         ax.set(ylabel="test accuracy [fraction]", ylim=(-0.04, 1.04))
@@ -147,6 +151,7 @@ def measure(
     problem: Problem,
     *,
     start: Starts = "scratch",
+    method: Method = "posterior",
     tolerance: float = 0.05,
     max_runs: int = 60,
     horizon: int | None = None,
@@ -161,6 +166,8 @@ def measure(
         problem: What to measure.
         start: ``scratch``: train on D examples; ``generalized``: train on 90 % of all pairs first, then go on with D of
             them (ungrokking); ``both``: each, and the hysteresis between them.
+        method: ``posterior``: full runs on both sides of the transition; ``clock``, from scratch alone: two to four
+            short runs above it, carried on by the law's clock, with one horizon of steps in all.
         tolerance: Relative half width of the interval to reach.
         max_runs: Runs at most, short probes among them.
         horizon: T, steps of training; None for the protocol's 40/(ηλ) [steps].
@@ -175,7 +182,9 @@ def measure(
 
     if horizon is not None:
         check_integer("horizon", horizon, 1, LONGEST)
-    design = DirectionsDesign(problem=problem, start=start, tolerance=tolerance, max_runs=max_runs, steps=horizon or 0)
+    design = DirectionsDesign(
+        problem=problem, start=start, method=method, tolerance=tolerance, max_runs=max_runs, steps=horizon or 0
+    )
     prediction = prediction_if_any(problem, horizon=horizon)
     with laboratory_of(store, machine) as laboratory:
         found = design.measure(laboratory.runs)

@@ -26,7 +26,7 @@ from dcrit.empirics.ablations.two_thresholds import (
 from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, Row, problem_of, runs_of
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.sequential import SequentialDesign
-from dcrit.empirics.runs.outcomes import PERSISTENCE, Outcome, outcome_of
+from dcrit.empirics.runs.outcomes import PERSISTENCE, Outcome, outcome_of, passage
 from dcrit.empirics.runs.single import Run
 from dcrit.empirics.store.whole_files import write_whole
 
@@ -37,31 +37,6 @@ READINGS = (100, 250, 500, 1000, 2000, 4000, 10_000, 20_000)
 
 #: Columns of times to test accuracy, by its level.
 LEVELS = {"time_10": 0.1, "time_50": 0.5, "time_90": 0.9}
-
-
-def passage(step: FloatArray, accuracy: FloatArray, level: float, duration: float) -> float | None:
-    """Interpolated step at which accuracy passes a level for good: for a duration or to the end; None if never.
-
-    Args:
-        step: (E,) evaluations [steps].
-        accuracy: (E,) test accuracy.
-        level: Level.
-        duration: For how long it has to stay there [steps].
-    """
-    start: int | None = None
-    for k in range(len(step)):
-        if accuracy[k] < level:
-            start = None
-            continue
-        start = k if start is None else start
-        if step[k] - step[start] >= duration:
-            break
-    if start is None:
-        return None
-    if start == 0:
-        return float(step[0])
-    part = (level - accuracy[start - 1]) / (accuracy[start] - accuracy[start - 1])
-    return float(step[start - 1] + part * (step[start] - step[start - 1]))
 
 
 def row_of(run: Run, part: str) -> Row:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.experiments.laboratory import Laboratory
+from dcrit.empirics.measures.clock_method import MOST_RUNS, ClockDesign, TimedRun, timed_runs
 from dcrit.empirics.measures.critical_size import posterior_of_outcomes
 from dcrit.empirics.measures.sequential import ROUND_RUNS, SequentialDesign
 from dcrit.empirics.measures.ungrokking import FIRST_LOOK, UngrokkingDesign, ungrokking_runs
@@ -18,6 +19,7 @@ from dcrit.empirics.runs.addressed import Runner
 from dcrit.empirics.runs.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs.single import Run, RunConfig, Start, check_trainable
 from dcrit.empirics.training.work import Stage, Trained, in_turn
+from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.checks import FieldError, check_choice, check_integer
 from dcrit.theory.estimates import Estimate
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction
@@ -154,6 +156,23 @@ def advance_together(designs: Sequence[TransitionDesign], run: Runner[RunConfig,
 #: From where a critical size is measured; ``both`` is each, and how far they lie apart.
 Starts = Literal["scratch", "generalized", "both"]
 
+#: How: full runs on both sides of the transition, or short ones above it that the clock carries on.
+Method = Literal["posterior", "clock"]
+
+
+class Counted:
+    """A runner that counts the steps taken, once for runs that went on from one and the same."""
+
+    def __init__(self, run: Runner[RunConfig, Run]) -> None:
+        self._run, self.steps = run, 0
+
+    def __call__(self, configs: Sequence[RunConfig], /, *, stage: str) -> Sequence[Run]:
+        """The runs of those configurations."""
+        found = self._run(configs, stage=stage)
+        before = {one.before.address for one in configs if one.start == "generalized"}
+        self.steps += sum(int(one.curves.step[-1]) for one in found) + len(before) * configs[0].horizon
+        return found
+
 
 @dataclass(frozen=True, kw_only=True)
 class Direction:
@@ -162,10 +181,16 @@ class Direction:
     Attributes:
         measured: The size.
         outcomes: Of the full runs that it rests on, without the probes that only say where to look.
+        timed: The short runs of the clock's method, which has no full ones.
+        method: How it was measured.
+        steps: Steps taken, all runs together, those before data shrank included [steps].
     """
 
     measured: Estimate
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[Outcome] = ()
+    timed: Sequence[TimedRun] = ()
+    method: Method = "posterior"
+    steps: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +200,7 @@ class DirectionsDesign:
     Attributes:
         problem: What to measure.
         start: From where.
+        method: How; ``clock`` goes with ``scratch`` alone.
         tolerance: Relative half width of the interval to reach.
         max_runs: Runs at most, and horizons that their steps make up at most, for each start.
         steps: Horizon [steps]; 0 for the protocol's.
@@ -185,12 +211,16 @@ class DirectionsDesign:
 
     problem: Problem
     start: Starts = "scratch"
+    method: Method = "posterior"
     tolerance: float = 0.05
     max_runs: int = 60
     steps: int = 0
 
     def __post_init__(self) -> None:
         check_choice("start", self.start, get_args(Starts))
+        check_choice("method", self.method, get_args(Method))
+        if self.method == "clock" and self.start != "scratch":
+            raise FieldError("method", f"be posterior where start is {self.start}", "clock")
         check_integer("max_runs", self.max_runs, 1)
         check_trainable(self.problem)
         self._design(UngrokkingDesign)
@@ -210,21 +240,37 @@ class DirectionsDesign:
         Args:
             run: Trains runs, or finds them.
         """
+        if self.method == "clock":
+            return {"scratch": self._by_clock(run)}
         found: dict[Start, Direction] = {}
         first_look = None
         if self.start != "generalized":
             design = self._design(SequentialDesign)
-            found["scratch"] = _direction(design, advance_together([design], run)[0])
+            outcomes = advance_together([design], counted := Counted(run))[0]
+            found["scratch"] = _direction(design, outcomes, counted.steps)
             size = found["scratch"].measured.value
             first_look = None if size is None else FIRST_LOOK * size
         if self.start != "scratch":
             design = replace(self._design(UngrokkingDesign), start=first_look)
-            found["generalized"] = _direction(design, ungrokking_runs(design, run))
+            outcomes = ungrokking_runs(design, counted := Counted(run))
+            found["generalized"] = _direction(design, outcomes, counted.steps)
         return found
 
+    def _by_clock(self, run: Runner[RunConfig, Run]) -> Direction:
+        calibration = calibration_for(self.problem, shipped_calibrations())
+        design = ClockDesign(
+            problem=self.problem,
+            law=None if calibration is None else calibration.thresholds,
+            tolerance=self.tolerance,
+            max_runs=min(self.max_runs, MOST_RUNS),
+            steps=self.steps,
+        )
+        runs = timed_runs(design, counted := Counted(run))
+        return Direction(measured=design.measure(runs), timed=runs, method="clock", steps=counted.steps)
 
-def _direction(design: SequentialDesign, outcomes: Sequence[Outcome]) -> Direction:
-    return Direction(measured=design.measure(outcomes), outcomes=design.full_runs(outcomes))
+
+def _direction(design: SequentialDesign, outcomes: Sequence[Outcome], steps: int) -> Direction:
+    return Direction(measured=design.measure(outcomes), outcomes=design.full_runs(outcomes), steps=steps)
 
 
 def transition_stages(design: SequentialDesign) -> list[Stage]:

@@ -24,6 +24,9 @@ CONVERGENCE_TOLERANCE = 0.05
 #: An outcome needs this long a row of evaluations that agree, in time constants 1/(ηλ).
 PERSISTENCE = 5.0
 
+#: A run that is asked for its time to one half ends after this long there, in time constants: an evaluation or two.
+HALF_PERSISTENCE = 0.5
+
 
 class HasSize(Protocol):
     """A configuration, as far as estimators look at it."""
@@ -189,8 +192,33 @@ def first_persistent(step: FloatArray, holds: NDArray[np.bool_], duration: float
     return None
 
 
+def passage(step: FloatArray, accuracy: FloatArray, level: float, duration: float) -> float | None:
+    """Interpolated step at which accuracy passes a level for good: for a duration or to the end; None if never.
+
+    Args:
+        step: (E,) evaluations [steps].
+        accuracy: (E,) test accuracy.
+        level: Level.
+        duration: For how long it has to stay there [steps].
+    """
+    start: int | None = None
+    for k in range(len(step)):
+        if accuracy[k] < level:
+            start = None
+            continue
+        start = k if start is None else start
+        if step[k] - step[start] >= duration:
+            break
+    if start is None:
+        return None
+    if start == 0:
+        return float(step[0])
+    part = (level - accuracy[start - 1]) / (accuracy[start] - accuracy[start - 1])
+    return float(step[start - 1] + part * (step[start] - step[start - 1]))
+
+
 def is_decided(config: RunConfig, step: FloatArray, values: FloatArray) -> bool:
-    """Whether the run may end here: it was asked to end once it generalizes, and it does, persistently.
+    """Whether the run may end here: what it was asked for, to generalize or to pass one half, has come and stayed.
 
     A low test accuracy decides nothing before the horizon: delayed generalization may still come.
 
@@ -199,10 +227,13 @@ def is_decided(config: RunConfig, step: FloatArray, values: FloatArray) -> bool:
         step: (E,) evaluation steps so far.
         values: (E, columns) curve values so far, in the order of ``CURVE_NAMES`` without the step.
     """
-    if config.until != "generalized":
+    if config.until == "horizon":
         return False
+    accuracy = values[:, _COLUMN["test_accuracy"]]
+    if config.until == "half":
+        return first_persistent(step, accuracy >= 0.5, HALF_PERSISTENCE * config.problem.time_constant) is not None
     # Where runs end is part of their protocol: stored ones ended at this level.
-    return generalized_at(config, step, values[:, _COLUMN["test_accuracy"]], FITTED) is not None
+    return generalized_at(config, step, accuracy, FITTED) is not None
 
 
 def accuracy_above_chance(accuracy: float, n_classes: int) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from dcrit.theory.checks import FieldError, check_choice, check_integer
 from dcrit.theory.problems.problem import HORIZON, Problem
 
 Precision = Literal["float32", "float64"]
-Until = Literal["horizon", "generalized"]
+Until = Literal["horizon", "generalized", "half"]
 Start = Literal["scratch", "generalized"]
 FloatArray = NDArray[np.float64]
 
@@ -48,7 +48,8 @@ class RunConfig:
         n_train: D, training-set size [examples].
         seed: Draws the training set, the initial parameters and, for random tasks, the labels.
         steps: Horizon [steps]; 0 stands for the protocol's 40/(ηλ).
-        until: ``horizon``: take all steps; ``generalized``: stop once test accuracy has persisted at its top.
+        until: ``horizon``: take all steps; ``generalized``: stop once test accuracy has persisted at its top;
+            ``half``: stop once it has stayed at one half for some steps, which tells the time to one half alone.
         precision: Floating-point type of parameters, gradients and loss.
         start: ``scratch``: from the initial draw; ``generalized``: from where :attr:`before` ended, by an
             optimizer with fresh moments.
@@ -82,7 +83,7 @@ class RunConfig:
             )
         self.problem.check_n_train(self.n_train)
         check_integer("seed", self.seed, 0)
-        check_choice("until", self.until, ("horizon", "generalized"))
+        check_choice("until", self.until, get_args(Until))
         check_integer("steps", self.steps, 0, LONGEST)
         if self.horizon > LONGEST:
             raise FieldError(

@@ -27,7 +27,7 @@ RESULTS = ROOT / "docs" / "results"
 TRACK_RECORD = ROOT / "theory" / "calibrations" / "track_record.json"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-MARK = re.compile(r"<!-- (?!begin:|end:)([\w-]+): (.+?) -->", re.DOTALL)
+MARK = re.compile(r"<!-- (?!begin:|end:)([\w/-]+): (.+?) -->", re.DOTALL)
 NUMBER = re.compile(r"([+−-]?)(\d[\d,]*(?:\.\d+)?)( ?%)?$")
 
 OF_A_LIST: dict[str, Callable[[list[Any]], float]] = {"count": len, "sum": sum, "least": min, "largest": max}

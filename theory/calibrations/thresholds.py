@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from dcrit.theory.calibrations.outside import beyond, optimizer_axes
 from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
-from dcrit.theory.circuits.clock import LevelClocks, Pace
+from dcrit.theory.circuits.clock import Clock, LevelClocks, Pace
 from dcrit.theory.circuits.critical_size_law import CriticalSizeLaw, Levels, Scatter
 from dcrit.theory.circuits.finding import FindingLaw
 from dcrit.theory.families.family import FAMILIES
@@ -109,6 +109,15 @@ class Thresholds:
     def clocks(self, problem: Problem) -> LevelClocks:
         """Times and sizes of test accuracy 0.1, 1/2 and 0.9."""
         return self.law.level_clocks(problem.n_symbols, problem.width, **problem.optimizer)
+
+    def drawn_clocks(self, problem: Problem, n_draws: int) -> list[Clock]:
+        """Clocks of test accuracy 1/2 with constants drawn by their covariance, the same at every call.
+
+        Args:
+            problem: The question.
+            n_draws: How many.
+        """
+        return self.law.drawn_clocks(problem.n_symbols, problem.width, n_draws, **problem.optimizer)
 
     def deviation(self, problem: Problem, horizon: float) -> float:
         """Standard deviation of ln D_crit(T).

@@ -207,6 +207,38 @@ class CriticalSizeLaw:
         )
         return clock.at(pace=self.pace, **optimizer)
 
+    def drawn_clocks(
+        self,
+        n_symbols: int,
+        width: int,
+        n_draws: int,
+        **optimizer: float,
+    ) -> list[Clock]:
+        """Clocks of one network with constants drawn by their covariance; the same at every call.
+
+        Args:
+            n_symbols: S.
+            width: H.
+            n_draws: How many.
+            optimizer: As of :meth:`~dcrit.theory.circuits.clock.Pace.distances`.
+
+        Raises:
+            ValueError: An argument is out of range.
+        """
+        count = len(self.fitted)
+        matrix = np.array(self.covariance, dtype=np.float64).reshape(count, count)
+        # The root of Cholesky is the same on every machine; the identity is for constants without an error.
+        root = np.linalg.cholesky(matrix + 1e-14 * np.eye(count))
+        steps = np.random.default_rng(0).standard_normal((n_draws, count)) @ root.T
+        found: list[Clock] = []
+        for row in steps.tolist():
+            law = self
+            for name, step in zip(self.fitted, row, strict=True):
+                # Half of a constant is left where a draw would take it to zero, which no clock has.
+                law = law.moved(name, step if name in LOGARITHMIC else max(step, -getattr(law._holder(name), name) / 2))
+            found.append(law.clock(n_symbols, width, **optimizer))
+        return found
+
     def level_clocks(
         self,
         n_symbols: int,
@@ -283,12 +315,16 @@ class CriticalSizeLaw:
             name: Of ``FITTED``.
             step: By how much.
         """
-        holder = self if name in ("rate", "bend") else self.thresholds
+        holder = self._holder(name)
         value: float = getattr(holder, name)
         changed: Any = {name: value * math.exp(step) if name in LOGARITHMIC else value + step}
         if holder is self:
             return replace(self, **changed)
         return replace(self, thresholds=replace(self.thresholds, **changed))
+
+    def _holder(self, name: str) -> Self | FindingLaw:
+        """Who has a constant of ``FITTED``."""
+        return self if name in ("rate", "bend") else self.thresholds
 
     def _fitted_variance(self, value: Callable[[Self], float]) -> float:
         """Variance that the covariance gives a function of the law, to first order."""

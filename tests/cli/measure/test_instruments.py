@@ -143,6 +143,26 @@ def test_no_transition_is_an_answer_with_its_horizon() -> None:
 
 
 @pytest.mark.slow
+def test_the_clock_measures_with_one_horizon_of_steps() -> None:
+    words = ["measure", "critical-size", "--modulus", "13", "--width", "64", "--method", "clock", "--workers", "1"]
+    found = document(*words, "--horizon", "1000")
+    size = found["critical_size"]
+    assert size.keys() == ESTIMATE
+    assert size["interval"]["low"] < size["value"] < size["interval"]["high"] < 169
+    assert 2 <= size["n_runs"] <= 4
+    assert 0 < found["steps_taken"] <= 1000
+    assert (found["method"], found["horizon"], found["transition_width"]) == ("clock", 1000, None)
+    assert len(found["sizes"]) <= size["n_runs"]
+    silent = document(*words, "--model", "transformer")
+    assert silent["critical_size"]["value"] is None
+    assert "no law" in silent["critical_size"]["reason"]
+    assert (silent["method"], silent["steps_taken"], silent["sizes"]) == ("clock", 0, [])
+    refused = invoke(*words, "--start", "both")
+    assert refused.exit_code == 2
+    assert "--method must be posterior where start is both, got clock" in refused.stderr
+
+
+@pytest.mark.slow
 def test_both_directions_are_measured_side_by_side() -> None:
     words = ["measure", "critical-size", "--modulus", "7", "--width", "16", "--learning-rate", "0.1", "--workers", "1"]
     found = document(*words, "--start", "both", "--max-runs", "24")

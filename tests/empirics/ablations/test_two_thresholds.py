@@ -17,7 +17,7 @@ from dcrit.empirics.ablations.two_thresholds_fit import (
     rest_sizes,
     runs_of,
 )
-from dcrit.empirics.ablations.two_thresholds_runs import keep, passage, row_of
+from dcrit.empirics.ablations.two_thresholds_runs import keep, row_of
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.calibrations.thresholds import shipped_thresholds
 from dcrit.theory.problems.problem import Problem
@@ -177,15 +177,6 @@ def test_the_page_says_what_the_committed_results_say() -> None:
         if law.tasks[0] == "add":
             assert float(load) == pytest.approx(constants.load, abs=6e-4)
             assert float(bend) == pytest.approx(law.law.bend, abs=6e-3)
-
-
-def test_a_row_of_a_run_says_when_it_passed() -> None:
-    step = np.array([0.0, 10.0, 20.0, 30.0, 40.0, 50.0])
-    accuracy = np.array([0.0, 0.2, 0.6, 0.3, 0.7, 0.9])
-    assert passage(step, accuracy, 0.5, 10.0) == 35.0
-    assert passage(step, accuracy, 0.5, 0.0) == 17.5
-    assert passage(step, accuracy, 0.95, 0.0) is None
-    assert passage(step, np.ones(6), 0.5, 10.0) == 0.0
 
 
 def test_rows_that_are_known_are_not_added_again(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from dcrit.empirics.runs.outcomes import (
     memorized_at,
     norm_ratio,
     outcome_of,
+    passage,
 )
 from dcrit.empirics.runs.single import CURVE_NAMES, Curves, Ending, Run, RunConfig, Until
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED, SEMI_GROKKING, Dynamics
@@ -199,6 +200,25 @@ def test_a_run_is_decided_by_persistent_generalization_alone() -> None:
     assert decided == [False] * 7 + [True, True]
     late = np.array([0.0, 3000.0, 3900.0])
     assert not is_decided(asked, late, values_with([0.0, 0.0, 0.0]))
+
+
+def test_a_run_that_is_asked_for_one_half_ends_once_it_has_stayed_there() -> None:
+    step = np.array([0.0, 1000.0, 1020.0, 1040.0, 1060.0])
+    accuracy = [0.0, 0.6, 0.4, 0.55, 0.8]
+    asked = [is_decided(config("half"), step[: n + 1], values_with(accuracy[: n + 1])) for n in range(len(step))]
+    assert asked == [False] * 5
+    late = np.append(step, 1090.0)
+    assert is_decided(config("half"), late, values_with([*accuracy, 0.7]))
+    assert not is_decided(config("generalized"), late, values_with([*accuracy, 0.7]))
+
+
+def test_passages_are_interpolated_and_stay() -> None:
+    step = np.array([0.0, 10.0, 20.0, 30.0, 40.0, 50.0])
+    accuracy = np.array([0.0, 0.2, 0.6, 0.3, 0.7, 0.9])
+    assert passage(step, accuracy, 0.5, 10.0) == 35.0
+    assert passage(step, accuracy, 0.5, 0.0) == 17.5
+    assert passage(step, accuracy, 0.95, 0.0) is None
+    assert passage(step, np.ones(6), 0.5, 10.0) == 0.0
 
 
 def test_a_run_to_the_horizon_is_never_decided_before() -> None:

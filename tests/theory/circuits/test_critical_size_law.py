@@ -121,3 +121,19 @@ def test_levels_out_of_range_are_named(field: str, value: float) -> None:
 def test_a_horizon_must_be_positive() -> None:
     with pytest.raises(ValueError, match="horizon"):
         SQUARE.deviation(31, 128, 0)
+
+
+def test_drawn_clocks_spread_as_the_covariance_says() -> None:
+    clocks = SQUARE.drawn_clocks(53, 128, 400)
+    log_sizes = np.log([float(clock.critical_size(1500)) for clock in clocks])
+    # Without what the constants do not explain.
+    explained = math.sqrt(
+        SQUARE.deviation(53, 128, 1500) ** 2 - replace(SQUARE, covariance=(), fitted=()).deviation(53, 128, 1500) ** 2
+    )
+    assert float(log_sizes.std()) == pytest.approx(explained, rel=0.2)
+    assert float(log_sizes.mean()) == pytest.approx(
+        math.log(float(SQUARE.clock(53, 128).critical_size(1500))), abs=0.01
+    )
+    assert PLAIN.drawn_clocks(53, 128, 3) == [PLAIN.clock(53, 128)] * 3
+    faster = SQUARE.drawn_clocks(53, 128, 2, learning_rate=0.02)
+    assert all(one.rate > other.rate for one, other in zip(faster, clocks, strict=False))
