@@ -50,6 +50,12 @@ def check_positive(name: str, got: object) -> None:
         raise FieldError(name, "be a finite number above 0", repr(got))
 
 
+def check_not_negative(name: str, got: float) -> None:
+    """Raise ``FieldError`` unless ``got`` is a finite number of at least zero."""
+    if not 0 <= got < math.inf:
+        raise FieldError(name, "be at least 0 and finite", repr(got))
+
+
 def check_finite(name: str, got: float) -> None:
     """Raise ``FieldError`` unless ``got`` is a finite number."""
     if not math.isfinite(got):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from dcrit.empirics.claims.dcrit_vs_modulus import LARGEST_FRACTION, LAWS, fit_moduli, weights_of
 from dcrit.empirics.claims.size_effects import SeriesFit
 from dcrit.empirics.experiments.size_series import MODULI
-from dcrit.empirics.experiments.transitions import SeriesEvidence
-from dcrit.figures.drawing import canvas, scales, style
+from dcrit.empirics.experiments.transitions import SeriesEvidence, Transition
+from dcrit.figures.drawing import scales, style
 from dcrit.figures.drawing.figure import FigureSpec
-from dcrit.figures.measured.size_scaling import draw_measured, draw_predicted, ends_of, unplaced
+from dcrit.figures.measured.size_scaling import Ends, panel_per_series
 from dcrit.theory.estimates import LEVEL
 from dcrit.theory.problems.problem import label
 
@@ -57,34 +57,24 @@ def reading(fit: SeriesFit) -> str:
 
 def draw(evidence: SeriesEvidence) -> Figure:
     """One panel a series."""
-    with style.context():
-        figure, grid = canvas.panels(max(1, len(evidence)), height=2.9)
-        extra = 0.0
-        for ax in grid:
-            canvas.prepare(ax)
-            ax.set(xlabel="modulus $p$", ylabel=rf"critical size $D_\mathrm{{crit}}$ {style.EXAMPLES}")
-        if not evidence:
-            canvas.blank(grid[0], "No critical size was measured.", width=2.0)
-        for ax, series in zip(grid, evidence, strict=False):
-            fit = fit_moduli(series)
-            heading = f"{label(series[0].problem, modulus=False)}\n{reading(fit)}"
-            extra = max(extra, canvas.title(ax, heading, unplaced(series), width=canvas.PANEL_TEXT))
-            if not fit.transitions:
-                canvas.blank(ax, "No critical size was measured.", width=2.0)
-                continue
-            ends = scales.spread([one.problem.modulus for one in series], margin=0.12)
-            heights = scales.spread(ends_of(series), margin=0.08)
-            assert ends is not None
-            assert heights is not None
-            draw_laws(ax, fit, ends)
-            draw_predicted(ax, series, lambda one: one.modulus)
-            draw_measured(ax, series, lambda one: one.modulus)
-            scales.log_axis(ax, "x", *ends, most=7)
-            scales.log_axis(ax, "y", *heights, most=7)
-            ax.set_xticks([one.problem.modulus for one in series])
-        figure.set_size_inches(figure.get_figwidth(), figure.get_figheight() + extra)
-        canvas.legend(figure, columns=4)
-        return figure
+
+    def fill(ax: Axes, found: SeriesFit, series: Sequence[Transition], ends: Ends, heights: Ends) -> None:
+        draw_laws(ax, found, ends)
+        scales.log_axis(ax, "x", *ends, most=7)
+        scales.log_axis(ax, "y", *heights, most=7)
+        ax.set_xticks([one.problem.modulus for one in series])
+
+    return panel_per_series(
+        evidence,
+        fill,
+        fit=fit_moduli,
+        heading=lambda problem, found: f"{label(problem, modulus=False)}\n{reading(found)}",
+        x_of=lambda one: one.modulus,
+        xlabel="modulus $p$",
+        margins=(0.12, 0.08),
+        height=2.9,
+        columns=4,
+    )
 
 
 SPEC: FigureSpec[SeriesEvidence] = FigureSpec(

@@ -24,6 +24,10 @@ LEAST_SPAN = 2.0
 MEASURED, PREDICTED, POWER_LAW = "measured", "predicted", "power law through the measured"
 
 
+#: Both ends of an axis.
+Ends = tuple[float, float]
+
+
 def draw_measured(ax: Axes, series: Sequence[Transition], x_of: Callable[[Problem], float]) -> None:
     """Measured critical sizes with their intervals."""
     for one in series:
@@ -113,35 +117,77 @@ def reading(fit: SeriesFit) -> str:
     return f"slope {fit.posterior.slope:+.2f} ({fit.interval.low:+.2f} to {fit.interval.high:+.2f}){theory}"
 
 
-def draw(evidence: SeriesEvidence) -> Figure:
-    """One panel a family."""
+def panel_per_series(
+    evidence: SeriesEvidence,
+    fill: Callable[[Axes, SeriesFit, Sequence[Transition], Ends, Ends], None],
+    *,
+    fit: Callable[[Sequence[Transition]], SeriesFit],
+    heading: Callable[[Problem, SeriesFit], str],
+    x_of: Callable[[Problem], float],
+    xlabel: str,
+    margins: tuple[float, float],
+    height: float,
+    columns: int,
+) -> Figure:
+    """A panel a series: critical sizes, predicted and measured, under one legend.
+
+    Args:
+        evidence: What was measured.
+        fill: Draws the laws below the sizes and sets both axes, whose ends it is given.
+        fit: The power law through the measured sizes of a series.
+        heading: What stands above a panel.
+        x_of: What the sizes are drawn over.
+        xlabel: Its name and unit.
+        margins: Of the ends of both axes, see :func:`~dcrit.figures.drawing.scales.spread`.
+        height: Of a panel [inches].
+        columns: Of the legend.
+    """
     with style.context():
-        figure, grid = canvas.panels(max(1, len(evidence)), height=2.5)
+        figure, grid = canvas.panels(max(1, len(evidence)), height=height)
         extra = 0.0
         for ax in grid:
             canvas.prepare(ax)
-            ax.set(xlabel="model size $N$ [parameters]", ylabel=rf"critical size $D_\mathrm{{crit}}$ {style.EXAMPLES}")
+            ax.set(xlabel=xlabel, ylabel=rf"critical size $D_\mathrm{{crit}}$ {style.EXAMPLES}")
         if not evidence:
             canvas.blank(grid[0], "No critical size was measured.", width=2.0)
         for ax, series in zip(grid, evidence, strict=False):
-            fit = fit_series(series, lambda one: one.n_params)
-            heading = f"{label(series[0].problem, width=False)}\n{reading(fit)}"
-            extra = max(extra, canvas.title(ax, heading, unplaced(series), width=canvas.PANEL_TEXT))
-            if not fit.transitions:
+            found = fit(series)
+            text = heading(series[0].problem, found)
+            extra = max(extra, canvas.title(ax, text, unplaced(series), width=canvas.PANEL_TEXT))
+            if not found.transitions:
                 canvas.blank(ax, "No critical size was measured.", width=2.0)
                 continue
-            ends = scales.spread([one.problem.n_params for one in series], margin=0.08)
-            heights = scales.spread(ends_of(series), margin=0.15)
+            ends = scales.spread([x_of(one.problem) for one in series], margin=margins[0])
+            heights = scales.spread(ends_of(series), margin=margins[1])
             assert ends is not None
             assert heights is not None
-            draw_power_law(ax, fit, series)
-            draw_predicted(ax, series, lambda one: one.n_params)
-            draw_measured(ax, series, lambda one: one.n_params)
-            scales.log_axis(ax, "x", *ends)
-            scales.log_axis(ax, "y", *at_least(heights, LEAST_SPAN), most=7)
+            fill(ax, found, series, ends, heights)
+            draw_predicted(ax, series, x_of)
+            draw_measured(ax, series, x_of)
         figure.set_size_inches(figure.get_figwidth(), figure.get_figheight() + extra)
-        canvas.legend(figure, columns=3)
+        canvas.legend(figure, columns=columns)
         return figure
+
+
+def draw(evidence: SeriesEvidence) -> Figure:
+    """One panel a family."""
+
+    def fill(ax: Axes, found: SeriesFit, series: Sequence[Transition], ends: Ends, heights: Ends) -> None:
+        draw_power_law(ax, found, series)
+        scales.log_axis(ax, "x", *ends)
+        scales.log_axis(ax, "y", *at_least(heights, LEAST_SPAN), most=7)
+
+    return panel_per_series(
+        evidence,
+        fill,
+        fit=lambda series: fit_series(series, lambda one: one.n_params),
+        heading=lambda problem, found: f"{label(problem, width=False)}\n{reading(found)}",
+        x_of=lambda one: one.n_params,
+        xlabel="model size $N$ [parameters]",
+        margins=(0.08, 0.15),
+        height=2.5,
+        columns=3,
+    )
 
 
 SPEC: FigureSpec[SeriesEvidence] = FigureSpec(

@@ -4,7 +4,14 @@ import pickle
 
 import pytest
 
-from dcrit.theory.checks import FieldError, check_choice, check_integer, check_level, check_positive
+from dcrit.theory.checks import (
+    FieldError,
+    check_choice,
+    check_integer,
+    check_level,
+    check_not_negative,
+    check_positive,
+)
 from dcrit.theory.problems.problem import Problem
 
 
@@ -34,6 +41,9 @@ def test_an_error_survives_the_way_out_of_a_worker() -> None:
         (lambda: check_integer("seeds", 0, 1), "seeds"),
         (lambda: check_integer("seeds", 9, 1, 8), "seeds"),
         (lambda: check_positive("rate", -1.0), "rate"),
+        (lambda: check_not_negative("load", -0.1), "load"),
+        (lambda: check_not_negative("load", float("inf")), "load"),
+        (lambda: check_not_negative("load", float("nan")), "load"),
         (lambda: check_level(1.0), "level"),
         (lambda: Problem(model="transformer", width=7), "width"),
         (lambda: Problem(task="aad"), "task"),

@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import lambertw
 
-from dcrit.theory.checks import FieldError, check_finite, check_level, check_positive, check_probability
+from dcrit.theory.checks import (
+    FieldError,
+    check_finite,
+    check_level,
+    check_not_negative,
+    check_positive,
+    check_probability,
+)
 
 FloatArray = NDArray[np.float64]
 
@@ -139,8 +146,7 @@ class Clock:
     def __post_init__(self) -> None:
         for name in ("kinetic", "rate", "bend", "sharpness"):
             check_positive(name, getattr(self, name))
-        if not 0 <= self.rest < math.inf:
-            raise FieldError("rest", "be at least 0 and finite", repr(self.rest))
+        check_not_negative("rest", self.rest)
 
     @property
     def size_at_infinity(self) -> float:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.theory.checks import FieldError, check_positive
+from dcrit.theory.checks import FieldError, check_finite, check_not_negative, check_positive
 from dcrit.theory.circuits.clock import PAIR_MLP_PACE, Clock, LevelClocks, Pace
 from dcrit.theory.circuits.finding import FindingLaw
 from dcrit.theory.estimates import LEVEL, Interval, half_width
@@ -55,8 +55,7 @@ class Levels:
         check_positive("low", self.low)
         check_positive("high", self.high)
         for name in ("symbols_exponent", "width_exponent"):
-            if not math.isfinite(getattr(self, name)):
-                raise FieldError(name, "be finite", repr(getattr(self, name)))
+            check_finite(name, getattr(self, name))
 
     def shifts(self, n_symbols: int, width: int) -> dict[float, float]:
         """Ln D_ℓ(T) − ln D_crit(T) by level, the same at every horizon.
@@ -107,8 +106,7 @@ class Scatter:
         check_positive("base", self.base)
         check_positive("largest_symbols", self.largest_symbols)
         for one in fields(self):
-            if not 0 <= getattr(self, one.name) < math.inf:
-                raise FieldError(one.name, "be at least 0 and finite", repr(getattr(self, one.name)))
+            check_not_negative(one.name, getattr(self, one.name))
 
     def variance(self, n_symbols: int, *, pace: Pace = PAIR_MLP_PACE, **optimizer: float) -> float:
         """Variance of ln D_crit.

@@ -28,7 +28,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcrit.theory.checks import FieldError, check_positive
+from dcrit.theory.checks import FieldError, check_not_negative, check_positive
 from dcrit.theory.circuits.constants import ANCHOR
 from dcrit.theory.circuits.crossing import Crossing, NoCrossing
 from dcrit.theory.circuits.mixture import Competition
@@ -192,8 +192,7 @@ def emergent_critical_size(competition: Competition, n_facts: float) -> Crossing
 
     Source: huang2024 (that facts raise it).
     """
-    if not 0 <= n_facts < math.inf:
-        raise FieldError("n_facts", "be at least 0 and finite", repr(n_facts))
+    check_not_negative("n_facts", n_facts)
     check_rule(competition)
     beta, b = competition.memorizing.exponent, competition.mixing
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcrit.theory.checks import FieldError, check_integer, check_positive
+from dcrit.theory.checks import check_integer, check_not_negative, check_positive
 
 FloatArray = NDArray[np.float64]
 
@@ -181,8 +181,7 @@ class FindingLaw:
     def __post_init__(self) -> None:
         check_positive("prefactor", self.prefactor)
         check_positive("rest", self.rest)
-        if not 0 <= self.load < math.inf:
-            raise FieldError("load", "be at least 0 and finite", repr(self.load))
+        check_not_negative("load", self.load)
 
     def load_factor(self, n_symbols: int, width: int) -> float:
         """How much more a network of that width needs than a wide one: 1 + k1·S/H.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcrit.theory.checks import FieldError, check_finite, check_positive
+from dcrit.theory.checks import FieldError, check_finite, check_not_negative, check_positive
 
 FloatArray = NDArray[np.float64]
 
@@ -41,8 +41,7 @@ class MemorizingLaw:
         check_positive("exponent", self.exponent)
         if not self.capacity > 0:
             raise FieldError("capacity", "be above 0", repr(self.capacity))
-        if not 0 <= self.saturation < math.inf:
-            raise FieldError("saturation", "be at least 0 and finite", repr(self.saturation))
+        check_not_negative("saturation", self.saturation)
 
     def log_efficiency(self, log_n_train: ArrayLike) -> FloatArray:
         """Ln e_mem at ln D, any shape; −inf at and beyond capacity where saturation is on."""

@@ -113,7 +113,7 @@ def test_memorizing_may_win_everywhere(limit: float) -> None:
     outcome = crossing_of(memorizing, GeneralizingLaw(full_data=1.0, n_pairs=500.0))
     assert isinstance(outcome, NoCrossing)
     assert outcome.winner == "memorizing"
-    assert "500 pairs" in outcome.reason
+    assert "500 examples" in outcome.reason
 
 
 @pytest.mark.parametrize("drift", [0.5, 0.7])
