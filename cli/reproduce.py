@@ -127,7 +127,32 @@ def two_thresholds(
 
         with _laboratory(store, workers) as bench:
             measure_frame(results, bench)
-    _finish(tables.two_thresholds(results), check=check, as_json=as_json)
+    files = tables.two_thresholds(results)
+    _finish(files, check=check, as_json=as_json)
+    if not check:
+        _draw_thresholds(results, files)
+
+
+def _draw_thresholds(results: Path, files: Mapping[Path, str]) -> None:
+    """The picture of both thresholds over the modulus, beside the page that explains them."""
+    from dcrit.empirics.ablations.transformer_clock import sizes_over_modulus as transformer_sizes
+    from dcrit.empirics.ablations.two_thresholds import sizes_over_modulus
+    from dcrit.figures.predicted.two_thresholds import PANELS, ThresholdPanel, draw, points_of, published_points
+    from dcrit.theory.calibrations.thresholds import THRESHOLDS, thresholds_from
+    from dcrit.theory.literature.published import published_numbers
+
+    (constants,) = [text for path, text in files.items() if path.name == THRESHOLDS]
+    laws = {(one.model, one.activation): one for one in thresholds_from(constants) if "add" in one.tasks}
+    shown: list[ThresholdPanel] = []
+    for model, activation, width, horizon in PANELS:
+        law = laws[model, activation]
+        if model == "mlp":
+            points = points_of(sizes_over_modulus(results, law, width, horizon))
+        else:
+            points = points_of(transformer_sizes(results, law, width, horizon)) + published_points(published_numbers())
+        title = f"{model}, {activation}, width {width}"
+        shown.append(ThresholdPanel(title=title, law=law, width=width, horizon=horizon, points=points))
+    draw(shown).savefig(results.parent / "explanation" / "two-thresholds.png", dpi=200)
 
 
 @app.command("optimizer")

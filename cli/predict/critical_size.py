@@ -33,9 +33,9 @@ def critical_size(
 
     with session():
         asked = predict(problem, horizon=horizon, level=level, calibration=calibration)
-    found, record = asked.sizes, asked.track_record
-    efficiency = found.generalizing_efficiency
-    sizes = (found.critical_size, found.onset, found.completion, found.crossing, found.capacity)
+    found, record, told = asked.sizes, asked.track_record, asked.sizes.estimates()
+    efficiency = told["generalizing_efficiency"]
+    sizes = [told[name] for name in ("critical_size", "onset", "completion", "crossing", "capacity")]
     if as_json:
         print_json(asked.to_dict())
     else:
@@ -50,9 +50,9 @@ def critical_size(
             (meaning, size.value, span_of(size), size.reason) for meaning, size in zip(meanings, sizes, strict=True)
         ]
         rest = [
-            ("memory turns from ordered to unordered pairs: D_sym", found.symmetric_size),
-            ("half is still right after data shrank: D_rest", found.at_rest),
-            ("the mixture at rest has test accuracy 1/2", found.mixture),
+            ("memory turns from ordered to unordered pairs: D_sym", told.get("symmetric_size")),
+            ("half is still right after data shrank: D_rest", told["at_rest"]),
+            ("the mixture at rest has test accuracy 1/2", told["mixture"]),
         ]
         rows += [(meaning, size.value, span_of(size), size.reason) for meaning, size in rest if size is not None]
         if record is not None and 2 * record.n_inside < record.n_configurations:

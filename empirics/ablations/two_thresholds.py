@@ -15,6 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from dcrit.empirics.ablations.transformer_clock import (
+    SCORED as TRANSFORMERS,
+)
+from dcrit.empirics.ablations.transformer_clock import (
+    fitted_law,
+    page_with_transformers,
+    scored_rows,
+)
 from dcrit.empirics.ablations.two_thresholds_fit import (
     ACTIVATIONS,
     FOLDER,
@@ -29,12 +37,13 @@ from dcrit.empirics.ablations.two_thresholds_fit import (
     optimizer_clocks,
     optimizer_rows,
     problem_of,
+    rest_sizes,
     runs_of,
 )
 from dcrit.empirics.ablations.two_thresholds_optimizer import page_with_effects
 from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
-from dcrit.theory.calibrations.thresholds import THRESHOLDS, thresholds_text
+from dcrit.theory.calibrations.thresholds import THRESHOLDS, Thresholds, thresholds_text
 from dcrit.theory.circuits.clock import Clock
 from dcrit.theory.circuits.critical_size_law import Scatter
 from dcrit.theory.circuits.finding import FINDING_EXPONENT
@@ -428,7 +437,7 @@ def page_with_table(page: str, rows: Sequence[Row]) -> str:
     blind = {name: sum(row["blind"] for row in rows if row["predictor"] == name) for name in COMMITTED}
     lines += ["", f"Blind are {' and '.join(f'{n} configurations of the {name}' for name, n in blind.items())}."]
     before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
+    _, after = rest.split(END, maxsplit=1)
     return before + "\n".join([*lines, END]) + after
 
 
@@ -440,13 +449,56 @@ def two_thresholds(results: Path) -> dict[Path, str]:
     """
     folder, sizes = results / FOLDER, measured_rows(results)
     ablation = ablation_rows(results, sizes)
+    laws = [*fitted_thresholds(results), fitted_law(results)]
     page = results.parent / "explanation" / "two-thresholds.md"
     text = page_with_table(page.read_text(encoding="utf-8"), ablation)
     clocks = optimizer_clocks(law_fits(runs_of(results)))
     return {
-        page: page_with_effects(text, optimizer_rows(results), clocks),
-        results.parents[1] / "theory" / "calibrations" / THRESHOLDS: thresholds_text(fitted_thresholds(results)),
+        page: page_with_transformers(page_with_effects(text, optimizer_rows(results), clocks), results),
+        folder / TRANSFORMERS: rows_text(scored_rows(results)),
+        results.parents[1] / "theory" / "calibrations" / THRESHOLDS: thresholds_text(laws),
         folder / "measured.json": rows_text(sizes),
         folder / "ablation.json": rows_text(ablation),
         folder / "times.json": rows_text(time_rows(results, sizes)),
     }
+
+
+def collapsed(row: Row, law: Thresholds, width: int, horizon: float) -> float:
+    """A measured size as it would be at another width, horizon, λ and η, by the law's ratio: its error stays.
+
+    Args:
+        row: With a measured size.
+        law: Of its task and activation.
+        width: H.
+        horizon: T [steps].
+    """
+    problem = problem_of(row)
+    own = float(law.clocks(problem).half.critical_size(row["steps"]))
+    return row["measured"] * float(law.law.clock(problem.n_symbols, width).critical_size(horizon)) / own
+
+
+def sizes_over_modulus(results: Path, law: Thresholds, width: int, horizon: float) -> list[Row]:
+    """Measured sizes of addition and its relabelings, at one width and horizon (:func:`collapsed`) and at rest.
+
+    Args:
+        results: Folder of committed results.
+        law: Of addition, with one activation.
+        width: H.
+        horizon: T [steps].
+
+    Returns:
+        Rows of n_symbols, size, interval (None where none was kept) and at_rest.
+    """
+    runs = runs_of(results)
+    drawn = [row for row in measured_rows(results) if row["measured"] is not None]
+    found: list[Row] = []
+    for row in [*drawn, *known_rows(results)]:
+        if row["activation"] != law.activation or family(row) != "add":
+            continue
+        size, ends = collapsed(row, law, width, horizon), row.get("measured_interval")
+        interval = None if ends is None else [size * end / row["measured"] for end in ends]
+        found.append({"n_symbols": problem_of(row).n_symbols, "size": size, "interval": interval, "at_rest": False})
+    for modulus, own_width, size in rest_sizes(runs, law.activation):
+        ratio = law.law.thresholds.load_factor(modulus, width) / law.law.thresholds.load_factor(modulus, own_width)
+        found.append({"n_symbols": modulus, "size": size * ratio, "interval": None, "at_rest": True})
+    return found

@@ -37,8 +37,8 @@ from dcrit.theory.problems.tasks import TASKS
 
 FloatArray = NDArray[np.float64]
 
-#: Folder of the committed runs and predictions, below docs/results.
-FOLDER = "two-thresholds"
+#: Folder of the committed runs and predictions, below docs/results, and the file of the runs there.
+FOLDER, RUNS = "two-thresholds", "runs.parquet"
 
 #: What a problem is made of, in the columns of the runs.
 KEY = ("task", "modulus", "activation", "width", "weight_decay", "learning_rate")
@@ -80,7 +80,7 @@ def runs_of(results: Path) -> list[Row]:
     Args:
         results: Folder of committed results.
     """
-    return pl.read_parquet(results / FOLDER / "runs.parquet").to_dicts()
+    return pl.read_parquet(results / FOLDER / RUNS).to_dicts()
 
 
 def problem_of(row: Row) -> Problem:
@@ -154,18 +154,18 @@ def calibration_rows(runs: Sequence[Row], activation: str, task: str, earliest: 
     return [
         row
         for row in runs
-        if (row["part"], row["activation"], row["task"]) == ("calibration", activation, task)
+        if (row["model"], row["part"], row["activation"], row["task"]) == ("mlp", "calibration", activation, task)
         and row["time_50"] is not None
         and row["time_50"] >= earliest
         and (task != "sum-squares" or row["modulus"] >= SMALLEST_OF_SUM_SQUARES or earliest == 0)
     ]
 
 
-def rest_sizes(runs: Sequence[Row], activation: str) -> list[tuple[int, int, float]]:
+def rest_sizes(runs: Sequence[Row], activation: str, model: str = "mlp") -> list[tuple[int, int, float]]:
     """Modulus, width and size of half accuracy of networks whose data shrank: log-odds linear in ln D."""
     cells: dict[tuple[int, int], list[Row]] = {}
     for row in runs:
-        if row["part"] == "rest" and row["activation"] == activation:
+        if (row["model"], row["part"], row["activation"]) == (model, "rest", activation):
             cells.setdefault((row["modulus"], row["width"]), []).append(row)
     found: list[tuple[int, int, float]] = []
     for (modulus, width), mine in sorted(cells.items()):
@@ -294,10 +294,10 @@ def levels_of(runs: Sequence[Row], activation: str, addition: Fit) -> Levels:
                 values.append(math.log(shift))
     low, high, symbols_exponent, width_exponent = np.linalg.lstsq(np.array(design), np.array(values), rcond=None)[0]
     return Levels(
-        low=_rounded(math.exp(low)),
-        high=_rounded(math.exp(high)),
-        symbols_exponent=_rounded(symbols_exponent),
-        width_exponent=_rounded(width_exponent),
+        low=rounded(math.exp(low)),
+        high=rounded(math.exp(high)),
+        symbols_exponent=rounded(symbols_exponent),
+        width_exponent=rounded(width_exponent),
     )
 
 
@@ -341,13 +341,13 @@ def fitted_thresholds(results: Path) -> list[Thresholds]:
         at_rest = [row for row in runs if row["part"] == "rest" and row["activation"] == activation]
         used = [*one.rows, *(at_rest if task == "add" else addition.rows)]
         law = CriticalSizeLaw(
-            thresholds=FindingLaw(**{name: _rounded(one.constants[name]) for name in ("prefactor", "load", "rest")}),
-            rate=_rounded(one.constants["rate"]),
-            bend=_rounded(one.constants["bend"]),
+            thresholds=FindingLaw(**{name: rounded(one.constants[name]) for name in ("prefactor", "load", "rest")}),
+            rate=rounded(one.constants["rate"]),
+            bend=rounded(one.constants["bend"]),
             sharpness=SHARPNESS,
             levels=levels_of(runs, activation, addition),
             fitted=one.fitted,
-            covariance=tuple(tuple(_rounded(value, 4) for value in line) for line in one.covariance.tolist()),
+            covariance=tuple(tuple(rounded(value, 4) for value in line) for line in one.covariance.tolist()),
             scatter=Scatter(
                 task=TASK_SCATTER.get(task, 0.0),
                 largest_symbols=max(problem_of(row).n_symbols for row in addition.rows),
@@ -367,26 +367,27 @@ def fitted_thresholds(results: Path) -> list[Thresholds]:
                 activation=activation,
                 law=law,
                 calibrated=CalibratedRange(
-                    n_symbols=_span([problem_of(row).n_symbols for row in used]),
-                    width=_span([row["width"] for row in used]),
-                    load=(_rounded(min(loads), 4), _rounded(max(loads), 4)),
+                    n_symbols=span([problem_of(row).n_symbols for row in used]),
+                    width=span([row["width"] for row in used]),
+                    load=(rounded(min(loads), 4), rounded(max(loads), 4)),
                     steps=(
                         min(row["time_50"] for row in one.rows + addition.rows),
                         max(row["steps"] for row in one.rows + addition.rows),
                     ),
                     n_runs=len(one.rows) + (len(at_rest) if task == "add" else 0),
-                    beta2=_span(BETAS),
-                    epsilon=_span(EPSILONS),
+                    beta2=span(BETAS),
+                    epsilon=span(EPSILONS),
                 ),
             )
         )
     return made
 
 
-def _span(values: Sequence[Any]) -> tuple[Any, Any]:
+def span(values: Sequence[Any]) -> tuple[Any, Any]:
+    """Least and largest."""
     return min(values), max(values)
 
 
-def _rounded(value: float, digits: int = 5) -> float:
+def rounded(value: float, digits: int = 5) -> float:
     """As many digits as are the same on every machine."""
     return float(f"{float(value):.{digits}g}")

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from dcrit.theory.calibrations.calibration import Calibration
-from dcrit.theory.calibrations.thresholds import Thresholds
+from dcrit.theory.calibrations.thresholds import WIDEST, Thresholds
 from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.circuits.constants import CONSTANTS, competition_from, sizes_from, through_sizes
 from dcrit.theory.circuits.crossing import Crossing
@@ -36,6 +36,20 @@ MOST_HORIZON = 10**12
 
 #: Beyond this fraction of all pairs nothing is left to test on, so no transition can be seen.
 LARGEST_FRACTION = 0.98
+
+
+def told(estimate: Estimate) -> Estimate:
+    """An estimate outside the calibration as it is, or that nothing can be told where its interval says nothing.
+
+    Args:
+        estimate: A prediction.
+    """
+    interval = estimate.interval
+    if interval is None or not estimate.extrapolated or interval.high <= WIDEST * interval.low:
+        return estimate
+    ratio = interval.high / interval.low if interval.low > 0 else math.inf
+    reason = f"cannot tell: so far outside the calibration the interval's ends would be {ratio:.2g} times apart"
+    return replace(estimate, value=None, interval=None, reason=reason)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +92,12 @@ class CriticalSizePrediction:
     calibration: str
 
     def estimates(self) -> dict[str, Estimate]:
-        """Every predicted number by its name; those that nothing is said of are left out."""
+        """Every predicted number there is by its name, without a value where its interval says nothing."""
         found = (
             *(self.critical_size, self.at_rest, self.mixture, self.symmetric_size, self.crossing),
             *(self.onset, self.completion, self.capacity, self.generalizing_efficiency),
         )
-        return {one.quantity: one for one in found if one is not None}
+        return {one.quantity: told(one) for one in found if one is not None}
 
     def by_accuracy(self) -> dict[float, Estimate]:
         """Training-set sizes by the test accuracy that they are defined by."""

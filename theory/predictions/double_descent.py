@@ -182,9 +182,12 @@ def loss_of(
 def _mirrored(
     problem: Problem, calibration: Calibration, n_train: int, n_draws: int, seed: int
 ) -> tuple[float, FloatArray]:
-    """Part of mirror images that is right, its best value and draws (n,); 1 where both symbols are told apart."""
+    """Part of mirror images that is right, its best value and draws (n,).
+
+    1 where both symbols are told apart, and where a law of sizes from scratch speaks of all that is unseen.
+    """
     best, drawn = least_size(problem, calibration, n_draws, 0.5, seed)
-    if calibration.symmetry is None or best == 0:
+    if calibration.thresholds is not None or calibration.symmetry is None or best == 0:
         return 1.0, np.ones(n_draws)
     law = calibration.symmetry
     return float(law.mirrored_at(n_train / best)), law.mirrored_at(n_train / drawn)

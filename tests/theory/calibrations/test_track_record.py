@@ -28,7 +28,9 @@ def test_the_shipped_record_is_that_of_the_committed_results() -> None:
             if calibration is None:
                 continue
             size = predict_critical_size(problem, calibration).critical_size
-            assert size.value is not None
+            if size.value is None:
+                assert size.reason.startswith("cannot tell")
+                continue
             assert size.interval is not None
             error = math.log(size.value / row["measured"])
             found.setdefault(fingerprint(calibration), []).append((error, row["measured"] in size.interval))

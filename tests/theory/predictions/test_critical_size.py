@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.circuits.constants import constants_of
 from dcrit.theory.circuits.crossing import Crossing, NoCrossing
 from dcrit.theory.circuits.laws import capacity
@@ -289,3 +290,18 @@ def test_a_size_that_leaves_nothing_to_test_says_when(horizon: int | None, when:
     found = size_prediction("size", BEST, draws, least=(528.0, np.array([528.0])), horizon=horizon)
     assert (found.value, found.horizon) == (None, horizon)
     assert f"which leaves none to test {when} " in found.reason
+
+
+def test_far_outside_nothing_is_told_of_what_has_no_meaningful_interval() -> None:
+    far = Problem(modulus=113, model="transformer", width=128)
+    calibration = calibration_for(far, shipped_calibrations())
+    assert calibration is not None
+    found = predict_critical_size(far, calibration, n_draws=100)
+    for name in ("crossing", "mixture", "generalizing_efficiency"):
+        told, raw = found.estimates()[name], getattr(found, name)
+        assert (told.value, told.interval) == (None, None)
+        assert told.reason.startswith("cannot tell")
+        assert raw.interval.high > 10 * raw.interval.low
+    assert found.estimates()["critical_size"] == found.critical_size
+    near = predict_critical_size(Problem(modulus=23), CALIBRATION, n_draws=100)
+    assert all(one.value is not None for one in near.estimates().values())

@@ -189,10 +189,11 @@ def test_a_horizon_is_a_whole_number_of_steps(more: dict[str, Any]) -> None:
 
 def test_without_a_clock_only_the_protocols_horizon_is_answered() -> None:
     problem = Problem(model="transformer", width=32, modulus=23)
-    found = predict_critical_size(problem, chosen(problem), horizon=problem.horizon, n_draws=FEW)
-    assert found.critical_size == predict_critical_size(problem, chosen(problem), n_draws=FEW).critical_size
+    bare = replace(chosen(problem), thresholds=None)
+    found = predict_critical_size(problem, bare, horizon=problem.horizon, n_draws=FEW)
+    assert found.critical_size == predict_critical_size(problem, bare, n_draws=FEW).critical_size
     with pytest.raises(ValueError, match="horizon must be 13334, the protocol's"):
-        predict_critical_size(problem, chosen(problem), horizon=5000)
+        predict_critical_size(problem, bare, horizon=5000)
 
 
 @pytest.mark.parametrize("more", [{"modulus": 9973}, {"modulus": 31, "weight_decay": 1e20}])
