@@ -162,16 +162,19 @@ def optimizer(
     clone: Clone = HERE,
     as_json: options.Json = False,
 ) -> None:
-    """What AdamW's β₂ and ε do to times of pair-MLPs. 25 minutes on one core where all lack; trains.
+    """What AdamW's β₂ and ε do to times of pair-MLPs. 30 minutes on one core where all lack; trains.
 
     Writes docs/results/two-thresholds/optimizer.json, and all that 'dcrit reproduce two-thresholds' makes of it.
+    Critical sizes at other moduli and widths that docs/results/optimizer-sizes.json lacks are predicted, and then
+    measured.
     """
     results = _results(clone)
     from dcrit.empirics.ablations.two_thresholds import two_thresholds as tables
-    from dcrit.empirics.ablations.two_thresholds_runs import measure_optimizer
+    from dcrit.empirics.ablations.two_thresholds_runs import measure_asked, measure_optimizer
 
     with _laboratory(store, workers) as bench:
         measure_optimizer(results, bench)
+        measure_asked(results, bench)
     _finish(tables(results), as_json=as_json)
 
 

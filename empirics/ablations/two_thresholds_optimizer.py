@@ -44,6 +44,20 @@ PROTOCOL = (Problem.beta2, Problem.epsilon)
 #: The file of the rows, in the folder of the law's results.
 ROWS = "optimizer"
 
+#: Problems at other moduli and widths, predicted by the law with its c and measured after that; their file below
+#: docs/results.
+ASKED = (
+    Problem(modulus=23, width=64, beta2=0.995),
+    Problem(modulus=37, width=64, beta2=0.999),
+    Problem(modulus=37, width=64, activation="relu", beta2=0.999),
+    Problem(modulus=23, width=256, epsilon=1e-12),
+    Problem(modulus=37, width=256, beta2=0.9),
+    Problem(task="mul", modulus=37, width=64, activation="relu", beta2=0.9),
+    Problem(modulus=37, width=64, epsilon=1e-5),
+    Problem(modulus=59, width=128, beta2=0.995),
+)
+ASKED_FILE = "optimizer-sizes.json"
+
 #: Ends of the table in docs/explanation/two-thresholds.md.
 BEGIN, END = "<!-- begin: β₂ and ε, remade by dcrit reproduce two-thresholds -->", "<!-- end: β₂ and ε -->"
 

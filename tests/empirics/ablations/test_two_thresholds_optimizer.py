@@ -8,13 +8,14 @@ import pytest
 from dcrit.empirics.ablations import two_thresholds_optimizer as optimizer
 from dcrit.empirics.ablations.committed import Row
 from dcrit.empirics.ablations.two_thresholds_fit import law_fits, optimizer_clocks, optimizer_rows, runs_of
-from dcrit.empirics.ablations.two_thresholds_runs import measure_optimizer
+from dcrit.empirics.ablations.two_thresholds_runs import measure_asked, measure_optimizer
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.runs.single import RunConfig
+from dcrit.theory.calibrations.calibration import shipped_calibrations
 from dcrit.theory.calibrations.thresholds import shipped_thresholds
 from dcrit.theory.circuits.clock import Clock, Pace
 from dcrit.theory.problems.problem import Problem
-from tests.worlds.runs import no_multitask, run_of
+from tests.worlds.runs import World, no_multitask, run_of
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
 CLOCK = Clock(kinetic=200.0, rate=1e-3, bend=1.2, rest=150.0, sharpness=3.0)
@@ -93,6 +94,33 @@ def test_rows_are_made_of_the_runs_in_their_order(tmp_path: Path) -> None:
     assert [(row["n_train"], row["steps"]) for row in rows] == [point[1:] for point in optimizer.points()]
     assert all(row["test_accuracy"] == [0.0, 0.25] and row["time_50"] == [None, None] for row in rows)
     assert rows[0].keys() == optimizer_rows(RESULTS)[0].keys()
+
+
+def test_sizes_that_were_asked_for_are_predicted_as_they_were_then() -> None:
+    rows = json.loads((RESULTS / optimizer.ASKED_FILE).read_text(encoding="utf-8"))
+    assert tuple(Problem.from_dict(row["problem"]) for row in rows) == optimizer.ASKED
+    for row, problem in zip(rows, optimizer.ASKED, strict=True):
+        (law,) = [one for one in shipped_thresholds() if one.covers(problem)]
+        assert law.clocks(problem).size(0.5, row["steps"]) == pytest.approx(row["predicted"], rel=1e-3)
+        assert row["error"] == pytest.approx(math.log(row["predicted"] / row["measured"]), abs=2e-3)
+        low, high = row["predicted_interval"]
+        assert row["inside"] == (low <= row["measured"] <= high)
+
+
+def test_a_size_is_predicted_and_then_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = Problem(modulus=23, width=64, beta2=0.995)
+    monkeypatch.setattr(optimizer, "ASKED", (problem,))
+    bench = Laboratory(World(), no_multitask, shipped_calibrations())
+    measure_asked(tmp_path, bench)
+    (row,) = json.loads((tmp_path / optimizer.ASKED_FILE).read_text(encoding="utf-8"))
+    assert Problem.from_dict(row["problem"]) == problem
+    assert row["n_runs"] >= 2
+    assert row["error"] == pytest.approx(math.log(row["predicted"] / row["measured"]), abs=2e-3)
+    measure_asked(tmp_path, Laboratory(lambda _, /, *, stage: pytest.fail(stage), no_multitask, []))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(ValueError, match=r"^problem must be one that the law speaks of, got add p=23"):
+        measure_asked(empty, Laboratory(World(), no_multitask, []))
 
 
 @pytest.mark.slow
