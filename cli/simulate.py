@@ -90,14 +90,19 @@ def simulate(
     _tell(trajectory, f"{label(problem)}, {n_train} examples")
     say(f"train accuracy stays above {FITTED:g} from step {number(passed.memorized)}")
     say(f"test accuracy stays above {accuracy:g} from step {number(passed.generalized)}")
+    size = asked.estimates["critical_size"]
     rows = [
-        row_of("D_crit", asked.estimates["critical_size"]),
-        row_of("D_cross, where both are as efficient", asked.estimates["crossing"]),
+        row_of(f"D_crit after {size.horizon} steps", size),
+        row_of("D_cross, where both are as efficient at rest", asked.estimates["crossing"]),
     ]
     table("sizes, in examples", ["where", "value", f"{level:.0%} interval", "note"], rows)
     if ways is not None:
         ends = list(zip(ways.n_trains.tolist(), ways.scratch.tolist(), ways.ungrokking.tolist(), strict=True))
-        table("final test accuracy", ["D", "from scratch", "after shrinking a grokked network's data"], ends)
+        table(
+            f"test accuracy after {document['horizon']} steps",
+            ["D", "from scratch", "after shrinking a grokked network's data"],
+            ends,
+        )
         scratch, shrunk = _flip(ways.scratch_size, ways.scratch), _flip(ways.ungrokking_size, ways.ungrokking)
         say(f"sizes at 1/2: {scratch} from scratch, {shrunk} after shrinking")
     say(f"calibration: {document['calibration']}")

@@ -39,11 +39,12 @@ def critical_size(
     if as_json:
         print_json(asked.to_dict())
     else:
+        after = f"test accuracy after {found.critical_size.horizon} steps passes"
         meanings = (
-            f"test accuracy after {found.critical_size.horizon} steps passes 1/2: D_crit",
-            "test accuracy passes 1/10: semi-grokking begins",
-            "test accuracy passes 9/10: semi-grokking ends",
-            "both circuits equally efficient: D_cross",
+            f"{after} 1/2: D_crit",
+            f"{after} 1/10: semi-grokking begins",
+            f"{after} 9/10: semi-grokking ends",
+            "both circuits equally efficient at rest: D_cross",
             "random labels that can be memorized: D_mem",
         )
         rows: list[tuple[str, float | None, str, str]] = [
@@ -51,7 +52,7 @@ def critical_size(
         ]
         rest = [
             ("memory turns from ordered to unordered pairs: D_sym", told.get("symmetric_size")),
-            ("half is still right after data shrank: D_rest", told["at_rest"]),
+            ("half is still right at rest, after data shrank: D_rest", told["at_rest"]),
             ("the mixture at rest has test accuracy 1/2", told["mixture"]),
         ]
         rows += [(meaning, size.value, span_of(size), size.reason) for meaning, size in rest if size is not None]

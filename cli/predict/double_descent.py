@@ -66,7 +66,7 @@ def double_descent(
     if as_json:
         print_json(asked.to_dict() | {"out": None if out is None else str(out)})
         return
-    title = f"{label(problem, width=False)}, {n_train} examples"
+    title = f"{label(problem, width=False)}, {n_train} examples, after {found.horizon} steps"
     rows = [row_of(name, value) for name, value in asked.estimates.items()]
     table(title, ["of the dip", "value", f"{level:.0%} interval", "note"], rows)
     say(f"{'a dip' if found.dip else 'no dip'}; probability of one {found.probability:.2f}")

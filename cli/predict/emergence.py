@@ -67,14 +67,15 @@ def emergence(
     found = asked.found
     table(
         f"{label(problem, width=False)}: the smallest model that generalizes "
-        f"from {n_train} examples beside {n_facts} facts",
+        f"from {n_train} examples beside {n_facts} facts within {found.horizon} steps",
         ["threshold", "value", f"{level:.0%} interval", "note"],
         [row_of("width", found.width), row_of("N, parameters", found.n_params)],
     )
     shown = np.unique(np.linspace(0, len(found.widths) - 1, ROWS).round().astype(int))
     columns = [found.widths, found.critical_size_alone, found.critical_size, found.capacity]
     rows = [tuple(column[k].item() for column in columns) for k in shown]
-    table("over width", ["width", "D_crit without facts", f"D_crit beside {n_facts} facts", "D_mem"], rows)
+    title = f"over width, D_crit after {found.horizon} steps"
+    table(title, ["width", "D_crit without facts", f"D_crit beside {n_facts} facts", "D_mem"], rows)
     say(f"calibration: {found.calibration}")
     if out is not None:
         say(str(out))

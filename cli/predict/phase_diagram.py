@@ -59,8 +59,9 @@ def phase_diagram(
     if as_json:
         print_json(asked.to_dict() | {"out": None if out is None else str(out)})
         return
+    after = f"D_crit after {found.horizon} steps"
     table(
-        f"{label(problem, width=False)}: the star",
+        f"{label(problem, width=False)}: the star, where D_mem meets {after}",
         ["where", "value", f"{level:.0%} interval", "note"],
         [row_of(name, value) for name, value in asked.star.items()],
     )
@@ -75,7 +76,7 @@ def phase_diagram(
         for k in np.unique(np.linspace(0, len(found.widths) - 1, ROWS).round().astype(int))
     ]
     columns = ["width", "N", "D_crit", "interval", "D_mem", "interval", "generalizing circuit", "extrapolated"]
-    table("both curves", columns, rows)
+    table(f"both curves, {after}", columns, rows)
     say(f"calibration: {found.calibration}")
     if out is not None:
         say(str(out))

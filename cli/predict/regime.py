@@ -29,7 +29,7 @@ def regime(
         print_json(document)
         return
     found, chances = asked.found, document["probabilities"]
-    title = f"{label(problem)}, {n_train} examples"
+    title = f"{label(problem)}, {n_train} examples, after {found.sizes.critical_size.horizon} steps"
     table(title, ["regime", "probability"], [(name, f"{chance:.3f}") for name, chance in chances.items()])
     say(f"most likely: {found.most_likely}")
     if found.fit is not None:
