@@ -47,7 +47,7 @@ def critical_size(
         options.one_of(
             StartChoice,
             "scratch: train on D examples. generalized: train on 90 % of all pairs first, then go on with D of "
-            "them (ungrokking). both: each, and the hysteresis between them.",
+            "them (ungrokking), four runs at most. both: each, and the hysteresis between them.",
         ),
     ] = StartChoice.scratch,
     method: Annotated[

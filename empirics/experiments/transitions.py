@@ -22,7 +22,7 @@ from dcrit.empirics.training.work import Stage, Trained, in_turn
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.checks import FieldError, check_choice, check_integer
 from dcrit.theory.estimates import Estimate
-from dcrit.theory.predictions.critical_size import CriticalSizePrediction
+from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -156,12 +156,15 @@ def advance_together(designs: Sequence[TransitionDesign], run: Runner[RunConfig,
 #: From where a critical size is measured; ``both`` is each, and how far they lie apart.
 Starts = Literal["scratch", "generalized", "both"]
 
+#: Horizons of steps that a size from above may take, those before the data shrank included: four runs.
+MOST_FROM_ABOVE = 8
+
 #: How: full runs on both sides of the transition, or short ones above it that the clock carries on.
 Method = Literal["posterior", "clock"]
 
 
 class Counted:
-    """A runner that counts the steps taken, once for runs that went on from one and the same."""
+    """A runner that counts the steps taken, those before data shrank included."""
 
     def __init__(self, run: Runner[RunConfig, Run]) -> None:
         self._run, self.steps = run, 0
@@ -169,8 +172,8 @@ class Counted:
     def __call__(self, configs: Sequence[RunConfig], /, *, stage: str) -> Sequence[Run]:
         """The runs of those configurations."""
         found = self._run(configs, stage=stage)
-        before = {one.before.address for one in configs if one.start == "generalized"}
-        self.steps += sum(int(one.curves.step[-1]) for one in found) + len(before) * configs[0].horizon
+        before = sum(one.total_steps - one.horizon for one in configs)
+        self.steps += before + sum(int(one.curves.step[-1]) for one in found)
         return found
 
 
@@ -202,7 +205,8 @@ class DirectionsDesign:
         start: From where.
         method: How; ``clock`` goes with ``scratch`` alone.
         tolerance: Relative half width of the interval to reach.
-        max_runs: Runs at most, and horizons that their steps make up at most, for each start.
+        max_runs: Runs at most, and horizons that their steps make up at most, for each start; from above the steps of
+            all runs, those before the data shrank included, are never more than ``MOST_FROM_ABOVE`` horizons.
         steps: Horizon [steps]; 0 for the protocol's.
 
     Raises:
@@ -243,18 +247,37 @@ class DirectionsDesign:
         if self.method == "clock":
             return {"scratch": self._by_clock(run)}
         found: dict[Start, Direction] = {}
-        first_look = None
+        size = None
         if self.start != "generalized":
             design = self._design(SequentialDesign)
             outcomes = advance_together([design], counted := Counted(run))[0]
             found["scratch"] = _direction(design, outcomes, counted.steps)
             size = found["scratch"].measured.value
-            first_look = None if size is None else FIRST_LOOK * size
         if self.start != "scratch":
-            design = replace(self._design(UngrokkingDesign), start=first_look)
+            most = self._design(UngrokkingDesign)
+            design = replace(
+                most,
+                # A horizon of that budget is one before the data shrank and one after.
+                budget=min(most.budget, MOST_FROM_ABOVE / 2),
+                start=self._look_from_above(size),
+            )
             outcomes = ungrokking_runs(design, counted := Counted(run))
             found["generalized"] = _direction(design, outcomes, counted.steps)
         return found
+
+    def _look_from_above(self, scratch: float | None) -> float | None:
+        """Size to look at first from above: by the law, by the size from scratch, or by the mixture; it is no evidence.
+
+        Args:
+            scratch: The size from scratch, where it was measured.
+        """
+        calibration = calibration_for(self.problem, shipped_calibrations())
+        law = None if calibration is None else calibration.thresholds
+        if law is not None:
+            return law.clocks(self.problem).half.rest
+        if scratch is not None:
+            return FIRST_LOOK * scratch
+        return None if calibration is None else predict_critical_size(self.problem, calibration).at_rest.value
 
     def _by_clock(self, run: Runner[RunConfig, Run]) -> Direction:
         calibration = calibration_for(self.problem, shipped_calibrations())
