@@ -155,7 +155,7 @@ def test_the_clock_measures_with_one_horizon_of_steps() -> None:
     assert len(found["sizes"]) <= size["n_runs"]
     silent = document(*words, "--model", "transformer")
     assert silent["critical_size"]["value"] is None
-    assert "no law" in silent["critical_size"]["reason"]
+    assert "is known of mlp alone" in silent["critical_size"]["reason"]
     assert (silent["method"], silent["steps_taken"], silent["sizes"]) == ("clock", 0, [])
     refused = invoke(*words, "--start", "both")
     assert refused.exit_code == 2

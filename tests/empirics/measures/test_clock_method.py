@@ -129,6 +129,9 @@ def test_where_no_law_speaks_nothing_is_trained() -> None:
     design = ClockDesign(problem=Problem(modulus=31, width=64, model="transformer", activation="relu"), law=None)
     assert design.propose([]) == []
     assert design.measure([]).reason == "cannot tell: no law of the time to generalize speaks for this problem"
+    unlike = replace(design, law=law_of(design.problem))
+    assert unlike.propose([]) == []
+    assert unlike.measure([]).reason == "cannot tell: how far times scatter between seeds is known of mlp alone"
     narrow = ClockDesign(problem=Problem(modulus=97, width=8), law=law_of(PROBLEM))
     assert narrow.propose([]) == []
     assert "symbols are 12.1 per unit of width" in narrow.measure([]).reason
