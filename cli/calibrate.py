@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import numpy as np
 import typer
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, say, table
-from dcrit.cli.terminal.session import check_writable_file, laboratory
+from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import Problem
-
-if TYPE_CHECKING:
-    from dcrit.theory.calibrations.calibration import Cell
-
-
-def _row(cell: Cell) -> list[object]:
-    from dcrit.theory.circuits.constants import competition_from
-    from dcrit.theory.circuits.crossing import Crossing
-
-    laws = competition_from(np.array(cell.constants), cell.n_symbols**2)
-    size = laws.size_at_accuracy(0.5)
-    return [
-        cell.n_symbols,
-        cell.width,
-        round(size.n_train) if isinstance(size, Crossing) else None,
-        laws.generalizing.full_data,
-        laws.memorizing.exponent,
-        laws.mixing,
-        cell.n_runs,
-        cell.n_unconverged,
-    ]
 
 
 @options.grouped
@@ -65,39 +43,20 @@ def calibrate(
     Only random-label runs and runs on the real task well above the transition are made: no measured
     critical size enters a calibration. The default grid takes about six minutes on two cores.
     """
-    from dcrit.empirics.experiments.laboratory import RefusedError
-    from dcrit.empirics.measures.calibrate import MODULI, WIDTHS, CalibrationDesign
-    from dcrit.empirics.measures.calibrate import calibrate as measure
-    from dcrit.empirics.store.whole_files import write_whole
+    from dcrit.api.measurements import calibrate as measure
 
-    moduli, widths = tuple(modulus or MODULI), tuple(width or WIDTHS)
-    with options.bad_input():
-        design = CalibrationDesign(
-            problem=replace(problem, modulus=moduli[0], width=widths[0]), moduli=moduli, widths=widths, seeds=seeds
+    with session(machine):
+        measured = measure(
+            problem, moduli=modulus or None, widths=width or None, seeds=seeds, out=out, store=store, **asdict(machine)
         )
-        for one in design.problems():
-            options.check_trainable(one)
-        check_writable_file(out)
-    with laboratory(store, machine) as bench:
-        try:
-            found = measure(design, bench.runs)
-        except RefusedError:
-            raise
-        except ValueError as error:
-            raise RuntimeError(
-                f"the runs do not make a calibration: {error}; try more moduli, widths or seeds"
-            ) from error
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, found.to_json().encode())
     if as_json:
-        print_json(
-            {"calibration": str(out), "cells": len(found.cells), "omitted": [one.to_dict() for one in found.omitted]}
-        )
+        print_json(measured.to_dict())
         return
+    found = measured.calibration
     table(
-        f"calibration {found.name}",
+        measured.title,
         ["symbols", "width", "D_crit implied", "e_gen", "β", "b", "runs", "not converged"],
-        [_row(cell) for cell in found.cells],
+        [list(row.values()) for row in measured.rows()],
     )
     for lack in found.omitted:
         say(f"no measurement: {lack}")

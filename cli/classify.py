@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, say, table
+from dcrit.cli.terminal.session import session
 
 if TYPE_CHECKING:
     from dcrit.empirics.curves.classify import Classification, Thresholds
@@ -53,9 +55,8 @@ def classify(
     Columns are found by their names: step, iteration or epoch; train and test (or validation) accuracy or loss; norm;
     run, id or seed.
     """
+    from dcrit.api.own import classify as name_dynamics
     from dcrit.empirics.curves.classify import Thresholds
-    from dcrit.empirics.curves.classify import classify as name_dynamics
-    from dcrit.empirics.curves.curve_files import read_curves
 
     named = {
         "step": step,
@@ -66,24 +67,17 @@ def classify(
         "norm": norm,
         "squared_norm": squared_norm,
     }
-    with options.bad_input():
+    columns = {field: column for field, column in named.items() if column is not None}
+    with session():
         thresholds = Thresholds.for_classes(n_classes)
-        found = read_curves(file, {field: column for field, column in named.items() if column is not None}, run or ())
-        verdicts = [name_dynamics(curves, n_classes=n_classes) for curves in found.runs]
+        found = name_dynamics(file, columns=columns, run=run or (), n_classes=n_classes)
     if as_json:
-        print_json(
-            {
-                "file": str(file),
-                "columns": dict(found.columns),
-                "notes": list(found.notes),
-                "runs": [verdict.to_dict() for verdict in verdicts],
-            }
-        )
+        print_json(found.to_dict())
         return
-    _show(file, verdicts, thresholds, found.notes)
+    _show(file, found.runs, thresholds, found.curves.notes)
 
 
-def _show(file: Path, verdicts: list[Classification], thresholds: Thresholds, notes: tuple[str, ...]) -> None:
+def _show(file: Path, verdicts: Sequence[Classification], thresholds: Thresholds, notes: tuple[str, ...]) -> None:
     explained = len(verdicts) <= EXPLAINED
     table(
         str(file),

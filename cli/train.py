@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ import typer
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, table
-from dcrit.cli.terminal.session import laboratory
+from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
 
 
@@ -67,54 +67,26 @@ def train(
     The dynamics are "unsettled" where the efficiency still moves at the horizon (converged is false): accuracies may
     then still change. They are null where a run diverged or has no unseen pairs.
     """
-    from dcrit.empirics.runs.outcomes import summary_of
-    from dcrit.empirics.runs.single import RunConfig
-    from dcrit.empirics.training.cost import peak_memory_bytes
-    from dcrit.theory.checks import check_integer
-    from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
+    from dcrit.api.training import train as train_runs
+    from dcrit.theory.circuits.regimes import GENERALIZED
 
-    machine = replace(machine, device=device.value)
-    with options.bad_input():
-        check_integer("seeds", seeds, 1)
-        configs = [
-            RunConfig(problem=problem, n_train=size, seed=seed, steps=steps, precision=precision.value)
-            for size in n_train
-            for seed in range(seeds)
-        ]
-        if tensorboard is not None:
-            from dcrit.empirics.store.tensorboard import check_tensorboard
-
-            check_tensorboard(tensorboard)
-    results, seconds = [], 0.0
-    with laboratory(store, machine) as bench:
-        for one in bench.runs(configs, stage="training"):
-            if tensorboard is not None:
-                from dcrit.empirics.store.tensorboard import log_curves
-
-                with options.bad_input():
-                    log_curves([one], tensorboard)
-            seconds += one.seconds
-            results.append(summary_of(one))
-    if as_json:
-        steps_taken = sum(result["steps"] for result in results)
-        operations = sum(result["steps"] * problem.step_flops(result["n_train"]) for result in results)
-        print_json(
-            {
-                "problem": problem.to_dict(),
-                "memorized_accuracy": FITTED,
-                "generalized_accuracy": GENERALIZED,
-                "runs": results,
-                "seconds_per_step": seconds / steps_taken if steps_taken else None,
-                "model_steps_per_second": steps_taken / seconds if seconds else None,
-                "flops_per_step": operations / steps_taken if steps_taken else None,
-                # Of what nodes of a cluster held nothing is known here.
-                "peak_memory_bytes": peak_memory_bytes() if machine.executor == "local" else None,
-            }
+    with session(machine):
+        found = train_runs(
+            problem,
+            n_train,
+            seeds=seeds,
+            steps=steps,
+            precision=precision.value,
+            store=store,
+            tensorboard=tensorboard,
+            **asdict(replace(machine, device=device.value)),
         )
+    if as_json:
+        print_json(found.to_dict())
         return
     shown = ("n_train", "seed", "dynamics", "train_accuracy", "test_accuracy", "generalized_at", "ending", "converged")
     table(
         label(problem),
         ["D", "seed", "dynamics", "train", "test", f"test ≥ {GENERALIZED:g} at", "ending", "converged"],
-        [[result[name] for name in shown] for result in results],
+        [[result[name] for name in shown] for result in found.summaries],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,7 @@ from rich.text import Text
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import number, print_json, say, span, table
-from dcrit.theory.checks import FieldError
+from dcrit.cli.terminal.session import session
 
 if TYPE_CHECKING:
     from dcrit.theory.estimates import Interval
@@ -62,42 +63,34 @@ def validate(
 
     A rerun trains only what the store lacks.
     """
-    from dcrit.cli.terminal.session import laboratory
-    from dcrit.empirics.claims.suites import budget_of, gather, judge, minutes_of, select, suite_of
+    from dcrit.api.suites import validate as validated
+    from dcrit.empirics.store.whole_files import check_writable_folder
 
     began = time.monotonic()
     folder = out or Path("validation") / suite.value
-    with options.bad_input():
-        chosen = select(suite_of(suite.value), tuple(claim or ()))
-        minutes = minutes_of(suite.value, budget, workers=machine.workers, address=machine.address)
+    with session(machine):
         check_writable_folder(folder)
-    limited = budget_of(minutes, machine.workers)
-    if limited is not None:
-        print(
-            f"budget {number(minutes)} minutes on {limited.workers} workers at {limited.speed.rate / 1e9:.3g} GFLOP/s "
-            "each",
-            file=sys.stderr,
+        found = validated(
+            suite.value,
+            claims=claim or (),
+            budget=budget,
+            store=store or folder / "runs",
+            note=lambda text: print(text, file=sys.stderr),
+            **asdict(machine),
         )
-    names = [experiment.name for experiment in chosen.experiments]
+    chosen, results, verdicts = found.suite, found.results, found.verdicts
 
-    def begin(name: str) -> None:
-        print(f"experiment {name} ({names.index(name) + 1} of {len(names)})", file=sys.stderr)
-
-    with laboratory(store or folder / "runs", machine) as bench:
-        results = gather(chosen, bench, begin=begin, budget=limited)
-    verdicts = judge(chosen, results)
-
+    from dcrit.api.pictures import save_all
     from dcrit.cli.report.document import document_of, write_report
-    from dcrit.cli.report.pictures import save_all
 
     pictures = save_all(results, folder / "figures")
     document = document_of(
         chosen,
         results,
         verdicts,
-        bench.calibrations,
+        found.calibrations,
         seconds=time.monotonic() - began,
-        budget_minutes=None if limited is None else minutes,
+        budget_minutes=found.budget_minutes,
     )
     vector = {name: next(path for path in paths if path.suffix == ".svg") for name, paths in pictures.items()}
     files = write_report(document, folder, vector)
@@ -133,20 +126,3 @@ def validate(
 
 def _span(interval: Interval | None) -> str:
     return span(*((None, None) if interval is None else (interval.low, interval.high)))
-
-
-def check_writable_folder(folder: Path) -> None:
-    """Refuse an output folder that cannot be written, before anything is computed.
-
-    Raises:
-        ValueError: It cannot be made, or no file can be made in it.
-    """
-    import tempfile
-
-    from dcrit.cli.terminal.session import folders_for_a_while
-
-    try:
-        with folders_for_a_while(folder), tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-"):
-            pass
-    except OSError as error:
-        raise FieldError("out", "be a folder that can be written", folder, why=error.strerror) from error

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dcrit.api.answers import Finding
     from dcrit.api.instruments import circuits, effective_dimension, homogeneity
-    from dcrit.api.measurements import Measurement, capacity, efficiency, measure
+    from dcrit.api.measurements import Calibrated, Efficiencies, Measurement, calibrate, capacity, efficiency, measure
     from dcrit.api.own import Classification, Study, classify, study
     from dcrit.api.predictions import (
         Diagram,
@@ -31,24 +31,44 @@ if TYPE_CHECKING:
         regime,
         simulate,
     )
-    from dcrit.api.suites import Validation, validate
+    from dcrit.api.stores import Exported, Holdings, Soundness, export_runs, list_runs, verify_runs
+    from dcrit.api.suites import (
+        Drawing,
+        FigureList,
+        Plan,
+        Validation,
+        figure,
+        list_figures,
+        plan,
+        plan_phase_diagram,
+        validate,
+    )
     from dcrit.api.training import Runs, train
     from dcrit.theory.problems.problem import Problem
 
 __version__ = version("dcrit")
 
 __all__ = [
+    "Calibrated",
     "Classification",
     "Diagram",
+    "Drawing",
+    "Efficiencies",
+    "Exported",
+    "FigureList",
     "Finding",
+    "Holdings",
     "Measurement",
+    "Plan",
     "Prediction",
     "Problem",
     "Runs",
     "Simulation",
+    "Soundness",
     "Study",
     "Validation",
     "__version__",
+    "calibrate",
     "capacity",
     "circuits",
     "classify",
@@ -57,15 +77,22 @@ __all__ = [
     "effective_dimension",
     "efficiency",
     "emergence",
+    "export_runs",
+    "figure",
     "homogeneity",
+    "list_figures",
+    "list_runs",
     "measure",
     "phase_diagram",
+    "plan",
+    "plan_phase_diagram",
     "predict",
     "regime",
     "simulate",
     "study",
     "train",
     "validate",
+    "verify_runs",
 ]
 
 #: Modules of the interface, in the order in which a name is looked for.
@@ -76,6 +103,7 @@ _MODULES = (
     "api.measurements",
     "api.instruments",
     "api.own",
+    "api.stores",
     "api.suites",
 )
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import dcrit
 from dcrit.api.json_values import finite
+from dcrit.api.pictures import drawable
 from dcrit.cli.report.bibliography import reference
 from dcrit.cli.report.pages import html_page, markdown_page
-from dcrit.cli.report.pictures import drawable
 from dcrit.empirics.claims.claim import Verdict, verdict_json
 from dcrit.empirics.claims.comparison import Comparison, compare
 from dcrit.empirics.claims.suites import Result, Suite

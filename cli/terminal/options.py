@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 import typer
 
 from dcrit.cli.terminal.sentences import BadField
-from dcrit.theory.checks import FieldError, check_integer
+from dcrit.theory.checks import FieldError
 from dcrit.theory.families.family import FAMILIES, activations
 from dcrit.theory.problems.problem import MOST_POINTS, MOST_WIDTH, Problem
 from dcrit.theory.problems.tasks import TASKS
@@ -367,17 +367,6 @@ def grouped(command: Command) -> Command:
     return cast("Command", run)
 
 
-def check_trainable(problem: Problem) -> None:
-    """Refuse a problem of which no run can be made: too large, or too slow by the protocol's horizon.
-
-    Raises:
-        ValueError: A field is beyond what is trained.
-    """
-    from dcrit.empirics.runs.single import RunConfig
-
-    RunConfig(problem=problem, n_train=1, seed=0)
-
-
 Points = Annotated[
     int,
     typer.Option(
@@ -402,16 +391,3 @@ MaxWidth = Annotated[
     int | None,
     typer.Option(parser=integer_to(MOST_WIDTH), metavar="INTEGER", help="Last width; default: the calibration's last."),
 ]
-
-
-def check_widths(low: int | None, high: int | None, points: int) -> None:
-    """Refuse options that make no range of widths.
-
-    Raises:
-        ValueError: A number is out of range.
-    """
-    for name, value, least in (("points", points, 2), ("min_width", low, 1), ("max_width", high, 2)):
-        if value is not None:
-            check_integer(name, value, least)
-    if low is not None and high is not None and high <= low:
-        raise FieldError("max_width", f"be above --min-width {low}", high)

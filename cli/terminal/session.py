@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.theory.checks import FieldError
 
 if TYPE_CHECKING:
     from dcrit.empirics.experiments.laboratory import Laboratory, Machine
@@ -61,37 +60,3 @@ def laboratory(store: Path, machine: Machine) -> Iterator[Laboratory]:
 
     with session(machine), open_runs(store, machine) as bench:
         yield bench
-
-
-def check_writable_file(path: Path) -> None:
-    """Refuse an output file that cannot be written, before anything is computed.
-
-    Raises:
-        ValueError: The folder does not exist and cannot be made, or the file cannot be opened.
-    """
-    if path.exists() and not path.is_file():
-        raise FieldError("out", "be a file that can be written", f"{path}, which is something else")
-    try:
-        existed = path.exists()
-        with folders_for_a_while(path.parent):
-            with path.open("a", encoding="utf-8"):
-                pass
-            if not existed:
-                path.unlink()
-    except OSError as error:
-        raise FieldError("out", "be a file that can be written", path, why=error.strerror) from error
-
-
-@contextlib.contextmanager
-def folders_for_a_while(folder: Path) -> Iterator[None]:
-    """A folder with those above it, gone again afterwards where they were not there before: a trial leaves nothing."""
-    made: list[Path] = []
-    try:
-        for one in reversed((folder, *folder.parents)):
-            if not one.exists():
-                one.mkdir()
-                made.append(one)
-        yield
-    finally:
-        for one in reversed(made):
-            one.rmdir()

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dcrit.api.json_values import finite
-from dcrit.theory.estimates import Estimate, Interval
-from dcrit.theory.problems.problem import Problem
 
 if TYPE_CHECKING:
     import polars as pl
     from matplotlib.axes import Axes
 
+    from dcrit.theory.estimates import Estimate, Interval
+    from dcrit.theory.problems.problem import Problem
 
-class Answer(ABC):
-    """What every answer can do: be drawn, be a table, be JSON, and show itself in a notebook."""
+
+class Statement(ABC):
+    """What every answer can do: be a table, be JSON, and show itself in a notebook."""
 
     @property
     @abstractmethod
@@ -33,7 +34,15 @@ class Answer(ABC):
 
     @abstractmethod
     def to_polars(self) -> pl.DataFrame:
-        """The table behind the picture."""
+        """Its table."""
+
+    def _repr_html_(self) -> str:
+        """Title and table, for notebooks."""
+        return f"<p><strong>{html.escape(self.title)}</strong></p>{self.to_polars()._repr_html_()}"
+
+
+class Answer(Statement):
+    """An answer that can be drawn as well."""
 
     @abstractmethod
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -45,10 +54,6 @@ class Answer(ABC):
         Returns:
             The axes that were drawn on.
         """
-
-    def _repr_html_(self) -> str:
-        """Title and table, for notebooks."""
-        return f"<p><strong>{html.escape(self.title)}</strong></p>{self.to_polars()._repr_html_()}"
 
 
 class Sized(Answer):

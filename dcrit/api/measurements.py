@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from dcrit.api.answers import Finding, Sized, axes_of, finished, table_of
+import numpy as np
+
+from dcrit.api.answers import Finding, Sized, Statement, axes_of, finished, table_of
 from dcrit.api.json_values import finite
 from dcrit.api.predictions import Prediction, prediction_if_any
 from dcrit.api.training import STORE, MachineOptions, laboratory_of
@@ -18,11 +20,13 @@ from dcrit.theory.problems.problem import Problem, label
 if TYPE_CHECKING:
     import polars as pl
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
     from dcrit.empirics.experiments.transitions import Direction, Method, Starts
     from dcrit.empirics.measures.efficiency import CompetitionFit, NoLaws
     from dcrit.empirics.runs.outcomes import Outcome
     from dcrit.empirics.runs.single import Start
+    from dcrit.theory.calibrations.calibration import Calibration, Cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,3 +330,116 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "efficiency": outcome.efficiency,
         "converged": outcome.converged,
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibrated(Statement):
+    """Constants that were measured, for ``predict(…, calibration=found.calibration)``.
+
+    Attributes:
+        calibration: The constants.
+        path: File that they were written to; None for none.
+    """
+
+    calibration: Calibration
+    path: Path | None
+
+    @property
+    def title(self) -> str:
+        """What was measured, in a few words."""
+        return f"calibration {self.calibration.name}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Where it was written, how many cells it has and what was left out, as JSON values."""
+        return {
+            "calibration": None if self.path is None else str(self.path),
+            "cells": len(self.calibration.cells),
+            "omitted": list(self.calibration.omitted),
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a cell: its constants, and the critical size that they imply."""
+        return [_cell_row(cell) for cell in self.calibration.cells]
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row a cell."""
+        import polars as pl
+
+        return pl.DataFrame(self.rows(), infer_schema_length=None)
+
+
+def _cell_row(cell: Cell) -> dict[str, Any]:
+    from dcrit.theory.circuits.constants import competition_from
+    from dcrit.theory.circuits.crossing import Crossing
+
+    laws = competition_from(np.array(cell.constants), cell.n_symbols**2)
+    size = laws.size_at_accuracy(0.5)
+    return {
+        "n_symbols": cell.n_symbols,
+        "width": cell.width,
+        "critical_size": round(size.n_train) if isinstance(size, Crossing) else None,
+        "generalizing_efficiency": laws.generalizing.full_data,
+        "memorizing_exponent": laws.memorizing.exponent,
+        "mixing": laws.mixing,
+        "n_runs": cell.n_runs,
+        "n_unconverged": cell.n_unconverged,
+    }
+
+
+def calibrate(
+    problem: Problem,
+    *,
+    moduli: ArrayLike | None = None,
+    widths: ArrayLike | None = None,
+    seeds: int = 3,
+    out: Path | str | None = None,
+    store: Path | str = STORE,
+    **machine: Unpack[MachineOptions],
+) -> Calibrated:
+    """Measure efficiencies and capacity over moduli and widths: the constants that predictions rest on.
+
+    No measured critical size enters.
+
+    Args:
+        problem: Any of the family; its modulus and width are replaced.
+        moduli: p of the cells; None for 17, 19, 23, 29.
+        widths: H of the cells; None for 16 to 256.
+        seeds: Runs at every size of a cell.
+        out: File to write them to; None for none.
+        store: Folder in which runs are kept; what is there is not trained again.
+        **machine: Where to train, as :class:`MachineOptions` has it.
+
+    Raises:
+        ValueError: A value is out of range, or a file or folder cannot be written.
+        RuntimeError: The runs do not make a calibration.
+    """
+    from dcrit.empirics.experiments.laboratory import RefusedError
+    from dcrit.empirics.measures.calibrate import MODULI, WIDTHS, CalibrationDesign
+    from dcrit.empirics.measures.calibrate import calibrate as calibration_from
+    from dcrit.empirics.runs.single import check_trainable
+    from dcrit.empirics.store.whole_files import check_writable_file, write_whole
+
+    some: dict[str, tuple[int, ...]] = {
+        "moduli": MODULI if moduli is None else tuple(np.atleast_1d(moduli).tolist()),
+        "widths": WIDTHS if widths is None else tuple(np.atleast_1d(widths).tolist()),
+    }
+    one = replace(problem, modulus=some["moduli"][0], width=some["widths"][0])
+    design = CalibrationDesign(problem=one, seeds=seeds, **some)
+    for cell in design.problems():
+        check_trainable(cell)
+    path = None if out is None else Path(out)
+    if path is not None:
+        check_writable_file(path)
+    with laboratory_of(store, machine) as laboratory:
+        try:
+            found = calibration_from(design, laboratory.runs)
+        except RefusedError:
+            raise
+        except ValueError as error:
+            raise RuntimeError(
+                f"the runs do not make a calibration: {error}; try more moduli, widths or seeds"
+            ) from error
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, found.to_json().encode())
+    return Calibrated(calibration=found, path=path)

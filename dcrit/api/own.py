@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dcrit.api.answers import Answer, Sized, axes_of, finished, table_of
-from dcrit.theory.estimates import Estimate
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from dcrit.empirics.study.design import StudyDesign
     from dcrit.empirics.study.module_runs import Factory
     from dcrit.empirics.study.result import StudyResult
+    from dcrit.theory.estimates import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,19 +102,19 @@ class Classification(Answer):
     """The dynamics that training curves show, run by run.
 
     Attributes:
-        source: Where the curves came from.
+        file: Where the curves came from; None for a table.
         curves: The curves as they were read.
         runs: One verdict a run, each with its reasons.
     """
 
-    source: str
+    file: Path | None
     curves: CurveFile
     runs: Sequence[Named]
 
     @property
     def title(self) -> str:
         """What was classified, in a few words."""
-        return f"dynamics: {self.source}"
+        return f"dynamics: {self.file or 'of a table'}"
 
     @property
     def dynamics(self) -> list[str]:
@@ -124,7 +124,7 @@ class Classification(Answer):
     def to_dict(self) -> dict[str, Any]:
         """Verdicts and reasons, as JSON values."""
         return {
-            "source": self.source,
+            "file": None if self.file is None else str(self.file),
             "columns": dict(self.curves.columns),
             "notes": list(self.curves.notes),
             "runs": [one.to_dict() for one in self.runs],
@@ -179,12 +179,10 @@ def classify(
     from dcrit.empirics.curves.curve_files import curves_of, read_curves
 
     if isinstance(source, str | Path):
-        name, curves = str(source), read_curves(Path(source), columns, run)
+        name, curves = Path(source), read_curves(Path(source), columns, run)
     else:
-        name, curves = "table", curves_of(_frame(source), columns, run)
-    return Classification(
-        source=name, curves=curves, runs=[dynamics_of(one, n_classes=n_classes) for one in curves.runs]
-    )
+        name, curves = None, curves_of(_frame(source), columns, run)
+    return Classification(file=name, curves=curves, runs=[dynamics_of(one, n_classes=n_classes) for one in curves.runs])
 
 
 def _frame(source: Any) -> pl.DataFrame:

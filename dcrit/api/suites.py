@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from dcrit.api.answers import Answer, axes_of, finished
+from dcrit.api.answers import Answer, Statement, axes_of, finished
 from dcrit.api.training import STORE, MachineOptions, laboratory_of
+from dcrit.theory.checks import FieldError, check_choice, check_integer
+from dcrit.theory.problems.problem import Problem, label
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
     from dcrit.empirics.claims.suites import Result as ExperimentResult
     from dcrit.empirics.claims.suites import Suite
     from dcrit.empirics.experiments.experiment import SuiteName
+    from dcrit.empirics.training.budget import Speed
+    from dcrit.empirics.training.work import Stage, Work
+    from dcrit.figures.drawing.figure import FigureSpec
+    from dcrit.theory.calibrations.calibration import Calibration
+
+#: Numbers of workers that times are told for, beside the number of this machine's.
+WORKERS = (1, 8, 64, 512)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +38,15 @@ class Validation(Answer):
         suite: What was judged.
         verdicts: One a claim.
         results: Of its experiments, by name.
+        calibrations: Constants of the predictions made before.
+        budget_minutes: Time that the experiments were given; None for as long as they took [minutes].
     """
 
     suite: Suite
     verdicts: Sequence[Verdict]
     results: Mapping[str, ExperimentResult]
+    calibrations: Sequence[Calibration]
+    budget_minutes: float | None
 
     @property
     def title(self) -> str:
@@ -99,6 +112,7 @@ def validate(
     claims: Sequence[str] = (),
     budget: float | None = None,
     store: Path | str = STORE,
+    note: Callable[[str], None] = lambda _: None,
     **machine: Unpack[MachineOptions],
 ) -> Validation:
     """Train real networks, compare them with the theory, and give a verdict on every claim of a suite.
@@ -108,18 +122,331 @@ def validate(
         claims: Ids of the claims to judge; none for all.
         budget: Time for the experiments, stored runs counted as well [minutes]; None for the suite's own.
         store: Folder in which runs are kept; what is there is not trained again.
+        note: Told how long it may take, and which experiment begins, in words.
         **machine: Where to train, as :class:`MachineOptions` has it.
 
     Raises:
         ValueError: A value is out of range, or the folder cannot be written.
     """
     from dcrit.empirics.claims.suites import SUITE_NAMES, budget_of, gather, judge, minutes_of, select, suite_of
-    from dcrit.theory.checks import check_choice
 
     check_choice("suite", suite, SUITE_NAMES)
     chosen = select(suite_of(suite), tuple(claims))
     workers = machine.get("workers", 0)
     minutes = minutes_of(suite, budget, workers=workers, address=machine.get("address"))
+    limited = budget_of(minutes, workers)
+    if limited is not None:
+        rate = f"{limited.speed.rate / 1e9:.3g} GFLOP/s"
+        note(f"budget {minutes:g} minutes on {limited.workers} workers at {rate} each")
+    names = [experiment.name for experiment in chosen.experiments]
+
+    def begin(name: str) -> None:
+        note(f"experiment {name} ({names.index(name) + 1} of {len(names)})")
+
     with laboratory_of(store, machine) as laboratory:
-        results = gather(chosen, laboratory, budget=budget_of(minutes, workers))
-    return Validation(suite=chosen, verdicts=judge(chosen, results), results=results)
+        results = gather(chosen, laboratory, begin=begin, budget=limited)
+    return Validation(
+        suite=chosen,
+        verdicts=judge(chosen, results),
+        results=results,
+        calibrations=laboratory.calibrations,
+        budget_minutes=None if limited is None else minutes,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(Statement):
+    """What training takes at most.
+
+    Attributes:
+        asked: What is planned, in a few words.
+        works: By the experiment.
+        speed: Of one worker.
+        rate_measured: Whether that was measured here, or given.
+        workers_here: Workers that this machine has room for.
+        walls: Time until the last of some workers ends, by their number [s].
+    """
+
+    asked: str
+    works: Mapping[str, Work]
+    speed: Speed
+    rate_measured: bool
+    workers_here: int
+    walls: Mapping[int, float]
+
+    @property
+    def title(self) -> str:
+        """What is planned, in a few words."""
+        return self.asked
+
+    @property
+    def total(self) -> Work:
+        """All experiments."""
+        from dcrit.empirics.training.work import Work
+
+        return sum(self.works.values(), Work())
+
+    def bytes_of_worker(self, work: Work) -> int:
+        """Memory of a worker: of a process where it is one, of the accelerator there [bytes]."""
+        from dcrit.empirics.training.work import PROCESS_BYTES
+
+        return work.bytes_held + (PROCESS_BYTES if self.speed.device == "cpu" else 0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, as JSON values."""
+        return {
+            "plan": self.asked,
+            "device": self.speed.device,
+            "rate": self.speed.rate,
+            "rate_measured": self.rate_measured,
+            "workers_here": self.workers_here,
+            "experiments": [{"name": name} | self._fields(work) for name, work in self.works.items()],
+            "total": self._fields(self.total),
+            "wall": [{"workers": n, "seconds": seconds} for n, seconds in self.walls.items()],
+        }
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row an experiment."""
+        import polars as pl
+
+        return pl.DataFrame(self.to_dict()["experiments"], infer_schema_length=None)
+
+    def _fields(self, work: Work) -> dict[str, Any]:
+        return asdict(work) | {"seconds": self.speed.seconds(work), "bytes_of_worker": self.bytes_of_worker(work)}
+
+
+def plan(
+    suite: SuiteName = "quick",
+    *,
+    claims: Sequence[str] = (),
+    workers: Sequence[int] = (),
+    device: str = "auto",
+    rate: float | None = None,
+    note: Callable[[str], None] = lambda _: None,
+) -> Plan:
+    """What a suite takes at most: runs, FLOPs, bytes and hours.
+
+    Args:
+        suite: ``quick``, ``standard`` or ``paper``.
+        claims: Ids of the claims to plan for; none for all.
+        workers: Numbers of workers to tell the time for; none for 1, those of this machine, 8, 64 and 512.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        rate: What one worker does in a second; None to measure it here, which takes seconds [FLOP/s].
+        note: Told what is measured, in words.
+
+    Raises:
+        ValueError: A value is out of range.
+    """
+    from dcrit.empirics.claims.suites import SUITE_NAMES, select, suite_of
+
+    check_choice("suite", suite, SUITE_NAMES)
+    chosen = select(suite_of(suite), tuple(claims))
+    stages = {one.name: one.stages(one.designs[chosen.name]) for one in chosen.experiments}
+    return _planned(f"suite {suite}", stages, workers=workers, device=device, rate=rate, note=note)
+
+
+def plan_phase_diagram(
+    problem: Problem,
+    *,
+    points: int = 20,
+    min_width: int = 4,
+    max_width: int = 128,
+    min_n_train: int | None = None,
+    max_n_train: int | None = None,
+    seeds: int = 3,
+    steps: int = 0,
+    workers: Sequence[int] = (),
+    device: str = "auto",
+    rate: float | None = None,
+    note: Callable[[str], None] = lambda _: None,
+) -> Plan:
+    """What real training of a whole plane takes at most: widths by sizes by seeds.
+
+    Args:
+        problem: Its width is replaced.
+        points: Widths, and sizes, at most; both evenly spaced in their logarithms.
+        min_width: First width.
+        max_width: Last width.
+        min_n_train: First training-set size; None for 3 % of all pairs [examples].
+        max_n_train: Last one; None for 95 % of all pairs [examples].
+        seeds: Runs per point, at least 2.
+        steps: Horizon [steps]; 0 for the protocol's 40/(ηλ).
+        workers: As for :func:`plan`.
+        device: As for :func:`plan`.
+        rate: As for :func:`plan` [FLOP/s].
+        note: As for :func:`plan`.
+
+    Raises:
+        ValueError: A value is out of range.
+    """
+    from dcrit.empirics.experiments.size_grid import GridDesign, plane_of, stages
+
+    first = max(1, round(0.03 * problem.n_pairs)) if min_n_train is None else min_n_train
+    last = max(first + 1, round(0.95 * problem.n_pairs)) if max_n_train is None else max_n_train
+    widths, sizes = (min_width, max_width), (first, last)
+    plane = plane_of(problem, points=points, widths=widths, sizes=sizes, seeds=seeds, steps=steps)
+    title = f"phase diagram of {label(problem, width=False)}"
+    return _planned(
+        title, {"plane": stages(GridDesign(planes=(plane,)))}, workers=workers, device=device, rate=rate, note=note
+    )
+
+
+def _planned(
+    title: str,
+    stages: Mapping[str, Sequence[Stage]],
+    *,
+    workers: Sequence[int],
+    device: str,
+    rate: float | None,
+    note: Callable[[str], None],
+) -> Plan:
+    from dcrit.empirics.training.work import Work, work_of
+
+    speed, here = _speed(device, rate, workers, note)
+    works = {name: work_of(own, speed.device) for name, own in stages.items()}
+    total = sum(works.values(), Work())
+    walls = {n: speed.seconds(total, n) for n in workers or sorted({*WORKERS, here})}
+    return Plan(asked=title, works=works, speed=speed, rate_measured=rate is None, workers_here=here, walls=walls)
+
+
+def _speed(device: str, rate: float | None, workers: Sequence[int], note: Callable[[str], None]) -> tuple[Speed, int]:
+    """Speed of one worker, and how many this machine has; only measured where no rate is given."""
+    from dcrit.empirics.training.budget import Speed
+    from dcrit.empirics.training.executor import usable_cores
+
+    for n in workers:
+        check_integer("workers", n, 1)
+    if rate is not None:
+        name = "cpu" if device == "auto" else device
+        return Speed(device=name, rate=rate), usable_cores() if name == "cpu" else 1
+    from dcrit.empirics.training.devices import resolve_device
+    from dcrit.empirics.training.speed import measure_speed
+
+    name = resolve_device(device)
+    here = usable_cores() if name == "cpu" else 1
+    note(f"measuring how fast {here} worker{'s train' if here > 1 else ' trains'} here")
+    return measure_speed(name, here), here
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureList(Statement):
+    """The comparison figures that can be drawn.
+
+    Attributes:
+        figures: One entry a figure: its name, what it shows, its experiment, and the suites that make it.
+    """
+
+    figures: Sequence[Mapping[str, Any]]
+
+    @property
+    def title(self) -> str:
+        """What was asked, in a few words."""
+        return f"{len(self.figures)} figures"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of them, as JSON values."""
+        return {"figures": list(self.figures)}
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row a figure."""
+        import polars as pl
+
+        return pl.DataFrame([{**one, "suites": ", ".join(one["suites"])} for one in self.figures])
+
+
+def list_figures() -> FigureList:
+    """Every comparison figure, the main result first."""
+    from dcrit.figures import FIGURES
+
+    figures = [
+        {
+            "name": spec.name,
+            "title": spec.title,
+            "experiment": spec.experiment.name,
+            "suites": list(spec.experiment.designs),
+        }
+        for spec in FIGURES.values()
+    ]
+    return FigureList(figures=figures)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing(Statement):
+    """A comparison figure of stored runs; it has several axes, so it is a whole figure.
+
+    Attributes:
+        spec: What it shows.
+        evidence: What its experiment found in the runs.
+        files: Where it was written.
+    """
+
+    spec: FigureSpec[Any]
+    evidence: Any
+    files: Sequence[Path]
+
+    @property
+    def title(self) -> str:
+        """What it shows, in a few words."""
+        return self.spec.title
+
+    @property
+    def caption(self) -> str:
+        """What a reader needs to read it."""
+        return self.spec.caption
+
+    def figure(self) -> Figure:
+        """The figure, drawn anew."""
+        return self.spec.draw(self.evidence)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Where it was written, as JSON values."""
+        return {"files": [str(path) for path in self.files]}
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row: its name, what it shows and its caption."""
+        import polars as pl
+
+        return pl.DataFrame([{"name": self.spec.name, "title": self.title, "caption": self.caption}])
+
+
+def figure(
+    name: str, *, suite: SuiteName = "quick", store: Path | str | None = None, out: Path | str | None = None
+) -> Drawing:
+    """A comparison figure from a suite's stored runs; nothing is trained.
+
+    Args:
+        name: As :func:`list_figures` has it.
+        suite: Whose runs are drawn.
+        store: Folder of the runs; None for where ``dcrit validate`` keeps those of the suite.
+        out: Folder that it is written to, as PNG and SVG; None for none.
+
+    Raises:
+        ValueError: A value is not allowed, or the store lacks runs.
+    """
+    from dcrit.empirics.experiments.laboratory import LackingRunsError, open_runs
+    from dcrit.empirics.store.whole_files import check_writable_folder
+    from dcrit.figures import FIGURES
+
+    if name not in FIGURES:
+        raise FieldError("name", f"be one of {', '.join(FIGURES)}", name)
+    spec = FIGURES[name]
+    if suite not in spec.experiment.designs:
+        raise FieldError("suite", f"be one of {', '.join(spec.experiment.designs)} for figure {name}", repr(suite))
+    folder = Path("validation") / suite / "runs" if store is None else Path(store)
+    made = f"'dcrit validate {suite}' makes them"
+    if not folder.is_dir():
+        raise FieldError("store", f"be a folder with the runs of suite {suite!r}", folder, why=made)
+    if out is not None:
+        check_writable_folder(Path(out))
+    try:
+        with open_runs(folder, may_train=False) as laboratory:
+            evidence = spec.experiment.measure(spec.experiment.designs[suite], laboratory)
+    except LackingRunsError as error:
+        why = "; ".join(filter(None, [error.why, made]))
+        raise FieldError(error.field, error.allowed, error.got, why=why) from error
+    files: Sequence[Path] = ()
+    if out is not None:
+        from dcrit.api.pictures import save
+
+        files = save(spec, evidence, Path(out))
+    return Drawing(spec=spec, evidence=evidence, files=files)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from dcrit.api.answers import Answer, axes_of, finished
+from dcrit.api.json_values import finite
+from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
 from dcrit.theory.problems.problem import Problem, label
 
 if TYPE_CHECKING:
@@ -48,10 +50,14 @@ class Runs(Answer):
     Attributes:
         problem: What was trained.
         runs: In the order of sizes, then seeds.
+        summaries: Settled values and events of each, as JSON values.
+        cost: What a step took: time and operations, and the memory of this process.
     """
 
     problem: Problem
     runs: Sequence[Run]
+    summaries: Sequence[Mapping[str, Any]]
+    cost: Mapping[str, float | None]
 
     @property
     def title(self) -> str:
@@ -66,16 +72,22 @@ class Runs(Answer):
         return [outcome_of(run) for run in self.runs]
 
     def to_dict(self) -> dict[str, Any]:
-        """One entry a run, as JSON values."""
-        from dcrit.empirics.runs.outcomes import summary_of
-
-        return {"problem": self.problem.to_dict(), "runs": [summary_of(run) for run in self.runs]}
+        """One entry a run, and what they cost, as JSON values."""
+        return finite(
+            {
+                "problem": self.problem.to_dict(),
+                "memorized_accuracy": FITTED,
+                "generalized_accuracy": GENERALIZED,
+                "runs": self.summaries,
+                **self.cost,
+            }
+        )
 
     def to_polars(self) -> pl.DataFrame:
         """One row a run."""
         import polars as pl
 
-        return pl.DataFrame(self.to_dict()["runs"], infer_schema_length=None)
+        return pl.DataFrame(self.summaries, infer_schema_length=None)
 
     def curves(self) -> pl.DataFrame:
         """One row an evaluation, with the whole configuration of its run."""
@@ -100,6 +112,7 @@ def train(
     steps: int = 0,
     precision: Precision = "float32",
     store: Path | str = STORE,
+    tensorboard: Path | str | None = None,
     **machine: Unpack[MachineOptions],
 ) -> Runs:
     """Train one problem at every size with every seed; what the store holds is not trained again.
@@ -111,16 +124,42 @@ def train(
         steps: Horizon [steps]; 0 for the protocol's 40/(ηλ).
         precision: ``float32`` or ``float64``.
         store: Folder in which runs are kept.
+        tensorboard: Folder to which curves are logged for TensorBoard; None for nowhere.
         **machine: Where to train, as :class:`MachineOptions` has it.
 
     Raises:
         ValueError: A value is out of range, or the folder cannot be written.
     """
+    from dcrit.empirics.runs.outcomes import summary_of
     from dcrit.empirics.runs.single import configs_of
+    from dcrit.empirics.training.cost import peak_memory_bytes
 
     configs = configs_of(problem, n_train, seeds, steps=steps, precision=precision)
+    if tensorboard is not None:
+        from dcrit.empirics.store.tensorboard import check_tensorboard
+
+        check_tensorboard(Path(tensorboard))
+    summaries: list[dict[str, Any]] = []
+    seconds = 0.0
     with laboratory_of(store, machine) as laboratory:
-        return Runs(problem=problem, runs=laboratory.runs(configs, stage="training"))
+        runs = laboratory.runs(configs, stage="training")
+        for one in runs:
+            if tensorboard is not None:
+                from dcrit.empirics.store.tensorboard import log_curves
+
+                log_curves([one], Path(tensorboard))
+            summaries.append(summary_of(one))
+            seconds += one.seconds
+    taken = sum(one["steps"] for one in summaries)
+    operations = sum(one["steps"] * problem.step_flops(one["n_train"]) for one in summaries)
+    cost = {
+        "seconds_per_step": seconds / taken if taken else None,
+        "model_steps_per_second": taken / seconds if seconds else None,
+        "flops_per_step": operations / taken if taken else None,
+        # Of what nodes of a cluster held nothing is known here.
+        "peak_memory_bytes": peak_memory_bytes() if machine.get("executor", "local") == "local" else None,
+    }
+    return Runs(problem=problem, runs=runs, summaries=summaries, cost=cost)
 
 
 def laboratory_of(store: Path | str, machine: MachineOptions) -> AbstractContextManager[Laboratory]:

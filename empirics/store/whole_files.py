@@ -7,10 +7,13 @@ import errno
 import fcntl
 import os
 import re
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from dcrit.theory.checks import FieldError
 
 #: Age from which a temporary file may count as abandoned [s].
 ABANDONED_AGE = 3600.0
@@ -59,6 +62,53 @@ def write_whole(path: Path, data: bytes) -> None:
     """
     with whole(path) as file:
         file.write(data)
+
+
+def check_writable_file(path: Path) -> None:
+    """Refuse an output file that cannot be written, before anything is computed.
+
+    Raises:
+        ValueError: The folder does not exist and cannot be made, or the file cannot be opened.
+    """
+    if path.exists() and not path.is_file():
+        raise FieldError("out", "be a file that can be written", f"{path}, which is something else")
+    try:
+        existed = path.exists()
+        with folders_for_a_while(path.parent):
+            with path.open("a", encoding="utf-8"):
+                pass
+            if not existed:
+                path.unlink()
+    except OSError as error:
+        raise FieldError("out", "be a file that can be written", path, why=error.strerror) from error
+
+
+def check_writable_folder(folder: Path) -> None:
+    """Refuse an output folder that cannot be written, before anything is computed.
+
+    Raises:
+        ValueError: It cannot be made, or no file can be made in it.
+    """
+    try:
+        with folders_for_a_while(folder), tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-"):
+            pass
+    except OSError as error:
+        raise FieldError("out", "be a folder that can be written", folder, why=error.strerror) from error
+
+
+@contextlib.contextmanager
+def folders_for_a_while(folder: Path) -> Iterator[None]:
+    """A folder with those above it, gone again afterwards where they were not there before: a trial leaves nothing."""
+    made: list[Path] = []
+    try:
+        for one in reversed((folder, *folder.parents)):
+            if not one.exists():
+                one.mkdir()
+                made.append(one)
+        yield
+    finally:
+        for one in reversed(made):
+            one.rmdir()
 
 
 def is_gone(error: OSError) -> bool:

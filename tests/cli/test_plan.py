@@ -107,7 +107,7 @@ def test_a_phase_diagram_is_widths_times_sizes_times_seeds() -> None:
         (("quick", *RATE, "--device", "tpu"), "must be one of auto, cpu, cuda, got 'tpu'"),
         (("phase-diagram", *RATE, "--points", "1"), "--points must be an integer of at least 2, got 1"),
         (("phase-diagram", *RATE, "--points", "9999"), "'--points': must be an integer of at most 500, got '9999'"),
-        (("phase-diagram", *RATE, "--max-width", "3"), "--max-width must be above --min-width 4, got 3"),
+        (("phase-diagram", *RATE, "--max-width", "3"), "--max-width must be an integer of at least 5, got 3"),
         (("phase-diagram", *RATE, "--max-n-train", "529"), "--max-n-train must leave pairs to test on, got 529 of 529"),
         (("phase-diagram", *RATE, "--min-n-train", "0"), "--min-n-train must be an integer of at least 1, got 0"),
         (("phase-diagram", *RATE, "--seeds", "1"), "--seeds must be an integer of at least 2, got 1"),
