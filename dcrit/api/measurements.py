@@ -354,7 +354,7 @@ class Calibrated(Statement):
         return {
             "calibration": None if self.path is None else str(self.path),
             "cells": len(self.calibration.cells),
-            "omitted": list(self.calibration.omitted),
+            "omitted": [one.to_dict() for one in self.calibration.omitted],
         }
 
     def rows(self) -> list[dict[str, Any]]:

@@ -397,6 +397,6 @@ def test_names_of_figures_and_claims_are_those_there_are(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "NAME must be one of" in said("figure", "--out", "o", "--", name)
+    assert "name must be one of" in said("figure", "--out", "o", "--", name)
     assert "--claim must be one of" in said("validate", "quick", "--claim", name)
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from dcrit.cli import simulate
+from dcrit.api import predictions
 from dcrit.cli.app import app
 from dcrit.cli.terminal.sentences import LONGEST_SENTENCE
 from dcrit.empirics.experiments.laboratory import Laboratory
@@ -81,7 +81,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
                 patch.setattr(Laboratory, name, stop)
         patch.setattr(ensemble.Ensemble, "__init__", stop)
         patch.setattr(speed, "measure_speed", stop)
-        patch.setattr(simulate, "SIZES", 2)
+        patch.setattr(predictions, "SIZES", 2)
         yield Place(tmp_path_factory.mktemp("fuzz") / "top")
     os.chdir(before)
 
