@@ -9,12 +9,18 @@ from typing import cast
 from dcrit.empirics.experiments.transitions import Transition
 from dcrit.empirics.measures.capacity import CapacityLine
 from dcrit.theory.calibrations.calibration import Calibration, calibration_for
-from dcrit.theory.estimates import Interval, half_width
+from dcrit.theory.estimates import Estimate, Interval, half_width
 from dcrit.theory.literature.published import PublishedNumber
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
+from dcrit.theory.predictions.delay import predict_delay
 
-#: Sizes that a prediction holds; their names are those of its fields.
-PREDICTED_SIZES = ("critical_size", "onset", "completion")
+#: Published sizes that a prediction holds, by the names of its fields.
+PREDICTED_SIZES = {
+    "critical_size": "critical_size",
+    "onset": "onset",
+    "completion": "completion",
+    "ungrokking_size": "at_rest",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,25 +84,35 @@ def _comparison(
         assert number.n_train is not None
         value, note = float(found.from_scratch.test_accuracy(float(number.n_train))), ""
         extrapolated = found.critical_size.extrapolated
+    elif isinstance(found, Estimate):
+        value, interval, extrapolated, note = found.value, found.interval, found.extrapolated, found.reason
     else:
-        size = getattr(found, number.quantity)
+        size = getattr(found, PREDICTED_SIZES[number.quantity])
         value, interval, extrapolated, note = size.value, size.interval, size.extrapolated, size.reason
     return Comparison(
         published=number, predicted=value, interval=interval, extrapolated=extrapolated, note=note, measured=measured
     )
 
 
-def _prediction(number: PublishedNumber, calibrations: Sequence[Calibration]) -> CriticalSizePrediction | str:
-    """Everything predicted for the number's configuration, or why nothing is."""
+def _prediction(
+    number: PublishedNumber, calibrations: Sequence[Calibration]
+) -> CriticalSizePrediction | Estimate | str:
+    """What is predicted for the number's configuration at its own horizon, or why nothing is."""
     if number.problem is None:
         return "no configuration of ours"
-    if number.quantity not in (*PREDICTED_SIZES, "test_accuracy"):
+    if number.quantity not in (*PREDICTED_SIZES, "test_accuracy", "time_to_generalize"):
         return "no prediction of this quantity"
     calibration = calibration_for(number.problem, calibrations)
     if calibration is None:
         return "no calibration"
+    # Without a clock a calibration answers for the protocol's horizon alone.
+    horizon = number.horizon if calibration.thresholds is not None else None
     try:
-        return predict_critical_size(number.problem, calibration)
+        if number.quantity == "time_to_generalize":
+            assert number.n_train is not None
+            delay = predict_delay(number.problem, calibration, number.n_train, 0.5, horizon=horizon)
+            return delay.generalize_steps
+        return predict_critical_size(number.problem, calibration, horizon=horizon)
     except ValueError as error:
         return f"no prediction: {error}"
 
