@@ -152,7 +152,7 @@ def _draw_thresholds(results: Path, files: Mapping[Path, str]) -> None:
             points = points_of(transformer_sizes(results, law, width, horizon)) + published_points(published_numbers())
         title = f"{model}, {activation}, width {width}"
         shown.append(ThresholdPanel(title=title, law=law, width=width, horizon=horizon, points=points))
-    draw(shown).savefig(results.parent / "explanation" / "two-thresholds.png", dpi=200)
+    draw(shown).savefig(results.parents[1] / "figures" / "explained" / "two-thresholds.png", dpi=200)
 
 
 @app.command("optimizer")

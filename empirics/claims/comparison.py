@@ -80,15 +80,12 @@ def _comparison(
     found = _prediction(number, calibrations)
     if isinstance(found, str):
         note = found
-    elif number.quantity == "test_accuracy":
+    elif isinstance(found, CriticalSizePrediction):
         assert number.n_train is not None
         value, note = float(found.from_scratch.test_accuracy(float(number.n_train))), ""
         extrapolated = found.critical_size.extrapolated
-    elif isinstance(found, Estimate):
-        value, interval, extrapolated, note = found.value, found.interval, found.extrapolated, found.reason
     else:
-        size = getattr(found, PREDICTED_SIZES[number.quantity])
-        value, interval, extrapolated, note = size.value, size.interval, size.extrapolated, size.reason
+        value, interval, extrapolated, note = found.value, found.interval, found.extrapolated, found.reason
     return Comparison(
         published=number, predicted=value, interval=interval, extrapolated=extrapolated, note=note, measured=measured
     )
@@ -97,7 +94,7 @@ def _comparison(
 def _prediction(
     number: PublishedNumber, calibrations: Sequence[Calibration]
 ) -> CriticalSizePrediction | Estimate | str:
-    """What is predicted for the number's configuration at its own horizon, or why nothing is."""
+    """The quantity at the number's own horizon (for an accuracy everything predicted), or why nothing is predicted."""
     if number.problem is None:
         return "no configuration of ours"
     if number.quantity not in (*PREDICTED_SIZES, "test_accuracy", "time_to_generalize"):
@@ -112,7 +109,9 @@ def _prediction(
             assert number.n_train is not None
             delay = predict_delay(number.problem, calibration, number.n_train, 0.5, horizon=horizon)
             return delay.generalize_steps
-        return predict_critical_size(number.problem, calibration, horizon=horizon)
+        found = predict_critical_size(number.problem, calibration, horizon=horizon)
+        size = PREDICTED_SIZES.get(number.quantity)
+        return found if size is None else getattr(found, size)
     except ValueError as error:
         return f"no prediction: {error}"
 

@@ -29,7 +29,7 @@ def run(modulus: int, width: int, n_train: float, time: float | None, steps: int
         "weight_decay": 1.0,
         "learning_rate": 3e-3,
         "n_train": n_train,
-        "time_50": time,
+        clock.TIME: time,
         "steps": steps,
         "part": "calibration",
     }
@@ -59,12 +59,12 @@ def test_the_likelihood_is_that_of_a_plain_loop() -> None:
         def chance(time: float, law: Clock = law, log_size: float = log_size) -> float:
             return float(norm.cdf((log_size - math.log(float(law.critical_size(time)))) / SCATTER))
 
-        if row["time_50"] is None:
+        if row[clock.TIME] is None:
             expected += math.log(1 - chance(row["steps"]))
-        elif row["time_50"] <= clock.EARLIEST:
+        elif row[clock.TIME] <= clock.EARLIEST:
             expected += math.log(chance(clock.EARLIEST))
         else:
-            t, h = row["time_50"], 1e-4
+            t, h = row[clock.TIME], 1e-4
             density = (chance(t * math.exp(h)) - chance(t * math.exp(-h))) / (2 * h)
             expected += math.log(density * math.sqrt(2 * math.pi))
     assert clock.seed_likelihood(TRUTH, SCATTER, rows) == pytest.approx(expected, abs=1e-3 * len(rows))

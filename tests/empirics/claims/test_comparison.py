@@ -10,6 +10,7 @@ from dcrit.theory.circuits.laws import CapacityLaw
 from dcrit.theory.estimates import Estimate, Interval
 from dcrit.theory.literature.published import PublishedNumber, Quantity, published_numbers
 from dcrit.theory.predictions.critical_size import predict_critical_size
+from dcrit.theory.predictions.delay import predict_delay
 from dcrit.theory.problems.problem import Problem
 
 #: Inside what ships for the squared pair-MLP, but for the modulus of FAR.
@@ -73,7 +74,7 @@ def test_accuracy_at_a_size_is_read_off_the_predicted_curve() -> None:
     ("problem", "quantity", "says"),
     [
         (None, "delay_error", "no configuration of ours"),
-        (NEAR, "ungrokking_size", "no prediction of this quantity"),
+        (NEAR, "dip_width", "no prediction of this quantity"),
         (replace(NEAR, task="quadratic-form"), "critical_size", "no calibration"),
         (Problem(modulus=5, width=10000, activation="relu"), "critical_size", "no prediction: calibration must reach"),
     ],
@@ -115,3 +116,31 @@ def test_every_number_that_ships_can_be_compared() -> None:
     found = compare(published_numbers(), shipped_calibrations(), {})
     assert len(found) == len(published_numbers())
     assert all(one.predicted is not None or one.note for one in found)
+
+
+def test_a_number_is_predicted_at_its_own_horizon_and_a_size_at_rest_is_that_of_the_law() -> None:
+    calibrations = shipped_calibrations()
+    early, late = (replace(number("critical_size", NEAR), horizon=steps) for steps in (500, 20_000))
+    found = compare([early, late, number("ungrokking_size", NEAR)], calibrations, {})
+    values = [one.predicted for one in found]
+    assert all(value is not None for value in values)
+    assert values[0] > values[1] > values[2]  # type: ignore[operator]
+
+
+def test_times_are_compared_with_the_delay() -> None:
+    calibrations = shipped_calibrations()
+    calibration = calibration_for(NEAR, calibrations)
+    assert calibration is not None
+    (found,) = compare([number("time_to_generalize", NEAR, 260)], calibrations, {})
+    assert found.predicted == predict_delay(NEAR, calibration, 260, 0.5).generalize_steps.value is not None
+
+
+def test_published_sizes_of_others_lie_where_the_law_says_or_are_told_apart() -> None:
+    numbers = {one.id: one for one in published_numbers()}
+    ids = [name for name in numbers if name.startswith("steinberg")] + ["repository-critical-size"]
+    for one in compare([numbers[name] for name in ids], shipped_calibrations(), {}):
+        assert one.predicted is not None
+        assert one.published.low / 1.25 < one.predicted < one.published.high * 1.25
+    (zhu,) = compare([numbers["zhu-critical-size"]], shipped_calibrations(), {})
+    assert zhu.interval is not None
+    assert zhu.published.high < zhu.interval.low  # others find nothing there in ten times as many steps
