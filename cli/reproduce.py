@@ -470,7 +470,7 @@ def remake_gallery(folder: Path, gallery: Path) -> None:
         folder: Where the validation wrote.
         gallery: What is replaced.
     """
-    from dcrit.cli.report.pages import markdown_page
+    from dcrit.api.report.pages import markdown_page
 
     document = _read(folder / "report.json")
     names = [figure["name"] for figure in document["figures"]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -66,7 +65,6 @@ def validate(
     from dcrit.api.suites import validate as validated
     from dcrit.empirics.store.whole_files import check_writable_folder
 
-    began = time.monotonic()
     folder = out or Path("validation") / suite.value
     with session(machine):
         check_writable_folder(folder)
@@ -78,32 +76,20 @@ def validate(
             note=lambda text: print(text, file=sys.stderr),
             **asdict(machine),
         )
-    chosen, results, verdicts = found.suite, found.results, found.verdicts
-
-    from dcrit.api.pictures import save_all
-    from dcrit.cli.report.document import document_of, write_report
-
-    pictures = save_all(results, folder / "figures")
-    document = document_of(
-        chosen,
-        results,
-        verdicts,
-        found.calibrations,
-        seconds=time.monotonic() - began,
-        budget_minutes=found.budget_minutes,
-    )
-    vector = {name: next(path for path in paths if path.suffix == ".svg") for name, paths in pictures.items()}
-    files = write_report(document, folder, vector)
+    files = found.write(folder)
     if as_json:
-        print_json(document)
+        print_json(found.report())
         return
+    from dcrit.api.report.pictures import drawable
+
+    verdicts = found.verdicts
     for verdict in verdicts:
         rows = list(verdict.finding.rows)
         if rows:
             columns = list(dict.fromkeys(key for row in rows for key in row))
             table(verdict.claim.id, columns, [[row.get(column, "") for column in columns] for row in rows])
     table(
-        f"verdicts of suite {chosen.name}",
+        f"verdicts of suite {suite.value}",
         ["claim", "predicted", "measured", "90% interval", "verdict", "runs", "not converged"],
         [
             [
@@ -120,7 +106,7 @@ def validate(
     )
     for verdict in verdicts:
         say(f"{verdict.claim.id}: {verdict.reason}")
-    say(f"{number(document['seconds'])} seconds; {len(pictures)} pictures in {folder / 'figures'}")
+    say(f"{number(found.seconds)} seconds; {len(drawable(found.results))} pictures in {folder / 'figures'}")
     say(f"report: {files['html']} (also .md and .json)")
 
 

@@ -5,7 +5,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ from typer.testing import CliRunner
 
 import dcrit
 from dcrit.api.answers import Answer, Statement
-from dcrit.api.json_values import finite
 from dcrit.api.training import MachineOptions
+from dcrit.api.written import finite
 from dcrit.cli.app import app
 from dcrit.empirics.claims import suites
 from dcrit.empirics.curves.curve_files import FIELDS
@@ -71,7 +71,11 @@ def test_a_prediction_loads_neither_torch_nor_matplotlib() -> None:
     code = (
         "import dcrit\n"
         "assert dcrit.predict(dcrit.Problem(modulus=31)).to_dict()\n"
-        "assert dcrit.phase_diagram(dcrit.Problem(), points=9).to_dict()"
+        "assert dcrit.phase_diagram(dcrit.Problem(), points=9).to_dict()\n"
+        "assert dcrit.simulate(dcrit.Problem(), 300).to_dict()\n"
+        "assert dcrit.double_descent(dcrit.Problem(), 200, points=9).to_dict()\n"
+        "asked = (dcrit.regime, dcrit.delay, lambda problem, n_train: dcrit.emergence(problem, n_train, 40))\n"
+        "assert all(ask(dcrit.Problem(), 300).to_dict() for ask in asked)"
     )
     assert not {"torch", "matplotlib", "polars"} & loaded_by(code)
 
@@ -267,9 +271,9 @@ def said(*words: str) -> Any:
     return json.loads(done.stdout)
 
 
-def plain(answer: Statement) -> Any:
+def plain(answer: Statement | Mapping[str, Any]) -> Any:
     """What an answer says, as it reads in JSON."""
-    return json.loads(json.dumps(finite(answer.to_dict())))
+    return json.loads(json.dumps(finite(answer.to_dict() if isinstance(answer, Statement) else answer)))
 
 
 @pytest.mark.slow
@@ -368,12 +372,17 @@ def test_curves_of_a_file_and_of_a_table_get_one_verdict(tmp_path: Path) -> None
     shown(found[0])
 
 
-def test_a_validation_gives_rulings_and_figures(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_validation_gives_rulings_figures_and_a_report(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     claim = claim_of("cheap", experiment_of("one"), (1e-6, 1.0), "as predicted")
     monkeypatch.setattr(suites, "suite_of", lambda name: suites.Suite(name=name, claims=(claim,)))
     found = dcrit.validate("quick", store=store, workers=1)
     shown(found)
     assert list(found.rulings.values()) == ["supported"]
+    files = found.write(tmp_path / "report")
+    assert json.loads(files["json"].read_text(encoding="utf-8")) == plain(found.report())
+    assert files["html"].is_file()
     with pytest.raises(ValueError, match="name must be one of"):
         found.figure("delays")
 

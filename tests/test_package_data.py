@@ -37,8 +37,8 @@ def test_every_file_that_is_no_code_is_shipped(folder: str) -> None:
     [
         ("dcrit.theory.literature", "published.toml"),
         ("dcrit.theory.literature", "references.bib"),
-        ("dcrit.cli.report", "templates/report.html.jinja"),
-        ("dcrit.cli.report", "templates/report.md.jinja"),
+        ("dcrit.api.report", "templates/report.html.jinja"),
+        ("dcrit.api.report", "templates/report.md.jinja"),
     ],
 )
 def test_the_package_finds_it(package: str, name: str) -> None:

@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from dcrit.theory.estimates import Estimate
 
 import json
-import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dcrit.api.json_values import finite
+from dcrit.api.written import finite, number, span
 from dcrit.cli.terminal.sentences import printable
 
 
@@ -31,24 +30,6 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 #: Control characters that JSON texts may hold as they are, marks that turn the direction of writing, and surrogates.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def number(value: object) -> str:
-    """A number as people read it: three significant digits, sizes whole, nothing where there is none."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return str(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return "–"
-    if value == round(value) and abs(value) < 1e6:
-        return str(round(value))
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def span(low: float | None, high: float | None) -> str:
-    """An interval as people read it."""
-    return "–" if low is None or high is None else f"{number(low)} – {number(high)}"
 
 
 #: Width of tables where stdout is not a terminal [characters].

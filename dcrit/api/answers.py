@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dcrit.api.json_values import finite
+from dcrit.api.written import finite
 
 if TYPE_CHECKING:
     import polars as pl

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from dcrit.api.answers import Finding, Sized, Statement, axes_of, finished, table_of
-from dcrit.api.json_values import finite
 from dcrit.api.predictions import Prediction, prediction_if_any
 from dcrit.api.training import STORE, MachineOptions, laboratory_of
+from dcrit.api.written import finite
 from dcrit.theory.checks import check_integer
 from dcrit.theory.estimates import Estimate
 from dcrit.theory.problems.problem import Problem, label

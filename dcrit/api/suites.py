@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ class Validation(Answer):
         results: Of its experiments, by name.
         calibrations: Constants of the predictions made before.
         budget_minutes: Time that the experiments were given; None for as long as they took [minutes].
+        seconds: That it took; runs that were stored before took none of them [s].
     """
 
     suite: Suite
@@ -47,6 +49,7 @@ class Validation(Answer):
     results: Mapping[str, ExperimentResult]
     calibrations: Sequence[Calibration]
     budget_minutes: float | None
+    seconds: float
 
     @property
     def title(self) -> str:
@@ -83,6 +86,42 @@ class Validation(Answer):
             for one in self.verdicts
         ]
         return pl.DataFrame(rows, infer_schema_length=None)
+
+    def report(self) -> dict[str, Any]:
+        """Everything that the report says, as JSON values."""
+        from dcrit.api.report.document import document_of
+
+        return document_of(
+            self.suite,
+            self.results,
+            self.verdicts,
+            self.calibrations,
+            seconds=self.seconds,
+            budget_minutes=self.budget_minutes,
+        )
+
+    def write(self, folder: Path | str) -> dict[str, Path]:
+        """Write the report, as JSON, Markdown and HTML, and its pictures in ``figures``.
+
+        Args:
+            folder: Where to.
+
+        Returns:
+            The three files by their suffix.
+
+        Raises:
+            ValueError: The folder cannot be written.
+        """
+        from dcrit.api.report.document import write_report
+        from dcrit.api.report.pictures import save_all
+        from dcrit.empirics.store.whole_files import check_writable_folder
+
+        folder = Path(folder)
+        check_writable_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        pictures = save_all(self.results, folder / "figures")
+        vector = {name: next(path for path in paths if path.suffix == ".svg") for name, paths in pictures.items()}
+        return write_report(self.report(), folder, vector)
 
     def figure(self, name: str = "critical-sizes") -> Figure:
         """A whole comparison figure from the runs of this validation.
@@ -130,6 +169,7 @@ def validate(
     """
     from dcrit.empirics.claims.suites import SUITE_NAMES, budget_of, gather, judge, minutes_of, select, suite_of
 
+    began = time.monotonic()
     check_choice("suite", suite, SUITE_NAMES)
     chosen = select(suite_of(suite), tuple(claims))
     workers = machine.get("workers", 0)
@@ -151,6 +191,7 @@ def validate(
         results=results,
         calibrations=laboratory.calibrations,
         budget_minutes=None if limited is None else minutes,
+        seconds=time.monotonic() - began,
     )
 
 
@@ -446,7 +487,7 @@ def figure(
         raise FieldError(error.field, error.allowed, error.got, why=why) from error
     files: Sequence[Path] = ()
     if out is not None:
-        from dcrit.api.pictures import save
+        from dcrit.api.report.pictures import save
 
         files = save(spec, evidence, Path(out))
     return Drawing(spec=spec, evidence=evidence, files=files)

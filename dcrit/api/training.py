@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from dcrit.api.answers import Answer, axes_of, finished
-from dcrit.api.json_values import finite
+from dcrit.api.written import finite
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
 from dcrit.theory.problems.problem import Problem, label
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from dcrit.api.report.document import write_report
+from dcrit.api.report.pages import markdown_page
 from dcrit.cli.app import app
-from dcrit.cli.report.document import write_report
-from dcrit.cli.report.pages import markdown_page
 from dcrit.cli.reproduce import BEGIN, END, remade, remake_gallery
 from tests.worlds.report_documents import harmful_document, picture
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dcrit.cli.report.document import document_of
+from dcrit.api.report.document import document_of
 from dcrit.empirics.claims.claim import Claim, Finding
 from dcrit.empirics.claims.suites import Result, Suite, judge
 from dcrit.empirics.experiments.capacities import EXPERIMENT as CAPACITIES

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from dcrit.cli.report import document as report
-from dcrit.cli.report.document import write_report
-from dcrit.cli.report.pages import html_page, markdown_page
+from dcrit.api.report import document as report
+from dcrit.api.report.document import write_report
+from dcrit.api.report.pages import html_page, markdown_page
 from dcrit.cli.terminal.pictures import save
 from tests.worlds.report_documents import HARM, harmful_document, picture
 

@@ -1,6 +1,6 @@
 import pytest
 
-from dcrit.cli.report.bibliography import OURS, reference, references
+from dcrit.api.report.bibliography import OURS, reference, references
 
 
 def test_a_reference_in_words_with_its_link() -> None:

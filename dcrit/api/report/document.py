@@ -6,14 +6,14 @@ import json
 import os
 import uuid
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import dcrit
-from dcrit.api.json_values import finite
-from dcrit.api.pictures import drawable
-from dcrit.cli.report.bibliography import reference
-from dcrit.cli.report.pages import html_page, markdown_page
+from dcrit.api.report.bibliography import reference
+from dcrit.api.report.pages import html_page, markdown_page
+from dcrit.api.report.pictures import drawable
+from dcrit.api.written import finite
 from dcrit.empirics.claims.claim import Verdict, verdict_json
 from dcrit.empirics.claims.comparison import Comparison, compare
 from dcrit.empirics.claims.suites import Result, Suite
@@ -47,7 +47,7 @@ def document_of(
     return finite(
         {
             "suite": suite.name,
-            "version": dcrit.__version__,
+            "version": version("dcrit"),
             "seconds": seconds,
             "budget_minutes": budget_minutes,
             "runs": len(seconds_by_run),

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
-from dcrit.api.pictures import save
-from dcrit.cli.report.document import write_report
+from dcrit.api.report.document import write_report
+from dcrit.api.report.pictures import save
 from dcrit.figures import FIGURES
 from tests.worlds.report_documents import HARM, harmful_document, picture
 

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from dcrit.cli.terminal.output import number, span
+from dcrit.api.written import number, span
 from dcrit.theory.checks import FieldError
 
 #: Kinds of pictures that browsers draw without running anything in them.
@@ -56,7 +56,7 @@ def _placed(document: Mapping[str, Any]) -> dict[str, str]:
 
 def _environment(*, autoescape: bool, finalize: Callable[[object], object] | None = None) -> Environment:
     environment = Environment(
-        loader=PackageLoader("dcrit.cli.report"),
+        loader=PackageLoader("dcrit.api.report"),
         autoescape=autoescape,
         finalize=finalize,
         undefined=StrictUndefined,
