@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.effect import Effect, effect_of_error, every
+from dcrit.empirics.claims.claim import Claim, Finding, Row, columns_of, finding_on
+from dcrit.empirics.claims.effect import Effect, effect_of_error, mean_of
 from dcrit.empirics.experiments.capacities import EXPERIMENT, Capacities
 from dcrit.empirics.measures.capacity import CapacityLine
-from dcrit.theory.estimates import Interval
 from dcrit.theory.literature.published import published_values
 
 #: Slopes d ln D_mem/d ln N that count as linear.
@@ -32,31 +31,22 @@ def judge(evidence: Capacities) -> Finding:
         rows.append(
             {
                 "family": family,
-                "slope": line.slope,
-                "low": effect.interval.low,
-                "high": effect.interval.high,
+                **columns_of(effect, "slope"),
                 "bits/parameter": line.bits,
                 "± (s.e.)": line.bits_error,
                 "sizes": line.n_sizes,
                 **PUBLISHED,
             }
         )
-    found = [effect for effect in effects if effect is not None]
-    measured = sum(effect.value for effect in found) / len(found) if found else None
-    # The families' errors are independent, so the mean's half width adds in quadrature.
-    spread = sum((effect.interval.high - effect.value) ** 2 for effect in found) ** 0.5 / max(1, len(found))
     bits = ", ".join(f"{row['family']} {row['bits/parameter']:.2f}" for row in rows if "bits/parameter" in row)
-    p_inside, p_outside = every(effects)
-    return Finding(
+    return finding_on(
+        rows,
+        effects,
+        mean_of(effects),
         predicted=1.0,
-        measured=measured,
-        interval=None if measured is None else Interval(low=measured - spread, high=measured + spread),
         n_runs=n_runs,
         n_unconverged=0,
         reason=f"bits per parameter: {bits}" if bits else "too few overloaded models",
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=rows,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
-from dcrit.empirics.claims.effect import SIGNIFICANCE
+from dcrit.empirics.claims.effect import SIGNIFICANCE, Effect, Statistic, every
 from dcrit.empirics.experiments.experiment import Experiment
 from dcrit.empirics.experiments.laboratory import Account
 from dcrit.theory.estimates import Interval
@@ -54,6 +54,54 @@ class Finding:
         if self.p_value is None or self.p_value > significance:
             return "inconclusive"
         return "supported" if self.p_value == self.p_inside else "refuted"
+
+
+def finding_on(
+    rows: Sequence[Row],
+    effects: Sequence[Effect | None],
+    shown: Statistic | None,
+    *,
+    predicted: float | None,
+    n_runs: int,
+    n_unconverged: int,
+    reason: str,
+) -> Finding:
+    """The finding on a claim about every configuration: all effects decide together, and one number is shown.
+
+    Args:
+        rows: Details, one row a configuration.
+        effects: One a configuration; None where its runs do not say.
+        shown: The measured statistic; None where there is none.
+        predicted: What the claim or the theory puts there.
+        n_runs: Runs it rests on.
+        n_unconverged: Runs made for it and not used.
+        reason: One sentence with the numbers that decide.
+    """
+    p_inside, p_outside = every(effects)
+    return Finding(
+        predicted=predicted,
+        measured=None if shown is None else shown.value,
+        interval=None if shown is None else shown.interval,
+        n_runs=n_runs,
+        n_unconverged=n_unconverged,
+        reason=reason,
+        p_inside=p_inside,
+        p_outside=p_outside,
+        rows=rows,
+    )
+
+
+def columns_of(effect: Effect | None, name: str, *, ends: str = "") -> Row:
+    """An effect in a table: its value under that name, and both ends of its interval.
+
+    Args:
+        effect: What is shown; None leaves the cells empty.
+        name: Column of the value.
+        ends: Before ``low`` and ``high`` in the names of the other two.
+    """
+    if effect is None:
+        return {name: None, f"{ends}low": None, f"{ends}high": None}
+    return {name: effect.value, f"{ends}low": effect.interval.low, f"{ends}high": effect.interval.high}
 
 
 @dataclass(frozen=True, kw_only=True)

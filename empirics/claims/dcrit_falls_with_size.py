@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.effect import Effect, every
+from dcrit.empirics.claims.claim import Claim, Finding, Row, finding_on
+from dcrit.empirics.claims.effect import Effect
 from dcrit.empirics.claims.size_effects import fit_series
 from dcrit.empirics.experiments.size_series import MODEL_SIZES
 from dcrit.empirics.experiments.transitions import SeriesEvidence
@@ -44,17 +44,14 @@ def judge(evidence: SeriesEvidence) -> Finding:
         said.append(f"{family}: {posterior.slope:+.3f}, log10 odds of falling {factor:+.1f}")
     known = [(effect, at) for effect, at in zip(effects, predictions, strict=True) if effect is not None]
     highest, predicted = max(known, key=lambda entry: entry[0].value) if known else (None, None)
-    p_inside, p_outside = every(effects)
-    return Finding(
+    return finding_on(
+        rows,
+        effects,
+        highest,
         predicted=predicted,
-        measured=None if highest is None else highest.value,
-        interval=None if highest is None else highest.interval,
         n_runs=sum(one.measured.n_runs for series in evidence for one in series),
         n_unconverged=sum(one.measured.n_unconverged for series in evidence for one in series),
         reason=f"slopes d ln D_crit/d ln N: {'; '.join(said)}",
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=rows,
     )
 
 

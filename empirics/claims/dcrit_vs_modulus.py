@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from scipy.special import softmax
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.effect import Effect, every
+from dcrit.empirics.claims.claim import Claim, Finding, Row, finding_on
+from dcrit.empirics.claims.effect import Effect, Statistic
 from dcrit.empirics.claims.size_effects import DRAWS, SeriesFit, fit_series
 from dcrit.empirics.experiments.size_series import MODULI
 from dcrit.empirics.experiments.transitions import SeriesEvidence, Transition
@@ -83,18 +83,15 @@ def judge(evidence: SeriesEvidence) -> Finding:
             f"{name}: {posterior.slope:.2f} ({interval.low:.2f} – {interval.high:.2f}){theory}, {best} with weight "
             f"{weights[best]:.3g}"
         )
-    p_inside, p_outside = every(effects)
     mean = np.mean(draws, axis=0) if draws else None
-    return Finding(
+    return finding_on(
+        rows,
+        effects,
+        None if mean is None else Statistic(value=float(np.mean(mean)), interval=interval_of(mean)),
         predicted=float(np.mean(references)) if references else None,
-        measured=None if mean is None else float(np.mean(mean)),
-        interval=None if mean is None else interval_of(mean),
         n_runs=sum(one.measured.n_runs for series in evidence for one in series),
         n_unconverged=sum(one.measured.n_unconverged for series in evidence for one in series),
         reason=f"exponents of p: {'; '.join(said)}",
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=rows,
     )
 
 

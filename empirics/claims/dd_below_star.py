@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.effect import Effect, every
+from dcrit.empirics.claims.claim import Claim, Finding, Row, finding_on
+from dcrit.empirics.claims.effect import Effect
 from dcrit.empirics.experiments.size_grid import EXPERIMENT, Grid, GridEvidence
 from dcrit.empirics.experiments.star import star_of
 from dcrit.empirics.measures.planes import Dip, dip_of, p_dip
@@ -55,7 +55,6 @@ def judge(evidence: GridEvidence) -> Finding:
     """Dips below and above the star in every plane."""
     judged = [_judge_grid(grid) for grid in evidence.grids]
     effects = [effect for _, effect in judged]
-    p_inside, p_outside = every(effects)
     known = [effect for effect in effects if effect is not None]
     deepest = max(known, key=lambda effect: effect.value, default=None)
     rows = [row for part, _ in judged for row in part]
@@ -64,18 +63,16 @@ def judge(evidence: GridEvidence) -> Finding:
         for side in ("below", "above")
     }
     totals = {side: sum(row["star"] == side for row in rows) for side in ("below", "above")}
-    return Finding(
+    return finding_on(
+        rows,
+        effects,
+        deepest,
         predicted=SMALLEST_DIP,
-        measured=None if deepest is None else deepest.value,
-        interval=None if deepest is None else deepest.interval,
         n_runs=sum(grid.n_runs for grid in evidence.grids),
         n_unconverged=sum(grid.n_lost for grid in evidence.grids),
         reason=f"mean accuracy dips by {SMALLEST_DIP:g} or more at {dips['below']} of {totals['below']} sizes below "
         f"the star and {dips['above']} of {totals['above']} above, noise not counted; {len(known)} of {len(effects)} "
         "planes have sizes on both sides",
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=rows,
     )
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.effect import Effect, effect_of_draws, every
+from dcrit.empirics.claims.claim import Claim, Finding, Row, finding_on
+from dcrit.empirics.claims.effect import Effect, effect_of_draws
 from dcrit.empirics.experiments.dimensions import EXPERIMENT, DimensionCurve
 from dcrit.empirics.measures.planes import DRAWS, mean_draws, means
 from dcrit.theory.problems.problem import label
@@ -59,22 +59,18 @@ def _judge_curve(curve: DimensionCurve) -> tuple[Row, Effect | None]:
 def judge(evidence: list[DimensionCurve]) -> Finding:
     """Rank correlation of N_eff with test loss over widths, for every family and size."""
     judged = [_judge_curve(curve) for curve in evidence]
-    effects = [effect for _, effect in judged]
-    p_inside, p_outside = every(effects)
     known = [(row, effect) for row, effect in judged if effect is not None]
     worst = min((effect for _, effect in known), key=lambda effect: effect.value, default=None)
     hits = sum(row["best width"] == row["width of least N_eff"] for row, _ in known)
-    return Finding(
+    return finding_on(
+        [row for row, _ in judged],
+        [effect for _, effect in judged],
+        worst,
         predicted=1.0,
-        measured=None if worst is None else worst.value,
-        interval=None if worst is None else worst.interval,
         n_runs=sum(int(np.isfinite(curve.dimension).sum()) for curve in evidence),
         n_unconverged=sum(int(np.isnan(curve.dimension).sum()) for curve in evidence),
         reason=f"the width of least N_eff is the best one for {hits} of {len(known)} curves; rank correlations "
         + ", ".join(f"{effect.value:+.2f}" for _, effect in known),
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=[row for row, _ in judged],
     )
 
 

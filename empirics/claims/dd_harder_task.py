@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.effect import Effect, effect_of_draws, every
+from dcrit.empirics.claims.claim import Claim, Finding, Row, columns_of, finding_on
+from dcrit.empirics.claims.effect import Effect, effect_of_draws
 from dcrit.empirics.experiments.size_grid import EASY, EXPERIMENT, HARD, Grid, GridEvidence
 from dcrit.empirics.experiments.star import critical_draws
 from dcrit.empirics.measures.planes import dip_of, p_dip
@@ -46,9 +46,7 @@ def _judge_pair(easy: Grid, hard: Grid) -> tuple[list[Row], Effect | None]:
                 "dip of the square": dips[1].depth,
                 "p (no dip of the square)": dips[1].p_rising,
                 "p (dip of the sum)": flat[0],
-                "ln D_crit ratio": None if effect is None else effect.value,
-                "low": None if effect is None else effect.interval.low,
-                "high": None if effect is None else effect.interval.high,
+                **columns_of(effect, "ln D_crit ratio"),
             }
         )
     if effect is None or not only:
@@ -74,7 +72,6 @@ def judge(evidence: GridEvidence) -> Finding:
     ]
     judged = [_judge_pair(*pair) for pair in pairs]
     effects = [effect for _, effect in judged]
-    p_inside, p_outside = every(effects)
     known = [effect for effect in effects if effect is not None]
     ratios = [
         f"{hard.plane.problem.activation} {hard.plane.problem.model} {effect.value:+.2f}"
@@ -83,17 +80,15 @@ def judge(evidence: GridEvidence) -> Finding:
     ]
     highest = max(known, key=lambda effect: effect.value, default=None)
     used = [grid for pair in pairs for grid in pair]
-    return Finding(
+    return finding_on(
+        [row for part, _ in judged for row in part],
+        effects,
+        highest,
         predicted=0.0,
-        measured=None if highest is None else highest.value,
-        interval=None if highest is None else highest.interval,
         n_runs=sum(grid.n_runs for grid in used),
         n_unconverged=sum(grid.n_lost for grid in used),
         reason=f"ln(D_crit of the square/D_crit of the sum) in the {WIDEST} widest models: "
         + (", ".join(ratios) or "none"),
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=[row for part, _ in judged for row in part],
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.effect import Effect, effect_of_draws, every
+from dcrit.empirics.claims.claim import Claim, Finding, Row, finding_on
+from dcrit.empirics.claims.effect import Effect, effect_of_draws
 from dcrit.empirics.experiments.size_grid import EXPERIMENT, Grid, GridEvidence
 from dcrit.empirics.measures.planes import mean_draws, means, peaks
 from dcrit.theory.estimates import interval_of
@@ -78,24 +78,19 @@ def judge(evidence: GridEvidence, *, n_draws: int = 4000) -> Finding:
     """Exponent of the peak's place in parameters, in every plane that has enough peaks."""
     judged = [_judge_grid(grid, n_draws) for grid in evidence.grids]
     known = [effect for _, effect in judged if effect is not None]
-    # Planes without peaks say nothing on where peaks sit.
-    p_inside, p_outside = every(known)
-    first = known[0] if known else None
     found = [
         f"{row['plane']}: {effect.value:.2f} ({effect.interval.low:.2f} to {effect.interval.high:.2f})"
         for row, effect in judged
         if effect is not None
     ]
-    return Finding(
+    return finding_on(
+        [row for row, _ in judged],
+        known,  # planes without peaks say nothing on where peaks sit
+        known[0] if known else None,
         predicted=0.5,
-        measured=None if first is None else first.value,
-        interval=None if first is None else first.interval,
         n_runs=sum(grid.n_runs for grid in evidence.grids),
         n_unconverged=sum(grid.n_lost for grid in evidence.grids),
         reason="d ln N/d ln D of the loss peak: " + ("; ".join(found) or "no plane has enough peaks"),
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=[row for row, _ in judged],
     )
 
 

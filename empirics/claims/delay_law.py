@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.effect import Effect, effect_of_draws, effect_of_error, every
+from dcrit.empirics.claims.claim import Claim, Finding, Row, columns_of, finding_on
+from dcrit.empirics.claims.effect import Effect, effect_of_draws, effect_of_error
 from dcrit.empirics.experiments.delays import EXPERIMENT, DelayEvidence, DelayPoint
 from dcrit.empirics.measures.statistics import fit_censored
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
@@ -44,23 +44,20 @@ def judge(evidence: list[DelayEvidence]) -> Finding:
     effects.append(error)
     rows.append(_row("mean |predicted/measured − 1|", PUBLISHED_ERROR, error, note))
     rows += [_point_row(point) for point in points]
-    p_inside, p_outside = every(effects)
     reason = note if error is None else f"mean |predicted/measured − 1| {error.value:.2f}"
     if error is not None and most > error.value:
         reason += f" at least, {most:.2f} at most, as some runs did not generalize by the horizon"
     exponents = [row for row in rows if row.get("exponent") is not None]
     if exponents:
         reason += "; exponents " + ", ".join(f"{row['statement']} {row['exponent']:.2f}" for row in exponents)
-    return Finding(
+    return finding_on(
+        rows,
+        effects,
+        error,
         predicted=PUBLISHED_ERROR,
-        measured=None if error is None else error.value,
-        interval=None if error is None else error.interval,
         n_runs=sum(len(point.delays) for point in points),
         n_unconverged=sum(point.n_lost for point in points),
         reason=reason,
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=rows,
     )
 
 
@@ -69,9 +66,7 @@ def _row(statement: str, predicted: float, effect: Effect | None, note: str) -> 
     return {
         "statement": statement,
         "claimed": predicted,
-        value: None if effect is None else effect.value,
-        "low": None if effect is None else effect.interval.low,
-        "high": None if effect is None else effect.interval.high,
+        **columns_of(effect, value),
         "p inside": None if effect is None else effect.p_inside,
         "p outside": None if effect is None else effect.p_outside,
         "note": note,

@@ -19,7 +19,20 @@ SIGNIFICANCE = (1 - LEVEL) / 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Effect:
+class Statistic:
+    """A number that a claim is about.
+
+    Attributes:
+        value: Best value.
+        interval: Its interval; None where none is computed.
+    """
+
+    value: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect(Statistic):
     """What runs say about one quantity, against a range that was fixed before them.
 
     Attributes:
@@ -33,7 +46,6 @@ class Effect:
         ValueError: A p-value is not between 0 and 1.
     """
 
-    value: float
     interval: Interval
     p_inside: float
     p_outside: float
@@ -127,6 +139,19 @@ def effect_of_count(hits: int, total: int, least: float) -> Effect:
         p_inside=float(binomtest(hits, total, least, alternative="greater").pvalue),
         p_outside=float(binomtest(hits, total, least, alternative="less").pvalue),
     )
+
+
+def mean_of(effects: Sequence[Effect | None]) -> Statistic | None:
+    """Mean of the effects there are; None without one.
+
+    Their errors are independent, so the mean's half width adds in quadrature.
+    """
+    known = [effect for effect in effects if effect is not None]
+    if not known:
+        return None
+    mean = sum(effect.value for effect in known) / len(known)
+    half = math.sqrt(sum((effect.interval.high - effect.value) ** 2 for effect in known)) / len(known)
+    return Statistic(value=mean, interval=Interval(low=mean - half, high=mean + half))
 
 
 def every(effects: Sequence[Effect | None]) -> tuple[float | None, float | None]:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.effect import Effect, effect_of_draws, every
+from dcrit.empirics.claims.claim import Claim, Finding, Row, finding_on
+from dcrit.empirics.claims.effect import Effect, effect_of_draws
 from dcrit.empirics.claims.size_effects import DRAWS, Side, effect_of_bound, effect_of_ratio, log_sizes, size_text
 from dcrit.empirics.experiments.facts import EXPERIMENT, FactsPoint, alone
 from dcrit.theory.circuits.crossing import Crossing
@@ -95,7 +95,6 @@ def judge(evidence: list[FactsPoint]) -> Finding:
             }
         )
     threshold = _threshold(points)
-    p_inside, p_outside = every([*pushes, threshold, *formulas])
     grown = sorted(math.exp(effect.value) for effect in pushes if effect is not None)
     off = [effect.value for effect in formulas if effect is not None]
     reason = "no critical size beside facts is known"
@@ -107,16 +106,14 @@ def judge(evidence: list[FactsPoint]) -> Finding:
         reason += f"; evidence for the package's rule over it: log10 Bayes factor {sum(odds):.1f}"
     if threshold is not None:
         reason += f"; sizes at which a width is the threshold are off by {threshold.value:.2f} in ln (median)"
-    return Finding(
+    return finding_on(
+        rows,
+        [*pushes, threshold, *formulas],
+        threshold,
         predicted=THRESHOLD_ERROR,
-        measured=None if threshold is None else threshold.value,
-        interval=None if threshold is None else threshold.interval,
         n_runs=sum(point.transition.measured.n_runs for point in points),
         n_unconverged=sum(point.transition.measured.n_unconverged for point in points),
         reason=reason,
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=rows,
     )
 
 

@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 
 from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.effect import Effect, every
-from dcrit.empirics.claims.size_effects import effect_of_ratio, size_text
+from dcrit.empirics.claims.effect import Effect
+from dcrit.empirics.claims.size_effects import effect_of_ratio, finding_on_ratios, ratio_columns, size_text
 from dcrit.empirics.experiments.facts import EXPERIMENT, FactsPoint
-from dcrit.theory.estimates import Interval
 from dcrit.theory.problems.problem import label
 
 #: Least reduction of the critical size that counts as earlier.
@@ -45,34 +44,18 @@ def judge(evidence: list[FactsPoint]) -> Finding:
                 "facts": split.n_facts,
                 "split": size_text(split.transition),
                 "shared": size_text(shared.transition),
-                "ratio": None if effect is None else math.exp(effect.value),
-                "low": None if effect is None else math.exp(effect.interval.low),
-                "high": None if effect is None else math.exp(effect.interval.high),
-                "p inside": None if effect is None else effect.p_inside,
-                "p outside": None if effect is None else effect.p_outside,
+                **ratio_columns(effect),
                 "note": "" if split.n_facts else "no facts: for comparison",
             }
         )
-    known = [effect for effect in effects if effect is not None]
-    p_inside, p_outside = every(effects)
-    ratios = sorted(math.exp(effect.value) for effect in known)
-    # The least favourable comparison stands for all.
-    worst = max(known, key=lambda effect: effect.value, default=None)
-    return Finding(
+    return finding_on_ratios(
+        rows,
+        effects,
+        [point.transition.measured for pair in pairs(evidence) for point in pair],
         predicted=1 - EARLIER,
-        measured=None if worst is None else math.exp(worst.value),
-        interval=None
-        if worst is None
-        else Interval(low=math.exp(worst.interval.low), high=math.exp(worst.interval.high)),
-        n_runs=sum(point.transition.measured.n_runs for pair in pairs(evidence) for point in pair),
-        n_unconverged=sum(point.transition.measured.n_unconverged for pair in pairs(evidence) for point in pair),
-        reason=f"D_crit split over shared {ratios[0]:.2f} to {ratios[-1]:.2f} in {len(known)} of {len(effects)} "
-        "comparisons beside facts at equal total width"
-        if ratios
-        else "no critical size beside facts can be compared",
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=rows,
+        what="D_crit split over shared",
+        compared="comparisons beside facts at equal total width",
+        unknown="no critical size beside facts can be compared",
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.effect import Effect, effect_of_count, every
+from dcrit.empirics.claims.claim import Claim, Finding, Row, finding_on
+from dcrit.empirics.claims.effect import Effect, effect_of_count
 from dcrit.empirics.experiments.dynamics_points import EXPERIMENT, DynamicsEvidence
 from dcrit.theory.circuits.regimes import DYNAMICS, Dynamics
 from dcrit.theory.problems.problem import label
@@ -45,37 +45,25 @@ def judge(evidence: list[DynamicsEvidence]) -> Finding:
                 "norm": signature,
             }
         )
-    if not total:
-        return Finding(
-            predicted=1.0,
-            measured=None,
-            interval=None,
-            n_runs=0,
-            n_unconverged=sum(point.n_lost for point in evidence),
-            reason="the curves leave no point to look at, or every run diverged",
-            p_inside=None,
-            p_outside=None,
-            rows=rows,
-        )
     # A dynamics that was looked for nowhere in a family leaves refuting alone.
     kinds: dict[str, set[Dynamics]] = {}
     for point in evidence:
         kinds.setdefault(label(point.problem, width=False), set()).add(point.predicted)
     missing = [f"{family}: {kind}" for family, seen in kinds.items() for kind in DYNAMICS if kind not in seen]
     signatures = {kind: effect_of_count(sum(holds), len(holds), MAJORITY) for kind, holds in signed.items() if holds}
-    p_inside, p_outside = every([*placed, *signatures.values(), *(None for _ in missing)])
     norms = ", ".join(f"{kind} {sum(holds)} of {len(holds)}" for kind, holds in signed.items())
-    return Finding(
+    reason = "the curves leave no point to look at, or every run diverged"
+    if total:
+        reason = f"{hits} of {total} runs show the dynamics predicted; runs with the norm signature: {norms or 'none'}"
+        reason += f"; the curves leave no place for {', '.join(missing)}" if missing else ""
+    return finding_on(
+        rows,
+        [*placed, *signatures.values(), *(None for _ in missing)],
+        effect_of_count(hits, total, MAJORITY) if total else None,
         predicted=1.0,
-        measured=hits / total,
-        interval=effect_of_count(hits, total, MAJORITY).interval,
         n_runs=total,
         n_unconverged=sum(point.n_lost for point in evidence),
-        reason=f"{hits} of {total} runs show the dynamics predicted; runs with the norm signature: {norms or 'none'}"
-        + (f"; the curves leave no place for {', '.join(missing)}" if missing else ""),
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=rows,
+        reason=reason,
     )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.effect import Effect, effect_of_error, every
+from dcrit.empirics.claims.claim import Claim, Finding, Row, finding_on
+from dcrit.empirics.claims.effect import Effect, effect_of_error, mean_of
 from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
 from dcrit.empirics.measures.efficiency import slope_of_log_efficiency, usable
-from dcrit.theory.estimates import Interval
 from dcrit.theory.problems.problem import label
 
 #: Slope that memorizing must at least have.
@@ -47,27 +47,22 @@ def judge(evidence: list[ProblemEvidence]) -> Finding:
         scatter = float(np.std(y - np.polyval(np.polyfit(x, y, 1), x)))
         straight &= scatter <= SCATTER
         row |= {"slope": slope, "low": effect.interval.low, "high": effect.interval.high, "scatter": scatter}
-    found = [effect for effect in effects if effect is not None]
-    slopes = [effect.value for effect in found]
-    half = math.sqrt(sum((effect.interval.high - effect.value) ** 2 for effect in found)) / max(1, len(found))
-    measured = float(np.mean(slopes)) if found else None
-    p_inside, p_outside = every(effects)
+    slopes = [effect.value for effect in effects if effect is not None]
     reason = "no problem has converged memorizing runs at three sizes"
-    if found:
-        reason = f"exponents {min(slopes):.2f} to {max(slopes):.2f} over {len(found)} problems"
+    if slopes:
+        reason = f"exponents {min(slopes):.2f} to {max(slopes):.2f} over {len(slopes)} problems"
         if not straight:
             reason += f"; runs scatter about a power law by more than {SCATTER} in ln e"
-    return Finding(
+    finding = finding_on(
+        rows,
+        effects,
+        mean_of(effects),
         predicted=None,
-        measured=measured,
-        interval=None if measured is None else Interval(low=measured - half, high=measured + half),
         n_runs=n_runs,
         n_unconverged=n_unconverged,
         reason=reason,
-        p_inside=p_inside if straight else None,
-        p_outside=p_outside,
-        rows=rows,
     )
+    return finding if straight else replace(finding, p_inside=None)
 
 
 CLAIM: Claim[list[ProblemEvidence]] = Claim(

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.effect import Effect, effect_of_count, every
+from dcrit.empirics.claims.claim import Claim, Finding, Row, finding_on
+from dcrit.empirics.claims.effect import Effect, Statistic, effect_of_count
 from dcrit.empirics.experiments.size_grid import EASY, EXPERIMENT, Grid, GridEvidence
 from dcrit.empirics.measures.planes import dip_of, p_dip
 from dcrit.theory.circuits.regimes import FITTED, SEMI_GROKKING
@@ -105,23 +105,20 @@ def judge(evidence: GridEvidence) -> Finding:
             _count(grid, "large, excess: overfits", excess, large, overfits(grid)),
         ]
     effects = [effect for _, effect in judged]
-    p_inside, p_outside = every(effects)
     counted = [
         f"{row['plane']}, {row['label']} {row['shown']:.0f}/{row['of']:.0f}"
         for row, effect in judged
         if effect is not None
     ]
     holding = sum(effect is not None and effect.p_inside < effect.p_outside for effect in effects)
-    return Finding(
+    return finding_on(
+        [row for row, _ in judged],
+        effects,
+        Statistic(value=holding / len(effects), interval=None) if effects else None,
         predicted=1.0,
-        measured=holding / len(effects) if effects else None,
-        interval=None,
         n_runs=sum(grid.n_runs for grid in grids),
         n_unconverged=sum(grid.n_lost for grid in grids),
         reason="; ".join(counted) or "no plane was measured",
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=[row for row, _ in judged],
     )
 
 

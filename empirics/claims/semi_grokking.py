@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.effect import Effect, effect_of_count, effect_of_draws, every
+from dcrit.empirics.claims.claim import Claim, Finding, Row, columns_of, finding_on
+from dcrit.empirics.claims.effect import Effect, effect_of_count, effect_of_draws
 from dcrit.empirics.experiments.semi_grokking_sizes import EXPERIMENT, SemiGrokkingEvidence
 from dcrit.empirics.measures.semi_grokking import PartialInterval, measure_partial_interval
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
@@ -81,9 +81,7 @@ def judge(evidence: list[SemiGrokkingEvidence]) -> Finding:
                 "completion": None if isinstance(found, str) else found.completion,
                 "ln width": width,
                 "predicted ln width": predicted,
-                "ln(measured/predicted)": None if error is None else error.value,
-                "low": None if error is None else error.interval.low,
-                "high": None if error is None else error.interval.high,
+                **columns_of(error, "ln(measured/predicted)"),
                 "note": entry.transition.measured.reason or missing,
             }
         )
@@ -91,17 +89,14 @@ def judge(evidence: list[SemiGrokkingEvidence]) -> Finding:
         against = "" if predicted is None else f" against {predicted:.2f} predicted"
         said.append(f"{name}: {partial} of {len(central)} partial, {measured}{against}")
     worst = max(widths, key=lambda effect: abs(effect.value), default=None)
-    p_inside, p_outside = every(effects)
-    return Finding(
+    return finding_on(
+        rows,
+        effects,
+        worst,
         predicted=0.0,
-        measured=None if worst is None else worst.value,
-        interval=None if worst is None else worst.interval,
         n_runs=sum(len(entry.outcomes) for entry in evidence),
         n_unconverged=sum(not math.isfinite(one.test_accuracy) for entry in evidence for one in entry.outcomes),
         reason="; ".join(said) or "nothing was measured",
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=rows,
     )
 
 

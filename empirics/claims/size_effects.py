@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.claims.claim import Finding, Row
-from dcrit.empirics.claims.effect import Effect, Range, effect_of_draws, every
+from dcrit.empirics.claims.claim import Finding, Row, columns_of, finding_on
+from dcrit.empirics.claims.effect import Effect, Range, Statistic, effect_of_draws
 from dcrit.empirics.experiments.multitask_transitions import MultitaskTransition
 from dcrit.empirics.experiments.transitions import Transition
 from dcrit.empirics.measures.statistics import FEWEST_SIZES, ScalingPosterior
-from dcrit.theory.estimates import Interval, interval_of
+from dcrit.theory.estimates import Estimate, Interval, interval_of
 from dcrit.theory.problems.problem import Problem, label
 
 DRAWS = 4000
@@ -43,9 +43,7 @@ def judge_equal(pairs: Sequence[tuple[Transition, Transition]], margin: float, n
             "problem": label(first.problem),
             "D_crit": first.measured.value,
             "reference": second.measured.value,
-            "ln ratio": None if effect is None else effect.value,
-            "low": None if effect is None else effect.interval.low,
-            "high": None if effect is None else effect.interval.high,
+            **columns_of(effect, "ln ratio"),
             "runs": first.measured.n_runs + second.measured.n_runs,
             "note": first.measured.reason or second.measured.reason,
         }
@@ -54,35 +52,17 @@ def judge_equal(pairs: Sequence[tuple[Transition, Transition]], margin: float, n
     known = [(effect, name) for effect, name in zip(effects, names, strict=True) if effect is not None]
     different = {one.problem: one.measured for pair in pairs for one in pair}.values()
     n_runs, n_lost = sum(one.n_runs for one in different), sum(one.n_unconverged for one in different)
-    if not known:
-        return Finding(
-            predicted=0.0,
-            measured=None,
-            interval=None,
-            n_runs=n_runs,
-            n_unconverged=n_lost,
-            reason="no pair has two measured transitions",
-            p_inside=None,
-            p_outside=None,
-            rows=rows,
+    worst, reason = None, "no pair has two measured transitions"
+    if known:
+        worst, worst_name = max(known, key=lambda entry: abs(entry[0].value))
+        equal = sum(-margin <= effect.interval.low and effect.interval.high <= margin for effect, _ in known)
+        missing = len(pairs) - len(known)
+        reason = (
+            f"largest ln ratio {worst.value:+.3f}, a factor {math.exp(worst.value):.2f}, in {worst_name}; the "
+            f"interval lies within ±{margin} in {equal} of {len(known)} pairs"
+            + (f"; {missing} without two transitions" if missing else "")
         )
-    worst, worst_name = max(known, key=lambda entry: abs(entry[0].value))
-    p_inside, p_outside = every(effects)
-    equal = sum(-margin <= effect.interval.low and effect.interval.high <= margin for effect, _ in known)
-    missing = len(pairs) - len(known)
-    return Finding(
-        predicted=0.0,
-        measured=worst.value,
-        interval=worst.interval,
-        n_runs=n_runs,
-        n_unconverged=n_lost,
-        reason=f"largest ln ratio {worst.value:+.3f}, a factor {math.exp(worst.value):.2f}, in {worst_name}; the "
-        f"interval lies within ±{margin} in {equal} of {len(known)} pairs"
-        + (f"; {missing} without two transitions" if missing else ""),
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=rows,
-    )
+    return finding_on(rows, effects, worst, predicted=0.0, n_runs=n_runs, n_unconverged=n_lost, reason=reason)
 
 
 FloatArray = NDArray[np.float64]
@@ -139,6 +119,50 @@ def effect_of_ratio(above: MultitaskTransition, below: MultitaskTransition, allo
         return None
     side: Side = 1 if first[1] else -1 if second[1] else 0
     return effect_of_bound(first[0] - second[0], allowed, side)
+
+
+def ratio_columns(effect: Effect | None) -> Row:
+    """The ratio behind an effect of its logarithm in a table, with both p-values."""
+    return {
+        "ratio": None if effect is None else math.exp(effect.value),
+        "low": None if effect is None else math.exp(effect.interval.low),
+        "high": None if effect is None else math.exp(effect.interval.high),
+        "p inside": None if effect is None else effect.p_inside,
+        "p outside": None if effect is None else effect.p_outside,
+    }
+
+
+def finding_on_ratios(
+    rows: Sequence[Row],
+    effects: Sequence[Effect | None],
+    measured: Sequence[Estimate],
+    *,
+    predicted: float,
+    what: str,
+    compared: str,
+    unknown: str,
+) -> Finding:
+    """The finding on a claim that every ratio of two critical sizes is small; it shows the largest ratio.
+
+    Args:
+        rows: One a comparison, for tables.
+        effects: Ln of every ratio against the claim's range; None where one is not known.
+        measured: The sizes that are compared, each as often as its runs count.
+        predicted: What the claim puts there.
+        what: The ratio in words.
+        compared: What there is one ratio for.
+        unknown: Why there is no ratio at all, where there is none.
+    """
+    known = sorted((effect for effect in effects if effect is not None), key=lambda effect: effect.value)
+    worst, reason = None, unknown
+    if known:
+        low, high = (math.exp(end) for end in (known[-1].interval.low, known[-1].interval.high))
+        worst = Statistic(value=math.exp(known[-1].value), interval=Interval(low=low, high=high))
+        reason = (
+            f"{what} {math.exp(known[0].value):.2f} to {worst.value:.2f} in {len(known)} of {len(effects)} {compared}"
+        )
+    n_runs, n_lost = sum(one.n_runs for one in measured), sum(one.n_unconverged for one in measured)
+    return finding_on(rows, effects, worst, predicted=predicted, n_runs=n_runs, n_unconverged=n_lost, reason=reason)
 
 
 def size_text(transition: MultitaskTransition) -> str:

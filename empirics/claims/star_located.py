@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.effect import Effect, every
+from dcrit.empirics.claims.claim import Claim, Finding, Row, finding_on
+from dcrit.empirics.claims.effect import Effect, Statistic
 from dcrit.empirics.experiments.size_grid import EASY, EXPERIMENT, Grid, GridEvidence
 from dcrit.empirics.experiments.star import star_of
 from dcrit.empirics.measures.planes import DRAWS
@@ -62,23 +62,20 @@ def judge(evidence: GridEvidence) -> Finding:
     grids = [grid for grid in (*evidence.grids, *evidence.star_grids) if grid.plane.problem.task == EASY]
     judged = [_judge_grid(grid) for grid in grids]
     effects = [effect for _, effect in judged]
-    p_inside, p_outside = every(effects)
     located = sum(effect is not None and effect.interval.low >= 0.9 for effect in effects)
     widths = [
         f"{row['plane']}: N* {row['N*']:.0f} ({row['N* low']:.0f}–{row['N* high']:.0f}), D* {row['D*']:.0f}"
         for row, _ in judged
         if isinstance(row["N*"], float)
     ]
-    return Finding(
+    return finding_on(
+        [row for row, _ in judged],
+        effects,
+        Statistic(value=located / len(grids), interval=None) if grids else None,
         predicted=1.0,
-        measured=located / len(grids) if grids else None,
-        interval=None,
         n_runs=sum(grid.n_runs + sum(map(len, grid.memorized.values())) for grid in grids),
         n_unconverged=sum(grid.n_lost for grid in grids),
         reason=f"{located} of {len(grids)} planes have a star known to a factor {FACTOR:g}; " + "; ".join(widths),
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=[row for row, _ in judged],
     )
 
 

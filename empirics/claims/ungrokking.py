@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from dcrit.empirics.claims.claim import Claim, Finding, Row
-from dcrit.empirics.claims.effect import Effect, effect_of_draws, every
+from dcrit.empirics.claims.claim import Claim, Finding, Row, columns_of, finding_on
+from dcrit.empirics.claims.effect import Effect, effect_of_draws
 from dcrit.empirics.experiments.ungrokking_sizes import EXPERIMENT, UngrokkingEvidence
 from dcrit.theory.problems.problem import label
 
@@ -55,9 +55,7 @@ def judge(evidence: list[UngrokkingEvidence]) -> Finding:
                 "ungrokking": below.value,
                 "low": None if below.interval is None else below.interval.low,
                 "high": None if below.interval is None else below.interval.high,
-                "hysteresis": None if apart is None else apart.value,
-                "hysteresis low": None if apart is None else apart.interval.low,
-                "hysteresis high": None if apart is None else apart.interval.high,
+                **columns_of(apart, "hysteresis", ends="hysteresis "),
                 "crossing": None if entry.prediction is None else entry.prediction.crossing.value,
                 "ln(crossing/ungrokking)": None if error is None else error.value,
                 "shared: from scratch": None if shared is None else shared.scratch_size,
@@ -73,17 +71,14 @@ def judge(evidence: list[UngrokkingEvidence]) -> Finding:
             off = "" if error is None else f", crossing off by {error.value:+.2f}"
             said.append(f"{label(entry.problem)}: hysteresis {apart.value:.2f}{off}")
     worst = max(crossings, key=lambda effect: abs(effect.value), default=None)
-    p_inside, p_outside = every(effects)
-    return Finding(
+    return finding_on(
+        rows,
+        effects,
+        worst,
         predicted=0.0,
-        measured=None if worst is None else worst.value,
-        interval=None if worst is None else worst.interval,
         n_runs=sum(entry.transition.measured.n_runs + entry.measured.n_runs for entry in evidence),
         n_unconverged=sum(entry.transition.measured.n_unconverged + entry.measured.n_unconverged for entry in evidence),
         reason="; ".join(said) or "nothing was measured",
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=rows,
     )
 
 

@@ -13,6 +13,7 @@ from dcrit.empirics.claims.effect import (
     effect_of_draws,
     effect_of_error,
     every,
+    mean_of,
 )
 from dcrit.theory.estimates import LEVEL, Interval
 
@@ -192,3 +193,13 @@ def test_one_true_claim_over_many_configurations_is_seldom_refuted() -> None:
         assert p_outside is not None
         refuted += p_outside <= SIGNIFICANCE
     assert refuted <= binom.ppf(0.999, 1000, SIGNIFICANCE)
+
+
+def test_half_widths_of_a_mean_add_in_quadrature() -> None:
+    found = mean_of([effect_of_error(1.0, 0.3, (0, 1)), None, effect_of_error(3.0, 0.4, (0, 1))])
+    assert found is not None
+    alone = effect_of_error(2.0, 0.25, (0, 1)).interval
+    assert found.value == pytest.approx(2.0)
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx((alone.low, alone.high))
+    assert mean_of([None]) is None
