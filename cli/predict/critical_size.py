@@ -26,8 +26,8 @@ def critical_size(
     """The training-set size at which a network stops memorizing and starts generalizing.
 
     Prints D_crit(T) with its interval, the interval of semi-grokking around it, the size that is needed at rest, the
-    capacity D_mem and the generalizing efficiency. For pair-MLPs and the tasks that ship it follows the law of two
-    thresholds and a clock, with constants from runs at moduli up to 47; for others the mixture of circuits at rest.
+    capacity D_mem and the generalizing efficiency. For the tasks that ship it follows the law of two thresholds
+    and a clock, with constants from runs at moduli up to 47; for others the mixture of circuits at rest.
     """
     from dcrit.api.predictions import predict
 

@@ -223,3 +223,17 @@ def test_without_a_law_no_answer_is_made_up_for_another_beta2_or_epsilon(more: d
         predict_double_descent(problem, calibration, n_train=300, widths=[24, 32], n_draws=FEW)
     with pytest.raises(ValueError, match="cannot tell: "):
         predict_emergence(problem, calibration, n_facts=40, n_train=300, n_draws=FEW)
+
+
+def test_inside_the_calibrated_range_hardly_any_regime_cannot_be_told() -> None:
+    rng, asked, silent = np.random.default_rng(1773), 0, 0
+    for _ in range(60):
+        modulus = int(rng.choice([23, 29, 31, 37, 41, 43, 47]))
+        family = [{"activation": "square"}, {"activation": "relu"}, {"model": "transformer"}][rng.integers(3)]
+        width = int(rng.choice([24, 32, 48, 64] if "model" in family else [48, 64, 96, 128, 256]))
+        problem = Problem(modulus=modulus, width=width, **family)  # type: ignore[arg-type]
+        n_train = round(math.exp(rng.uniform(math.log(0.05), math.log(0.95))) * problem.n_pairs)
+        regime = predict_regime(problem, chosen(problem), n_train=n_train, n_draws=FEW)
+        asked += 1
+        silent += regime.most_likely == "cannot tell"
+    assert silent <= asked / 10
