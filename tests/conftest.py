@@ -1,11 +1,13 @@
 """What all tests share: a fixed seed for Hypothesis, groups that run one after the other, and marks that are kept."""
 
+import functools
 import os
 import sys
 from collections.abc import Generator, Iterator
 from multiprocessing.process import BaseProcess
 
 import pytest
+import typer.testing
 from hypothesis import settings
 
 # As worker processes have it: the number of threads changes rounding, and threads that wait for each other take the
@@ -16,8 +18,11 @@ os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM
 settings.register_profile("dcrit", derandomize=True, deadline=None, database=None)
 settings.load_profile("dcrit")
 
-#: Marks of tests that start processes, costliest first. Files with them begin first, so that none is left for the end.
+#: Marks of tests that start processes.
 STARTING = ("builds", "ray", "kills", "processes", "browser")
+
+#: Marks of tests that take long, longest first. Files with them begin first, so that none is left for the end.
+LONG = (*STARTING, "slow")
 
 #: What the test that runs at the moment has started, by the names of Python's audit events.
 started: list[str] = []
@@ -45,6 +50,15 @@ def workers_are_told() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_tree_of_commands() -> Iterator[None]:
+    """Commands are built from their functions once: at every call, that takes longer than most calls."""
+    build = functools.cache(typer.testing._get_command)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", build)
+        yield
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
     started.clear()
@@ -64,7 +78,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of a file share their fixtures in one worker; clusters, and tests that measure memory, go one by one."""
 
     def rank(item: pytest.Item) -> int:
-        return next((k for k, name in enumerate(STARTING) if item.get_closest_marker(name)), len(STARTING))
+        return next((k for k, name in enumerate(LONG) if item.get_closest_marker(name)), len(LONG))
 
     first: dict[object, int] = {}
     for item in items:
@@ -72,7 +86,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("ray"))
         elif not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
-        first[item.path] = min(rank(item), first.get(item.path, len(STARTING)))
+        first[item.path] = min(rank(item), first.get(item.path, len(LONG)))
     items.sort(key=lambda item: first[item.path])
 
 

@@ -121,8 +121,8 @@ def kill_a_worker(mark: str) -> None:
     pytest.fail("nothing trains")
 
 
-# Some seconds of work; widths of 16 have the same bits in batches of any size.
-LONGER = ["train", "--modulus", "11", "--width", "16", "--n-train", "60", "--seeds", "30", "--steps", "6000", "--json"]
+# Seconds of work, far longer than it takes to find a process; widths of 16 have the same bits in batches of any size.
+LONGER = ["train", "--modulus", "11", "--width", "16", "--n-train", "60", "--seeds", "30", "--steps", "2000", "--json"]
 
 
 @pytest.mark.kills
@@ -138,7 +138,7 @@ def test_a_cluster_of_its_own_loses_a_worker_trains_the_same_runs_and_is_gone(tm
     assert re.search(r"a worker of the cluster died while it trained \d+ runs; they are trained again in two", errors)
     assert re.search(r"training: done in \d+ s, 1 batch failed\n", errors)
     assert all_gone(mark)
-    here = run([*LONGER, "--store", "here"], tmp_path)
+    here = run([*LONGER, "--workers", "1", "--store", "here"], tmp_path)
     assert json.loads(out)["runs"] == json.loads(here.stdout)["runs"]
     assert json.loads(out)["peak_memory_bytes"] is None
     # What is stored needs no cluster.
@@ -158,7 +158,7 @@ def test_what_only_the_cluster_can_refuse_leaves_no_folder(tmp_path: Path, mark:
     assert all_gone(mark)
 
 
-# Minutes of work: the first batch is stored long before the end.
+# Dozens of batches: the first is stored long before the end.
 @pytest.mark.ray
 @needs_ray
 @on_linux
@@ -166,7 +166,7 @@ def test_what_only_the_cluster_can_refuse_leaves_no_folder(tmp_path: Path, mark:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_command_leaves_no_processes_behind(tmp_path: Path, mark: str, how: signal.Signals) -> None:
     sizes = [word for size in range(20, 110) for word in ("--n-train", str(size))]
-    words = ["train", "--modulus", "11", "--width", "16", "--seeds", "4", "--steps", "9000", *sizes]
+    words = ["train", "--modulus", "11", "--width", "16", "--seeds", "4", "--steps", "3000", *sizes]
     process = start([*words, "--executor", "ray", "--workers", "2", "--store", "runs", "--json"], tmp_path)
     try:
         wait_for_a_batch(tmp_path / "runs", process)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import typer.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
@@ -23,16 +22,8 @@ from dcrit.empirics.store.kinds import Store, StoreWriteError
 from dcrit.theory.calibrations.calibration import shipped_calibrations
 from dcrit.theory.problems.problem import Problem
 from tests.cli.test_fuzz_options import refusal
-from tests.worlds.option_words import ROOT
 
 CALIBRATION = json.loads(shipped_calibrations()[0].to_json())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_tree() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(typer.testing, "_get_command", lambda _: ROOT)
-        yield
 
 
 @pytest.fixture(scope="module")

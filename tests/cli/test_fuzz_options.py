@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
@@ -20,7 +19,7 @@ from dcrit.cli.terminal.sentences import LONGEST_SENTENCE
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.training import ensemble, speed
 from dcrit.theory.calibrations.calibration import shipped_calibrations
-from tests.worlds.option_words import ROOT, command_lines, commands, parameters
+from tests.worlds.option_words import command_lines, commands, parameters
 
 COMMANDS = list(commands())
 
@@ -74,8 +73,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """Where calls are made, with nothing behind them that trains."""
     before = Path.cwd()
     with pytest.MonkeyPatch.context() as patch:
-        # Building the tree of commands takes longer than most calls.
-        patch.setattr(typer.testing, "_get_command", lambda _: ROOT)
         for name, value in list(vars(Laboratory).items()):
             if callable(value) and not name.startswith("__"):
                 patch.setattr(Laboratory, name, stop)

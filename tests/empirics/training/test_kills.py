@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from dcrit.empirics.runs.single import CURVE_NAMES, RunConfig
+from dcrit.empirics.runs.single import CURVE_NAMES, Run, RunConfig
 from dcrit.empirics.store.checkpoint import CHECKPOINTS
 from dcrit.empirics.store.kinds import Store
 from dcrit.empirics.training.executor import run_sweep
@@ -23,7 +23,7 @@ from dcrit.theory.problems.problem import Problem
 pytestmark = pytest.mark.kills
 
 #: How often sweeps are killed, in one process and with workers.
-KILLS = {1: 30, 2: 6}
+KILLS = 30
 
 NARROW = Problem(modulus=5, width=6)
 
@@ -34,10 +34,11 @@ ASKED = [
     *(RunConfig(problem=NARROW, n_train=9, seed=s, steps=300, start="generalized") for s in range(4)),
 ]
 
-#: For every line, the folder of a store, forks a process that sweeps, so that none has to load torch again. It tells
-#: how many runs it has stored; this process tells when it is over, however it ended.
+#: For every line, a number of workers and the folder of a store, forks a process that sweeps, so that none has to load
+#: torch again. Its workers are forked too: they train at once, and kills meet training and writing rather than imports.
+#: It tells how many runs it has stored; this process tells when it is over, however it ended.
 SWEEPERS = """
-import json, os, sys
+import functools, json, multiprocessing, os, sys
 from pathlib import Path
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.store import checkpoint
@@ -45,9 +46,10 @@ from dcrit.empirics.store.kinds import Store
 from dcrit.empirics.training import executor
 
 checkpoint.INTERVAL = executor.SMALL = 0
+multiprocessing.get_context = functools.partial(lambda get, _: get("fork"), multiprocessing.get_context)
 asked = [RunConfig.from_dict(fields) for fields in json.loads(sys.argv[1])]
 
-def sweep(folder):
+def sweep(workers, folder):
     told = -1
 
     def report(progress):
@@ -56,7 +58,7 @@ def sweep(folder):
             told = progress.runs_done
             print(told, flush=True)
 
-    executor.run_sweep(asked, Store(Path(folder)), workers=int(sys.argv[2]), report=report)
+    executor.run_sweep(asked, Store(Path(folder)), workers=int(workers), report=report)
     print("end", flush=True)
 
 for line in sys.stdin:
@@ -64,7 +66,7 @@ for line in sys.stdin:
     if child == 0:
         os.setsid()
         print("child", os.getpid(), flush=True)
-        sweep(line.rstrip())
+        sweep(*line.rstrip().split(" ", 1))
         os._exit(0)
     os.waitpid(child, 0)
     print("over", flush=True)
@@ -84,21 +86,22 @@ class Stop:
     killed: bool
 
 
-@contextlib.contextmanager
-def sweepers(workers: int) -> Iterator[Callable[[Path, float], Stop]]:
-    """Sweeps that are killed with all their workers so many seconds after the beginning."""
+#: Sweeps with so many workers into a folder, killed with all their workers so many seconds after the beginning.
+Sweeper = Callable[[int, Path, float], Stop]
+
+
+@pytest.fixture(scope="module")
+def sweep_for() -> Iterator[Sweeper]:
+    asked = json.dumps([config.to_dict() for config in ASKED])
     with subprocess.Popen(
-        [sys.executable, "-c", SWEEPERS, json.dumps([config.to_dict() for config in ASKED]), str(workers)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", SWEEPERS, asked], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdin is not None
         assert parent.stdout is not None
         source, sink = parent.stdin, parent.stdout
 
-        def sweep_for(folder: Path, seconds: float) -> Stop:
-            source.write(f"{folder}\n")
+        def sweep_for(workers: int, folder: Path, seconds: float) -> Stop:
+            source.write(f"{workers} {folder}\n")
             source.flush()
             word, child = sink.readline().split()
             assert word == "child"
@@ -113,29 +116,28 @@ def sweepers(workers: int) -> Iterator[Callable[[Path, float], Stop]]:
         source.close()
 
 
-def moments(workers: int) -> Iterator[float]:
-    """Random times after the beginning; processes take seconds to start."""
-    rng = random.Random(workers)
-    while True:
-        yield rng.uniform(0.0, 0.6) if workers == 1 else rng.uniform(0.0, 6.0)
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Run]:
+    """Runs of a sweep that nothing stops."""
+    return run_sweep(ASKED, Store(tmp_path_factory.mktemp("whole")), workers=1)
 
 
-@pytest.mark.parametrize("workers", KILLS)
-def test_killed_at_random_moments_again_and_again_sweeps_lose_nothing_stored(tmp_path: Path, workers: int) -> None:
-    expected = run_sweep(ASKED, Store(tmp_path / "whole"), workers=1)
-    n_kills, n_sweeps, times = 0, 0, moments(workers)
-    while n_kills < KILLS[workers]:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_at_random_moments_again_and_again_sweeps_lose_nothing_stored(
+    tmp_path: Path, workers: int, sweep_for: Sweeper, expected: Sequence[Run]
+) -> None:
+    n_kills, n_sweeps, rng = 0, 0, random.Random(workers)
+    while n_kills < KILLS:
         folder, n_sweeps, finished = tmp_path / f"sweep-{n_sweeps}", n_sweeps + 1, False
         n_stored = 0
-        with sweepers(workers) as sweep_for:
-            while not finished and n_kills < KILLS[workers]:
-                stop = sweep_for(folder, next(times))
-                n_kills, finished = n_kills + stop.killed, not stop.killed
-                store = Store(folder)
-                assert store.damaged == ()
-                now = len(ASKED) - len(store.missing(ASKED))
-                assert now >= max(stop.told, n_stored)  # what was told as stored is, and nothing gets lost
-                n_stored = now
+        while not finished and n_kills < KILLS:
+            stop = sweep_for(workers, folder, rng.uniform(0.0, 0.6))
+            n_kills, finished = n_kills + stop.killed, not stop.killed
+            store = Store(folder)
+            assert store.damaged == ()
+            now = len(ASKED) - len(store.missing(ASKED))
+            assert now >= max(stop.told, n_stored)  # what was told as stored is, and nothing gets lost
+            n_stored = now
         # Whatever is lacking is made, from checkpoints where there are any.
         runs = run_sweep(ASKED, Store(folder), workers=1)
         for run, other in zip(runs, expected, strict=True):
