@@ -6,7 +6,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from dcrit.empirics.curves.curve_files import FIELDS
 from dcrit.empirics.experiments.laboratory import Machine
 from dcrit.empirics.measures import calibrate as calibrating
 from dcrit.empirics.measures.calibrate import CalibrationDesign
+from dcrit.theory.calibrations.calibration import calibration_of
 from dcrit.theory.checks import FieldError
 from tests.worlds.report_documents import claim_of, experiment_of
 from tests.worlds.theory import EXACT
@@ -180,13 +181,48 @@ def test_a_prediction_says_what_its_command_says(words: list[str], ask: Callable
 
 def test_what_is_asked_of_training_curves_is_checked() -> None:
     transformer = dcrit.Problem(model="transformer", width=24)
+    bare = replace(calibration_of(transformer, None), thresholds=None)
+    with pytest.raises(FieldError, match="model must be 'mlp' for training curves without a clock"):
+        dcrit.simulate(transformer, 100, circuits="additive")
     for ask in (dcrit.delay, dcrit.simulate):
-        with pytest.raises(FieldError, match="model must be 'mlp' for training curves"):
-            ask(transformer, 100)
+        with pytest.raises(FieldError, match="model must be 'mlp' for training curves without a clock"):
+            ask(transformer, 100, calibration=bare)
         with pytest.raises(FieldError, match="accuracy must be between 0 and 1"):
             ask(SIZE, 100, accuracy=1.5)
     with pytest.raises(FieldError, match="circuits must be one of shared, additive"):
         dcrit.simulate(SIZE, 100, circuits="none")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "problem", [dcrit.Problem(modulus=31, width=128), dcrit.Problem(modulus=43, width=32, model="transformer")], ids=str
+)
+def test_every_answer_quotes_the_same_numbers(problem: dcrit.Problem) -> None:
+    prediction = dcrit.predict(problem, horizon=5000)
+    assert prediction.critical_size is not None
+    text = prediction.explain()
+    assert f"D_crit(5000) = {prediction.critical_size:.4g} examples" in text
+    assert f"\n= {prediction.critical_size:.4g} examples, for " in text
+    assert f"D_rest = {prediction.at_rest:.4g} examples" in text
+    law = prediction.calibration.thresholds
+    assert law is not None
+    assert f"r = {law.clocks(problem).half.rate:.4g} per step" in text
+    n_train = round(1.15 * prediction.critical_size)
+    curves = dcrit.simulate(problem, n_train, steps=5000, accuracy=0.5)
+    asked = dcrit.delay(problem, n_train, horizon=5000, accuracy=0.5)
+    assert curves.milestones.generalized == pytest.approx(asked.estimates["generalize_steps"].value, rel=0.03)
+    assert curves.estimates["critical_size"].value == prediction.critical_size
+
+
+def test_another_start_sets_the_clock_aside() -> None:
+    passages = [dcrit.simulate(SIZE, 300, start_ratio=ratio).milestones.generalized for ratio in (0.1, 0.1001)]
+    assert None not in passages
+    assert passages[0] != pytest.approx(passages[1], rel=0.1)
+
+
+def test_curves_are_not_made_up_where_the_clock_says_nothing() -> None:
+    found = dcrit.simulate(dcrit.Problem(model="transformer", modulus=29, width=32, beta2=0.99), 500)
+    assert found.found.steps.size == 0
+    assert found.document["reason"].startswith("cannot tell: AdamW's β₂ is 0.99")
 
 
 def test_probabilities_of_regimes_sum_to_one() -> None:

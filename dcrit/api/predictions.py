@@ -38,6 +38,9 @@ SIZES = 25
 #: Longest horizon that is simulated [steps].
 LONGEST = 10**9
 
+#: Generalizing over memorizing amplitude at step 0.
+START_RATIO = 0.1
+
 #: Curves that are simulated, in the order of the columns.
 CURVES = (
     *("steps", "train_accuracy", "test_accuracy", "train_loss", "test_loss"),
@@ -104,7 +107,14 @@ class Prediction(Sized):
         from dcrit.theory.circuits.closed_forms import explain
 
         bits = float(self.calibration.capacity.bits_at(self.problem.n_params))
-        return explain(self.sizes.from_scratch, self.problem, bits_per_parameter=bits)
+        law, size = self.calibration.thresholds, self.size
+        return explain(
+            self.sizes.from_scratch,
+            self.problem,
+            bits_per_parameter=bits,
+            clock=None if law is None or size.value is None else law.clocks(self.problem).half,
+            horizon=size.horizon,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that was predicted and how such predictions did, as JSON values."""
@@ -310,11 +320,12 @@ def delay(
     from dcrit.theory.predictions.delay import predict_delay
 
     n_train = plain(n_train)
-    problem.check_homogeneous()
     check_level(level)
     check_accuracy(accuracy)
     problem.check_n_train(n_train)
     chosen = chosen_calibration(problem, calibration)
+    if chosen.thresholds is None:
+        problem.check_homogeneous()
     found = predict_delay(problem, chosen, n_train, accuracy, horizon=horizon, content=level)
     steps = {"memorize_steps": found.memorize_steps, "generalize_steps": found.generalize_steps}
     return Finding(
@@ -490,11 +501,15 @@ def simulate(
     accuracy: float = GENERALIZED,
     level: float = LEVEL,
     circuits: Sharing = "shared",
-    start_ratio: float = 0.1,
+    start_ratio: float = START_RATIO,
     hysteresis: bool = False,
     calibration: Calibration | Path | str | None = None,
 ) -> Simulation:
     """Integrate the training curves that the theory expects at one training-set size; nothing is trained.
+
+    When test accuracy passes 1/2 and 0.9 is the clock's answer, that of :func:`delay`; the form of the curves is that
+    of both circuits' amplitudes. Additive circuits, another start and calibrations without a clock have amplitudes
+    alone.
 
     Args:
         problem: The question.
@@ -503,7 +518,7 @@ def simulate(
         accuracy: Test accuracy that counts as generalization.
         level: Probability content of the intervals.
         circuits: ``shared``: circuits share weights, as calibrated; ``additive``: they add up, so the winner takes all.
-        start_ratio: Generalizing over memorizing amplitude at step 0.
+        start_ratio: Generalizing over memorizing amplitude at step 0; another than the default's sets the clock aside.
         hysteresis: Also compare training from scratch with shrinking a grokked network's data.
         calibration: As for :func:`predict`.
 
@@ -515,11 +530,16 @@ def simulate(
     """
     from dcrit.theory.predictions.delay import Start
     from dcrit.theory.predictions.phase_diagram import SMALLEST_FRACTION
-    from dcrit.theory.predictions.simulation import flow_at, grokking_delay, ungrokking_and_scratch
+    from dcrit.theory.predictions.simulation import (
+        clocked_flow,
+        flow_at,
+        grokking_delay,
+        nothing_because,
+        ungrokking_and_scratch,
+    )
     from dcrit.theory.predictions.simulation import simulate as simulated
 
     n_train = plain(n_train)
-    problem.check_homogeneous()
     problem.check_n_train(n_train)
     check_accuracy(accuracy)
     check_level(level)
@@ -528,11 +548,18 @@ def simulate(
     start, shared = Start(generalizing=start_ratio), circuits == "shared"
     if not 0 <= steps <= LONGEST:
         raise FieldError("steps", f"be an integer from 0 to {LONGEST}", steps)
-    chosen = chosen_calibration(problem, calibration)
-    sizes = predict_critical_size(problem, chosen, level=level)
-    competing = flow_at(problem, sizes.from_scratch, n_train, shared=shared)
-    horizon = steps or competing.horizon
-    trajectory = simulated(competing, start, steps=horizon)
+    chosen, horizon = chosen_calibration(problem, calibration), steps or problem.horizon
+    clocked = chosen.thresholds is not None and shared and start_ratio == START_RATIO
+    if not clocked:
+        problem.check_homogeneous()
+    sizes = predict_critical_size(problem, chosen, horizon=horizon if clocked else None, level=level)
+    silence = chosen.silence(problem, horizon) if clocked else ""
+    if silence:
+        trajectory = nothing_because(silence)
+    elif clocked:
+        trajectory = simulated(clocked_flow(problem, chosen, sizes, n_train), start, steps=horizon)
+    else:
+        trajectory = simulated(flow_at(problem, sizes.from_scratch, n_train, shared=shared), start, steps=horizon)
     ways: Hysteresis | None = None
     if hysteresis:
         some = np.geomspace(max(1.0, SMALLEST_FRACTION * problem.n_pairs), problem.n_pairs, SIZES)

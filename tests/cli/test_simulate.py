@@ -121,11 +121,18 @@ def test_delay_above_and_below_the_transition() -> None:
 
 
 @BOTH
-def test_people_get_a_table(command: str) -> None:
-    result = invoke(command, "--n-train", "400")
+@pytest.mark.parametrize(
+    ("words", "title", "calibration"),
+    [
+        ([], "H=64, 400 examples", "add-mlp-square"),
+        (["--model", "transformer", "--modulus", "31"], "d=64, 400 examples", "add-transformer-relu"),
+    ],
+)
+def test_people_get_a_table(command: str, words: list[str], title: str, calibration: str) -> None:
+    result = invoke(command, "--n-train", "400", *words)
     assert result.exit_code == 0, result.output
-    assert "H=64, 400 examples" in result.stdout
-    assert "calibration: add-mlp-square" in result.stdout
+    assert title in result.stdout
+    assert f"calibration: {calibration}" in result.stdout
     assert "nan" not in result.stdout
 
 
@@ -137,7 +144,6 @@ def test_people_get_a_table(command: str) -> None:
         (["--n-train", "0"], "--n-train must be an integer of at least 1, got 0"),
         (["--n-train", "530"], "--n-train must be at most 529"),
         (["--n-train", "x"], "must be an integer, got 'x'"),
-        (["--n-train", "9", "--model", "transformer"], "--model must be 'mlp' .*, got 'transformer'"),
         (["--n-train", "9", "--task", "random"], "task must have a rule to find, got 'random'"),
         (["--n-train", "9", "--accuracy", "1"], "--accuracy must be between 0 and 1, got 1.0"),
         (["--n-train", "9", "--level", "nan"], "--level must be between 0 and 1, got nan"),
@@ -157,6 +163,7 @@ def test_bad_input_is_one_sentence(command: str, words: list[str], sentence: str
         (["--steps", "-1"], "--steps must be an integer from 0 to 1000000000, got -1"),
         (["--start-ratio", "0"], "--start-ratio must be a finite number above 0, got 0"),
         (["--circuits", "both"], "'--circuits'.*'both'"),
+        (["--model", "transformer", "--start-ratio", "0.2"], "--model must be 'mlp' .*, got 'transformer'"),
     ],
 )
 def test_bad_options_of_simulate_are_one_sentence(words: list[str], sentence: str) -> None:

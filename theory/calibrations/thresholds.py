@@ -110,6 +110,10 @@ class Thresholds:
         """Times and sizes of test accuracy 0.1, 1/2 and 0.9."""
         return self.law.level_clocks(problem.n_symbols, problem.width, **problem.optimizer)
 
+    def earliest(self, problem: Problem) -> float:
+        """Step before which calibration runs tell no times apart, at the pace of the problem's optimizer [steps]."""
+        return self.calibrated.steps[0] / self.law.pace.factor(**problem.optimizer)
+
     def drawn_clocks(self, problem: Problem, n_draws: int) -> list[Clock]:
         """Clocks of test accuracy 1/2 with constants drawn by their covariance, the same at every call.
 

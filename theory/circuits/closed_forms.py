@@ -19,6 +19,7 @@ import sympy
 from sympy.simplify.fu import TR8
 
 from dcrit.theory.checks import FieldError
+from dcrit.theory.circuits.clock import Clock
 from dcrit.theory.circuits.crossing import Crossing, NoCrossing
 from dcrit.theory.circuits.mixture import Competition
 from dcrit.theory.problems.problem import Problem, label
@@ -346,13 +347,47 @@ def largest_margin() -> Expression:
     return sympy.simplify(mean.subs({norm: sympy.sqrt(best[x]) for norm, x in zip((u, v, w), squares, strict=True)}))
 
 
-def explain(competition: Competition, problem: Problem, *, bits_per_parameter: float | None = None) -> str:
+def explain_clock(clock: Clock, horizon: float) -> str:
+    """The law of both thresholds and the clock, in symbols and in numbers.
+
+    Args:
+        clock: Of test accuracy 1/2.
+        horizon: T [steps].
+
+    Returns:
+        A paragraph of plain text.
+    """
+    size, rest = float(clock.critical_size(horizon)), clock.rest
+    return "\n".join(
+        (
+            "From scratch a rule must be found: the time to test accuracy 1/2, and hence the size that is enough by T.",
+            "1/t = r·x^m·ln x, x = (D^q − D_rest^q)^(1/q)/D_kin",
+            "D_crit(T)^q = (D_kin·exp(W(m/(r·T))/m))^q + D_rest^q, W being Lambert's function",
+            f"D_kin = {clock.kinetic:.4g} examples, r = {clock.rate:.4g} per step, m = {clock.bend:.4g}, "
+            f"q = {clock.sharpness:.4g}",
+            f"D_rest = {rest:.4g} examples, D_inf = {clock.size_at_infinity:.4g} examples",
+            f"D_crit({horizon:.0f}) = {size:.4g} examples",
+            "Below, deficits are such that a mixture at balance has test accuracy 1/2 at D_crit(T).",
+        )
+    )
+
+
+def explain(
+    competition: Competition,
+    problem: Problem,
+    *,
+    bits_per_parameter: float | None = None,
+    clock: Clock | None = None,
+    horizon: float | None = None,
+) -> str:
     """The equations behind a predicted critical size, in symbols, in numbers and against the solver.
 
     Args:
         competition: The laws of the problem.
         problem: The question.
         bits_per_parameter: c [bits/parameter]; None leaves capacity and star out.
+        clock: Of test accuracy 1/2; None where none is known.
+        horizon: T of the clock's size; None for the protocol's [steps].
 
     Returns:
         Paragraphs of plain text.
@@ -387,6 +422,7 @@ def explain(competition: Competition, problem: Problem, *, bits_per_parameter: f
 
     sections = [
         f"{label(problem)} ({problem.n_params} parameters, {problem.n_pairs} pairs)",
+        *(() if clock is None else (explain_clock(clock, horizon or problem.horizon),)),
         "The laws: margin per norm of each circuit, and the memorizing one's median deficit on unseen inputs.\n"
         f"e_mem(D) = A·D^(−β) far below capacity, A = {memorizing.amplitude:.4g}, β = {memorizing.exponent:.4g}\n"
         f"e_gen(D) = e_full·(D/D_full)^(−ε), e_full = {generalizing.full_data:.4g}, ε = {generalizing.drift:.4g}\n"

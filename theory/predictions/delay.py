@@ -269,9 +269,26 @@ def _after_memorizing(log_start: float, log_advantage: FloatArray, degree: Float
 
 
 def _prediction(
-    quantity: str, best: float, draws: FloatArray, *, level: float, extrapolated: bool, never: str
+    quantity: str,
+    best: float,
+    draws: FloatArray,
+    *,
+    level: float,
+    extrapolated: bool,
+    never: str,
+    told_from: float = 0.0,
 ) -> Estimate:
-    """A number of steps with its interval; draws in which it does not happen count as infinitely many steps."""
+    """A number of steps with its interval; draws in which it does not happen count as infinitely many steps.
+
+    Args:
+        quantity: Name of the number.
+        best: Its best value [steps].
+        draws: Of it [steps].
+        level: Probability content of the interval.
+        extrapolated: Whether the question is outside what was calibrated.
+        never: What there is to say if it does not happen.
+        told_from: Times before this one are not told apart: an interval of such a time reaches up to it [steps].
+    """
     times = np.where(np.isfinite(draws), draws, np.inf)
     missing = 1.0 - float(np.isfinite(times).mean()) if len(times) else 1.0
     chance = f"with probability {missing:.2f}, {never}" if missing >= 0.005 else ""
@@ -281,10 +298,44 @@ def _prediction(
             quantity=quantity, value=None, interval=None, unit="steps", extrapolated=extrapolated, reason=reason
         )
     ends = np.quantile(times, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf") if len(times) else [best, best]
-    interval = Interval(low=min(float(ends[0]), best), high=max(float(ends[1]), best), level=level)
+    high = max(float(ends[1]), best)
+    if best < told_from:
+        high = max(high, told_from)
+        early = f"no more is known than that it comes before step {told_from:.0f}, the first that the clock tells apart"
+        chance = "; ".join(one for one in (early, chance) if one)
+    interval = Interval(low=min(float(ends[0]), best), high=high, level=level)
     return Estimate(
         quantity=quantity, value=best, interval=interval, unit="steps", extrapolated=extrapolated, reason=chance
     )
+
+
+def time_to_generalize(problem: Problem, calibration: Calibration, n_train: int, level: float) -> float | None:
+    """Steps to a test accuracy by the calibration's clock, though not before the training set is memorized.
+
+    max(t, T_mem),  1/t = r·x^m·ln x
+
+    Args:
+        problem: The question.
+        calibration: Constants.
+        n_train: D [examples].
+        level: Test accuracy.
+
+    Returns:
+        Steps, inf for never; None where the calibration has no clock [steps].
+
+    Raises:
+        ValueError: The level is not between 0 and 1.
+    """
+    law = calibration.thresholds
+    if law is None:
+        return None
+    memorize = float(delay_steps(calibration.constants(problem)[None], problem, n_train).memorize[0])
+    return max(float(law.clocks(problem).time(level, n_train)), _floor(memorize))
+
+
+def _floor(memorize: float) -> float:
+    """Least time to generalize: that to memorize, if that ever happens [steps]."""
+    return memorize if math.isfinite(memorize) else 0.0
 
 
 def predict_delay(
@@ -303,9 +354,13 @@ def predict_delay(
     """Predict when a problem is memorized and when it generalizes, without training anything.
 
     Steps to generalize are those of the clock, 1/t = r·x^m·ln x, where the calibration has one: the same law as that of
-    critical sizes, so that t ≤ T where D ≥ D_crit(T). Else, and if ``start`` or circuits that share nothing are asked
-    for, the equations are those of :func:`delay_steps`, and intervals carry the uncertainty of the calibrated
-    constants, not that of the amplitudes at step 0 or of r_gen, nor the slow last tenth of κ = 2 networks:
+    critical sizes, so that t ≤ T where D ≥ D_crit(T). They are never fewer than those to memorize. Runs that the clock
+    was calibrated on tell no times apart before some step: the interval of an earlier one reaches up to it. Steps to
+    memorize are those of :func:`delay_steps`, whose amplitudes at step 0 were seen in pair-MLPs alone.
+
+    Else, and if ``start`` or circuits that share nothing are asked for, the equations are those of
+    :func:`delay_steps`, and intervals carry the uncertainty of the calibrated constants, not that of the amplitudes at
+    step 0 or of r_gen, nor the slow last tenth of κ = 2 networks:
     at p = 31, H = 64 eight of nine runs passed 0.9 within the interval for σ = square at D = 350, 450 and 600 (1193,
     585 and 201 steps in the median against 920, 482 and 303), and two of three later for relu at D = 750 (3810 and
     3997 against 1407); at 650 none did for good.
@@ -341,9 +396,13 @@ def predict_delay(
     times, generalize = drawn.generalize, float(best.generalize[0])
     silence = "" if calibration.thresholds is not None else calibration.silence(problem, steps)
     law = calibration.thresholds if start is None and shared else None
+    told_from = 0.0
     if law is not None:
         clocks, off = law.clocks(problem), law.deviation(problem, steps) * law_normal(n_draws, seed)
-        generalize, times = float(clocks.time(level, n_train)), clocks.time(level, n_train * np.exp(-off))
+        least = _floor(float(best.memorize[0]))
+        generalize = max(float(clocks.time(level, n_train)), least)
+        times = np.maximum(clocks.time(level, n_train * np.exp(-off)), least)
+        told_from = law.earliest(problem)
         extrapolated, silence = is_outside(problem, calibration, steps), law.silence(problem, steps)
     return DelayPrediction(
         problem=problem,
@@ -364,6 +423,7 @@ def predict_delay(
             level=content,
             extrapolated=extrapolated,
             never=never,
+            told_from=told_from,
         )
         if not silence
         else Estimate(quantity="generalize_steps", value=None, unit="steps", extrapolated=extrapolated, reason=silence),

@@ -1,21 +1,35 @@
-"""The two circuits' training curves, by integrating the dynamics of their amplitudes."""
+"""The two circuits' training curves, by integrating the dynamics of their amplitudes.
+
+Where the calibration has a clock, it says when test accuracy passes 1/2 and 0.9; the form of the curves is that of the
+amplitudes.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import solve_ivp
-from scipy.special import expit, ndtr
+from scipy.optimize import brentq
+from scipy.special import expit, ndtr, ndtri
 
+from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.checks import FieldError, check_finite, check_integer, check_positive
 from dcrit.theory.circuits.laws import GeneralizingLaw, MemorizingLaw
 from dcrit.theory.circuits.margin import log_efficiency_per_squared_norm, loss_from_margin
 from dcrit.theory.circuits.mixture import Competition
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
-from dcrit.theory.predictions.delay import DAMPING, LARGEST_LOG, SHARED_RATE, Start, balance_margin
+from dcrit.theory.predictions.critical_size import CriticalSizePrediction
+from dcrit.theory.predictions.delay import (
+    DAMPING,
+    LARGEST_LOG,
+    SHARED_RATE,
+    Start,
+    balance_margin,
+    time_to_generalize,
+)
 from dcrit.theory.problems.problem import Problem, protocol_horizon
 
 FloatArray = NDArray[np.float64]
@@ -25,6 +39,15 @@ TOLERANCE = 1e-8
 
 #: Nodes of the quadrature over unseen inputs.
 NODES = 64
+
+#: Between which values r_gen is looked for.
+RATES = (1e-4, 1e2)
+
+#: Test accuracy 0.9 comes at least this many times later than 1/2: clocks may put both where memory has just formed.
+LATER = 1.05
+
+#: By how much odds exceed what 0.9 needs at its time, relatively: where they have come to rest by then, it is passed.
+CLEAR = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +190,13 @@ def balance_amplitude(circuits: AmplitudeFlow, efficiency: float) -> float:
     return float(gamma / efficiency) ** (1 / circuits.degree)
 
 
+#: What is seen at every step.
+CURVES = (
+    *("train_accuracy", "test_accuracy", "train_loss", "test_loss"),
+    *("generalizing_margin", "memorizing_margin", "squared_norm"),
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trajectory:
     """Training curves by the theory, or why there are none.
@@ -197,9 +227,7 @@ class Trajectory:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        curves: tuple[FloatArray, ...] = (self.generalizing_margin, self.memorizing_margin, self.squared_norm)
-        curves = (*curves, self.train_loss, self.test_loss, self.train_accuracy, self.test_accuracy)
-        if self.steps.ndim != 1 or any(curve.shape != self.steps.shape for curve in curves):
+        if self.steps.ndim != 1 or any(getattr(self, name).shape != self.steps.shape for name in CURVES):
             raise FieldError("steps", "be of one length with the curves", self.steps.shape)
 
 
@@ -225,6 +253,12 @@ def trajectory_of(
     )
 
 
+def nothing_because(reason: str) -> Trajectory:
+    """No curves, and why."""
+    nothing = np.empty(0)
+    return Trajectory(**dict.fromkeys(("steps", *CURVES), nothing), reason=reason)
+
+
 def log_start(circuits: AmplitudeFlow, start: Start) -> FloatArray:
     """Ln v_gen and ln v_mem at step 0: (2,); NaN where decay extinguishes both circuits."""
     rest = circuits.homogeneity / circuits.degree
@@ -233,6 +267,69 @@ def log_start(circuits: AmplitudeFlow, start: Start) -> FloatArray:
     )
     mem = total - math.log1p(start.generalizing**2) / 2
     return np.array([mem + math.log(start.generalizing), mem])
+
+
+def _integrated(circuits: AmplitudeFlow, begin: FloatArray, times: FloatArray) -> tuple[FloatArray, str]:
+    """Logarithms of the amplitudes (2, E) at steps (E,), the first of which is 0, and why the integrator gave up."""
+
+    def velocity(_: float, log_amplitudes: FloatArray) -> FloatArray:
+        return circuits.velocity(log_amplitudes) * circuits.learning_rate
+
+    with np.errstate(all="ignore"):
+        solved = solve_ivp(
+            velocity, (0.0, float(times[-1])), begin, method="LSODA", t_eval=times, rtol=TOLERANCE, atol=TOLERANCE
+        )
+    return np.asarray(solved.y, dtype=np.float64), "" if solved.success else str(solved.message)
+
+
+def clocked_flow(
+    problem: Problem, calibration: Calibration, prediction: CriticalSizePrediction, n_train: int
+) -> AmplitudeFlow:
+    """The circuits of a problem at the pace of the calibration's clock; as of :func:`flow_at` where it has none.
+
+    The deficits are those from scratch, so that accuracy at balance is 1/2 at D_crit(T). Two numbers of the amplitudes
+    are set by the clock: r_gen, so that test accuracy passes 1/2 at its time, and σ, so that it passes 0.9 at its time.
+    Everything else is the amplitudes': the form of the curves between and beyond both passages, losses, margins and
+    norm. A passage that the clock puts beyond T sets nothing, and accuracy stays below it; nor does one that no r_gen
+    gives. Where amplitudes have come to rest before the clock's time to 0.9, as in transformers little above D_crit,
+    accuracy stays at 0.9 from then on and may pass it earlier. How the amplitudes begin was seen in pair-MLPs alone,
+    and a transformer's degree κ is an effective one.
+
+    Args:
+        problem: Task, architecture and optimizer.
+        calibration: Whose clock it is.
+        prediction: What it predicts of the problem at a horizon T.
+        n_train: D [examples].
+
+    Raises:
+        ValueError: ``n_train`` is not above 0.
+    """
+    circuits = flow_at(problem, prediction.from_scratch, n_train)
+    horizon = prediction.critical_size.horizon or circuits.horizon
+    half, most = (time_to_generalize(problem, calibration, n_train, level) for level in (0.5, GENERALIZED))
+    begin = log_start(circuits, Start())
+    if half is None or half > horizon or not np.isfinite(begin).all():
+        return circuits
+
+    def odds(log_rate: float, step: float) -> float:
+        """Logarithm of γ_gen/γ_mem at a step."""
+        paced = replace(circuits, rates=(math.exp(log_rate), 1.0))
+        gen, mem = paced.margins(_integrated(paced, begin, np.array([0.0, step]))[0])
+        return math.log(gen[-1]) - math.log(mem[-1])
+
+    def excess(log_rate: float) -> float:
+        return odds(log_rate, half) - math.log(circuits.median)
+
+    low, high = (math.log(rate) for rate in RATES)
+    if excess(low) > 0 or excess(high) < 0:
+        return circuits
+    rate = float(brentq(excess, low, high, xtol=1e-6))
+    circuits = replace(circuits, rates=(math.exp(rate), 1.0))
+    most = math.inf if most is None else max(most, LATER * half)
+    if most > horizon:
+        return circuits
+    spread = (math.exp(odds(rate, most)) * (1 - CLEAR) - circuits.median) / float(ndtri(GENERALIZED))
+    return replace(circuits, spread=spread) if spread > 0 else circuits
 
 
 def simulate(
@@ -261,22 +358,13 @@ def simulate(
     check_integer("n_points", n_points, 2)
     begin = start if isinstance(start, np.ndarray) else log_start(circuits, start or Start())
     if not np.isfinite(begin).all():
-        nothing = np.empty((2, 0))
-        return trajectory_of(circuits, nothing[0], nothing, reason="weight decay extinguishes both circuits")
+        return nothing_because("weight decay extinguishes both circuits")
     times = np.unique(np.concatenate([[0.0], np.geomspace(1.0, last, n_points - 1)]))
     times[-1] = last
-
-    def velocity(_: float, log_amplitudes: FloatArray) -> FloatArray:
-        return circuits.velocity(log_amplitudes) * circuits.learning_rate
-
-    with np.errstate(all="ignore"):
-        solved = solve_ivp(
-            velocity, (0.0, float(last)), begin, method="LSODA", t_eval=times, rtol=TOLERANCE, atol=TOLERANCE
-        )
-    found = np.asarray(solved.y, dtype=np.float64)
+    found, failure = _integrated(circuits, begin, times)
     good = np.isfinite(found[0] + found[1])
     end = len(good) if good.all() else int(np.argmin(good))
-    reason = "" if solved.success and end == len(times) else f"the integrator gave up: {solved.message}"
+    reason = "" if not failure and end == len(times) else f"the integrator gave up: {failure}"
     return trajectory_of(circuits, times[:end], found[:, :end], reason=reason)
 
 

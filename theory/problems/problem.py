@@ -181,14 +181,14 @@ class Problem:
             raise FieldError("task", "have a rule to generalize to", repr(self.task), why="its labels are random")
 
     def check_homogeneous(self) -> None:
-        """Refuse a model whose logits are not exactly homogeneous in the parameters, as training curves need it.
+        """Refuse a model whose logits are not exactly homogeneous in the parameters, as amplitudes alone need it.
 
         Raises:
             ValueError: They are not: a transformer's exponent is an effective one.
         """
         if not self.family.exactly_homogeneous:
             allowed = names_where(lambda family: family.exactly_homogeneous)
-            raise FieldError("model", f"be {allowed} for training curves by the theory", repr(self.model))
+            raise FieldError("model", f"be {allowed} for training curves without a clock", repr(self.model))
 
     def check_n_train(self, n_train: int) -> None:
         """Refuse a training-set size that the task cannot fill.

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from dcrit.theory.calibrations.calibration import Calibration, calibration_for, shipped_calibrations
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
-from dcrit.theory.predictions.delay import predict_delay
+from dcrit.theory.predictions.delay import predict_delay, time_to_generalize
 from dcrit.theory.predictions.double_descent import predict_double_descent
 from dcrit.theory.predictions.emergence import predict_emergence
 from dcrit.theory.predictions.phase_diagram import default_widths, phase_diagram
 from dcrit.theory.predictions.regime import REGIMES, predict_regime
+from dcrit.theory.predictions.simulation import clocked_flow, grokking_delay, simulate
 from dcrit.theory.problems.problem import Problem
 
 SHIPPED = shipped_calibrations()
@@ -137,6 +138,66 @@ def test_time_is_within_the_horizon_where_the_size_is_enough(
     # Grokking and nothing else, as long as everything fits and can be memorized.
     if unfit == 0 and grokked[0] == 0:
         assert late.probability_by_horizon == pytest.approx(grokked[3], abs=0.02)
+
+
+either_family = st.one_of(
+    problems(),
+    st.builds(
+        Problem,
+        task=st.sampled_from(("add", "mul")),
+        modulus=st.sampled_from((29, 43, 59, 113)),
+        model=st.just("transformer"),
+        activation=st.just("relu"),
+        width=st.sampled_from((16, 32, 64)),
+        weight_decay=st.sampled_from((1.0, 2.0)),
+        learning_rate=st.sampled_from((1e-3, 3e-3)),
+    ),
+)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(either_family, horizons, st.sampled_from((0.5, 0.9, 0.98, 1.02, 1.05, 1.15, 1.5, 2.0, 3.0)))
+def test_simulated_curves_pass_the_levels_when_the_clock_says(
+    problem: Problem, horizon: int | None, factor: float
+) -> None:
+    found, calibration = predicted(problem, horizon), chosen(problem)
+    size = found.critical_size.value
+    if size is None or factor * size > problem.n_pairs:
+        return
+    n_train, steps = round(factor * size), horizon or problem.horizon
+    curves = simulate(clocked_flow(problem, calibration, found, n_train), steps=steps, n_points=1000)
+    delay = predict_delay(problem, calibration, n_train, 0.5, horizon=horizon, n_draws=FEW).generalize_steps.value
+    half, most = (grokking_delay(curves, level=level).generalized for level in (0.5, 0.9))
+    assert curves.reason == ""
+    if delay is None or delay > steps:
+        assert half is None
+        assert curves.test_accuracy[-1] < 0.5
+        return
+    assert half == pytest.approx(delay, rel=0.03)
+    late = time_to_generalize(problem, calibration, n_train, 0.9)
+    assert late is not None
+    if problem.model == "mlp" and late <= steps:
+        assert most == pytest.approx(late, rel=0.06)
+    elif late > steps:
+        assert most is None
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(either_family, st.sampled_from((1.05, 1.5, 3.0, 6.0)))
+def test_generalizing_comes_no_sooner_than_memorizing(problem: Problem, factor: float) -> None:
+    found, calibration = predicted(problem, None), chosen(problem)
+    size = found.critical_size.value
+    if size is None or factor * size > problem.n_pairs:
+        return
+    delay = predict_delay(problem, calibration, round(factor * size), 0.5, n_draws=FEW)
+    memorize, generalize = delay.memorize_steps.value, delay.generalize_steps
+    assert calibration.thresholds is not None
+    first = calibration.thresholds.earliest(problem)
+    if generalize.value is not None:
+        assert memorize is None or memorize <= generalize.value
+        assert generalize.interval is not None
+        assert generalize.value >= first or generalize.interval.high >= first
+        assert (f"before step {first:.0f}" in generalize.reason) == (generalize.value < first)
 
 
 @settings(max_examples=15, deadline=None)
