@@ -6,13 +6,14 @@ BIN := .venv/bin
 demo: setup            ## the main job: train a few hundred networks, compare with the prediction
 	$(BIN)/dcrit validate quick --out validation/quick
 
-# One worker a core; tests of one file, and all that start Ray, stay in one worker, and the longest begin.
-PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+# One worker a core. Byte code is kept: without it, every worker compiles all tests before the first begins.
+unexport PYTHONDONTWRITEBYTECODE
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8
 
 test: setup            ## all tests, on all cores
 	$(PYTEST) -m "not builds"
 
-test-fast: setup       ## those that take half a second at most and start no process
+test-fast: setup       ## those that take a quarter of a second at most and start no process
 	$(PYTEST) -m "not (builds or ray or browser or kills or processes or slow)"
 
 test-builds: setup     ## build what is shipped, install it elsewhere and use it

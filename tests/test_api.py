@@ -125,6 +125,7 @@ def test_a_prediction_is_that_of_the_command() -> None:
     assert said == found.to_dict()
 
 
+@pytest.mark.slow
 def test_a_phase_diagram_is_drawn_with_runs_over_it(runs: dcrit.Runs) -> None:
     found = dcrit.phase_diagram(dcrit.Problem(modulus=23), points=30)
     shown(found)
@@ -231,6 +232,7 @@ def test_probabilities_of_regimes_sum_to_one() -> None:
     assert found.title.startswith(found.found.most_likely)
 
 
+@pytest.mark.slow
 def test_capacity_and_efficiency_are_measured(store: Path) -> None:
     narrow = dcrit.Problem(task="random", modulus=7, width=1, learning_rate=0.1)
     found = dcrit.capacity(narrow, seeds=2, store=store, workers=1)

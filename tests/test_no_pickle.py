@@ -64,6 +64,7 @@ def faults(source: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_no_module_runs_what_it_reads() -> None:
     assert len(MODULES) > 100
     found = {path: faults(path.read_text(encoding="utf-8")) for path in MODULES}

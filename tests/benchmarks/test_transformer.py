@@ -59,6 +59,7 @@ def test_both_ways_lead_to_the_same_parameters() -> None:
     assert (one.model.theta() - other.model.theta()).abs().max() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 def test_records_hold_their_ratios(threads: int) -> None:
     before = torch.get_num_threads()

@@ -398,6 +398,7 @@ def test_a_figure_is_drawn_from_stored_runs(
     assert all(Path(path).stat().st_size > 1000 for path in found["files"])
 
 
+@pytest.mark.slow
 def test_a_figure_of_runs_that_are_not_there_says_who_makes_them(
     validated: tuple[list[str], Result, Path], place: Path
 ) -> None:

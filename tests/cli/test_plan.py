@@ -24,6 +24,7 @@ def planned(*words: str) -> dict:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", ["quick", "standard", "paper"])
 def test_a_suite_is_the_sum_of_its_experiments(suite: str) -> None:
     found = planned(suite, *RATE, "--device", "cpu")

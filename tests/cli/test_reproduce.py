@@ -121,6 +121,7 @@ def test_every_name_says_what_it_takes_and_whether_it_trains(name: str) -> None:
     assert re.search(r"[Tt]rains", said)
 
 
+@pytest.mark.slow
 def test_names_are_listed_and_no_other_is_taken() -> None:
     assert [name for name in NAMES_OF_COMMANDS if name not in reproduce("--help").output] == []
     refused = reproduce("everything")
@@ -166,6 +167,7 @@ def test_a_validation_is_committed_with_its_tables(clone: Path, validation: Path
     assert "VALIDATION must be a folder that 'dcrit validate' wrote its report to" in refused.stderr
 
 
+@pytest.mark.slow
 def test_the_page_on_facts_is_the_committed_one(clone: Path) -> None:
     done = reproduce("facts", "--check", "--clone", clone)
     assert (done.exit_code, done.stdout) == (0, "")
@@ -185,6 +187,7 @@ def test_predicted_transformers_stay_once_they_were_measured(clone: Path) -> Non
     ).read_bytes()
 
 
+@pytest.mark.slow
 def test_held_out_sizes_that_are_known_are_left_as_they_are(clone: Path, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in (clone / "docs").rglob("*") if path.is_file()}
     done = reproduce("held-out", "--clone", clone, "--store", tmp_path / "runs", "--json")

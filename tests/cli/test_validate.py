@@ -45,6 +45,7 @@ def invoke(*words: str) -> Result:
     return CliRunner().invoke(app, ["validate", *words, "--workers", "2"], env={"COLUMNS": "200"})
 
 
+@pytest.mark.slow
 def test_people_see_what_runs_the_verdicts_and_where_the_report_lies() -> None:
     done = invoke("quick")
     assert done.exit_code == 0, done.output
@@ -58,6 +59,7 @@ def test_people_see_what_runs_the_verdicts_and_where_the_report_lies() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_budget_leaves_out_what_takes_longer() -> None:
     done = invoke("quick", "--budget", "30", "--json")
     document = json.loads(done.stdout)
@@ -72,6 +74,7 @@ def test_a_budget_leaves_out_what_takes_longer() -> None:
     assert dear["reason"].startswith("left out: 3e16 FLOPs")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "verdict"),
     [(("quick",), "supported"), (("paper",), "inconclusive"), (("paper", "--budget", "inf"), "supported")],

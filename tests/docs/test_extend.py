@@ -137,6 +137,7 @@ def test_networks_of_the_family_train_in_an_ensemble() -> None:
         assert run.curves.train_loss[-1] < 0.1 * run.curves.train_loss[0]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("added")
 def test_operations_of_the_family_are_counted() -> None:
     problem = Problem(**ABS)  # type: ignore[arg-type]

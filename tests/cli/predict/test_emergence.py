@@ -24,6 +24,7 @@ def document(*words: str) -> dict[str, Any]:
     return json.loads(result.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
 
 
+@pytest.mark.slow
 def test_people_read_a_threshold() -> None:
     result = invoke("--n-facts", "40", "--n-train", "300", "--modulus", "23")
     assert result.exit_code == 0, result.output
@@ -31,6 +32,7 @@ def test_people_read_a_threshold() -> None:
     assert "calibration:" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["square", "relu"])
 def test_scripts_read_a_document(activation: str) -> None:
     found = document("--n-facts", "40", "--n-train", "420", "--modulus", "23", "--activation", activation)
@@ -42,6 +44,7 @@ def test_scripts_read_a_document(activation: str) -> None:
     assert found["level"] == 0.9
 
 
+@pytest.mark.slow
 def test_no_threshold_is_an_answer() -> None:
     found = document("--n-facts", "40", "--n-train", "30")
     assert found["width"]["value"] is None
@@ -49,6 +52,7 @@ def test_no_threshold_is_an_answer() -> None:
     assert "no threshold" in found["width"]["reason"]
 
 
+@pytest.mark.slow
 def test_pictures_are_written_whole(tmp_path: Path) -> None:
     out = tmp_path / "picture.png"
     assert invoke("--n-facts", "40", "--n-train", "300", "--out", str(out)).exit_code == 0

@@ -30,6 +30,7 @@ def document(*words: str) -> dict[str, Any]:
     return json.loads(result.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["square", "relu"])
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
 def test_every_command_answers_people_and_scripts(words: list[str], activation: str) -> None:
@@ -39,6 +40,7 @@ def test_every_command_answers_people_and_scripts(words: list[str], activation: 
     assert document(*words, "--activation", activation)["calibration"]
 
 
+@pytest.mark.slow
 def test_documents_hold_what_was_asked() -> None:
     one = document(*COMMANDS[0])
     assert sum(one["probabilities"].values()) == pytest.approx(1)
@@ -50,6 +52,7 @@ def test_documents_hold_what_was_asked() -> None:
     assert document(*COMMANDS[2])["width_exponent"] == pytest.approx(1 / shipped.capacity.slope)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", COMMANDS[1:], ids=lambda words: words[0])
 def test_pictures_are_written_whole(words: list[str], tmp_path: Path) -> None:
     out = tmp_path / "picture.png"

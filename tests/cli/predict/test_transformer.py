@@ -51,6 +51,7 @@ def test_every_measurement_trains_transformers(store: list[str], quantity: str) 
     assert found[name]["value"] is not None or found[name]["reason"]
 
 
+@pytest.mark.slow
 def test_homogeneity_is_measured(store: list[str]) -> None:
     small = ["--modulus", "5", "--width", "16", "--seeds", "1", "--weight-decay", "2", "--learning-rate", "0.1"]
     found = document("measure", "homogeneity", "--model", "mlp", "--activation", "relu", *small)

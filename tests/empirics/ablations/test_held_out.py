@@ -75,6 +75,7 @@ def test_half_of_the_predictions_are_within_a_tenth(compared: list[tuple[float, 
     assert np.median([abs(error) for error, *_ in compared]) <= 0.10
 
 
+@pytest.mark.slow
 def test_no_prediction_is_off_by_more_than_three_tenths(compared: list[tuple[float, bool, bool]]) -> None:
     """The first release was within 0.22 everywhere; the law of two thresholds gives up the narrowest network."""
     assert max(abs(error) for error, _, outside in compared if not outside) <= 0.30

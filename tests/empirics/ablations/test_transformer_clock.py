@@ -82,6 +82,7 @@ def test_constants_are_found_again_from_scattered_and_censored_times() -> None:
     assert abs(found.constants["load"] - TRUTH["load"]) < 4 * errors[1]
 
 
+@pytest.mark.slow
 def test_what_ships_is_what_committed_runs_say() -> None:
     (shipped,) = [law for law in shipped_thresholds() if law.model == "transformer"]
     found = clock.fitted_law(RESULTS)

@@ -83,6 +83,7 @@ def test_points_where_a_seed_does_not_generalize_enter_no_constant() -> None:
     assert len(optimizer.late(rows, "square")) == whole - 1
 
 
+@pytest.mark.slow
 def test_rows_are_made_of_the_runs_in_their_order(tmp_path: Path) -> None:
     (tmp_path / "two-thresholds").mkdir()
 

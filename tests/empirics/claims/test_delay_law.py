@@ -57,6 +57,7 @@ def judged(**changed: float) -> Finding:
     return CLAIM.judge(evidence(**changed))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_law_that_holds_is_supported() -> None:
     finding = judged()
     assert finding.ruling() == "supported"

@@ -40,6 +40,7 @@ def test_sizes_that_fall_in_every_family_support() -> None:
     assert finding.rows[0]["log10 falls/rises"] > 3  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_sizes_that_rise_in_one_family_refute() -> None:
     finding = dcrit_falls_with_size.judge([over_widths(-0.1), over_widths(0.15, activation="relu")])
     assert finding.ruling() == "refuted"

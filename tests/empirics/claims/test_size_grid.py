@@ -90,6 +90,7 @@ def test_star_rulings() -> None:
     assert star_located.judge(evidence(wide)).ruling() == "inconclusive"
 
 
+@pytest.mark.slow
 def test_double_descent_rulings() -> None:
     supported = dd_below_star.judge(evidence(plane(dipped)))
     assert supported.ruling(0.002) == "supported"
@@ -106,6 +107,7 @@ def test_double_descent_rulings() -> None:
     assert dd_below_star.judge(evidence(unlocated)).p_value is None
 
 
+@pytest.mark.slow
 def test_harder_task_rulings() -> None:
     def later(size: int, width: int) -> float:
         return dipped(round(size / 1.4), width)
@@ -128,6 +130,7 @@ def last_only(accuracy: float) -> Grid:
     return plane(lambda size, _: accuracy if size == SIZES[-1] else 0.0, noise=0.05)
 
 
+@pytest.mark.slow
 def test_means_just_below_one_half_leave_open_whether_it_was_crossed() -> None:
     grid = last_only(0.48)
     drawn, last = critical_draws(grid), grid.test_accuracy[-1].mean(-1)  # (K, n), (K,)
@@ -152,6 +155,7 @@ def test_means_far_from_one_half_leave_nothing_open() -> None:
     assert (critical_draws(plane(falling)) == math.inf).all()
 
 
+@pytest.mark.slow
 def test_critical_sizes_of_two_planes_err_apart() -> None:
     grid = plane(rising, noise=0.1)
     effect = dd_harder_task.harder(grid, grid)

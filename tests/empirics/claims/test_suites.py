@@ -182,6 +182,7 @@ def test_every_measurement_is_of_its_own_problem(gathered: Gathered) -> None:
         assert 4 <= len(entry.transition.outcomes) <= 12
 
 
+@pytest.mark.slow
 def test_the_prediction_is_the_calibrations_own(gathered: Gathered) -> None:
     for entry in competition_evidence(gathered):
         predicted = entry.transition.predicted
@@ -256,6 +257,7 @@ def test_the_verdicts_are_those_the_world_deserves(gathered: Gathered) -> None:
     assert [(one.claim.id, one.threshold) for one in chosen] == [("capacity-linear", SIGNIFICANCE / len(NAMES))]
 
 
+@pytest.mark.slow
 def test_verdicts_are_corrected_for_their_number(gathered: Gathered) -> None:
     verdicts = judge(MINIATURE, gathered[0])
     assert [one.threshold for one in verdicts] == holm_thresholds([one.finding.p_value for one in verdicts])
@@ -280,6 +282,7 @@ def test_claims_that_share_an_experiment_share_its_account(gathered: Gathered) -
     assert accounts["capacity-linear"] is gathered[0]["capacities"].account
 
 
+@pytest.mark.slow
 def test_what_no_calibration_speaks_for_is_measured_and_not_predicted() -> None:
     suite = miniature(PROBLEMS[:1])
     results = gather(suite, laboratory(World(), "relu"))

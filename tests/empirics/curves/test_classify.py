@@ -157,6 +157,7 @@ def test_losses_tell_what_they_guarantee() -> None:
     assert verdict(10, train_loss=memorized, test_accuracy=rising(0.5)).dynamics == "semi-grokking"
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_a_loss_guarantees_the_accuracy_that_is_claimed(data: st.DataObject) -> None:
     n_classes = data.draw(st.integers(2, 6))

@@ -288,6 +288,7 @@ def test_random_bytes_are_refused_or_read(data: bytes, folder: Path) -> None:
     attempt(data, folder)
 
 
+@pytest.mark.slow
 @given(
     rows=st.lists(st.lists(CELLS, max_size=4), max_size=6),
     separator=st.sampled_from(",;\t"),

@@ -126,6 +126,7 @@ def test_a_transformer_that_never_sees_pairs_as_unordered_is_calibrated_without(
     assert str(notes[-1]).startswith("no size from which on symmetric labels are memorized as unordered pairs")
 
 
+@pytest.mark.slow
 def test_no_run_near_a_transition_is_asked_for(measured: tuple[Calibration, World, list[Omission]]) -> None:
     _, world, _ = measured
     random = [config for config in world.asked if config.problem.task == "random"]
@@ -190,6 +191,7 @@ def test_it_survives_its_file(measured: tuple[Calibration, World, list[Omission]
     np.testing.assert_allclose(again.constants(problem), calibration.constants(problem), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["mul", "square-of-sum"])
 def test_relabelings_of_addition_share_one_calibration(task: str) -> None:
     found = calibrate(replace(SMALL, problem=Problem(task=task)), World())
@@ -205,6 +207,7 @@ class Spoilt(World):
         return replace(run, ending="diverged") if lost else run
 
 
+@pytest.mark.slow
 def test_a_cell_without_a_measurement_is_listed_with_its_reason() -> None:
     notes: list[Omission] = []
     found = calibrate(SMALL, Spoilt(), note=notes.append)
@@ -215,6 +218,7 @@ def test_a_cell_without_a_measurement_is_listed_with_its_reason() -> None:
     assert str(lack).startswith("17 symbols, width 48: only 0 runs")
 
 
+@pytest.mark.slow
 def test_models_with_room_for_everything_give_no_calibration() -> None:
     with pytest.raises(ValueError, match="capacity could not be measured"):
         calibrate(SMALL, World(bits=1e6))

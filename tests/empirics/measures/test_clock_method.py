@@ -76,6 +76,7 @@ def test_sizes_hidden_in_times_are_found_and_intervals_cover_them(problem: Probl
     assert covered >= binom.ppf(0.001, n_experiments, LEVEL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.8, 1.3])
 def test_the_prefactor_of_the_law_is_not_taken_as_true(shift: float) -> None:
     for world in range(3):

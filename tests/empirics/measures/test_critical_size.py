@@ -156,6 +156,7 @@ def test_accuracy_that_rises_slowly_is_no_plateau() -> None:
     assert measured(sizes, [TRUTH.accuracy(size) for size in sizes]).value == pytest.approx(250, rel=0.02)
 
 
+@pytest.mark.slow
 def test_quantiles_and_width_are_those_of_an_even_fine_grid() -> None:
     sizes = [160.0, 200, 240, 280, 330]
     values = accuracies(sizes, world=3, scatter=0.05)

@@ -161,6 +161,7 @@ def test_usable_runs_converged_and_fit_their_training_set() -> None:
     assert usable([unfitted, good, both, unconverged]) == ([good], 2, 1)
 
 
+@pytest.mark.slow
 def test_too_few_runs_give_a_reason() -> None:
     memorizing, generalizing = observed()
     for mem, gen, cause, named in (
@@ -276,6 +277,7 @@ def test_deficits_without_a_logarithm_give_a_reason(deficits: tuple[float, float
     assert "unseen" in found.reason
 
 
+@pytest.mark.slow
 def test_the_generalizing_efficiency_is_measured_with_its_interval() -> None:
     memorizing, generalizing = observed()
     fit = fitted(memorizing, spoilt(generalizing, 2, train_accuracy=0.5))

@@ -50,6 +50,7 @@ def horizons(outcomes: Sequence[Outcome]) -> float:
     return sum(one.config.horizon for one in outcomes) / max(one.config.horizon for one in outcomes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "scatter"), [(0.06, 0.02), (0.12, 0.03), (0.27, 0.04)])
 def test_intervals_cover_the_truth_within_a_tenth_of_the_grid(width: float, scatter: float) -> None:
     covered, costs, narrow, n_experiments = 0, [], 0, 15

@@ -39,6 +39,7 @@ def test_runs_are_short_and_on_labels_that_are_commutative_but_random() -> None:
     assert len({config.address for config in configs}) == len(FRACTIONS) * design.seeds
 
 
+@pytest.mark.slow
 def test_the_law_behind_the_runs_is_recovered() -> None:
     law = fit_symmetry(runs(0.0))
     assert isinstance(law, SymmetryLaw)

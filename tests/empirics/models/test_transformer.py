@@ -179,6 +179,7 @@ def test_gradient_is_overwritten_not_accumulated(activation: str, architecture: 
     assert torch.equal(once, twice)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [1, 2])
 @ACTIVATIONS
 def test_training_follows_the_oracle(activation: str, depth: int) -> None:

@@ -53,6 +53,7 @@ def observed() -> tuple[list[Outcome], list[Outcome]]:
     return memorizing, generalizing
 
 
+@pytest.mark.slow
 def test_the_critical_size_is_where_three_quarters_are_right() -> None:
     fit = fit_competition(PROBLEM, *observed())
     assert isinstance(fit, CompetitionFit), fit
@@ -65,6 +66,7 @@ def test_the_critical_size_is_where_three_quarters_are_right() -> None:
     assert odds * TRANSFER == pytest.approx(QUARTILE * spread(implied), rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_study_predicts_three_quarters_where_that_is_its_one_half() -> None:
     fit = fit_competition(PROBLEM, *observed())
     assert isinstance(fit, CompetitionFit), fit

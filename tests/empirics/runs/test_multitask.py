@@ -52,6 +52,7 @@ def multitask(draw: st.DrawFn) -> MultitaskConfig:
     )
 
 
+@pytest.mark.slow
 @given(multitask())
 def test_round_trip_through_json(config: MultitaskConfig) -> None:
     again = MultitaskConfig.from_dict(json.loads(json.dumps(config.to_dict())))
@@ -59,6 +60,7 @@ def test_round_trip_through_json(config: MultitaskConfig) -> None:
     assert again.address == config.address
 
 
+@pytest.mark.slow
 @given(multitask())
 def test_curves_are_recorded_as_the_protocol_says_in_every_phase(config: MultitaskConfig) -> None:
     steps = config.evaluation_steps()

@@ -163,6 +163,7 @@ def test_the_ensemble_before_is_gone_when_the_data_have_shrunk(tmp_path: Path, m
         gc.enable()
 
 
+@pytest.mark.slow
 def test_members_end_at_different_times_in_the_ensemble_that_ends_early() -> None:
     lengths = {len(run.curves.step) for run in train(ENSEMBLES["early"])}
     assert len(lengths) > 1
@@ -191,6 +192,7 @@ def test_a_member_that_diverged_stays_so(tmp_path: Path, monkeypatch: pytest.Mon
     assert np.isnan(runs[1].curves.train_loss).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_kept", [1, 7])
 def test_a_multitask_run_goes_on_to_the_same_bits(tmp_path: Path, n_kept: int) -> None:
     configs, n_stops, runs = [MULTITASK, replace(MULTITASK, seed=1)], 0, None

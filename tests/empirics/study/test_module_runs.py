@@ -162,6 +162,7 @@ def test_the_loop_is_an_ordinary_one(optimizer: dict[str, float]) -> None:
     assert run.homogeneity == pytest.approx(2, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_run_is_decided_by_its_seed_and_leaves_torch_s_generator_alone() -> None:
     def noisy(seed: int) -> nn.Module:
         return nn.Sequential(nn.Dropout(0.5), *network((6, 8, 3)).children())

@@ -139,6 +139,7 @@ def test_every_run_has_a_seed_and_a_role_of_its_own(patch: pytest.MonkeyPatch) -
     }
 
 
+@pytest.mark.slow
 def test_the_prediction_does_not_see_the_transition(patch: pytest.MonkeyPatch) -> None:
     above = (500, 600, 700, 750, 760, 770, 780)
     plain, other = studied(patch, World()), studied(patch, World(), sizes=above)
@@ -217,6 +218,7 @@ def test_what_cannot_be_told_is_said_about_examples(patch: pytest.MonkeyPatch) -
     assert "too few unseen examples" in found.fit.reason
 
 
+@pytest.mark.slow
 def test_a_lower_ceiling_lowers_one_half(patch: pytest.MonkeyPatch) -> None:
     plain, lower = studied(patch, World()), studied(patch, World(), ceiling=0.6)
     assert lower.half_accuracy == pytest.approx((1 / CLASSES + 0.6) / 2)

@@ -64,6 +64,7 @@ def test_batches_divide_the_runs_by_their_keys(configs: list[RunConfig], device:
     assert all(max(found) - min(found) <= 1 for found in sizes.values())
 
 
+@pytest.mark.slow
 @given(sweeps())
 def test_the_most_expensive_batches_come_first(configs: list[RunConfig]) -> None:
     costs = [batch.cost for batch in plan_batches(configs)]
@@ -79,6 +80,7 @@ def test_all_work_is_counted(configs: list[RunConfig]) -> None:
         assert {step_cost(one) for one in batch.configs} == {batch.step_cost}
 
 
+@pytest.mark.slow
 @given(sweeps())
 def test_a_large_batch_is_a_small_share(configs: list[RunConfig]) -> None:
     batches = plan_batches(configs)

@@ -95,6 +95,7 @@ def members(n: int) -> list[RunConfig]:
     return [RunConfig(problem=Problem(modulus=5, width=16), n_train=12, seed=seed, steps=50) for seed in range(n)]
 
 
+@pytest.mark.slow
 def test_thousands_of_members_fit_one_ensemble() -> None:
     many, few = Ensemble(members(2000)), Ensemble(members(2000)[1990:])
     many.advance(5)

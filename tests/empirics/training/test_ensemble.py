@@ -123,6 +123,7 @@ def test_curves_follow_the_oracle_with_other_optimizers(optimizer: dict[str, flo
     assert_follows_oracle(run, 1e-8)
 
 
+@pytest.mark.slow
 @ACTIVATIONS
 def test_parameters_follow_the_oracle(activation: str) -> None:
     configs = mixed_batch(activation, steps=100)

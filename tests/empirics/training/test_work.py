@@ -108,6 +108,7 @@ def test_more_workers_never_take_longer(cost: int) -> None:
     assert all(later <= earlier for earlier, later in pairwise(times))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suite", "most"), [("quick", 1.1), ("standard", 1.3)])
 def test_suites_took_the_runs_that_were_planned_or_somewhat_fewer(suite: Any, most: float) -> None:
     document = json.loads((RESULTS / f"{suite}.json").read_text(encoding="utf-8"))

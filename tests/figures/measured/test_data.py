@@ -270,6 +270,7 @@ def test_a_run_that_shows_other_dynamics_says_so(evidence: Evidence) -> None:
     assert "in 1 of 2 runs" in dynamics.title_of(replace(point, observed=("grokking", "ungrokking")))
 
 
+@pytest.mark.slow
 def test_a_diverged_run_is_drawn_as_far_as_it_went(evidence: Evidence) -> None:
     point = evidence["four-dynamics"][0]
     gone = np.where(point.example.step > 100, np.nan, 1.0)

@@ -79,6 +79,7 @@ def test_a_median_that_most_seeds_never_reached_is_a_bound() -> None:
     assert point(300, 900.0, 800.0, 100.0, longer=1).median == (900.0, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [True, False])
 def test_the_whole_figure_is_drawn_or_says_what_is_missing(known: bool) -> None:
     entry = evidence()

@@ -19,6 +19,7 @@ def points() -> list[DynamicsEvidence]:
     return measure(DynamicsDesign(problems=(PROBLEM,), seeds=1), LABORATORY)
 
 
+@pytest.mark.slow
 def test_curves_by_the_theory_lie_over_those_measured(points: list[DynamicsEvidence]) -> None:
     prediction = LABORATORY.predict(PROBLEM)
     assert prediction is not None
@@ -41,6 +42,7 @@ def test_curves_by_the_theory_lie_over_those_measured(points: list[DynamicsEvide
     assert {point.predicted for point in points} >= {"progression", "grokking"}
 
 
+@pytest.mark.slow
 def test_the_legend_has_each_curve_once(points: list[DynamicsEvidence]) -> None:
     figure = dynamics.draw(points)
     figure.draw_without_rendering()

@@ -65,6 +65,7 @@ def test_curves_are_the_rule_and_the_additive_formula(evidence: list[FactsPoint]
         assert y == pytest.approx(float(expected))
 
 
+@pytest.mark.slow
 def test_widths_are_those_of_the_same_task_beside_as_many_facts(evidence: list[FactsPoint]) -> None:
     ax = Figure().subplots()
     module.draw_widths(ax, evidence, MAIN)

@@ -79,6 +79,7 @@ def test_no_text_is_cut_off_or_covered_by_another(drawn: Drawn, name: str, kind:
         assert overlap(first, second) < 1.0, (one, other)
 
 
+@pytest.mark.slow
 @NAMES
 @KINDS
 def test_everything_lies_inside_the_figure(drawn: Drawn, name: str, kind: str) -> None:

@@ -102,6 +102,7 @@ def test_planes_are_drawn_whole(n: int) -> None:
             assert n == 0 or ax.get_ylabel().endswith("]")
 
 
+@pytest.mark.slow
 def test_dimensions_stand_against_losses() -> None:
     curve = curve_of([40, 30, 20, 10], [8, 4, 2, 1])
     drawn = effective_dimension.draw_curve(Figure().subplots(), curve)

@@ -11,6 +11,7 @@ WIDTHS = np.unique(np.geomspace(16, 256, 10).round().astype(np.int64))
 CHOSEN = next(calibration for calibration in shipped_calibrations() if calibration.covers(Problem()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_train", "beyond"), [(60, True), (230, True), (520, False)])
 def test_the_threshold_is_drawn_with_its_units_and_its_end(n_train: int, beyond: bool) -> None:
     curve = emergence_curve(Problem(), CHOSEN, n_facts=[0, 20, 40, 160], n_train=n_train, widths=WIDTHS, n_draws=30)

@@ -30,6 +30,7 @@ def test_the_map_says_its_units_and_draws_a_star_where_there_is_one(widths: np.n
     assert "[examples]" in ax.get_ylabel()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_train", [200, 529])
 def test_double_descent_is_drawn_with_its_units(n_train: int) -> None:
     found = predict_double_descent(Problem(), CHOSEN, n_train=n_train, widths=WIDTHS, n_draws=30)

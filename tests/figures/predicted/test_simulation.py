@@ -39,6 +39,7 @@ def figure(request: pytest.FixtureRequest) -> Iterator[Figure]:
     drawn.clear()
 
 
+@pytest.mark.slow
 def test_nothing_is_cut_off_or_covered(figure: Figure) -> None:
     edge = figure.bbox.padded(0.5)
     boxes = [(text, box_of(text)) for text in texts_of(figure)]

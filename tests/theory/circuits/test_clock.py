@@ -36,6 +36,7 @@ def test_time_inverts_the_size(clock: Clock, horizon: float) -> None:
     assert clock.time(clock.critical_size(horizon)) == pytest.approx(horizon, rel=1e-5)
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # sympy derives on the first call
 @given(rates, bends, horizons)
 def test_lambert_inverse_is_derived(rate: float, bend: float, horizon: float) -> None:
@@ -44,6 +45,7 @@ def test_lambert_inverse_is_derived(rate: float, bend: float, horizon: float) ->
     assert float(derived.evalf()) == pytest.approx(float(clock.log_excess(horizon)), rel=1e-9)
 
 
+@pytest.mark.slow
 @given(clocks, horizons, st.floats(1.01, 100.0))
 def test_longer_training_needs_fewer_examples_down_to_the_limit(clock: Clock, horizon: float, factor: float) -> None:
     assert clock.critical_size(horizon * factor) < clock.critical_size(horizon)

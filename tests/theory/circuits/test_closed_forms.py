@@ -162,6 +162,7 @@ def test_the_mixture_agrees_with_the_competition(competition: Competition, size:
     assert value("mixture_efficiency", **values) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.slow
 @few
 @given(competitions())
 def test_half_accuracy_agrees_with_the_solver(competition: Competition) -> None:
@@ -172,6 +173,7 @@ def test_half_accuracy_agrees_with_the_solver(competition: Competition) -> None:
         assert got == pytest.approx(outcome.n_train, rel=1e-9)
 
 
+@pytest.mark.slow
 @few
 @given(competitions())
 def test_half_accuracy_tends_to_the_crossing(competition: Competition) -> None:
@@ -223,6 +225,7 @@ def test_delay_is_the_number_of_steps_until_the_amplitude_has_grown() -> None:
     assert value("delay", **values) == pytest.approx(steps, rel=2e-3)
 
 
+@pytest.mark.slow
 @few
 @given(exponents, sizes, st.floats(0.01, 1.0))
 def test_delay_diverges_at_the_critical_size_as_its_leading_term(beta: float, size: float, start: float) -> None:

@@ -52,6 +52,7 @@ def test_levels_lie_where_their_law_says(n_symbols: int, width: int, horizon: fl
     assert above == pytest.approx(SQUARE.levels.high * scale, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_deviation_agrees_with_draws_of_the_constants() -> None:
     rng = np.random.default_rng(0)
     draws = rng.multivariate_normal(np.zeros(len(SQUARE.fitted)), np.array(SQUARE.covariance) / 4, size=2000)

@@ -45,6 +45,7 @@ def test_mean_field_size_is_where_the_parameter_is_reached(modulus: int, strengt
     assert finding_parameter(modulus, size, strength) == pytest.approx(parameter, rel=1e-12)
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # sympy derives on the first call
 @given(moduli, strengths, ratios)
 def test_closed_forms_equal_the_numeric_path(modulus: int, strength: float, ratio: float) -> None:
@@ -56,6 +57,7 @@ def test_closed_forms_equal_the_numeric_path(modulus: int, strength: float, rati
     assert float(forms.mean_field_size().subs(values)) == pytest.approx(numeric, rel=1e-9)
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # sympy derives on the first call
 @given(moduli)
 def test_mean_field_exponent_is_the_slope_of_the_size(modulus: int) -> None:

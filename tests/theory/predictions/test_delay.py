@@ -135,6 +135,7 @@ def test_below_it_there_is_none_with_a_reason() -> None:
     assert found.probability == 0.0
 
 
+@pytest.mark.slow
 def test_delay_falls_with_size_and_ends_at_the_predicted_size() -> None:
     completion = LAWS.size_at_accuracy(0.9).n_train  # type: ignore[union-attr]
     constants = constants_of(LAWS)[None]

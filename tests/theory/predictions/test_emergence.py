@@ -198,6 +198,7 @@ def test_refusals_name_the_field() -> None:
     assert "10000 facts" in outcome.reason
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(facts=st.lists(st.integers(0, 300), min_size=2, max_size=5, unique=True), n_train=st.integers(100, 529))
 def test_threshold_rises_with_the_facts(facts: list[int], n_train: int) -> None:
@@ -207,6 +208,7 @@ def test_threshold_rises_with_the_facts(facts: list[int], n_train: int) -> None:
     assert (curve.low <= curve.high).all()
 
 
+@pytest.mark.slow
 def test_threshold_is_where_the_critical_size_falls_to_n_train() -> None:
     every = np.arange(15, 70, dtype=np.int64)
     found = predict_emergence(Problem(), CHOSEN, n_facts=40, n_train=220, widths=every, n_draws=60)
@@ -222,6 +224,7 @@ def test_threshold_is_where_the_critical_size_falls_to_n_train() -> None:
     assert curve == coarse.width.value
 
 
+@pytest.mark.slow
 def test_no_threshold_is_a_value_with_its_reason() -> None:
     few = predict_emergence(Problem(), CHOSEN, n_facts=100, n_train=60, **FAST)
     assert few.width.value is None
@@ -239,6 +242,7 @@ def test_facts_have_to_fit() -> None:
     assert found.width.value == 16
 
 
+@pytest.mark.slow
 def test_extrapolation_is_flagged() -> None:
     inside = predict_emergence(Problem(), CHOSEN, n_facts=20, n_train=250, **FAST)
     outside = predict_emergence(Problem(modulus=31), CHOSEN, n_facts=20, n_train=600, **FAST)

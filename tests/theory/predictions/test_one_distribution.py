@@ -51,6 +51,7 @@ def predicted(problem: Problem, horizon: int | None) -> CriticalSizePrediction:
     return predict_critical_size(problem, chosen(problem), horizon=horizon, n_draws=FEW)
 
 
+@pytest.mark.slow
 @quick
 @given(problems(), horizons)
 def test_the_size_is_that_of_the_law_with_its_horizon(problem: Problem, horizon: int | None) -> None:
@@ -74,6 +75,7 @@ def test_the_size_is_that_of_the_law_with_its_horizon(problem: Problem, horizon:
     assert found.at_rest.value < size
 
 
+@pytest.mark.slow
 @quick
 @given(problems(), horizons)
 def test_circuits_from_scratch_pass_the_levels_where_the_law_does(problem: Problem, horizon: int | None) -> None:
@@ -84,6 +86,7 @@ def test_circuits_from_scratch_pass_the_levels_where_the_law_does(problem: Probl
             assert float(found.from_scratch.test_accuracy(one.value)) == pytest.approx(expected, abs=tolerance)
 
 
+@pytest.mark.slow
 @quick
 @given(problems(), horizons)
 def test_plane_and_regimes_agree_with_the_size(problem: Problem, horizon: int | None) -> None:
@@ -117,6 +120,7 @@ def test_plane_and_regimes_agree_with_the_size(problem: Problem, horizon: int | 
     assert REGIMES[plane.codes[0, 0]] in ("ungrokking", "does not fit")
 
 
+@pytest.mark.slow
 @quick
 @given(problems(), horizons, st.floats(0.7, 3.0))
 def test_time_is_within_the_horizon_where_the_size_is_enough(
@@ -200,6 +204,7 @@ def test_generalizing_comes_no_sooner_than_memorizing(problem: Problem, factor: 
         assert (f"before step {first:.0f}" in generalize.reason) == (generalize.value < first)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(problems(), horizons)
 def test_accuracy_over_widths_passes_one_half_where_the_size_says(problem: Problem, horizon: int | None) -> None:
@@ -220,6 +225,7 @@ def test_accuracy_over_widths_passes_one_half_where_the_size_says(problem: Probl
             assert (curve.accuracy[0] > 0.5) == (n_train > size)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(problems(("add", "square-of-sum")), horizons)
 def test_emergence_without_facts_needs_the_same_size(problem: Problem, horizon: int | None) -> None:

@@ -30,6 +30,7 @@ def slow_regime(n_train: float, width: int) -> str:
     return "semi-grokking" if sizes.completion.value is None or n_train < sizes.completion.value else "grokking"
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, len(SIZES) - 4), st.integers(0, len(WIDTHS) - 1))
 def test_codes_are_those_of_one_point_at_a_time(row: int, column: int) -> None:

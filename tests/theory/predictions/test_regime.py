@@ -25,6 +25,7 @@ UNFIT = replace(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 529), st.sampled_from([8, 12, 13, 16, 48, 128, 200]))
 def test_probabilities_sum_to_one(n_train: int, width: int) -> None:

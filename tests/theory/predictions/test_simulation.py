@@ -59,6 +59,7 @@ def euler(circuits: AmplitudeFlow, log_start: FloatArray, time: float, dt: float
     return u
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "circuits",
     [

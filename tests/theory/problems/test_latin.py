@@ -59,6 +59,7 @@ def test_squares_do_not_have_the_structure_of_the_cyclic_one(seed: int) -> None:
     assert intercalates(square) > 10
 
 
+@pytest.mark.slow
 def test_every_kind_of_square_is_reached_and_no_symbol_preferred() -> None:
     """Order four has two kinds up to relabeling, the tables of Klein's and of the cyclic group."""
     rng = np.random.default_rng(0)

@@ -58,6 +58,7 @@ def test_round_trip_through_a_dict_and_json(problem: Problem) -> None:
     assert Problem.from_dict(json.loads(json.dumps(problem.to_dict()))) == problem
 
 
+@pytest.mark.slow
 @given(problems())
 def test_sizes_count_what_they_name(problem: Problem) -> None:
     match problem.task:
