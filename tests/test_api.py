@@ -246,6 +246,7 @@ def test_capacity_and_efficiency_are_measured(store: Path) -> None:
     assert said("measure", "efficiency", *TINY_WORDS, *words) == plain(efficient)
 
 
+@pytest.mark.slow
 def test_runs_are_those_of_the_command(runs: dcrit.Runs, store: Path) -> None:
     assert [(run.config.n_train, run.config.seed) for run in runs.runs] == [(10, 0), (10, 1), (30, 0), (30, 1)]
     shown(runs)
@@ -410,6 +411,7 @@ def test_curves_of_a_file_and_of_a_table_get_one_verdict(tmp_path: Path) -> None
     shown(found[0])
 
 
+@pytest.mark.slow
 def test_a_validation_gives_rulings_figures_and_a_report(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

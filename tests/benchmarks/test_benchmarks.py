@@ -88,6 +88,7 @@ def test_the_cost_of_a_critical_size_is_counted_in_steps_taken(tmp_path: Path) -
     assert found["ratio"] == int(found["grid_model_steps"]) / int(found["model_steps"])  # type: ignore[call-overload]
 
 
+@pytest.mark.slow
 def test_the_runner_knows_its_benchmarks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"peak", "pair_mlp", "critical_size"} <= set(runner.available())
     assert runner.main(["nonsense"]) == 2

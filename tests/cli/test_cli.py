@@ -411,6 +411,7 @@ def test_a_figure_of_runs_that_are_not_there_says_who_makes_them(
     assert list((place / "empty").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_figure_of_a_suite_that_has_no_part_of_it_is_refused(
     validated: tuple[list[str], Result, Path], place: Path
 ) -> None:

@@ -84,6 +84,7 @@ def test_no_prediction_is_off_by_more_than_three_tenths(compared: list[tuple[flo
     assert far_off == [pytest.approx(-0.445, abs=0.01)]
 
 
+@pytest.mark.slow
 def test_the_ninety_percent_intervals_cover_about_ninety_percent(compared: list[tuple[float, bool, bool]]) -> None:
     assert 0.80 <= np.mean([inside for _, inside, _ in compared]) <= 0.97
 

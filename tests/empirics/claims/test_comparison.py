@@ -112,6 +112,7 @@ def test_bits_per_parameter_come_with_the_family_they_lie_under() -> None:
     assert interval.high - 1.5 == pytest.approx(0.1 * 2.132, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_every_number_that_ships_can_be_compared() -> None:
     found = compare(published_numbers(), shipped_calibrations(), {})
     assert len(found) == len(published_numbers())

@@ -191,6 +191,7 @@ def test_the_prediction_is_the_calibrations_own(gathered: Gathered) -> None:
         assert predicted.value == pytest.approx(half_accuracy_size(entry.problem), rel=0.1)
 
 
+@pytest.mark.slow
 def test_draws_of_a_transition_are_those_of_its_interval(gathered: Gathered) -> None:
     for entry in competition_evidence(gathered):
         draws, interval = entry.transition.log_size_draws(4000), entry.transition.measured.interval

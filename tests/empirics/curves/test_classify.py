@@ -240,6 +240,7 @@ def test_the_unit_of_the_step_does_not_matter(frame: pl.DataFrame, factor: float
     assert [one[:2] for one in verdicts(stretched, folder)] == [one[:2] for one in verdicts(frame, folder)]
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0, math.nan, math.inf, -math.inf, 1e300]), min_size=30, max_size=30))
 def test_any_numbers_get_a_verdict(values: list[float]) -> None:
     step = np.arange(30.0)

@@ -46,6 +46,7 @@ def with_spectrum(eigenvalues: np.ndarray, seed: int = 0) -> Tensor:
     return torch.from_numpy((matrix + matrix.T) / 2)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1e3), min_size=1, max_size=20), st.floats(1e-6, 1e3))
 def test_the_dimension_lies_between_none_and_all_and_falls_with_alpha(values: list[float], alpha: float) -> None:
     eigenvalues = np.array(values)

@@ -91,6 +91,7 @@ def test_everything_lies_inside_the_figure(drawn: Drawn, name: str, kind: str) -
     assert size[0] in (style.SINGLE, style.DOUBLE, 0.6 * style.DOUBLE)
 
 
+@pytest.mark.slow
 @NAMES
 @KINDS
 def test_legends_and_remarks_never_cover_a_panel(drawn: Drawn, name: str, kind: str) -> None:

@@ -30,6 +30,7 @@ def test_lines_are_the_laws_sizes() -> None:
     assert 1.0 < slopes[1] < 1.3
 
 
+@pytest.mark.slow
 def test_every_point_and_both_thresholds_are_drawn_and_named() -> None:
     figure = draw([panel(points_of(ROWS)), panel(published_points(published_numbers()))])
     first, second = figure.axes

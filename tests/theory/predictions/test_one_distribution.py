@@ -292,6 +292,7 @@ def test_without_a_law_no_answer_is_made_up_for_another_beta2_or_epsilon(more: d
         predict_emergence(problem, calibration, n_facts=40, n_train=300, n_draws=FEW)
 
 
+@pytest.mark.slow
 def test_inside_the_calibrated_range_hardly_any_regime_cannot_be_told() -> None:
     rng, asked, silent = np.random.default_rng(1773), 0, 0
     for _ in range(60):
