@@ -15,7 +15,6 @@ from dcrit.theory.families.transformer import N_TOKENS
 from dcrit.theory.problems.problem import Problem
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["relu", "square"])
 def test_counted_operations_of_a_pair_mlp_are_those_made(activation: str) -> None:
     problem = Problem(modulus=7, width=16, activation=activation)

@@ -159,6 +159,7 @@ either_family = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(either_family, horizons, st.sampled_from((0.5, 0.9, 0.98, 1.02, 1.05, 1.15, 1.5, 2.0, 3.0)))
 def test_simulated_curves_pass_the_levels_when_the_clock_says(
@@ -186,6 +187,7 @@ def test_simulated_curves_pass_the_levels_when_the_clock_says(
         assert most is None
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(either_family, st.sampled_from((1.05, 1.5, 3.0, 6.0)))
 def test_generalizing_comes_no_sooner_than_memorizing(problem: Problem, factor: float) -> None:
