@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.calibrations import CalibrationFile
+from dcrit.cli.terminal.calibrations import AskedOptions
 from dcrit.cli.terminal.output import print_json, say, span_of, table
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
@@ -17,9 +17,7 @@ from dcrit.theory.problems.problem import label
 def critical_size(
     *,
     problem: options.ProblemOptions,
-    horizon: options.Horizon = None,
-    level: options.Level = 0.9,
-    calibration: CalibrationFile = None,
+    asked: AskedOptions,
     explain: Annotated[bool, typer.Option("--explain", help="Print the equations with their numbers.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -32,12 +30,12 @@ def critical_size(
     from dcrit.api.predictions import predict
 
     with session():
-        asked = predict(problem, horizon=horizon, level=level, calibration=calibration)
-    found, record, told = asked.sizes, asked.track_record, asked.sizes.estimates()
+        answer = predict(problem, **asked)
+    found, record, told = answer.sizes, answer.track_record, answer.sizes.estimates()
     efficiency = told["generalizing_efficiency"]
     sizes = [told[name] for name in ("critical_size", "onset", "completion", "crossing", "capacity")]
     if as_json:
-        print_json(asked.to_dict())
+        print_json(answer.to_dict())
     else:
         after = f"test accuracy after {found.critical_size.horizon} steps passes"
         meanings = (
@@ -69,11 +67,11 @@ def critical_size(
             )
         )
         title = f"{label(problem)} ({problem.n_params} parameters, {problem.n_pairs} pairs)"
-        table(title, ["where", "value", f"{level:.0%} interval", "note"], rows)
+        table(title, ["where", "value", f"{asked['level']:.0%} interval", "note"], rows)
         say(f"calibration: {found.calibration}")
         if record is not None:
             say(f"track record: {record.sentence()}")
         if found.critical_size.extrapolated:
             say("extrapolated: the question lies outside the calibrated sizes or optimizer, so intervals are widened")
     if explain:
-        typer.echo(asked.explain(), err=as_json)
+        typer.echo(answer.explain(), err=as_json)

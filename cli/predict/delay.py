@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.calibrations import CalibrationFile
+from dcrit.cli.terminal.calibrations import AskedOptions
 from dcrit.cli.terminal.output import print_json, row_of, say, table
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
@@ -15,9 +15,7 @@ def delay(
     n_train: options.NTrain,
     problem: options.ProblemOptions,
     accuracy: options.Accuracy = 0.9,
-    horizon: options.Horizon = None,
-    level: options.Level = 0.9,
-    calibration: CalibrationFile = None,
+    asked: AskedOptions,
     as_json: options.Json = False,
 ) -> None:
     """Steps until the training set is memorized, and until unseen examples are answered."""
@@ -25,14 +23,14 @@ def delay(
     from dcrit.theory.circuits.regimes import FITTED
 
     with session():
-        asked = predict(problem, n_train, accuracy=accuracy, horizon=horizon, level=level, calibration=calibration)
+        answer = predict(problem, n_train, accuracy=accuracy, **asked)
     if as_json:
-        print_json(asked.to_dict())
+        print_json(answer.to_dict())
         return
-    found = asked.found
+    found = answer.found
     table(
         f"{label(problem)}, {n_train} examples",
-        ["until", "steps", f"{level:.0%} interval", "note"],
+        ["until", "steps", f"{asked['level']:.0%} interval", "note"],
         [
             row_of(f"train accuracy stays above {FITTED:g}", found.memorize_steps),
             row_of(f"test accuracy stays above {accuracy:g}", found.generalize_steps),

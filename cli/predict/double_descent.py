@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.calibrations import CalibrationFile
-from dcrit.cli.terminal.options import MaxWidth, MinWidth, Points
+from dcrit.cli.terminal.calibrations import AskedOptions, WidthOptions
 from dcrit.cli.terminal.output import print_json, row_of, say, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
 from dcrit.cli.terminal.session import session
@@ -20,15 +19,11 @@ def double_descent(
     *,
     n_train: options.NTrain,
     problem: options.AnyWidth,
-    points: Points = 200,
-    min_width: MinWidth = None,
-    max_width: MaxWidth = None,
+    widths: WidthOptions,
     sharp_capacity: Annotated[
         bool, typer.Option("--sharp-capacity", help="Let memorizing stop at capacity, as the starting theory has it.")
     ] = False,
-    horizon: options.Horizon = None,
-    level: options.Level = 0.9,
-    calibration: CalibrationFile = None,
+    asked: AskedOptions,
     out: Out = None,
     as_json: options.Json = False,
 ) -> None:
@@ -40,18 +35,14 @@ def double_descent(
 
     with session():
         check_out(out)
-        asked = predict(
+        answer = predict(
             problem,
             n_train,
-            points=points,
-            min_width=min_width,
-            max_width=max_width,
+            **widths,
             sharp_capacity=sharp_capacity,
-            horizon=horizon,
-            level=level,
-            calibration=calibration,
+            **asked,
         )
-    found = asked.found
+    found = answer.found
     if out is not None:
         from dcrit.figures.drawing import canvas, style
         from dcrit.figures.predicted.double_descent import draw_accuracy, draw_loss
@@ -64,11 +55,11 @@ def double_descent(
             canvas.legend(figure, columns=3)
             save(figure, out)
     if as_json:
-        print_json(asked.to_dict() | {"out": None if out is None else str(out)})
+        print_json(answer.to_dict() | {"out": None if out is None else str(out)})
         return
     title = f"{label(problem, width=False)}, {n_train} examples, after {found.horizon} steps"
-    rows = [row_of(name, value) for name, value in asked.estimates.items()]
-    table(title, ["of the dip", "value", f"{level:.0%} interval", "note"], rows)
+    rows = [row_of(name, value) for name, value in answer.estimates.items()]
+    table(title, ["of the dip", "value", f"{asked['level']:.0%} interval", "note"], rows)
     say(f"{'a dip' if found.dip else 'no dip'}; probability of one {found.probability:.2f}")
     say(f"where it sits, or would, moves as N ∝ D^{found.params_exponent:.2f}, width ∝ D^{found.width_exponent:.2f}")
     say(f"calibration: {found.calibration}")

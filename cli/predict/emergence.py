@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.calibrations import CalibrationFile
+from dcrit.cli.terminal.calibrations import AskedOptions
 from dcrit.cli.terminal.output import print_json, row_of, say, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
 from dcrit.cli.terminal.session import session
@@ -35,9 +35,7 @@ def emergence(
     n_facts: NFacts,
     n_train: NTrain,
     problem: options.AnyWidth,
-    horizon: options.Horizon = None,
-    level: options.Level = 0.9,
-    calibration: CalibrationFile = None,
+    asked: AskedOptions,
     out: Out = None,
     as_json: options.Json = False,
 ) -> None:
@@ -52,23 +50,23 @@ def emergence(
 
     with session():
         check_out(out)
-        asked = predict(problem, n_train, n_facts, horizon=horizon, level=level, calibration=calibration)
-        if out is not None and asked.draw is not None:
+        answer = predict(problem, n_train, n_facts, **asked)
+        if out is not None and answer.draw is not None:
             from dcrit.figures.drawing import canvas, style
 
             with style.context():
                 figure = canvas.new_figure(style.DOUBLE * 0.6, 3.2)
-                asked.draw(figure.subplots())
+                answer.draw(figure.subplots())
                 canvas.legend(figure, columns=2)
                 save(figure, out)
     if as_json:
-        print_json(asked.to_dict() | {"out": None if out is None else str(out)})
+        print_json(answer.to_dict() | {"out": None if out is None else str(out)})
         return
-    found = asked.found
+    found = answer.found
     table(
         f"{label(problem, width=False)}: the smallest model that generalizes "
         f"from {n_train} examples beside {n_facts} facts within {found.horizon} steps",
-        ["threshold", "value", f"{level:.0%} interval", "note"],
+        ["threshold", "value", f"{asked['level']:.0%} interval", "note"],
         [row_of("width", found.width), row_of("N, parameters", found.n_params)],
     )
     shown = np.unique(np.linspace(0, len(found.widths) - 1, ROWS).round().astype(int))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.calibrations import CalibrationFile
-from dcrit.cli.terminal.options import MaxWidth, MinWidth, Points
+from dcrit.cli.terminal.calibrations import AskedOptions, WidthOptions
 from dcrit.cli.terminal.output import print_json, row_of, say, span, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
 from dcrit.cli.terminal.session import session
@@ -18,12 +17,8 @@ ROWS = 12
 def phase_diagram(
     *,
     problem: options.AnyWidth,
-    points: Points = 200,
-    min_width: MinWidth = None,
-    max_width: MaxWidth = None,
-    horizon: options.Horizon = None,
-    level: options.Level = 0.9,
-    calibration: CalibrationFile = None,
+    widths: WidthOptions,
+    asked: AskedOptions,
     out: Out = None,
     as_json: options.Json = False,
 ) -> None:
@@ -37,16 +32,12 @@ def phase_diagram(
 
     with session():
         check_out(out)
-        asked = predict(
+        answer = predict(
             problem,
-            points=points,
-            min_width=min_width,
-            max_width=max_width,
-            horizon=horizon,
-            level=level,
-            calibration=calibration,
+            **widths,
+            **asked,
         )
-    found = asked.diagram
+    found = answer.diagram
     if out is not None:
         from dcrit.figures.drawing import canvas, style
         from dcrit.figures.predicted.phase_diagram import draw_phase_diagram
@@ -57,13 +48,13 @@ def phase_diagram(
             canvas.legend(figure, columns=4)
             save(figure, out)
     if as_json:
-        print_json(asked.to_dict() | {"out": None if out is None else str(out)})
+        print_json(answer.to_dict() | {"out": None if out is None else str(out)})
         return
     after = f"D_crit after {found.horizon} steps"
     table(
         f"{label(problem, width=False)}: the star, where D_mem meets {after}",
-        ["where", "value", f"{level:.0%} interval", "note"],
-        [row_of(name, value) for name, value in asked.star.items()],
+        ["where", "value", f"{asked['level']:.0%} interval", "note"],
+        [row_of(name, value) for name, value in answer.star.items()],
     )
     rows = [
         (

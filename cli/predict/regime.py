@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.calibrations import CalibrationFile
+from dcrit.cli.terminal.calibrations import AskedOptions
 from dcrit.cli.terminal.output import print_json, say, table
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
@@ -14,21 +14,19 @@ def regime(
     *,
     n_train: options.NTrain,
     problem: options.ProblemOptions,
-    horizon: options.Horizon = None,
-    level: options.Level = 0.9,
-    calibration: CalibrationFile = None,
+    asked: AskedOptions,
     as_json: options.Json = False,
 ) -> None:
     """Progression, ungrokking, semi-grokking or grokking, with probabilities; or that nothing that generalizes fits."""
     from dcrit.api.predictions import regime as predict
 
     with session():
-        asked = predict(problem, n_train, horizon=horizon, level=level, calibration=calibration)
-    document = asked.to_dict()
+        answer = predict(problem, n_train, **asked)
+    document = answer.to_dict()
     if as_json:
         print_json(document)
         return
-    found, chances = asked.found, document["probabilities"]
+    found, chances = answer.found, document["probabilities"]
     title = f"{label(problem)}, {n_train} examples, after {found.sizes.critical_size.horizon} steps"
     table(title, ["regime", "probability"], [(name, f"{chance:.3f}") for name, chance in chances.items()])
     say(f"most likely: {found.most_likely}")
