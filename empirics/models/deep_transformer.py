@@ -135,15 +135,7 @@ class TransformerArchitecture(DeepTransformerArchitecture):
         """A training step on the members' training sets."""
         if problem.depth > 1:
             return super().step(problem, examples, dtype)
-        return TrainingStep(
-            symbols=examples.symbols,
-            labels=examples.labels,
-            weights=examples.weights,
-            width=problem.width,
-            n_symbols=problem.n_symbols,
-            n_classes=problem.n_classes,
-            dtype=dtype,
-        )
+        return TrainingStep(problem, examples, dtype)
 
 
 def _deep(problem: Problem, theta: Tensor) -> DeepTransformers:

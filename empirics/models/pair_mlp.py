@@ -73,28 +73,16 @@ class TrainingStep:
     U's rows before its own. Rows that only pad a member have weight zero and are in no bag of the gradient.
 
     Args:
-        symbols: (M, R, 2) first and second operand of every training example.
-        labels: (M, R) classes.
-        weights: (M, R) 1/D for training examples, 0 for padding.
-        width: H.
-        n_symbols: S.
+        problem: Has H, S and C.
+        examples: The training sets.
         dtype: Of parameters and gradients.
-        n_classes: C; None for as many as symbols.
     """
 
-    def __init__(
-        self,
-        *,
-        symbols: Tensor,
-        labels: Tensor,
-        weights: Tensor,
-        width: int,
-        n_symbols: int,
-        dtype: torch.dtype,
-        n_classes: int | None = None,
-    ) -> None:
+    def __init__(self, problem: Problem, examples: Examples, dtype: torch.dtype) -> None:
+        symbols, labels, weights = examples.symbols, examples.labels, examples.weights
+        width, n_symbols, n_classes = problem.width, problem.n_symbols, problem.n_classes
         n_members, n_rows, _ = symbols.shape
-        device, n_classes = symbols.device, n_symbols if n_classes is None else n_classes
+        device = symbols.device
         n_some, n_part = piece_shape(
             n_members, n_rows, width=width, n_classes=n_classes, dtype=dtype, device=device.type
         )
@@ -300,15 +288,7 @@ class PairMLPArchitecture:
 
     def step(self, problem: Problem, examples: Examples, dtype: torch.dtype) -> Step[Any]:
         """A training step on the members' training sets."""
-        return TrainingStep(
-            symbols=examples.symbols,
-            labels=examples.labels,
-            weights=examples.weights,
-            width=problem.width,
-            n_symbols=problem.n_symbols,
-            dtype=dtype,
-            n_classes=problem.n_classes,
-        )
+        return TrainingStep(problem, examples, dtype)
 
     def pair_logits(self, problem: Problem, theta: Tensor, symbols: Tensor) -> Tensor:
         """Logits on pairs (D, 2), (D, C)."""

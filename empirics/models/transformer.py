@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from dcrit.empirics.models.family import Examples
 from dcrit.empirics.models.loss import residual_of
 from dcrit.empirics.models.transformer_weights import Weights, heads, split
 from dcrit.theory.families.transformer import EXPANSION, N_HEADS
+from dcrit.theory.problems.problem import Problem
 
 #: Hidden units of a member's examples beyond this are taken in pieces, which stay in a core's cache [bytes].
 PIECE_BYTES = 1 << 20
@@ -200,26 +202,14 @@ class TrainingStep:
     examples is the feed-forward block at the last position and the unembedding.
 
     Args:
-        symbols: (M, R, 2) first and second operand of every training example.
-        labels: (M, R) classes.
-        weights: (M, R) 1/D for training examples, 0 for padding.
-        width: d.
-        n_symbols: S.
-        n_classes: C.
+        problem: Has d, S and C.
+        examples: The training sets.
         dtype: Of parameters and gradients.
     """
 
-    def __init__(
-        self,
-        *,
-        symbols: Tensor,
-        labels: Tensor,
-        weights: Tensor,
-        width: int,
-        n_symbols: int,
-        n_classes: int,
-        dtype: torch.dtype,
-    ) -> None:
+    def __init__(self, problem: Problem, examples: Examples, dtype: torch.dtype) -> None:
+        symbols, labels, weights = examples.symbols, examples.labels, examples.weights
+        width, n_symbols, n_classes = problem.width, problem.n_symbols, problem.n_classes
         n_members, n_rows, _ = symbols.shape
         device, n_table = symbols.device, n_members * N_HEADS * (2 * n_symbols + 1)
         self.rows = table_rows(symbols, n_symbols)  # (2, M·R, 4)

@@ -4,8 +4,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from dcrit.empirics.models import pair_mlp as module
+from dcrit.empirics.models.family import Examples
 from dcrit.empirics.models.pair_mlp import PairMLPs, TrainingStep, piece_shape
 from dcrit.theory.families.pair_mlp import HOMOGENEITY
+from dcrit.theory.problems.problem import Problem
 
 N_MEMBERS, N_SYMBOLS, WIDTH, N_ROWS = 3, 5, 7, 12
 SIZES = (12, 9, 1)  # D of each member: no padding, some, nearly all
@@ -38,16 +40,14 @@ def random_data(padding_seed: int) -> tuple[Tensor, Tensor, Tensor]:
     return symbols, labels, weights
 
 
-def handwritten_gradient(models: PairMLPs, data: tuple[Tensor, Tensor, Tensor], *, calls: int = 1) -> Tensor:
+def training_step(data: tuple[Tensor, Tensor, Tensor], dtype: torch.dtype) -> TrainingStep:
     symbols, labels, weights = data
-    step = TrainingStep(
-        symbols=symbols,
-        labels=labels,
-        weights=weights,
-        width=WIDTH,
-        n_symbols=N_SYMBOLS,
-        dtype=models.theta.dtype,
-    )
+    examples = Examples(symbols=symbols, labels=labels, weights=weights)
+    return TrainingStep(Problem(modulus=N_SYMBOLS, width=WIDTH), examples, dtype)
+
+
+def handwritten_gradient(models: PairMLPs, data: tuple[Tensor, Tensor, Tensor], *, calls: int = 1) -> Tensor:
+    step = training_step(data, models.theta.dtype)
     grad = torch.full_like(models.theta, torch.nan)
     for _ in range(calls):
         step.gradient(models, grad)
@@ -206,10 +206,8 @@ def test_a_member_is_cut_by_its_own_size_alone(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_step_follows_its_models_and_gradient_when_they_are_others() -> None:
-    symbols, labels, weights = data = random_data(padding_seed=2)
-    step = TrainingStep(
-        symbols=symbols, labels=labels, weights=weights, width=WIDTH, n_symbols=N_SYMBOLS, dtype=torch.float64
-    )
+    data = random_data(padding_seed=2)
+    step = training_step(data, torch.float64)
     models, others = random_models("square"), random_models("square")
     others.theta *= 0.5
     one, other = torch.empty_like(models.theta), torch.empty_like(models.theta)
