@@ -8,12 +8,16 @@ from dataclasses import dataclass, replace
 
 from dcrit.empirics.experiments.experiment import (
     PUBLISHED_TRANSFORMER,
-    SMALL_TRANSFORMER,
-    TRANSFORMER_STEPS,
     Experiment,
 )
 from dcrit.empirics.experiments.laboratory import Laboratory
-from dcrit.empirics.experiments.transitions import Transition, TransitionsDesign, measure_series, transitions_stages
+from dcrit.empirics.experiments.transitions import (
+    BOTH_FAMILIES,
+    Transition,
+    TransitionsDesign,
+    measure_series,
+    transitions_stages,
+)
 from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.work import Stage, in_turn
@@ -114,21 +118,7 @@ def stages(design: SemiGrokkingDesign) -> list[Stage]:
 EXPERIMENT: Experiment[SemiGrokkingDesign, list[SemiGrokkingEvidence]] = Experiment(
     name="semi-grokking-sizes",
     designs={
-        "standard": SemiGrokkingDesign(
-            transitions=(
-                TransitionsDesign(
-                    problems=(
-                        Problem(task="add", modulus=31, activation="square", width=64),
-                        Problem(task="add", modulus=31, activation="relu", width=64),
-                    )
-                ),
-                TransitionsDesign(
-                    problems=(SMALL_TRANSFORMER,),
-                    steps=TRANSFORMER_STEPS,
-                    budget=8.0,
-                ),
-            )
-        ),
+        "standard": SemiGrokkingDesign(transitions=BOTH_FAMILIES),
         "paper": SemiGrokkingDesign(
             transitions=(TransitionsDesign(problems=(replace(PUBLISHED_TRANSFORMER, width=64),)),),
             seeds=11,

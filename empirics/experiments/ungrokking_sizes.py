@@ -9,12 +9,11 @@ import numpy as np
 
 from dcrit.empirics.experiments.experiment import (
     PUBLISHED_TRANSFORMER,
-    SMALL_TRANSFORMER,
-    TRANSFORMER_STEPS,
     Experiment,
 )
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.transitions import (
+    BOTH_FAMILIES,
     Transition,
     TransitionsDesign,
     log_size_draws,
@@ -170,21 +169,7 @@ def stages(design: UngrokkingSizesDesign) -> list[Stage]:
 EXPERIMENT: Experiment[UngrokkingSizesDesign, list[UngrokkingEvidence]] = Experiment(
     name="ungrokking-sizes",
     designs={
-        "standard": UngrokkingSizesDesign(
-            scratch=(
-                TransitionsDesign(
-                    problems=(
-                        Problem(task="add", modulus=31, activation="square", width=64),
-                        Problem(task="add", modulus=31, activation="relu", width=64),
-                    )
-                ),
-                TransitionsDesign(
-                    problems=(SMALL_TRANSFORMER,),
-                    steps=TRANSFORMER_STEPS,
-                    budget=8.0,
-                ),
-            )
-        ),
+        "standard": UngrokkingSizesDesign(scratch=BOTH_FAMILIES),
         "paper": UngrokkingSizesDesign(scratch=(TransitionsDesign(problems=(PUBLISHED_TRANSFORMER,)),)),
     },
     measure=measure,

@@ -78,6 +78,19 @@ def mean_count(counts: NDArray[np.float64], *, level: float = LEVEL) -> tuple[fl
     return max(0.0, mean), Interval(low=max(0.0, mean - half), high=max(0.0, mean + half), level=level)
 
 
+def no_capacity(reason: str, *, n_runs: int, n_unconverged: int) -> Estimate:
+    """The estimate of a capacity that runs do not tell, and why."""
+    return Estimate(
+        quantity="capacity",
+        value=None,
+        interval=None,
+        unit="examples",
+        n_runs=n_runs,
+        n_unconverged=n_unconverged,
+        reason=reason,
+    )
+
+
 def measure_capacity(outcomes: Sequence[Outcome], *, level: float = LEVEL) -> Estimate:
     """Capacity as the mean memorized count of overloaded runs, with Student's interval: they are few.
 
@@ -91,15 +104,8 @@ def measure_capacity(outcomes: Sequence[Outcome], *, level: float = LEVEL) -> Es
     lost = len(outcomes) - len(finite)
     if counts.size < 2:
         most = max((memorized_count(o) for o in finite), default=0.0)
-        return Estimate(
-            quantity="capacity",
-            value=None,
-            interval=None,
-            unit="examples",
-            n_runs=len(finite),
-            n_unconverged=lost,
-            reason=f"the model is not overloaded: it memorizes {most:.0f} random labels and no more exist",
-        )
+        reason = f"the model is not overloaded: it memorizes {most:.0f} random labels and no more exist"
+        return no_capacity(reason, n_runs=len(finite), n_unconverged=lost)
     estimate, interval = mean_count(counts, level=level)
     return Estimate(
         quantity="capacity",

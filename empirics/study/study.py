@@ -15,7 +15,7 @@ from rich.progress import Progress
 from scipy.special import ndtr, ndtri
 from torch import Tensor
 
-from dcrit.empirics.measures.capacity import OVERLOADED, beyond_chance, mean_count
+from dcrit.empirics.measures.capacity import OVERLOADED, beyond_chance, mean_count, no_capacity
 from dcrit.empirics.measures.critical_size import critical_size_of
 from dcrit.empirics.measures.efficiency import (
     FEWEST,
@@ -209,15 +209,8 @@ def _capacity(outcomes: Sequence[ModuleOutcome], design: StudyDesign, chance: fl
     lost = len(outcomes) - len(finite)
     if overloaded.size < 2:
         most = max((count for count, _ in counts), default=0.0)
-        return Estimate(
-            quantity="capacity",
-            value=None,
-            interval=None,
-            unit="examples",
-            n_runs=len(finite),
-            n_unconverged=lost,
-            reason=f"not reached: at least {most:.0f} random labels are memorized",
-        )
+        reason = f"not reached: at least {most:.0f} random labels are memorized"
+        return no_capacity(reason, n_runs=len(finite), n_unconverged=lost)
     estimate, interval = mean_count(overloaded, level=design.level)
     return Estimate(
         quantity="capacity",

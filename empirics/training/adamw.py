@@ -21,9 +21,11 @@ Count = TypeVar("Count", int, Tensor)
 class _Moments(Generic[Count]):
     """Parameters, the two moments of their gradients, and what both kinds of step know besides.
 
-    Attributes:
+    Args:
         theta: Parameters, updated in place.
         problem: Has λ, η, β₂ and ε.
+
+    Attributes:
         mean: m, shaped as the parameters.
         square: v, shaped as they are.
         n_steps: Steps taken.
@@ -50,10 +52,6 @@ class AdamW(_Moments[int]):
 
     Networks in small batches take steps of some hundred microseconds, of which the general
     optimizer's bookkeeping would be half.
-
-    Args:
-        theta: Parameters, updated in place.
-        problem: Has λ, η, β₂ and ε.
 
     Source: loshchilov2017.
     """
@@ -85,10 +83,6 @@ class FusedAdamW(_Moments[Tensor]):
 
     Nothing of a step depends on the host, so a CUDA graph can hold it. It rounds an update in another
     order than :class:`AdamW`, which is why stored runs of the CPU do not use it.
-
-    Args:
-        theta: Parameters, updated in place.
-        problem: Has λ, η, β₂ and ε.
 
     Source: loshchilov2017.
     """

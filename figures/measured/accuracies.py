@@ -84,29 +84,13 @@ def draw_runs(ax: Axes, entry: ProblemEvidence) -> None:
 
 def draw_midpoints(ax: Axes, entry: ProblemEvidence) -> None:
     """Measured and a-priori critical size at accuracy one half, with their intervals."""
-    measured, prior = entry.transition.measured, entry.transition.predicted
-    if prior is not None and prior.value is not None:
-        ax.errorbar(
-            prior.value,
-            0.5,
-            xerr=arms(prior.value, prior.interval),
-            fmt="D",
-            color=style.ORANGE,
-            markersize=4,
-            label=A_PRIORI,
-            zorder=4,
-        )
-    if measured.value is not None:
-        ax.errorbar(
-            measured.value,
-            0.5,
-            xerr=arms(measured.value, measured.interval),
-            fmt="o",
-            color=style.BLACK,
-            markersize=3.5,
-            label=MEASURED,
-            zorder=5,
-        )
+    shown = (
+        (entry.transition.predicted, A_PRIORI, {"fmt": "D", "color": style.ORANGE, "markersize": 4, "zorder": 4}),
+        (entry.transition.measured, MEASURED, {"fmt": "o", "color": style.BLACK, "markersize": 3.5, "zorder": 5}),
+    )
+    for size, name, look in shown:
+        if size is not None and size.value is not None:
+            ax.errorbar(size.value, 0.5, xerr=arms(size.value, size.interval), label=name, **look)
 
 
 def draw_accuracies(ax: Axes, entry: ProblemEvidence) -> list[str]:

@@ -17,14 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 from dcrit.theory.calibrations.bounded_files import read_bounded
 from dcrit.theory.calibrations.omission import Omission
 from dcrit.theory.calibrations.outside import Axis, beyond, optimizer_axes
-from dcrit.theory.calibrations.thresholds import THRESHOLDS, Thresholds, shipped_thresholds
-from dcrit.theory.checks import FieldError, check_choice, check_integer, check_probability
+from dcrit.theory.calibrations.thresholds import THRESHOLDS, Thresholds, check_subject, shipped_thresholds
+from dcrit.theory.checks import FieldError, check_integer, check_probability
 from dcrit.theory.circuits.constants import CONSTANTS
 from dcrit.theory.circuits.laws import CapacityLaw
 from dcrit.theory.circuits.symmetry import SymmetryLaw
-from dcrit.theory.families.family import FAMILIES
 from dcrit.theory.problems.problem import MOST_MODULUS, MOST_WIDTH, Problem, check_rate
-from dcrit.theory.problems.tasks import TASKS, relabelings
+from dcrit.theory.problems.tasks import relabelings
 
 FloatArray = NDArray[np.float64]
 
@@ -139,11 +138,7 @@ class Calibration:
     epsilon: float = Problem.epsilon
 
     def __post_init__(self) -> None:
-        if not self.tasks:
-            raise FieldError("tasks", "name at least one task", "none")
-        for task in self.tasks:
-            TASKS.find(task)
-        check_choice("activation", self.activation, FAMILIES.find(self.model).activations)
+        check_subject(self.tasks, self.model, self.activation)
         check_rate("weight_decay", self.weight_decay)
         check_rate("learning_rate", self.learning_rate)
         check_probability("beta2", self.beta2)

@@ -37,6 +37,19 @@ RANGES = ("n_symbols", "width", "load", "steps")
 EFFECTS = ("beta2", "epsilon")
 
 
+def check_subject(tasks: tuple[str, ...], model: str, activation: str) -> None:
+    """Refuse constants that speak of no task, or of a task or network that does not exist.
+
+    Raises:
+        ValueError: There is no task, or a name is unknown.
+    """
+    if not tasks:
+        raise FieldError("tasks", "name at least one task", "none")
+    for task in tasks:
+        TASKS.find(task)
+    check_choice("activation", activation, FAMILIES.find(model).activations)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CalibratedRange:
     """Between which values the runs lay that constants were fitted to.
@@ -96,11 +109,7 @@ class Thresholds:
     calibrated: CalibratedRange
 
     def __post_init__(self) -> None:
-        if not self.tasks:
-            raise FieldError("tasks", "name at least one task", "none")
-        for task in self.tasks:
-            TASKS.find(task)
-        check_choice("activation", self.activation, FAMILIES.find(self.model).activations)
+        check_subject(self.tasks, self.model, self.activation)
 
     def covers(self, problem: Problem) -> bool:
         """Whether the law speaks for that task, model and activation at all."""
