@@ -4,23 +4,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
+from tests.worlds.command_line import document_of, invoking
 
-
-def invoke(*words: str) -> Result:
-    return CliRunner().invoke(app, ["classify", *words], env={"COLUMNS": "500"})
-
-
-def document(result: Result) -> dict[str, Any]:
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+invoke = invoking(app, "classify")
 
 
 @pytest.fixture
@@ -39,7 +31,7 @@ def grokked(tmp_path: Path) -> Path:
 
 
 def test_a_document_holds_verdict_reasons_events_and_thresholds(grokked: Path) -> None:
-    found = document(invoke(str(grokked), "--json"))
+    found = document_of(invoke(str(grokked), "--json"))
     assert found["file"] == str(grokked)
     (run,) = found["runs"]
     assert {"run", "dynamics", "reasons", "events", "settled", "thresholds"} <= run.keys()
@@ -66,9 +58,9 @@ def test_the_answer_for_people_says_the_same(grokked: Path) -> None:
 
 
 def test_classes_and_columns_may_be_given(grokked: Path) -> None:
-    run = document(invoke(str(grokked), "--n-classes", "2", "--json"))["runs"][0]
+    run = document_of(invoke(str(grokked), "--n-classes", "2", "--json"))["runs"][0]
     assert run["thresholds"]["high"] == pytest.approx(0.95)
-    swapped = document(invoke(str(grokked), "--test-accuracy", "Train Acc", "--json"))
+    swapped = document_of(invoke(str(grokked), "--test-accuracy", "Train Acc", "--json"))
     assert swapped["runs"][0]["events"]["generalized_at"] == 50
 
 
@@ -80,7 +72,7 @@ def test_many_runs_have_a_row_and_a_reason_each(tmp_path: Path) -> None:
     )
     path = tmp_path / "curves.parquet"
     frame.write_parquet(path)
-    found = document(invoke(str(path), "--json"))
+    found = document_of(invoke(str(path), "--json"))
     assert [run["run"] for run in found["runs"]] == [str(k) for k in range(6)]
     assert {run["dynamics"] for run in found["runs"]} == {"cannot tell"}
     assert invoke(str(path)).stdout.count("there is no test accuracy") >= 6

@@ -10,18 +10,19 @@ from typing import Any
 
 import pytest
 import torch
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from dcrit.cli.app import app
 from dcrit.empirics.claims import suites
 from dcrit.empirics.store import store as parquet_store
-from dcrit.empirics.store.store import ParquetStore
 from dcrit.empirics.training import executor
 from dcrit.figures import FIGURES
 from dcrit.theory.calibrations.calibration import Calibration, shipped_calibrations
 from dcrit.theory.calibrations.track_record import TrackRecord
 from dcrit.theory.problems.problem import Problem
+from tests.worlds.command_line import document_of, invoking
 from tests.worlds.miniature import miniature_suite, stand_in
+from tests.worlds.stored import count_decoded
 
 TINY = ["--modulus", "5", "--width", "4"]
 SIZE = ["--n-train", "10"]
@@ -29,18 +30,7 @@ FAST = ["--learning-rate", "0.1", "--weight-decay", "4"]
 PREDICT, TRAIN = ["predict", "critical-size"], ["train", *TINY]
 
 
-def invoke(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words), env={"COLUMNS": "500"})
-
-
-def document(result: Result) -> dict[str, Any]:
-    """The one JSON document that standard output holds."""
-    assert result.exit_code == 0, result.output
-    found, end = json.JSONDecoder(parse_constant=lambda word: pytest.fail(f"{word} is not JSON")).raw_decode(
-        result.stdout
-    )
-    assert result.stdout[end:] == "\n"
-    return found
+invoke = invoking(app)
 
 
 def only_sentence(result: Result) -> str:
@@ -195,12 +185,12 @@ def test_a_calibration_for_something_else_is_refused(tmp_path: Path) -> None:
     relu = next(one for one in shipped_calibrations() if one.activation == "relu")
     path = tmp_path / "calibration.json"
     path.write_text(relu.to_json(), encoding="utf-8")
-    assert document(invoke(*PREDICT, "--activation", "relu", "--calibration", str(path), "--json"))["critical_size"]
+    assert document_of(invoke(*PREDICT, "--activation", "relu", "--calibration", str(path), "--json"))["critical_size"]
     assert "--calibration must be for task 'add'" in only_sentence(invoke(*PREDICT, "--calibration", str(path)))
 
 
 def test_answers_for_people_hold_the_numbers_of_the_document() -> None:
-    found = document(invoke(*PREDICT, "--modulus", "23", "--json"))
+    found = document_of(invoke(*PREDICT, "--modulus", "23", "--json"))
     text = invoke(*PREDICT, "--modulus", "23").stdout
     size = found["critical_size"]
     assert f" {size['value']:.0f} " in text
@@ -215,29 +205,31 @@ def test_answers_for_people_hold_the_numbers_of_the_document() -> None:
 def test_a_document_on_one_stream_and_progress_on_the_other(tmp_path: Path) -> None:
     words = [*TRAIN, *SIZE, "--steps", "20", "--seeds", "2", "--workers", "1", "--store", str(tmp_path), "--json"]
     result = invoke(*words)
-    found = document(result)
+    found = document_of(result)
     assert found["seconds_per_step"] > 0
     assert result.stderr.startswith("training: 2 runs, 0 of them stored before")
     again = invoke(*words)
     # Memory is that of the process that reports it.
-    assert document(again) | {"peak_memory_bytes": 0} == found | {"peak_memory_bytes": 0}
+    assert document_of(again) | {"peak_memory_bytes": 0} == found | {"peak_memory_bytes": 0}
     assert again.stderr == ""
 
 
 def test_without_unseen_pairs_or_numbers_no_dynamics_is_named(tmp_path: Path) -> None:
     words = [*TRAIN, "--steps", "20", "--seeds", "1", "--workers", "1", "--store", str(tmp_path), "--json"]
-    (full,) = document(invoke(*words, "--n-train", "25"))["runs"]
+    (full,) = document_of(invoke(*words, "--n-train", "25"))["runs"]
     assert (full["dynamics"], full["test_accuracy"], full["ending"]) == (None, None, "horizon")
-    (part,) = document(invoke(*words, "--n-train", "24"))["runs"]
+    (part,) = document_of(invoke(*words, "--n-train", "24"))["runs"]
     assert (part["dynamics"], part["converged"]) == ("unsettled", False)  # 20 steps are a fortieth of the horizon
-    (lost,) = document(invoke(*words, "--n-train", "24", "--learning-rate", "1e30", "--weight-decay", "1e-30"))["runs"]
+    (lost,) = document_of(invoke(*words, "--n-train", "24", "--learning-rate", "1e30", "--weight-decay", "1e-30"))[
+        "runs"
+    ]
     assert (lost["dynamics"], lost["train_accuracy"], lost["ending"]) == (None, None, "diverged")
 
 
 @pytest.mark.slow
 def test_a_measured_critical_size_or_its_absence_has_the_same_keys(tmp_path: Path) -> None:
     words = ["measure", "critical-size", *TINY, *FAST, "--store", str(tmp_path)]
-    found = document(invoke(*words, "--workers", "1", "--json"))
+    found = document_of(invoke(*words, "--workers", "1", "--json"))
     size = found["critical_size"]
     assert (size["value"], size["interval"], size["level"], size["n_runs"]) == (None, None, 0.9, 6)
     assert size["reason"].startswith("no transition")
@@ -249,15 +241,15 @@ def test_a_maximum_of_runs_counts_probes_and_no_more_are_made(tmp_path: Path) ->
     words = ["measure", "critical-size", *TINY, *FAST, "--tolerance", "0.0001", "--workers", "1", "--json"]
     for max_runs in (3, 8, 12):
         folder = tmp_path / str(max_runs)
-        found = document(invoke(*words, "--max-runs", str(max_runs), "--store", str(folder)))
-        assert document(invoke("runs", "list", "--store", str(folder), "--json"))["n_runs"] <= max_runs
+        found = document_of(invoke(*words, "--max-runs", str(max_runs), "--store", str(folder)))
+        assert document_of(invoke("runs", "list", "--store", str(folder), "--json"))["n_runs"] <= max_runs
         assert found["critical_size"]["n_runs"] <= max(0, max_runs - 6)
 
 
 @pytest.mark.slow
 def test_a_measured_efficiency_or_its_absence_comes_with_its_runs(tmp_path: Path) -> None:
     words = ["measure", "efficiency", *TINY, *FAST, "--seeds", "1", "--store", str(tmp_path), "--workers", "1"]
-    found = document(invoke(*words, "--json"))
+    found = document_of(invoke(*words, "--json"))
     assert {"generalizing_efficiency", "implied_critical_size", "mixing", "norms"} <= found.keys()
     assert len(found["runs"]) == 11
     assert {run["task"] for run in found["runs"]} == {"add", "random"}
@@ -313,7 +305,7 @@ def validated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[s
 @pytest.mark.slow
 def test_a_validation_answers_in_the_keys_of_the_contract(validated: tuple[list[str], Result, Path]) -> None:
     _, result, out = validated
-    found = document(result)
+    found = document_of(result)
     assert [claim["id"] for claim in found["claims"]] == [claim.id for claim in suites.suite_of("quick").claims]
     for claim in found["claims"]:
         assert {"id", "statement", "predicted", "measured", "interval", "verdict"} <= claim.keys()
@@ -335,8 +327,8 @@ def test_claims_are_judged_alone_without_training_again(
     words, first, out = validated
     monkeypatch.setattr(executor, "train", lambda *_, **__: pytest.fail("trained again"))
     names = ["mem-efficiency-falls", "capacity-linear"]
-    chosen = document(invoke(*words, "--claim", names[0], "--claim", names[1]))
-    claims = {claim["id"]: claim for claim in document(first)["claims"]}
+    chosen = document_of(invoke(*words, "--claim", names[0], "--claim", names[1]))
+    claims = {claim["id"]: claim for claim in document_of(first)["claims"]}
     # Beside fewer claims the threshold differs, and with it a ruling may.
     beside = {"threshold", "verdict", "reason"}
     for claim, name in zip(chosen["claims"], names, strict=True):
@@ -349,16 +341,8 @@ def test_claims_are_judged_alone_without_training_again(
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often the runs of each file are decoded; no store keeps more than one file's."""
-    times: Counter[str] = Counter()
-    before = ParquetStore._read
-
-    def count(self: ParquetStore[Any, Any], path: Path, *, keep: bool = False) -> object:
-        times[path.name] += 1
-        return before(self, path, keep=keep)
-
-    monkeypatch.setattr(ParquetStore, "_read", count)
     monkeypatch.setattr(parquet_store, "CACHE_BYTES", 0)
-    return times
+    return count_decoded(monkeypatch)
 
 
 @pytest.mark.slow
@@ -367,23 +351,23 @@ def test_a_claim_decodes_each_stored_file_once(
     validated: tuple[list[str], Result, Path], claim: str, decoded: Counter[str]
 ) -> None:
     words, _, _ = validated
-    document(invoke(*words, "--claim", claim))
+    document_of(invoke(*words, "--claim", claim))
     assert set(decoded.values()) == {1}
 
 
 @pytest.mark.slow
 def test_a_measurement_decodes_each_stored_file_once(tmp_path: Path, decoded: Counter[str]) -> None:
     words = ["measure", "critical-size", *TINY, *FAST, "--store", str(tmp_path), "--json"]
-    first = document(invoke(*words))
+    first = document_of(invoke(*words))
     decoded.clear()
-    assert document(invoke(*words)) == first
+    assert document_of(invoke(*words)) == first
     assert decoded == {path.name: 1 for path in tmp_path.glob("*.parquet")}
     assert len(decoded) > 1
     for command in ("efficiency", "capacity"):
         words = ["measure", command, *TINY, *FAST, "--store", str(tmp_path / command), "--json"]
-        first = document(invoke(*words))
+        first = document_of(invoke(*words))
         decoded.clear()
-        assert document(invoke(*words)) == first
+        assert document_of(invoke(*words)) == first
         assert decoded == {path.name: 1 for path in (tmp_path / command).glob("*.parquet")}, command
 
 
@@ -393,7 +377,7 @@ def test_a_figure_is_drawn_from_stored_runs(
 ) -> None:
     _, _, out = validated
     monkeypatch.setattr(executor, "train", lambda *_, **__: pytest.fail("trained again"))
-    found = document(invoke("figure", "capacity", "--store", str(out / "runs"), "--out", str(tmp_path), "--json"))
+    found = document_of(invoke("figure", "capacity", "--store", str(out / "runs"), "--out", str(tmp_path), "--json"))
     assert sorted(Path(path).name for path in found["files"]) == ["capacity.png", "capacity.svg"]
     assert all(Path(path).stat().st_size > 1000 for path in found["files"])
 
@@ -429,7 +413,7 @@ def test_every_shipped_calibration_answers_through_the_command() -> None:
         for task in one.tasks:
             modulus = "31" if task in ("mul", "div") else "30"
             family = ["--model", one.model, "--activation", one.activation, "--learning-rate", str(one.learning_rate)]
-            found = document(invoke(*PREDICT, "--task", task, "--modulus", modulus, *family, "--json"))
+            found = document_of(invoke(*PREDICT, "--task", task, "--modulus", modulus, *family, "--json"))
             assert found["calibration"] == one.name
         answered.append(one)
     assert answered
@@ -446,20 +430,20 @@ def test_a_prediction_whose_like_failed_before_says_so_beside_its_number(monkeyp
 
 def test_a_transformer_from_scratch_is_told_apart_from_circuits_at_rest() -> None:
     family = ["--model", "transformer", "--activation", "relu", "--learning-rate", "0.003", "--width", "24"]
-    found = document(invoke(*PREDICT, "--modulus", "31", *family, "--json"))
+    found = document_of(invoke(*PREDICT, "--modulus", "31", *family, "--json"))
     names = ("at_rest", "symmetric_size", "critical_size", "onset", "completion")
     at_rest, symmetric, critical, onset, completion = (found[name]["value"] for name in names)
     assert at_rest < critical
     assert at_rest < symmetric
     assert onset < critical < completion
     assert "D_sym" in invoke(*PREDICT, "--modulus", "31", *family).stdout
-    alone = document(invoke(*PREDICT, "--modulus", "31", "--width", "64", "--json"))
+    alone = document_of(invoke(*PREDICT, "--modulus", "31", "--width", "64", "--json"))
     assert "symmetric_size" not in alone
     assert alone["at_rest"]["value"] < alone["critical_size"]["value"]
-    sooner = document(invoke(*PREDICT, "--modulus", "31", "--width", "64", "--horizon", "1000", "--json"))
+    sooner = document_of(invoke(*PREDICT, "--modulus", "31", "--width", "64", "--horizon", "1000", "--json"))
     assert sooner["critical_size"]["horizon"] == 1000
     assert sooner["critical_size"]["value"] > alone["critical_size"]["value"]
     assert sooner["at_rest"] == alone["at_rest"]
-    earlier = document(invoke(*PREDICT, "--modulus", "31", *family, "--horizon", "1000", "--json"))
+    earlier = document_of(invoke(*PREDICT, "--modulus", "31", *family, "--horizon", "1000", "--json"))
     assert earlier["critical_size"]["horizon"] == 1000
     assert earlier["critical_size"]["value"] > critical

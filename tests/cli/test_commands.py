@@ -2,10 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from dcrit.cli import validate as validate_command
 from dcrit.cli.app import app
@@ -14,6 +13,7 @@ from dcrit.empirics.experiments.laboratory import Machine, open_runs
 from dcrit.empirics.runs.multitask import beside_facts
 from dcrit.figures import FIGURES
 from dcrit.theory.problems.problem import Problem
+from tests.worlds.command_line import document_of, invoking
 from tests.worlds.miniature import miniature_suite, stand_in
 from tests.worlds.refusals import check_refused
 
@@ -45,13 +45,7 @@ COMMANDS = [
 ]
 
 
-def invoke(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
-
-
-def document(result: Result) -> dict[str, Any]:
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+invoke = invoking(app, columns=200)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -62,7 +56,7 @@ def test_every_command_has_help(command: list[str]) -> None:
 
 
 def test_predict_answers_in_the_keys_of_the_contract() -> None:
-    found = document(invoke("predict", "critical-size", "--modulus", "31", "--width", "48", "--json"))
+    found = document_of(invoke("predict", "critical-size", "--modulus", "31", "--width", "48", "--json"))
     size = found["critical_size"]
     names = ("critical_size", "onset", "completion", "crossing", "at_rest", "mixture", "capacity")
     for name in (*names, "generalizing_efficiency"):
@@ -74,13 +68,13 @@ def test_predict_answers_in_the_keys_of_the_contract() -> None:
 
 
 def test_predict_inside_the_calibrated_box_is_no_extrapolation() -> None:
-    found = document(invoke("predict", "critical-size", "--modulus", "23", "--width", "48", "--json"))
+    found = document_of(invoke("predict", "critical-size", "--modulus", "23", "--width", "48", "--json"))
     assert found["critical_size"]["extrapolated"] is False
 
 
 def test_isomorphic_tasks_have_one_prediction() -> None:
     sizes = {
-        task: document(invoke("predict", "critical-size", "--task", task, "--modulus", modulus, "--json"))
+        task: document_of(invoke("predict", "critical-size", "--task", task, "--modulus", modulus, "--json"))
         for task, modulus in (("add", "30"), ("sub", "30"), ("mul", "31"), ("div", "31"))
     }
     assert len({found["critical_size"]["value"] for found in sizes.values()}) == 1
@@ -88,7 +82,7 @@ def test_isomorphic_tasks_have_one_prediction() -> None:
 
 def test_a_wider_level_gives_a_wider_interval() -> None:
     narrow, wide = (
-        document(invoke("predict", "critical-size", "--level", level, "--json"))["critical_size"]["interval"]
+        document_of(invoke("predict", "critical-size", "--level", level, "--json"))["critical_size"]["interval"]
         for level in ("0.5", "0.95")
     )
     assert wide["low"] < narrow["low"] < narrow["high"] < wide["high"]
@@ -171,7 +165,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Result
 
 def test_train_tells_every_run(trained: tuple[list[str], Result, Path]) -> None:
     _, result, _ = trained
-    found = document(result)
+    found = document_of(result)
     assert [(run["n_train"], run["seed"]) for run in found["runs"]] == [(10, 0), (10, 1), (20, 0), (20, 1)]
     assert all(run["steps"] == 60 and run["ending"] == "horizon" for run in found["runs"])
     assert found["seconds_per_step"] > 0
@@ -190,28 +184,28 @@ def test_a_file_cut_short_is_found_and_its_runs_are_made_again(
     trained: tuple[list[str], Result, Path],
 ) -> None:
     words, first, store = trained
-    assert document(invoke("runs", "verify", "--store", str(store), "--json"))["damaged"] == []
+    assert document_of(invoke("runs", "verify", "--store", str(store), "--json"))["damaged"] == []
     victim = next(store.glob("*.parquet"))
     victim.write_bytes(victim.read_bytes()[:-20])
     verdict = invoke("runs", "verify", "--store", str(store), "--json")
     assert verdict.exit_code == 1
     assert [entry["file"] for entry in json.loads(verdict.stdout)["damaged"]] == [str(victim)]
     assert json.loads(invoke(*words).stdout)["runs"] == json.loads(first.stdout)["runs"]
-    assert document(invoke("runs", "verify", "--store", str(store), "--json"))["damaged"] == []
+    assert document_of(invoke("runs", "verify", "--store", str(store), "--json"))["damaged"] == []
 
 
 def test_multitask_runs_in_the_same_folder_are_sound(tmp_path: Path) -> None:
     several = beside_facts(Problem(modulus=5, width=4, learning_rate=0.5), n_train=15, n_facts=6)
     with open_runs(tmp_path, Machine(workers=1), display=False) as bench:
         bench.multitask([several], stage="several tasks")
-    found = document(invoke("runs", "verify", "--store", str(tmp_path), "--json"))
+    found = document_of(invoke("runs", "verify", "--store", str(tmp_path), "--json"))
     assert (found["damaged"], found["n_runs"], found["n_files"]) == ([], 1, 1)
-    assert document(invoke("runs", "list", "--store", str(tmp_path), "--json"))["n_runs"] == 0
+    assert document_of(invoke("runs", "list", "--store", str(tmp_path), "--json"))["n_runs"] == 0
 
 
 def test_runs_are_listed_and_exported(trained: tuple[list[str], Result, Path], tmp_path: Path) -> None:
     _, _, store = trained
-    listing = document(invoke("runs", "list", "--store", str(store), "--json"))
+    listing = document_of(invoke("runs", "list", "--store", str(store), "--json"))
     assert (listing["n_runs"], len(listing["problems"])) == (4, 1)
     out = tmp_path / "curves.csv"
     assert invoke("runs", "export", "--store", str(store), "--out", str(out)).exit_code == 0
@@ -220,7 +214,7 @@ def test_runs_are_listed_and_exported(trained: tuple[list[str], Result, Path], t
 
 def test_measure_answers_in_the_keys_of_the_contract(tmp_path: Path) -> None:
     words = ["measure", "capacity", "--modulus", "7", "--width", "2", "--learning-rate", "0.1", "--seeds", "2"]
-    found = document(invoke(*words, "--store", str(tmp_path / "runs"), "--workers", "1", "--json"))
+    found = document_of(invoke(*words, "--store", str(tmp_path / "runs"), "--workers", "1", "--json"))
     assert found.keys() == {"problem", "capacity", "bits_per_parameter"}
     size = found["capacity"]
     assert size["interval"]["low"] <= size["value"] <= size["interval"]["high"]
@@ -234,7 +228,7 @@ def test_validate_writes_report_and_figures_and_says_the_same_twice(
     small = miniature_suite(Problem(modulus=7, width=16, learning_rate=0.05, weight_decay=4.0), seeds=2)
     stand_in(monkeypatch, quick=small)
     words = ["validate", "quick", "--out", str(tmp_path), "--workers", "1", "--json"]
-    found = document(invoke(*words))
+    found = document_of(invoke(*words))
     assert {claim["id"] for claim in found["claims"]} == {claim.id for claim in small.claims}
     for claim in found["claims"]:
         assert {"id", "statement", "predicted", "measured", "interval", "verdict"} <= claim.keys()
@@ -244,6 +238,6 @@ def test_validate_writes_report_and_figures_and_says_the_same_twice(
     assert len(made) >= 5
     for suffix in ("png", "svg"):
         assert {path.stem for path in (tmp_path / "figures").glob(f"*.{suffix}")} == made
-    again = document(invoke(*words))
+    again = document_of(invoke(*words))
     assert again["claims"] == found["claims"]
     assert validate_command.SuiteChoice.quick.value in suites.SUITE_NAMES

@@ -13,7 +13,6 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
 from dcrit.empirics.runs.single import CURVE_NAMES, Curves, Run, RunConfig
@@ -22,6 +21,7 @@ from dcrit.empirics.store.kinds import Store, StoreWriteError
 from dcrit.theory.calibrations.calibration import shipped_calibrations
 from dcrit.theory.problems.problem import Problem
 from tests.cli.test_fuzz_options import refusal
+from tests.worlds.command_line import invoking
 
 CALIBRATION = json.loads(shipped_calibrations()[0].to_json())
 
@@ -31,8 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("files")
 
 
-def invoke(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words), env={"COLUMNS": "3000"})
+invoke = invoking(app, columns=3000)
 
 
 def said(*words: str, codes: tuple[int, ...] = (0, 2)) -> str:

@@ -4,24 +4,21 @@ import json
 import re
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
 from dcrit.empirics.claims.suites import suite_of
 from dcrit.empirics.training import speed
 from dcrit.empirics.training.budget import Speed
+from tests.worlds.command_line import document_of, invoking
 
 RATE = ("--rate", "1e10")
 
 
-def invoke(*words: str) -> Result:
-    return CliRunner().invoke(app, ["plan", *words], env={"COLUMNS": "200"})
+invoke = invoking(app, "plan", columns=200)
 
 
 def planned(*words: str) -> dict:
-    done = invoke(*words, "--json")
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)
+    return document_of(invoke(*words, "--json"))
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
 from dcrit.empirics.runs.dimensions import DIMENSION_VALUES, DimensionConfig, DimensionRun, DimensionValues
@@ -19,6 +18,7 @@ from dcrit.empirics.store.inventory import CHECKPOINTS, DAMAGED
 from dcrit.empirics.store.kinds import DimensionStore, MultitaskStore, Store
 from dcrit.theory.problems.problem import Problem
 from tests.empirics.store.test_export import multitask_run
+from tests.worlds.command_line import document_of, invoking
 from tests.worlds.mounts import with_mounts
 from tests.worlds.stored import configs, made
 
@@ -26,14 +26,11 @@ ROOT = Path(__file__).parents[2]
 WIDER = Problem(modulus=7, width=8)
 
 
-def invoke(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words))
+invoke = invoking(app, columns=80)
 
 
 def document(*words: str) -> dict[str, Any]:
-    result = invoke("runs", *words, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
+    return document_of(invoke("runs", *words, "--json"))
 
 
 @pytest.fixture

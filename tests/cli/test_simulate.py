@@ -1,6 +1,5 @@
 """``simulate`` and ``predict delay`` through typer's runner, on an app of their own."""
 
-import json
 import math
 import re
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from dcrit.api.predictions import SIZES
 from dcrit.cli import simulate
@@ -17,6 +16,7 @@ from dcrit.cli.predict import delay
 from dcrit.theory.predictions.simulation import flow_at
 from dcrit.theory.predictions.simulation import simulate as simulated
 from dcrit.theory.problems.problem import Problem
+from tests.worlds.command_line import document_of, invoking
 from tests.worlds.theory import EXACT
 
 app = typer.Typer()
@@ -34,14 +34,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def invoke(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words), env={"COLUMNS": "500"})
-
-
-def document(result: Result) -> dict[str, Any]:
-    assert result.exit_code == 0, result.output
-    found: dict[str, Any] = json.loads(result.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
-    return found
+invoke = invoking(app)
 
 
 def numbers(value: Any) -> list[float]:
@@ -53,7 +46,7 @@ def numbers(value: Any) -> list[float]:
 
 
 def test_curves_are_those_of_the_library(known: str) -> None:
-    found = document(invoke("simulate", "--n-train", "300", "--modulus", "23", "--calibration", known, "--json"))
+    found = document_of(invoke("simulate", "--n-train", "300", "--modulus", "23", "--calibration", known, "--json"))
     laws = EXACT.competition(Problem(), np.random.default_rng(0))
     expected = simulated(flow_at(Problem(), laws, 300))
     for name, values in found["curves"].items():
@@ -68,7 +61,7 @@ def test_curves_are_those_of_the_library(known: str) -> None:
 
 def test_horizon_and_circuits_can_be_chosen(known: str) -> None:
     words = ["--n-train", "200", "--modulus", "23", "--calibration", known, "--steps", "50", "--json"]
-    found = document(invoke("simulate", *words, "--circuits", "additive"))
+    found = document_of(invoke("simulate", *words, "--circuits", "additive"))
     assert found["horizon"] == found["curves"]["steps"][-1] == 50
     assert found["circuits"] == "additive"
     assert found["generalized_at"] is None
@@ -78,7 +71,7 @@ def test_horizon_and_circuits_can_be_chosen(known: str) -> None:
 @pytest.mark.slow
 def test_hysteresis_gives_both_ways(known: str) -> None:
     words = ["simulate", "--n-train", "300", "--modulus", "23", "--calibration", known, "--hysteresis"]
-    found = document(invoke(*words, "--circuits", "additive", "--start-ratio", "0.6", "--json"))["hysteresis"]
+    found = document_of(invoke(*words, "--circuits", "additive", "--start-ratio", "0.6", "--json"))["hysteresis"]
     assert len(found["n_trains"]) == len(found["scratch"]) == len(found["ungrokking"]) == SIZES
     assert found["ungrokking_size"] < 0.5 * found["scratch_size"]
     # So unequal a start is never made up for: each way stays what it was.
@@ -100,21 +93,21 @@ def test_picture_is_written_whole(known: str, tmp_path: Path, ending: str) -> No
 
 def test_decay_that_extinguishes_everything_is_an_outcome(known: str) -> None:
     words = ["--n-train", "300", "--modulus", "23", "--calibration", known, "--weight-decay", "50"]
-    found = document(invoke("simulate", *words, "--json"))
+    found = document_of(invoke("simulate", *words, "--json"))
     assert found["reason"] == "weight decay extinguishes both circuits"
     assert found["curves"]["steps"] == []
     assert invoke("simulate", *words).exit_code == 0
-    late = document(invoke("delay", *words, "--json"))
+    late = document_of(invoke("delay", *words, "--json"))
     assert late["memorize_steps"]["value"] is None
     assert "weight decay" in late["memorize_steps"]["reason"]
 
 
 def test_delay_above_and_below_the_transition() -> None:
-    above = document(invoke("delay", "--n-train", "500", "--json"))
+    above = document_of(invoke("delay", "--n-train", "500", "--json"))
     assert 0 < above["memorize_steps"]["value"] < above["generalize_steps"]["value"]
     assert above["generalize_steps"]["interval"]["low"] <= above["generalize_steps"]["value"]
     assert above["probability"] == 1
-    below = document(invoke("delay", "--n-train", "60", "--json"))
+    below = document_of(invoke("delay", "--n-train", "60", "--json"))
     assert below["generalize_steps"]["value"] is None
     assert "too few" in below["generalize_steps"]["reason"]
     assert all(map(math.isfinite, numbers(above) + numbers(below)))

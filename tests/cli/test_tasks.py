@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
+from tests.worlds.command_line import invoking
 
 FAST = ["--width", "8", "--learning-rate", "0.5", "--workers", "1"]
 
 
-def invoke(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
+invoke = invoking(app, columns=200)
 
 
 @pytest.mark.parametrize(

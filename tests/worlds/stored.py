@@ -3,14 +3,18 @@
 import hashlib
 import io
 import math
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 
 from dcrit.empirics.runs.single import CURVE_NAMES, Curves, Ending, Run, RunConfig
 from dcrit.empirics.store.kinds import Store
+from dcrit.empirics.store.store import ParquetStore
 from dcrit.theory.problems.problem import Problem
 
 SPECIAL = [math.nan, math.inf, -math.inf, -0.0, 5e-324, 1 / 3]
@@ -34,6 +38,28 @@ def assert_same(got: Run | None, expected: Run) -> None:
         values = getattr(got.curves, name)
         assert values.dtype == np.float64
         assert values.tobytes() == getattr(expected.curves, name).tobytes(), name
+
+
+def assert_trained_alike(got: Sequence[Run], expected: Sequence[Run]) -> None:
+    """The same runs bit for bit, however long each took."""
+    assert [run.config for run in got] == [run.config for run in expected]
+    assert [run.ending for run in got] == [run.ending for run in expected]
+    for run, other in zip(got, expected, strict=True):
+        for name in CURVE_NAMES:
+            assert getattr(run.curves, name).tobytes() == getattr(other.curves, name).tobytes(), (run.config, name)
+
+
+def count_decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often the runs of each file are decoded from now on."""
+    times: Counter[str] = Counter()
+    before = ParquetStore._read
+
+    def count(self: ParquetStore[Any, Any], path: Path, *, keep: bool = False) -> object:
+        times[path.name] += 1
+        return before(self, path, keep=keep)
+
+    monkeypatch.setattr(ParquetStore, "_read", count)
+    return times
 
 
 def files(store: Store) -> list[Path]:

@@ -1,14 +1,13 @@
 """The instruments on the command line, through typer's runner."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
+from tests.worlds.command_line import document_of, invoking
 
 FAST = ["--modulus", "7", "--width", "8", "--learning-rate", "0.1"]
 #: What an estimate has, in every document.
@@ -24,14 +23,11 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def invoke(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words), env={"COLUMNS": "500"})
+invoke = invoking(app)
 
 
 def document(*words: str) -> dict[str, Any]:
-    result = invoke(*words, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    return document_of(invoke(*words, "--json"))
 
 
 @pytest.mark.parametrize("command", ["circuits", "effective-dimension", "critical-size", "capacity", "efficiency"])

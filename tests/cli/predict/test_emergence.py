@@ -1,27 +1,23 @@
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
-from typer.testing import CliRunner, Result
 
 from dcrit.cli.predict.emergence import emergence
 from dcrit.theory.problems.problem import Problem
+from tests.worlds.command_line import document_of, invoking
 from tests.worlds.refusals import check_refused
 
 app = typer.Typer()
 app.command("emergence")(emergence)
 
 
-def invoke(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words), env={"COLUMNS": "500"})
+invoke = invoking(app)
 
 
 def document(*words: str) -> dict[str, Any]:
-    result = invoke(*words, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    return document_of(invoke(*words, "--json"))
 
 
 @pytest.mark.slow

@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from typer.testing import CliRunner
 
 from dcrit.cli.app import app
+from tests.worlds.command_line import invoking
 
 COMMANDS = {
     "regime": ["predict", "regime", "--n-train", "250"],
@@ -17,7 +17,7 @@ COMMANDS = {
 
 
 def shown(*words: str) -> str:
-    result = CliRunner().invoke(app, list(words), env={"COLUMNS": "500"})
+    result = invoking(app)(*words)
     assert result.exit_code == 0, result.output
     return result.stdout
 

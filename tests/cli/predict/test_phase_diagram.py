@@ -1,15 +1,14 @@
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
-from typer.testing import CliRunner, Result
 
 from dcrit.cli.predict.double_descent import double_descent
 from dcrit.cli.predict.phase_diagram import phase_diagram
 from dcrit.cli.predict.regime import regime
 from dcrit.theory.calibrations.calibration import shipped_calibrations
+from tests.worlds.command_line import document_of, invoking
 from tests.worlds.refusals import check_refused
 
 app = typer.Typer()
@@ -20,14 +19,11 @@ app.command("double-descent")(double_descent)
 COMMANDS = [["regime", "--n-train", "300"], ["phase-diagram", "--points", "20"], ["double-descent", "--n-train", "300"]]
 
 
-def invoke(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words), env={"COLUMNS": "500"})
+invoke = invoking(app)
 
 
 def document(*words: str) -> dict[str, Any]:
-    result = invoke(*words, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    return document_of(invoke(*words, "--json"))
 
 
 @pytest.mark.slow

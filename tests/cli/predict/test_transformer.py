@@ -1,26 +1,22 @@
 """Every command that trains does it with transformers too; a fast decay makes their horizons short."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from dcrit.cli.app import app
+from tests.worlds.command_line import document_of, invoking
 
 #: Forty time constants are 200 steps.
 FAST = ["--model", "transformer", "--activation", "relu", "--learning-rate", "0.02", "--weight-decay", "10"]
 
 
-def invoke(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
+invoke = invoking(app, columns=200)
 
 
 def document(*words: str) -> dict[str, Any]:
-    result = invoke(*words, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
+    return document_of(invoke(*words, "--json"))
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.store import store as parquet_store
 from dcrit.empirics.store.batch_files import checksum, parquet
 from dcrit.empirics.store.kinds import DIMENSIONS_FOLDER, MULTITASK_FOLDER, Store
-from dcrit.empirics.store.store import ParquetStore, StoreReadError
+from dcrit.empirics.store.store import StoreReadError
 from dcrit.empirics.training import executor as executors
 from dcrit.theory.problems.problem import Problem
-from tests.worlds.stored import assert_same, configs, made
+from tests.worlds.stored import assert_same, configs, count_decoded, made
 
 HERE = Machine(workers=1)
 WANTED = configs(6, steps=40)
@@ -56,15 +56,7 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often the curves of each file are decoded."""
-    times: Counter[str] = Counter()
-    before = ParquetStore._read
-
-    def count(self: ParquetStore[Any, Any], path: Path, *, keep: bool = False) -> object:
-        times[path.name] += 1
-        return before(self, path, keep=keep)
-
-    monkeypatch.setattr(ParquetStore, "_read", count)
-    return times
+    return count_decoded(monkeypatch)
 
 
 def test_all_kinds_of_run_are_trained_once_and_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from dcrit.empirics.runs.single import CURVE_NAMES, Run, RunConfig
+from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.store.checkpoint import checkpoint_of
 from dcrit.empirics.store.kinds import DAMAGED, Store
 from dcrit.empirics.training import executor as executors
@@ -28,6 +28,7 @@ from dcrit.empirics.training.ensemble import train
 from dcrit.empirics.training.executor import LocalExecutor, run_sweep, usable_cores
 from dcrit.empirics.training.sweep import SweepProgress, Trainer, WorkerError
 from dcrit.theory.problems.problem import Problem
+from tests.worlds.stored import assert_trained_alike
 
 
 def configs(count: int, width: int = 4) -> list[RunConfig]:
@@ -37,14 +38,6 @@ def configs(count: int, width: int = 4) -> list[RunConfig]:
 
 #: Five batches of two keys.
 SEVERAL = [*configs(12), *configs(6, width=5)]
-
-
-def assert_same(got: Sequence[Run], expected: Sequence[Run]) -> None:
-    assert [run.config for run in got] == [run.config for run in expected]
-    assert [run.ending for run in got] == [run.ending for run in expected]
-    for run, other in zip(got, expected, strict=True):
-        for name in CURVE_NAMES:
-            assert getattr(run.curves, name).tobytes() == getattr(other.curves, name).tobytes(), (run.config, name)
 
 
 def names(store: Store) -> list[str]:
@@ -103,7 +96,7 @@ def test_a_repeated_run_is_the_same_however_it_is_written(store: Store, trained:
 
 def test_curves_are_the_trainer_s(store: Store) -> None:
     runs = run_sweep(configs(4), store)
-    assert_same(runs, train(configs(4)))
+    assert_trained_alike(runs, train(configs(4)))
 
 
 @pytest.mark.usefixtures("no_processes")
@@ -111,8 +104,8 @@ def test_a_rerun_trains_nothing_and_is_the_same(store: Store, monkeypatch: pytes
     runs = run_sweep(SEVERAL, store, workers=1)
     monkeypatch.setattr(executors, "train", lambda *_, **__: pytest.fail("something is trained"))
     monkeypatch.setattr(Store, "prepare", lambda _: pytest.fail("reading needs no writable folder"))
-    assert_same(run_sweep(SEVERAL, store), runs)
-    assert_same(run_sweep(SEVERAL[::-1], Store(store.folder), workers=2), runs[::-1])
+    assert_trained_alike(run_sweep(SEVERAL, store), runs)
+    assert_trained_alike(run_sweep(SEVERAL[::-1], Store(store.folder), workers=2), runs[::-1])
 
 
 def test_only_what_is_lacking_is_trained(store: Store, trained: list[RunConfig]) -> None:
@@ -129,8 +122,8 @@ def test_results_do_not_depend_on_the_number_of_workers(two_workers: LocalExecut
     alone = run_sweep(SEVERAL, Store(tmp_path / "alone"), workers=1)
     together = two_workers.run(SEVERAL, Store(tmp_path / "together"))
     assert len(multiprocessing.active_children()) == 2
-    assert_same(together, alone)
-    assert_same(run_sweep(SEVERAL, Store(tmp_path / "together"), workers=1), alone)
+    assert_trained_alike(together, alone)
+    assert_trained_alike(run_sweep(SEVERAL, Store(tmp_path / "together"), workers=1), alone)
 
 
 @pytest.mark.kills

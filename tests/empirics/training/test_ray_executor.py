@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from dcrit.empirics.runs.multitask import beside_facts
-from dcrit.empirics.runs.single import CURVE_NAMES, Run, RunConfig
+from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.store.checkpoint import CHECKPOINTS, Checkpoint
 from dcrit.empirics.store.kinds import MultitaskStore, Store
 from dcrit.empirics.training.batches import Batch, plan_batches
@@ -25,6 +25,7 @@ from dcrit.empirics.training.executor import Executor, LocalExecutor
 from dcrit.empirics.training.multitask_ensemble import MULTITASK
 from dcrit.empirics.training.sweep import Sweep, SweepProgress, Trainer, WorkerError
 from dcrit.theory.problems.problem import Problem
+from tests.worlds.stored import assert_trained_alike
 
 ray = pytest.importorskip("ray")
 
@@ -92,14 +93,6 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "runs")
 
 
-def assert_same(got: Sequence[Run], expected: Sequence[Run]) -> None:
-    assert [run.config for run in got] == [run.config for run in expected]
-    assert [run.ending for run in got] == [run.ending for run in expected]
-    for run, other in zip(got, expected, strict=True):
-        for name in CURVE_NAMES:
-            assert getattr(run.curves, name).tobytes() == getattr(other.curves, name).tobytes(), (run.config, name)
-
-
 def train_with(executor: Executor, trains: Callable[..., list[Run]], store: Store, **options: Any) -> Sequence[Run]:
     return executor.run_with(Trainer(plan=plan_batches, train=trains), SEVERAL, store, **options)
 
@@ -108,7 +101,7 @@ def test_runs_are_those_of_this_machine_bit_for_bit(executor: RayExecutor, store
     seen: list[SweepProgress] = []
     runs = executor.run(SEVERAL, store, seen.append)
     assert executor.memory > 0
-    assert_same(runs, LocalExecutor(1).run(SEVERAL, Store(tmp_path / "alone")))
+    assert_trained_alike(runs, LocalExecutor(1).run(SEVERAL, Store(tmp_path / "alone")))
     total = sum(batch.cost for batch in plan_batches(SEVERAL))
     assert seen[0] == SweepProgress(done=0, total=total, runs_done=0, runs_total=18, runs_reused=0)
     assert seen[-1] == SweepProgress(done=total, total=total, runs_done=18, runs_total=18, runs_reused=0)
@@ -174,7 +167,7 @@ def test_a_batch_whose_worker_is_killed_is_trained_in_halves(
     # One batch at first, so that one worker dies.
     trainer = Trainer(plan=as_one, train=functools.partial(die_once, tmp_path / "flag"))
     runs = executor.run_with(trainer, configs(8, width=16), store, seen.append)
-    assert_same(runs, LocalExecutor(1).run(configs(8, width=16), Store(tmp_path / "alone")))
+    assert_trained_alike(runs, LocalExecutor(1).run(configs(8, width=16), Store(tmp_path / "alone")))
     assert "a worker of the cluster died while it trained 8 runs; they are trained again in two halves" in caplog.text
     assert seen[-1].failures == 1
     assert seen[-1].done == seen[-1].total
@@ -252,7 +245,7 @@ def test_a_run_goes_on_from_its_checkpoint_on_another_worker(
     monkeypatch.chdir(tmp_path)
     store = Store(Path("runs"))
     runs = executor.run_with(Trainer(plan=plan_batches, train=keep_and_die), configs(1), store)
-    assert_same(runs, LocalExecutor(1).run(configs(1), Store(tmp_path / "alone")))
+    assert_trained_alike(runs, LocalExecutor(1).run(configs(1), Store(tmp_path / "alone")))
     assert list((store.folder / CHECKPOINTS).iterdir()) == []
 
 
@@ -307,7 +300,7 @@ def test_an_interrupted_sweep_keeps_what_is_stored_and_goes_on(
         executor.run(SEVERAL, store, interrupt)
     assert 0 < len(store.missing(SEVERAL)) < len(SEVERAL)
     assert not list(store.folder.glob(".*"))
-    assert_same(executor.run(SEVERAL, store), LocalExecutor(1).run(SEVERAL, Store(tmp_path / "alone")))
+    assert_trained_alike(executor.run(SEVERAL, store), LocalExecutor(1).run(SEVERAL, Store(tmp_path / "alone")))
 
 
 def train_beside_another(folder: Path, batch: Sequence[RunConfig], *, device: str, **options: Any) -> list[Run]:

@@ -61,6 +61,17 @@ def overlap(one: Bbox, other: Bbox) -> float:
     return 0.0 if shared is None else shared.width * shared.height * (72 / 100) ** 2
 
 
+def check_texts(figure: Figure) -> None:
+    """No text is cut off, and none covers another."""
+    edge = figure.bbox.padded(0.5)
+    boxes = [(text, box_of(text)) for text in texts_of(figure)]
+    for text, box in boxes:
+        assert edge.contains(box.x0, box.y0), text
+        assert edge.contains(box.x1, box.y1), text
+    for (one, first), (other, second) in combinations(boxes, 2):
+        assert overlap(first, second) < 1.0, (one, other)
+
+
 def said(figure: Figure) -> str:
     return " ".join(" ".join(text.get_text().split()) for text in texts_of(figure))
 
@@ -69,14 +80,7 @@ def said(figure: Figure) -> str:
 @NAMES
 @KINDS
 def test_no_text_is_cut_off_or_covered_by_another(drawn: Drawn, name: str, kind: str) -> None:
-    figure = drawn(name, kind)
-    edge = figure.bbox.padded(0.5)
-    boxes = [(text, box_of(text)) for text in texts_of(figure)]
-    for text, box in boxes:
-        assert edge.contains(box.x0, box.y0), text
-        assert edge.contains(box.x1, box.y1), text
-    for (one, first), (other, second) in combinations(boxes, 2):
-        assert overlap(first, second) < 1.0, (one, other)
+    check_texts(drawn(name, kind))
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from itertools import combinations
 
 import matplotlib as mpl
 import numpy as np
@@ -15,7 +14,7 @@ from dcrit.figures.drawing import canvas, style
 from dcrit.figures.predicted.simulation import SMALLEST_LOSS, draw_simulation, new_simulation
 from dcrit.theory.predictions.simulation import Trajectory, flow_at, simulate
 from dcrit.theory.problems.problem import Problem, label
-from tests.figures.measured.test_figures import box_of, overlap, said, texts_of
+from tests.figures.measured.test_figures import check_texts, overlap, said
 from tests.worlds.theory import EXACT
 
 LAWS = EXACT.competition(Problem(), np.random.default_rng(0))
@@ -41,13 +40,7 @@ def figure(request: pytest.FixtureRequest) -> Iterator[Figure]:
 
 @pytest.mark.slow
 def test_nothing_is_cut_off_or_covered(figure: Figure) -> None:
-    edge = figure.bbox.padded(0.5)
-    boxes = [(text, box_of(text)) for text in texts_of(figure)]
-    for text, box in boxes:
-        assert edge.contains(box.x0, box.y0), text
-        assert edge.contains(box.x1, box.y1), text
-    for (one, first), (other, second) in combinations(boxes, 2):
-        assert overlap(first, second) < 1.0, (one, other)
+    check_texts(figure)
     panels = [ax.get_window_extent() for ax in figure.axes]
     assert all(overlap(legend.get_window_extent(), panel) == 0 for legend in figure.legends for panel in panels)
 
