@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from dcrit.empirics.ablations.two_thresholds import PARTS, frame, key_of, read
-from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, KEY, Row, problem_of, runs_of
+from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, runs_of
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.clock_method import ClockDesign, TimedRun, timed_runs
+from dcrit.empirics.measures.threshold_fit import KEY, Row, problem_of
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.estimates import median_log_error

@@ -10,15 +10,13 @@ import numpy as np
 import polars as pl
 
 from dcrit.empirics.ablations.committed import Row
-from dcrit.empirics.runs.outcomes import PERSISTENCE, outcome_of, passage
+from dcrit.empirics.measures.threshold_fit import times_of
+from dcrit.empirics.runs.outcomes import outcome_of
 from dcrit.empirics.runs.single import Run
 from dcrit.empirics.store.whole_files import write_whole
 
 #: Steps at which the accuracy of longer runs is kept too, each the median over the tenth before it.
 READINGS = (100, 250, 500, 1000, 2000, 4000, 10_000, 20_000)
-
-#: Columns of times to test accuracy, by its level.
-LEVELS = {"time_10": 0.1, "time_50": 0.5, "time_90": 0.9}
 
 
 def row_of(run: Run, part: str) -> Row:
@@ -31,8 +29,7 @@ def row_of(run: Run, part: str) -> Row:
     config, curves = run.config, run.curves
     problem, outcome = config.problem, outcome_of(run)
     step, accuracy, norm = curves.step, curves.test_accuracy, curves.squared_norm
-    duration = PERSISTENCE * problem.time_constant
-    times = {name: passage(step, accuracy, level, duration) for name, level in LEVELS.items()}
+    times = times_of(run)
     readings: dict[str, float | None] = {}
     for at in READINGS:
         window = (step >= 0.9 * at) & (step <= at)

@@ -21,9 +21,10 @@ from scipy.special import log_ndtr, ndtri
 
 from dcrit.empirics.ablations.committed import Row
 from dcrit.empirics.ablations.run_rows import keep, row_of
-from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, SHARPNESS, clock_of, rest_sizes, rounded, span
+from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, rest_sizes
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
+from dcrit.empirics.measures.threshold_fit import SHARPNESS, clock_of, rounded, span
 from dcrit.empirics.runs.outcomes import PERSISTENCE, passage
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations

@@ -26,22 +26,18 @@ from dcrit.empirics.ablations.transformer_clock import (
 from dcrit.empirics.ablations.two_thresholds_fit import (
     ACTIVATIONS,
     FOLDER,
-    KEY,
-    RAISED_DECAY_SCATTER,
     TASK_SCATTER,
-    Fit,
-    Row,
     fitted_thresholds,
     law_fits,
     levels_of,
     optimizer_clocks,
     optimizer_rows,
-    problem_of,
     rest_sizes,
     runs_of,
 )
 from dcrit.empirics.ablations.two_thresholds_optimizer import page_with_effects
 from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
+from dcrit.empirics.measures.threshold_fit import KEY, RAISED_DECAY_SCATTER, Fit, Row, problem_of
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.calibrations.thresholds import THRESHOLDS, Thresholds, thresholds_text
 from dcrit.theory.circuits.clock import Clock

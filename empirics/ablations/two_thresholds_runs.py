@@ -20,9 +20,10 @@ from dcrit.empirics.ablations.two_thresholds import (
     measured,
     rows_text,
 )
-from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, RUNS, problem_of, runs_of
+from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, RUNS, runs_of
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.sequential import SequentialDesign
+from dcrit.empirics.measures.threshold_fit import problem_of
 from dcrit.empirics.runs.outcomes import Outcome, outcome_of
 from dcrit.empirics.store.whole_files import write_whole
 from dcrit.theory.checks import FieldError

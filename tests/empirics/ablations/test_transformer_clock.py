@@ -9,7 +9,8 @@ from scipy.stats import norm
 
 from dcrit.empirics.ablations import transformer_clock as clock
 from dcrit.empirics.ablations.committed import Row
-from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, clock_of
+from dcrit.empirics.ablations.two_thresholds_fit import FOLDER
+from dcrit.empirics.measures.threshold_fit import clock_of
 from dcrit.theory.calibrations.thresholds import shipped_thresholds
 from dcrit.theory.circuits.clock import Clock
 

@@ -7,17 +7,8 @@ import pytest
 
 from dcrit.empirics.ablations import two_thresholds as tables
 from dcrit.empirics.ablations.run_rows import keep, row_of
-from dcrit.empirics.ablations.two_thresholds_fit import (
-    BEND_PRIOR,
-    NAMES,
-    calibration_rows,
-    clock_of,
-    fit,
-    fitted_thresholds,
-    law_fits,
-    rest_sizes,
-    runs_of,
-)
+from dcrit.empirics.ablations.two_thresholds_fit import calibration_rows, fitted_thresholds, law_fits, runs_of
+from dcrit.empirics.measures.threshold_fit import NAMES
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.calibrations.thresholds import shipped_thresholds
 from dcrit.theory.problems.problem import Problem
@@ -78,43 +69,6 @@ def test_calibration_runs_lie_above_the_transition() -> None:
             problem = Problem(modulus=run["modulus"], activation=run["activation"], width=run["width"])
             (law,) = [one for one in laws if one.covers(problem)]
             assert run["n_train"] > 0.95 * law.clocks(problem).size(0.5, run["steps"])
-
-
-def test_a_fit_finds_the_constants_that_made_its_runs() -> None:
-    truth = {"prefactor": 1.1, "load": 0.3, "rate": 2e-3, "bend": BEND_PRIOR[0], "rest": 7.0}
-    rows = []
-    for modulus in (19, 29, 41, 47):
-        for width in (32, 128, 512):
-            clock = clock_of(truth, modulus, width)
-            for factor in (1.1, 1.3, 1.6, 2.0):
-                size = float(factor * clock.critical_size(4000.0))
-                row = {"task": "add", "modulus": modulus, "activation": "square", "width": width}
-                row |= {"weight_decay": 1.0, "learning_rate": 1e-2, "n_train": size, "time_50": float(clock.time(size))}
-                rows.append(row)
-    at_rest = [(modulus, 128, clock_of(truth, modulus, 128).rest) for modulus in (19, 29, 47)]
-    found = fit(rows, (7.0, 1.0), at_rest=at_rest)
-    assert found.scatter < 1e-4
-    for name, value in truth.items():
-        assert found.constants[name] == pytest.approx(value, rel=1e-3)
-
-
-def test_sizes_at_rest_are_where_half_of_the_accuracy_is_left() -> None:
-    rows = [
-        {
-            "model": "mlp",
-            "part": "rest",
-            "activation": "square",
-            "modulus": 19,
-            "width": 128,
-            "n_train": n,
-            "test_accuracy": a,
-        }
-        for n, a in ((90, 0.2), (110, 0.4), (135, 0.6), (165, 0.8))
-    ]
-    ((modulus, width, size),) = rest_sizes(rows, "square")
-    assert (modulus, width) == (19, 128)
-    assert 110 < size < 135
-    assert rest_sizes(rows[:3], "square") == []
 
 
 def test_early_runs_do_not_enter_a_fit() -> None:

@@ -1,0 +1,306 @@
+"""Constants of both thresholds and the clock, by least squares from times of runs and from sizes at rest.
+
+Residuals are those of ln D at the time a run took, ln D − ln D_crit(t): seeds scatter evenly there, not in t.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+from dcrit.empirics.runs.outcomes import PERSISTENCE, passage
+from dcrit.empirics.runs.single import Run
+from dcrit.theory.calibrations.thresholds import CalibratedRange
+from dcrit.theory.circuits.clock import Clock, Pace
+from dcrit.theory.circuits.critical_size_law import (
+    LEVEL_SYMBOLS,
+    LEVEL_WIDTH,
+    LOGARITHMIC,
+    CriticalSizeLaw,
+    Levels,
+    Scatter,
+)
+from dcrit.theory.circuits.finding import FINDING_EXPONENT, FindingLaw
+from dcrit.theory.problems.problem import Problem
+
+FloatArray = NDArray[np.float64]
+
+#: One run, by column.
+Row = dict[str, Any]
+
+#: What a problem is made of, in the columns of the runs.
+KEY = ("task", "modulus", "activation", "width", "weight_decay", "learning_rate")
+
+#: Columns of times to test accuracy, by its level.
+TIMES = {"time_10": 0.1, "time_50": 0.5, "time_90": 0.9}
+
+#: Earliest times that a fit looks at, and that tell levels apart [steps at the protocol's optimizer].
+EARLIEST, EARLIEST_OF_LEVELS = 400.0, 300.0
+
+#: Fewest sizes from which one of half accuracy is read.
+FEWEST_AT_REST = 4
+
+#: q with about the least residual of calibration runs among 2 … 6.
+SHARPNESS = 3.0
+
+#: m is hardly told by times that calibration runs have: a prior with this standard deviation.
+BEND_PRIOR = (1.2, 0.2)
+
+#: Wide prior of D_rest/S where sizes at rest are measured: its value, and the standard deviation of its logarithm.
+REST_PRIOR = (7.0, 1.0)
+
+#: Scatter of ln D_rest between measured and the line.
+SCATTER_AT_REST = 0.05
+
+#: λ above 1 is worse known for relu: relu at λ = 2 needs a quarter more, of which the clock says nothing.
+RAISED_DECAY_SCATTER = {"square": 0.08, "relu": 0.16}
+
+NAMES = ("prefactor", "load", "rate", "bend", "rest")
+START = {"prefactor": 1.3, "load": 0.3, "rate": 3e-3, "bend": 1.2, "rest": 6.3}
+LEAST_BEND = 1e-3
+
+
+def problem_of(row: Row) -> Problem:
+    """The problem of a row."""
+    return Problem(**{name: row[name] for name in KEY})
+
+
+def times_of(run: Run) -> dict[str, float | None]:
+    """When a run passed each level of ``TIMES`` for good; None where it did not [steps]."""
+    step, accuracy = run.curves.step, run.curves.test_accuracy
+    duration = PERSISTENCE * run.config.problem.time_constant
+    return {name: passage(step, accuracy, level, duration) for name, level in TIMES.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """Constants by name, and the covariance of those fitted (of logarithms, where ``LOGARITHMIC`` says so).
+
+    Attributes:
+        constants: Of ``NAMES``.
+        fitted: Names of those fitted.
+        covariance: Of those.
+        scatter: Standard deviation of ln D between runs.
+        rows: Runs it rests on.
+        rest_loaded: Whether a narrow network raises D_rest as it does D_kin.
+    """
+
+    constants: dict[str, float]
+    fitted: tuple[str, ...]
+    covariance: FloatArray
+    scatter: float
+    rows: tuple[Row, ...]
+    rest_loaded: bool
+
+    def clock(self, n_symbols: int, width: int) -> Clock:
+        """The clock of one network at the runs' λ and η."""
+        return clock_of(self.constants, n_symbols, width, rest_loaded=self.rest_loaded)
+
+    def log_size_and_variance(self, row: Row) -> tuple[float, float]:
+        """Ln D_crit of a row at its horizon, and the variance that the covariance gives it."""
+        symbols = problem_of(row).n_symbols
+
+        def log_size(constants: dict[str, float]) -> float:
+            clock = clock_of(constants, symbols, row["width"], rest_loaded=self.rest_loaded)
+            clock = clock.at(learning_rate=row["learning_rate"], weight_decay=row["weight_decay"])
+            return math.log(float(clock.critical_size(row["steps"])))
+
+        centre, step = log_size(self.constants), 1e-4
+        gradient: list[float] = []
+        for name in self.fitted:
+            value = self.constants[name]
+            moved = value * math.exp(step) if name in LOGARITHMIC else value + step
+            gradient.append((log_size({**self.constants, name: moved}) - centre) / step)
+        return centre, float(np.array(gradient) @ self.covariance @ np.array(gradient))
+
+
+def clock_of(constants: dict[str, float], n_symbols: int, width: int, *, rest_loaded: bool = True) -> Clock:
+    """The clock of one network by constants of ``NAMES``."""
+    load = 1 + constants["load"] * n_symbols / width
+    return Clock(
+        kinetic=constants["prefactor"] * n_symbols**FINDING_EXPONENT * load,
+        rest=constants["rest"] * n_symbols * (load if rest_loaded else 1.0),
+        rate=constants["rate"],
+        bend=constants["bend"],
+        sharpness=SHARPNESS,
+    )
+
+
+def sizes_at_rest(rows: Sequence[Row]) -> list[tuple[int, int, float]]:
+    """Symbols, width and size of half accuracy of networks whose data shrank: log-odds linear in ln D.
+
+    Args:
+        rows: Their runs; a network with fewer than ``FEWEST_AT_REST`` is left out.
+    """
+    cells: dict[tuple[int, int], list[Row]] = {}
+    for row in rows:
+        cells.setdefault((problem_of(row).n_symbols, row["width"]), []).append(row)
+    found: list[tuple[int, int, float]] = []
+    for (symbols, width), mine in sorted(cells.items()):
+        if len(mine) < FEWEST_AT_REST:
+            continue
+        accuracy = np.clip([row["test_accuracy"] for row in mine], 0.02, 0.98)
+        slope, at_zero = np.polyfit(np.log([row["n_train"] for row in mine]), np.log(accuracy / (1 - accuracy)), 1)
+        found.append((symbols, width, math.exp(-at_zero / slope)))
+    return found
+
+
+def fit(
+    rows: Sequence[Row],
+    rest_prior: tuple[float, float],
+    *,
+    at_rest: Sequence[tuple[int, int, float]] = (),
+    fixed: dict[str, float] | None = None,
+    rest_loaded: bool = True,
+) -> Fit:
+    """Least squares in ln D, with priors of D_rest/S and m, and with measured sizes at rest where there are some.
+
+    Args:
+        rows: Calibration runs.
+        rest_prior: D_rest/S and the standard deviation of its logarithm.
+        at_rest: Modulus, width and size of networks whose data shrank.
+        fixed: Constants that are not fitted.
+        rest_loaded: Whether a narrow network raises D_rest as it does D_kin.
+    """
+    held = fixed or {}
+    free = tuple(name for name in NAMES if name not in held)
+    cells: dict[tuple[int, int], list[Row]] = {}
+    for row in rows:
+        cells.setdefault((problem_of(row).n_symbols, row["width"]), []).append(row)
+    columns = [
+        (place, np.log([row["n_train"] for row in mine]), np.array([row["time_50"] for row in mine]))
+        for place, mine in cells.items()
+    ]
+
+    def constants_at(x: FloatArray) -> dict[str, float]:
+        values = {
+            name: math.exp(value) if name in LOGARITHMIC else float(value) for name, value in zip(free, x, strict=True)
+        }
+        return {**START, **held, **values}
+
+    start = {**START, "rest": rest_prior[0]}
+    begin = [math.log(start[name]) if name in LOGARITHMIC else start[name] for name in free]
+    lower = [-np.inf if name in LOGARITHMIC else LEAST_BEND if name == "bend" else 0.0 for name in free]
+    scatter = 0.03
+    result: Any = None
+    for _ in range(4):
+
+        def residual(x: FloatArray, scatter: float = scatter) -> FloatArray:
+            constants = constants_at(x)
+            parts = [
+                (log_sizes - np.log(clock_of(constants, *place, rest_loaded=rest_loaded).critical_size(times)))
+                / scatter
+                for place, log_sizes, times in columns
+            ]
+            priors = [
+                math.log(constants["rest"] / rest_prior[0]) / rest_prior[1],
+                (constants["bend"] - BEND_PRIOR[0]) / BEND_PRIOR[1],
+            ]
+            for modulus, width, size in at_rest:
+                found = clock_of(constants, modulus, width, rest_loaded=rest_loaded).rest
+                priors.append(math.log(found / size) / SCATTER_AT_REST)
+            return np.concatenate([*parts, priors])
+
+        result = least_squares(residual, begin, bounds=(lower, np.inf))
+        own = result.fun[: len(rows)] * scatter
+        scatter = math.sqrt(float(own @ own) / max(1, len(own) - len(free)))
+    covariance = np.linalg.pinv(result.jac.T @ result.jac)
+    return Fit(
+        constants=constants_at(result.x),
+        fitted=free,
+        covariance=covariance,
+        scatter=scatter,
+        rows=tuple(rows),
+        rest_loaded=rest_loaded,
+    )
+
+
+def levels_from(rows: Sequence[Row], fitted: Fit, *, earliest: float = EARLIEST_OF_LEVELS) -> Levels:
+    """Where accuracies 0.1 and 0.9 lie, by how much more data each run's own time to them would have been its half.
+
+    Args:
+        rows: Runs that passed one half.
+        fitted: The law's fit to them.
+        earliest: Least time to a level that is looked at [steps].
+    """
+    design: list[list[float]] = []
+    values: list[float] = []
+    for row in rows:
+        symbols = problem_of(row).n_symbols
+        clock = fitted.clock(symbols, row["width"])
+        half = math.log(float(clock.critical_size(row["time_50"])))
+        for low, time in ((True, row["time_10"]), (False, row["time_90"])):
+            if time is None or time < earliest:
+                continue
+            shift = abs(half - math.log(float(clock.critical_size(time))))
+            if shift > 0:
+                place = [-math.log(symbols / LEVEL_SYMBOLS), -math.log(row["width"] / LEVEL_WIDTH)]
+                design.append([float(low), float(not low), *place])
+                values.append(math.log(shift))
+    low, high, symbols_exponent, width_exponent = np.linalg.lstsq(np.array(design), np.array(values), rcond=None)[0]
+    return Levels(
+        low=rounded(math.exp(low)),
+        high=rounded(math.exp(high)),
+        symbols_exponent=rounded(symbols_exponent),
+        width_exponent=rounded(width_exponent),
+    )
+
+
+def law_of(fitted: Fit, levels: Levels, scatter: Scatter, pace: Pace) -> CriticalSizeLaw:
+    """The law with fitted constants.
+
+    Args:
+        fitted: Those.
+        levels: Where accuracies 0.1 and 0.9 lie.
+        scatter: What the constants do not explain.
+        pace: What the optimizer does to the rate.
+    """
+    constants = fitted.constants
+    return CriticalSizeLaw(
+        thresholds=FindingLaw(**{name: rounded(constants[name]) for name in ("prefactor", "load", "rest")}),
+        rate=rounded(constants["rate"]),
+        bend=rounded(constants["bend"]),
+        sharpness=SHARPNESS,
+        levels=levels,
+        fitted=fitted.fitted,
+        covariance=tuple(tuple(rounded(value, 4) for value in line) for line in fitted.covariance.tolist()),
+        scatter=scatter,
+        pace=pace,
+    )
+
+
+def range_of(timed: Sequence[Row], used: Sequence[Row], n_runs: int, **effects: tuple[float, float]) -> CalibratedRange:
+    """Between which values the runs of a law lay.
+
+    Args:
+        timed: Runs whose times were fitted.
+        used: Those and the ones at rest.
+        n_runs: How many count.
+        effects: Least and largest ``beta2`` and ``epsilon``.
+    """
+    symbols = [problem_of(row).n_symbols for row in used]
+    loads = [one / row["width"] for one, row in zip(symbols, used, strict=True)]
+    return CalibratedRange(
+        n_symbols=span(symbols),
+        width=span([row["width"] for row in used]),
+        load=(rounded(min(loads), 4), rounded(max(loads), 4)),
+        steps=(min(row["time_50"] for row in timed), max(row["steps"] for row in timed)),
+        n_runs=n_runs,
+        **effects,
+    )
+
+
+def span(values: Sequence[Any]) -> tuple[Any, Any]:
+    """Least and largest."""
+    return min(values), max(values)
+
+
+def rounded(value: float, digits: int = 5) -> float:
+    """As many digits as are the same on every machine."""
+    return float(f"{float(value):.{digits}g}")
