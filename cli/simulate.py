@@ -66,7 +66,7 @@ def simulate(
 ) -> None:
     """The training curves that the theory expects of one problem at one training-set size; nothing is trained.
 
-    Test accuracy passes 1/2 and 0.9 when 'dcrit predict delay' says so. The form of the curves is that of two competing
+    Test accuracy passes every level when 'dcrit predict delay' says so. The other curves are those of two competing
     circuits.
     """
     from dcrit.api.predictions import simulate as predict

@@ -507,9 +507,8 @@ def simulate(
 ) -> Simulation:
     """Integrate the training curves that the theory expects at one training-set size; nothing is trained.
 
-    When test accuracy passes 1/2 and 0.9 is the clock's answer, that of :func:`delay`; the form of the curves is that
-    of both circuits' amplitudes. Additive circuits, another start and calibrations without a clock have amplitudes
-    alone.
+    Test accuracy is the clock's and passes every level when :func:`delay` says; the other curves are those of both
+    circuits' amplitudes. Additive circuits, another start and calibrations without a clock have amplitudes alone.
 
     Args:
         problem: The question.
@@ -531,10 +530,9 @@ def simulate(
     from dcrit.theory.predictions.delay import Start
     from dcrit.theory.predictions.phase_diagram import SMALLEST_FRACTION
     from dcrit.theory.predictions.simulation import (
-        clocked_flow,
         flow_at,
         grokking_delay,
-        nothing_because,
+        simulate_by_clock,
         ungrokking_and_scratch,
     )
     from dcrit.theory.predictions.simulation import simulate as simulated
@@ -553,11 +551,8 @@ def simulate(
     if not clocked:
         problem.check_homogeneous()
     sizes = predict_critical_size(problem, chosen, horizon=horizon if clocked else None, level=level)
-    silence = chosen.silence(problem, horizon) if clocked else ""
-    if silence:
-        trajectory = nothing_because(silence)
-    elif clocked:
-        trajectory = simulated(clocked_flow(problem, chosen, sizes, n_train), start, steps=horizon)
+    if clocked:
+        trajectory = simulate_by_clock(problem, chosen, sizes, n_train)
     else:
         trajectory = simulated(flow_at(problem, sizes.from_scratch, n_train, shared=shared), start, steps=horizon)
     ways: Hysteresis | None = None

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dcrit.empirics.ablations.times_to_half import TIMES_TO_HALF, time_errors
 from dcrit.empirics.ablations.transformer_clock import (
     SCORED as TRANSFORMERS,
 )
@@ -456,6 +457,7 @@ def two_thresholds(results: Path) -> dict[Path, str]:
         folder / "measured.json": rows_text(sizes),
         folder / "ablation.json": rows_text(ablation),
         folder / "times.json": rows_text(time_rows(results, sizes)),
+        folder / TIMES_TO_HALF: rows_text(time_errors(results, laws)),
     }
 
 

@@ -291,12 +291,12 @@ class LevelClocks:
         """
         return self.half.time(np.asarray(n_train, dtype=np.float64) * math.exp(-self.shift(level)))
 
-    def accuracy(self, n_train: ArrayLike, horizon: float) -> FloatArray:
+    def accuracy(self, n_train: ArrayLike, horizon: ArrayLike) -> FloatArray:
         """Test accuracy at the horizon: log-odds linear in ln D between the levels and beyond the outer ones.
 
         Args:
             n_train: D, any shape [examples].
-            horizon: T [steps].
+            horizon: T, any shape that goes with it [steps].
         """
         excess = np.log(np.asarray(n_train, dtype=np.float64) / self.half.critical_size(horizon))
         places = np.array(list(self.shifts.values()))

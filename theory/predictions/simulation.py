@@ -1,12 +1,12 @@
 """The two circuits' training curves, by integrating the dynamics of their amplitudes.
 
-Where the calibration has a clock, it says when test accuracy passes 1/2 and 0.9; the form of the curves is that of the
-amplitudes.
+Where the calibration has a clock, test accuracy is the clock's at every step; the other curves are the amplitudes'.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +29,7 @@ from dcrit.theory.predictions.delay import (
     Start,
     balance_margin,
     time_to_generalize,
+    time_to_memorize,
 )
 from dcrit.theory.problems.problem import Problem, protocol_horizon
 
@@ -43,11 +44,8 @@ NODES = 64
 #: Between which values r_gen is looked for.
 RATES = (1e-4, 1e2)
 
-#: Test accuracy 0.9 comes at least this many times later than 1/2: clocks may put both where memory has just formed.
-LATER = 1.05
-
-#: By how much odds exceed what 0.9 needs at its time, relatively: where they have come to rest by then, it is passed.
-CLEAR = 1e-6
+#: Least and largest σ over ρ by which unseen inputs' losses are told.
+SPREADS = (1e-3, 1e3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,14 +230,35 @@ class Trajectory:
 
 
 def trajectory_of(
-    circuits: AmplitudeFlow, steps: FloatArray, log_amplitudes: FloatArray, *, reason: str = ""
+    circuits: AmplitudeFlow,
+    steps: FloatArray,
+    log_amplitudes: FloatArray,
+    *,
+    accuracy: FloatArray | None = None,
+    reason: str = "",
 ) -> Trajectory:
-    """What is seen of amplitudes (2, E) at steps (E,)."""
+    """What is seen of amplitudes at some steps.
+
+    Args:
+        circuits: Whose amplitudes they are.
+        steps: (E,) [steps].
+        log_amplitudes: Ln v (2, E).
+        accuracy: Test accuracy (E,) where something else than the amplitudes says it: σ is then such that they agree,
+            where the median says the same of which half is right.
+        reason: Why there are no more steps.
+    """
     gen, mem = circuits.margins(log_amplitudes)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    seen = gen - mem * (circuits.median + circuits.spread * nodes[:, None])  # (NODES, E)
-    train_loss = loss_from_margin(gen + mem, circuits.n_classes)
     odds = np.exp(np.clip(np.log(gen) - np.log(mem), -LARGEST_LOG, LARGEST_LOG))
+    spread = np.full(odds.shape, circuits.spread)
+    if accuracy is None:
+        accuracy = np.asarray(ndtr((odds - circuits.median) / circuits.spread), dtype=np.float64)
+    else:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            own = (odds / circuits.median - 1) / np.asarray(ndtri(accuracy), dtype=np.float64)
+        spread = np.where(own > 0, np.clip(own, *SPREADS) * circuits.median, spread)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    seen = gen - mem * (circuits.median + spread * nodes[:, None])  # (NODES, E)
+    train_loss = loss_from_margin(gen + mem, circuits.n_classes)
     return Trajectory(
         steps=steps,
         generalizing_margin=gen,
@@ -248,7 +267,7 @@ def trajectory_of(
         train_loss=train_loss,
         test_loss=weights @ loss_from_margin(seen, circuits.n_classes) / weights.sum(),
         train_accuracy=np.exp(-train_loss),
-        test_accuracy=np.asarray(ndtr((odds - circuits.median) / circuits.spread), dtype=np.float64),
+        test_accuracy=accuracy,
         reason=reason,
     )
 
@@ -287,13 +306,9 @@ def clocked_flow(
 ) -> AmplitudeFlow:
     """The circuits of a problem at the pace of the calibration's clock; as of :func:`flow_at` where it has none.
 
-    The deficits are those from scratch, so that accuracy at balance is 1/2 at D_crit(T). Two numbers of the amplitudes
-    are set by the clock: r_gen, so that test accuracy passes 1/2 at its time, and σ, so that it passes 0.9 at its time.
-    Everything else is the amplitudes': the form of the curves between and beyond both passages, losses, margins and
-    norm. A passage that the clock puts beyond T sets nothing, and accuracy stays below it; nor does one that no r_gen
-    gives. Where amplitudes have come to rest before the clock's time to 0.9, as in transformers little above D_crit,
-    accuracy stays at 0.9 from then on and may pass it earlier. How the amplitudes begin was seen in pair-MLPs alone,
-    and a transformer's degree κ is an effective one.
+    The deficits are those from scratch, so that margins at balance have the odds of test accuracy 1/2 at D_crit(T).
+    r_gen is such that they have these odds at the clock's time to 1/2. Where the clock puts that beyond T, or no r_gen
+    gives it, r_gen is that of :func:`flow_at`.
 
     Args:
         problem: Task, architecture and optimizer.
@@ -305,31 +320,65 @@ def clocked_flow(
         ValueError: ``n_train`` is not above 0.
     """
     circuits = flow_at(problem, prediction.from_scratch, n_train)
-    horizon = prediction.critical_size.horizon or circuits.horizon
-    half, most = (time_to_generalize(problem, calibration, n_train, level) for level in (0.5, GENERALIZED))
+    half = time_to_generalize(problem, calibration, n_train, 0.5)
     begin = log_start(circuits, Start())
-    if half is None or half > horizon or not np.isfinite(begin).all():
+    if half is None or half > (prediction.critical_size.horizon or circuits.horizon) or not np.isfinite(begin).all():
         return circuits
 
-    def odds(log_rate: float, step: float) -> float:
-        """Logarithm of γ_gen/γ_mem at a step."""
-        paced = replace(circuits, rates=(math.exp(log_rate), 1.0))
-        gen, mem = paced.margins(_integrated(paced, begin, np.array([0.0, step]))[0])
-        return math.log(gen[-1]) - math.log(mem[-1])
-
     def excess(log_rate: float) -> float:
-        return odds(log_rate, half) - math.log(circuits.median)
+        """Logarithm of (γ_gen/γ_mem)/ρ at the clock's time."""
+        paced = replace(circuits, rates=(math.exp(log_rate), 1.0))
+        gen, mem = paced.margins(_integrated(paced, begin, np.array([0.0, half]))[0])
+        return math.log(gen[-1]) - math.log(mem[-1]) - math.log(circuits.median)
 
     low, high = (math.log(rate) for rate in RATES)
     if excess(low) > 0 or excess(high) < 0:
         return circuits
-    rate = float(brentq(excess, low, high, xtol=1e-6))
-    circuits = replace(circuits, rates=(math.exp(rate), 1.0))
-    most = math.inf if most is None else max(most, LATER * half)
-    if most > horizon:
-        return circuits
-    spread = (math.exp(odds(rate, most)) * (1 - CLEAR) - circuits.median) / float(ndtri(GENERALIZED))
-    return replace(circuits, spread=spread) if spread > 0 else circuits
+    return replace(circuits, rates=(math.exp(float(brentq(excess, low, high, xtol=1e-6))), 1.0))
+
+
+def simulate_by_clock(
+    problem: Problem,
+    calibration: Calibration,
+    prediction: CriticalSizePrediction,
+    n_train: int,
+    *,
+    n_points: int = 200,
+) -> Trajectory:
+    """Training curves whose test accuracy is that of the calibration's clock, as delays and critical sizes are.
+
+    Test accuracy at step t is what the law says of D and the horizon t, and 0 before the training set is memorized. So
+    it passes every level when :func:`predict_delay` says, and ends as the law has it at T. Margins, norm and training
+    curves are those of the amplitudes of :func:`clocked_flow`; so is the test loss, with a σ by which the margins have
+    that accuracy. How the amplitudes begin was seen in pair-MLPs alone, and a transformer's κ is an effective one. Far
+    above D_crit the amplitudes of transformers memorize later than :func:`delay_steps` says.
+
+    Args:
+        problem: Task, architecture and optimizer.
+        calibration: Whose clock it is.
+        prediction: What it predicts of the problem at a horizon T, at which the curves end.
+        n_train: D [examples].
+        n_points: As of :func:`simulate`.
+
+    Returns:
+        The curves; none, with a reason, where the law says nothing of the problem or decay extinguishes both circuits.
+
+    Raises:
+        ValueError: A number is out of range, or the calibration has no clock.
+    """
+    law, horizon = calibration.thresholds, prediction.critical_size.horizon or problem.horizon
+    if law is None:
+        raise FieldError("calibration", "have a clock", calibration.name)
+    if silence := law.silence(problem, horizon):
+        return nothing_because(silence)
+    circuits = clocked_flow(problem, calibration, prediction, n_train)
+
+    def accuracy(steps: FloatArray) -> FloatArray:
+        first = time_to_memorize(problem, calibration, n_train)
+        found = law.clocks(problem).accuracy(n_train, np.maximum(steps, 1.0))
+        return np.where(steps < first, 0.0, found)
+
+    return simulate(circuits, steps=horizon, n_points=n_points, accuracy=accuracy)
 
 
 def simulate(
@@ -338,6 +387,7 @@ def simulate(
     *,
     steps: int | None = None,
     n_points: int = 200,
+    accuracy: Callable[[FloatArray], FloatArray] | None = None,
 ) -> Trajectory:
     """Training curves, by a stiff integrator on the logarithms of the amplitudes.
 
@@ -346,6 +396,7 @@ def simulate(
         start: Amplitudes at step 0, or their logarithms (2,); None for the defaults of :class:`Start`.
         steps: Horizon [steps]; None for 40/(ηλ).
         n_points: Steps at which curves are evaluated: 0, and log-spaced ones from 1 to the horizon.
+        accuracy: Test accuracy at steps (E,), where something else than the amplitudes says it.
 
     Returns:
         The curves; where decay extinguishes both circuits or the integrator gives up, a reason with them.
@@ -365,7 +416,9 @@ def simulate(
     good = np.isfinite(found[0] + found[1])
     end = len(good) if good.all() else int(np.argmin(good))
     reason = "" if not failure and end == len(times) else f"the integrator gave up: {failure}"
-    return trajectory_of(circuits, times[:end], found[:, :end], reason=reason)
+    times = times[:end]
+    said = None if accuracy is None else accuracy(times)
+    return trajectory_of(circuits, times, found[:, :end], accuracy=said, reason=reason)
 
 
 @dataclass(frozen=True, kw_only=True)
