@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -49,40 +50,41 @@ Rate = Annotated[
 ]
 
 
+class MachineAsked(TypedDict):
+    """Whose time is told, by the names of the library."""
+
+    workers: Sequence[int]
+    device: str
+    rate: float | None
+
+
+def machine_from(workers: Workers = None, device: Device = DeviceChoice.auto, rate: Rate = None) -> MachineAsked:
+    """These options, as they were given."""
+    return MachineAsked(workers=workers or (), device=device.value, rate=rate)
+
+
+MachineOptions = Annotated[MachineAsked, options.Group(make=machine_from)]
+
+
 @app.command("quick")
-def plan_quick(
-    claim: Claims = None,
-    workers: Workers = None,
-    device: Device = DeviceChoice.auto,
-    rate: Rate = None,
-    as_json: options.Json = False,
-) -> None:
+@options.grouped
+def plan_quick(*, claim: Claims = None, machine: MachineOptions, as_json: options.Json = False) -> None:
     """What 'dcrit validate quick' takes at most."""
-    _plan_suite("quick", claim, workers, device, rate, as_json)
+    _plan_suite("quick", claim, machine, as_json)
 
 
 @app.command("standard")
-def plan_standard(
-    claim: Claims = None,
-    workers: Workers = None,
-    device: Device = DeviceChoice.auto,
-    rate: Rate = None,
-    as_json: options.Json = False,
-) -> None:
+@options.grouped
+def plan_standard(*, claim: Claims = None, machine: MachineOptions, as_json: options.Json = False) -> None:
     """What 'dcrit validate standard' takes at most."""
-    _plan_suite("standard", claim, workers, device, rate, as_json)
+    _plan_suite("standard", claim, machine, as_json)
 
 
 @app.command("paper")
-def plan_paper(
-    claim: Claims = None,
-    workers: Workers = None,
-    device: Device = DeviceChoice.auto,
-    rate: Rate = None,
-    as_json: options.Json = False,
-) -> None:
+@options.grouped
+def plan_paper(*, claim: Claims = None, machine: MachineOptions, as_json: options.Json = False) -> None:
     """What 'dcrit validate paper' takes at most, without a budget."""
-    _plan_suite("paper", claim, workers, device, rate, as_json)
+    _plan_suite("paper", claim, machine, as_json)
 
 
 @app.command("phase-diagram")
@@ -109,9 +111,7 @@ def plan_phase_diagram(
     steps: Annotated[
         int, typer.Option(parser=options.integer, metavar="INTEGER", help="Horizon; 0 for the protocol's 40/(ηλ).")
     ] = 0,
-    workers: Workers = None,
-    device: Device = DeviceChoice.auto,
-    rate: Rate = None,
+    machine: MachineOptions,
     as_json: options.Json = False,
 ) -> None:
     """What real training of a whole plane takes: widths × sizes × seeds, both evenly spaced in their logarithms."""
@@ -127,26 +127,17 @@ def plan_phase_diagram(
             max_n_train=max_n_train,
             seeds=seeds,
             steps=steps,
-            workers=workers or (),
-            device=device.value,
-            rate=rate,
             note=_note,
+            **machine,
         )
     _print(found, as_json)
 
 
-def _plan_suite(
-    name: SuiteName,
-    claims: list[str] | None,
-    workers: list[int] | None,
-    device: DeviceChoice,
-    rate: float | None,
-    as_json: bool,
-) -> None:
+def _plan_suite(name: SuiteName, claims: list[str] | None, machine: MachineAsked, as_json: bool) -> None:
     from dcrit.api.suites import plan as plan_of
 
     with session():
-        found = plan_of(name, claims=claims or (), workers=workers or (), device=device.value, rate=rate, note=_note)
+        found = plan_of(name, claims=claims or (), note=_note, **machine)
     _print(found, as_json)
 
 

@@ -15,7 +15,7 @@ from dcrit.figures import FIGURES
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.command_line import document_of, invoking
 from tests.worlds.miniature import miniature_suite, stand_in
-from tests.worlds.refusals import check_refused
+from tests.worlds.refusals import bad_words, check_refused
 
 TINY = ["--modulus", "5", "--width", "4"]
 PROBLEM_KEYS = {
@@ -120,12 +120,9 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("words", "sentence"), BAD, ids=[" ".join(words) for words, _ in BAD])
-def test_bad_input_is_one_sentence_exit_2_and_nothing_written(
-    words: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    check_refused(invoke(*words), sentence, tmp_path)
+@bad_words(BAD)
+def test_bad_input_is_one_sentence_exit_2_and_nothing_written(words: list[str], sentence: str, alone: Path) -> None:
+    check_refused(invoke(*words), sentence, alone)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import typer
 from dcrit.cli.predict.emergence import emergence
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.command_line import document_of, invoking
-from tests.worlds.refusals import check_refused
+from tests.worlds.refusals import bad_words, check_refused
 
 app = typer.Typer()
 app.command("emergence")(emergence)
@@ -69,9 +69,6 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("words", "sentence"), BAD, ids=[" ".join(words) for words, _ in BAD])
-def test_bad_input_is_one_sentence(
-    words: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    check_refused(invoke(*words), sentence, tmp_path)
+@bad_words(BAD)
+def test_bad_input_is_one_sentence(words: list[str], sentence: str, alone: Path) -> None:
+    check_refused(invoke(*words), sentence, alone)
