@@ -11,11 +11,12 @@ from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.runs.outcomes import dynamics_of, norm_ratio
 from dcrit.empirics.runs.single import Curves, RunConfig
 from dcrit.empirics.training.work import Stage
+from dcrit.theory.calibrations.calibration import Calibration, calibration_for
 from dcrit.theory.checks import check_integer
 from dcrit.theory.circuits.crossing import Crossing
 from dcrit.theory.circuits.regimes import DYNAMICS, Dynamics, dynamics_codes
-from dcrit.theory.predictions.critical_size import CriticalSizePrediction
-from dcrit.theory.predictions.simulation import Trajectory, flow_at, simulate
+from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
+from dcrit.theory.predictions.simulation import Trajectory, flow_at, simulate, simulate_by_clock
 from dcrit.theory.problems.problem import Problem
 
 #: Width at which progression is looked for: small enough that all pairs overload it.
@@ -83,7 +84,14 @@ class _Point:
     simulated: Trajectory | None = None
 
 
-def _points(prediction: CriticalSizePrediction) -> Iterator[_Point]:
+def _simulated(prediction: CriticalSizePrediction, calibration: Calibration, n_train: int) -> Trajectory:
+    """Curves at the pace of the calibration's clock, by the amplitudes alone where it has none."""
+    if calibration.thresholds is not None:
+        return simulate_by_clock(prediction.problem, calibration, prediction, n_train)
+    return simulate(flow_at(prediction.problem, prediction.from_scratch, n_train))
+
+
+def _points(prediction: CriticalSizePrediction, calibration: Calibration) -> Iterator[_Point]:
     """Sizes below, at and above the transition, and one beyond capacity, with what the two curves put there."""
     problem, memorized = prediction.problem, prediction.capacity.value
     if memorized is None:
@@ -100,19 +108,19 @@ def _points(prediction: CriticalSizePrediction) -> Iterator[_Point]:
     for size in (BELOW_ONSET * onset.n_train, half.n_train, ABOVE_COMPLETION * end):
         if size <= largest:
             code = int(dynamics_codes(round(size), memorized, onset.n_train, end))
-            circuits = flow_at(problem, prediction.from_scratch, round(size))
-            simulated = None if DYNAMICS[code] == "progression" else simulate(circuits)
-            yield _Point(problem=problem, n_train=round(size), predicted=DYNAMICS[code], simulated=simulated)
+            curves = None if DYNAMICS[code] == "progression" else _simulated(prediction, calibration, round(size))
+            yield _Point(problem=problem, n_train=round(size), predicted=DYNAMICS[code], simulated=curves)
 
 
 def measure(design: DynamicsDesign, laboratory: Laboratory) -> list[DynamicsEvidence]:
     """One entry a place."""
     points: list[_Point] = []
     for problem in design.problems:
-        prediction = laboratory.predict(problem)
-        if prediction is not None:
+        calibration = calibration_for(problem, laboratory.calibrations)
+        if calibration is not None:
             asked = {(point.problem, point.n_train) for point in points}
-            points += [point for point in _points(prediction) if (point.problem, point.n_train) not in asked]
+            more = _points(predict_critical_size(problem, calibration), calibration)
+            points += [point for point in more if (point.problem, point.n_train) not in asked]
     blocks = [
         [RunConfig(problem=point.problem, n_train=point.n_train, seed=seed) for seed in range(design.seeds)]
         for point in points

@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 from dcrit.empirics.experiments.dynamics_points import DynamicsDesign, DynamicsEvidence, measure
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.figures.measured import dynamics
-from dcrit.theory.calibrations.calibration import shipped_calibrations
-from dcrit.theory.predictions.simulation import flow_at, simulate
+from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
+from dcrit.theory.predictions.simulation import simulate_by_clock
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import World
 
@@ -21,8 +21,9 @@ def points() -> list[DynamicsEvidence]:
 
 @pytest.mark.slow
 def test_curves_by_the_theory_lie_over_those_measured(points: list[DynamicsEvidence]) -> None:
-    prediction = LABORATORY.predict(PROBLEM)
+    prediction, calibration = LABORATORY.predict(PROBLEM), calibration_for(PROBLEM, LABORATORY.calibrations)
     assert prediction is not None
+    assert calibration is not None
     for point in points:
         upper, lower = Figure().subplots(2, 1)
         dynamics.draw_accuracy(upper, point)
@@ -32,7 +33,7 @@ def test_curves_by_the_theory_lie_over_those_measured(points: list[DynamicsEvide
             assert point.simulated is None
             assert set(drawn) == {"train accuracy", "test accuracy", "squared norm"}
             continue
-        expected = simulate(flow_at(PROBLEM, prediction.from_scratch, point.n_train))
+        expected = simulate_by_clock(PROBLEM, calibration, prediction, point.n_train)
         for label, curve in (
             ("train, by the theory", expected.train_accuracy),
             ("test, by the theory", expected.test_accuracy),
