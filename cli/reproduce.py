@@ -120,8 +120,7 @@ def two_thresholds(
     results = _results(clone)
     from dcrit.empirics.ablations import two_thresholds as tables
 
-    if store is not None and check:
-        raise typer.BadParameter("--check must be left out beside --store, got both")
+    _check_alone(store, check=check)
     if store is not None:
         from dcrit.empirics.ablations.two_thresholds_runs import measure_frame
 
@@ -131,6 +130,16 @@ def two_thresholds(
     _finish(files, check=check, as_json=as_json)
     if not check:
         _draw_thresholds(results, files)
+
+
+def _check_alone(store: Path | None, *, check: bool) -> None:
+    """Refuse to compare files with what would be measured anew.
+
+    Raises:
+        typer.BadParameter: Both are asked for (exit 2).
+    """
+    if store is not None and check:
+        raise typer.BadParameter("--check must be left out beside --store, got both")
 
 
 def _draw_thresholds(results: Path, files: Mapping[Path, str]) -> None:
@@ -194,8 +203,7 @@ def clock_method(
     results = _results(clone)
     from dcrit.empirics.ablations.clock_method import estimated_again, measure_drawn
 
-    if store is not None and check:
-        raise typer.BadParameter("--check must be left out beside --store, got both")
+    _check_alone(store, check=check)
     if store is None:
         files = estimated_again(results)
     else:
@@ -264,8 +272,7 @@ def facts(
         check_series(series or ())
     if store is None and series:
         raise typer.BadParameter(f"--series must go with --store, got '{series[0]}' without")
-    if store is not None and check:
-        raise typer.BadParameter("--check must be left out beside --store, got both")
+    _check_alone(store, check=check)
     if store is not None:
         with _laboratory(store, workers) as bench:
             _write(measured_series(series or (), results, bench))

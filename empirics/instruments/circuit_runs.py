@@ -12,7 +12,7 @@ from scipy.special import expit
 from dcrit.empirics.instruments.circuits import Circuits, cyclic_group, split_circuits
 from dcrit.empirics.instruments.snapshots import Snapshot, snapshot_steps, visit
 from dcrit.empirics.measures.statistics import student
-from dcrit.empirics.runs.single import RunConfig
+from dcrit.empirics.runs.single import RunConfig, configs_of
 from dcrit.empirics.training.ensemble import Progress
 from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.checks import FieldError, check_integer
@@ -64,9 +64,7 @@ class CircuitDesign:
 
     def configs(self) -> list[RunConfig]:
         """Runs on the real task, to the horizon."""
-        return [
-            RunConfig(problem=self.problem, n_train=self.n_train, seed=self.first_seed + k) for k in range(self.seeds)
-        ]
+        return configs_of(self.problem, self.n_train, range(self.first_seed, self.first_seed + self.seeds))
 
 
 @dataclass(frozen=True, kw_only=True)

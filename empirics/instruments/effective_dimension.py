@@ -13,7 +13,7 @@ from dcrit.empirics.instruments.curvature import Matrix, curvature_product, dens
 from dcrit.empirics.instruments.lanczos import MOST_STEPS, exact_dimension, stochastic_dimension
 from dcrit.empirics.instruments.snapshots import Snapshot, snapshot_steps, visit
 from dcrit.empirics.measures.statistics import student
-from dcrit.empirics.runs.single import RunConfig
+from dcrit.empirics.runs.single import RunConfig, configs_of
 from dcrit.empirics.training.ensemble import Progress
 from dcrit.theory.checks import check_choice, check_integer, check_positive
 from dcrit.theory.estimates import LEVEL, Estimate
@@ -89,9 +89,7 @@ class EffectiveDimensionDesign:
 
     def configs(self) -> list[RunConfig]:
         """Runs to the horizon."""
-        return [
-            RunConfig(problem=self.problem, n_train=self.n_train, seed=self.first_seed + k) for k in range(self.seeds)
-        ]
+        return configs_of(self.problem, self.n_train, range(self.first_seed, self.first_seed + self.seeds))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dcrit.empirics.runs.single import CURVE_NAMES, RunConfig
+from dcrit.empirics.runs.single import CURVE_NAMES, RunConfig, configs_of
 from dcrit.empirics.training.batches import plan_batches
 from dcrit.empirics.training.ensemble import Ensemble
 from dcrit.theory.checks import check_integer
@@ -55,15 +55,13 @@ class HomogeneityDesign:
 
     def configs(self) -> list[RunConfig]:
         """Runs on random labels, then runs on the real task."""
-        return [
-            RunConfig(problem=problem, n_train=round(fraction * problem.n_pairs), seed=self.first_seed + k)
-            for problem, fractions in (
-                (self.problem.on_random_labels(), MEMORIZING_FRACTIONS),
-                (self.problem, GENERALIZING_FRACTIONS),
-            )
-            for fraction in fractions
-            for k in range(self.seeds)
-        ]
+        seeds = range(self.first_seed, self.first_seed + self.seeds)
+        memorizing, generalizing = (
+            [round(fraction * self.problem.n_pairs) for fraction in fractions]
+            for fractions in (MEMORIZING_FRACTIONS, GENERALIZING_FRACTIONS)
+        )
+        random = configs_of(self.problem.on_random_labels(), memorizing, seeds)
+        return [*random, *configs_of(self.problem, generalizing, seeds)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.runs.outcomes import Outcome
-from dcrit.empirics.runs.single import RunConfig
+from dcrit.empirics.runs.single import RunConfig, configs_of
 from dcrit.theory.checks import check_integer
 from dcrit.theory.circuits.laws import CapacityLaw, bits_per_parameter
 from dcrit.theory.estimates import LEVEL, Estimate, Interval, half_width
@@ -44,12 +44,8 @@ class CapacityDesign:
 
     def configs(self) -> list[RunConfig]:
         """Runs on random labels, most of them more than fit."""
-        problem = self.problem.on_random_labels()
-        return [
-            RunConfig(problem=problem, n_train=round(fraction * problem.n_pairs), seed=self.first_seed + k)
-            for fraction in FRACTIONS
-            for k in range(self.seeds)
-        ]
+        sizes = [round(fraction * self.problem.n_pairs) for fraction in FRACTIONS]
+        return configs_of(self.problem.on_random_labels(), sizes, range(self.first_seed, self.first_seed + self.seeds))
 
 
 def memorized_count(outcome: Outcome) -> float:

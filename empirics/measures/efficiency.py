@@ -14,7 +14,7 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from dcrit.empirics.runs.outcomes import Outcome, Settled
-from dcrit.empirics.runs.single import RunConfig
+from dcrit.empirics.runs.single import RunConfig, configs_of
 from dcrit.theory.calibrations.omission import Cause
 from dcrit.theory.checks import check_integer
 from dcrit.theory.circuits.constants import constants_of
@@ -84,11 +84,8 @@ class EfficiencyDesign:
         return self._configs(self.problem, GENERALIZING_FRACTIONS)
 
     def _configs(self, problem: Problem, fractions: Sequence[float]) -> list[RunConfig]:
-        return [
-            RunConfig(problem=problem, n_train=max(2, round(fraction * problem.n_pairs)), seed=self.first_seed + k)
-            for fraction in fractions
-            for k in range(self.seeds)
-        ]
+        sizes = [max(2, round(fraction * problem.n_pairs)) for fraction in fractions]
+        return configs_of(problem, sizes, range(self.first_seed, self.first_seed + self.seeds))
 
 
 @dataclass(frozen=True, kw_only=True)
