@@ -9,6 +9,7 @@ from multiprocessing.process import BaseProcess
 import pytest
 import typer.testing
 from hypothesis import settings
+from typer.main import get_command
 
 # As worker processes have it: the number of threads changes rounding, and threads that wait for each other take the
 # time of other tests. Libraries read it when they are loaded.
@@ -53,9 +54,8 @@ def workers_are_told() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def one_tree_of_commands() -> Iterator[None]:
     """Commands are built from their functions once: at every call, that takes longer than most calls."""
-    build = functools.cache(typer.testing._get_command)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(typer.testing, "_get_command", build)
+        patch.setattr(typer.testing, "_get_command", functools.cache(get_command))
         yield
 
 
