@@ -31,6 +31,7 @@ from dcrit.empirics.claims import suites
 from dcrit.empirics.curves.curve_files import FIELDS
 from dcrit.empirics.experiments.laboratory import Machine
 from dcrit.empirics.measures import calibrate as calibrating
+from dcrit.empirics.measures import calibrate_law
 from dcrit.empirics.measures.calibrate import CalibrationDesign
 from dcrit.theory.calibrations.calibration import calibration_of
 from dcrit.theory.checks import FieldError
@@ -555,17 +556,56 @@ def test_figures_are_listed_and_lack_of_runs_is_said(tmp_path: Path) -> None:
         dcrit.figure("capacity", store=tmp_path)
 
 
+def test_the_law_alone_is_measured_beside_the_circuits_that_ship(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = calibration_of(SIZE, None)
+    law = shipped.thresholds
+    assert law is not None
+    larger = replace(law, law=law.law.moved("prefactor", 0.2))
+    monkeypatch.setattr(calibrate_law, "measure_law", lambda *_: larger)
+    out, store = tmp_path / "mine.json", tmp_path / "runs"
+    found = dcrit.calibrate(SIZE, only="law", out=out, store=store, workers=1)
+    assert found.calibration == replace(shipped, thresholds=larger)
+    printed = said("calibrate", "--only", "law", "--store", str(store), "--out", str(out))
+    assert printed == plain(found)
+    assert printed["law"]["constants"]["prefactor"] == pytest.approx(larger.law.thresholds.prefactor)
+    far = replace(SIZE, modulus=113, width=128)
+    own, theirs = (dcrit.predict(far, horizon=4000, calibration=one).critical_size for one in (out, None))
+    assert own is not None
+    assert theirs is not None
+    assert math.log(own / theirs) == pytest.approx(0.18, abs=0.02)
+    with pytest.raises(FieldError, match="model must be 'mlp'"):
+        dcrit.calibrate(replace(SIZE, model="transformer", activation="relu"), only="law", store=store)
+    with pytest.raises(FieldError, match="only must be one of circuits, law"):
+        dcrit.calibrate(SIZE, only="both", store=store)  # type: ignore[arg-type]
+
+
+def test_runs_that_make_no_law_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("nothing generalized")
+
+    monkeypatch.setattr(calibrate_law, "measure_law", fails)
+    with pytest.raises(RuntimeError, match="the runs do not make a law: nothing generalized; only='circuits' leaves"):
+        dcrit.calibrate(SIZE, only="law", store=tmp_path / "runs", out=tmp_path / "mine.json")
+    assert not (tmp_path / "mine.json").exists()
+
+
 def test_a_calibration_is_that_of_the_command_and_predicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     known = EXACT.calibrate(np.random.default_rng(0))
     asked: list[CalibrationDesign] = []
     monkeypatch.setattr(calibrating, "calibrate", lambda design, _: asked.append(design) or known)
     out, store = tmp_path / "new" / "mine.json", tmp_path / "runs"
     moduli, widths = (11, 13), (12, 16, 20, 24, 32, 40, 48)
-    found = dcrit.calibrate(SIZE, moduli=np.array(moduli), widths=widths, seeds=1, out=out, store=store, workers=1)
+    found = dcrit.calibrate(
+        SIZE, moduli=np.array(moduli), widths=widths, seeds=1, only="circuits", out=out, store=store, workers=1
+    )
     assert found.to_polars().height == len(known.cells) == found.to_dict()["cells"]
     assert "<table" in found._repr_html_()
     words = [f"--modulus={p}" for p in moduli] + [f"--width={h}" for h in widths]
-    assert said("calibrate", *words, "--seeds", "1", "--store", str(store), "--out", str(out)) == plain(found)
+    assert said(
+        "calibrate", *words, "--seeds", "1", "--only", "circuits", "--store", str(store), "--out", str(out)
+    ) == plain(found)
     assert len(asked) == 2
     assert asked[0] == asked[1]
     assert (asked[0].moduli, asked[0].widths) == (moduli, widths)

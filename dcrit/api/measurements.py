@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from dcrit.api.answers import Finding, Sized, Statement, axes_of, finished, tabl
 from dcrit.api.predictions import Prediction, prediction_if_any
 from dcrit.api.training import STORE, MachineOptions, laboratory_of
 from dcrit.api.written import finite
-from dcrit.theory.checks import check_integer
+from dcrit.theory.checks import check_choice, check_integer
 from dcrit.theory.estimates import Estimate
 from dcrit.theory.problems.problem import Problem, label
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from dcrit.empirics.runs.outcomes import Outcome
     from dcrit.empirics.runs.single import Start
     from dcrit.theory.calibrations.calibration import Calibration, Cell
+
+
+#: A part of a calibration: the circuits at rest, or the law of sizes from scratch.
+Part = Literal["circuits", "law"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -339,10 +343,12 @@ class Calibrated(Statement):
     Attributes:
         calibration: The constants.
         path: File that they were written to; None for none.
+        only: What of them was measured now; None for all.
     """
 
     calibration: Calibration
     path: Path | None
+    only: Part | None = None
 
     @property
     def title(self) -> str:
@@ -350,11 +356,13 @@ class Calibrated(Statement):
         return f"calibration {self.calibration.name}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Where it was written, how many cells it has and what was left out, as JSON values."""
+        """Where it was written, how many cells it has, what was left out, and the law, as JSON values."""
+        law = self.calibration.thresholds
         return {
             "calibration": None if self.path is None else str(self.path),
             "cells": len(self.calibration.cells),
             "omitted": [one.to_dict() for one in self.calibration.omitted],
+            "law": None if law is None else law.to_dict(),
         }
 
     def rows(self) -> list[dict[str, Any]]:
@@ -392,19 +400,23 @@ def calibrate(
     moduli: ArrayLike | None = None,
     widths: ArrayLike | None = None,
     seeds: int = 3,
+    only: Part | None = None,
     out: Path | str | None = None,
     store: Path | str = STORE,
     **machine: Unpack[MachineOptions],
 ) -> Calibrated:
-    """Measure efficiencies and capacity over moduli and widths: the constants that predictions rest on.
+    """Measure the constants that predictions of a family of networks rest on.
 
-    No measured critical size enters.
+    Circuits: efficiencies and capacity over moduli and widths. Law: both thresholds and the clock, from which sizes
+    from scratch by any horizon follow. No measured critical size from scratch enters.
 
     Args:
         problem: Any of the family; its modulus and width are replaced.
         moduli: p of the cells; None for 17, 19, 23, 29.
         widths: H of the cells; None for 16 to 256.
         seeds: Runs at every size of a cell.
+        only: Measure ``circuits`` or the ``law`` alone; None for both, where such a law is measured: of pair-MLPs, but
+            not of sums of squares. With ``law`` the circuits are those of the calibration that ships.
         out: File to write them to; None for none.
         store: Folder in which runs are kept; what is there is not trained again.
         **machine: Where to train, as :class:`MachineOptions` has it.
@@ -416,8 +428,13 @@ def calibrate(
     from dcrit.empirics.experiments.laboratory import RefusedError
     from dcrit.empirics.measures.calibrate import MODULI, WIDTHS, CalibrationDesign
     from dcrit.empirics.measures.calibrate import calibrate as calibration_from
+    from dcrit.empirics.measures.calibrate_law import LawDesign, lack_of_law, measure_law
     from dcrit.empirics.runs.single import check_trainable
     from dcrit.empirics.store.whole_files import check_writable_file, write_whole
+    from dcrit.theory.calibrations.calibration import calibration_of
+
+    if only is not None:
+        check_choice("only", only, get_args(Part))
 
     some: dict[str, tuple[int, ...]] = {
         "moduli": MODULI if moduli is None else tuple(np.atleast_1d(moduli).tolist()),
@@ -425,21 +442,31 @@ def calibrate(
     }
     one = replace(problem, modulus=some["moduli"][0], width=some["widths"][0])
     design = CalibrationDesign(problem=one, seeds=seeds, **some)
-    for cell in design.problems():
+    with_law = only == "law" or (only is None and lack_of_law(problem) is None)
+    law_design = LawDesign(problem=one) if with_law else None
+    shipped = calibration_of(problem) if only == "law" else None
+    for cell in [*design.problems(), *(law_design.problems() if law_design else ())]:
         check_trainable(cell)
     path = None if out is None else Path(out)
     if path is not None:
         check_writable_file(path)
     with laboratory_of(store, machine) as laboratory:
         try:
-            found = calibration_from(design, laboratory.runs)
+            found = shipped or calibration_from(design, laboratory.runs)
         except RefusedError:
             raise
         except ValueError as error:
             raise RuntimeError(
                 f"the runs do not make a calibration: {error}; try more moduli, widths or seeds"
             ) from error
+        try:
+            law = None if law_design is None else measure_law(law_design, laboratory.runs)
+        except RefusedError:
+            raise
+        except ValueError as error:
+            raise RuntimeError(f"the runs do not make a law: {error}; only='circuits' leaves it out") from error
+    found = replace(found, thresholds=law)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, found.to_json().encode())
-    return Calibrated(calibration=found, path=path)
+    return Calibrated(calibration=found, path=path, only=only)
