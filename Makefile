@@ -6,10 +6,9 @@ BIN := .venv/bin
 demo: setup            ## the main job: train a few hundred networks, compare with the prediction
 	$(BIN)/dcrit validate quick --out validation/quick
 
-# One worker more than cores, up to eight: those that start clusters and processes wait for them much. Byte code is kept: without it, every worker compiles all tests before the first begins.
+# One worker a core: one more took longer. Byte code is kept: without it, every worker compiles all tests first.
 unexport PYTHONDONTWRITEBYTECODE
-CORES := $(shell getconf _NPROCESSORS_ONLN)
-PYTEST := $(BIN)/pytest --numprocesses $(shell expr $(CORES) + 1) --maxprocesses 8
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8
 
 test: setup            ## all tests, on all cores
 	$(PYTEST) -m "not builds"
