@@ -122,10 +122,12 @@ def two_thresholds(
 
     _check_alone(store, check=check)
     if store is not None:
+        from dcrit.empirics.ablations import transformer_clock
         from dcrit.empirics.ablations.two_thresholds_runs import measure_frame
 
         with _laboratory(store, workers) as bench:
             measure_frame(results, bench)
+            transformer_clock.measure_drawn(results, bench)
     files = tables.two_thresholds(results)
     _finish(files, check=check, as_json=as_json)
     if not check:

@@ -27,14 +27,12 @@ from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
 from dcrit.empirics.measures.threshold_fit import SHARPNESS, clock_of, rounded, span
 from dcrit.empirics.runs.outcomes import PERSISTENCE, passage
 from dcrit.empirics.runs.single import Run, RunConfig
-from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.calibrations.thresholds import CalibratedRange, Thresholds
 from dcrit.theory.circuits.clock import Pace
-from dcrit.theory.circuits.critical_size_law import LOGARITHMIC, CriticalSizeLaw, Levels, Scatter
+from dcrit.theory.circuits.critical_size_law import FITTED, LOGARITHMIC, CriticalSizeLaw, Levels, Scatter
 from dcrit.theory.circuits.finding import FindingLaw
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
 from dcrit.theory.circuits.symmetry import mirrored_fraction
-from dcrit.theory.predictions.critical_size import predict_critical_size
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -54,7 +52,7 @@ BEGIN, END = "<!-- begin: transformers, remade by dcrit reproduce two-thresholds
 #: Tasks that the law speaks for: those that are addition with other names to a network with one embedding.
 TASKS = ("add", "mul")
 
-#: Times in units of 1/(ηλ): transformers of others at a third of the step size take three times as many steps.
+#: Times in units of 1/(ηλ), which is an assumption: all runs had one step size and one decay.
 PACE = Pace(learning_rate=3e-3, weight_decay=1.0, learning_rate_exponent=1.0, decay_exponent=1.0)
 
 #: At smaller moduli D_crit leaves so few pairs that mirror images of trained ones alone are half of the unseen.
@@ -67,17 +65,13 @@ TIME = "time_beyond_mirrors"
 #: Earlier times count as this one: before, a network has just memorized [steps].
 EARLIEST = 150.0
 
-#: What the first law, which the frame was predicted with, took instead of both.
-FIRST_TIME, FIRST_EARLIEST = "time_50", 1000.0
-
 #: Priors of D_rest/S (and the standard deviation of its logarithm) and of m: both are hardly told by these runs.
 REST_PRIOR, BEND_PRIOR = (5.0, 0.3), (3.0, 3.0)
 
 #: Scatter of ln D_rest between measured and the line, and of ln D_crit between networks, beside that between seeds.
 SCATTER_AT_REST, SCATTER, SCATTER_PER_MODULUS = 0.1, 0.1, 0.06
 
-#: Constants in the order in which they are fitted, and where the search begins.
-FITTED = ("prefactor", "load", "rate", "bend", "rest")
+#: Where the search for constants begins.
 START = {"prefactor": 2.2, "load": 0.1, "rate": 1e-3, "bend": 3.0, "rest": 5.0}
 START_SCATTER = 0.1
 
@@ -332,59 +326,6 @@ def kept(run: Run, part: str) -> Row:
         "time_beyond_mirrors": None if beyond is None else round(beyond, 1),
         "accuracy_early": round(early, 4),
     }
-
-
-def framed(results: Path) -> str:
-    """The drawn questions with what the law and the first release predict, as the document that is committed.
-
-    Args:
-        results: Folder of committed results.
-    """
-    law, shipped = fitted_law(results), shipped_calibrations()
-    rows: list[Row] = []
-    for row in drawn_problems():
-        problem, steps = problem_of(row), row["steps"]
-        size = float(law.clocks(problem).half.critical_size(steps))
-        optimizer = {"learning_rate": problem.learning_rate, "weight_decay": problem.weight_decay}
-        interval = law.law.interval(problem.n_symbols, problem.width, steps, **optimizer)
-        calibration = calibration_for(problem, shipped)
-        assert calibration is not None
-        first = predict_critical_size(problem, replace(calibration, thresholds=None)).critical_size
-        rows.append(
-            {
-                **row,
-                "predicted": round(size, 1),
-                "interval": [round(interval.low, 1), round(interval.high, 1)],
-                "first_release": None if first.value is None else round(first.value, 1),
-                "first_release_interval": None
-                if first.interval is None
-                else [round(first.interval.low, 1), round(first.interval.high, 1)],
-                "operations": run_operations(problem, steps),
-            }
-        )
-    document = {"seed": SEED, "constants": law.to_dict()["constants"], "rows": rows}
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-
-
-def predicted_again(results: Path) -> str:
-    """What the law that ships predicts of the drawn questions, and which of them have no run yet: made once.
-
-    Args:
-        results: Folder of committed results.
-    """
-    law, runs = fitted_law(results), runs_of(results)
-    rows: list[Row] = []
-    for row in frame(results):
-        problem = problem_of(row)
-        size = float(law.clocks(problem).half.critical_size(row["steps"]))
-        interval = law.law.interval(problem.n_symbols, problem.width, row["steps"])
-        names = ("task", "modulus", "width", "steps")
-        rows.append(
-            {name: row[name] for name in names}
-            | {"predicted": round(size, 1), "interval": [round(interval.low, 1), round(interval.high, 1)]}
-            | {"blind": not _mine(row, runs)}
-        )
-    return json.dumps({"constants": law.to_dict()["constants"], "rows": rows}, indent=1, ensure_ascii=False) + "\n"
 
 
 def configs_of(row: Row, factors: Sequence[float], seeds: int = SEEDS) -> list[RunConfig]:

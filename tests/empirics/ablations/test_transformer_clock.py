@@ -132,3 +132,11 @@ def test_rows_are_those_of_the_committed_table() -> None:
     assert {"calibration", "rest"} <= set(table["part"])
     assert table["address"].is_unique().all()
     assert json.loads((RESULTS / FOLDER / clock.FRAME).read_text(encoding="utf-8"))["seed"] == clock.SEED
+
+
+def test_a_measured_question_is_not_trained_again() -> None:
+    class Refusing:
+        def runs(self, *_: object, **__: object) -> None:
+            raise AssertionError("all drawn questions have their size")
+
+    clock.measure_drawn(RESULTS, Refusing())  # type: ignore[arg-type]
