@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from dcrit.empirics.ablations.two_thresholds_fit import (
     runs_of,
 )
 from dcrit.empirics.ablations.two_thresholds_optimizer import page_with_effects
+from dcrit.empirics.ablations.two_thresholds_pieces import PIECES_FILE, page_with_pieces, piece_rows
 from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
 from dcrit.empirics.measures.threshold_fit import KEY, RAISED_DECAY_SCATTER, Fit, Row, problem_of
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
@@ -346,6 +347,25 @@ def ablation_rows(results: Path, sizes: Sequence[Row]) -> list[Row]:
     return out
 
 
+def score_of_fits(results: Path, sizes: Sequence[Row]) -> Callable[[Mapping[tuple[str, str], Fit], bool], Row]:
+    """Scores constants on all measured sizes of the near or of the far field.
+
+    Args:
+        results: Folder of committed results.
+        sizes: Drawn rows with their measured sizes.
+    """
+    measured = [row for row in sizes if row["measured"] is not None] + known_rows(results)
+
+    def scored(fits: Mapping[tuple[str, str], Fit], far: bool) -> Row:
+        def predict(row: Row) -> Found:
+            return math.exp(fits[row["activation"], family(row)].log_size_and_variance(row)[0]), None
+
+        found = score([row for row in measured if (row["modulus"] > NEAR) == far], predict)
+        return {} if found is None else found
+
+    return scored
+
+
 def final_width(row: Row, runs: Sequence[Row]) -> tuple[float, float] | None:
     """Width ln D_0.9 − ln D_0.1 from final accuracies, and its error: log-odds linear in ln D between 0.03 and 0.97.
 
@@ -448,7 +468,8 @@ def two_thresholds(results: Path) -> dict[Path, str]:
     ablation = ablation_rows(results, sizes)
     laws = [*fitted_thresholds(results), fitted_law(results)]
     page = results.parent / "explanation" / "two-thresholds.md"
-    text = page_with_table(page.read_text(encoding="utf-8"), ablation)
+    pieces = piece_rows(runs_of(results), score_of_fits(results, sizes))
+    text = page_with_pieces(page_with_table(page.read_text(encoding="utf-8"), ablation), pieces)
     clocks = optimizer_clocks(law_fits(runs_of(results)))
     return {
         page: page_with_transformers(page_with_effects(text, optimizer_rows(results), clocks), results),
@@ -456,6 +477,7 @@ def two_thresholds(results: Path) -> dict[Path, str]:
         results.parents[1] / "theory" / "calibrations" / THRESHOLDS: thresholds_text(laws),
         folder / "measured.json": rows_text(sizes),
         folder / "ablation.json": rows_text(ablation),
+        folder / PIECES_FILE: rows_text(pieces),
         folder / "times.json": rows_text(time_rows(results, sizes)),
         folder / TIMES_TO_HALF: rows_text(time_errors(results, laws)),
     }

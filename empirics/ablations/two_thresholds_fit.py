@@ -90,25 +90,37 @@ def rest_sizes(runs: Sequence[Row], activation: str, model: str = "mlp") -> list
     return sizes_at_rest([row for row in runs if (row["model"], row["part"], row["activation"]) == kind])
 
 
-def law_fits(runs: Sequence[Row], *, second: bool = False) -> dict[tuple[str, str], Fit]:
+def law_fits(
+    runs: Sequence[Row],
+    *,
+    second: bool = False,
+    fixed: Mapping[str, float] | None = None,
+    rest_loaded: bool = True,
+    with_rest: bool = True,
+) -> dict[tuple[str, str], Fit]:
     """The law's fit of every activation and task; tasks other than addition share its k1, r and m.
 
     Args:
         runs: All runs.
         second: The second law instead of the third, in which D_rest knows nothing of a network's width.
+        fixed: Constants that are not fitted, of a variant.
+        rest_loaded: Whether a narrow network raises D_rest as it does D_kin.
+        with_rest: Whether sizes at rest enter.
     """
+    held, loaded = dict(fixed or {}), rest_loaded and not second
     found: dict[tuple[str, str], Fit] = {}
     for activation in ACTIVATIONS:
         rows = calibration_rows(runs, activation, "add", EARLIEST)
-        prior, at_rest = (SECOND_REST_PRIOR[activation], []) if second else (REST_PRIOR, rest_sizes(runs, activation))
-        addition = found[activation, "add"] = fit(rows, prior, at_rest=at_rest, rest_loaded=not second)
+        prior = SECOND_REST_PRIOR[activation] if second else REST_PRIOR
+        at_rest = [] if second or not with_rest else rest_sizes(runs, activation)
+        addition = found[activation, "add"] = fit(rows, prior, at_rest=at_rest, fixed=held, rest_loaded=loaded)
         for task in TASK_SCATTER:
             rows = calibration_rows(runs, activation, task, EARLIEST_OF_TASKS.get(task, EARLIEST))
             found[activation, task] = fit(
                 rows,
                 (0.8 * addition.constants["rest"], 0.2),
-                fixed={name: addition.constants[name] for name in ("load", "rate", "bend")},
-                rest_loaded=not second,
+                fixed=held | {name: addition.constants[name] for name in ("load", "rate", "bend")},
+                rest_loaded=loaded,
             )
     return found
 

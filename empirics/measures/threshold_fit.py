@@ -65,6 +65,9 @@ NAMES = ("prefactor", "load", "rate", "bend", "rest")
 START = {"prefactor": 1.3, "load": 0.3, "rate": 3e-3, "bend": 1.2, "rest": 6.3}
 LEAST_BEND = 1e-3
 
+#: Names of what the law does not fit: the exponent of p in D_kin, and q.
+EXPONENT, Q = "exponent", "sharpness"
+
 #: Step in ln t of a numeric slope.
 SLOPE_STEP = 0.01
 
@@ -124,14 +127,21 @@ class Fit:
 
 
 def clock_of(constants: dict[str, float], n_symbols: int, width: int, *, rest_loaded: bool = True) -> Clock:
-    """The clock of one network by constants of ``NAMES``."""
+    """The clock of one network.
+
+    Args:
+        constants: Of ``NAMES``, and of ``EXPONENT`` and ``Q`` where they are not those of the law.
+        n_symbols: S.
+        width: H.
+        rest_loaded: Whether a narrow network raises D_rest as it does D_kin.
+    """
     load = 1 + constants["load"] * n_symbols / width
     return Clock(
-        kinetic=constants["prefactor"] * n_symbols**FINDING_EXPONENT * load,
+        kinetic=constants["prefactor"] * n_symbols ** constants.get(EXPONENT, FINDING_EXPONENT) * load,
         rest=constants["rest"] * n_symbols * (load if rest_loaded else 1.0),
         rate=constants["rate"],
         bend=constants["bend"],
-        sharpness=SHARPNESS,
+        sharpness=constants.get(Q, SHARPNESS),
     )
 
 
