@@ -166,6 +166,30 @@ def _draw_thresholds(results: Path, files: Mapping[Path, str]) -> None:
     draw(shown).savefig(results.parents[1] / "figures" / "explained" / "two-thresholds.png", dpi=200)
 
 
+@app.command("at-rest")
+def at_rest(
+    store: Stored = None,
+    workers: options.Workers = 0,
+    clone: Clone = HERE,
+    check: Check = False,
+    as_json: options.Json = False,
+) -> None:
+    """Sizes at rest beyond the calibration, predicted and then measured. Seconds; trains only with --store.
+
+    Writes docs/results/two-thresholds/at-rest.json and its table in docs/explanation/two-thresholds.md. Without
+    --store what is not there is predicted, and sizes are estimated again from the runs that the file holds. With
+    --store what is predicted and has no runs is measured: half an hour on one core where all lack.
+    """
+    results = _results(clone)
+    from dcrit.empirics.ablations import at_rest as sizes
+
+    _check_alone(store, check=check)
+    if store is not None:
+        with _laboratory(store, workers) as bench, options.bad_input():
+            sizes.measure(results, bench)
+    _finish(sizes.at_rest(results), check=check, as_json=as_json)
+
+
 @app.command("optimizer")
 def optimizer(
     store: options.StoreFolder = options.DEFAULT_STORE,

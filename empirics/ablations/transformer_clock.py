@@ -25,14 +25,13 @@ from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, rest_sizes
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
 from dcrit.empirics.measures.threshold_fit import SHARPNESS, clock_of, rounded, span
-from dcrit.empirics.runs.outcomes import PERSISTENCE, passage
+from dcrit.empirics.runs.outcomes import PERSISTENCE, level_beyond_mirrors, passage
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.theory.calibrations.thresholds import CalibratedRange, Thresholds
 from dcrit.theory.circuits.clock import Pace
 from dcrit.theory.circuits.critical_size_law import FITTED, LOGARITHMIC, CriticalSizeLaw, Levels, Scatter
 from dcrit.theory.circuits.finding import FindingLaw
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
-from dcrit.theory.circuits.symmetry import mirrored_fraction
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -317,9 +316,8 @@ def kept(run: Run, part: str) -> Row:
         part: ``calibration``, ``rest`` or ``drawn``.
     """
     config, curves = run.config, run.curves
-    mirrored = float(mirrored_fraction(config.n_train, config.problem.n_symbols))
     duration = PERSISTENCE * config.problem.time_constant
-    beyond = passage(curves.step, curves.test_accuracy, (1 + mirrored) / 2, duration)
+    beyond = passage(curves.step, curves.test_accuracy, level_beyond_mirrors(config), duration)
     early = float(np.interp(EARLY, curves.step, curves.test_accuracy))
     return {
         **row_of(run, part),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dcrit.empirics.runs.single import CURVE_NAMES, Run, RunConfig
 from dcrit.theory.circuits.margin import efficiency, margin_from_loss
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED, SEMI_GROKKING, Dynamics
+from dcrit.theory.circuits.symmetry import mirrored_fraction
 
 FloatArray = NDArray[np.float64]
 
@@ -217,6 +218,20 @@ def passage(step: FloatArray, accuracy: FloatArray, level: float, duration: floa
     return float(step[start - 1] + part * (step[start] - step[start - 1]))
 
 
+def level_beyond_mirrors(config: RunConfig) -> float:
+    """Test accuracy of a network that is right on mirror images of trained pairs and on half of the other unseen pairs.
+
+    (1 + φ(D))/2, with φ the part of unseen pairs that are such images; 1/2 where labels of a pair and its image differ
+
+    Args:
+        config: What is run.
+    """
+    problem = config.problem
+    if not problem.definition.commutative:
+        return 0.5
+    return (1 + float(mirrored_fraction(config.n_train, problem.n_symbols))) / 2
+
+
 def is_decided(config: RunConfig, step: FloatArray, values: FloatArray) -> bool:
     """Whether the run may end here: what it was asked for, to generalize or to pass one half, has come and stayed.
 
@@ -230,8 +245,9 @@ def is_decided(config: RunConfig, step: FloatArray, values: FloatArray) -> bool:
     if config.until == "horizon":
         return False
     accuracy = values[:, _COLUMN["test_accuracy"]]
-    if config.until == "half":
-        return first_persistent(step, accuracy >= 0.5, HALF_PERSISTENCE * config.problem.time_constant) is not None
+    if config.until in ("half", "beyond-mirrors"):
+        level = 0.5 if config.until == "half" else level_beyond_mirrors(config)
+        return first_persistent(step, accuracy >= level, HALF_PERSISTENCE * config.problem.time_constant) is not None
     # Where runs end is part of their protocol: stored ones ended at this level.
     return generalized_at(config, step, accuracy, FITTED) is not None
 
