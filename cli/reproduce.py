@@ -330,6 +330,17 @@ def transformers(
     _finish(files, as_json=as_json)
 
 
+@app.command("verdict-errors")
+def verdict_errors(clone: Clone = HERE, check: Check = False, as_json: options.Json = False) -> None:
+    """How often verdicts err where every claim is at its edge, by simulation. Five minutes; trains nothing."""
+    results = _results(clone)
+    from dcrit.empirics.ablations.committed import text_of
+    from dcrit.empirics.claims import verdict_errors as errors
+
+    rows = errors.verdict_errors()
+    _finish({results / "verdict-errors.json": text_of(rows)}, check=check, as_json=as_json, rates=rows)
+
+
 @app.command("transformer-calibration")
 def transformer_calibration(
     store: options.StoreFolder = options.DEFAULT_STORE,
