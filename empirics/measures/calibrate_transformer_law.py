@@ -68,7 +68,7 @@ class TransformerLawDesign:
     moduli: tuple[int, ...] = MODULI
     widths: tuple[int, ...] = WIDTHS
     moduli_at_rest: tuple[int, ...] = MODULI_AT_REST
-    seeds: int = 4
+    seeds: int = 6
 
     def __post_init__(self) -> None:
         if lack := lack_of_law(self.problem):
