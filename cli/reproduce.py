@@ -238,6 +238,29 @@ def clock_method(
     _finish(files, check=check, as_json=as_json)
 
 
+@app.command("strength")
+def strength(
+    store: Stored = None,
+    workers: options.Workers = 0,
+    clone: Clone = HERE,
+    check: Check = False,
+    as_json: options.Json = False,
+) -> None:
+    """The strength g of memorizing over width and time. Seconds; trains only with --store, a minute.
+
+    Writes the table in docs/explanation/two-thresholds.md, and with --store the rows that it shows,
+    docs/results/two-thresholds/strength.json.
+    """
+    results = _results(clone)
+    from dcrit.empirics.ablations.strength import measure_strengths, strength_page
+
+    _check_alone(store, check=check)
+    if store is not None:
+        with _laboratory(store, workers) as bench:
+            measure_strengths(results, bench)
+    _finish(strength_page(results), check=check, as_json=as_json)
+
+
 @app.command("held-out")
 def held_out(
     store: options.StoreFolder = options.DEFAULT_STORE,

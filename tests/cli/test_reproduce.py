@@ -102,6 +102,7 @@ NAMES_OF_COMMANDS = (
         "at-rest",
         "optimizer",
         "clock-method",
+        "strength",
         "held-out",
         "settled",
         "facts",
