@@ -9,6 +9,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from dcrit.theory.calibrations.outside import beyond, optimizer_axes
 from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
 from dcrit.theory.circuits.clock import Clock, LevelClocks, Pace
@@ -17,6 +20,8 @@ from dcrit.theory.circuits.finding import FindingLaw
 from dcrit.theory.families.family import FAMILIES
 from dcrit.theory.problems.problem import Problem
 from dcrit.theory.problems.tasks import TASKS
+
+FloatArray = NDArray[np.float64]
 
 #: The file that ships, written by ``dcrit reproduce two-thresholds``.
 THRESHOLDS = "thresholds.json"
@@ -140,6 +145,15 @@ class Thresholds:
             horizon: T [steps].
         """
         return self.law.deviation(problem.n_symbols, problem.width, horizon, **problem.optimizer)
+
+    def deviations(self, problem: Problem, horizons: ArrayLike) -> FloatArray:
+        """Standard deviations of ln D_crit(T) at many horizons at once.
+
+        Args:
+            problem: The question.
+            horizons: T, any shape [steps].
+        """
+        return self.law.deviations(problem.n_symbols, problem.width, horizons, **problem.optimizer)
 
     def deviation_at_rest(self, problem: Problem) -> float:
         """Standard deviation of ln D_rest."""

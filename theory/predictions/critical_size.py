@@ -31,6 +31,9 @@ NO_LEAST: Least = (0.0, np.zeros(1))
 #: Logarithms and exponents of drawn constants are cut off here: larger ones mean nothing, but overflow.
 LARGEST_CONSTANT = 30.0
 
+#: A network has more than these: an efficiency of memorizing that falls, and circuits that mix.
+LEAST_EXPONENT, LEAST_MIXING = 0.05, 0.02
+
 #: Longest horizon that is answered for [steps].
 MOST_HORIZON = 10**12
 
@@ -173,7 +176,7 @@ def size_prediction(
 
 def describes_network(constants: FloatArray) -> NDArray[np.bool_]:
     """Whether drawn constants let the memorizing efficiency fall and the circuits mix: (..., 8) to (...)."""
-    return (constants[..., 1] > 0.05) & (constants[..., 3] > 0.02)
+    return (constants[..., 1] > LEAST_EXPONENT) & (constants[..., 3] > LEAST_MIXING)
 
 
 def sensible_draws(problem: Problem, calibration: Calibration, n_draws: int, rng: np.random.Generator) -> FloatArray:
