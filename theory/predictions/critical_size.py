@@ -272,8 +272,12 @@ def from_scratch_constants(
     law = calibration.thresholds
     if law is None:
         return constants
-    off = np.asarray(normal, dtype=np.float64)
-    onset, completion, half = (law_sizes(law, problem, horizon, accuracy, off)[1] for accuracy in (*SEMI_GROKKING, 0.5))
+    off, most = np.asarray(normal, dtype=np.float64), law.clocks(problem).memory.ceiling
+    onset, completion, half = (
+        # Levels that a narrow network never reaches are taken below its best, in their order.
+        law_sizes(law, problem, horizon, min(accuracy, most * (1 + accuracy) / 2), off)[1]
+        for accuracy in (*SEMI_GROKKING, 0.5)
+    )
     return through_sizes(constants, problem.n_pairs, onset, half, completion)
 
 
@@ -311,9 +315,12 @@ def law_estimate(
         level: Probability content of the interval.
     """
     outside = "; ".join(law.outside(problem, horizon))
-    size, deviation = law.clocks(problem).size(accuracy, horizon), law.deviation(problem, horizon)
+    clocks, deviation = law.clocks(problem), law.deviation(problem, horizon)
+    size, ceiling = clocks.size(accuracy, horizon), clocks.memory.ceiling
     silence = law.silence(problem, horizon)
-    if not silence and size > capacity:
+    if not silence and math.isinf(size):
+        silence = f"width {problem.width} holds {ceiling:.2f} of the rule: test accuracy never reaches {accuracy:g}"
+    if not silence and size > capacity and law.overload is None:
         silence = f"cannot tell: it would be {size:.0f} by step {horizon}, above the capacity of {capacity:.0f}"
     if not silence and size > LARGEST_FRACTION * problem.n_pairs:
         silence = (
@@ -332,6 +339,7 @@ def law_estimate(
     spread = half_width(deviation, level=level)
     high = size * math.exp(spread)
     missing = float(ndtr(math.log(size / (LARGEST_FRACTION * problem.n_pairs)) / deviation))
+    over = f"over the capacity of {capacity:.0f}: the rule is found before all is memorized" if size > capacity else ""
     chance = (
         f"with probability {missing:.2f} there is no transition within {horizon} steps below all {problem.n_pairs} "
         "examples"
@@ -347,7 +355,7 @@ def law_estimate(
         unit="examples",
         horizon=horizon,
         extrapolated=bool(outside),
-        reason="; ".join(one for one in (chance if missing >= 0.005 else "", outside) if one),
+        reason="; ".join(one for one in (chance if missing >= 0.005 else "", over, outside) if one),
     )
 
 
