@@ -364,6 +364,34 @@ def verdict_errors(clone: Clone = HERE, check: Check = False, as_json: options.J
     _finish({results / "verdict-errors.json": text_of(rows)}, check=check, as_json=as_json, rates=rows)
 
 
+@app.command("model-size")
+def model_size(
+    store: Stored = None,
+    workers: options.Workers = 0,
+    clone: Clone = HERE,
+    check: Check = False,
+    as_json: options.Json = False,
+) -> None:
+    """Dips over model size, D_mem and stars, predicted and measured. Seconds; trains only with --store.
+
+    Writes the tables in docs/explanation/model-size.md from committed runs. With --store calibration runs of narrow
+    transformers are made where docs/results/model-size-calibration.json lacks, and planes that are predicted but not
+    measured yet are measured: half an hour on one core where all lack.
+    """
+    results = _results(clone)
+    from dcrit.empirics.ablations import model_sizes
+    from dcrit.empirics.ablations.model_sizes_fit import CALIBRATION, measure_calibration
+
+    _check_alone(store, check=check)
+    if store is not None:
+        with _laboratory(store, workers) as bench:
+            if not (results / CALIBRATION).exists():
+                _write(measure_calibration(results, bench))
+            _write(model_sizes.predict_planes(results))
+            model_sizes.measure_planes(results, bench)
+    _finish(model_sizes.model_size(results), check=check, as_json=as_json)
+
+
 @app.command("transformer-calibration")
 def transformer_calibration(
     store: options.StoreFolder = options.DEFAULT_STORE,

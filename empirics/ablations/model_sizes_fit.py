@@ -194,7 +194,7 @@ def _scatter(law: Thresholds, rows: Sequence[Row]) -> float:
             moved = [row | {"n_train": row["n_train"] * math.exp(-float(shift[0]))} for row in mine]
             return [expected(law, row) - float(np.mean(row["test_accuracy"])) for row in moved]
 
-        found.append(float(least_squares(missed, [0.0], diff_step=1e-3).x[0]))
+        found.append(float(least_squares(missed, [0.0], diff_step=[1e-3]).x[0]))
     return math.sqrt(float(np.mean(np.square(found))))
 
 

@@ -28,7 +28,7 @@ from dcrit.theory.predictions.critical_size import (
     law_sizes,
     least_size,
 )
-from dcrit.theory.predictions.regime import REGIMES, UNFIT, probability_unfit
+from dcrit.theory.predictions.regime import REGIMES, UNFIT, probability_unfit, shares_by_law
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -74,7 +74,8 @@ class PhaseDiagram:
         capacity_low: Lower end of its interval (K,) [examples].
         capacity_high: Upper end (K,) [examples].
         unfit: Probability that the generalizing circuit does not fit (K,).
-        codes: Regime at the best values (M, K), indices into ``REGIMES``; 4 where not fitting is the more likely.
+        codes: The likeliest regime (M, K), indices into ``REGIMES``: that at the best values where no law of sizes from
+            scratch is known; 4 where not fitting is more likely than not.
         star: Where the two curves cross.
         extrapolated: Widths outside the calibrated domain (K,).
         horizon: T that D_crit and regimes speak of [steps].
@@ -462,6 +463,18 @@ def predict_star(
     )
 
 
+def explain_star(star: Star) -> str:
+    """Where both curves meet, as a paragraph of plain text."""
+    lead = "Larger models can memorize sets on which they generalize: the star, where D_mem(N*) = D_crit(N*, T) = D*."
+    if star.n_params.value is None or star.n_train.value is None or star.width.value is None:
+        return f"{lead}\n{star.n_params.reason}"
+    numbers = (
+        f"N* = {star.n_params.value:.4g} parameters (width {star.width.value:.3g}), "
+        f"D* = {star.n_train.value:.4g} examples, T = {star.n_train.horizon} steps"
+    )
+    return "\n".join(one for one in (lead, numbers, star.n_params.reason) if one)
+
+
 def phase_diagram(
     problem: Problem,
     calibration: Calibration,
@@ -529,7 +542,11 @@ def phase_diagram(
     capacity_low, capacity_high = (_between(log_params, log_params[some], edges[side]) for side in (0, 1))
 
     unfit = probability_unfit(problem, calibration, whole)
-    codes = dynamics_codes(sizes[:, None], memorized, curves.onset, curves.completion)
+    if law is None:
+        codes = dynamics_codes(sizes[:, None], memorized, curves.onset, curves.completion)
+    else:
+        shares = np.array([shares_by_law(each, calibration, sizes, steps) for each in problems])  # (K, M, 4)
+        codes = shares.argmax(axis=-1).T
     codes[:, unfit > 0.5] = UNFIT
     visible = np.minimum(critical, n_pairs)
     return PhaseDiagram(
