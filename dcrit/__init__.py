@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dcrit.api.answers import Finding
-    from dcrit.api.explorer.page import Explorer, explore
     from dcrit.api.instruments import circuits, effective_dimension, homogeneity
     from dcrit.api.measurements import Calibrated, Efficiencies, Measurement, calibrate, capacity, efficiency, measure
     from dcrit.api.own import Classification, Study, classify, study
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
         validate,
     )
     from dcrit.api.training import Runs, train
+    from dcrit.theory.problems.examples import pairs, sparse_parity
     from dcrit.theory.problems.problem import Problem
 
 __version__ = version("dcrit")
@@ -55,7 +55,6 @@ __all__ = [
     "Diagram",
     "Drawing",
     "Efficiencies",
-    "Explorer",
     "Exported",
     "FigureList",
     "Finding",
@@ -79,19 +78,20 @@ __all__ = [
     "effective_dimension",
     "efficiency",
     "emergence",
-    "explore",
     "export_runs",
     "figure",
     "homogeneity",
     "list_figures",
     "list_runs",
     "measure",
+    "pairs",
     "phase_diagram",
     "plan",
     "plan_phase_diagram",
     "predict",
     "regime",
     "simulate",
+    "sparse_parity",
     "study",
     "train",
     "validate",
@@ -101,6 +101,7 @@ __all__ = [
 #: Modules of the interface, in the order in which a name is looked for.
 _MODULES = (
     "theory.problems.problem",
+    "theory.problems.examples",
     "api.predictions",
     "api.training",
     "api.measurements",
@@ -108,7 +109,6 @@ _MODULES = (
     "api.own",
     "api.stores",
     "api.suites",
-    "api.explorer.page",
 )
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from dcrit.empirics.ablations.model_sizes_fit import with_narrow
 from dcrit.empirics.ablations.times_to_half import TIMES_TO_HALF, time_errors
 from dcrit.empirics.ablations.transformer_clock import (
     SCORED as TRANSFORMERS,
@@ -467,7 +466,7 @@ def two_thresholds(results: Path) -> dict[Path, str]:
     """
     folder, sizes = results / FOLDER, measured_rows(results)
     ablation = ablation_rows(results, sizes)
-    laws = [*fitted_thresholds(results), with_narrow(fitted_law(results), results)]
+    laws = [*fitted_thresholds(results), fitted_law(results)]
     page = results.parent / "explanation" / "two-thresholds.md"
     pieces = piece_rows(runs_of(results), score_of_fits(results, sizes))
     text = page_with_pieces(page_with_table(page.read_text(encoding="utf-8"), ablation), pieces)

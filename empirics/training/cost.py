@@ -12,12 +12,11 @@ from dcrit.empirics.runs.multitask import MultitaskConfig
 def multitask_flops(config: MultitaskConfig) -> int:
     """Operations of a whole run on several tasks, counted as :meth:`ModelFamily.step_flops` counts [FLOPs].
 
-    What a network of the task alone takes for every step that trains it, and in pair-MLPs with an embedding apart
-    6·D_k·H² more.
+    6·D_k·(H·C_k + H²) for every step that trains task k, without H² where the embedding is merged.
     """
-    block = 0 if config.is_transformer or config.embedding == "merged" else config.width**2
+    block = config.width if config.embedding == "apart" else 0
     per_task = [
-        config.problem(k).step_flops(component.n_train) + 6 * component.n_train * block
+        6 * component.n_train * config.width * (config.problem(k).n_classes + block)
         for k, component in enumerate(config.components)
     ]
     return sum(phase.steps * sum(per_task[task] for task in phase.tasks) for phase in config.phases)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from matplotlib import colormaps
@@ -12,11 +11,8 @@ from dcrit.empirics.curves.curve_files import CurveSet
 from dcrit.figures.drawing import canvas
 from dcrit.figures.measured.dynamics import log_steps
 
-#: More runs than this share the colours again, and are not named.
+#: More runs than this share the colours again.
 COLOURS = colormaps["tab10"].colors  # type: ignore[attr-defined]
-
-#: A log that begins later than this part of its last step has an axis that begins there as well.
-LATE = 0.01
 
 
 def draw_curves(ax: Axes, runs: Sequence[CurveSet], dynamics: Sequence[str]) -> None:
@@ -31,23 +27,17 @@ def draw_curves(ax: Axes, runs: Sequence[CurveSet], dynamics: Sequence[str]) -> 
     """
     canvas.prepare(ax)
     kind = "accuracy" if any("test_accuracy" in run.curves for run in runs) else "loss"
-    first, last = math.inf, 0.0
+    last = 1.0
     for k, (run, shown) in enumerate(zip(runs, dynamics, strict=True)):
         colour = COLOURS[k % len(COLOURS)]
-        for side, line, label in (
-            ("train", "--", None),
-            ("test", "-", f"{run.run} test: {shown}".strip() if k < len(COLOURS) else None),
-        ):
+        for side, line, label in (("train", "--", None), ("test", "-", f"{run.run} test: {shown}".strip())):
             curve = run.curves.get(f"{side}_{kind}")  # type: ignore[call-overload]
             if curve is None or not len(curve[0]):
                 continue
             ax.plot(*curve, line, color=colour, linewidth=1.0 if side == "test" else 0.7, label=label)
-            first, last = min(first, float(curve[0][0])), max(last, float(curve[0][-1]))
+            last = max(last, float(curve[0][-1]))
     if not ax.lines:
         canvas.blank(ax, "No run has curves of accuracy or loss.", width=2.0)
         return
-    if 0 <= first <= LATE * last:
-        log_steps(ax, max(last, 1.0))
-    else:
-        ax.margins(x=0)
+    log_steps(ax, last)
     ax.set(xlabel="training time [steps]", ylabel=f"{kind} [{'fraction' if kind == 'accuracy' else 'nats'}]")
