@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from dcrit.cli import calibrate, classify, figure, measure, plan, predict, reproduce, runs, simulate, train, validate
+from dcrit.cli import (
+    calibrate,
+    classify,
+    explore,
+    figure,
+    measure,
+    plan,
+    predict,
+    reproduce,
+    runs,
+    simulate,
+    train,
+    validate,
+)
 from dcrit.cli.terminal.once import once
 from dcrit.cli.terminal.sentences import Commands, sentence
 from dcrit.cli.terminal.tree import add_commands
@@ -23,7 +36,7 @@ app = typer.Typer(
 app.add_typer(predict.app, name="predict")
 app.add_typer(measure.app, name="measure")
 app.add_typer(plan.app, name="plan")
-add_commands(app, simulate, train, calibrate, validate, figure, classify)
+add_commands(app, simulate, explore, train, calibrate, validate, figure, classify)
 app.add_typer(runs.app, name="runs")
 app.add_typer(reproduce.app, name="reproduce")
 once(app)

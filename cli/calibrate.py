@@ -61,9 +61,9 @@ def calibrate(
     """Measure the constants of a family of networks, and store them for predictions.
 
     Circuits: efficiencies and capacity over moduli and widths; some nine minutes on two cores. --modulus, --width and
-    --seeds are of them. Law: both thresholds and the clock, from runs at moduli 19 to 47; up to three minutes. Sizes
-    from scratch by any horizon follow from it, for the β₂ and ε of its runs. No measured critical size from scratch
-    enters.
+    --seeds are of them. Law: both thresholds and the clock, from runs at moduli 19 to 47; up to three minutes, or forty
+    for a transformer. Sizes from scratch by any horizon follow from it, for the β₂ and ε of its runs. No measured
+    critical size from scratch enters.
     """
     from dcrit.api.measurements import calibrate as measure
 

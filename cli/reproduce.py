@@ -166,6 +166,30 @@ def _draw_thresholds(results: Path, files: Mapping[Path, str]) -> None:
     draw(shown).savefig(results.parents[1] / "figures" / "explained" / "two-thresholds.png", dpi=200)
 
 
+@app.command("at-rest")
+def at_rest(
+    store: Stored = None,
+    workers: options.Workers = 0,
+    clone: Clone = HERE,
+    check: Check = False,
+    as_json: options.Json = False,
+) -> None:
+    """Sizes at rest beyond the calibration, predicted and then measured. Seconds; trains only with --store.
+
+    Writes docs/results/two-thresholds/at-rest.json and its table in docs/explanation/two-thresholds.md. Without
+    --store what is not there is predicted, and sizes are estimated again from the runs that the file holds. With
+    --store what is predicted and has no runs is measured: half an hour on one core where all lack.
+    """
+    results = _results(clone)
+    from dcrit.empirics.ablations import at_rest as sizes
+
+    _check_alone(store, check=check)
+    if store is not None:
+        with _laboratory(store, workers) as bench, options.bad_input():
+            sizes.measure(results, bench)
+    _finish(sizes.at_rest(results), check=check, as_json=as_json)
+
+
 @app.command("optimizer")
 def optimizer(
     store: options.StoreFolder = options.DEFAULT_STORE,
@@ -212,6 +236,29 @@ def clock_method(
         with _laboratory(store, workers) as bench:
             files = measure_drawn(results, bench)
     _finish(files, check=check, as_json=as_json)
+
+
+@app.command("strength")
+def strength(
+    store: Stored = None,
+    workers: options.Workers = 0,
+    clone: Clone = HERE,
+    check: Check = False,
+    as_json: options.Json = False,
+) -> None:
+    """The strength g of memorizing over width and time. Seconds; trains only with --store, a minute.
+
+    Writes the table in docs/explanation/two-thresholds.md, and with --store the rows that it shows,
+    docs/results/two-thresholds/strength.json.
+    """
+    results = _results(clone)
+    from dcrit.empirics.ablations.strength import measure_strengths, strength_page
+
+    _check_alone(store, check=check)
+    if store is not None:
+        with _laboratory(store, workers) as bench:
+            measure_strengths(results, bench)
+    _finish(strength_page(results), check=check, as_json=as_json)
 
 
 @app.command("held-out")
@@ -304,6 +351,45 @@ def transformers(
         if not as_json:
             say(shown)
     _finish(files, as_json=as_json)
+
+
+@app.command("verdict-errors")
+def verdict_errors(clone: Clone = HERE, check: Check = False, as_json: options.Json = False) -> None:
+    """How often verdicts err where every claim is at its edge, by simulation. Five minutes; trains nothing."""
+    results = _results(clone)
+    from dcrit.empirics.ablations.committed import text_of
+    from dcrit.empirics.claims import verdict_errors as errors
+
+    rows = errors.verdict_errors()
+    _finish({results / "verdict-errors.json": text_of(rows)}, check=check, as_json=as_json, rates=rows)
+
+
+@app.command("model-size")
+def model_size(
+    store: Stored = None,
+    workers: options.Workers = 0,
+    clone: Clone = HERE,
+    check: Check = False,
+    as_json: options.Json = False,
+) -> None:
+    """Dips over model size, D_mem and stars, predicted and measured. Seconds; trains only with --store.
+
+    Writes the tables in docs/explanation/model-size.md from committed runs. With --store calibration runs of narrow
+    transformers are made where docs/results/model-size-calibration.json lacks, and planes that are predicted but not
+    measured yet are measured: half an hour on one core where all lack.
+    """
+    results = _results(clone)
+    from dcrit.empirics.ablations import model_sizes
+    from dcrit.empirics.ablations.model_sizes_fit import CALIBRATION, measure_calibration
+
+    _check_alone(store, check=check)
+    if store is not None:
+        with _laboratory(store, workers) as bench:
+            if not (results / CALIBRATION).exists():
+                _write(measure_calibration(results, bench))
+            _write(model_sizes.predict_planes(results))
+            model_sizes.measure_planes(results, bench)
+    _finish(model_sizes.model_size(results), check=check, as_json=as_json)
 
 
 @app.command("transformer-calibration")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dcrit.api.answers import Finding
+    from dcrit.api.explorer.page import Explorer, explore
     from dcrit.api.instruments import circuits, effective_dimension, homogeneity
     from dcrit.api.measurements import Calibrated, Efficiencies, Measurement, calibrate, capacity, efficiency, measure
     from dcrit.api.own import Classification, Study, classify, study
@@ -55,6 +56,7 @@ __all__ = [
     "Diagram",
     "Drawing",
     "Efficiencies",
+    "Explorer",
     "Exported",
     "FigureList",
     "Finding",
@@ -78,6 +80,7 @@ __all__ = [
     "effective_dimension",
     "efficiency",
     "emergence",
+    "explore",
     "export_runs",
     "figure",
     "homogeneity",
@@ -109,6 +112,7 @@ _MODULES = (
     "api.own",
     "api.stores",
     "api.suites",
+    "api.explorer.page",
 )
 
 

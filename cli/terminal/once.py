@@ -31,9 +31,11 @@ class Command(TyperCommand):
                 raise typer.BadParameter(f"{option.opts[0]} must be given once, got {values}", ctx=ctx)
         rest = super().parse_args(ctx, args)
         for parameter in self.params:
-            path = ctx.params.get(parameter.name)
-            if isinstance(path, Path):
-                self._check_path(ctx, parameter.opts[0] if isinstance(parameter, TyperOption) else "the argument", path)
+            given = ctx.params.get(parameter.name)
+            for path in given if isinstance(given, list | tuple) else (given,):
+                if isinstance(path, Path):
+                    name = parameter.opts[0] if isinstance(parameter, TyperOption) else "the argument"
+                    self._check_path(ctx, name, path)
         return rest
 
     def _check_path(self, ctx: Any, name: str, path: Path) -> None:

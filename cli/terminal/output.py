@@ -36,20 +36,21 @@ _UNPRINTABLE = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud80
 FILE_WIDTH = 140
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, width: int = FILE_WIDTH) -> None:
     """Print a table on stdout; words are kept whole where the terminal has room for them.
 
     Args:
         title: Above it.
         columns: Their names.
         rows: Cells; a :class:`rich.text.Text` is shown in its colours, any other as it reads.
+        width: Where stdout is not a terminal [characters].
     """
     grid = Table(title=_plain(title), title_justify="left", title_style="bold")
     for column in columns:
         grid.add_column(_plain(column), overflow="fold")
     for row in rows:
         grid.add_row(*(cell if isinstance(cell, Text) else _plain(number(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else FILE_WIDTH).print(grid)
+    Console(width=None if sys.stdout.isatty() else width).print(grid)
 
 
 def say(text: str) -> None:

@@ -415,8 +415,8 @@ def calibrate(
         moduli: p of the cells; None for 17, 19, 23, 29.
         widths: H of the cells; None for 16 to 256.
         seeds: Runs at every size of a cell.
-        only: Measure ``circuits`` or the ``law`` alone; None for both, where such a law is measured: of pair-MLPs, but
-            not of sums of squares. With ``law`` the circuits are those of the calibration that ships.
+        only: Measure ``circuits`` or the ``law`` alone; None for both, where such a law is measured: not of
+            sums of squares. With ``law`` the circuits are those of the calibration that ships.
         out: File to write them to; None for none.
         store: Folder in which runs are kept; what is there is not trained again.
         **machine: Where to train, as :class:`MachineOptions` has it.
@@ -429,6 +429,7 @@ def calibrate(
     from dcrit.empirics.measures.calibrate import MODULI, WIDTHS, CalibrationDesign
     from dcrit.empirics.measures.calibrate import calibrate as calibration_from
     from dcrit.empirics.measures.calibrate_law import LawDesign, lack_of_law, measure_law
+    from dcrit.empirics.measures.calibrate_transformer_law import TransformerLawDesign, measure_transformer_law
     from dcrit.empirics.runs.single import check_trainable
     from dcrit.empirics.store.whole_files import check_writable_file, write_whole
     from dcrit.theory.calibrations.calibration import calibration_of
@@ -443,7 +444,9 @@ def calibrate(
     one = replace(problem, modulus=some["moduli"][0], width=some["widths"][0])
     design = CalibrationDesign(problem=one, seeds=seeds, **some)
     with_law = only == "law" or (only is None and lack_of_law(problem) is None)
-    law_design = LawDesign(problem=one) if with_law else None
+    law_design: LawDesign | TransformerLawDesign | None = None
+    if with_law:
+        law_design = TransformerLawDesign(problem=one) if one.model == "transformer" else LawDesign(problem=one)
     shipped = calibration_of(problem) if only == "law" else None
     for cell in [*design.problems(), *(law_design.problems() if law_design else ())]:
         check_trainable(cell)
@@ -460,7 +463,10 @@ def calibrate(
                 f"the runs do not make a calibration: {error}; try more moduli, widths or seeds"
             ) from error
         try:
-            law = None if law_design is None else measure_law(law_design, laboratory.runs)
+            if isinstance(law_design, TransformerLawDesign):
+                law = measure_transformer_law(law_design, laboratory.runs)
+            else:
+                law = None if law_design is None else measure_law(law_design, laboratory.runs)
         except RefusedError:
             raise
         except ValueError as error:

@@ -103,29 +103,31 @@ class Classification(Answer):
     """The dynamics that training curves show, run by run.
 
     Attributes:
-        file: Where the curves came from; None for a table.
+        files: Where the curves came from; none for a table.
         curves: The curves as they were read.
         runs: One verdict a run, each with its reasons.
     """
 
-    file: Path | None
+    files: tuple[Path, ...]
     curves: CurveFile
     runs: Sequence[Named]
 
     @property
     def title(self) -> str:
         """What was classified, in a few words."""
-        return f"dynamics: {self.file or 'of a table'}"
+        more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
+        return f"dynamics: {self.files[0] if self.files else 'of a table'}{more}"
 
     @property
     def dynamics(self) -> list[str]:
-        """One word a run."""
+        """What each run shows, in the field's words."""
         return [one.dynamics for one in self.runs]
 
     def to_dict(self) -> dict[str, Any]:
         """Verdicts and reasons, as JSON values."""
         return {
-            "file": None if self.file is None else str(self.file),
+            "file": str(self.files[0]) if len(self.files) == 1 else None,
+            "files": [str(one) for one in self.files],
             "columns": dict(self.curves.columns),
             "notes": list(self.curves.notes),
             "runs": [one.to_dict() for one in self.runs],
@@ -143,6 +145,7 @@ class Classification(Answer):
                 "test_accuracy": one.settled.get("test_accuracy"),
                 "memorized_at": one.events.memorized_at,
                 "generalized_at": one.events.generalized_at,
+                "delay": one.events.delay,
                 "because": "; ".join(one.reasons),
             }
             for one in self.runs
@@ -159,39 +162,76 @@ class Classification(Answer):
 
 
 def classify(
-    source: Path | str | pl.DataFrame | Mapping[str, ArrayLike],
+    source: Path | str | Sequence[Path | str] | pl.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]] | Any,
     *,
     columns: Mapping[str, str] | None = None,
     run: Sequence[str] = (),
     n_classes: int | None = None,
+    ceiling: float | None = None,
+    missing: Sequence[float] = (),
 ) -> Classification:
-    """Name the dynamics in training curves: progression, ungrokking, semi-grokking, grokking, or that none can be told.
+    """Name the dynamics in training curves, with reasons, or say that none can be told.
 
     Args:
-        source: A file, a table (polars, pandas or a mapping of columns to values), one row an evaluation.
+        source: A file of any format that is known, several of them, or a table (polars, pandas, a mapping of columns
+            to values, a list of records), one row an evaluation.
         columns: Columns by field (``step``, ``train_accuracy``, …) where matching by name should not decide.
         run: Columns that together tell runs apart.
         n_classes: C; levels then count from chance, and losses are taken as mean cross-entropies in nats.
+        ceiling: Best possible test accuracy; None to take 1, or a level at which test accuracy rests.
+        missing: Values that stand where nothing was measured, such as -1.
 
     Raises:
         ValueError: The source cannot be read, or lacks a column.
     """
     from dcrit.empirics.curves.classify import classify as dynamics_of
     from dcrit.empirics.curves.curve_files import curves_of, read_curves
+    from dcrit.empirics.curves.settling import Thresholds
 
+    Thresholds.for_classes(n_classes, 1.0 if ceiling is None else ceiling)  # what is refused is refused before reading
+    paths = _paths(source)
+    read = read_curves(paths, columns, run, missing) if paths else curves_of(_frame(source), columns, run, missing)
+    return Classification(
+        files=paths,
+        curves=read,
+        runs=[dynamics_of(one, n_classes=n_classes, ceiling=ceiling) for one in read.runs],
+    )
+
+
+def _paths(source: Any) -> tuple[Path, ...]:
+    """The files that a source names; none where it is a table."""
     if isinstance(source, str | Path):
-        name, curves = Path(source), read_curves(Path(source), columns, run)
-    else:
-        name, curves = None, curves_of(_frame(source), columns, run)
-    return Classification(file=name, curves=curves, runs=[dynamics_of(one, n_classes=n_classes) for one in curves.runs])
+        return (Path(source),)
+    if isinstance(source, list | tuple) and source and all(isinstance(one, str | Path) for one in source):
+        return tuple(map(Path, source))
+    return ()
 
 
 def _frame(source: Any) -> pl.DataFrame:
-    """A table from whatever holds columns."""
+    """A table from whatever holds columns or records.
+
+    Raises:
+        ValueError: It holds neither.
+    """
+    import numpy as np
     import polars as pl
+
+    from dcrit.empirics.curves.json_tables import table_of_values
+    from dcrit.theory.checks import FieldError
 
     if isinstance(source, pl.DataFrame):
         return source
-    if isinstance(source, Mapping):
-        return pl.DataFrame(dict(source))
-    return pl.DataFrame({str(name): source[name].to_numpy() for name in source.columns})
+    if isinstance(source, Mapping) and all(np.ndim(one) == 1 and len(one) for one in source.values()):
+        source = {str(name): np.asarray(one).tolist() for name, one in source.items()}
+    if isinstance(source, Mapping | list | tuple):
+        return table_of_values(source).frame
+    names = getattr(source, "columns", None)
+    if names is None:
+        raise FieldError(
+            "source", "be files, a table, a mapping of columns or a list of records", type(source).__name__
+        )
+    index = getattr(source, "index", None)
+    columns = {str(name): source[name].to_numpy().tolist() for name in names}
+    if index is not None and getattr(index, "name", None):  # pandas keeps steps there when it was asked to
+        columns = {str(index.name): index.to_numpy().tolist()} | columns
+    return table_of_values(columns).frame

@@ -105,15 +105,20 @@ class Prediction(Sized):
     def explain(self) -> str:
         """The equations behind it, with their numbers."""
         from dcrit.theory.circuits.closed_forms import explain
+        from dcrit.theory.predictions.phase_diagram import explain_star, predict_star
 
         bits = float(self.calibration.capacity.bits_at(self.problem.n_params))
         law, size = self.calibration.thresholds, self.size
+        star = ""
+        if not self.calibration.silence(self.problem, size.horizon or self.problem.horizon):
+            star = explain_star(predict_star(self.problem, self.calibration, horizon=size.horizon))
         return explain(
             self.sizes.from_scratch,
             self.problem,
             bits_per_parameter=bits,
-            clock=None if law is None or size.value is None else law.clocks(self.problem).half,
+            clocks=None if law is None or size.value is None else law.clocks(self.problem),
             horizon=size.horizon,
+            star=star,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -25,7 +25,8 @@ TIMES_TO_HALF = "times-to-half.json"
 SCORED_TIMES = (1.15, 3.0)
 
 #: Columns of times of a model's runs. A transformer's law speaks of the last one.
-TIMES = {"mlp": ("time_50",), "transformer": ("time_50", "time_beyond_mirrors")}
+BEYOND = "time_beyond_mirrors"
+TIMES = {"mlp": ("time_50",), "transformer": ("time_50", BEYOND)}
 
 
 def cells(rows: Sequence[Row], time: str) -> Iterator[tuple[Row, float]]:
@@ -65,16 +66,21 @@ def time_errors(results: Path, laws: Sequence[Thresholds]) -> list[Row]:
             censored = dict.fromkeys(errors, 0)
             for row, median in cells(used, time):
                 part, problem = "calibration" if row["part"] == "calibration" else "drawn", problems[model](row)
-                law = _law_of(problem, laws)
-                multiple = row["n_train"] / law.clocks(problem).size(0.5, row["steps"])
+                calibration = calibration_for(problem, shipped)
+                assert calibration is not None
+                # With its capacity and memory of unordered pairs, which are the calibration's.
+                own = replace(calibration, thresholds=_law_of(problem, laws))
+                law = own.thresholds
+                assert law is not None
+                multiple = row["n_train"] / law.clocks(problem).half.critical_size(row["steps"])
                 if not SCORED_TIMES[0] <= round(multiple, 2) <= SCORED_TIMES[1]:
                     continue
                 if math.isinf(median):
                     censored[part] += 1
                     continue
-                calibration = calibration_for(problem, shipped)
-                assert calibration is not None
-                predicted = time_to_generalize(problem, replace(calibration, thresholds=law), row["n_train"], 0.5)
+                # The clock itself speaks of what mirror images leave.
+                asked = replace(calibration, thresholds=replace(law, overload=None)) if time == BEYOND else own
+                predicted = time_to_generalize(problem, asked, row["n_train"], 0.5)
                 assert predicted is not None
                 errors[part].append((abs(predicted / median - 1), predicted >= law.earliest(problem)))
             for part, found in errors.items():

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dcrit.empirics.ablations.model_sizes_fit import with_narrow
 from dcrit.empirics.ablations.times_to_half import TIMES_TO_HALF, time_errors
 from dcrit.empirics.ablations.transformer_clock import (
     SCORED as TRANSFORMERS,
@@ -466,7 +467,7 @@ def two_thresholds(results: Path) -> dict[Path, str]:
     """
     folder, sizes = results / FOLDER, measured_rows(results)
     ablation = ablation_rows(results, sizes)
-    laws = [*fitted_thresholds(results), fitted_law(results)]
+    laws = [*fitted_thresholds(results), with_narrow(fitted_law(results), results)]
     page = results.parent / "explanation" / "two-thresholds.md"
     pieces = piece_rows(runs_of(results), score_of_fits(results, sizes))
     text = page_with_pieces(page_with_table(page.read_text(encoding="utf-8"), ablation), pieces)

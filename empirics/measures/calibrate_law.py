@@ -110,8 +110,6 @@ def lack_of_law(problem: Problem) -> tuple[str, str, str] | None:
     """Why no law can be measured: the option, what it may be and what it is; None where one can."""
     if problem.definition.rule is None:
         return "task", "have a rule to generalize to", repr(problem.task)
-    if problem.model != "mlp":
-        return "model", "be 'mlp' where the law of sizes from scratch is measured", repr(problem.model)
     if WITH_IMAGES in (problem.task, problem.definition.same_as):
         return "task", "be another where the law of sizes from scratch is measured", repr(problem.task)
     return None
@@ -137,13 +135,13 @@ def measure_law(design: LawDesign, run: Runner[RunConfig, Run]) -> Thresholds:
     ]
     at_rest, middle = design.problems_at_rest(), _rest_per_symbol(design.problems_at_rest()[0], run)
     resting = [
-        RunConfig(problem=one, n_train=_within(one, factor * middle * one.n_symbols), seed=0, start="generalized")
+        RunConfig(problem=one, n_train=within(one, factor * middle * one.n_symbols), seed=0, start="generalized")
         for one in at_rest
         for factor in FINE_AT_REST
     ]
     found = run([*configs, *resting], stage="law of sizes from scratch")
-    timed = [_row(one) for one in found[: len(configs)]]
-    rested = [row for one in found[len(configs) :] if not math.isnan((row := _row(one))["test_accuracy"])]
+    timed = [fitted_row(one) for one in found[: len(configs)]]
+    rested = [row for one in found[len(configs) :] if not math.isnan((row := fitted_row(one))["test_accuracy"])]
     passed = [row for row in timed if row["time_50"] is not None]
     late = [row for row in passed if row["time_50"] >= EARLIEST * slower]
     if len(late) < FEWEST_RUNS or len({row["modulus"] for row in late}) < 2 or len({row["width"] for row in late}) < 2:
@@ -194,7 +192,7 @@ def _looks(design: LawDesign, run: Runner[RunConfig, Run]) -> list[_Look]:
     found: list[_Look] = []
     for _ in range(MOST_LOOKS):
         configs = [
-            RunConfig(problem=one, n_train=_within(one, size), seed=0, until="half") for one, size in sizes.items()
+            RunConfig(problem=one, n_train=within(one, size), seed=0, until="half") for one, size in sizes.items()
         ]
         # A size that was capped is the same at every look.
         configs = [one for one in configs if all(one.problem != look.problem for look in found)]
@@ -226,26 +224,27 @@ def _size(look: _Look, target: float, slower: float) -> int:
     """Size of a network that should take so many steps of the protocol's, by how the clock of any network runs."""
     clock = clock_of(START, look.problem.n_symbols, look.problem.width)
     unit = look.n_train / float(clock.critical_size(look.time / slower))
-    return _within(look.problem, unit * float(clock.critical_size(target)))
+    return within(look.problem, unit * float(clock.critical_size(target)))
 
 
 def _rest_per_symbol(problem: Problem, run: Runner[RunConfig, Run]) -> float:
     """About D_rest/S, from one run at each of some sizes that lie far apart."""
     configs = [
-        RunConfig(problem=problem, n_train=_within(problem, factor * problem.n_symbols), seed=0, start="generalized")
+        RunConfig(problem=problem, n_train=within(problem, factor * problem.n_symbols), seed=0, start="generalized")
         for factor in COARSE_AT_REST
     ]
-    rows = [_row(one) for one in run(configs, stage="first looks at rest")]
+    rows = [fitted_row(one) for one in run(configs, stage="first looks at rest")]
     found = sizes_at_rest([row for row in rows if not math.isnan(row["test_accuracy"])])
     size = found[0][2] / problem.n_symbols if found else REST_PRIOR[0]
     return min(max(size, COARSE_AT_REST[0]), COARSE_AT_REST[-1])
 
 
-def _within(problem: Problem, size: float) -> int:
+def within(problem: Problem, size: float) -> int:
+    """A size as a whole number that leaves some pairs to test on."""
     return max(1, round(min(size, LARGEST * problem.n_pairs)))
 
 
-def _row(run: Run) -> Row:
+def fitted_row(run: Run) -> Row:
     """What a fit reads of a run."""
     config = run.config
     outcome: dict[str, Any] = {}

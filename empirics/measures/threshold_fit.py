@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,17 @@ def times_of(run: Run) -> dict[str, float | None]:
     step, accuracy = run.curves.step, run.curves.test_accuracy
     duration = PERSISTENCE * run.config.problem.time_constant
     return {name: passage(step, accuracy, level, duration) for name, level in TIMES.items()}
+
+
+class Fitted(Protocol):
+    """Constants by name, and the covariance of those fitted, as far as a law is made of them."""
+
+    @property
+    def constants(self) -> dict[str, float]: ...  # noqa: D102
+    @property
+    def fitted(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def covariance(self) -> FloatArray: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,7 +300,7 @@ def levels_from(rows: Sequence[Row], fitted: Fit, *, earliest: float = EARLIEST_
     )
 
 
-def law_of(fitted: Fit, levels: Levels, scatter: Scatter, pace: Pace, *, digits: int = 4) -> CriticalSizeLaw:
+def law_of(fitted: Fitted, levels: Levels, scatter: Scatter, pace: Pace, *, digits: int = 4) -> CriticalSizeLaw:
     """The law with fitted constants.
 
     Args:
@@ -313,13 +324,21 @@ def law_of(fitted: Fit, levels: Levels, scatter: Scatter, pace: Pace, *, digits:
     )
 
 
-def range_of(timed: Sequence[Row], used: Sequence[Row], n_runs: int, **effects: tuple[float, float]) -> CalibratedRange:
+def range_of(
+    timed: Sequence[Row],
+    used: Sequence[Row],
+    n_runs: int,
+    *,
+    earliest: float | None = None,
+    **effects: tuple[float, float],
+) -> CalibratedRange:
     """Between which values the runs of a law lay.
 
     Args:
         timed: Runs whose times were fitted.
         used: Those and the ones at rest.
         n_runs: How many count.
+        earliest: Least time that was told apart; None for that of the earliest run [steps].
         effects: Least and largest ``beta2`` and ``epsilon``.
     """
     symbols = [problem_of(row).n_symbols for row in used]
@@ -328,7 +347,10 @@ def range_of(timed: Sequence[Row], used: Sequence[Row], n_runs: int, **effects: 
         n_symbols=span(symbols),
         width=span([row["width"] for row in used]),
         load=(rounded(min(loads), 4), rounded(max(loads), 4)),
-        steps=(min(row["time_50"] for row in timed), max(row["steps"] for row in timed)),
+        steps=(
+            min(row["time_50"] for row in timed) if earliest is None else earliest,
+            max(row["steps"] for row in timed),
+        ),
         n_runs=n_runs,
         **effects,
     )

@@ -56,6 +56,11 @@ class TaskStep:
         z = x if self.rows.block is None else torch.bmm(x, theta[:, self.rows.block].mT)  # (M, R, H)
         return x, z, z * z if self.activation == "square" else z.clamp_min(0)
 
+    def logits(self, theta: Tensor) -> Tensor:
+        """Logits of the step's pairs, (M, C, R)."""
+        _, _, hidden = self.hidden(theta)
+        return torch.bmm(theta[:, self.rows.head], hidden.mT)
+
     def add_gradient(self, theta: Tensor, grad: Tensor, weights: Tensor) -> None:
         """Add the gradient of Σ weight·cross-entropy to ``grad`` (M, n_rows, H); weights (M, 1, R) are 0 in padding."""
         n_members, _, width = theta.shape

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dcrit.empirics.models.padding import padded_rows
 from dcrit.empirics.runs.multitask import MultitaskConfig
+from dcrit.theory.families.transformer import EXPANSION, N_TOKENS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,17 +46,47 @@ class Rows:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TransformerRows:
+    """Which rows of a member's parameters, all of d columns, make the one-layer transformer of one task.
+
+    Attributes:
+        parts: Where they lie, in the order of a transformer's own: symbols, ``=``, positions and attention, the
+            feed-forward block, the unembedding.
+    """
+
+    parts: tuple[slice, ...]
+
+    @property
+    def head(self) -> slice:
+        """The unembedding."""
+        return self.parts[-1]
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        """Rows one by one: (N/d,)."""
+        return np.concatenate([np.arange(part.start, part.stop) for part in self.parts])
+
+    def mask(self, n_rows: int) -> NDArray[np.bool_]:
+        """Which of all rows the task uses: (n_rows,)."""
+        used = np.zeros(n_rows, dtype=np.bool_)
+        used[self.indices] = True
+        return used
+
+
+@dataclass(frozen=True, kw_only=True)
 class Layout:
     """Where in a member's parameters (n_rows, H) everything lies: U, V, T, A and W, in that order.
+
+    Of transformers: symbols, the token ``=`` of every task, positions, attention, feed-forward blocks, unembeddings.
 
     Attributes:
         tasks: Rows of every task.
         n_rows: Of a member; N = n_rows·H.
-        n_embedding: Rows of U, V and T together.
-        n_blocks: Matrices A.
+        n_embedding: Rows of U, V and T together; of a transformer's tokens.
+        n_blocks: Matrices A; a transformer's feed-forward blocks.
     """
 
-    tasks: tuple[Rows, ...]
+    tasks: tuple[Rows, ...] | tuple[TransformerRows, ...]
     n_rows: int
     n_embedding: int
     n_blocks: int
@@ -63,6 +94,8 @@ class Layout:
     @classmethod
     def of(cls, config: MultitaskConfig) -> Layout:
         """The layout of a configuration."""
+        if config.is_transformer:
+            return cls._of_transformer(config)
         n_tasks, width = len(config.components), config.width
         problems = [config.problem(k) for k in range(n_tasks)]
         merged, split = config.embedding == "merged", config.blocks == "split"
@@ -95,6 +128,37 @@ class Layout:
             )
         return cls(tasks=tuple(tasks), n_rows=row, n_embedding=n_embedding, n_blocks=n_blocks)
 
+    @classmethod
+    def _of_transformer(cls, config: MultitaskConfig) -> Layout:
+        n_tasks, width = len(config.components), config.width
+        problems = [config.problem(k) for k in range(n_tasks)]
+        symbols, row, shared = list[slice](), 0, None
+        for problem, component in zip(problems, config.components, strict=True):
+            if component.operands == "shared" and shared is not None:
+                symbols.append(shared)
+                continue
+            symbols.append(slice(row, row + problem.n_symbols))
+            row += problem.n_symbols
+            shared = shared if component.operands == "own" else symbols[-1]
+        equals, n_embedding = row, row + n_tasks
+        # Positions and the matrices of attention follow, which all tasks share.
+        block = n_embedding + N_TOKENS + 4 * width
+        n_blocks, block_rows = n_tasks if config.blocks == "split" else 1, 2 * EXPANSION * width
+        row = block + n_blocks * block_rows
+        tasks: list[TransformerRows] = []
+        for k, problem in enumerate(problems):
+            own = block + (k * block_rows if config.blocks == "split" else 0)
+            parts = (
+                symbols[k],
+                slice(equals + k, equals + k + 1),
+                slice(n_embedding, block),
+                slice(own, own + block_rows),
+                slice(row, row + problem.n_classes),
+            )
+            tasks.append(TransformerRows(parts=parts))
+            row += problem.n_classes if config.heads == "own" or k == n_tasks - 1 else 0
+        return cls(tasks=tuple(tasks), n_rows=row, n_embedding=n_embedding, n_blocks=n_blocks)
+
 
 def multitask_key(config: MultitaskConfig) -> tuple[object, ...]:
     """What members of one batch have in common."""
@@ -104,4 +168,4 @@ def multitask_key(config: MultitaskConfig) -> tuple[object, ...]:
     ]
     optimizer = (*config.problem(0).optimizer.values(), config.precision)
     sharing = (config.blocks, config.heads, config.embedding)
-    return (tuple(shapes), sharing, config.phases, config.activation, config.width, optimizer)
+    return (tuple(shapes), sharing, config.phases, config.model, config.activation, config.width, optimizer)

@@ -17,8 +17,11 @@ def padded_rows(n_train: int) -> int:
 def rows_of(config: RunConfig) -> int:
     """Rows a run's training set is padded to.
 
-    Large sets of some families fill a batch alone, and padding would only cost: it is 1/16 at most.
+    Large sets of some families fill a batch alone, and padding would only cost: it is 1/16 at most. Small ones of
+    networks that start generalized are padded to 1/8 of the larger set before: runs that share it share a batch, too.
     """
+    if config.start == "generalized":
+        return max(padded_rows(config.n_train), padded_rows(config.before.n_train // 8))
     large = config.problem.family.large_set
     if large is not None and config.n_train > large:
         return -(-config.n_train // 64) * 64

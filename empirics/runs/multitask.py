@@ -15,7 +15,7 @@ from dcrit.empirics.runs.addressed import address_of, addressed_fields, canonica
 from dcrit.empirics.runs.outcomes import SETTLED_FRACTION
 from dcrit.empirics.runs.single import Ending, Precision, evaluation_steps
 from dcrit.theory.checks import FieldError, check_choice, check_integer
-from dcrit.theory.families.family import names_where
+from dcrit.theory.families.family import DEFAULT_MODEL, FAMILIES, names_where
 from dcrit.theory.problems.problem import Problem
 
 Blocks = Literal["shared", "split"]
@@ -97,7 +97,9 @@ class MultitaskConfig:
         blocks shared:  logits = W·σ(A·(U[a] + V[b] + T[t])),  the task is a token with an embedding T[t]
         blocks split:   logits = W·σ(A_t·(U[a] + V[b])),       every task has a feed-forward block of its own
 
-    without biases. A reads embeddings of H dimensions where the embedding is ``apart``, as the block of a
+    without biases. A transformer reads [a, b, =_t] and answers at =_t, a token of its own for every task; split blocks
+    are feed-forward blocks of its one layer, and all else is shared. Of one task it is the transformer.
+    What follows is of pair-MLPs. A reads embeddings of H dimensions where the embedding is ``apart``, as the block of a
     transformer does: split blocks then share U, V and W. Where it is ``merged``, as in the pair-MLP, there is no
     A (it is the identity) and rows of U and V are weights of the block itself, so split blocks have U_t and V_t
     of their own and share W alone. One component with split blocks and a merged embedding is the pair-MLP.
@@ -108,15 +110,16 @@ class MultitaskConfig:
         seed: Draws initial parameters, training sets and random labels.
         blocks: Whether tasks share the hidden units, see above.
         heads: ``shared``: one W, hence as many classes in every task; ``own``: W_t for every task.
-        embedding: ``merged`` or ``apart``, see above.
+        embedding: ``merged`` or ``apart``, see above; a transformer's blocks read the residual stream: ``apart``.
         phases: What is trained when; none for all tasks jointly over the protocol's 40/(ηλ) steps.
         activation: σ.
-        width: H, hidden units of a block.
+        width: H, hidden units of a block, or a transformer's d.
         weight_decay: λ, decoupled weight decay [1/step/learning rate].
         learning_rate: η [1].
         beta2: β₂ of AdamW, as of :class:`~dcrit.theory.problems.problem.Problem`.
         epsilon: ε of AdamW, likewise.
         precision: Floating-point type of parameters, gradients and loss.
+        model: Model family.
 
     Raises:
         ValueError: A field has a value outside its range, or tasks cannot share what they are to share.
@@ -137,16 +140,18 @@ class MultitaskConfig:
     precision: Precision = "float32"
     beta2: float = Problem.beta2
     epsilon: float = Problem.epsilon
+    model: str = DEFAULT_MODEL
 
-    ADDED_LATER: ClassVar[Mapping[str, Any]] = {"beta2": 0.98, "epsilon": 1e-8}
+    ADDED_LATER: ClassVar[Mapping[str, Any]] = {"beta2": 0.98, "epsilon": 1e-8, "model": "mlp"}
 
     def __post_init__(self) -> None:
         if not self.components:
             raise FieldError("components", "be at least one", "none")
         check_integer("seed", self.seed, 0)
+        check_several(self.model)
         check_choice("blocks", self.blocks, ("shared", "split"))
         check_choice("heads", self.heads, ("shared", "own"))
-        check_choice("embedding", self.embedding, ("merged", "apart"))
+        check_choice("embedding", self.embedding, ("apart",) if self.is_transformer else ("merged", "apart"))
         check_choice("precision", self.precision, ("float32", "float64"))
         for name, value in self.problem(0).optimizer.items():  # it checks them, and writes 1 as 1.0
             object.__setattr__(self, name, value)
@@ -169,12 +174,18 @@ class MultitaskConfig:
         if last >= len(problems):
             raise FieldError("phases", f"name components from 0 to {len(problems) - 1}", last)
 
+    @property
+    def is_transformer(self) -> bool:
+        """Whether tasks are told apart by tokens that are read last, and share attention."""
+        return self.model == "transformer"
+
     def problem(self, task: int) -> Problem:
         """One of the tasks with the width and the optimizer of all of them."""
         component = self.components[task]
         return Problem(
             task=component.task,
             modulus=component.modulus,
+            model=self.model,
             activation=self.activation,
             width=self.width,
             weight_decay=self.weight_decay,
@@ -283,6 +294,17 @@ class MultitaskRun:
         return float(np.median(getattr(self.curves, name)[self.curves.step >= start, task]))
 
 
+def check_several(model: str) -> None:
+    """Refuse a model family of which no networks with several tasks are built.
+
+    Raises:
+        ValueError: It is unknown, or one of them.
+    """
+    if not FAMILIES.find(model).multitask:
+        allowed = names_where(lambda family: family.multitask)
+        raise FieldError("model", f"be {allowed} for several tasks", f"'{model}'")
+
+
 def beside_facts(
     problem: Problem,
     *,
@@ -291,9 +313,10 @@ def beside_facts(
     seed: int = 0,
     blocks: Blocks = "shared",
     heads: Heads = "shared",
-    embedding: Embedding = "merged",
+    embedding: Embedding | None = None,
     operands: Operands = "shared",
     pretraining: int = 0,
+    horizon: int | None = None,
 ) -> MultitaskConfig:
     """A task beside facts to memorize: random pairs of as many symbols with random labels as frequent as the task's.
 
@@ -304,16 +327,17 @@ def beside_facts(
         seed: Of everything that is drawn.
         blocks: As of :class:`MultitaskConfig`.
         heads: As of :class:`MultitaskConfig`.
-        embedding: As of :class:`MultitaskConfig`.
+        embedding: As of :class:`MultitaskConfig`; ``merged`` in pair-MLPs where none is named.
         operands: ``shared``: facts are about the task's own operands; ``own``: about others.
-        pretraining: Steps on the task alone before all is trained over the protocol's horizon [steps].
+        pretraining: Steps on the task alone before all is trained [steps].
+        horizon: Steps on all of it; None for the protocol's [steps].
 
     Raises:
         ValueError: The model is not one that learns several tasks, or a value is out of range.
     """
-    if not problem.family.multitask:
-        allowed = names_where(lambda family: family.multitask)
-        raise FieldError("model", f"be {allowed} for several tasks", f"'{problem.model}'")
+    check_several(problem.model)
+    if problem.depth > 1:
+        raise FieldError("depth", "be 1 for several tasks", problem.depth)
     check_integer("n_facts", n_facts, 0)
     check_integer("pretraining", pretraining, 0)
     components = [Component(task=problem.task, modulus=problem.modulus, n_train=n_train)]
@@ -321,15 +345,16 @@ def beside_facts(
         control = problem.on_random_labels()
         components.append(Component(task=control.task, modulus=control.modulus, n_train=n_facts, operands=operands))
     everything = tuple(range(len(components)))
-    joint = Phase(tasks=everything, steps=problem.horizon)
+    joint = Phase(tasks=everything, steps=problem.horizon if horizon is None else horizon)
     return MultitaskConfig(
         components=tuple(components),
         seed=seed,
         blocks=blocks,
         heads=heads,
-        embedding=embedding,
+        embedding=embedding or ("apart" if problem.model == "transformer" else "merged"),
         phases=(Phase(tasks=(0,), steps=pretraining), joint) if pretraining else (joint,),
         activation=problem.activation,
         width=problem.width,
+        model=problem.model,
         **problem.optimizer,
     )

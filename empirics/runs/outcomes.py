@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dcrit.empirics.runs.single import CURVE_NAMES, Run, RunConfig
 from dcrit.theory.circuits.margin import efficiency, margin_from_loss
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED, SEMI_GROKKING, Dynamics
+from dcrit.theory.circuits.symmetry import mirrored_fraction
 
 FloatArray = NDArray[np.float64]
 
@@ -26,6 +27,13 @@ PERSISTENCE = 5.0
 
 #: A run that is asked for its time to one half ends after this long there, in time constants: an evaluation or two.
 HALF_PERSISTENCE = 0.5
+
+
+#: Generalization is delayed when it takes at least this many times the steps of memorization.
+DELAYED = 2.0
+
+#: What a single run may show beside the four dynamics.
+Shown = Literal["memorization", "generalized at once", "collapsed", "learned nothing"]
 
 
 class HasSize(Protocol):
@@ -217,6 +225,20 @@ def passage(step: FloatArray, accuracy: FloatArray, level: float, duration: floa
     return float(step[start - 1] + part * (step[start] - step[start - 1]))
 
 
+def level_beyond_mirrors(config: RunConfig) -> float:
+    """Test accuracy of a network that is right on mirror images of trained pairs and on half of the other unseen pairs.
+
+    (1 + φ(D))/2, with φ the part of unseen pairs that are such images; 1/2 where labels of a pair and its image differ
+
+    Args:
+        config: What is run.
+    """
+    problem = config.problem
+    if not problem.definition.commutative:
+        return 0.5
+    return (1 + float(mirrored_fraction(config.n_train, problem.n_symbols))) / 2
+
+
 def is_decided(config: RunConfig, step: FloatArray, values: FloatArray) -> bool:
     """Whether the run may end here: what it was asked for, to generalize or to pass one half, has come and stayed.
 
@@ -230,8 +252,9 @@ def is_decided(config: RunConfig, step: FloatArray, values: FloatArray) -> bool:
     if config.until == "horizon":
         return False
     accuracy = values[:, _COLUMN["test_accuracy"]]
-    if config.until == "half":
-        return first_persistent(step, accuracy >= 0.5, HALF_PERSISTENCE * config.problem.time_constant) is not None
+    if config.until in ("half", "beyond-mirrors"):
+        level = 0.5 if config.until == "half" else level_beyond_mirrors(config)
+        return first_persistent(step, accuracy >= level, HALF_PERSISTENCE * config.problem.time_constant) is not None
     # Where runs end is part of their protocol: stored ones ended at this level.
     return generalized_at(config, step, accuracy, FITTED) is not None
 
@@ -267,6 +290,33 @@ def dynamics_of(run: Run) -> Dynamics:
     return "semi-grokking" if accuracy < high else "grokking"
 
 
+def shown_by(run: Run) -> Dynamics | Shown:
+    """What a run from scratch shows, in the words of ``dcrit classify``.
+
+    The four dynamics are named after regions of the plane of model size and training-set size, and a region is called
+    ungrokking after what a network that generalizes does there when its data shrink. Of a single run, ungrokking means
+    that it lost what it had; one that never had it shows memorization.
+
+    Args:
+        run: A finished run with a test set.
+    """
+    region, outcome, curves = dynamics_of(run), outcome_of(run), run.curves
+    generalized = generalized_at(run.config, curves.step, curves.test_accuracy)
+    memorized = memorized_at(run.config, curves.step, curves.train_accuracy)
+    low, n_classes = SEMI_GROKKING[0], run.config.n_classes
+    if region == "ungrokking":
+        return "memorization" if generalized is None else region
+    if region == "grokking":
+        soon = memorized is not None and generalized is not None and generalized < DELAYED * memorized
+        return "generalized at once" if soon else region
+    if region == "progression" and accuracy_above_chance(outcome.test_accuracy, n_classes) < low:
+        if memorized is not None or generalized is not None:
+            return "collapsed"
+        learned = accuracy_above_chance(float(curves.train_accuracy.max()), n_classes) >= low
+        return "memorization" if learned else "learned nothing"
+    return region
+
+
 def norm_ratio(run: Run) -> float:
     """Settled squared norm over the largest one of the whole run: 1 where the norm only ever rose."""
     return _median_between(run, "squared_norm", 1.0 - SETTLED_FRACTION, 1.0) / float(run.curves.squared_norm.max())
@@ -281,7 +331,7 @@ def summary_of(run: Run) -> dict[str, Any]:
     outcome, curves = outcome_of(run), run.curves
     dynamics = None
     if math.isfinite(outcome.test_accuracy):
-        dynamics = dynamics_of(run) if outcome.converged else "unsettled"
+        dynamics = shown_by(run) if outcome.converged else "unsettled"
     row = {
         "n_train": run.config.n_train,
         "seed": run.config.seed,

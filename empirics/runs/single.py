@@ -15,7 +15,7 @@ from dcrit.theory.checks import FieldError, check_choice, check_integer
 from dcrit.theory.problems.problem import HORIZON, Problem
 
 Precision = Literal["float32", "float64"]
-Until = Literal["horizon", "generalized", "half"]
+Until = Literal["horizon", "generalized", "half", "beyond-mirrors"]
 Start = Literal["scratch", "generalized"]
 FloatArray = NDArray[np.float64]
 
@@ -49,7 +49,8 @@ class RunConfig:
         seed: Draws the training set, the initial parameters and, for random tasks, the labels.
         steps: Horizon [steps]; 0 stands for the protocol's 40/(ηλ).
         until: ``horizon``: take all steps; ``generalized``: stop once test accuracy has persisted at its top;
-            ``half``: stop once it has stayed at one half for some steps, which tells the time to one half alone.
+            ``half``: stop once it has stayed at one half for some steps, which tells the time to one half alone;
+            ``beyond-mirrors``: the same at half of what mirror images of trained pairs leave.
         precision: Floating-point type of parameters, gradients and loss.
         start: ``scratch``: from the initial draw; ``generalized``: from where :attr:`before` ended, by an
             optimizer with fresh moments.

@@ -229,7 +229,10 @@ def describe_run(config: RunConfig) -> tuple[dict[str, Any], int, int]:
 
 def describe_multitask(config: MultitaskConfig) -> tuple[dict[str, Any], int, int]:
     """Tasks, architecture and horizon of a run of several tasks, the size of its first task and its seed."""
-    shown = ("blocks", "heads", "embedding", "activation", "width", "weight_decay", "learning_rate", "beta2", "epsilon")
+    shown = (
+        *("blocks", "heads", "embedding", "model", "activation", "width"),
+        *("weight_decay", "learning_rate", "beta2", "epsilon"),
+    )
     tasks = [task_label(component.task, component.modulus) for component in config.components]
     settings = {"tasks": tasks, **{name: getattr(config, name) for name in shown}, "steps": config.horizon}
     return settings, config.components[0].n_train, config.seed

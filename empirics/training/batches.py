@@ -14,7 +14,6 @@ from dcrit.empirics.models.padding import batch_key, padded_rows, rows_of
 from dcrit.empirics.runs.multitask import MultitaskConfig
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.cost import multitask_flops
-from dcrit.theory.families.pair_mlp import FAMILY as PAIR_MLP
 
 #: Most members of a batch: beyond, a member hardly gets cheaper on a core, while on an accelerator it does.
 MEMBERS = {"cpu": 16, "cuda": 1024}
@@ -164,7 +163,7 @@ def plan_multitask(
         first = group[0]
         most = MEMBERS[device]
         if device == "cpu":
-            most = min(most, PAIR_MLP.cache_bytes // _step_bytes(first))
+            most = min(most, first.problem(0).family.cache_bytes // _step_bytes(first))
         whole = multitask_member_bytes(first)
         most = max(1, min(most, int(min(memory, sys.maxsize) // whole)))
         cost = multitask_step_cost(first)
@@ -180,14 +179,19 @@ def _step_bytes(config: MultitaskConfig) -> int:
     size = 4 if config.precision == "float32" else 8
     n_classes = max(config.problem(k).n_classes for k in range(len(config.components)))
     examples = max(padded_rows(component.n_train) for component in config.components)
-    return size * (4 * Layout.of(config).n_rows * config.width + examples * (3 * config.width + 2 * n_classes))
+    kept = config.problem(0).family.values_per_pair(config.problem(0))
+    return size * (4 * Layout.of(config).n_rows * config.width + examples * (3 * kept + 2 * n_classes))
 
 
 def multitask_step_cost(config: MultitaskConfig) -> int:
     """Estimated cost of one step of one model, without evaluations [FLOPs]."""
-    logits = sum(component.n_train * config.problem(k).n_classes for k, component in enumerate(config.components))
-    calls = len(config.components) * PAIR_MLP.call_flops
-    return math.ceil(multitask_flops(config) / config.total_steps) + LOGIT_FLOPS * logits + calls
+    problems = [config.problem(k) for k in range(len(config.components))]
+    family = problems[0].family
+    others = sum(
+        component.n_train * (LOGIT_FLOPS * problem.n_classes + family.other_flops_per_pair(problem))
+        for problem, component in zip(problems, config.components, strict=True)
+    )
+    return math.ceil(multitask_flops(config) / config.total_steps) + others + len(problems) * family.call_flops
 
 
 def multitask_member_bytes(config: MultitaskConfig) -> int:
@@ -196,5 +200,6 @@ def multitask_member_bytes(config: MultitaskConfig) -> int:
     problems = [config.problem(k) for k in range(len(config.components))]
     n_classes = max(one.n_classes for one in problems)
     rows = sum(padded_rows(component.n_train) for component in config.components)
-    step = rows * (3 * config.width + 2 * n_classes) + 4 * Layout.of(config).n_rows * config.width
-    return 2 * size * (step + sum(one.n_pairs for one in problems) * (n_classes + config.width))
+    kept = problems[0].family.values_per_pair(problems[0])
+    step = rows * (3 * kept + 2 * n_classes) + 4 * Layout.of(config).n_rows * config.width
+    return 2 * size * (step + sum(one.n_pairs for one in problems) * (n_classes + kept))

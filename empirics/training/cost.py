@@ -12,11 +12,12 @@ from dcrit.empirics.runs.multitask import MultitaskConfig
 def multitask_flops(config: MultitaskConfig) -> int:
     """Operations of a whole run on several tasks, counted as :meth:`ModelFamily.step_flops` counts [FLOPs].
 
-    6·D_k·(H·C_k + H²) for every step that trains task k, without H² where the embedding is merged.
+    What a network of the task alone takes for every step that trains it, and in pair-MLPs with an embedding apart
+    6·D_k·H² more.
     """
-    block = config.width if config.embedding == "apart" else 0
+    block = 0 if config.is_transformer or config.embedding == "merged" else config.width**2
     per_task = [
-        6 * component.n_train * config.width * (config.problem(k).n_classes + block)
+        config.problem(k).step_flops(component.n_train) + 6 * component.n_train * block
         for k, component in enumerate(config.components)
     ]
     return sum(phase.steps * sum(per_task[task] for task in phase.tasks) for phase in config.phases)

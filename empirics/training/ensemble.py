@@ -283,9 +283,10 @@ class _Training:
         )
 
     def fits_before(self, state: State) -> bool:
-        """Whether it is a state of the run before, of as many members."""
-        shapes = {name: array.shape for name, array in self.ensemble.state().items()}
-        return alike(state, {**shapes, "done": ()})
+        """Whether it is a state of the runs before, of as many members."""
+        _, rows, columns = self.ensemble.optimizer.theta.shape
+        parameters = dict.fromkeys(("theta", "mean", "square"), (len(_different_before(self.configs)), rows, columns))
+        return alike(state, {**parameters, "n_steps": (), "done": ()})
 
     def restore(self, state: State) -> int:
         """Go on from a state of the same batch; model-steps that are done by it, or no longer due."""
@@ -323,8 +324,12 @@ def _generalized_theta(
     checkpoint: Checkpoint | None,
     kept: State | None,
 ) -> Tensor:
-    """Parameters of every member after the run before, shaped as its own; from what was kept of that run on."""
-    ensemble, done = Ensemble([config.before for config in configs], device), 0
+    """Parameters of every member after the run before, shaped as its own; from what was kept of that run on.
+
+    Members that have the run before in common share it.
+    """
+    before = _different_before(configs)
+    ensemble, done = Ensemble(before, device), 0
     if kept:
         ensemble.restore(kept)
         done = int(kept["done"])
@@ -337,7 +342,12 @@ def _generalized_theta(
         done = target
         if checkpoint:
             checkpoint.keep(lambda done=done: {**ensemble.state(), "done": np.array(done)})
-    return ensemble.models.theta
+    return ensemble.models.theta[[before.index(config.before) for config in configs]]
+
+
+def _different_before(configs: Sequence[RunConfig]) -> list[RunConfig]:
+    """Runs that members start from, each once."""
+    return list(dict.fromkeys(config.before for config in configs))
 
 
 def _curves(steps: list[int], rows: list[np.ndarray]) -> Curves:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from dcrit.empirics.models.loss import deficits_and_losses
 from dcrit.empirics.models.multitask import TaskStep
-from dcrit.empirics.models.multitask_layout import Layout, multitask_key
+from dcrit.empirics.models.multitask_layout import Layout, Rows, TransformerRows, multitask_key
+from dcrit.empirics.models.multitask_transformer import TransformerTaskStep
 from dcrit.empirics.models.padding import padded_rows
 from dcrit.empirics.runs.multitask import TASK_CURVES, MultitaskConfig, MultitaskCurves, MultitaskRun
 from dcrit.empirics.runs.single import Ending
@@ -44,9 +46,33 @@ def draw_multitask(config: MultitaskConfig) -> MultitaskDraw:
 
     Layers start as ``torch.nn.Linear`` does: uniform within ±1/√fan_in, the embedding seen as a layer on
     one-hot vectors of the operands, and of the task where it has a token. With one component, split blocks and a
-    merged embedding everything is what the pair-MLP draws. Training sets of one seed are nested in D.
+    merged embedding everything is what the pair-MLP draws. Transformers start as single ones do, and with one
+    component draw what these draw. Training sets of one seed are nested in D.
     """
     layout, generator = Layout.of(config), torch.Generator().manual_seed(config.seed)
+    theta = (_transformer_start if config.is_transformer else _pair_mlp_start)(config, layout, generator)
+    labels, train = [], []
+    for k, component in enumerate(config.components):
+        problem = component.problem
+        order = torch.randperm(problem.n_pairs, generator=generator)  # (S²,)
+        rng = np.random.default_rng(config.seed if k == 0 else [config.seed, k])
+        labels.append(torch.from_numpy(problem.definition.labels(problem.modulus, rng).ravel()))
+        train.append(order[: component.n_train])
+    dtype = getattr(torch, config.precision)
+    return MultitaskDraw(theta=theta.to(dtype), labels=tuple(labels), train=tuple(train))
+
+
+def _transformer_start(config: MultitaskConfig, layout: Layout, generator: torch.Generator) -> Tensor:
+    """Normal weights of standard deviation 1/√d, unembeddings' 1/√C: (n_rows, d) in float64."""
+    theta = torch.randn(layout.n_rows, config.width, generator=generator, dtype=torch.float64)  # (n_rows, d)
+    scale = torch.full((layout.n_rows, 1), math.sqrt(config.width), dtype=torch.float64)  # (n_rows, 1)
+    for k, rows in enumerate(layout.tasks):
+        scale[rows.head] = math.sqrt(config.problem(k).n_classes)
+    return theta / scale
+
+
+def _pair_mlp_start(config: MultitaskConfig, layout: Layout, generator: torch.Generator) -> Tensor:
+    """Uniform weights: (n_rows, H) in float64."""
 
     def uniform(n_rows: int, fan_in: int) -> Tensor:
         unit = torch.rand(n_rows, config.width, generator=generator, dtype=torch.float64)
@@ -58,19 +84,26 @@ def draw_multitask(config: MultitaskConfig) -> MultitaskDraw:
     scale = torch.full((layout.n_embedding, 1), float(layout.n_embedding), dtype=torch.float64)  # (n_embedding, 1)
     if apart:
         for rows in layout.tasks:
+            assert isinstance(rows, Rows)
             for start in (rows.first, rows.second):
                 scale[start : start + rows.n_symbols] = 2 * rows.n_symbols
     inner = uniform(layout.n_rows - layout.n_embedding, config.width)  # (rest, H)
-    theta = torch.cat([embed / scale.sqrt(), inner])  # (n_rows, H)
-    labels, train = [], []
-    for k, component in enumerate(config.components):
-        problem = component.problem
-        order = torch.randperm(problem.n_pairs, generator=generator)  # (S²,)
-        rng = np.random.default_rng(config.seed if k == 0 else [config.seed, k])
-        labels.append(torch.from_numpy(problem.definition.labels(problem.modulus, rng).ravel()))
-        train.append(order[: component.n_train])
-    dtype = getattr(torch, config.precision)
-    return MultitaskDraw(theta=theta.to(dtype), labels=tuple(labels), train=tuple(train))
+    return torch.cat([embed / scale.sqrt(), inner])  # (n_rows, H)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Evaluated:
+    """All pairs of one task.
+
+    Attributes:
+        logits: Of them, (M, C, S²), from parameters (M, n_rows, H).
+        labels: (M, 1, S²) classes.
+        is_train: (M, S²) 1 for training examples, 0 for others.
+    """
+
+    logits: Callable[[Tensor], Tensor]
+    labels: Tensor
+    is_train: Tensor
 
 
 class MultitaskEnsemble:
@@ -92,10 +125,10 @@ class MultitaskEnsemble:
         draws = [draw_multitask(config) for config in configs]
         self.theta = torch.stack([drawn.theta for drawn in draws]).to(device)  # (M, n_rows, H)
         self.grad = torch.zeros_like(self.theta)  # (M, n_rows, H)
-        self.steps: list[TaskStep] = []
-        self.everywhere: list[TaskStep] = []
+        self.steps: list[TaskStep | TransformerTaskStep] = []
+        self.everywhere: list[_Evaluated] = []
         for k, rows in enumerate(self.layout.tasks):
-            n_pairs = rows.n_symbols**2
+            n_pairs = first.problem(k).n_pairs
             n_rows = padded_rows(first.components[k].n_train)
             pairs = torch.zeros(len(configs), n_rows, dtype=torch.int64)
             is_train = torch.zeros(len(configs), n_rows, dtype=torch.float64)
@@ -106,19 +139,50 @@ class MultitaskEnsemble:
                 is_train[member, : len(used)] = 1
                 trained[member, used] = 1
             labels = torch.stack([drawn.labels[k] for drawn in draws])  # (M, S²)
-            every = torch.arange(n_pairs).expand(len(configs), -1)  # (M, S²)
-            for found, chosen, mask in ((self.steps, pairs, is_train), (self.everywhere, every, trained)):
-                found.append(
-                    TaskStep(
-                        rows=rows,
-                        n_rows=self.layout.n_rows,
-                        pairs=chosen.to(device),
-                        labels=labels.gather(1, chosen).to(device),
-                        is_train=mask.to(device),
-                        activation=first.activation,
-                    )
-                )
+            step, logits = self._task(k, rows, pairs=pairs, labels=labels, is_train=is_train, device=device)
+            self.steps.append(step)
+            self.everywhere.append(
+                _Evaluated(logits=logits, labels=labels[:, None].to(device), is_train=trained.to(device))
+            )
         self.begin(0)
+
+    def _task(
+        self,
+        task: int,
+        rows: Rows | TransformerRows,
+        *,
+        pairs: Tensor,
+        labels: Tensor,
+        is_train: Tensor,
+        device: str,
+    ) -> tuple[TaskStep | TransformerTaskStep, Callable[[Tensor], Tensor]]:
+        """A task's training step, and logits of all its pairs from the parameters.
+
+        Args:
+            task: Its place.
+            rows: Of it.
+            pairs: (M, R) of its examples, padded.
+            labels: (M, S²) classes of all pairs.
+            is_train: (M, R) 0 in padding.
+            device: Where tensors live.
+        """
+        first = self.configs[0]
+        trained = {
+            "pairs": pairs.to(device),
+            "labels": labels.gather(1, pairs).to(device),
+            "is_train": is_train.to(device),
+        }
+        if isinstance(rows, TransformerRows):
+            step = TransformerTaskStep(rows=rows, problem=first.problem(task), dtype=self.theta.dtype, **trained)
+            return step, step.logits_of_all_pairs
+        n_pairs, shared = labels.shape[1], {"rows": rows, "n_rows": self.layout.n_rows}
+        every = {
+            "pairs": torch.arange(n_pairs).expand(len(labels), -1).to(device),  # (M, S²)
+            "labels": labels.to(device),
+            "is_train": torch.zeros_like(labels, dtype=torch.float64).to(device),  # none is trained on here
+        }
+        here, everywhere = (TaskStep(activation=first.activation, **shared, **one) for one in (trained, every))
+        return here, everywhere.logits
 
     def begin(self, phase: int) -> None:
         """Start a phase: new moments, and whatever only idle tasks use stands still."""
@@ -169,12 +233,10 @@ class MultitaskEnsemble:
     def evaluate(self) -> tuple[np.ndarray, np.ndarray]:
         """Values of ``TASK_CURVES`` (M, 4, K) and squared norms (M,)."""
         columns = []
-        for step in self.everywhere:
-            _, _, hidden = step.hidden(self.theta)  # (M, S², H)
-            logits = torch.bmm(self.theta[:, step.rows.head], hidden.mT)  # (M, C, S²)
-            deficit, loss = deficits_and_losses(logits, step.labels)  # (M, S²)
+        for task in self.everywhere:
+            deficit, loss = deficits_and_losses(task.logits(self.theta), task.labels)  # (M, S²)
             right = (deficit < 0).double()  # (M, S²)
-            parts = [(value, mask) for mask in (step.is_train, 1 - step.is_train) for value in (loss, right)]
+            parts = [(value, mask) for mask in (task.is_train, 1 - task.is_train) for value in (loss, right)]
             columns.append(torch.stack([(value * mask).sum(1) / mask.sum(1) for value, mask in parts], 1))  # (M, 4)
         norms = self.theta.double().square().sum((1, 2))  # (M,)
         return torch.stack(columns, 2).cpu().numpy(), norms.cpu().numpy()

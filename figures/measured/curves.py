@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from matplotlib import colormaps
@@ -11,8 +12,11 @@ from dcrit.empirics.curves.curve_files import CurveSet
 from dcrit.figures.drawing import canvas
 from dcrit.figures.measured.dynamics import log_steps
 
-#: More runs than this share the colours again.
+#: More runs than this share the colours again, and are not named.
 COLOURS = colormaps["tab10"].colors  # type: ignore[attr-defined]
+
+#: A log that begins later than this part of its last step has an axis that begins there as well.
+LATE = 0.01
 
 
 def draw_curves(ax: Axes, runs: Sequence[CurveSet], dynamics: Sequence[str]) -> None:
@@ -27,17 +31,23 @@ def draw_curves(ax: Axes, runs: Sequence[CurveSet], dynamics: Sequence[str]) -> 
     """
     canvas.prepare(ax)
     kind = "accuracy" if any("test_accuracy" in run.curves for run in runs) else "loss"
-    last = 1.0
+    first, last = math.inf, 0.0
     for k, (run, shown) in enumerate(zip(runs, dynamics, strict=True)):
         colour = COLOURS[k % len(COLOURS)]
-        for side, line, label in (("train", "--", None), ("test", "-", f"{run.run} test: {shown}".strip())):
+        for side, line, label in (
+            ("train", "--", None),
+            ("test", "-", f"{run.run} test: {shown}".strip() if k < len(COLOURS) else None),
+        ):
             curve = run.curves.get(f"{side}_{kind}")  # type: ignore[call-overload]
             if curve is None or not len(curve[0]):
                 continue
             ax.plot(*curve, line, color=colour, linewidth=1.0 if side == "test" else 0.7, label=label)
-            last = max(last, float(curve[0][-1]))
+            first, last = min(first, float(curve[0][0])), max(last, float(curve[0][-1]))
     if not ax.lines:
         canvas.blank(ax, "No run has curves of accuracy or loss.", width=2.0)
         return
-    log_steps(ax, last)
+    if 0 <= first <= LATE * last:
+        log_steps(ax, max(last, 1.0))
+    else:
+        ax.margins(x=0)
     ax.set(xlabel="training time [steps]", ylabel=f"{kind} [{'fraction' if kind == 'accuracy' else 'nats'}]")

@@ -48,11 +48,11 @@ def test_the_answer_for_people_says_the_same(grokked: Path) -> None:
     assert result.exit_code == 0
     for words in (
         "grokking, because test accuracy settles at 0.97, at or above 0.9",
-        "generalization is delayed: it takes 500 steps, 10 times the 50 to memorize, 2 or more",
+        "generalization is delayed: it takes 500 steps, 10 times the 50 steps to memorize, 2 or more",
         "squared norm falls, to 0.36",
         "Note: column 'val_acc' is validation, which counts as test.",
         "Note: accuracies are taken as percent",
-        "Thresholds: fitted from train accuracy 0.99",
+        "Thresholds: memorized from train accuracy 0.99",
     ):
         assert words in result.stdout
 
@@ -89,10 +89,13 @@ def test_many_runs_have_a_row_and_a_reason_each(tmp_path: Path) -> None:
         (["curves.csv", "--run", "id"], "--run must be a column of the file"),
         (["curves.csv", "--n-classes", "1"], "--n-classes must be an integer of at least 2, got 1"),
         (["curves.csv", "--n-classes", "ten"], "must be an integer, got 'ten'"),
-        (["empty.csv"], "file must be a CSV or Parquet table, got empty.csv"),
+        (
+            ["empty.csv"],
+            "file must be training curves as text (CSV and the like), JSON, Parquet or TensorBoard events, got empty",
+        ),
         (
             ["other.csv"],
-            "--step must be a column of the file, got none: looked for step, iteration, epoch among 'a', 'b'",
+            "--train-accuracy must be a column of the file, got none: looked for train accuracy, accuracy, train loss",
         ),
     ],
 )

@@ -85,7 +85,7 @@ def test_large_files_are_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "large"
     with path.open("wb") as file:
         file.truncate(2**40)
-    assert "--file must be a file of at most 64 MB" in said("classify", str(path)).replace(
+    assert "--file must be a file of at most 256 MB" in said("classify", str(path)).replace(
         "file must", "--file must", 1
     )
     assert "--calibration must be a file of at most 16 MB" in said(

@@ -94,8 +94,20 @@ def test_both_suites_have_a_table_and_the_quick_one_its_configurations() -> None
 
 
 NAMES_OF_COMMANDS = (
-    *("readme", "gallery", "ablation", "two-thresholds", "optimizer", "clock-method", "held-out", "settled", "facts"),
-    *("transformers", "transformer-calibration"),
+    *(
+        "readme",
+        "gallery",
+        "ablation",
+        "two-thresholds",
+        "at-rest",
+        "optimizer",
+        "clock-method",
+        "strength",
+        "held-out",
+        "settled",
+        "facts",
+    ),
+    *("transformers", "verdict-errors", "transformer-calibration"),
 )
 
 

@@ -18,24 +18,23 @@ class LiteralMultitask:
         self.config, self.matrices = config, dict[str, Tensor]()
         n_tasks, row = len(config.components), 0
         self.symbols = {self.table(k): config.problem(k).n_symbols for k in range(n_tasks)}
-
-        def take(name: str, n_rows: int) -> None:
-            nonlocal row
+        self.all_blocks = list(dict.fromkeys(self.block(k) for k in range(n_tasks)))
+        sizes = self.first_matrices()
+        for head in dict.fromkeys(self.head(k) for k in range(n_tasks)):
+            sizes[f"W{head}"] = max(config.problem(k).n_classes for k in range(n_tasks) if self.head(k) == head)
+        for name, n_rows in sizes.items():
             self.matrices[name] = theta[row : row + n_rows].clone().requires_grad_()
             row += n_rows
-
-        for name in ("U", "V"):
-            for table, n_symbols in self.symbols.items():
-                take(f"{name}{table}", n_symbols)
-        if config.blocks == "shared":
-            for k in range(n_tasks):
-                take(f"T{k}", 1)
-        if config.embedding == "apart":
-            for block in dict.fromkeys(self.block(k) for k in range(n_tasks)):
-                take(f"A{block}", config.width)
-        for head in dict.fromkeys(self.head(k) for k in range(n_tasks)):
-            take(f"W{head}", max(config.problem(k).n_classes for k in range(n_tasks) if self.head(k) == head))
         assert row == len(theta)
+
+    def first_matrices(self) -> dict[str, int]:
+        """Rows of every matrix before the heads, in the order in which they lie."""
+        sizes = {f"{name}{table}": n for name in ("U", "V") for table, n in self.symbols.items()}
+        if self.config.blocks == "shared":
+            sizes |= {f"T{k}": 1 for k in range(len(self.config.components))}
+        if self.config.embedding == "apart":
+            sizes |= {f"A{block}": self.config.width for block in self.all_blocks}
+        return sizes
 
     def table(self, task: int) -> str:
         """Which U and V a task reads."""
@@ -83,10 +82,50 @@ class LiteralMultitask:
         return torch.cat([matrix.detach() for matrix in self.matrices.values()])
 
 
+class LiteralTransformer(LiteralMultitask):
+    """One transformer on several tasks: three positions in full, head by head."""
+
+    def table(self, task: int) -> str:
+        """Which embedding of symbols a task reads."""
+        return str(task) if self.config.components[task].operands == "own" else "shared"
+
+    def first_matrices(self) -> dict[str, int]:
+        """Rows of every matrix before the heads, in the order in which they lie."""
+        width = self.config.width
+        sizes = {f"E{table}": n for table, n in self.symbols.items()}
+        sizes |= {f"={k}": 1 for k in range(len(self.config.components))} | {"P": 3}
+        sizes |= dict.fromkeys(("query", "key", "value", "output"), width)
+        return sizes | {f"{way}{block}": 4 * width for block in self.all_blocks for way in ("in", "out")}
+
+    def names(self, task: int) -> list[str]:
+        """Matrices that a task uses."""
+        block, shared = self.block(task), ["P", "query", "key", "value", "output"]
+        return [f"E{self.table(task)}", f"={task}", *shared, f"in{block}", f"out{block}", f"W{self.head(task)}"]
+
+    def logits(self, task: int, a: int, b: int) -> Tensor:
+        """(C,) logits of one pair."""
+        m, block = self.matrices, self.block(task)
+        symbols, size = m[f"E{self.table(task)}"], self.config.width // 4
+        x = torch.stack([symbols[a], symbols[b], m[f"={task}"][0]]) + m["P"]  # (3, d)
+        query, keys, values = m["query"] @ x[2], x @ m["key"].T, x @ m["value"].T
+        stream = x[2]
+        for head in (slice(start, start + size) for start in range(0, 4 * size, size)):
+            attention = torch.softmax(keys[:, head] @ query[head] / math.sqrt(size), 0)  # (3,)
+            stream = stream + attention @ values[:, head] @ m["output"][head]
+        z = m[f"in{block}"] @ stream
+        stream = stream + (z**2 if self.config.activation == "square" else torch.relu(z)) @ m[f"out{block}"]
+        return m[f"W{self.head(task)}"] @ stream
+
+
+def literal(config: MultitaskConfig, theta: Tensor) -> LiteralMultitask:
+    """The network of drawn parameters."""
+    return (LiteralTransformer if config.model == "transformer" else LiteralMultitask)(config, theta)
+
+
 def train_multitask_literally(config: MultitaskConfig) -> tuple[dict[str, np.ndarray], LiteralMultitask]:
     """Curves by name and the trained network."""
     drawn = draw_multitask(config)
-    model = LiteralMultitask(config, drawn.theta)
+    model = literal(config, drawn.theta)
     rows, evaluations, done = [_evaluated(model, drawn)], set(config.evaluation_steps()), 0
     for phase in config.phases:
         used = list(dict.fromkeys(name for k in phase.tasks for name in model.names(k)))

@@ -155,6 +155,9 @@ class Calibration:
                 f"be of {self.tasks}, {self.model} and {self.activation}",
                 f"{law.tasks}, {law.model} and {law.activation}",
             )
+        if law is not None and law.overload is not None:
+            bound = replace(law, capacity=self.capacity, symmetry=self.symmetry)
+            object.__setattr__(self, "thresholds", bound)
         x = np.array([_features(cell.n_symbols, cell.width) for cell in self.cells])
         if np.linalg.matrix_rank(x) < x.shape[1]:
             raise FieldError("cells", "lie at 2 or more moduli, and 3 or more widths", "fewer")

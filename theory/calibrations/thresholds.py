@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.calibrations.outside import beyond, optimizer_axes
 from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
 from dcrit.theory.circuits.clock import Clock, LevelClocks, Pace
 from dcrit.theory.circuits.critical_size_law import CriticalSizeLaw, Levels, Scatter
 from dcrit.theory.circuits.finding import FindingLaw
+from dcrit.theory.circuits.laws import CapacityLaw
+from dcrit.theory.circuits.overload import Overload
+from dcrit.theory.circuits.symmetry import SymmetryLaw
 from dcrit.theory.families.family import FAMILIES
 from dcrit.theory.problems.problem import Problem
 from dcrit.theory.problems.tasks import TASKS
+
+FloatArray = NDArray[np.float64]
 
 #: The file that ships, written by ``dcrit reproduce two-thresholds``.
 THRESHOLDS = "thresholds.json"
@@ -95,6 +103,9 @@ class Thresholds:
         activation: σ.
         law: Constants with their errors.
         calibrated: Where the runs lay that they were fitted to.
+        overload: What narrow networks and those over capacity do; None where that is not measured.
+        capacity: D_mem(N), of the calibration that the law belongs to.
+        symmetry: When memory is of unordered pairs, likewise; None where both symbols are told apart.
 
     Raises:
         ValueError: A field is out of range.
@@ -107,6 +118,9 @@ class Thresholds:
     activation: str
     law: CriticalSizeLaw
     calibrated: CalibratedRange
+    overload: Overload | None = None
+    capacity: CapacityLaw | None = None
+    symmetry: SymmetryLaw | None = None
 
     def __post_init__(self) -> None:
         check_subject(self.tasks, self.model, self.activation)
@@ -116,8 +130,13 @@ class Thresholds:
         return problem.task in self.tasks and problem.model == self.model and problem.activation == self.activation
 
     def clocks(self, problem: Problem) -> LevelClocks:
-        """Times and sizes of test accuracy 0.1, 1/2 and 0.9."""
-        return self.law.level_clocks(problem.n_symbols, problem.width, **problem.optimizer)
+        """Times and sizes of every test accuracy."""
+        found = self.law.level_clocks(problem.n_symbols, problem.width, **problem.optimizer)
+        if self.overload is None or self.capacity is None:
+            return found
+        memorized = float(self.capacity.capacity(problem.n_params, problem.n_classes))
+        memory = self.overload.memory(problem.n_symbols, problem.width, memorized, self.symmetry)
+        return replace(found, memory=memory)
 
     def earliest(self, problem: Problem) -> float:
         """Step before which calibration runs tell no times apart, at the pace of the problem's optimizer [steps]."""
@@ -139,11 +158,27 @@ class Thresholds:
             problem: The question.
             horizon: T [steps].
         """
-        return self.law.deviation(problem.n_symbols, problem.width, horizon, **problem.optimizer)
+        own = self.law.deviation(problem.n_symbols, problem.width, horizon, **problem.optimizer)
+        narrow = problem.n_symbols / problem.width > self.calibrated.load[1]
+        return own if self.overload is None or not narrow else math.hypot(own, self.overload.scatter)
+
+    def deviations(self, problem: Problem, horizons: ArrayLike) -> FloatArray:
+        """Standard deviations of ln D_crit(T) at many horizons at once.
+
+        Args:
+            problem: The question.
+            horizons: T, any shape [steps].
+        """
+        return self.law.deviations(problem.n_symbols, problem.width, horizons, **problem.optimizer)
 
     def deviation_at_rest(self, problem: Problem) -> float:
         """Standard deviation of ln D_rest."""
         return self.law.deviation_at_rest(problem.n_symbols, problem.width, **problem.optimizer)
+
+    @property
+    def largest_load(self) -> float:
+        """Largest S/H that runs behind it had."""
+        return max(self.calibrated.load[1], 0.0 if self.overload is None else self.overload.load)
 
     def outside(self, problem: Problem, horizon: float) -> tuple[str, ...]:
         """What of a question lies outside the calibration runs, and by how much: one phrase each.
@@ -152,11 +187,12 @@ class Thresholds:
             problem: The question.
             horizon: T [steps].
         """
-        ranges = self.calibrated
+        ranges, narrow = self.calibrated, self.overload
+        least, load = ranges.width[0], self.largest_load
         axes = (
             ("the number of symbols", problem.n_symbols, ranges.n_symbols),
-            ("the width", problem.width, ranges.width),
-            ("symbols per unit of width", problem.n_symbols / problem.width, ranges.load),
+            ("the width", problem.width, (least if narrow is None else min(least, narrow.width), ranges.width[1])),
+            ("symbols per unit of width", problem.n_symbols / problem.width, (ranges.load[0], load)),
             *optimizer_axes(problem, **self.law.pace.optimizer),
             ("the horizon", horizon, ranges.steps),
         )
@@ -169,11 +205,11 @@ class Thresholds:
             problem: The question.
             horizon: T [steps].
         """
-        load, most = problem.n_symbols / problem.width, FARTHEST_LOAD * self.calibrated.load[1]
+        load, most = problem.n_symbols / problem.width, FARTHEST_LOAD * self.largest_load
         if load > most:
             return (
                 f"cannot tell: {problem.n_symbols} symbols are {load:.3g} per unit of width, and the law is calibrated "
-                f"up to {self.calibrated.load[1]:.3g} and says nothing beyond {most:.3g}"
+                f"up to {self.largest_load:.3g} and says nothing beyond {most:.3g}"
             )
         axes = (("β₂", problem.beta2, self.calibrated.beta2), ("ε", problem.epsilon, self.calibrated.epsilon))
         for name, value, (least, largest) in axes:
@@ -210,6 +246,7 @@ class Thresholds:
                 **{name: list(getattr(self.calibrated, name)) for name in (*RANGES, *EFFECTS)},
                 "n_runs": self.calibrated.n_runs,
             },
+            **({} if self.overload is None else {"overload": asdict(self.overload)}),
         }
 
     @classmethod
@@ -239,6 +276,7 @@ class Thresholds:
                 activation=str(document["activation"]),
                 law=law,
                 calibrated=CalibratedRange(n_runs=ranges["n_runs"], **spans),
+                overload=Overload(**document["overload"]) if "overload" in document else None,
             )
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise FieldError(

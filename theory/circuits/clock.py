@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import lambertw
+from scipy.special import expit, lambertw
 
 from dcrit.theory.checks import (
     FieldError,
@@ -21,8 +21,15 @@ from dcrit.theory.checks import (
     check_positive,
     check_probability,
 )
+from dcrit.theory.circuits.overload import NO_MEMORY, Memory
 
 FloatArray = NDArray[np.float64]
+
+#: By how much in ln D memory of mirror images lowers a size at most, and halvings of that range to the last digit.
+LARGEST_HELP, HALVINGS = 5.0, 55
+
+#: Levels of what is found are cut off here: nearer to 0 and 1 their log-odds mean nothing.
+SMALLEST_LEVEL = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,9 +240,15 @@ class Clock:
 class LevelClocks:
     """Clocks of several levels of test accuracy, hence accuracy over sizes at a horizon.
 
+    acc(D, T) = a·(P + (1 − P)·h(D)),  P = P(ln D_eff − ln D_crit(T))
+
+    P is how much of the rule is found by T: its log-odds are linear in ln D between the levels. Memory says which part
+    a of the rule the network holds, which part h of unseen pairs it knows without the rule, and what D counts as.
+
     Attributes:
-        half: The clock of level 1/2.
-        shifts: ln D_ℓ(T) − ln D_crit(T) of other levels ℓ, the same at every horizon; 1/2 has 0.
+        half: The clock of level 1/2 of P.
+        shifts: ln D_ℓ(T) − ln D_crit(T) of other levels ℓ of P, the same at every horizon; 1/2 has 0.
+        memory: What memory adds; by default nothing.
 
     Raises:
         ValueError: A level is not between 0 and 1, or shifts do not rise with the level.
@@ -243,6 +256,7 @@ class LevelClocks:
 
     half: Clock
     shifts: Mapping[float, float]
+    memory: Memory = NO_MEMORY
 
     def __post_init__(self) -> None:
         places = dict(sorted({**self.shifts, 0.5: 0.0}.items()))
@@ -257,30 +271,38 @@ class LevelClocks:
         object.__setattr__(self, "shifts", MappingProxyType(places))
 
     def shift(self, level: float) -> float:
-        """Ln D_ℓ(T) − ln D_crit(T) of any level: log-odds are linear in ln D between those given and beyond them.
+        """Ln D_ℓ(T) − ln D_crit(T) of any level of P: log-odds are linear in ln D between those given and beyond them.
 
         Raises:
             ValueError: The level is not between 0 and 1.
         """
         check_level(level)
-        if level in self.shifts or len(self.shifts) == 1:
-            return self.shifts.get(level, 0.0)
-        places = list(self.shifts.values())
-        odds = [math.log(one / (1 - one)) for one in self.shifts]
-        wanted = math.log(level / (1 - level))
-        k = min(max(int(np.searchsorted(odds, wanted)) - 1, 0), len(odds) - 2)
-        return places[k] + (wanted - odds[k]) * (places[k + 1] - places[k]) / (odds[k + 1] - odds[k])
+        return float(self._shifts(np.array(level)))
 
     def size(self, level: float, horizon: float) -> float:
-        """Size that reaches a level by the horizon [examples].
+        """Size that reaches a level of test accuracy by the horizon [examples]; inf where the network never does.
 
         Raises:
             ValueError: The level is not between 0 and 1.
         """
-        return float(self.half.critical_size(horizon)) * math.exp(self.shift(level))
+        check_level(level)
+        crit = float(self.half.critical_size(horizon))
+        found = level / self.memory.ceiling
+        if found >= 1:
+            return math.inf
+        # Without what memory knows: an upper end, as that only helps.
+        high = float(self.memory.size(crit * math.exp(self.shift(found))))
+        if self.memory.symmetric_size is None:
+            return high
+        low, top = math.log(high) - LARGEST_HELP, math.log(high)
+        for _ in range(HALVINGS):
+            middle = (low + top) / 2
+            short = float(self.accuracy(math.exp(middle), horizon)) < level
+            low, top = (middle, top) if short else (low, middle)
+        return math.exp(top)
 
     def time(self, level: float, n_train: ArrayLike) -> FloatArray:
-        """Steps to a level of test accuracy, inf where it is never reached [steps].
+        """Steps to a level of test accuracy: inf where it is never reached, 0 where memory alone does [steps].
 
         Args:
             level: Test accuracy.
@@ -289,28 +311,51 @@ class LevelClocks:
         Raises:
             ValueError: The level is not between 0 and 1.
         """
-        return self.half.time(np.asarray(n_train, dtype=np.float64) * math.exp(-self.shift(level)))
+        check_level(level)
+        n_train = np.asarray(n_train, dtype=np.float64)
+        known = self.memory.known(n_train)
+        needed = (level / self.memory.ceiling - known) / (1 - known)
+        between = np.clip(needed, SMALLEST_LEVEL, 1 - SMALLEST_LEVEL)
+        steps = self.half.time(self.memory.effective(n_train) * np.exp(-self._shifts(between)))
+        return np.where(needed <= 0, 0.0, np.where(needed >= 1, np.inf, steps))
 
     def accuracy(self, n_train: ArrayLike, horizon: ArrayLike) -> FloatArray:
-        """Test accuracy at the horizon: log-odds linear in ln D between the levels and beyond the outer ones.
+        """Test accuracy at the horizon.
 
         Args:
             n_train: D, any shape [examples].
             horizon: T, any shape that goes with it [steps].
         """
-        excess = np.log(np.asarray(n_train, dtype=np.float64) / self.half.critical_size(horizon))
+        known, effective = self.memory.known(n_train), self.memory.effective(n_train)
+        excess = np.log(effective / self.half.critical_size(horizon))
         places = np.array(list(self.shifts.values()))
-        odds = np.array([math.log(level / (1 - level)) for level in self.shifts])
         if places.size == 1:
-            return np.where(excess < 0, 0.0, 1.0)
-        segment = np.clip(np.searchsorted(places, excess) - 1, 0, places.size - 2)
-        slope = (odds[segment + 1] - odds[segment]) / (places[segment + 1] - places[segment])
-        return 1 / (1 + np.exp(-np.clip(odds[segment] + slope * (excess - places[segment]), -700, 700)))
+            found = np.where(excess < 0, 0.0, 1.0)
+        else:
+            odds = log_odds(np.array(list(self.shifts)))
+            segment = np.clip(np.searchsorted(places, excess) - 1, 0, places.size - 2)
+            slope = (odds[segment + 1] - odds[segment]) / (places[segment + 1] - places[segment])
+            found = expit(odds[segment] + slope * (excess - places[segment]))
+        return self.memory.ceiling * (found + (1 - found) * known)
 
     def semi_grokking_width(self, low: float = 0.1, high: float = 0.9) -> float:
-        """Width in ln D between two levels: the same at every horizon.
+        """Width in ln D between two levels of P: the same at every horizon.
 
         Raises:
             ValueError: A level is not between 0 and 1.
         """
         return self.shift(high) - self.shift(low)
+
+    def _shifts(self, level: FloatArray) -> FloatArray:
+        """:meth:`shift` of many levels."""
+        places = np.array(list(self.shifts.values()))
+        if places.size == 1:
+            return np.zeros(level.shape)
+        odds, wanted = log_odds(np.array(list(self.shifts))), log_odds(level)
+        k = np.clip(np.searchsorted(odds, wanted) - 1, 0, places.size - 2)
+        return places[k] + (wanted - odds[k]) * (places[k + 1] - places[k]) / (odds[k + 1] - odds[k])
+
+
+def log_odds(level: FloatArray) -> FloatArray:
+    """Ln ℓ/(1 − ℓ), any shape."""
+    return np.log(level / (1 - level))

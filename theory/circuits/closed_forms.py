@@ -19,9 +19,10 @@ import sympy
 from sympy.simplify.fu import TR8
 
 from dcrit.theory.checks import FieldError
-from dcrit.theory.circuits.clock import Clock
+from dcrit.theory.circuits.clock import LevelClocks
 from dcrit.theory.circuits.crossing import Crossing, NoCrossing
 from dcrit.theory.circuits.mixture import Competition
+from dcrit.theory.circuits.overload import NO_MEMORY
 from dcrit.theory.problems.problem import Problem, label
 
 Expression = Any
@@ -347,25 +348,35 @@ def largest_margin() -> Expression:
     return sympy.simplify(mean.subs({norm: sympy.sqrt(best[x]) for norm, x in zip((u, v, w), squares, strict=True)}))
 
 
-def explain_clock(clock: Clock, horizon: float) -> str:
-    """The law of both thresholds and the clock, in symbols and in numbers.
+def explain_clock(clocks: LevelClocks, horizon: float) -> str:
+    """The law of both thresholds and the clock, and what memory adds to it, in symbols and in numbers.
 
     Args:
-        clock: Of test accuracy 1/2.
+        clocks: Of every test accuracy.
         horizon: T [steps].
 
     Returns:
         A paragraph of plain text.
     """
-    size, rest = float(clock.critical_size(horizon)), clock.rest
+    clock, memory = clocks.half, clocks.memory
+    kinetic, size = float(clock.critical_size(horizon)), clocks.size(0.5, horizon)
+    added = (
+        f"D_eff({horizon:.0f}) = {kinetic:.4g} examples",
+        "acc(D, T) = a·(P + (1 − P)·h(D)): log-odds of P are linear in ln D·max(1, D/D_mem)^β − ln D_eff(T), and",
+        "h(D) = φ(D)·s(D)·min(1, D_mem/D) of unseen pairs mirror trained ones and are known without the rule.",
+        f"D_mem = {memory.capacity:.4g} examples, β = {memory.exponent:.4g}, a = {memory.ceiling:.4g}, "
+        f"h = {float(memory.known(size)):.4g} at D_crit",
+    )
     return "\n".join(
         (
             "From scratch a rule must be found: the time to test accuracy 1/2, and hence the size that is enough by T.",
             "1/t = r·x^m·ln x, x = (D^q − D_rest^q)^(1/q)/D_kin",
-            "D_crit(T)^q = (D_kin·exp(W(m/(r·T))/m))^q + D_rest^q, W being Lambert's function",
+            f"{'D_crit' if memory == NO_MEMORY else 'D_eff'}(T)^q = (D_kin·exp(W(m/(r·T))/m))^q + D_rest^q, "
+            "W being Lambert's function",
             f"D_kin = {clock.kinetic:.4g} examples, r = {clock.rate:.4g} per step, m = {clock.bend:.4g}, "
             f"q = {clock.sharpness:.4g}",
-            f"D_rest = {rest:.4g} examples, D_inf = {clock.size_at_infinity:.4g} examples",
+            f"D_rest = {clock.rest:.4g} examples, D_inf = {clock.size_at_infinity:.4g} examples",
+            *(() if memory == NO_MEMORY else added),
             f"D_crit({horizon:.0f}) = {size:.4g} examples",
             "Below, deficits are such that a mixture at balance has test accuracy 1/2 at D_crit(T).",
         )
@@ -377,17 +388,20 @@ def explain(
     problem: Problem,
     *,
     bits_per_parameter: float | None = None,
-    clock: Clock | None = None,
+    clocks: LevelClocks | None = None,
     horizon: float | None = None,
+    star: str = "",
 ) -> str:
     """The equations behind a predicted critical size, in symbols, in numbers and against the solver.
 
     Args:
         competition: The laws of the problem.
         problem: The question.
-        bits_per_parameter: c [bits/parameter]; None leaves capacity and star out.
-        clock: Of test accuracy 1/2; None where none is known.
-        horizon: T of the clock's size; None for the protocol's [steps].
+        bits_per_parameter: c [bits/parameter]; None leaves capacity out.
+        clocks: Of every test accuracy; None where none are known.
+        horizon: T of the clocks' size; None for the protocol's [steps].
+        star: Where D_crit(N, T) meets D_mem(N), as a paragraph. The closed form of :func:`star_parameters` takes D_crit
+            for D_cross and both for the same at all N, which neither is: it is not printed.
 
     Returns:
         Paragraphs of plain text.
@@ -411,7 +425,7 @@ def explain(
         derived += [sensitivity_to_generalizing, sensitivity_to_amplitude, sensitivity_to_exponent]
     if bits_per_parameter is not None:
         values["c"] = bits_per_parameter
-        derived += [capacity] if generalizing.drift else [capacity, star_parameters]
+        derived.append(capacity)
 
     def paragraph(form: ClosedForm, *notes: str) -> str:
         return "\n".join((form.statement, form.pretty(**hidden), form.pretty(**values), *notes))
@@ -422,7 +436,7 @@ def explain(
 
     sections = [
         f"{label(problem)} ({problem.n_params} parameters, {problem.n_pairs} pairs)",
-        *(() if clock is None else (explain_clock(clock, horizon or problem.horizon),)),
+        *(() if clocks is None else (explain_clock(clocks, horizon or problem.horizon),)),
         "The laws: margin per norm of each circuit, and the memorizing one's median deficit on unseen inputs.\n"
         f"e_mem(D) = A·D^(−β) far below capacity, A = {memorizing.amplitude:.4g}, β = {memorizing.exponent:.4g}\n"
         f"e_gen(D) = e_full·(D/D_full)^(−ε), e_full = {generalizing.full_data:.4g}, ε = {generalizing.drift:.4g}\n"
@@ -432,5 +446,6 @@ def explain(
         paragraph(mixture_efficiency()),
         solved(half_accuracy_size(), competition.size_at_accuracy(0.5)),
         *(paragraph(form, f"= {form.evaluate(**values):.4g}") for form in (derive() for derive in derived)),
+        *((star,) if star else ()),
     ]
     return "\n\n".join(sections) + "\n"

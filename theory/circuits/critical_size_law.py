@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.checks import FieldError, check_finite, check_not_negative, check_positive
 from dcrit.theory.circuits.clock import PAIR_MLP_PACE, Clock, LevelClocks, Pace
@@ -266,14 +267,30 @@ class CriticalSizeLaw:
             ValueError: An argument is out of range.
         """
         check_positive("horizon", horizon)
+        return float(self.deviations(n_symbols, width, horizon, **optimizer))
 
-        def log_size(law: Self) -> float:
-            clock = law.clock(n_symbols, width, **optimizer)
-            return math.log(float(clock.critical_size(horizon)))
+    def deviations(self, n_symbols: int, width: int, horizons: ArrayLike, **optimizer: float) -> FloatArray:
+        """The same at many horizons at once.
 
-        return math.sqrt(
-            self._fitted_variance(log_size) + self.scatter.variance(n_symbols, pace=self.pace, **optimizer)
-        )
+        Args:
+            n_symbols: S.
+            width: H.
+            horizons: T, any shape; above 0 [steps].
+            optimizer: As of :meth:`~dcrit.theory.circuits.clock.Pace.distances`.
+
+        Returns:
+            Standard deviations of ln D_crit(T), shape of ``horizons``.
+
+        Raises:
+            ValueError: The optimizer is out of range.
+        """
+        steps = np.asarray(horizons, dtype=np.float64)
+
+        def log_size(law: Self) -> FloatArray:
+            return np.log(law.clock(n_symbols, width, **optimizer).critical_size(steps))
+
+        left = self.scatter.variance(n_symbols, pace=self.pace, **optimizer)
+        return np.sqrt(np.broadcast_to(self._fitted_variance(log_size) + left, steps.shape))
 
     def deviation_at_rest(
         self,
@@ -283,7 +300,7 @@ class CriticalSizeLaw:
     ) -> float:
         """Standard deviation of ln D_rest, as :meth:`deviation`."""
         return math.sqrt(
-            self._fitted_variance(lambda law: math.log(law.thresholds.size_at_rest(n_symbols, width)))
+            float(self._fitted_variance(lambda law: math.log(law.thresholds.size_at_rest(n_symbols, width))))
             + self.scatter.variance(n_symbols, pace=self.pace, **optimizer)
         )
 
@@ -324,9 +341,15 @@ class CriticalSizeLaw:
         """Who has a constant of ``FITTED``."""
         return self if name in ("rate", "bend") else self.thresholds
 
-    def _fitted_variance(self, value: Callable[[Self], float]) -> float:
-        """Variance that the covariance gives a function of the law, to first order."""
-        centre = value(self)
-        gradient = np.array([(value(self.moved(name, STEP)) - centre) / STEP for name in self.fitted])
-        matrix = np.array(self.covariance, dtype=np.float64).reshape(gradient.size, gradient.size)
-        return float(gradient @ matrix @ gradient)
+    @cached_property
+    def _moved(self) -> tuple[Self, ...]:
+        """With each fitted constant moved by the step of derivatives."""
+        return tuple(self.moved(name, STEP) for name in self.fitted)
+
+    def _fitted_variance(self, value: Callable[[Self], ArrayLike]) -> FloatArray:
+        """Variance that the covariance gives a function of the law, to first order; of the function's shape."""
+        centre = np.asarray(value(self), dtype=np.float64)
+        moved = [np.asarray(value(law), dtype=np.float64) for law in self._moved]
+        gradient = np.array([(one - centre) / STEP for one in moved]).reshape(len(moved), *centre.shape)
+        matrix = np.array(self.covariance, dtype=np.float64).reshape(len(moved), len(moved))
+        return np.asarray(np.einsum("i...,ij,j...->...", gradient, matrix, gradient), dtype=np.float64)

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
 
 from dcrit.theory.checks import check_integer, check_not_negative, check_positive
 
@@ -53,8 +55,8 @@ def memorizing_efficiency(modulus: ArrayLike, n_train: ArrayLike, strength: floa
     Args:
         modulus: p.
         n_train: D [examples]; broadcasts with ``modulus``.
-        strength: g, of the best rank-one direction of the D labelled fibres in units of their noise; measured: 1.65–1.7
-            right after memorizing, 2.2–2.8 at rest.
+        strength: g, of the best rank-one direction of the D labelled fibres in units of their noise: measured by
+            ``dcrit reproduce strength``, and bounded by :func:`dense_strength` where D is near p².
 
     Returns:
         e_mem [nats per norm³].
@@ -103,6 +105,32 @@ def size_at_rest(modulus: ArrayLike, strength: float, ratio: float) -> FloatArra
     check_positive("ratio", ratio)
     modulus = np.asarray(modulus, dtype=np.float64)
     return 2 * (strength * ratio * (modulus - 1)) ** 2 / modulus
+
+
+@cache
+def dense_strength() -> float:
+    """G of the best direction of very many random fibres that all weigh alike: an upper bound of g where D is near p².
+
+    g = √3·E_0,   ½·ln 2 − E_0²/8 = I(E_0),   I(u) = u·√(u² − E∞²)/E∞² − ln((u + √(u² − E∞²))/E∞),   E∞² = 8/3
+
+    The largest margin of a network is the least, over all weights of its examples, of what its best unit reaches. Equal
+    weights are among these, so g is at most the injective norm of the centred table of labels over √D/p. A full table
+    is as good as Gaussian, and its injective norm that of the spherical spin glass of three spins: E_0 is its ground
+    state. A sparse table has larger ones.
+
+    Returns:
+        2.870.
+
+    Source: auffinger2013 (E_0), dartois2024 (the factor √3 of three unlike vectors, a one-sided bound).
+    """
+    least = 8 / 3
+
+    def complexity(energy: float) -> float:
+        root = math.sqrt(energy**2 - least)
+        large = energy * root / least - math.log((energy + root) / math.sqrt(least))
+        return math.log(2) / 2 - energy**2 / 8 - large
+
+    return math.sqrt(3) * float(brentq(complexity, math.sqrt(least), 3.0))
 
 
 def early_power(modulus: ArrayLike) -> FloatArray:

@@ -117,6 +117,7 @@ FAMILY = Transformer(
     width_parts="heads",
     deepest=None,
     shares_embedding=True,
+    multitask=True,
     # With 4 heads, few widths are overloaded.
     capacity_widths=(4, 8, 12),
     # A step is many more calls, and does more with each number: members are held together by the calls they share.

@@ -31,6 +31,9 @@ NO_LEAST: Least = (0.0, np.zeros(1))
 #: Logarithms and exponents of drawn constants are cut off here: larger ones mean nothing, but overflow.
 LARGEST_CONSTANT = 30.0
 
+#: A network has more than these: an efficiency of memorizing that falls, and circuits that mix.
+LEAST_EXPONENT, LEAST_MIXING = 0.05, 0.02
+
 #: Longest horizon that is answered for [steps].
 MOST_HORIZON = 10**12
 
@@ -173,7 +176,7 @@ def size_prediction(
 
 def describes_network(constants: FloatArray) -> NDArray[np.bool_]:
     """Whether drawn constants let the memorizing efficiency fall and the circuits mix: (..., 8) to (...)."""
-    return (constants[..., 1] > 0.05) & (constants[..., 3] > 0.02)
+    return (constants[..., 1] > LEAST_EXPONENT) & (constants[..., 3] > LEAST_MIXING)
 
 
 def sensible_draws(problem: Problem, calibration: Calibration, n_draws: int, rng: np.random.Generator) -> FloatArray:
@@ -269,8 +272,12 @@ def from_scratch_constants(
     law = calibration.thresholds
     if law is None:
         return constants
-    off = np.asarray(normal, dtype=np.float64)
-    onset, completion, half = (law_sizes(law, problem, horizon, accuracy, off)[1] for accuracy in (*SEMI_GROKKING, 0.5))
+    off, most = np.asarray(normal, dtype=np.float64), law.clocks(problem).memory.ceiling
+    onset, completion, half = (
+        # Levels that a narrow network never reaches are taken below its best, in their order.
+        law_sizes(law, problem, horizon, min(accuracy, most * (1 + accuracy) / 2), off)[1]
+        for accuracy in (*SEMI_GROKKING, 0.5)
+    )
     return through_sizes(constants, problem.n_pairs, onset, half, completion)
 
 
@@ -308,9 +315,12 @@ def law_estimate(
         level: Probability content of the interval.
     """
     outside = "; ".join(law.outside(problem, horizon))
-    size, deviation = law.clocks(problem).size(accuracy, horizon), law.deviation(problem, horizon)
+    clocks, deviation = law.clocks(problem), law.deviation(problem, horizon)
+    size, ceiling = clocks.size(accuracy, horizon), clocks.memory.ceiling
     silence = law.silence(problem, horizon)
-    if not silence and size > capacity:
+    if not silence and math.isinf(size):
+        silence = f"width {problem.width} holds {ceiling:.2f} of the rule: test accuracy never reaches {accuracy:g}"
+    if not silence and size > capacity and law.overload is None:
         silence = f"cannot tell: it would be {size:.0f} by step {horizon}, above the capacity of {capacity:.0f}"
     if not silence and size > LARGEST_FRACTION * problem.n_pairs:
         silence = (
@@ -329,6 +339,7 @@ def law_estimate(
     spread = half_width(deviation, level=level)
     high = size * math.exp(spread)
     missing = float(ndtr(math.log(size / (LARGEST_FRACTION * problem.n_pairs)) / deviation))
+    over = f"over the capacity of {capacity:.0f}: the rule is found before all is memorized" if size > capacity else ""
     chance = (
         f"with probability {missing:.2f} there is no transition within {horizon} steps below all {problem.n_pairs} "
         "examples"
@@ -344,7 +355,7 @@ def law_estimate(
         unit="examples",
         horizon=horizon,
         extrapolated=bool(outside),
-        reason="; ".join(one for one in (chance if missing >= 0.005 else "", outside) if one),
+        reason="; ".join(one for one in (chance if missing >= 0.005 else "", over, outside) if one),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.checks import FieldError, check_integer, check_positive
@@ -418,12 +418,15 @@ def predict_delay(
     times, generalize = drawn.generalize, float(best.generalize[0])
     silence = "" if calibration.thresholds is not None else calibration.silence(problem, steps)
     law = calibration.thresholds if start is None and shared else None
-    told_from = 0.0
+    told_from, in_time = 0.0, None
     if law is not None:
         clocks, off = law.clocks(problem), law.deviation(problem, steps) * law_normal(n_draws, seed)
         least = time_to_memorize(problem, calibration, n_train)
         generalize = max(float(clocks.time(level, n_train)), least)
         times = np.maximum(clocks.time(level, n_train * np.exp(-off)), least)
+        # Draws would say the same, but for their number.
+        margin = math.log(n_train) - math.log(clocks.size(level, steps))
+        in_time = float(ndtr(margin / law.deviation(problem, steps))) if least <= steps else 0.0
         told_from = law.earliest(problem)
         extrapolated, silence = is_outside(problem, calibration, steps), law.silence(problem, steps)
     return DelayPrediction(
@@ -451,7 +454,11 @@ def predict_delay(
         if not silence
         else Estimate(quantity="generalize_steps", value=None, unit="steps", extrapolated=extrapolated, reason=silence),
         probability=float(np.isfinite(times).mean()) if len(times) and not silence else 0.0,
-        probability_by_horizon=float((times <= steps).mean()) if len(times) and not silence else 0.0,
+        probability_by_horizon=0.0
+        if silence or not len(times)
+        else float((times <= steps).mean())
+        if in_time is None
+        else in_time,
         horizon=steps,
         calibration=found.calibration,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,11 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from dcrit.theory.calibrations.calibration import Calibration
+from dcrit.theory.calibrations.thresholds import Thresholds
 from dcrit.theory.checks import FieldError, check_integer, check_level
 from dcrit.theory.circuits.constants import ANCHOR
 from dcrit.theory.circuits.margin import margin_from_loss
 from dcrit.theory.estimates import LEVEL, Estimate, interval_of
-from dcrit.theory.predictions.critical_size import horizon_of, is_outside, least_size
+from dcrit.theory.predictions.critical_size import horizon_of, is_outside, law_normal, least_size
 from dcrit.theory.predictions.phase_diagram import N_DRAWS, aligned_draws, central_constants, check_widths, thinned
 from dcrit.theory.predictions.regime import probability_unfit
 from dcrit.theory.problems.problem import Problem
@@ -133,6 +135,39 @@ def accuracy_from(
     return (1 - np.asarray(unfit)) * np.where(n_train > np.asarray(memorized), beyond, within)
 
 
+def accuracy_by_clock(
+    law: Thresholds,
+    problems: Sequence[Problem],
+    n_train: int,
+    horizon: int,
+    *,
+    memorized: ArrayLike,
+    unfit: ArrayLike,
+    normal: ArrayLike = 0.0,
+) -> FloatArray:
+    """Expected test accuracy by the law of sizes from scratch, which critical sizes and times come from, too.
+
+    acc = (1 − P(does not fit))·acc(D·e^(−s·z), T)  for D ≤ D_mem, 1 − P(does not fit) beyond
+
+    Args:
+        law: Constants.
+        problems: K of them.
+        n_train: D [examples].
+        horizon: T [steps].
+        memorized: D_mem beyond which nothing is memorized, broadcast to (K, n) [examples]; inf where networks go on.
+        unfit: Probability that the generalizing circuit does not fit, broadcast to (K, n).
+        normal: z, how far the law is off in its standard deviations, (n,).
+
+    Returns:
+        (K, n); (K, 1) for one z.
+    """
+    off = np.atleast_1d(np.asarray(normal, dtype=np.float64))
+    found = np.array(
+        [law.clocks(each).accuracy(n_train * np.exp(-law.deviation(each, horizon) * off), horizon) for each in problems]
+    )
+    return (1 - np.asarray(unfit)) * np.where(n_train > np.asarray(memorized), 1.0, found)
+
+
 def loss_of(
     constants: FloatArray,
     problem: Problem,
@@ -184,7 +219,7 @@ def _mirrored(
 ) -> tuple[float, FloatArray]:
     """Part of mirror images that is right, its best value and draws (n,).
 
-    1 where both symbols are told apart, and where a law of sizes from scratch speaks of all that is unseen.
+    1 where both symbols are told apart, and where a law of sizes from scratch says what memory of them does.
     """
     best, drawn = least_size(problem, calibration, n_draws, 0.5, seed)
     if calibration.thresholds is not None or calibration.symmetry is None or best == 0:
@@ -265,20 +300,33 @@ def predict_double_descent(
     memorized = memorized if sharp_capacity else np.full_like(memorized, np.inf)
     unfit = probability_unfit(problem, calibration, whole)
     mirrored = np.array([_mirrored(each, calibration, n_train, 1, seed)[0] for each in problems])  # (K,)
-    accuracy = accuracy_from(constants, problem.n_pairs, n_train, memorized, unfit, mirrored=mirrored)
+    law = calibration.thresholds
+    if law is None:
+        accuracy = accuracy_from(constants, problem.n_pairs, n_train, memorized, unfit, mirrored=mirrored)
+    else:
+        accuracy = accuracy_by_clock(law, problems, n_train, steps, memorized=memorized[:, None], unfit=unfit[:, None])[
+            :, 0
+        ]
     loss = loss_of(constants, problem, n_train, memorized, unfit, mirrored=mirrored)
 
     some = thinned(len(whole))
     few = [problems[int(k)] for k in some]
     normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
-    drawn = accuracy_from(
-        aligned_draws(few, calibration, n_draws, seed, horizon=steps),
-        problem.n_pairs,
-        n_train,
-        np.array([calibration.memorized(each, deviation=normal) for each in few]) if sharp_capacity else np.inf,
-        unfit[some, None],
-        mirrored=np.array([_mirrored(each, calibration, n_train, n_draws, seed)[1] for each in few]),
-    )
+    limits: ArrayLike = np.inf
+    if sharp_capacity:
+        limits = np.array([calibration.memorized(each, deviation=normal) for each in few])
+    if law is None:
+        drawn = accuracy_from(
+            aligned_draws(few, calibration, n_draws, seed, horizon=steps),
+            problem.n_pairs,
+            n_train,
+            limits,
+            unfit[some, None],
+            mirrored=np.array([_mirrored(each, calibration, n_train, n_draws, seed)[1] for each in few]),
+        )
+    else:
+        off = law_normal(n_draws, seed)
+        drawn = accuracy_by_clock(law, few, n_train, steps, memorized=limits, unfit=unfit[some, None], normal=off)
     tails = [(1 - level) / 2, (1 + level) / 2]
     spans = [np.quantile(row[np.isfinite(row)], tails) if np.isfinite(row).any() else [0.0, 1.0] for row in drawn]
     log_params = np.log(n_params)

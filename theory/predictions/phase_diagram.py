@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -27,7 +28,7 @@ from dcrit.theory.predictions.critical_size import (
     law_sizes,
     least_size,
 )
-from dcrit.theory.predictions.regime import REGIMES, UNFIT, probability_unfit
+from dcrit.theory.predictions.regime import REGIMES, UNFIT, probability_unfit, shares_by_law
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -73,7 +74,8 @@ class PhaseDiagram:
         capacity_low: Lower end of its interval (K,) [examples].
         capacity_high: Upper end (K,) [examples].
         unfit: Probability that the generalizing circuit does not fit (K,).
-        codes: Regime at the best values (M, K), indices into ``REGIMES``; 4 where not fitting is the more likely.
+        codes: The likeliest regime (M, K), indices into ``REGIMES``: that at the best values where no law of sizes from
+            scratch is known; 4 where not fitting is more likely than not.
         star: Where the two curves cross.
         extrapolated: Widths outside the calibrated domain (K,).
         horizon: T that D_crit and regimes speak of [steps].
@@ -283,22 +285,32 @@ def _between(x: FloatArray, known: FloatArray, values: FloatArray) -> FloatArray
 
 
 def _star(
-    log_widths: FloatArray,
-    n_params: FloatArray,
+    problems: Sequence[Problem],
     best: tuple[FloatArray, FloatArray],
     drawn: tuple[FloatArray, FloatArray],
     *,
     horizon: int,
     level: float,
-    inside: tuple[float, float],
+    outside: Callable[[Problem], tuple[str, ...]],
 ) -> Star:
-    """The star from ln D_crit(T) and ln D_mem: best (K,) and drawn (K, n); ``inside`` are the calibrated widths."""
+    """The star from ln D_crit(T) and ln D_mem over problems of rising width: best (K,) and drawn (K, n).
+
+    Args:
+        problems: K of them.
+        best: Both curves.
+        drawn: Draws of both.
+        horizon: T [steps].
+        level: Probability content of the intervals.
+        outside: What of a problem lies outside the calibration.
+    """
+    widths = np.array([float(one.width) for one in problems])
+    n_params, log_widths = np.array([float(one.n_params) for one in problems]), np.log(widths)
     names = (("star_width", "hidden units"), ("star_n_params", "parameters"), ("star_n_train", "examples"))
     low, high = float(log_widths[0]), float(log_widths[-1])
     root = float(last_fall(log_widths, (best[0] - best[1])[:, None])[0])
     roots = last_fall(log_widths, drawn[0] - drawn[1])
-    outside = float(np.mean(~np.isfinite(roots)))
-    reason = f"with probability {outside:.2f} it lies outside the widths looked at" if outside >= 0.005 else ""
+    beyond = float(np.mean(~np.isfinite(roots)))
+    chance = f"with probability {beyond:.2f} it lies outside the widths looked at" if beyond >= 0.005 else ""
     if not math.isfinite(root):
         side = "below the smallest" if root < 0 else "above the largest"
         reason = f"the curves cross {side} width looked at, {math.exp(low if root < 0 else high):.0f}"
@@ -313,8 +325,10 @@ def _star(
         [_between(clipped[j : j + 1], log_widths, column)[0] for j, column in enumerate(drawn[1].T)]
     )
     log_params = np.log(n_params)
-    extrapolated = not inside[0] <= math.exp(root) <= inside[1]
-    estimate = partial(Estimate, horizon=horizon, extrapolated=extrapolated, reason=reason)
+    nearest = problems[int(np.abs(log_widths - root).argmin())]
+    far = outside(nearest)
+    reason = "; ".join(one for one in (chance, *far) if one)
+    estimate = partial(Estimate, horizon=horizon, extrapolated=bool(far), reason=reason)
     found: list[Estimate] = []
     for (name, unit), value, draws in (
         (names[0], root, clipped),
@@ -325,6 +339,143 @@ def _star(
         span = interval_of(np.exp(draws), level).around(best_value)
         found.append(estimate(quantity=name, value=best_value, interval=span, unit=unit))
     return Star(width=found[0], n_params=found[1], n_train=found[2])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """Sizes from scratch over K problems that differ in width.
+
+    Attributes:
+        onset: At test accuracy 0.1 (K,) [examples]; inf where it is never reached, as the others.
+        critical: At 1/2 (K,) [examples]; inf above the largest size that leaves pairs to test on.
+        completion: At 0.9 (K,) [examples].
+        drawn: Draws of the one at 1/2 (K, n) [examples]; NaN where a draw is no network.
+    """
+
+    onset: FloatArray
+    critical: FloatArray
+    completion: FloatArray
+    drawn: FloatArray
+
+
+def curves_of(
+    problems: list[Problem], calibration: Calibration, horizon: int, *, some: IntArray, n_draws: int, seed: int
+) -> Curves:
+    """Sizes from scratch: best values at every width, draws at some.
+
+    Args:
+        problems: The questions.
+        calibration: Constants.
+        horizon: T [steps].
+        some: Indices of problems at which draws are made.
+        n_draws: How many.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: The calibration's laws describe no network at one of them.
+    """
+    n_pairs, law = problems[0].n_pairs, calibration.thresholds
+    few = [problems[int(k)] for k in some]
+    levels = (SEMI_GROKKING[0], 0.5, SEMI_GROKKING[1])
+    if law is not None:
+        found = [[law.clocks(each).size(accuracy, horizon) for each in problems] for accuracy in levels]
+        normal = law_normal(n_draws, seed)
+        drawn = np.array([law_sizes(law, each, horizon, 0.5, normal)[1] for each in few])  # (k, n)
+    else:
+        constants = central_constants(problems, calibration, horizon)
+        least = [[least_size(each, calibration, 1, accuracy, seed)[0] for each in problems] for accuracy in levels]
+        found = [
+            np.maximum(sizes_from(constants, n_pairs, accuracy), one).tolist()
+            for accuracy, one in zip(levels, least, strict=True)
+        ]
+        aligned = aligned_draws(few, calibration, n_draws, seed, horizon=horizon)  # (k, n, 8)
+        known = np.isfinite(aligned[..., 0])
+        drawn = np.full(known.shape, np.nan)
+        drawn_least = np.array([least_size(each, calibration, n_draws, 0.5, seed)[1] for each in few])  # (k, n)
+        drawn[known] = np.maximum(sizes_from(aligned[known], n_pairs, 0.5), drawn_least[known])
+    onset, critical, completion = (np.asarray(one, dtype=np.float64) for one in found)
+    most = LARGEST_FRACTION * n_pairs
+    return Curves(
+        onset=onset,
+        critical=np.where(critical > most, np.inf, critical),
+        completion=completion,
+        drawn=np.where(drawn > most, float(n_pairs), drawn),
+    )
+
+
+def star_widths(problem: Problem, calibration: Calibration) -> list[int]:
+    """Widths at which the star is looked for: from the narrowest network that the laws describe to the widest seen."""
+    law, step = calibration.thresholds, problem.family.width_step
+    largest = max(*(cell.width for cell in calibration.cells), *(law.calibrated.width if law is not None else ()))
+    widths = np.unique(step * np.geomspace(1, largest / step, THINNED).round().astype(np.int64))
+    if law is None:
+        told = _describe_networks(
+            np.array([calibration.constants(replace(problem, width=int(width))) for width in widths])
+        )
+        wrong = np.flatnonzero(~told)
+        widths = widths[0 if not len(wrong) else int(wrong[-1]) + 1 :]
+    return [int(width) for width in widths]
+
+
+def predict_star(
+    problem: Problem,
+    calibration: Calibration,
+    *,
+    horizon: int | None = None,
+    level: float = LEVEL,
+    n_draws: int = N_DRAWS,
+    seed: int = 0,
+) -> Star:
+    """Predict where D_crit(N, T) meets D_mem(N), without training anything.
+
+    It is interpolated between widths, linearly in ln H and ln D. Near it networks are narrow: where the law of sizes
+    from scratch would say nothing of so narrow ones, it is carried on to them, and the reason says how far.
+
+    Args:
+        problem: The question; its width is replaced.
+        calibration: Constants; must cover the problem.
+        horizon: T, after which accuracy is looked at; None for the protocol's 40/(ηλ) [steps].
+        level: Probability content of the intervals.
+        n_draws: Draws of the constants.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: A number is out of range, or the calibration does not reach the problem at any width.
+
+    Source: huang2024.
+    """
+    check_level(level)
+    check_integer("n_draws", n_draws, 1)
+    steps, law = horizon_of(problem, calibration, horizon), calibration.thresholds
+    widths = star_widths(problem, calibration)
+    problems = [replace(problem, width=width) for width in widths]
+    check_told(problems[-1:], calibration, steps)
+    if len(widths) < 2:
+        raise FieldError("calibration", f"reach {problem.n_symbols} symbols", calibration.name)
+    found = curves_of(problems, calibration, steps, some=np.arange(len(problems)), n_draws=n_draws, seed=seed)
+    memorized = np.array([float(calibration.memorized(each)) for each in problems])
+    normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
+    drawn_capacity = np.array([calibration.memorized(each, deviation=normal) for each in problems])
+    return _star(
+        problems,
+        (np.log(np.minimum(found.critical, problem.n_pairs)), np.log(memorized)),
+        (np.log(found.drawn), np.log(np.maximum(drawn_capacity, 1e-9))),
+        horizon=steps,
+        level=level,
+        outside=calibration.outside if law is None else partial(law.outside, horizon=steps),
+    )
+
+
+def explain_star(star: Star) -> str:
+    """Where both curves meet, as a paragraph of plain text."""
+    lead = "Larger models can memorize sets on which they generalize: the star, where D_mem(N*) = D_crit(N*, T) = D*."
+    if star.n_params.value is None or star.n_train.value is None or star.width.value is None:
+        return f"{lead}\n{star.n_params.reason}"
+    numbers = (
+        f"N* = {star.n_params.value:.4g} parameters (width {star.width.value:.3g}), "
+        f"D* = {star.n_train.value:.4g} examples, T = {star.n_train.horizon} steps"
+    )
+    return "\n".join(one for one in (lead, numbers, star.n_params.reason) if one)
 
 
 def phase_diagram(
@@ -341,7 +492,7 @@ def phase_diagram(
     """Predict both curves, the star and the regime of every point of a grid, without training anything.
 
     Best values are solved for at every width. Intervals are computed at ``THINNED`` widths and
-    interpolated in ln N; the star is interpolated between these widths, linearly in ln H and ln D.
+    interpolated in ln N; the star is that of :func:`predict_star`, wherever it lies.
     Draws without a transition count as sizes of all pairs.
 
     Args:
@@ -369,34 +520,13 @@ def phase_diagram(
     n_pairs = problem.n_pairs
     steps = horizon_of(problem, calibration, horizon)
     law = calibration.thresholds
-    levels = (SEMI_GROKKING[0], 0.5, SEMI_GROKKING[1])
-    if law is not None:
-        check_told(problems, calibration, steps)
-        found = [[law.clocks(each).size(accuracy, steps) for each in problems] for accuracy in levels]
-    else:
-        constants = central_constants(problems, calibration, steps)
-        least = [[least_size(each, calibration, 1, accuracy, seed)[0] for each in problems] for accuracy in levels]
-        found = [
-            np.maximum(sizes_from(constants, n_pairs, accuracy), one).tolist()
-            for accuracy, one in zip(levels, least, strict=True)
-        ]
-    onset, critical, completion = (np.asarray(one, dtype=np.float64) for one in found)
-    critical = np.where(critical > LARGEST_FRACTION * n_pairs, np.inf, critical)
-    n_params = np.array([float(each.n_params) for each in problems])
-    memorized = calibration.capacity.capacity(n_params, problem.n_classes)
-
+    check_told(problems, calibration, steps)
     some = thinned(len(whole))
     few = [problems[int(k)] for k in some]
-    if law is not None:
-        draws = law_normal(n_draws, seed)
-        drawn_critical = np.array([law_sizes(law, each, steps, 0.5, draws)[1] for each in few])  # (k, n)
-    else:
-        drawn = aligned_draws(few, calibration, n_draws, seed, horizon=steps)  # (k, n, 8)
-        known = np.isfinite(drawn[..., 0])
-        drawn_critical = np.full(known.shape, np.nan)
-        drawn_least = np.array([least_size(each, calibration, n_draws, 0.5, seed)[1] for each in few])  # (k, n)
-        drawn_critical[known] = np.maximum(sizes_from(drawn[known], n_pairs, 0.5), drawn_least[known])
-    drawn_critical = np.where(drawn_critical > LARGEST_FRACTION * n_pairs, float(n_pairs), drawn_critical)
+    curves = curves_of(problems, calibration, steps, some=some, n_draws=n_draws, seed=seed)
+    critical, drawn_critical = curves.critical, curves.drawn
+    n_params = np.array([float(each.n_params) for each in problems])
+    memorized = calibration.capacity.capacity(n_params, problem.n_classes)
     normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
     drawn_capacity = np.array([calibration.memorized(each, deviation=normal) for each in few])
     tails = [(1 - level) / 2, (1 + level) / 2]
@@ -415,14 +545,12 @@ def phase_diagram(
     capacity_low, capacity_high = (_between(log_params, log_params[some], edges[side]) for side in (0, 1))
 
     unfit = probability_unfit(problem, calibration, whole)
-    codes = dynamics_codes(sizes[:, None], memorized, onset, completion)
+    if law is None:
+        codes = dynamics_codes(sizes[:, None], memorized, curves.onset, curves.completion)
+    else:
+        shares = np.array([shares_by_law(each, calibration, sizes, steps) for each in problems])  # (K, M, 4)
+        codes = shares.argmax(axis=-1).T
     codes[:, unfit > 0.5] = UNFIT
-    log_widths = np.log(np.asarray(whole, dtype=np.float64))
-    covered = [cell.width for cell in calibration.cells]
-    elsewhere = calibration.distance(replace(problem, width=covered[0])) > 0
-    if law is not None:
-        covered = list(law.calibrated.width)
-        elsewhere = bool(law.outside(replace(problem, width=covered[1]), steps))
     visible = np.minimum(critical, n_pairs)
     return PhaseDiagram(
         problem=problem,
@@ -432,22 +560,14 @@ def phase_diagram(
         critical_size=critical,
         critical_low=np.minimum(critical_low, visible),
         critical_high=np.maximum(critical_high, visible),
-        onset=onset,
-        completion=completion,
+        onset=curves.onset,
+        completion=curves.completion,
         capacity=memorized,
         capacity_low=np.minimum(capacity_low, memorized),
         capacity_high=np.maximum(capacity_high, memorized),
         unfit=unfit,
         codes=codes,
-        star=_star(
-            log_widths[some],
-            n_params[some],
-            (np.log(visible[some]), np.log(memorized[some])),
-            (np.log(drawn_critical), np.log(np.maximum(drawn_capacity, 1e-9))),
-            horizon=steps,
-            level=level,
-            inside=(math.inf, -math.inf) if elsewhere else (min(covered), max(covered)),
-        ),
+        star=predict_star(problem, calibration, horizon=steps, level=level, n_draws=n_draws, seed=seed),
         extrapolated=np.array([is_outside(each, calibration, steps) for each in problems]),
         horizon=steps,
         level=level,

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
 
 from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.checks import FieldError, check_integer, check_level
@@ -19,8 +20,6 @@ from dcrit.theory.predictions.critical_size import (
     CriticalSizePrediction,
     horizon_of,
     is_outside,
-    law_normal,
-    law_sizes,
     least_size,
     predict_critical_size,
     sensible_draws,
@@ -35,6 +34,9 @@ Regime = Dynamics | Literal["does not fit", "cannot tell"]
 #: questions so far outside the calibration that the law says nothing.
 REGIMES: tuple[Regime, ...] = (*DYNAMICS, "does not fit", "cannot tell")
 UNFIT = len(DYNAMICS)
+
+#: Least standard error of ln D_mem: the curve of a capacity without one is a step.
+SMALLEST_ERROR = 1e-9
 
 #: Probability from which on a regime stands out.
 STANDS_OUT = 0.5
@@ -138,6 +140,34 @@ class RegimePrediction:
         return REGIMES[best] if self.probabilities[best] >= STANDS_OUT else "cannot tell"
 
 
+def shares_by_law(problem: Problem, calibration: Calibration, n_train: ArrayLike, horizon: int) -> FloatArray:
+    """Probabilities of the four dynamics by the law of sizes from scratch and the capacity: (..., 4).
+
+    P(progression) = P(D_mem < D), and P(D < onset), P(onset ≤ D < completion), P(completion ≤ D) of what is left, where
+    ln D_mem, and the logarithms of both sizes together, are normal about their best values.
+
+    Args:
+        problem: The question.
+        calibration: Constants, with a law.
+        n_train: D, any shape [examples].
+        horizon: T [steps].
+
+    Raises:
+        ValueError: The calibration has no law.
+    """
+    law = calibration.thresholds
+    if law is None:
+        raise FieldError("calibration", "have a law of sizes from scratch", calibration.name)
+    log_size = np.log(np.asarray(n_train, dtype=np.float64))
+    best, above = (math.log(float(calibration.memorized(problem, deviation=z))) for z in (0.0, 1.0))
+    over: FloatArray = ndtr((log_size - best) / max(above - best, SMALLEST_ERROR))
+    clocks, deviation = law.clocks(problem), law.deviation(problem, horizon)
+    onset, completion = (math.log(clocks.size(accuracy, horizon)) for accuracy in SEMI_GROKKING)
+    begun: FloatArray = ndtr((log_size - onset) / deviation)
+    ended: FloatArray = ndtr((log_size - completion) / deviation)
+    return np.stack([over, (1 - over) * (1 - begun), (1 - over) * (begun - ended), (1 - over) * ended], axis=-1)
+
+
 def predict_regime(
     problem: Problem,
     calibration: Calibration,
@@ -150,7 +180,9 @@ def predict_regime(
 ) -> RegimePrediction:
     """Predict the dynamics of a problem at one training-set size, without training anything.
 
-    P(regime) = (1 − P(does not fit))·(share of the draws of constants whose two curves put D there)
+    P(regime) = (1 − P(does not fit))·(probability that the two curves put D there)
+
+    By the law of sizes from scratch that is :func:`shares_by_law`, without a law the share of draws of constants.
 
     Args:
         problem: The question.
@@ -171,25 +203,13 @@ def predict_regime(
     check_integer("n_draws", n_draws, 1)
     steps = horizon_of(problem, calibration, horizon)
     sizes = predict_critical_size(problem, calibration, horizon=steps, level=level, n_draws=n_draws, seed=seed)
-    law = calibration.thresholds
-    rng = np.random.default_rng(seed)
-    draws = sensible_draws(problem, calibration, n_draws, rng)
-    memorized = calibration.memorized(problem, deviation=rng.standard_normal(len(draws)))
-    normal = law_normal(len(draws), seed)
-    onset, completion = (
-        law_sizes(law, problem, steps, accuracy, normal)[1]
-        if law is not None
-        else np.maximum(
-            sizes_from(draws, problem.n_pairs, accuracy),
-            least_size(problem, calibration, len(draws), accuracy, seed)[1],
-        )
-        for accuracy in SEMI_GROKKING
-    )
-    codes = dynamics_codes(n_train, memorized, onset, completion)
+    if calibration.thresholds is not None:
+        shares = shares_by_law(problem, calibration, n_train, steps)
+    else:
+        shares = _drawn_shares(problem, calibration, n_train, n_draws, seed)
     unfit = float(probability_unfit(problem, calibration, problem.width))
     told = 0.0 if calibration.silence(problem, steps) else 1.0
-    shares = np.bincount(codes, minlength=len(DYNAMICS)) / len(codes) * (1 - unfit)
-    chances = told * np.array([*shares, unfit])
+    chances = told * np.array([*shares * (1 - unfit), unfit])
     return RegimePrediction(
         problem=problem,
         n_train=n_train,
@@ -198,3 +218,19 @@ def predict_regime(
         fit=fit_range(problem, calibration),
         extrapolated=is_outside(problem, calibration, steps),
     )
+
+
+def _drawn_shares(problem: Problem, calibration: Calibration, n_train: int, n_draws: int, seed: int) -> FloatArray:
+    """Shares (4,) of draws of the mixture's constants whose two curves put D into each of the four dynamics."""
+    rng = np.random.default_rng(seed)
+    draws = sensible_draws(problem, calibration, n_draws, rng)
+    memorized = calibration.memorized(problem, deviation=rng.standard_normal(len(draws)))
+    onset, completion = (
+        np.maximum(
+            sizes_from(draws, problem.n_pairs, accuracy),
+            least_size(problem, calibration, len(draws), accuracy, seed)[1],
+        )
+        for accuracy in SEMI_GROKKING
+    )
+    codes = dynamics_codes(n_train, memorized, onset, completion)
+    return np.bincount(codes, minlength=len(DYNAMICS)) / len(codes)

@@ -1,37 +1,20 @@
 """The report in a real browser: it opens from disk, asks nobody for anything, and runs nothing that was put into it."""
 
-import json
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import Chrome
 
 from dcrit.api.report.document import write_report
 from dcrit.api.report.pictures import save
 from dcrit.figures import FIGURES
+from tests.worlds.browser import chrome, requests
 from tests.worlds.report_documents import HARM, harmful_document, picture
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1200,900",
-)
-
 pytestmark = pytest.mark.browser
-
-#: Names of the browser and of its driver, as Debian's packages chromium and chromium-driver install them.
-PROGRAMS = ("chromium", "chromedriver")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,35 +47,16 @@ FACTS = """return {
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Chrome]:
-    chromium, driver = (shutil.which(program) for program in PROGRAMS)
-    if chromium is None or driver is None:
-        missing = "needs a browser: install the packages chromium and chromium-driver"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    options = ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = Chrome(options=options, service=ChromeService(executable_path=driver))
-    yield chrome
-    chrome.quit()
+    with chrome(tmp_path / "profile") as found:
+        yield found
 
 
 def opened(browser: Chrome, page: Path) -> Opened:
     browser.get(page.as_uri())
     facts = browser.execute_script(FACTS)
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    # The browser's own first page asks for its parts as well.
-    addresses = [
-        message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent" and message["params"]["documentURL"] == page.as_uri()
-    ]
     return Opened(
         console=[entry["message"] for entry in browser.get_log("browser")],
-        requests=[address for address in addresses if not address.startswith("data:")],
+        requests=requests(browser, page),
         facts=facts,
     )
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dcrit.empirics.curves.classify import Classification, classify
 from dcrit.empirics.curves.curve_files import CurveSet, read_curves
 from dcrit.empirics.curves.settling import Thresholds
-from dcrit.empirics.runs.outcomes import dynamics_of, outcome_of
+from dcrit.empirics.runs.outcomes import dynamics_of, outcome_of, shown_by
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.store.export import RUNS, export
 from dcrit.empirics.store.kinds import Store
@@ -43,11 +43,15 @@ FITS: dict[str, Any] = {"train_accuracy": rising(1.0)}
     ("train_level", "test_level", "dynamics"),
     [
         (FITTED - 1e-9, 0.5, "progression"),
-        (0.4, 0.01, "progression"),
-        (FITTED, SEMI_GROKKING[0] - 1e-9, "ungrokking"),
+        (0.4, 0.2, "progression"),
+        (0.4, 0.01, "memorization"),
+        (0.05, 0.05, "learned nothing"),
+        (FITTED, SEMI_GROKKING[0] - 1e-9, "memorization"),
         (1.0, SEMI_GROKKING[0], "semi-grokking"),
-        (1.0, SEMI_GROKKING[1] - 1e-9, "semi-grokking"),
-        (1.0, SEMI_GROKKING[1], "grokking"),
+        (1.0, 0.5 - 1e-9, "semi-grokking"),
+        (1.0, 0.5, "generalized below a ceiling"),
+        (1.0, SEMI_GROKKING[1] - 1e-9, "generalized below a ceiling"),
+        (1.0, SEMI_GROKKING[1], "generalized at once"),
     ],
 )
 def test_settled_accuracies_name_the_dynamics(train_level: float, test_level: float, dynamics: str) -> None:
@@ -55,20 +59,30 @@ def test_settled_accuracies_name_the_dynamics(train_level: float, test_level: fl
     assert found.dynamics == dynamics
     assert found.settled["train_accuracy"] == train_level
     assert found.settled["test_accuracy"] == test_level
-    assert f"{train_level if dynamics == 'progression' else test_level:.3g}" in found.reasons[0]
+    assert f"{train_level if dynamics == 'progression' else test_level:.3g}"[:4] in found.reasons[0]
+    assert (found.ceiling_estimated == test_level) == (dynamics == "generalized below a ceiling")
 
 
 def test_delayed_generalization_is_told_from_generalization_with_fitting() -> None:
     delayed = verdict(**FITS, test_accuracy=rising(0.95, at=600.0))
     assert (delayed.events.memorized_at, delayed.events.generalized_at) == (100.0, 600.0)
     assert (delayed.events.delay, delayed.events.delayed) == (6.0, True)
-    assert any("is delayed: it takes 600 steps, 6 times the 100" in reason for reason in delayed.reasons)
+    assert any("is delayed: it takes 600 steps, 6 times the 100 steps" in reason for reason in delayed.reasons)
     together = verdict(**FITS, test_accuracy=rising(0.95, at=180.0))
-    assert (together.dynamics, together.events.delayed) == ("grokking", False)
+    assert (together.dynamics, together.events.delayed) == ("generalized at once", False)
     assert any("is not delayed" in reason for reason in together.reasons)
     first = verdict(train_accuracy=np.ones_like(STEP), test_accuracy=rising(0.95))
-    assert (first.events.memorized_at, first.events.delayed) == (0.0, None)
-    assert any("no delay can be told" in reason for reason in first.reasons)
+    assert (first.dynamics, first.events.memorized_at, first.events.delay) == ("grokking", 0.0, None)
+    assert any("no ratio of times can be told; it takes 100 steps from there" in reason for reason in first.reasons)
+
+
+def test_a_delay_below_the_spacing_of_evaluations_is_said_to_be_below_it() -> None:
+    same = verdict(**FITS, test_accuracy=rising(0.95))
+    assert (same.dynamics, same.events.spacing) == ("generalized at once", 20.0)
+    assert "any delay is below the spacing of evaluations, 20 steps" in same.reasons
+    early = verdict(train_accuracy=rising(1.0, at=20.0), test_accuracy=rising(0.95, at=40.0))
+    assert (early.dynamics, early.events.delay, early.events.delayed) == ("grokking", 2.0, True)
+    assert verdict(train_accuracy=1.0, test_accuracy=0.95).dynamics == "already generalized"
 
 
 def test_an_event_takes_three_evaluations_in_a_row() -> None:
@@ -82,14 +96,80 @@ def test_an_event_takes_three_evaluations_in_a_row() -> None:
 def test_a_collapse_at_the_very_end_decides_nothing() -> None:
     test = rising(0.95)
     test[-2:] = 0.0
-    assert verdict(**FITS, test_accuracy=test).dynamics == "grokking"
+    assert verdict(**FITS, test_accuracy=test).dynamics == "generalized at once"
 
 
 def test_generalization_that_is_lost_is_told() -> None:
     found = verdict(**FITS, test_accuracy=np.where((STEP > 200) & (STEP < 500), 1.0, 0.02))
     assert found.dynamics == "ungrokking"
     assert (found.events.generalized_at, found.events.lost_at) == (220.0, 500.0)
-    assert "had generalized from step 220" in found.reasons[-1]
+    assert "had generalized after 220 steps" in found.reasons[0]
+    assert "fell below 0.1 after 500 steps" in found.reasons[-1]
+    partly = verdict(**FITS, test_accuracy=np.where((STEP > 200) & (STEP < 500), 1.0, 0.5))
+    assert partly.dynamics == "ungrokking"
+    assert "a part of that is lost" in partly.reasons[0]
+
+
+def test_recovery_is_told_as_well_as_the_fall() -> None:
+    found = verdict(**FITS, test_accuracy=np.where((STEP < 200) | ((STEP > 400) & (STEP < 600)), 0.02, 1.0))
+    assert found.dynamics == "grokking"
+    assert (found.events.lost_at, found.events.recovered_at, found.events.falls) == (420.0, 600.0, 1)
+    assert "fell below 0.1 after 420 steps, and recovered to 0.9 after 600 steps" in found.reasons[-1]
+
+
+def test_a_run_that_falls_again_and_again_is_unstable() -> None:
+    test = np.where(STEP < 200, 0.02, np.where(np.arange(STEP.size) % 10 < 2, 0.3, 1.0))
+    found = verdict(**FITS, test_accuracy=test)
+    assert found.dynamics == "unstable after generalizing"
+    assert (found.events.falls, found.events.fallen_share) == (4, pytest.approx(7 / 39))
+    assert "below 0.8 4 times since, in 0.179 of the evaluations" in found.reasons[0]
+    test[(STEP > 400)] = 1.0
+    assert verdict(**FITS, test_accuracy=test).dynamics == "grokking"
+
+
+def test_a_network_that_loses_all_has_collapsed() -> None:
+    lost = np.where(STEP < 700, 1.0, 0.01)
+    found = verdict(train_accuracy=rising(1.0) * lost, test_accuracy=rising(1.0, at=500.0) * lost)
+    assert found.dynamics == "collapsed"
+    assert "had fitted the training set after 100 steps and generalized after 500 steps" in found.reasons[0]
+    assert verdict(train_accuracy=rising(1.0) * lost, test_accuracy=0.02).dynamics == "collapsed"
+    noisy_fit = rising(1.0) * np.where(STEP < 700, 1.0, 0.98)
+    assert verdict(train_accuracy=noisy_fit, test_accuracy=0.5).dynamics == "progression"
+
+
+def test_a_ceiling_may_be_given() -> None:
+    wandering = {**FITS, "test_accuracy": rising(0.7, at=600.0) + 0.03 * np.cos(STEP)}
+    assert verdict(**wandering).dynamics == "semi-grokking"
+    curves: dict[Any, Any] = {name: (STEP, values) for name, values in wandering.items()}
+    found = classify(CurveSet(run="", curves=curves), ceiling=0.74)
+    assert (found.dynamics, found.ceiling_estimated) == ("generalized below a ceiling", None)
+    assert "counts up to the ceiling of 0.74" in found.reasons[0]
+    assert found.events.generalized_at == 600.0
+    still: dict[Any, Any] = {**curves, "test_accuracy": (STEP, rising(0.7, at=600.0))}
+    assert classify(CurveSet(run="", curves=still)).dynamics == "generalized below a ceiling"
+    assert classify(CurveSet(run="", curves=still), ceiling=1.0).dynamics == "semi-grokking"
+    with pytest.raises(FieldError, match=r"ceiling must be above chance, 0\.5, and at most 1, got 0\.4"):
+        classify(CurveSet(run="", curves=still), n_classes=2, ceiling=0.4)
+
+
+def test_few_classes_are_told_by_where_accuracies_begin() -> None:
+    coin = 0.5 + 0.01 * np.cos(STEP)
+    parity = verdict(train_accuracy=np.where(STEP < 100, coin, 1.0), test_accuracy=coin)
+    assert (parity.dynamics, parity.n_classes_estimated) == ("memorization", 2)
+    assert any("begin near 0.5, so 2 classes are assumed" in reason for reason in parity.reasons)
+    nothing = verdict(train_accuracy=coin, test_accuracy=coin)
+    assert nothing.dynamics == "learned nothing"
+    assert nothing.thresholds.low == pytest.approx(0.55)
+
+
+def test_nan_between_evaluations_changes_nothing() -> None:
+    steps = np.arange(0.0, 1001.0, 10.0)
+    values = {name: np.full(steps.size, math.nan) for name in ("train_accuracy", "test_accuracy")}
+    values["train_accuracy"][::2], values["test_accuracy"][1::2] = 1.0, 0.02
+    values["train_accuracy"][0] = 0.0
+    curves: dict[Any, Any] = {name: (steps, one) for name, one in values.items()}
+    found = classify(CurveSet(run="", curves=curves))
+    assert (found.dynamics, found.events.memorized_at) == ("memorization", 20.0)
 
 
 def test_the_norm_is_read_against_its_largest_value() -> None:
@@ -99,7 +179,7 @@ def test_the_norm_is_read_against_its_largest_value() -> None:
     assert any("norm falls, to 0.5 of" in reason for reason in found.reasons)
     flat = verdict(**FITS, test_accuracy=rising(1.0), squared_norm=10.0)
     assert any("does not fall: it settles at 1 of" in reason for reason in flat.reasons)
-    assert verdict(**FITS, test_accuracy=rising(1.0), squared_norm=0.0).dynamics == "grokking"
+    assert not any("norm" in reason for reason in verdict(**FITS, test_accuracy=1.0, squared_norm=0.0).reasons)
 
 
 @pytest.mark.parametrize(
@@ -107,13 +187,13 @@ def test_the_norm_is_read_against_its_largest_value() -> None:
     [
         (FITS, "no test accuracy: no column is called test accuracy or validation accuracy"),
         (FITS | {"test_accuracy": math.nan}, "test accuracy is nowhere a finite number"),
-        (FITS | {"test_accuracy": np.where(STEP > 900, math.nan, 0.5)}, "not finite in the last 10%"),
+        (FITS | {"test_accuracy": np.where(STEP > 900, math.nan, 0.5)}, "not finite in its last 5 evaluations"),
+        (FITS | {"test_accuracy": np.where(STEP > 980, math.inf, 0.5)}, "not finite in its last 1 evaluations"),
         ({"train_loss": 0.0, "test_loss": 5.0}, "of train there is only a loss.*of test there is only a loss"),
         (FITS | {"test_accuracy": STEP / 1200}, "test accuracy rose by 0.25 from the seventh tenth to the last 10%"),
         (FITS | {"test_accuracy": 1 - STEP / 1200}, "test accuracy fell by 0.25"),
         ({"train_accuracy": STEP / 1100, "test_accuracy": 0.0}, "train accuracy rose by 0.27"),
-        ({"train_accuracy": rising(1.0, at=220.0), "test_accuracy": 0.0}, "ends 4.55 times .* less than 5"),
-        ({"train_accuracy": np.where(np.arange(STEP.size) % 3, 1.0, 0.9), "test_accuracy": 0.0}, "never stays fitted"),
+        ({"train_accuracy": rising(1.0, at=220.0), "test_accuracy": 0.0}, "ends after 4.55 times .* less than 5"),
     ],
 )
 def test_what_cannot_be_told_says_why(curves: Mapping[str, Any], says: str) -> None:
@@ -124,37 +204,49 @@ def test_what_cannot_be_told_says_why(curves: Mapping[str, Any], says: str) -> N
 
 def test_a_move_beyond_the_outer_thresholds_changes_nothing() -> None:
     up = np.where(STEP < 750, 0.9, 1.0)
-    assert verdict(**FITS, test_accuracy=up).dynamics == "grokking"
-    assert verdict(**FITS, test_accuracy=np.where(STEP < 750, 0.09, 0.01)).dynamics == "ungrokking"
+    assert verdict(**FITS, test_accuracy=np.where(STEP < 250, 0.2, up)).dynamics == "grokking"
+    assert verdict(**FITS, test_accuracy=np.where(STEP < 750, 0.09, 0.01)).dynamics == "memorization"
     assert verdict(train_accuracy=np.where(STEP < 750, 0.5, 0.65), test_accuracy=0.5).dynamics == "cannot tell"
 
 
 def test_few_rows_are_too_few() -> None:
-    for size, named in ((9, "9 evaluations of train accuracy, and 10"), (12, "1 evaluations in the last 10%")):
-        step = np.linspace(0.0, 1.0, size) if size < 10 else np.geomspace(1.0, 1000.0, size)
-        curves = {name: (step, np.ones(size)) for name in ("train_accuracy", "test_accuracy")}
-        found = classify(CurveSet(run="", curves=curves))  # type: ignore[arg-type]
-        assert found.dynamics == "cannot tell"
-        assert named in found.reasons[0]
+    curves: dict[Any, Any] = {name: (STEP[:9], np.ones(9)) for name in ("train_accuracy", "test_accuracy")}
+    found = classify(CurveSet(run="", curves=curves))
+    assert found.dynamics == "cannot tell"
+    assert "9 evaluations of train accuracy, and 10 are needed" in found.reasons[0]
+
+
+def test_evaluations_that_grow_rarer_are_counted_by_tenths_of_them() -> None:
+    step = np.geomspace(1.0, 1e5, 40)
+    curves: dict[Any, Any] = {
+        "train_accuracy": (step, np.where(step < 50, 0.2, 1.0)),
+        "test_accuracy": (step, np.where(step < 5000, 0.02, 1.0)),
+    }
+    found = classify(CurveSet(run="", curves=curves))
+    assert (found.dynamics, found.settled["test_accuracy_moved"]) == ("grokking", pytest.approx(0.98))
+    curves["test_accuracy"] = step, 0 * step
+    assert classify(CurveSet(run="", curves=curves)).dynamics == "memorization"
 
 
 def test_curves_that_end_early_are_told() -> None:
     curves = {"train_accuracy": (STEP, np.ones(STEP.size)), "test_accuracy": (STEP / 2, np.ones(STEP.size))}
     found = classify(CurveSet(run="", curves=curves))  # type: ignore[arg-type]
-    assert found.reasons[0] == "test accuracy ends at step 500, and the run at 1000"
+    assert found.reasons[0] == "test accuracy ends 500 steps after the log begins, and the run at 1000"
 
 
 def test_losses_tell_what_they_guarantee() -> None:
     memorized = rising(1e-4, start=3.0)
-    assert verdict(10, train_loss=memorized, test_loss=rising(0.05, start=3.0)).dynamics == "grokking"
+    assert verdict(10, train_loss=memorized, test_loss=rising(0.05, at=300.0, start=3.0)).dynamics == "grokking"
     high = verdict(10, train_loss=memorized, test_loss=5.0)
     assert high.dynamics == "cannot tell"
     assert "a constant guess has 2.3" in high.reasons[0]
-    assert verdict(10, train_loss=1.0, test_loss=5.0).dynamics == "progression"
+    assert verdict(10, train_loss=1.0, test_loss=5.0).dynamics == "cannot tell"
+    assert verdict(10, train_loss=1.0, test_loss=1.1).dynamics == "progression"
+    assert verdict(10, train_loss=2.3, test_loss=2.4).dynamics == "learned nothing"
     between = verdict(10, train_loss=0.2, test_loss=5.0)
     assert between.dynamics == "cannot tell"
     assert "accuracy is at least 0.711" in between.reasons[0]
-    assert verdict(10, train_loss=memorized, test_accuracy=rising(0.5)).dynamics == "semi-grokking"
+    assert verdict(10, train_loss=memorized, test_accuracy=rising(0.4)).dynamics == "semi-grokking"
 
 
 @pytest.mark.slow
@@ -176,9 +268,9 @@ def test_levels_count_from_chance_where_classes_are_known() -> None:
     assert Thresholds.for_classes(2).high == pytest.approx(0.95)
     chance = {**FITS, "test_accuracy": 0.5}
     unknown = verdict(**chance)
-    assert unknown.dynamics == "semi-grokking"
+    assert unknown.dynamics == "generalized below a ceiling"
     assert any("with 2 classes this test accuracy would be chance" in reason for reason in unknown.reasons)
-    assert verdict(2, **chance).dynamics == "ungrokking"
+    assert verdict(2, **chance).dynamics == "memorization"
     with pytest.raises(ValueError, match="n_classes must be an integer of at least 2, got 1"):
         verdict(1, **chance)
 
@@ -275,7 +367,7 @@ def test_real_runs_are_classified_as_the_package_does(ending: str, store: Store,
     assert found.keys() == runs.keys()
     assert {dynamics_of(run) for run in runs.values()} == set(DYNAMICS)
     for address, run in runs.items():
-        assert found[address].dynamics == dynamics_of(run)
+        assert found[address].dynamics == shown_by(run)
         outcome = outcome_of(run)
         assert found[address].settled["test_accuracy"] == outcome.test_accuracy
         assert found[address].settled["squared_norm"] == outcome.squared_norm
@@ -299,7 +391,7 @@ def test_the_store_s_own_files_are_read_as_well(store: Store) -> None:
     runs = {run.config.address: run for run in store.runs()}
     paths = list(store.folder.glob("*.parquet"))
     found = {one.run: classify(one).dynamics for path in paths for one in read_curves(path).runs}
-    assert found == {address: dynamics_of(run) for address, run in runs.items()}
+    assert found == {address: shown_by(run) for address, run in runs.items()}
 
 
 def noisy(level: float, other: float) -> np.ndarray:

@@ -130,7 +130,8 @@ def test_preferred_names_win_and_what_was_assumed_is_said(tmp_path: Path) -> Non
     "header", ["step,train_acc,Train Accuracy", "step,train_accuracy_pct,accuracy/train", "step,train_acc,train_acc"]
 )
 def test_two_columns_for_one_field_are_named_both(header: str, tmp_path: Path) -> None:
-    path = written(tmp_path, f"{header}\n1,0.5,0.5\n")
+    assert len(read_curves(written(tmp_path, f"{header}\n1,0.5,0.5\n")).runs) == 1  # they hold the same
+    path = written(tmp_path, f"{header}\n1,0.5,0.6\n")
     with pytest.raises(ValueError, match="train_accuracy must be one column, got") as error:
         read_curves(path)
     for name in header.split(",")[1:]:
@@ -147,32 +148,51 @@ def test_a_named_column_ends_the_ambiguity(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "file must be a CSV or Parquet table"),
+        ("", "file must be training curves as text .* which is empty"),
         ("step,train_acc\n", "file must hold a header and rows"),
         (
-            "t,train_acc\n1,1\n",
-            "step must be a column .* got none: looked for step, iteration, epoch among 't', 'train_acc'",
+            "when,train_acc\n1,1\n2,1\n",
+            "step must be a column .* got none: looked for step, iteration, epoch, batch among 'when', 'train_acc'; it "
+            "may be one of 'when'; the file was read as a table with a header",
         ),
         (
             "step,foo\n1,1\n",
-            "train_accuracy must be a column .* train accuracy, accuracy or train loss among 'step', 'foo'",
+            "train_accuracy must be a column .* train accuracy, accuracy, train loss or error among 'step', 'foo'; it "
+            "may be one of 'foo'",
         ),
         ("step,test_acc\n1,1\n", "train_accuracy must be a column"),
         ("step,train_acc\n1,high\n", "train_accuracy must be numbers, got 'high' in column 'train_acc'"),
         ("step,train_acc\nx,1\n", "step must be numbers, got 'x'"),
-        ("step,train_acc\n,1\n", "step must be a finite number of at least 0 in every row, got nothing"),
-        ("step,train_acc\n-1,1\n", "step must be .* got -1"),
+        ("step,train_acc\n,1\n", "step must be a finite number in every row, got nothing"),
         ("step,train_acc\nnan,1\n", "step must be .* got nan"),
-        ("step,train_acc\n1,-0.1\n", "train_accuracy must lie between 0 and 1, .* got -0.1"),
+        (
+            "step,train_acc\n1,-0.1\n",
+            "train_accuracy must lie between 0 and 1, .* got -0.1 in column 'train_acc': --missing -0.1 says",
+        ),
+        (
+            "step,train_loss\n1,-2\n",
+            "train_loss must be at least 0, got -2 .*: --missing -2 says that this value stands",
+        ),
         ("step,train_acc\n1,101\n", "train_accuracy must lie between .* got 101"),
         (
             "step,train_acc\n1,0.5\n1,0.6\n",
             "run must be a column that tells runs apart, .* step 1 has more than one value",
         ),
-        ("step,train_acc\n1,2,3,4\n", "file must be a CSV or Parquet table"),
+        ("step,train_acc\n1,2,3,4\n", "file must be training curves as text"),
         ("step,train_acc\n,\n,\n", "at least one row with a value"),
-        (b"\x80\x04\x95\x10\x00", "CSV .UTF-8 text. or Parquet"),
-        (b"PAR1 and then nothing", "file must be a CSV or Parquet table"),
+        (b"\x80\x04\x95\x10\x00", "which is a pickle: which is never unpickled"),
+        (b"PK\x03\x04 and more", "which is a ZIP archive, such as .xlsx, .npz or .pt: save its curves as CSV"),
+        (b":W&B\x01\x02", "which is a run file of Weights & Biases: export"),
+        (b"\x00\x01\x02\x03 anything", "which is binary"),
+        (b"\x1f\x8b and then nothing", "packed by gzip and damaged"),
+        (b"PAR1 and then nothing", "it begins as Parquet does, but"),
+        ('{"train_acc": 1.0, "test_acc": 0.9}', "JSON summary, which has last values only: export the history"),
+        ('{"train_acc": [0, 1, 1], "test_acc": [0, 1]}', "lists of one length, .* train_acc 3, test_acc 2"),
+        ('{"a": {"b": [{"c": "d"}]}}', "no curve was found in its JSON, under 'a'"),
+        ("[1, 2", "file must"),
+        ("just words\nand more of them\n", "train_accuracy must be a column"),
+        ("1 0.1 0.2 0.3 0.4\n2 0.1 0.2 0.3 0.4\n", "a table of 5 columns without names, which are called 1 to 5"),
+        ("step,train,test\n1,5.1,6.0\n2,3.0,4.0\n", "train_accuracy must be named, got column 'train' that names no"),
     ],
 )
 def test_bad_files_are_refused_in_one_sentence(text: str | bytes, says: str, tmp_path: Path) -> None:
@@ -231,8 +251,13 @@ def test_runs_are_told_apart_and_sorted(tmp_path: Path) -> None:
         "step": [1, 1, 0, 1],
         "train_acc": [0.4, 0.3, 0.2, 0.1],
     }
-    found = read_curves(table(tmp_path, columns))
-    assert [(curves.run, bool(curves.problem)) for curves in found.runs] == [("2", True), ("10", False)]
+    with pytest.raises(
+        ValueError,
+        match=r"run must be a column that tells runs apart, got 'seed', but step 1 has .*: --run seed --run D would",
+    ):
+        read_curves(table(tmp_path, columns))
+    found = read_curves(table(tmp_path, {name: column[:3] for name, column in columns.items()}))
+    assert [curves.run for curves in found.runs] == ["2", "10"]
     assert found.runs[1].curves["train_accuracy"][1].tolist() == [0.2, 0.4]
     joined = read_curves(table(tmp_path, columns), run=["D", "seed"])
     assert [curves.run for curves in joined.runs] == ["5, 2", "5, 10", "6, 2"]

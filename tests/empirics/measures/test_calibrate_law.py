@@ -136,7 +136,6 @@ def test_a_world_in_which_nothing_generalizes_has_no_law() -> None:
     [
         (Problem(task="random"), "task must have a rule"),
         (Problem(task="sum-squares"), "task must be another"),
-        (Problem(model="transformer", activation="relu"), "model must be 'mlp'"),
     ],
 )
 def test_what_has_no_such_law_is_refused(problem: Problem, says: str) -> None:

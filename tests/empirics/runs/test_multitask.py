@@ -90,9 +90,11 @@ def test_every_field_is_in_the_address() -> None:
         "precision": "float64",
         "beta2": 0.9,
         "epsilon": 1e-6,
+        "model": "transformer",
     }
     assert list(changed) == [field.name for field in fields(MultitaskConfig)]
-    addresses = {several(**{name: value}).address for name, value in changed.items()}
+    needed = {"model": {"embedding": "apart"}}
+    addresses = {several(**{name: value}, **needed.get(name, {})).address for name, value in changed.items()}
     assert len(addresses | {several().address}) == len(changed) + 1
     others = [replace(FACTS, task="random-latin"), replace(FACTS, operands="own"), replace(FACTS, n_train=10)]
     assert len({several(components=(ADD, other)).address for other in [FACTS, *others]}) == 4
@@ -200,13 +202,36 @@ def test_pretraining_is_on_the_task_alone() -> None:
         ({"n_facts": -1}, "^n_facts must be an integer of at least 0, got -1$"),
         ({"n_facts": 50}, "^n_train must be at most 49, "),
         ({"pretraining": -1}, "^pretraining must be an integer of at least 0, got -1$"),
-        ({"problem": Problem(model="transformer")}, "^model must be 'mlp' for several tasks, got 'transformer'$"),
+        ({"problem": Problem(model="transformer", depth=2)}, "^depth must be 1 for several tasks, got 2$"),
+        (
+            {"problem": Problem(model="transformer"), "embedding": "merged"},
+            "^embedding must be one of apart, got 'merged'$",
+        ),
     ],
 )
 def test_bad_facts_are_refused(changed: dict[str, Any], message: str) -> None:
     given: dict[str, Any] = {"problem": Problem(modulus=7), "n_train": 30, "n_facts": 5} | changed
     with pytest.raises(ValueError, match=message):
         beside_facts(given.pop("problem"), **given)
+
+
+def test_families_without_several_tasks_are_refused() -> None:
+    problem = Problem(model="transformer", modulus=7)
+    object.__setattr__(problem.family, "multitask", False)
+    try:
+        with pytest.raises(ValueError, match=r"^model must be 'mlp' for several tasks, got 'transformer'$"):
+            beside_facts(problem, n_train=9, n_facts=3)
+    finally:
+        object.__setattr__(problem.family, "multitask", True)
+
+
+def test_a_transformer_beside_facts_has_an_address_of_its_own() -> None:
+    problem = Problem(model="transformer", modulus=7, width=8)
+    config = beside_facts(problem, n_train=9, n_facts=3, horizon=500)
+    assert (config.model, config.embedding, config.horizon) == ("transformer", "apart", 500)
+    assert config.problem(0) == problem
+    assert MultitaskConfig.from_dict(config.to_dict()) == config
+    assert "model" not in several().to_dict()
 
 
 def test_only_the_first_task_changes_its_size() -> None:

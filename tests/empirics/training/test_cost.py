@@ -36,12 +36,29 @@ def test_counted_operations_of_multitask_runs_are_those_made(blocks: Blocks, emb
     for phase in range(2):
         if phase:
             ensemble.begin(phase)
-        with FlopCounterMode(display=False) as counter:
-            ensemble.advance(2)
-        found.append(counter.get_total_flops() / 2)
+        found.append(products_of_a_step(ensemble))
     steps = [phase.steps for phase in several.phases]
     assert multitask_flops(several) == sum(each * n for each, n in zip(found, steps, strict=True))
     assert several.total_steps == sum(steps)
+
+
+def products_of_a_step(ensemble: Ensemble | MultitaskEnsemble) -> float:
+    with FlopCounterMode(display=False) as counter:
+        ensemble.advance(2)
+    return counter.get_total_flops() / 2
+
+
+@pytest.mark.parametrize("blocks", ["shared", "split"])
+def test_a_step_of_a_transformer_on_several_tasks_is_one_of_each(blocks: Blocks) -> None:
+    problem = Problem(model="transformer", modulus=7, width=16, learning_rate=0.5)
+    several = beside_facts(problem, n_train=28, n_facts=12, blocks=blocks, pretraining=30)
+    trained, sizes = MultitaskEnsemble([several]), (28, 12)
+    alone = [products_of_a_step(Ensemble([RunConfig(problem=problem, n_train=size, seed=0)])) for size in sizes]
+    assert products_of_a_step(trained) == alone[0]
+    trained.begin(1)
+    assert products_of_a_step(trained) == sum(alone)
+    first, second = (problem.step_flops(size) for size in sizes)
+    assert multitask_flops(several) == 30 * first + problem.horizon * (first + second)
 
 
 @pytest.mark.parametrize(("width", "depth"), [(8, 2), (12, 3)])

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from dcrit.empirics.models.multitask_layout import Layout, multitask_key
-from dcrit.empirics.runs.multitask import TASK_CURVES, Component, MultitaskConfig, Phase, beside_facts
+from dcrit.empirics.runs.multitask import TASK_CURVES, Blocks, Component, MultitaskConfig, Phase, beside_facts
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training import ensemble
 from dcrit.empirics.training.multitask_ensemble import MultitaskEnsemble, draw_multitask, train_multitask
 from dcrit.theory.problems.problem import Problem
-from tests.worlds.multitask_oracle import LiteralMultitask, train_multitask_literally
+from tests.worlds.multitask_oracle import literal, train_multitask_literally
 
 ADD = Component(task="add", modulus=5, n_train=14)
 FACTS = Component(task="random", modulus=5, n_train=9)
@@ -35,7 +35,10 @@ ARCHITECTURES = [
         ("shared", "split"), ("shared", "own"), ("merged", "apart"), ("square", "relu")
     )
 ]
-NAMES = [f"{c.blocks}-{c.heads}-{c.embedding}-{c.activation}" for c in ARCHITECTURES]
+ARCHITECTURES += [
+    replace(config, model="transformer", width=8) for config in ARCHITECTURES if config.embedding == "apart"
+]
+NAMES = [f"{c.model}-{c.blocks}-{c.heads}-{c.embedding}-{c.activation}" for c in ARCHITECTURES]
 EVERY = pytest.mark.parametrize("config", ARCHITECTURES, ids=NAMES)
 
 
@@ -47,7 +50,7 @@ def gradients(configs: list[MultitaskConfig], phase: int = 0) -> Tensor:
 
 def literal_gradient(config: MultitaskConfig, tasks: tuple[int, ...]) -> Tensor:
     drawn = draw_multitask(config)
-    model = LiteralMultitask(config, drawn.theta)
+    model = literal(config, drawn.theta)
     model.loss(drawn, tasks).backward()
     return torch.cat([torch.zeros_like(m) if m.grad is None else m.grad for m in model.matrices.values()])
 
@@ -84,8 +87,15 @@ def test_parts_are_shared_as_documented(config: MultitaskConfig) -> None:
     heads = 5 if config.heads == "shared" else 0
     block = config.width if config.embedding == "apart" and config.blocks == "shared" else 0
     operands = 0 if config.embedding == "merged" and config.blocks == "split" else 2 * 5
+    if config.model == "transformer":  # one embedding of symbols; positions and attention are everybody's
+        block, operands = 8 * block + 3 + 4 * config.width, 5
     assert first_two == operands + block + heads
     assert first_and_third == block + heads
+    assert (used.sum(0) == 1).sum() == layout.n_rows - (used.sum(0) > 1).sum()
+    if config.model == "transformer":
+        for k, rows in enumerate(layout.tasks):
+            assert used[k].sum() * config.width == config.problem(k).n_params
+            assert rows.head.stop - rows.head.start == config.problem(k).n_classes
 
 
 def test_one_component_in_a_block_of_its_own_is_the_pair_mlp() -> None:
@@ -106,8 +116,24 @@ def test_one_component_in_a_block_of_its_own_is_the_pair_mlp() -> None:
     np.testing.assert_allclose(run.curves.squared_norm, alone.curves.squared_norm, rtol=1e-9)
 
 
+@pytest.mark.parametrize("blocks", ["shared", "split"])
+def test_one_component_of_a_transformer_is_the_transformer(blocks: Blocks) -> None:
+    problem = Problem(model="transformer", task="mul", modulus=7, width=8, learning_rate=3e-2)
+    single = RunConfig(problem=problem, n_train=20, seed=5, steps=60, precision="float64")
+    alone = beside_facts(problem, n_train=20, n_facts=0, seed=5, blocks=blocks, horizon=60)
+    config = replace(alone, precision="float64")
+    drawn, expected = draw_multitask(config), ensemble.draw(single)
+    assert torch.equal(drawn.theta, expected.theta)
+    assert torch.equal(drawn.train[0], expected.train)
+    (run,), (other,) = train_multitask([config]), ensemble.train([single])
+    assert run.curves.step.tolist() == other.curves.step.tolist()
+    for name in TASK_CURVES:
+        np.testing.assert_allclose(getattr(run.curves, name)[:, 0], getattr(other.curves, name), rtol=1e-9)
+    np.testing.assert_allclose(run.curves.squared_norm, other.curves.squared_norm, rtol=1e-9)
+
+
 def test_networks_that_share_nothing_do_not_know_of_each_other() -> None:
-    config = replace(ARCHITECTURES[NAMES.index("split-own-merged-square")], components=(ADD, FACTS), phases=())
+    config = replace(ARCHITECTURES[NAMES.index("mlp-split-own-merged-square")], components=(ADD, FACTS), phases=())
     layout, (both,) = Layout.of(config), gradients([config])
     for task in (0, 1):
         (alone,) = gradients([replace(config, phases=(Phase(tasks=(task,), steps=1),))])

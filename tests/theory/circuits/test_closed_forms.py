@@ -308,17 +308,17 @@ def test_explanation_puts_the_formulas_beside_the_solver() -> None:
     for size in (crossing.n_train, half.n_train):
         assert f"= {size:.4g} examples, for " in text
         assert f"solver: {size:.4g} examples" in text
-    for shown in ("4416 parameters, 529 pairs", "β = 0.8", "∂ln D_cross/∂ln λ = 0", "= -1.25", "N*", "= 1952"):
+    for shown in ("4416 parameters, 529 pairs", "β = 0.8", "∂ln D_cross/∂ln λ = 0", "= -1.25"):
         assert shown in text
 
 
-def test_explanation_without_capacity_or_with_drift_leaves_out_what_is_unknown() -> None:
-    assert "N*" not in explain(COMPETITION, Problem())
+def test_explanation_leaves_out_what_is_unknown_and_ends_with_the_star_that_is_given() -> None:
+    assert "D_mem" not in explain(COMPETITION, Problem()).replace("D ≪ D_mem", "")
+    assert explain(COMPETITION, Problem(), star="N* = 7").endswith("\n\nN* = 7\n")
     assert "β - ε" not in explain(COMPETITION, Problem())
     drifting = replace(COMPETITION, generalizing=replace(COMPETITION.generalizing, drift=0.1))
     text = explain(drifting, Problem(), bits_per_parameter=2.0)
     assert "β - ε" in text
-    assert "N*" not in text
 
 
 def test_explanation_says_why_there_is_no_crossing() -> None:

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from dcrit.theory.circuits import threshold_forms as forms
 from dcrit.theory.circuits.finding import (
     FindingLaw,
+    dense_strength,
     early_power,
     efficiency_ratio,
     finding_parameter,
@@ -75,6 +77,34 @@ def test_rest_at_the_measured_sizes() -> None:
         (113, 2.577, 0.725, 775),
     ):
         assert size_at_rest(modulus, strength, ratio) == pytest.approx(measured, rel=0.01)
+
+
+def injective_norm(table: NDArray[np.float64], rng: np.random.Generator) -> float:
+    """Largest T(u, v, w) over unit vectors that thirty climbs find, one vector at a time."""
+    best = 0.0
+    for _ in range(30):
+        u, v, w = (one / np.linalg.norm(one) for one in rng.normal(size=(3, len(table))))
+        for _ in range(80):
+            u = (table @ w) @ v
+            u /= np.linalg.norm(u)
+            v = (table @ w).T @ u
+            v /= np.linalg.norm(v)
+            w = np.tensordot(np.outer(u, v), table, 2)
+            best = max(best, float(np.linalg.norm(w)))
+            w /= np.linalg.norm(w)
+    return best
+
+
+@pytest.mark.slow
+def test_strength_of_a_full_table_of_random_labels_is_the_ground_state_of_three_spins() -> None:
+    assert dense_strength() == pytest.approx(2.87001, abs=1e-5)
+    rng, modulus = np.random.default_rng(0), 31
+    found: list[float] = []
+    for _ in range(3):
+        labels = np.eye(modulus)[rng.integers(modulus, size=(modulus, modulus))]  # modulus × modulus × modulus
+        found.append(injective_norm(labels - 1 / modulus, rng))
+    # In units of √D/p, with D = p².
+    assert np.mean(found) == pytest.approx(dense_strength(), rel=0.05)
 
 
 def test_early_power_is_the_mean_largest_part_of_exponentials() -> None:

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from dcrit.theory.circuits.laws import CapacityLaw
 from dcrit.theory.circuits.regimes import DYNAMICS
 from dcrit.theory.predictions.critical_size import predict_critical_size
-from dcrit.theory.predictions.phase_diagram import default_widths, last_fall, phase_diagram
+from dcrit.theory.predictions.phase_diagram import (
+    default_widths,
+    explain_star,
+    last_fall,
+    phase_diagram,
+    predict_star,
+)
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.theory import EXACT, NOISY
 
@@ -63,10 +69,18 @@ def test_the_star_lies_on_both_curves() -> None:
     assert star.width.interval.low == pytest.approx(star.width.interval.high, rel=1e-2)
 
 
-def test_a_star_outside_the_widths_is_none_with_its_reason() -> None:
+def test_the_star_is_the_same_whatever_widths_are_looked_at() -> None:
     star = phase_diagram(PROBLEM, KNOWN, widths=[120, 128], n_trains=SIZES, n_draws=10).star
+    assert star == phase_diagram(PROBLEM, KNOWN, widths=[8, 9], n_trains=SIZES, n_draws=10).star
+    assert star == predict_star(PROBLEM, KNOWN, n_draws=10)
+
+
+def test_a_star_beyond_all_widths_is_none_with_its_reason() -> None:
+    small = replace(KNOWN, capacity=replace(KNOWN.capacity, bits=0.01))
+    star = predict_star(PROBLEM, small, n_draws=10)
     assert star.width.value is None
-    assert "below the smallest width looked at, 120" in star.width.reason
+    assert "above the largest width looked at, 128" in star.width.reason
+    assert "above the largest" in explain_star(star)
 
 
 def test_the_last_fall_counts_and_gaps_are_left_out() -> None:

@@ -1,0 +1,277 @@
+"""What the theory says over a grid of questions, small enough to travel inside a page that only interpolates it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dcrit.theory.calibrations.calibration import Calibration, calibration_for, shipped_calibrations
+from dcrit.theory.calibrations.thresholds import FARTHEST_LOAD, WIDEST, Thresholds
+from dcrit.theory.circuits.constants import CONSTANTS
+from dcrit.theory.circuits.regimes import SEMI_GROKKING
+from dcrit.theory.estimates import LEVEL, half_width
+from dcrit.theory.families.family import FAMILIES
+from dcrit.theory.predictions.critical_size import LARGEST_FRACTION, LEAST_EXPONENT, LEAST_MIXING, law_normal
+from dcrit.theory.predictions.delay import time_to_memorize
+from dcrit.theory.predictions.phase_diagram import N_DRAWS, SMALLEST_FRACTION
+from dcrit.theory.predictions.regime import REGIMES, fit_range
+from dcrit.theory.problems.problem import HORIZON, Problem
+from dcrit.theory.problems.tasks import TASKS
+
+FloatArray = NDArray[np.float64]
+
+#: Moduli that the page asks about.
+MODULI = (11, 199)
+
+#: Numbers of symbols, between which the page interpolates: those of tasks have one less at most.
+SYMBOLS = (10, 15, 22, 33, 47, 68, 97, 140, 200)
+
+#: Widths, in steps of a family's own.
+WIDTHS = {1: (8, 13, 22, 36, 60, 100, 170, 280, 480, 800, 1024), 4: (1, 2, 3, 5, 8, 13, 20, 32)}
+
+#: Horizons [steps] and weight decays, of which 1 is the clocks' reference: errors have a bend there.
+HORIZONS = tuple(np.geomspace(10, 1e6, 24).tolist())
+DECAYS = (0.125, 0.25, 0.5, 0.71, 1.0, 1.41, 2.0, 4.0, 8.0)
+
+#: Times to memorize take longer to compute and are smooth: few symbols and decays, every other width, parts of p².
+MEMORIZING = {"symbols": (10, 27, 73, 200), "decay": (0.125, 0.5, 2.0, 8.0), "part": (0.03, 0.1, 0.3, 1.0)}
+
+#: Constants of circuits at rest without which there is no network, and the least value of each.
+LEAST = {"memorizing_exponent": LEAST_EXPONENT, "log_mixing": LEAST_MIXING}
+
+#: Values of a grid are 16-bit numbers; the last stands for what does not exist.
+LARGEST_CODE = 2**16 - 2
+NOTHING = 2**16 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Values over a grid, coded in 16 bits.
+
+    Attributes:
+        axes: Names of its axes.
+        codes: Values as codes, NaN as ``NOTHING``.
+        low: Value of code 0.
+        step: Difference of two codes.
+    """
+
+    axes: tuple[str, ...]
+    codes: NDArray[np.uint16]
+    low: float
+    step: float
+
+    @classmethod
+    def of(cls, axes: Sequence[str], values: FloatArray) -> Grid:
+        """Code values, of which some may be NaN.
+
+        Args:
+            axes: Name of each axis.
+            values: Array with as many axes.
+        """
+        known = np.isfinite(values)
+        low = float(values[known].min()) if known.any() else 0.0
+        span = float(values[known].max()) - low if known.any() else 0.0
+        step = span / LARGEST_CODE or 1.0
+        codes = np.where(known, np.round((np.where(known, values, low) - low) / step), NOTHING).astype(np.uint16)
+        return cls(axes=tuple(axes), codes=codes, low=low, step=step)
+
+    @property
+    def values(self) -> FloatArray:
+        """What the codes stand for."""
+        return np.where(self.codes == NOTHING, np.nan, self.low + self.step * self.codes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What the page knows of one law: for some tasks, one model and one activation.
+
+    Attributes:
+        calibration: Whose law it is.
+        tasks: Tasks it speaks for.
+        nodes: Places of the grids along each axis.
+        grids: By name.
+    """
+
+    calibration: Calibration
+    tasks: tuple[str, ...]
+    nodes: Mapping[str, tuple[float, ...]]
+    grids: Mapping[str, Grid]
+
+    def facts(self) -> dict[str, Any]:
+        """All but the grids' values, as JSON values."""
+        one, law = self.calibration, law_of(self.calibration)
+        family, ranges = FAMILIES[one.model], law.calibrated
+        widths = [cell.width for cell in one.cells]
+        return {
+            "tasks": list(self.tasks),
+            "model": one.model,
+            "activation": one.activation,
+            "calibration": one.name,
+            "learning_rate": family.learning_rate,
+            "width_name": family.width_unit,
+            "width_symbol": family.width_symbol,
+            "width_step": family.width_step,
+            "nodes": {name: list(places) for name, places in self.nodes.items()},
+            "ranges": {
+                "symbols": list(ranges.n_symbols),
+                "width": list(ranges.width),
+                "load": list(ranges.load),
+                "horizon": list(ranges.steps),
+                "decay": [law.law.pace.weight_decay] * 2,
+            },
+            "farthest_load": FARTHEST_LOAD * ranges.load[1],
+            "widths": [max(family.width_step, min(widths) // 2), max(widths)],
+            "fits": _fits(one),
+        }
+
+
+def law_of(calibration: Calibration) -> Thresholds:
+    """The law of both thresholds of a calibration.
+
+    Raises:
+        ValueError: It has none, so that nothing is known of other horizons.
+    """
+    if calibration.thresholds is None:
+        raise ValueError(f"{calibration.name} has no law of both thresholds")
+    return calibration.thresholds
+
+
+def subjects() -> Iterator[Subject]:
+    """Every law that ships, with the tasks that it speaks for; each takes a second or two."""
+    shipped = [one for one in shipped_calibrations() if one.thresholds is not None]
+    for calibration in shipped:
+        names = tuple(
+            name
+            for name, task in TASKS.items()
+            if task.rule is not None
+            and (moduli := moduli_of(name))
+            and calibration_for(_problem(calibration, name, moduli[-1]), shipped) is calibration
+        )
+        yield subject_of(calibration, names)
+
+
+def moduli_of(task: str) -> list[int]:
+    """Moduli within ``MODULI`` at which a task has as many classes as symbols, as laws of S alone take it."""
+    found: list[int] = []
+    for modulus in range(MODULI[0], MODULI[1] + 1):
+        try:
+            TASKS[task].check_modulus(modulus)
+        except ValueError:
+            continue
+        if TASKS[task].n_symbols(modulus) == TASKS[task].n_classes(modulus):
+            found.append(modulus)
+    return found
+
+
+def subject_of(calibration: Calibration, tasks: tuple[str, ...]) -> Subject:
+    """Compute all grids of one law.
+
+    Args:
+        calibration: Whose law it is.
+        tasks: Tasks it speaks for.
+    """
+    family, law = FAMILIES[calibration.model], law_of(calibration)
+    widths = tuple(family.width_step * one for one in WIDTHS[family.width_step])
+    nodes: dict[str, tuple[float, ...]] = {
+        "symbols": SYMBOLS,
+        "width": widths,
+        "horizon": HORIZONS,
+        "decay": DECAYS,
+        "few_symbols": MEMORIZING["symbols"],
+        "few_widths": widths[::-2][::-1],
+        "few_decays": MEMORIZING["decay"],
+        "part": MEMORIZING["part"],
+    }
+    # As many classes as symbols, and any modulus is one.
+    plain = next(name for name in tasks if TASKS[name].n_symbols(MODULI[0]) == MODULI[0])
+    shape = (len(SYMBOLS), len(widths))
+    flat = {name: np.empty(shape) for name in ("rest", "onset", "completion", "capacity", "params", *LEAST)}
+    spread = {name: np.empty((*shape, len(DECAYS))) for name in ("rest_deviation", "capacity_deviation")}
+    size, deviation = (np.empty((*shape, len(DECAYS), len(HORIZONS))) for _ in range(2))
+    steps = np.array(HORIZONS)
+    for (i, n_symbols), (j, width) in product(enumerate(SYMBOLS), enumerate(widths)):
+        here = _problem(calibration, plain, n_symbols, width=width)
+        clocks = law.clocks(here)
+        flat["rest"][i, j] = math.log(clocks.half.rest)
+        flat["onset"][i, j], flat["completion"][i, j] = (clocks.shift(level) for level in SEMI_GROKKING)
+        flat["capacity"][i, j] = math.log(float(calibration.memorized(here)))
+        flat["params"][i, j] = math.log(here.n_params)
+        constants = calibration.constants(here)
+        for name in LEAST:
+            flat[name][i, j] = constants[CONSTANTS.index(name)]
+        for k, decay in enumerate(DECAYS):
+            asked = replace(here, weight_decay=decay)
+            size[i, j, k] = np.log(law.clocks(asked).half.critical_size(steps))
+            deviation[i, j, k] = np.log(law.deviations(asked, steps))
+            spread["rest_deviation"][i, j, k] = math.log(law.deviation_at_rest(asked))
+            ends = calibration.memorized(asked, deviation=[0.0, 1.0])
+            spread["capacity_deviation"][i, j, k] = math.log(math.log(float(ends[1] / ends[0])))
+    few = [nodes[name] for name in ("few_symbols", "few_widths", "few_decays", "part")]
+    memorized = np.array(
+        [
+            _memorizing(_problem(calibration, plain, int(s), width=int(h), weight_decay=decay), calibration, part)
+            for s, h, decay, part in product(*few)
+        ]
+    ).reshape([len(one) for one in few])
+    plane = ("symbols", "width")
+    grids = {
+        "size": Grid.of((*plane, "decay", "horizon"), size),
+        "deviation": Grid.of((*plane, "decay", "horizon"), deviation),
+        **{name: Grid.of(plane, values) for name, values in flat.items()},
+        **{name: Grid.of((*plane, "decay"), values) for name, values in spread.items()},
+        "memorized": Grid.of(("few_symbols", "few_widths", "few_decays", "part"), memorized),
+    }
+    return Subject(calibration=calibration, tasks=tasks, nodes=nodes, grids=grids)
+
+
+def common_facts() -> dict[str, Any]:
+    """What all laws have in common, as JSON values."""
+    normal = law_normal(N_DRAWS, 0), np.random.default_rng([0, 1]).standard_normal(N_DRAWS)
+    return {
+        "level": LEVEL,
+        "half_width": half_width(1.0, level=LEVEL),
+        "widest": WIDEST,
+        "least": LEAST,
+        "largest_fraction": LARGEST_FRACTION,
+        "smallest_fraction": SMALLEST_FRACTION,
+        "protocol": HORIZON,
+        "levels": list(SEMI_GROKKING),
+        "regimes": list(REGIMES),
+        "draws": [np.round(one, 5).tolist() for one in normal],
+        "tasks": {
+            name: {"formula": task.formula, "moduli": moduli, "symbols": [task.n_symbols(one) for one in moduli]}
+            for name, task in TASKS.items()
+            if task.rule is not None and (moduli := moduli_of(name))
+        },
+        "untold": [name for name, task in TASKS.items() if task.rule is not None and not moduli_of(name)],
+    }
+
+
+def _problem(calibration: Calibration, task: str, modulus: int, **fields: Any) -> Problem:
+    family = FAMILIES[calibration.model]
+    width = fields.pop("width", family.width_step * WIDTHS[family.width_step][-1])
+    return Problem(
+        task=task, modulus=modulus, model=calibration.model, activation=calibration.activation, width=width, **fields
+    )
+
+
+def _memorizing(problem: Problem, calibration: Calibration, part: float) -> float:
+    """Ln of the steps to memorize a part of all pairs; NaN where that never happens."""
+    steps = time_to_memorize(problem, calibration, max(1, round(part * problem.n_pairs)))
+    return math.log(steps) if steps > 0 else math.nan
+
+
+def _fits(calibration: Calibration) -> list[list[float]]:
+    """By measured number of symbols, the width above which the generalizing circuit is more likely to fit than not."""
+    plain = replace(Problem(), task=calibration.tasks[0], model=calibration.model, activation=calibration.activation)
+    found: list[list[float]] = []
+    for n_symbols in sorted({cell.n_symbols for cell in calibration.cells}):
+        between = fit_range(replace(plain, modulus=n_symbols), calibration)
+        found.append([n_symbols, 0.0 if between is None else math.sqrt(between.unfit * between.fitted)])
+    return found

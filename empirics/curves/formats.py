@@ -1,0 +1,264 @@
+"""Formats that training curves come in, told by what is inside a file, never by its ending alone."""
+
+from __future__ import annotations
+
+import io
+import re
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+
+from dcrit.empirics.curves.event_files import event_files_in, is_event_file, table_of_events
+from dcrit.empirics.curves.foreign_parquet import MOST_COLUMNS, MOST_VALUES, ForeignParquetError, read_parquet
+from dcrit.empirics.curves.json_tables import table_of_json
+from dcrit.empirics.curves.names import is_known, is_step
+from dcrit.empirics.curves.numbers import is_number
+from dcrit.empirics.curves.printed import table_of_prints
+from dcrit.empirics.curves.reshaping import reshaped
+from dcrit.empirics.curves.table import READ, Table, one_curve
+from dcrit.theory.calibrations.bounded_files import read_bounded
+from dcrit.theory.checks import FieldError
+
+#: Most bytes of a file, unpacked ones too.
+LARGEST_FILE = 256_000_000
+
+#: What files that hold no readable curves begin with, what they are, and what helps.
+_OTHERS = (
+    (b"PK\x03\x04", "a ZIP archive, such as .xlsx, .npz or .pt", "save its curves as CSV"),
+    (b"\x93NUMPY", "a NumPy array", "save its curves as CSV"),
+    (b"\x89HDF", "an HDF5 file", "save its curves as CSV"),
+    (b"SQLite format 3", "an SQLite database", "export its metrics as CSV"),
+    (b":W&B", "a run file of Weights & Biases", "export the chart or the run's history as CSV"),
+    (b"ARROW1", "an Arrow file", "save it as Parquet or CSV"),
+    (b"\xff\xd8\xff", "a picture", "give the numbers it was drawn from"),
+    (b"\x89PNG", "a picture", "give the numbers it was drawn from"),
+    (b"%PDF", "a PDF document", "give the numbers in it as CSV"),
+    (b"BZh", "packed by bzip2", "unpack it"),
+    (b"\xfd7zXZ", "packed by xz", "unpack it"),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd", "unpack it"),
+    *(
+        (bytes((0x80, version)), "a pickle", "which is never unpickled: save its curves as CSV")
+        for version in range(2, 6)
+    ),
+)
+
+#: Lines that a format is told by.
+_SAMPLE = 200
+
+#: Milliseconds since 1970 of any time since 1990, by which rows of MLflow begin.
+_MILLISECONDS = 6e11
+
+
+def read_table(path: Path) -> Table:
+    """What a file holds, with a column for every curve. Nothing in it is executed.
+
+    Args:
+        path: A file, or a folder with TensorBoard's event files.
+
+    Raises:
+        ValueError: It cannot be read, or holds no table of any format that is known.
+    """
+    if path.is_dir() and (events := event_files_in(path)):
+        return table_of_events(events, path)
+    data = read_bounded(path, "file", LARGEST_FILE)
+    name = path.name
+    if data.startswith(b"\x1f\x8b"):
+        data, name = _unpacked(data, path), name.removesuffix(".gz")
+    if is_event_file(data):
+        if name != path.name:
+            raise FieldError("file", READ, f"{path} with packed TensorBoard events", why="unpack it")
+        return table_of_events([path], path)
+    found = _parquet(data, path) if data.startswith(b"PAR1") else _text(_decoded(data, path), str(path), name)
+    if found.frame.is_empty():
+        raise FieldError(
+            "file", "hold a header and rows", f"{path} without any row", why=f"it was read as {found.format}"
+        )
+    return reshaped(found, str(path))
+
+
+def _unpacked(data: bytes, path: Path) -> bytes:
+    try:
+        worker = zlib.decompressobj(wbits=31)
+        made = worker.decompress(data, LARGEST_FILE + 1)
+    except zlib.error as error:
+        raise FieldError("file", READ, path, why=f"it is packed by gzip and damaged ({error})") from error
+    if len(made) > LARGEST_FILE:
+        raise FieldError("file", f"hold at most {LARGEST_FILE / 1e6:g} MB when unpacked", path)
+    return made
+
+
+def _parquet(data: bytes, path: Path) -> Table:
+    try:
+        return Table(frame=read_parquet(data), format="Parquet", name=path.name)
+    except (pl.exceptions.PolarsError, ForeignParquetError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise FieldError("file", READ, path, why=f"it begins as Parquet does, but {reason}") from error
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    """Text in whatever encoding the file has."""
+    for start, what, helps in _OTHERS:
+        if data.startswith(start):
+            raise FieldError("file", READ, f"{path}, which is {what}", why=helps)
+    encoding = next(
+        (
+            name
+            for mark, name in (
+                (b"\xef\xbb\xbf", "utf-8-sig"),
+                (b"\xff\xfe\x00\x00", "utf-32"),
+                (b"\xff\xfe", "utf-16"),
+                (b"\xfe\xff", "utf-16"),
+            )
+            if data.startswith(mark)
+        ),
+        None,
+    )
+    if encoding is None and len(data) > 3 and data[1:40:2].count(0) > len(data[1:40:2]) // 2:
+        encoding = "utf-16-le"
+    text = ""
+    for name in (encoding,) if encoding else ("utf-8", "cp1252"):
+        try:
+            text = data.decode(name)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        raise FieldError("file", READ, f"{path}, which is binary")
+    if re.search(r"[\x00-\x06\x0e-\x1a\x1c-\x1f]", text[:100_000]):
+        raise FieldError("file", READ, f"{path}, which is binary")
+    if not text.strip():
+        raise FieldError("file", READ, f"{path}, which is empty")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _text(text: str, source: str, name: str) -> Table:
+    """A table in text: JSON, a table with some separator, or lines that programs print."""
+    found = table_of_json(text, source, name)
+    if found is not None:
+        return found
+    layout = _layout(text)
+    if layout is None:
+        printed = table_of_prints(text, name)
+        if printed is not None:
+            return printed
+        layout = ","
+    return _separated(text, layout, source, name)
+
+
+def _rows(text: str) -> list[str]:
+    """The first lines that are neither blank nor comments."""
+    return [line for line in text[:200_000].split("\n") if line.strip() and not _COMMENT.match(line)][:_SAMPLE]
+
+
+_COMMENT = re.compile(r"[ \t]*(#|//|%|--)")
+_COMMENTS = re.compile(r"^[ \t]*(?:#|//|%|--)(.*)\n?", re.MULTILINE)
+_RULE = re.compile(r"^[ \t]*\|?[ \t:|+=-]+\|?[ \t]*\n?", re.MULTILINE)
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    if separator == " ":
+        return line.split()
+    if '"' in line:
+        line = re.sub(r'"([^"]*)"', lambda quoted: quoted[1].replace(separator, "\x00"), line)
+    return (line.strip().strip("|") if separator == "|" else line).split(separator)
+
+
+def _layout(text: str) -> str | None:
+    """The separator of a table's cells, where most lines have as many cells as the others, numbers among them."""
+    rows = _rows(text)
+    best: tuple[float, float, int] | None = None
+    chosen = None
+    for separator in ("\t", ";", "|", ",", " "):
+        cells = [_cells(line, separator) for line in rows]
+        width, times = Counter(map(len, cells)).most_common(1)[0] if cells else (1, 0)
+        alike = [one for one in cells[1:] if len(one) == width] or cells
+        if width < 2 or times < 0.8 * len(rows):
+            continue
+        numeric = sum(is_number(cell.replace("\x00", separator)) for one in alike for cell in one)
+        share = numeric / sum(map(len, alike))
+        score = (round(share, 2), times / len(rows), width)
+        if share > 0.3 and (best is None or score > best):
+            best, chosen = score, separator
+    if chosen is None or best is None:
+        return None
+    header = _cells(rows[0], chosen)
+    named = any(is_step(cell) or is_known(cell) for cell in header) and not any(map(is_number, header))
+    return None if best[0] < 0.75 and not named and table_of_prints("\n".join(rows), "") else chosen  # words and values
+
+
+def _separated(text: str, separator: str, source: str, name: str) -> Table:
+    comments = [found[1].strip() for found in _COMMENTS.finditer(text[:20_000])]
+    body = _COMMENTS.sub("", text) if comments else text
+    if separator == "|":
+        body = re.sub(r"^[ \t]*\|[ \t]*|[ \t]*\|[ \t]*$", "", _RULE.sub("", body), flags=re.MULTILINE)
+    if separator == " ":
+        body = re.sub(r"[ \t]+", "\t", re.sub(r"^[ \t]+|[ \t]+$", "", body, flags=re.MULTILINE))
+        separator = "\t"
+    body, notes = _from_first_row(body, separator)
+    header = [cell.strip().strip('"') for cell in _cells(body.partition("\n")[0], separator)]
+    n_columns = len(header)
+    if n_columns > MOST_COLUMNS or n_columns * (body.count("\n") + 1) > MOST_VALUES:
+        raise FieldError(
+            "file",
+            f"hold at most {MOST_COLUMNS} columns and {MOST_VALUES} values",
+            f"{source} of {n_columns} columns and {body.count(chr(10))} rows",
+        )
+    headless = len(header) > 1 and all(map(is_number, header))
+    try:
+        frame = pl.read_csv(io.BytesIO(body.encode()), infer_schema=False, separator=separator, has_header=not headless)
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise FieldError("file", READ, source, why=reason) from error
+    if headless:
+        return _without_header(frame, comments, separator, source, name)
+    again = pl.all_horizontal(pl.col(one).str.strip_chars() == one.strip() for one in frame.columns)
+    n_again = frame.select(again.sum()).item() if frame.height else 0
+    if n_again:
+        frame = frame.filter(~again.fill_null(False))
+        notes = (*notes, f"the header stands in {n_again} more places, as where a run was taken up again")
+    return Table(frame=frame, format="a table with a header", name=name, notes=notes)
+
+
+def _from_first_row(body: str, separator: str) -> tuple[str, tuple[str, ...]]:
+    """The text from its table on, where other lines stand above it."""
+    rows = _rows(body)
+    width, times = Counter(len(_cells(line, separator)) for line in rows).most_common(1)[0] if rows else (1, 0)
+    skipped = next((k for k, line in enumerate(rows) if len(_cells(line, separator)) == width), 0)
+    # An index without a name: pandas prints one cell less in the header.
+    if skipped == 1 and times == len(rows) - 1 and len(_cells(rows[0], separator)) == width - 1 and separator == "\t":
+        return f"index{separator}{body.lstrip()}", ()
+    if not skipped or times < 3 or width < 2:
+        return body.lstrip("\n"), ()
+    start = body.index(rows[skipped])
+    return body[start:], (f"{skipped} lines above the table were left out",)
+
+
+def _without_header(frame: pl.DataFrame, comments: list[str], separator: str, source: str, name: str) -> Table:
+    """Columns called by a comment above them, by what their numbers are, or 1, 2, …."""
+    for comment in reversed(comments):
+        for cells in (_cells(comment, separator), comment.split()):
+            names = [cell.strip().strip('"') for cell in cells]
+            if len(names) == frame.width and len(set(names)) == len(names) and not any(map(is_number, names)):
+                return Table(
+                    frame=frame.rename(dict(zip(frame.columns, names, strict=True))),
+                    format="a table below a comment with names",
+                    name=name,
+                )
+    frame = frame.rename({old: str(k + 1) for k, old in enumerate(frame.columns)})
+    what = f"a table of {frame.width} columns without names, which are called 1 to {frame.width}"
+    first = frame["1"].cast(pl.Float64, strict=False)
+    if frame.width == 3 and first.min() is not None and float(first.min()) > _MILLISECONDS:  # type: ignore[arg-type]
+        rows = frame.select(pl.col("3").alias("step"), pl.col("2").alias("value"))
+        return one_curve(rows, source, name, "a metric of MLflow")
+    if frame.width == 2:
+        return one_curve(frame.rename({"1": "step", "2": "value"}), source, name, "steps and values without names")
+    if frame.width == 3 and first.is_sorted():
+        return Table(
+            frame=frame.rename({"1": "step", "2": "train", "3": "test"}),
+            format=what,
+            name=name,
+            notes=("nothing names the three columns: they are taken as step, train accuracy and test accuracy",),
+        )
+    return Table(frame=frame, format=what, name=name)

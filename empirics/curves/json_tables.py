@@ -1,0 +1,300 @@
+"""Training curves in JSON: columns, records, histories inside other things, and one record a line."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from dcrit.empirics.curves.names import is_field, is_known, listed, set_of
+from dcrit.empirics.curves.table import READ, Table, curve_frame, frame_of, from_records, one_curve, stacked
+from dcrit.theory.checks import FieldError
+
+#: Deepest nesting that is looked into.
+DEEPEST = 12
+
+#: Steps beside values, as trackers of experiments write one curve.
+_PAIRS = (("steps", "values"), ("step", "value"), ("steps", "value"), ("x", "y"), ("iters", "values"))
+
+_WALL_TIME = 1e9
+
+
+def table_of_json(text: str, source: str, name: str) -> Table | None:
+    """What a JSON document or lines of JSON hold; None where the text is neither.
+
+    Args:
+        text: The file.
+        source: What it is called in messages.
+        name: Its name without folder.
+
+    Raises:
+        ValueError: It is JSON without curves.
+    """
+    start = text.lstrip()
+    if start[:1] not in ("{", "[") and "\n{" not in text[:20_000]:
+        return None
+    if start[:1] in ("{", "["):
+        try:
+            return _document(json.loads(start), source, name)
+        except RecursionError:
+            raise FieldError("file", READ, source, why=f"its JSON is nested more than {DEEPEST} deep") from None
+        except ValueError as error:
+            if isinstance(error, FieldError):
+                raise
+    records, skipped = _lines(text)
+    if not records:
+        return None
+    notes = (f"{skipped} lines that are no JSON record were left out",) if skipped else ()
+    found = _records(records, "JSON, one record a line", name)
+    return Table(frame=found.frame, format=found.format, name=name, notes=(*notes, *found.notes))
+
+
+def table_of_values(value: Any) -> Table:
+    """The table in columns, records or a history that Python holds, as JSON would.
+
+    Args:
+        value: A mapping or a list.
+
+    Raises:
+        ValueError: It holds no curves.
+    """
+    return _document(list(value) if isinstance(value, tuple) else value, "the table", "")
+
+
+def _lines(text: str) -> tuple[list[Mapping[str, Any]], int]:
+    """Records of lines, and how many other lines there are; none where most lines are something else."""
+    records: list[Mapping[str, Any]] = []
+    others = 0
+    for line in text.splitlines():
+        word = line.strip().rstrip(",")
+        if not word:
+            continue
+        value: Any = None
+        if word.startswith("{"):
+            try:
+                value = json.loads(word)
+            except (ValueError, RecursionError):
+                value = _python_dict(word)
+        if isinstance(value, dict):
+            records.append(value)
+        else:
+            others += 1
+    return (records, others) if records and len(records) >= others else ([], others)
+
+
+def _python_dict(word: str) -> Any:
+    """A dict as Python prints it, as some trainers log; None for anything else. Nothing is executed."""
+    try:
+        return ast.literal_eval(re.sub(r"(?<![\w'\"])(nan|inf)\b", "None", word))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _scalar(value: Any) -> Any:
+    """A number, a text or nothing; trackers wrap single numbers in lists."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, int) and abs(value) > 1e300:
+        return math.inf
+    return value
+
+
+def _flat(record: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    for key, value in record.items():
+        if isinstance(value, Mapping) and depth < DEEPEST:
+            yield from _flat(value, f"{prefix}{key}/", depth + 1)
+        else:
+            yield f"{prefix}{key}", _scalar(value)
+
+
+def _records(records: Sequence[Mapping[str, Any]], what: str, name: str) -> Table:
+    flat = [dict(_flat(record)) for record in records]
+    return Table(frame=from_records(flat), format=what, name=name)
+
+
+def _is_column(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) > 1
+        and all(one is None or isinstance(one, int | float | str) for one in value)
+    )
+
+
+def _is_pairs(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) > 1
+        and all(isinstance(one, list) and len(one) in (2, 3) and isinstance(one[0], int | float) for one in value)
+    )
+
+
+def _integers(keys: Sequence[str]) -> bool:
+    return len(keys) > 1 and all(re.fullmatch(r"-?\d+", key) for key in keys)
+
+
+def _document(value: Any, source: str, name: str) -> Table:
+    if isinstance(value, list):
+        return _listed_document(value, source, name)
+    if not isinstance(value, dict):
+        raise FieldError("file", READ, source, why="its JSON is a single value")
+    if isinstance(value.get("data"), list) and isinstance(value.get("columns"), list) and value["data"]:
+        rows = [
+            dict(zip(map(str, value["columns"]), row, strict=False)) for row in value["data"] if isinstance(row, list)
+        ]
+        return _records(rows, "JSON of columns and data", name)
+    curves = _Curves()
+    curves.look_inside(value, (), 0)
+    found = curves.table(source, name)
+    if found is not None:
+        return found
+    if all(not isinstance(one, list | dict) for one in value.values()) or any(is_known(key) for key in value):
+        raise FieldError(
+            "file",
+            "hold one value for every evaluation",
+            source,
+            why="it was read as a JSON summary, which has last values only: export the history, one row an evaluation",
+        )
+    raise FieldError("file", READ, source, why=f"no curve was found in its JSON, under {listed(list(value), 10)}")
+
+
+def _listed_document(value: list[Any], source: str, name: str) -> Table:
+    if value and all(isinstance(one, dict) for one in value):
+        return _records(value, "a JSON list of records", name)
+    if _is_pairs(value):
+        width = len(value[0])
+        if width == 3 and value[0][0] > _WALL_TIME:  # wall time, step, value
+            rows = frame_of({"step": [row[1] for row in value], "value": [row[2] for row in value]})
+            return one_curve(rows, source, name, "TensorBoard's download of one curve")
+        if width == 2:
+            rows = frame_of({"step": [row[0] for row in value], "value": [row[1] for row in value]})
+            return one_curve(rows, source, name, "a JSON list of steps and values")
+        columns = {str(k + 1): [row[k] for row in value] for k in range(width)}
+        return Table(frame=frame_of(columns), format="a JSON list of rows without names", name=name)
+    if value and all(isinstance(one, list) for one in value):
+        header, *rows = value
+        if rows and all(isinstance(one, str) for one in header):
+            return _records([dict(zip(header, row, strict=False)) for row in rows], "a JSON list of rows", name)
+        columns = {str(k + 1): [_scalar(row[k]) if k < len(row) else None for row in value] for k in range(len(header))}
+        return Table(frame=frame_of(columns), format="a JSON list of rows without names", name=name)
+    if _is_column(value):
+        rows = frame_of({"step": list(range(len(value))), "value": value})
+        return one_curve(rows, source, name, "a JSON list of values")
+    raise FieldError("file", READ, source, why="its JSON list holds neither records nor rows")
+
+
+class _Curves:
+    """What a JSON object holds that may be curves, found wherever it lies."""
+
+    def __init__(self) -> None:
+        self.columns: dict[tuple[str, ...], list[Any]] = {}
+        self.records: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+        self.pairs: dict[tuple[str, ...], tuple[list[Any], list[Any]]] = {}
+
+    def look(self, value: Mapping[str, Any], path: tuple[str, ...], depth: int) -> None:
+        """Collect columns, records and curves with steps of their own."""
+        if depth > DEEPEST:
+            return
+        for key, one in value.items():
+            here = (*path, str(key))
+            if _is_column(one):
+                self.columns[here] = one
+            elif isinstance(one, list) and len(one) > 1 and all(isinstance(record, dict) for record in one):
+                self.records[here] = one
+            elif _is_pairs(one):
+                places = (1, 2) if len(one[0]) == 3 and one[0][0] > _WALL_TIME else (0, 1)
+                self.pairs[here] = [row[places[0]] for row in one], [row[places[1]] for row in one]
+            elif isinstance(one, dict) and one:
+                self.look_inside(one, here, depth)
+
+    def look_inside(self, one: Mapping[str, Any], here: tuple[str, ...], depth: int) -> None:
+        """The same of one object, which may be a curve itself."""
+        for steps, values in _PAIRS:
+            if _is_column(one.get(steps)) and _is_column(one.get(values)) and len(one[steps]) == len(one[values]):
+                self.pairs[here or ("value",)] = one[steps], one[values]
+                return
+        if _integers(list(one)):
+            if all(isinstance(record, dict) for record in one.values()):
+                records = [{"step": int(key)} | record for key, record in one.items()]
+                if not any(_is_column(item) for record in records for item in record.values()):
+                    self.records[here] = records
+                    return
+            elif all(item is None or isinstance(item, int | float | str) for item in one.values()):
+                self.pairs[here or ("value",)] = [int(key) for key in one], list(one.values())
+                return
+        self.look(one, here, depth + 1)
+
+    def table(self, source: str, name: str) -> Table | None:
+        """The table that says most about curves."""
+        candidates = [(path, self.records[path]) for path in self.records]
+        if candidates:
+            path, records = max(candidates, key=lambda one: (_known(one[1]), len(one[1])))
+            if _known(records):
+                return _records(records, f"JSON records under {'/'.join(path)!r}", name)
+        if self.pairs and not any(is_known(path[-1]) for path in self.columns):
+            return self._of_pairs(name)
+        if self.columns:
+            return self._of_columns(source, name)
+        return None
+
+    def _of_pairs(self, name: str) -> Table:
+        steps = {tuple(found[0]) for found in self.pairs.values()}
+        names = _short(list(self.pairs))
+        if len(steps) == 1 and any(is_field("step", one) for one in names.values()):
+            # Tables of pandas: the keys are places of rows, and a column of its own holds the steps.
+            columns = {names[path]: values for path, (_, values) in self.pairs.items()}
+            return Table(frame=frame_of(columns), format="JSON columns of a data frame", name=name)
+        frames = [curve_frame(names[path], *found) for path, found in self.pairs.items()]
+        return Table(frame=stacked(frames), format="JSON curves with steps of their own", name=name)
+
+    def _of_columns(self, source: str, name: str) -> Table | None:
+        runs: dict[tuple[str, ...], dict[tuple[str, ...], list[Any]]] = {}
+        parents = {path[:-1] for path in self.columns}
+        inner = [{path[-1] for path in self.columns if path[:-1] == parent} for parent in parents]
+        apart = (
+            len(parents) > 1
+            and all(one == inner[0] for one in inner)
+            and not any(set_of(part) for parent in parents for part in parent)
+        )
+        for path, values in self.columns.items():
+            runs.setdefault(path[:-1] if apart else (), {})[path] = values
+        frames: list[pl.DataFrame] = []
+        for parent, columns in runs.items():
+            names = _short(list(columns))
+            useful = {path for path in columns if is_known(names[path]) or is_field("step", names[path])}
+            lengths = Counter(len(columns[path]) for path in (useful or columns))
+            if useful and len(lengths) > 1:
+                said = ", ".join(f"{names[path]} {len(columns[path])}" for path in columns if path in useful)
+                raise FieldError(
+                    "file",
+                    "hold lists of one length, or steps beside each list",
+                    f"{source} with {said}",
+                    why="it was read as JSON columns",
+                )
+            length = lengths.most_common(1)[0][0]
+            frame = frame_of({names[path]: values for path, values in columns.items() if len(values) == length})
+            frames.append(frame.with_columns(pl.lit("/".join(parent)).alias("run")) if apart else frame)
+        return Table(frame=stacked(frames), format="JSON columns", name=name)
+
+
+def _known(records: Sequence[Mapping[str, Any]]) -> int:
+    names = {key for record in records[:200] for key, _ in _flat(record)}
+    return sum(is_known(name) for name in names)
+
+
+def _short(paths: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """Names of columns without the part of their paths that all have."""
+    shared = 0
+    while all(len(path) > shared + 1 and path[shared] == paths[0][shared] for path in paths):
+        shared += 1
+    # A single set's name must not get lost: {"test": {"acc": …}}.
+    while shared and set_of(paths[0][shared - 1]):
+        shared -= 1
+    return {path: "/".join(path[shared:]) for path in paths}

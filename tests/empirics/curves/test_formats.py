@@ -1,0 +1,358 @@
+"""One curve gets one answer in whatever format it is written; what is no curve is named in one sentence."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[attr-defined]
+from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[attr-defined]
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.util.tensor_util import make_tensor_proto
+
+from dcrit.empirics.curves.classify import Classification, classify
+from dcrit.empirics.curves.curve_files import CurveFile, read_curves
+
+STEP = list(range(0, 10_001, 100))
+TRAIN = [round(min(1.0, 0.01 + 0.33 * k), 4) for k in range(101)]
+TEST = [round(1 / (1 + np.exp((50 - k) / 2)), 4) for k in range(101)]
+ROWS = list(zip(STEP, TRAIN, TEST, strict=True))
+
+Writer = Callable[[Path], list[Path]]
+FORMATS: dict[str, Writer] = {}
+
+
+def written(
+    name: str, file: str = "log.txt", encoding: str = "utf-8"
+) -> Callable[[Callable[[], str]], Callable[[], str]]:
+    """Register the text of a format."""
+
+    def register(make: Callable[[], str]) -> Callable[[], str]:
+        def write(folder: Path) -> list[Path]:
+            path = folder / file
+            path.write_bytes(make().encode(encoding))
+            return [path]
+
+        FORMATS[name] = write
+        return make
+
+    return register
+
+
+def files(name: str) -> Callable[[Writer], Writer]:
+    def register(write: Writer) -> Writer:
+        FORMATS[name] = write
+        return write
+
+    return register
+
+
+def lines(header: str, row: str, **options: Callable[[float], Any]) -> str:
+    def cell(value: float) -> Any:
+        return options["number"](value) if "number" in options else value
+
+    return (
+        "\n".join([*([header] if header else []), *(row.format(s=s, t=cell(a), v=cell(b)) for s, a, b in ROWS)]) + "\n"
+    )
+
+
+# --- tables ---
+
+TABLES = {
+    "comma": ("step,train_acc,test_acc", "{s},{t},{v}"),
+    "semicolon": ("step;train_acc;test_acc", "{s};{t};{v}"),
+    "tab": ("step\ttrain_acc\ttest_acc", "{s}\t{t}\t{v}"),
+    "blanks": ("step train_acc   test_acc", "{s}  {t}\t {v}"),
+    "comma and blank": ("step, train_acc, test_acc", "{s}, {t}, {v}"),
+    "markdown": ("| step | train_acc | test_acc |\n|---|---:|:---:|", "| {s} | {t} | {v} |"),
+    "quotes": ('"step","train_acc","test_acc"', '"{s}","{t}","{v}"'),
+    "thousands": ("step,train_acc,test_acc", '"{s:,}","{t}","{v}"'),
+    "windows ends": ("step,train_acc,test_acc\r", "{s},{t},{v}\r"),
+    "comments": ("# seed 3\n// lr 0.1\nstep,train_acc,test_acc", "{s},{t},{v}"),
+    "names in a comment": ("# step train_acc test_acc", "{s} {t} {v}"),
+    "numpy's savetxt": ("# step train_acc test_acc", "{s:.18e} {t:.18e} {v:.18e}"),
+    "no header, blanks": ("", "{s} {t} {v}"),
+    "no header, commas": ("", "{s},{t},{v}"),
+    "words above": ("Loading data\nTraining on cpu\nstep,train_acc,test_acc", "{s},{t},{v}"),
+    "a pandas index": (",step,train_acc,test_acc", "7,{s},{t},{v}"),
+    "pandas printed": ("      step  train_acc  test_acc", "0    {s}  {t}  {v}"),
+    "tensors": ("step,train_acc,test_acc", "{s},tensor({t}),\"tensor({v}, device='cuda:0')\""),
+    "only names of sets": ("epoch,train,val", "{s},{t},{v}"),
+    "Keras's CSVLogger": ("epoch,accuracy,loss,val_accuracy,val_loss", "{s},{t},0.5,{v},0.4"),
+    "capitals": ("Step,Train Accuracy,Validation Accuracy", "{s},{t},{v}"),
+    "ids of distributions": ("t,train_acc,id_test,ood_test", "{s},{t},{v},0.0"),
+    "an epoch beside it": ("epoch,optim_step,train_accs,val_accs", "3,{s},{t},{v}"),
+    "top-1": ("it,train/acc1,test/acc1,train/acc5", "{s},{t},{v},1.0"),
+    "no steps": ("train_acc,test_acc", "{t},{v}"),
+    "x": ("x,train_acc,test_acc", "{s},{t},{v}"),
+    "trainer's step": ("train/global_step,train/acc_epoch,val/acc_epoch", "{s},{t},{v}"),
+    "empty cells": ("step,train_acc,test_acc", "{s},{t},\n{s},,{v}"),
+    "None": ("step,train_acc,test_acc", "{s},{t},None\n{s},NA,{v}"),
+    "nan between": ("step,train_acc,test_acc", "{s},{t},nan\n{s},NaN,{v}"),
+    "Lightning's metrics.csv": (
+        "epoch,step,train_acc_epoch,train_acc_step,train_loss,val_acc,val_loss",
+        "0,{s},,0.5,1.0,,\n0,{s},{t},,,,\n0,{s},,,,{v},0.3",
+    ),
+    "fresh headers after a resume": ("step,train_acc,test_acc", "{s},{t},{v}\nstep,train_acc,test_acc"),
+    "long by set": ("step,split,loss,accuracy", "{s},train,.1,{t}\n{s},val,2.,{v}"),
+    "long by metric": ("step,metric,value", "{s},train_acc,{t}\n{s},test_acc,{v}\n{s},lr,0.1"),
+    "long by set and metric": ("step,phase,name,value", "{s},train,accuracy,{t}\n{s},test,accuracy,{v}"),
+    "long, blanks": ("step split metric value", "{s} train accuracy {t}\n{s} test accuracy {v}"),
+    "MLflow's table": (
+        "run_id,key,value,step,timestamp",
+        "a1,train_acc,{t},{s},1700000000000\na1,val_acc,{v},{s},1700000000001",
+    ),
+    "a chart of Weights & Biases": (
+        '"Step","fine-sun-3 - train/acc","fine-sun-3 - train/acc__MIN","fine-sun-3 - train/acc__MAX",'
+        '"fine-sun-3 - test/acc","fine-sun-3 - test/acc__MIN","fine-sun-3 - test/acc__MAX"',
+        '"{s}","{t}","{t}","{t}","{v}","{v}","{v}"',
+    ),
+}
+for _name, (_header, _row) in TABLES.items():
+    written(_name)(lambda header=_header, row=_row: lines(header, row))
+
+NUMBERS: dict[str, tuple[str, str, Callable[[float], str]]] = {
+    "percent signs": ("step,train_acc,test_acc", "{s},{t},{v}", lambda x: f"{100 * x:.2f}%"),
+    "percent": ("step,train_acc,test_acc", "{s},{t},{v}", lambda x: f"{100 * x:.2f}"),
+    "decimal commas": ("step;train_acc;test_acc", "{s};{t};{v}", lambda x: f"{x:.4f}".replace(".", ",")),
+    "decimal commas and blanks": ("step train_acc test_acc", "{s} {t} {v}", lambda x: f"{x:.4f}".replace(".", ",")),
+    "errors": ("step,train_err,test_err", "{s},{t},{v}", lambda x: f"{1 - x:.4f}"),
+    "errors in percent": ("step,train error (%),test error (%)", "{s},{t},{v}", lambda x: f"{100 - 100 * x:.2f}"),
+}
+for _name, (_header, _row, _number) in NUMBERS.items():
+    written(_name)(lambda header=_header, row=_row, number=_number: lines(header, row, number=number))
+
+for _name, _encoding in (
+    ("a byte order mark", "utf-8-sig"),
+    ("UTF-16", "utf-16"),
+    ("UTF-16 without a mark", "utf-16-le"),
+):
+    written(_name, encoding=_encoding)(lambda: lines("step,train_acc,test_acc", "{s},{t},{v}"))
+written("Latin letters", encoding="cp1252")(lambda: lines("step,train_acc,test_acc,größe", "{s},{t},{v},1"))
+
+# --- prints ---
+
+PRINTS = {
+    "prints with bars": "epoch {s} | train loss 0.1 | train acc {t} | test loss 0.2 | test acc {v}",
+    "prints with commas": "Epoch: {s}, Train Loss: 0.1, Train Acc: {t}, Val Loss: 0.3, Val Acc: {v}",
+    "prints with equal signs": "step={s} train_acc={t} test_acc={v} lr=1e-3",
+    "prints of many": "Epoch [{s}/10000], Loss: 0.5, Train Accuracy: {t}, Test Accuracy: {v}",
+    "prints with times": "2024-01-01 12:00:00,123 INFO root: step {s}: train accuracy {t} - test accuracy {v}",
+    "prints of sets": "[{s}/10000] train: loss 0.1 acc {t} test: loss 0.4 acc {v}",
+    "Keras's progress": "Epoch {s}/10000\n32/32 [=======>...] - 1s 3ms/step - loss: 0.5 - accuracy: {t} - val_loss: 1"
+    " - val_accuracy: {v}",
+    "dicts of Python": "{{'step': {s}, 'train_acc': {t}, 'eval_acc': {v}, 'note': None}}",
+    "two lines": "Epoch {s}\n  Train | loss 0.1 | acc {t}\n  Test | loss 0.4 | acc {v}",
+}
+for _name, _row in PRINTS.items():
+    written(_name)(lambda row=_row: "Using device: cuda\nModel has 1,234 parameters\n" + lines("", row))
+
+# --- JSON ---
+
+RECORDS = [{"step": s, "train_acc": t, "test_acc": v} for s, t, v in ROWS]
+COLUMNS = {"step": STEP, "train_acc": TRAIN, "test_acc": TEST}
+DOCUMENTS: dict[str, Any] = {
+    "JSON columns": COLUMNS,
+    "JSON columns with scalars": COLUMNS | {"config": {"lr": 0.1, "layers": [128, 64, 32]}, "best": 1.0},
+    "JSON records": RECORDS,
+    "JSON under history": {"args": {"seed": 1}, "history": COLUMNS},
+    "JSON records under history": {"history": RECORDS},
+    "JSON by set": {"epochs": STEP, "train": {"acc": TRAIN, "loss": TEST}, "val": {"acc": TEST, "loss": TRAIN}},
+    "Keras's history": {"accuracy": TRAIN, "loss": TEST, "val_accuracy": TEST, "val_loss": TRAIN},
+    "JSON with steps of their own": {
+        "train_acc": [[s, t] for s, t, _ in ROWS],
+        "test_acc": [[s, v] for s, _, v in ROWS],
+    },
+    "Sacred's metrics": {
+        "train.acc": {"steps": STEP, "values": TRAIN, "timestamps": [str(s) for s in STEP]},
+        "test.acc": {"steps": STEP, "values": TEST, "timestamps": [str(s) for s in STEP]},
+    },
+    "JSON keyed by step": {str(s): {"train_acc": t, "test_acc": v} for s, t, v in ROWS},
+    "pandas's JSON": {name: dict(zip(map(str, range(101)), column, strict=True)) for name, column in COLUMNS.items()},
+    "pandas's split JSON": {"columns": list(COLUMNS), "index": list(range(101)), "data": [list(row) for row in ROWS]},
+    "pandas's table JSON": {"schema": {"fields": []}, "data": RECORDS},
+    "JSON rows": [list(COLUMNS), *map(list, ROWS)],
+    "Hugging Face's trainer_state": {
+        "best_metric": 1.0,
+        "global_step": 10_000,
+        "log_history": [
+            record
+            for s, t, v in ROWS
+            for record in (
+                {"epoch": s / 1000, "loss": 0.1, "step": s, "learning_rate": 1e-3},
+                {"epoch": s / 1000, "train_accuracy": t, "step": s},
+                {"epoch": s / 1000, "eval_accuracy": v, "eval_loss": 2.0, "step": s, "eval_runtime": 1.5},
+            )
+        ],
+    },
+}
+for _name, _document in DOCUMENTS.items():
+    written(_name, "log.json")(lambda document=_document: json.dumps(document))
+
+
+@written("JSON lines")
+def _() -> str:
+    return "\n".join(json.dumps(record) for record in RECORDS)
+
+
+@written("JSON lines with others")
+def _() -> str:
+    meta = [{"event": "start", "config": {"lr": 0.1}}, *RECORDS, {"event": "end", "best_acc": 1.0}]
+    return "started\n" + "\n".join(json.dumps(record) for record in meta)
+
+
+@written("history of Weights & Biases")
+def _() -> str:
+    rows = [
+        {"_step": s, "_runtime": 0.1 * s, "_timestamp": 1.7e9 + s, "train/acc": t, "val": {"acc": v}}
+        for s, t, v in ROWS
+    ]
+    return "\n".join(json.dumps(record) for record in rows)
+
+
+@written("JSON lines by set")
+def _() -> str:
+    return "\n".join(
+        json.dumps({"split": split, "step": s, "accuracy": value})
+        for s, t, v in ROWS
+        for split, value in (("train", t), ("valid", v))
+    )
+
+
+@written("JSON lines with NaN")
+def _() -> str:
+    return "\n".join(
+        json.dumps({"step": s, "train_acc": a, "test_acc": b})
+        for s, t, v in ROWS
+        for a, b in ((t, np.nan), (np.nan, v))
+    )
+
+
+# --- files ---
+
+
+@files("gzip")
+def _(folder: Path) -> list[Path]:
+    path = folder / "log.csv.gz"
+    path.write_bytes(gzip.compress(lines("step,train_acc,test_acc", "{s},{t},{v}").encode()))
+    return [path]
+
+
+@files("Parquet")
+def _(folder: Path) -> list[Path]:
+    path = folder / "log.parquet"
+    pl.DataFrame(COLUMNS).write_parquet(path)
+    return [path]
+
+
+def two(folder: Path, names: tuple[str, str], header: str, row: str) -> list[Path]:
+    paths = [folder / name for name in names]
+    for path, values in zip(paths, (TRAIN, TEST), strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = "\n".join(
+            row.format(s=s, y=y, w=1.7e9 + s, ms=1_700_000_000_000 + s) for s, y in zip(STEP, values, strict=True)
+        )
+        path.write_text(f"{header}\n{text}\n".lstrip("\n"))
+    return paths
+
+
+@files("a file for each set")
+def _(folder: Path) -> list[Path]:
+    return two(folder, ("train.csv", "test.csv"), "step,accuracy,loss", "{s},{y},0.1")
+
+
+@files("a folder for each set")
+def _(folder: Path) -> list[Path]:
+    return two(folder, ("train/log.csv", "val/log.csv"), "step,acc", "{s},{y}")
+
+
+@files("downloads of TensorBoard")
+def _(folder: Path) -> list[Path]:
+    return two(
+        folder, ("run-.-tag-accuracy_train.csv", "run-.-tag-accuracy_test.csv"), "Wall time,Step,Value", "{w},{s},{y}"
+    )
+
+
+@files("downloads of Keras's TensorBoard")
+def _(folder: Path) -> list[Path]:
+    return two(
+        folder,
+        ("run-train-tag-epoch_accuracy.csv", "run-validation-tag-epoch_accuracy.csv"),
+        "Wall time,Step,Value",
+        "{w},{s},{y}",
+    )
+
+
+@files("metrics of MLflow")
+def _(folder: Path) -> list[Path]:
+    return two(folder, ("metrics/train_acc", "metrics/val_acc"), "", "{ms} {y} {s}")
+
+
+@files("charts of Weights & Biases")
+def _(folder: Path) -> list[Path]:
+    first, second = folder / "wandb_export_1.csv", folder / "wandb_export_2.csv"
+    first.write_text(lines('"Step","a - train/acc","a - train/acc__MIN"', '"{s}","{t}","{t}"'))
+    second.write_text(lines('"Step","a - val/acc","a - val/acc__MIN"', '"{s}","{v}","{v}"'))
+    return [first, second]
+
+
+@files("JSON downloads of TensorBoard")
+def _(folder: Path) -> list[Path]:
+    paths = [folder / "train_acc.json", folder / "test_acc.json"]
+    for path, values in zip(paths, (TRAIN, TEST), strict=True):
+        path.write_text(json.dumps([[1.7e9 + s, s, y] for s, y in zip(STEP, values, strict=True)]))
+    return paths
+
+
+def events(folder: Path, curves: dict[str, list[float]], version: int = 1) -> Path:
+    """An event file as a writer of either version of TensorFlow makes it, without either."""
+    folder.mkdir(parents=True, exist_ok=True)
+    writer = EventFileWriter(str(folder))
+    for k, step in enumerate(STEP):
+        for tag, values in curves.items():
+            value = Summary.Value(tag=tag, simple_value=values[k])
+            if version == 2:
+                value = Summary.Value(tag=tag, tensor=make_tensor_proto(np.float32(values[k])))
+            writer.add_event(Event(wall_time=1.7e9 + step, step=step, summary=Summary(value=[value])))
+    writer.close()
+    return next(folder.glob("*tfevents*"))
+
+
+@files("an event file of TensorBoard")
+def _(folder: Path) -> list[Path]:
+    return [events(folder, {"accuracy/train": TRAIN, "accuracy/test": TEST})]
+
+
+@files("an event file of TensorBoard 2")
+def _(folder: Path) -> list[Path]:
+    return [events(folder, {"train_acc": TRAIN, "val_acc": TEST}, version=2)]
+
+
+@files("a folder of Keras's TensorBoard")
+def _(folder: Path) -> list[Path]:
+    events(folder / "logs" / "train", {"epoch_accuracy": TRAIN, "epoch_loss": TEST}, version=2)
+    events(folder / "logs" / "validation", {"epoch_accuracy": TEST, "epoch_loss": TRAIN}, version=2)
+    return [folder / "logs"]
+
+
+def said(found: CurveFile) -> tuple[Classification, ...]:
+    return tuple(classify(one) for one in found.runs)
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("name", FORMATS)
+def test_one_curve_gets_one_answer_in_every_format(name: str, tmp_path: Path) -> None:
+    (found,) = said(read_curves(FORMATS[name](tmp_path)))
+    counted = name in ("no steps", "Keras's history")
+    unit = 0.01 if counted else 1.0
+    assert found.dynamics == "grokking", found.reasons
+    assert found.events.memorized_at == 300 * unit
+    assert found.events.generalized_at == 5500 * unit
+    assert found.events.delay == pytest.approx(5500 / 300)
+    assert found.settled["train_accuracy"] == pytest.approx(1.0)
+    assert found.settled["test_accuracy"] == pytest.approx(1.0, abs=1e-3)
+    assert found.settled["test_accuracy_moved"] == pytest.approx(TEST[95] - TEST[65], abs=2e-3)
