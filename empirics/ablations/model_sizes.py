@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.ablations.committed import Row, read, text_of
+from dcrit.empirics.ablations.model_sizes_fit import bound, fit_narrow, rows_of
+from dcrit.empirics.ablations.transformer_clock import fitted_law
 from dcrit.empirics.ablations.transformer_sizes import FAMILY
 from dcrit.empirics.experiments.experiment import TRANSFORMER_STEPS
 from dcrit.empirics.experiments.laboratory import Laboratory
@@ -401,6 +403,21 @@ def curve_rows(plane: Plane, told: Row, found: Row) -> list[Curve]:
     ]
 
 
+def constants(results: Path) -> str:
+    """Constants of narrow networks as Markdown, from committed calibration runs.
+
+    Args:
+        results: Folder of committed results.
+    """
+    found = fit_narrow(bound(fitted_law(results)), rows_of(results))
+    narrow = found.overload
+    return (
+        "| β | c | scatter in ln D | accuracies are missed by | runs |\n|---|---|---|---|---|\n"
+        f"| {narrow.exponent:.3f} ± {found.errors[0]:.3f} | {narrow.grain:.1f} ± {found.errors[1]:.1f} | "
+        f"{narrow.scatter:.3f} | {found.rms:.3f} (rms of means) | {found.n_runs} |"
+    )
+
+
 def tables(results: Path) -> str:
     """What was predicted beside what was measured, as Markdown.
 
@@ -465,4 +482,4 @@ def model_size(results: Path) -> dict[Path, str]:
     page = results.parent / "explanation" / PAGE
     before, rest = page.read_text(encoding="utf-8").split(BEGIN)
     _, after = rest.split(END)
-    return {page: f"{before}{BEGIN}\n{tables(results)}\n{END}{after}"}
+    return {page: f"{before}{BEGIN}\n{constants(results)}\n\n{tables(results)}\n{END}{after}"}
