@@ -37,7 +37,7 @@ def table_of_json(text: str, source: str, name: str) -> Table | None:
         ValueError: It is JSON without curves.
     """
     start = text.lstrip()
-    if start[:1] not in ("{", "[") and "\n{" not in text[:20_000]:
+    if start[:1] not in ("{", "[") and "\n{" not in text[:20_000] and ' {"' not in text[:20_000]:
         return None
     if start[:1] in ("{", "["):
         try:
@@ -81,6 +81,11 @@ def _lines(text: str) -> tuple[list[Mapping[str, Any]], int]:
                 value = json.loads(word)
             except (ValueError, RecursionError):
                 value = _python_dict(word)
+        elif word.endswith("}") and ' {"' in word:  # behind the time and the level of a log
+            try:
+                value = json.loads(word[word.index(' {"') :])
+            except (ValueError, RecursionError):
+                value = None
         if isinstance(value, dict):
             records.append(value)
         else:
@@ -116,8 +121,25 @@ def _flat(record: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterat
 
 
 def _records(records: Sequence[Mapping[str, Any]], what: str, name: str) -> Table:
+    inside = [value for record in records[:3] for value in record.values()]
+    inside += [one for value in inside if isinstance(value, Mapping) for one in value.values()]
+    if any(map(_is_column, inside)):
+        return Table(frame=stacked([_run_of(record, k) for k, record in enumerate(records)]), format=what, name=name)
     flat = [dict(_flat(record)) for record in records]
     return Table(frame=from_records(flat), format=what, name=name)
+
+
+def _run_of(record: Mapping[str, Any], place: int) -> pl.DataFrame:
+    """A record that holds the curves of a whole run: its lists are columns, and its other values say which run."""
+    curves = _Curves()
+    curves.look(record, (), 0)
+    names = _short(list(curves.columns))
+    lengths = Counter(len(values) for values in curves.columns.values())
+    length = lengths.most_common(1)[0][0] if lengths else 0
+    frame = frame_of({names[path]: values for path, values in curves.columns.items() if len(values) == length})
+    same = {key: _scalar(value) for key, value in record.items() if not isinstance(value, list | dict)}
+    same = same if any(is_field("run", key) for key in same) else {"run": place} | same
+    return frame.with_columns(pl.lit(value).alias(key) for key, value in same.items() if value is not None)
 
 
 def _is_column(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Literal, get_args
 
 from dcrit.theory.checks import FieldError
@@ -23,13 +24,13 @@ _VALIDATION = f"(val|vali|valid|validation|dev|eval|evaluation){_SET}"
 
 _ACCURACY = (
     "(categorical|sparsecategorical|binary|multiclass|token|classification|batch)?"
-    "(acc|accs|accuracy|accuracies|top1|acc1|accuracy1|acctop1|top1acc|top1accuracy|prec1)"
+    "(acc|accs|accuracy|accuracies|top1|acc1|accuracy1|acctop1|top1acc|top1accuracy|prec1|exactmatch)"
 )
 _LOSS = "(batch)?(loss|losses|nll|ce|xent|crossentropy|crossentropyloss|celoss|nllloss|xentloss)"
 _ERROR = "(err|errs|error|errors|errorrate|err1|error1|top1err|top1error|top1errorrate|misclassification|zerooneloss)"
 
 _BEFORE = "(metrics?|logs?|history|hist|final|running|mean|avg|average|epochs?|perf|performance|scalars?|curves?)*"
-_AFTER = "(epochs?|mean|avg|average|pct|percent|history|hist|list|curve|curves|values?)*"
+_AFTER = "(epochs?|mean|avg|average|pct|percent|history|hist|list|curve|curves|values?|last|final|clean)*"
 
 
 def _either_way(part: str, metric: str, after: str = _AFTER) -> str:
@@ -108,6 +109,11 @@ _LONE_SETS = {
 }
 
 
+#: Lines that are printed call the same names again and again.
+remembered = lru_cache(maxsize=10_000)
+
+
+@remembered
 def plain(name: str) -> str:
     """A column's name as names are compared; a second column of one name is told from the first by polars' ending."""
     name = re.sub(r"_duplicated_\d+$", "", name).replace("%", "percent")
@@ -125,9 +131,11 @@ def meanings(field: str) -> str:
     return ", ".join(dict.fromkeys(meant for _, meant in _NAMES[field] if meant != "row"))
 
 
+@remembered
 def set_of(name: str) -> str:
     """The part of the data that a word such as ``val`` or ``train_set`` names: a key for columns; empty if none."""
-    word = plain(name)
+    # Trackers write {'subset': 'train'}.
+    word = plain(re.sub(r"\W*(subset|split|set|phase|mode)\W+", "", name) if "{" in name else name)
     for key, patterns in (
         ("train", (_TRAIN, f"full{_TRAIN}")),
         ("test", (_TEST,)),
@@ -140,6 +148,7 @@ def set_of(name: str) -> str:
     return ""
 
 
+@remembered
 def metric_of(name: str) -> str:
     """``accuracy``, ``loss`` or ``error`` for a name that is that and names no set; empty for others."""
     word = plain(name)
@@ -154,11 +163,13 @@ def is_field(field: str, name: str) -> bool:
     return any(re.fullmatch(pattern, plain(name)) for pattern, _ in _NAMES[field])
 
 
+@remembered
 def is_step(name: str) -> bool:
     """Whether a name says step, iteration, epoch or batch in so many words."""
     return any(re.fullmatch(pattern, plain(name)) for pattern, _ in _NAMES["step"][:5])
 
 
+@remembered
 def is_known(name: str) -> bool:
     """Whether a name may stand for any curve."""
     return bool(set_of(name)) or any(is_field(field, name) for field in _NAMES if field not in ("step", "run"))
