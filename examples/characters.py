@@ -1,6 +1,6 @@
 """A small task on text, character by character: which digit does a number end in that is written in words.
 
-Inputs are the numbers from 0 to 999, such as "four hundred twenty one", as 27 characters each.
+Inputs are the numbers from 0 to 499, such as "four hundred twenty one", as 27 characters each.
 """
 
 import numpy as np
@@ -38,14 +38,15 @@ def in_words(number: int) -> str:
 
 
 def study(small: bool) -> dcrit.Study:
-    numbers = range(200 if small else 1000)
+    numbers = range(200 if small else 500)
     text = [in_words(number).rjust(LENGTH) for number in numbers]
     codes = np.array([[0 if letter == " " else ord(letter) - 96 for letter in line] for line in text])
     return dcrit.study(
         lambda seed: Reader(16 if small else 64),
         codes,
         [number % 10 for number in numbers],
-        steps=40 if small else 1500,
+        learning_rate=2e-2,
+        steps=40 if small else 1000,
         max_runs=2 if small else 10,
         budget_minutes=60,
     )

@@ -13,7 +13,13 @@ def factory(seed: int) -> nn.Module:
 def study(small: bool) -> dcrit.Study:
     inputs, labels = dcrit.sparse_parity(20, 3, 200 if small else 2000)
     return dcrit.study(
-        factory, inputs, labels, steps=40 if small else 2000, max_runs=2 if small else 12, budget_minutes=60
+        factory,
+        inputs,
+        labels,
+        learning_rate=2e-2,
+        steps=40 if small else 1000,
+        max_runs=2 if small else 12,
+        budget_minutes=60,
     )
 
 

@@ -9,6 +9,7 @@ from dcrit.empirics.measures.critical_size import Sides, sides_of
 from dcrit.empirics.measures.efficiency import usable
 from dcrit.empirics.study.design import Role, StudyDesign, largest_of
 from dcrit.empirics.study.module_runs import FloatArray, ModuleOutcome
+from dcrit.theory.calibrations.omission import Cause
 from dcrit.theory.circuits.regimes import FITTED
 
 #: Time constants 1/(ηλ) below which norms still move.
@@ -20,14 +21,19 @@ def with_advice(reason: str, advice: Sequence[str]) -> str:
     return "; ".join([reason, *advice])
 
 
-def advice_to_predict(by_role: Mapping[Role, Sequence[ModuleOutcome]], design: StudyDesign) -> list[str]:
-    """What to change so that runs converge and fit their training sets.
+def advice_to_predict(
+    by_role: Mapping[Role, Sequence[ModuleOutcome]], design: StudyDesign, cause: Cause | None
+) -> list[str]:
+    """What to change so that runs converge and fit their training sets, and tell the circuits apart.
 
     Args:
         by_role: Outcomes by what they were made for.
         design: Which runs were made.
+        cause: Why there are no laws; None where there are.
     """
     said: list[str] = []
+    if cause in (Cause.MIXING_UNKNOWN, Cause.NO_FALL):
+        said.append(f"efficiencies differ too much between runs, try seeds={2 * design.seeds}")
     kinds: tuple[tuple[Role, str], ...] = (("generalizing", "real labels"), ("memorizing", "random labels"))
     for role, what in kinds:
         outcomes = by_role[role]

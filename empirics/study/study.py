@@ -120,7 +120,9 @@ def study(factory: Factory, inputs: Tensor | ArrayLike, labels: Tensor | ArrayLi
     predicted = _predicted(fit, slope, half, design.level, n_classes=design.n_classes)
     fitted_none = homogeneity.value is None and not homogeneity.n_runs
     if predicted.value is None and not design.why_unpredicted and (fitted_none or homogeneity.value is not None):
-        predicted = replace(predicted, reason=with_advice(predicted.reason, advice_to_predict(by_role, design)))
+        cause = fit.cause if isinstance(fit, NoLaws) else None
+        advice = advice_to_predict(by_role, design, cause)
+        predicted = replace(predicted, reason=with_advice(predicted.reason, advice))
     real = [*by_role["transition"], *by_role["generalizing"]]
     return StudyResult(
         design=design,
