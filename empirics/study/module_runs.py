@@ -260,8 +260,9 @@ def check_factory(factory: Factory, inputs: Tensor, n_classes: int, device: str)
     Raises:
         ValueError: Two calls share a parameter, or the module does not make logits of the inputs.
     """
-    first, second = build(factory, 0, device), build(factory, 1, device)
-    if {id(one) for one in trained_parameters(first)} & {id(one) for one in trained_parameters(second)}:
+    first, *others = (build(factory, seed, device) for seed in (0, 1, 0))  # the last one finds those that are kept
+    made = {id(one) for one in trained_parameters(first)}
+    if any(id(one) in made for other in others for one in trained_parameters(other)):
         why = "the same parameters would be trained on from run to run; make the layers inside of the function"
         raise FieldError("factory", "return a new module at every call", "one that shares parameters", why=why)
     some = inputs[:2]

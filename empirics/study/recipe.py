@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from dcrit.theory.checks import (
     FieldError,
     check_choice,
@@ -58,6 +60,9 @@ class Recipe:
     label_noise: float = 0.0
 
     def __post_init__(self) -> None:
+        for one in fields(self):
+            if isinstance(value := getattr(self, one.name), np.generic):
+                object.__setattr__(self, one.name, value.item())
         check_positive("learning_rate", self.learning_rate)
         check_not_negative("weight_decay", self.weight_decay)
         check_choice("optimizer", self.optimizer, get_args(OptimizerName))

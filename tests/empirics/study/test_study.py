@@ -3,7 +3,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -420,6 +420,8 @@ def test_time_is_measured_on_this_machine() -> None:
 
 # --- designs ---
 
+NUMBERS: tuple[tuple[Any, Any], ...] = ((int, float), (np.int64, np.float64))
+
 
 def test_sizes_are_chosen_where_none_are_given() -> None:
     design = StudyDesign(n_classes=10)
@@ -481,6 +483,12 @@ def test_without_decay_steps_have_to_be_given() -> None:
 def test_a_bad_design_names_the_field(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"^{field} must be"):
         StudyDesign(**({"n_classes": 10} | {field: value}))  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    plain, other = (StudyDesign(n_classes=k(3), steps=k(50), sizes=(5, 9), learning_rate=x(0.5)) for k, x in NUMBERS)
+    assert plain == other
+    assert type(other.n_classes) is int
 
 
 @pytest.mark.parametrize("field", ["sizes", "memorizing_sizes", "generalizing_sizes", "overloading_sizes"])
@@ -545,6 +553,7 @@ SIGNS = (ROWS[:, 0] > 0).astype(np.int32)
     [
         (lambda seed: SHARED, "return a new module at every call, got one that shares parameters"),
         (lambda seed: nn.Sequential(SHARED), "return a new module at every call"),
+        (lru_cache(plain), "return a new module at every call"),
         (SHARED, "got a module, Sequential: one module would be trained on from run to run"),
         (nn.Linear, "got the class Linear: Linear.seed. would take the seed as its first argument"),
         (lambda: plain(0), "got a function that takes no seed: too many positional arguments"),
