@@ -387,8 +387,9 @@ def model_size(
         with _laboratory(store, workers) as bench:
             if not (results / CALIBRATION).exists():
                 _write(measure_calibration(results, bench))
-            _write(model_sizes.predict_planes(results))
+            _write(model_sizes.predict_planes(results) | model_sizes.predict_capacities(results))
             model_sizes.measure_planes(results, bench)
+            model_sizes.measure_capacities(results, bench)
     _finish(model_sizes.model_size(results), check=check, as_json=as_json)
 
 

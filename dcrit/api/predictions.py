@@ -107,7 +107,7 @@ class Prediction(Sized):
         from dcrit.theory.circuits.closed_forms import explain
         from dcrit.theory.predictions.phase_diagram import explain_star, predict_star
 
-        bits = float(self.calibration.capacity.bits_at(self.problem.n_params))
+        bits = float(self.calibration.capacity.bits_at(self.problem.n_params, self.problem.n_classes))
         law, size = self.calibration.thresholds, self.size
         star = ""
         if not self.calibration.silence(self.problem, size.horizon or self.problem.horizon):
