@@ -10,7 +10,8 @@ import pytest
 from dcrit.empirics.ablations import model_sizes as sizes
 from dcrit.empirics.ablations import model_sizes_fit as narrow
 from dcrit.empirics.ablations.committed import Row
-from dcrit.empirics.experiments.size_grid import Plane, grid_of
+from dcrit.empirics.experiments.size_grid import Plane
+from dcrit.empirics.runs.single import Run
 from dcrit.theory.calibrations.thresholds import Thresholds, shipped_thresholds
 from dcrit.theory.circuits.overload import Overload
 from dcrit.theory.problems.problem import Problem
@@ -107,18 +108,43 @@ def test_a_measured_plane_has_its_dips_and_capacities() -> None:
         run_of(one, test_accuracy=(accuracy if one.n_train == 200 else same)[one.problem.width] + 0.001 * one.seed)
         for one in PLANE.configs()
     ]
-    overloaded = [[run_of(config, train_accuracy=0.5) for config in block] for block in PLANE.capacity_configs()]
-    grid = grid_of(PLANE, runs, overloaded, None)
-    first, second = (sizes._curve_row(grid, k) for k in (0, 1))
+    first, second = (
+        sizes._curve_row(PLANE, size, [run for run in runs if run.config.n_train == size]) for size in PLANE.sizes
+    )
+    n_params = [PLANE.at(width).n_params for width in PLANE.widths]
     assert first["dip"]
     assert first["depth"] == pytest.approx(0.5, abs=0.01)
-    assert first["lowest"] == grid.n_params[1]
-    assert first["half_fall"] == pytest.approx(math.sqrt(grid.n_params[0] * grid.n_params[1]), rel=0.01)
+    assert first["lowest"] == n_params[1]
+    assert first["half_fall"] == pytest.approx(math.sqrt(n_params[0] * n_params[1]), rel=0.01)
     assert not second["dip"]
-    capacity = sizes._capacity_row(grid, 8)
-    assert capacity["n_params"] == replace(PLANE.problem, width=8).n_params
+    (overloaded,) = PLANE.capacity_configs()
+    capacity = sizes._capacity_row(PLANE.at(8), [run_of(config, train_accuracy=0.5) for config in overloaded])
+    assert capacity["n_params"] == n_params[0]
     counts = [n * (0.5 - 1 / 23) / (1 - 1 / 23) for n in (423, 529)]
     assert capacity["value"] == pytest.approx(np.mean(counts), rel=0.01)
+
+
+def test_only_what_lacks_is_measured() -> None:
+    asked: list[str] = []
+
+    class Bench:
+        def blocks(self, blocks: Any, *, stage: str) -> list[list[Run]]:
+            asked.append(stage)
+            return [
+                [
+                    run_of(one, test_accuracy=0.5 + 0.01 * one.seed, train_accuracy=0.5 + 0.01 * one.seed)
+                    for one in block
+                ]
+                for block in blocks
+            ]
+
+    row: Row = {"curves": [{"n_train": 200}]}
+    parts = list(sizes.measured_parts(PLANE, Bench(), row))  # type: ignore[arg-type]
+    assert len(parts) == len(asked) == 3
+    assert asked[1].endswith("300 examples")
+    assert [one["n_train"] for one in row["curves"]] == [200, 300]
+    assert set(row) == {"curves", "capacities", "star"}
+    assert not list(sizes.measured_parts(PLANE, Bench(), row))  # type: ignore[arg-type]
 
 
 def test_what_was_predicted_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
