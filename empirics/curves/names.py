@@ -18,13 +18,13 @@ FIELDS = ("step", *QUANTITIES, "train_error", "test_error")
 
 _SET = "(set|data|dataset|split)?"
 _TRAIN = f"(train|training|tr|trn|insample){_SET}"
-_TEST = f"(test|testing|te|tst|heldout|holdout|unseen){_SET}"
+_TEST = f"(test|testing|te|tst|heldout|holdout|unseen|generali[sz]ation){_SET}"
 _INSIDE, _OUTSIDE = "(id|iid|indist|indistribution)", "(ood|outofdist|outofdistribution)"
-_VALIDATION = f"(val|vali|valid|validation|dev|eval|evaluation){_SET}"
+_VALIDATION = f"(va|val|vali|valid|validation|dev|eval|evaluation){_SET}"
 
 _ACCURACY = (
     "(categorical|sparsecategorical|binary|multiclass|token|classification|batch)?"
-    "(acc|accs|accuracy|accuracies|top1|acc1|accuracy1|acctop1|top1acc|top1accuracy|prec1|exactmatch)"
+    "(acc|accs|accuracy|accuracies|top1|acc1|accuracy1|acctop1|top1acc|top1accuracy|accuracytop1|prec1|exactmatch)"
 )
 _LOSS = "(batch)?(loss|losses|nll|ce|xent|crossentropy|crossentropyloss|celoss|nllloss|xentloss)"
 _ERROR = "(err|errs|error|errors|errorrate|err1|error1|top1err|top1error|top1errorrate|misclassification|zerooneloss)"
@@ -149,6 +149,12 @@ def set_of(name: str) -> str:
 
 
 @remembered
+def names_steps(name: str) -> bool:
+    """Whether a name says steps, of a set as well: ``val_epochs``."""
+    words = re.split(r"[^A-Za-z]+", name)
+    return is_step(name) or any(set_of(one) and is_step("".join(words[k + 1 :])) for k, one in enumerate(words))
+
+
 def metric_of(name: str) -> str:
     """``accuracy``, ``loss`` or ``error`` for a name that is that and names no set; empty for others."""
     word = plain(name)

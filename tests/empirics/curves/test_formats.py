@@ -186,6 +186,16 @@ DOCUMENTS: dict[str, Any] = {
     "pandas's split JSON": {"columns": list(COLUMNS), "index": list(range(101)), "data": [list(row) for row in ROWS]},
     "pandas's table JSON": {"schema": {"fields": []}, "data": RECORDS},
     "JSON rows": [list(COLUMNS), *map(list, ROWS)],
+    "JSON lists by set": {
+        "train": [{"step": s, "acc": t, "loss": 1.0} for s, t, _ in ROWS],
+        "val": [{"step": s, "acc": v} for s, _, v in ROWS],
+    },
+    "JSON lists with lists of steps": {
+        "train_steps": [*STEP, 10_100],
+        "train_acc": [*TRAIN, 1.0],
+        "test_steps": STEP,
+        "test_acc": TEST,
+    },
     "Hugging Face's trainer_state": {
         "best_metric": 1.0,
         "global_step": 10_000,
@@ -401,6 +411,16 @@ SEVERAL: dict[str, tuple[str, str]] = {
     "JSON by run": (
         "log.json",
         json.dumps({str(k): COLUMNS | {"test_acc": test} for k, test in enumerate((TEST, [0.01] * 101))}),
+    ),
+    "JSON lists of runs": (
+        "log.json",
+        json.dumps(
+            {"args": {"lr": 1}}
+            | {
+                str(k): [{"step": s, "train_acc": t, "test_acc": v if k == 0 else 0.01} for s, t, v in ROWS]
+                for k in (0, 1)
+            }
+        ),
     ),
     "JSON records of runs": (
         "log.json",
