@@ -45,7 +45,6 @@ if TYPE_CHECKING:
         validate,
     )
     from dcrit.api.training import Runs, train
-    from dcrit.theory.problems.examples import pairs, sparse_parity
     from dcrit.theory.problems.problem import Problem
 
 __version__ = version("dcrit")
@@ -87,14 +86,12 @@ __all__ = [
     "list_figures",
     "list_runs",
     "measure",
-    "pairs",
     "phase_diagram",
     "plan",
     "plan_phase_diagram",
     "predict",
     "regime",
     "simulate",
-    "sparse_parity",
     "study",
     "train",
     "validate",
@@ -104,7 +101,6 @@ __all__ = [
 #: Modules of the interface, in the order in which a name is looked for.
 _MODULES = (
     "theory.problems.problem",
-    "theory.problems.examples",
     "api.predictions",
     "api.training",
     "api.measurements",

@@ -14,12 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.calibrations.outside import beyond, optimizer_axes
 from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
-from dcrit.theory.circuits.branches import BranchLaw
 from dcrit.theory.circuits.clock import Clock, LevelClocks, Pace
 from dcrit.theory.circuits.critical_size_law import CriticalSizeLaw, Levels, Scatter
 from dcrit.theory.circuits.finding import FindingLaw
 from dcrit.theory.circuits.laws import CapacityLaw
-from dcrit.theory.circuits.norms import NormLaw
 from dcrit.theory.circuits.overload import Overload
 from dcrit.theory.circuits.symmetry import SymmetryLaw
 from dcrit.theory.families.family import FAMILIES
@@ -42,6 +40,9 @@ WIDEST = 10.0
 
 #: What of a question may lie outside the calibration runs, beside the optimizer.
 RANGES = ("n_symbols", "width", "load", "steps")
+
+#: The same in words.
+SYMBOLS, WIDTH, LOAD, HORIZON = "the number of symbols", "the width", "symbols per unit of width", "the horizon"
 
 #: Numbers of the optimizer whose effect is known between two values alone.
 EFFECTS = ("beta2", "epsilon")
@@ -108,8 +109,6 @@ class Thresholds:
         overload: What narrow networks and those over capacity do; None where that is not measured.
         capacity: D_mem(N), of the calibration that the law belongs to.
         symmetry: When memory is of unordered pairs, likewise; None where both symbols are told apart.
-        branches: How likely a seed memorizes unordered pairs; None where that was not measured.
-        norms: How far the squared norm falls; None likewise.
 
     Raises:
         ValueError: A field is out of range.
@@ -125,8 +124,6 @@ class Thresholds:
     overload: Overload | None = None
     capacity: CapacityLaw | None = None
     symmetry: SymmetryLaw | None = None
-    branches: BranchLaw | None = None
-    norms: NormLaw | None = None
 
     def __post_init__(self) -> None:
         check_subject(self.tasks, self.model, self.activation)
@@ -164,9 +161,7 @@ class Thresholds:
             problem: The question.
             horizon: T [steps].
         """
-        own = self.law.deviation(problem.n_symbols, problem.width, horizon, **problem.optimizer)
-        narrow = problem.n_symbols / problem.width > self.calibrated.load[1]
-        return own if self.overload is None or not narrow else math.hypot(own, self.overload.scatter)
+        return float(self.deviations(problem, horizon))
 
     def deviations(self, problem: Problem, horizons: ArrayLike) -> FloatArray:
         """Standard deviations of ln D_crit(T) at many horizons at once.
@@ -174,8 +169,13 @@ class Thresholds:
         Args:
             problem: The question.
             horizons: T, any shape [steps].
+
+        Raises:
+            ValueError: A horizon is not above 0.
         """
-        return self.law.deviations(problem.n_symbols, problem.width, horizons, **problem.optimizer)
+        own = self.law.deviations(problem.n_symbols, problem.width, horizons, **problem.optimizer)
+        narrow = problem.n_symbols / problem.width > self.calibrated.load[1]
+        return own if self.overload is None or not narrow else np.hypot(own, self.overload.scatter)
 
     def deviation_at_rest(self, problem: Problem) -> float:
         """Standard deviation of ln D_rest."""
@@ -186,6 +186,18 @@ class Thresholds:
         """Largest S/H that runs behind it had."""
         return max(self.calibrated.load[1], 0.0 if self.overload is None else self.overload.load)
 
+    @property
+    def reach(self) -> dict[str, tuple[float, float]]:
+        """Least and largest value that runs behind it had, by what it is a value of; the optimizer aside."""
+        ranges, narrow = self.calibrated, self.overload
+        least = ranges.width[0] if narrow is None else min(ranges.width[0], narrow.width)
+        return {
+            SYMBOLS: ranges.n_symbols,
+            WIDTH: (least, ranges.width[1]),
+            LOAD: (ranges.load[0], self.largest_load),
+            HORIZON: ranges.steps,
+        }
+
     def outside(self, problem: Problem, horizon: float) -> tuple[str, ...]:
         """What of a question lies outside the calibration runs, and by how much: one phrase each.
 
@@ -193,15 +205,17 @@ class Thresholds:
             problem: The question.
             horizon: T [steps].
         """
-        ranges, narrow = self.calibrated, self.overload
-        least, load = ranges.width[0], self.largest_load
-        axes = (
-            ("the number of symbols", problem.n_symbols, ranges.n_symbols),
-            ("the width", problem.width, (least if narrow is None else min(least, narrow.width), ranges.width[1])),
-            ("symbols per unit of width", problem.n_symbols / problem.width, (ranges.load[0], load)),
-            *optimizer_axes(problem, **self.law.pace.optimizer),
-            ("the horizon", horizon, ranges.steps),
+        reach = self.reach
+        asked = {
+            SYMBOLS: problem.n_symbols,
+            WIDTH: problem.width,
+            LOAD: problem.n_symbols / problem.width,
+            HORIZON: horizon,
+        }
+        first, last = (
+            [(name, asked[name], reach[name]) for name in some] for some in ((SYMBOLS, WIDTH, LOAD), (HORIZON,))
         )
+        axes = (*first, *optimizer_axes(problem, **self.law.pace.optimizer), *last)
         return beyond(axes)
 
     def silence(self, problem: Problem, horizon: float) -> str:
@@ -253,8 +267,6 @@ class Thresholds:
                 "n_runs": self.calibrated.n_runs,
             },
             **({} if self.overload is None else {"overload": asdict(self.overload)}),
-            **({} if self.branches is None else {"branches": self.branches.to_dict()}),
-            **({} if self.norms is None else {"norms": self.norms.to_dict()}),
         }
 
     @classmethod
@@ -285,8 +297,6 @@ class Thresholds:
                 law=law,
                 calibrated=CalibratedRange(n_runs=ranges["n_runs"], **spans),
                 overload=Overload(**document["overload"]) if "overload" in document else None,
-                branches=BranchLaw.from_dict(document["branches"]) if "branches" in document else None,
-                norms=NormLaw.from_dict(document["norms"]) if "norms" in document else None,
             )
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise FieldError(

@@ -266,7 +266,6 @@ class CriticalSizeLaw:
         Raises:
             ValueError: An argument is out of range.
         """
-        check_positive("horizon", horizon)
         return float(self.deviations(n_symbols, width, horizon, **optimizer))
 
     def deviations(self, n_symbols: int, width: int, horizons: ArrayLike, **optimizer: float) -> FloatArray:
@@ -282,9 +281,10 @@ class CriticalSizeLaw:
             Standard deviations of ln D_crit(T), shape of ``horizons``.
 
         Raises:
-            ValueError: The optimizer is out of range.
+            ValueError: An argument is out of range.
         """
         steps = np.asarray(horizons, dtype=np.float64)
+        check_positive("horizon", float(steps.min()))
 
         def log_size(law: Self) -> FloatArray:
             return np.log(law.clock(n_symbols, width, **optimizer).critical_size(steps))

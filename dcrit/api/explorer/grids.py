@@ -12,16 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.theory.calibrations.calibration import Calibration, calibration_for, shipped_calibrations
-from dcrit.theory.calibrations.thresholds import FARTHEST_LOAD, WIDEST, Thresholds
+from dcrit.theory.calibrations.thresholds import FARTHEST_LOAD, HORIZON, LOAD, SYMBOLS, WIDEST, WIDTH, Thresholds
+from dcrit.theory.circuits.clock import log_odds
 from dcrit.theory.circuits.constants import CONSTANTS
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
+from dcrit.theory.circuits.symmetry import mirrored_fraction
 from dcrit.theory.estimates import LEVEL, half_width
 from dcrit.theory.families.family import FAMILIES
 from dcrit.theory.predictions.critical_size import LARGEST_FRACTION, LEAST_EXPONENT, LEAST_MIXING, law_normal
-from dcrit.theory.predictions.delay import time_to_memorize
-from dcrit.theory.predictions.phase_diagram import N_DRAWS, SMALLEST_FRACTION
-from dcrit.theory.predictions.regime import REGIMES, fit_range
-from dcrit.theory.problems.problem import HORIZON, Problem
+from dcrit.theory.predictions.delay import delay_steps
+from dcrit.theory.predictions.phase_diagram import N_DRAWS, SMALLEST_FRACTION, star_widths
+from dcrit.theory.predictions.regime import REGIMES, STANDS_OUT, fit_range
+from dcrit.theory.problems.problem import HORIZON as TIME_CONSTANTS
+from dcrit.theory.problems.problem import Problem
 from dcrit.theory.problems.tasks import TASKS
 
 FloatArray = NDArray[np.float64]
@@ -29,18 +32,31 @@ FloatArray = NDArray[np.float64]
 #: Moduli that the page asks about.
 MODULI = (11, 199)
 
+#: What of a question may lie outside the calibration, beside the weight decay, and what the page calls it.
+REACH = ((SYMBOLS, "symbols"), (WIDTH, "width"), (LOAD, "load"), (HORIZON, "horizon"))
+
+#: Parts of all pairs at which it is told what is known without the rule.
+PARTS = (0.003, 0.01, 0.03, 0.06, 0.12, 0.2, 0.3, 0.45, 0.65, 0.85, 1.0)
+
+#: Largest log-odds of a part.
+LARGEST_ODDS = 30.0
+
 #: Numbers of symbols, between which the page interpolates: those of tasks have one less at most.
-SYMBOLS = (10, 15, 22, 33, 47, 68, 97, 140, 200)
+NODES = (10, 15, 22, 33, 47, 68, 97, 140, 200)
 
 #: Widths, in steps of a family's own.
-WIDTHS = {1: (8, 13, 22, 36, 60, 100, 170, 280, 480, 800, 1024), 4: (1, 2, 3, 5, 8, 13, 20, 32)}
+WIDTHS = {1: (1, 2, 4, 8, 13, 22, 36, 60, 100, 170, 280, 480, 800, 1024), 4: (1, 2, 3, 5, 8, 13, 20, 32)}
 
 #: Horizons [steps] and weight decays, of which 1 is the clocks' reference: errors have a bend there.
 HORIZONS = tuple(np.geomspace(10, 1e6, 24).tolist())
 DECAYS = (0.125, 0.25, 0.5, 0.71, 1.0, 1.41, 2.0, 4.0, 8.0)
 
-#: Times to memorize take longer to compute and are smooth: few symbols and decays, every other width, parts of p².
-MEMORIZING = {"symbols": (10, 27, 73, 200), "decay": (0.125, 0.5, 2.0, 8.0), "part": (0.03, 0.1, 0.3, 1.0)}
+#: Times to memorize take longer to compute and are smooth: at fewer symbols and decays, and parts of p².
+MEMORIZING = {
+    "symbols": (10, 22, 47, 97, 200),
+    "decay": (0.125, 0.5, 1.0, 2.0, 8.0),
+    "part": (0.02, 0.04, 0.08, 0.15, 0.25, 0.4, 0.65, 1.0),
+}
 
 #: Constants of circuits at rest without which there is no network, and the least value of each.
 LEAST = {"memorizing_exponent": LEAST_EXPONENT, "log_mixing": LEAST_MIXING}
@@ -106,7 +122,7 @@ class Subject:
     def facts(self) -> dict[str, Any]:
         """All but the grids' values, as JSON values."""
         one, law = self.calibration, law_of(self.calibration)
-        family, ranges = FAMILIES[one.model], law.calibrated
+        family = FAMILIES[one.model]
         widths = [cell.width for cell in one.cells]
         return {
             "tasks": list(self.tasks),
@@ -118,14 +134,14 @@ class Subject:
             "width_symbol": family.width_symbol,
             "width_step": family.width_step,
             "nodes": {name: list(places) for name, places in self.nodes.items()},
-            "ranges": {
-                "symbols": list(ranges.n_symbols),
-                "width": list(ranges.width),
-                "load": list(ranges.load),
-                "horizon": list(ranges.steps),
-                "decay": [law.law.pace.weight_decay] * 2,
-            },
-            "farthest_load": FARTHEST_LOAD * ranges.load[1],
+            "ranges": [
+                *([name, axis, *law.reach[name]] for name, axis in REACH[:-1]),
+                ["the weight decay", "decay", *[law.law.pace.weight_decay] * 2],
+                *([name, axis, *law.reach[name]] for name, axis in REACH[-1:]),
+            ],
+            "farthest_load": FARTHEST_LOAD * law.largest_load,
+            "overload": None if law.overload is None else law.overload.exponent,
+            "star_widths": star_widths(_problem(one, self.tasks[0], moduli_of(self.tasks[0])[0]), one),
             "widths": [max(family.width_step, min(widths) // 2), max(widths)],
             "fits": _fits(one),
         }
@@ -179,27 +195,35 @@ def subject_of(calibration: Calibration, tasks: tuple[str, ...]) -> Subject:
     family, law = FAMILIES[calibration.model], law_of(calibration)
     widths = tuple(family.width_step * one for one in WIDTHS[family.width_step])
     nodes: dict[str, tuple[float, ...]] = {
-        "symbols": SYMBOLS,
+        "symbols": NODES,
         "width": widths,
         "horizon": HORIZONS,
         "decay": DECAYS,
         "few_symbols": MEMORIZING["symbols"],
-        "few_widths": widths[::-2][::-1],
         "few_decays": MEMORIZING["decay"],
         "part": MEMORIZING["part"],
+        "known_part": PARTS,
     }
     # As many classes as symbols, and any modulus is one.
     plain = next(name for name in tasks if TASKS[name].n_symbols(MODULI[0]) == MODULI[0])
-    shape = (len(SYMBOLS), len(widths))
-    flat = {name: np.empty(shape) for name in ("rest", "onset", "completion", "capacity", "params", *LEAST)}
+    shape = (len(NODES), len(widths))
+    flat = {name: np.empty(shape) for name in ("rest", "onset", "completion", "ceiling", "capacity", "params", *LEAST)}
     spread = {name: np.empty((*shape, len(DECAYS))) for name in ("rest_deviation", "capacity_deviation")}
-    size, deviation = (np.empty((*shape, len(DECAYS), len(HORIZONS))) for _ in range(2))
+    half, deviation = (np.empty((*shape, len(DECAYS), len(HORIZONS))) for _ in range(2))
+    mirrored, unordered = np.empty((len(NODES), len(PARTS))), np.empty((*shape, len(PARTS)))
     steps = np.array(HORIZONS)
-    for (i, n_symbols), (j, width) in product(enumerate(SYMBOLS), enumerate(widths)):
+    for (i, n_symbols), (j, width) in product(enumerate(NODES), enumerate(widths)):
         here = _problem(calibration, plain, n_symbols, width=width)
         clocks = law.clocks(here)
         flat["rest"][i, j] = math.log(clocks.half.rest)
         flat["onset"][i, j], flat["completion"][i, j] = (clocks.shift(level) for level in SEMI_GROKKING)
+        memory = clocks.memory
+        flat["ceiling"][i, j] = -LARGEST_ODDS if memory.ceiling == 1 else math.log(1 / memory.ceiling - 1)
+        if memory.symmetry is not None:
+            sizes = np.array(PARTS) * here.n_pairs
+            seen = memory.symmetry.mirrored_at(sizes / (memory.symmetric_size or 1.0))
+            mirrored[i] = np.minimum(1.0, mirrored_fraction(sizes, n_symbols))
+            unordered[i, j] = np.clip(log_odds(np.clip(seen, 1e-15, 1 - 1e-15)), -LARGEST_ODDS, LARGEST_ODDS)
         flat["capacity"][i, j] = math.log(float(calibration.memorized(here)))
         flat["params"][i, j] = math.log(here.n_params)
         constants = calibration.constants(here)
@@ -207,26 +231,29 @@ def subject_of(calibration: Calibration, tasks: tuple[str, ...]) -> Subject:
             flat[name][i, j] = constants[CONSTANTS.index(name)]
         for k, decay in enumerate(DECAYS):
             asked = replace(here, weight_decay=decay)
-            size[i, j, k] = np.log(law.clocks(asked).half.critical_size(steps))
+            half[i, j, k] = np.log(law.clocks(asked).half.critical_size(steps))
             deviation[i, j, k] = np.log(law.deviations(asked, steps))
             spread["rest_deviation"][i, j, k] = math.log(law.deviation_at_rest(asked))
             ends = calibration.memorized(asked, deviation=[0.0, 1.0])
             spread["capacity_deviation"][i, j, k] = math.log(math.log(float(ends[1] / ends[0])))
-    few = [nodes[name] for name in ("few_symbols", "few_widths", "few_decays", "part")]
+    few = [nodes[name] for name in ("few_symbols", "width", "few_decays")]
     memorized = np.array(
         [
-            _memorizing(_problem(calibration, plain, int(s), width=int(h), weight_decay=decay), calibration, part)
-            for s, h, decay, part in product(*few)
+            _memorizing(_problem(calibration, plain, int(s), width=int(h), weight_decay=decay), calibration)
+            for s, h, decay in product(*few)
         ]
-    ).reshape([len(one) for one in few])
+    ).reshape(*map(len, few), len(nodes["part"]))
     plane = ("symbols", "width")
     grids = {
-        "size": Grid.of((*plane, "decay", "horizon"), size),
+        "half": Grid.of((*plane, "decay", "horizon"), half),
         "deviation": Grid.of((*plane, "decay", "horizon"), deviation),
         **{name: Grid.of(plane, values) for name, values in flat.items()},
         **{name: Grid.of((*plane, "decay"), values) for name, values in spread.items()},
-        "memorized": Grid.of(("few_symbols", "few_widths", "few_decays", "part"), memorized),
+        "memorized": Grid.of(("few_symbols", "width", "few_decays", "part"), memorized),
     }
+    if law.overload is not None and law.symmetry is not None:
+        grids["mirrored"] = Grid.of(("symbols", "known_part"), mirrored)
+        grids["unordered"] = Grid.of((*plane, "known_part"), unordered)
     return Subject(calibration=calibration, tasks=tasks, nodes=nodes, grids=grids)
 
 
@@ -240,8 +267,9 @@ def common_facts() -> dict[str, Any]:
         "least": LEAST,
         "largest_fraction": LARGEST_FRACTION,
         "smallest_fraction": SMALLEST_FRACTION,
-        "protocol": HORIZON,
+        "protocol": TIME_CONSTANTS,
         "levels": list(SEMI_GROKKING),
+        "stands_out": STANDS_OUT,
         "regimes": list(REGIMES),
         "draws": [np.round(one, 5).tolist() for one in normal],
         "tasks": {
@@ -261,17 +289,18 @@ def _problem(calibration: Calibration, task: str, modulus: int, **fields: Any) -
     )
 
 
-def _memorizing(problem: Problem, calibration: Calibration, part: float) -> float:
-    """Ln of the steps to memorize a part of all pairs; NaN where that never happens."""
-    steps = time_to_memorize(problem, calibration, max(1, round(part * problem.n_pairs)))
-    return math.log(steps) if steps > 0 else math.nan
+def _memorizing(problem: Problem, calibration: Calibration) -> FloatArray:
+    """One over the steps to memorize parts of all pairs; 0 where that never happens, and little near it."""
+    sizes = np.array(MEMORIZING["part"]) * problem.n_pairs
+    constants = np.tile(calibration.constants(problem), (len(sizes), 1))
+    return 1 / np.maximum(1.0, delay_steps(constants, problem, sizes).memorize)
 
 
 def _fits(calibration: Calibration) -> list[list[float]]:
-    """By measured number of symbols, the width above which the generalizing circuit is more likely to fit than not."""
+    """By measured number of symbols, between which widths the generalizing circuit begins to fit; at 0 where it did."""
     plain = replace(Problem(), task=calibration.tasks[0], model=calibration.model, activation=calibration.activation)
     found: list[list[float]] = []
     for n_symbols in sorted({cell.n_symbols for cell in calibration.cells}):
         between = fit_range(replace(plain, modulus=n_symbols), calibration)
-        found.append([n_symbols, 0.0 if between is None else math.sqrt(between.unfit * between.fitted)])
+        found.append([n_symbols, *((0, 0) if between is None else (between.unfit, between.fitted))])
     return found

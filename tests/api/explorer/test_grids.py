@@ -41,7 +41,7 @@ def test_every_family_has_widths_of_its_own_and_every_law_is_shown() -> None:
 
 @pytest.mark.slow
 def test_nodes_hold_what_predict_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grids, "SYMBOLS", (22, 47))
+    monkeypatch.setattr(grids, "NODES", (22, 47))
     monkeypatch.setattr(grids, "WIDTHS", {1: (60, 100, 170), 4: (5, 8, 13)})
     monkeypatch.setattr(grids, "DECAYS", (0.5, 1.0))
     monkeypatch.setattr(grids, "HORIZONS", (400.0, 4000.0))
@@ -54,11 +54,11 @@ def test_nodes_hold_what_predict_says(monkeypatch: pytest.MonkeyPatch) -> None:
     size, half = said.critical_size, common_facts()["half_width"]
     assert size.value is not None
     assert size.interval is not None
-    assert read["size"][1, 1, 0, 1] == pytest.approx(math.log(size.value), abs=1e-4)
+    assert read["half"][1, 1, 0, 1] == pytest.approx(math.log(size.value), abs=1e-4)
     spread = half * math.exp(read["deviation"][1, 1, 0, 1])
     assert spread == pytest.approx(math.log(size.interval.high / size.value), rel=1e-3)
-    assert read["size"][1, 1, 0, 1] + read["onset"][1, 1] == pytest.approx(math.log(said.onset.value or 0), abs=1e-4)
+    assert read["half"][1, 1, 0, 1] + read["onset"][1, 1] == pytest.approx(math.log(said.onset.value or 0), abs=1e-4)
     assert read["params"][1, 1] == pytest.approx(math.log(problem.n_params), abs=1e-4)
     assert read["capacity"][1, 1] == pytest.approx(math.log(said.capacity.value or 0), abs=1e-4)
-    assert read["memorized"].shape == (1, 2, 1, 2)
+    assert read["memorized"].shape == (1, 3, 1, 2)
     assert subject.facts()["tasks"] == ["add", "mul"]

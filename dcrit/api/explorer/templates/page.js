@@ -197,9 +197,12 @@ const Page = (() => {
     star.querySelector(".interval").textContent = found.star.value === null ? "" :
       `90 % interval: ${range(found.star.n_train)}; at width ${Panels.shown(found.star.width.value)} ` +
       `(${range(found.star.width)})`;
-    byId("here").querySelector(".value").textContent = found.regime;
+    byId("here").querySelector(".value").textContent = found.regime.name;
+    const chance = found.regime.likeliest === null ? "" :
+      `${found.regime.name === found.regime.likeliest ? "probability" : `${found.regime.likeliest} is likeliest, with probability`} ` +
+      `${found.regime.probability.toFixed(2)}; `;
     byId("here").querySelector(".interval").textContent =
-      `with ${Panels.grouped(question.n_train)} of ${Panels.grouped(found.pairs)} pairs and ` +
+      `${chance}with ${Panels.grouped(question.n_train)} of ${Panels.grouped(found.pairs)} pairs and ` +
       `${Panels.shown(found.n_params)} parameters` +
       (found.silence ? "" : `; test accuracy ${found.accuracy.toFixed(2)} after ${Panels.grouped(found.horizon)} steps`);
     const notes = byId("notes");
@@ -225,6 +228,7 @@ const Page = (() => {
     const more = { horizon: question.horizon };
     put(byId("command-predict"), command(["predict", "critical-size"], here(), more));
     put(byId("command-measure"), command(["measure", "critical-size"], here(), more));
+    put(byId("command-simulate"), command(["simulate"], here(), { n_train: question.n_train, steps: question.horizon }));
     put(byId("command-train"), command(["train"], here(), { n_train: question.n_train, steps: question.horizon }));
   }
 
@@ -277,8 +281,9 @@ const Page = (() => {
     const runs = beside(place, Theory.data.points.filter((one) => one.n_train !== undefined));
     const isHere = (one) => one.symbols === place.symbols;
     const rows = Theory.diagram(place);
+    const star = Theory.star(place);
     const view = {
-      place, question, known, regime: found.regime, quiet: found.silence, rows, star: found.star,
+      place, question, known, regime: found.regime.name, quiet: found.silence, rows, star,
       measured: points.filter(isHere).map((one) => ({
         ...one, same: one.same || (usual(one) && one.horizon === place.horizon && one.problem.weight_decay === place.decay),
       })),
@@ -288,7 +293,7 @@ const Page = (() => {
     Panels.accuracy({ ...view, measured: points.filter(isHere), runs: runs.filter(isHere) });
     Panels.training({ ...view, curves: Theory.training(place, question.n_train), runs: runs.filter(isHere) });
     Panels.modulus({ question, lines: Theory.overModulus(question), measured: points });
-    cards(found);
+    cards({ ...found, star });
     commands();
   }
 

@@ -93,14 +93,14 @@ const Panels = (() => {
         symbol: symbol ?? some.map((one) => colours.symbols[one.dynamics]),
         line: { color: colour, width: 1.6 },
       },
-      ...(place.error ? errors(some, place.error) : {}),
+      ...(place.error ? errors(some, place.error, colour) : {}),
       text: some.map((one) => one.text), hovertemplate: "%{text}<extra></extra>",
     };
   }
 
-  const errors = (some, axis) => ({
+  const errors = (some, axis, color) => ({
     [`error_${axis}`]: {
-      type: "data", symmetric: false, thickness: 1.2, width: 2,
+      type: "data", symmetric: false, thickness: 1.2, width: 2, color,
       array: some.map((one) => (one.interval ? one.interval[1] - one.size : 0)),
       arrayminus: some.map((one) => (one.interval ? one.size - one.interval[0] : 0)),
     },
@@ -114,42 +114,46 @@ const Panels = (() => {
 
   function diagram(view) {
     const { place, question, rows, star, measured, runs, known } = view;
+    const own = Math.exp(known.params);
     const x = rows.map((row) => Math.exp(row.known.params));
     const value = (name) => rows.map((row) => Math.exp(row.known[name]));
     const end = (name, spread, sign) => rows.map((row) => Math.exp(row.known[name] + sign * row.known[spread]));
     const low = Math.max(1, Theory.data.common.smallest_fraction * place.pairs);
     const top = place.pairs;
     const clip = (values) => values.map((one) => Math.min(Math.max(one, low), top));
-    const memory = value("capacity");
-    const bounds = [
-      clip(rows.map((row, k) => Math.min(Math.exp(row.known.onset), memory[k]))),
-      clip(rows.map((row, k) => Math.min(Math.exp(row.known.completion), memory[k]))),
-      clip(memory),
-      rows.map(() => top),
-    ];
-    const [progression, ungrokking, semi, grokking] = Theory.data.common.regimes;
-    const names = [ungrokking, semi, grokking, progression];
-    const areas = names.map((name, k) => ({
-      x, y: bounds[k], mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false,
-      fill: "tonexty", fillcolor: fade(colours.regimes[Theory.data.common.regimes.indexOf(name)], opacity.area),
-    }));
-    // Each name stands where its area is highest.
-    const annotations = names.flatMap((name, k) => {
-      const height = x.map((_, i) => Math.log(bounds[k][i] / (k ? bounds[k - 1][i] : low)));
-      const inner = height.slice(12, -12);
-      const at = 12 + inner.indexOf(Math.max(...inner));
-      if (!(height[at] > 0.12 * Math.log(top / low))) return [];
-      const middle = Math.sqrt(bounds[k][at] * (k ? bounds[k - 1][at] : low));
+    const most = Theory.data.common.largest_fraction * place.pairs;
+    // The likeliest regime as colours, each named where its area is highest.
+    const names = Theory.data.common.regimes;
+    const sizes = Array.from({ length: 90 }, (_, k) => low * (top / low) ** (k / 89));
+    const codes = Theory.plane(place, rows, sizes);
+    const colour = (k) => fade(colours.regimes[k], opacity.area);
+    const last = colours.regimes.length - 1;
+    const area = {
+      type: "heatmap", x, y: sizes, z: codes, zmin: 0, zmax: last, showscale: false, hoverinfo: "skip",
+      colorscale: colours.regimes.flatMap((_, k) => [[k / (last + 1), colour(k)], [(k + 1) / (last + 1), colour(k)]]),
+    };
+    Object.assign(area, { zmin: -0.5, zmax: last + 0.5 });
+    const taken = [own, ...(star.value === null ? [] : [star.n_params.value])];
+    const annotations = names.slice(0, last + 1).flatMap((name, code) => {
+      const heights = x.map((one, i) => {
+        const mine = sizes.filter((_, m) => codes[m][i] === code);
+        const near = i < 10 || i > x.length - 11 || taken.some((mark) => Math.abs(Math.log(one / mark)) < 0.4);
+        return near ? [] : mine;
+      });
+      const at = heights.reduce((best, one, i) => (one.length > heights[best].length ? i : best), 0);
+      const mine = heights[at];
+      if (mine.length < 10) return [];
+      const middle = Math.sqrt(mine[0] * mine[mine.length - 1]);
       return [{ x: Math.log10(x[at]), y: Math.log10(middle), text: name, showarrow: false, font: { color: css("--ink") } }];
     });
-    const traces = [
-      { x, y: rows.map(() => low), mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false },
-      ...areas,
-      ...band(x, clip(end("half", "spread", -1)), clip(end("half", "spread", 1)), colours.critical, "D<sub>crit</sub>"),
-      curve(x, rows.map((row) => (row.hidden ? null : Math.exp(row.known.half))), colours.critical, "D<sub>crit</sub>"),
+    const traces = rows.length < 2 ? [] : [
+      area,
+      ...band(x, clip(end("critical", "spread", -1)), clip(end("critical", "spread", 1)), colours.critical,
+        "D<sub>crit</sub>"),
+      curve(x, value("critical").map((one) => (one > most ? null : one)), colours.critical, "D<sub>crit</sub>"),
       ...band(x, clip(end("capacity", "capacitySpread", -1)), clip(end("capacity", "capacitySpread", 1)),
         colours.capacity, "D<sub>mem</sub>"),
-      curve(x, memory, colours.capacity, "D<sub>mem</sub>", "dash"),
+      curve(x, value("capacity"), colours.capacity, "D<sub>mem</sub>", "dash"),
     ];
     const sized = measured.filter((one) => !one.at_rest);
     if (sized.length)
@@ -170,11 +174,10 @@ const Panels = (() => {
           "<extra>the star</extra>",
       });
     }
-    traces.push(here(Math.exp(known.params), question.n_train,
-      `${shown(Math.exp(known.params))} parameters<br>${grouped(question.n_train)} examples<br>${view.regime}`));
-    const own = Math.exp(known.params);
+    traces.push(here(own, question.n_train,
+      `${shown(own)} parameters<br>${grouped(question.n_train)} examples<br>${view.regime}`));
     const shape = layout(
-      logAxis("model size N [parameters]", Math.min(x[0], own) * 0.95, Math.max(x[x.length - 1], own) * 1.05),
+      logAxis("model size N [parameters]", Math.min(x[0] ?? own, own) * 0.95, Math.max(x[x.length - 1] ?? own, own) * 1.05),
       logAxis("training-set size D [examples]", low, top * 1.05), { annotations });
     draw("diagram", traces, shape,
       `Phase diagram over model size and training-set size. You are at ${grouped(own)} parameters and ` +
@@ -183,9 +186,10 @@ const Panels = (() => {
 
   function accuracy(view) {
     const { place, question, known, measured, runs } = view;
-    const low = Math.min(Math.exp(known.onset - 2 * known.spread), question.n_train,
+    const { onset, critical, completion, spread } = known;
+    const low = Math.min(Math.exp((Number.isFinite(onset) ? onset : known.half) - 2 * spread), question.n_train,
       ...runs.filter((one) => one.same).map((one) => one.n_train)) * 0.9;
-    const high = Math.min(place.pairs, Math.max(Math.exp(known.completion + 2 * known.spread), question.n_train) * 1.1);
+    const high = Math.min(place.pairs, Math.max(Math.exp(completion + 2 * spread), question.n_train) * 1.1);
     const from = Math.max(1, Math.min(low, high * 0.7));
     const sizes = Array.from({ length: 160 }, (_, k) => from * (high / from) ** (k / 159));
     const at = (shift) => sizes.map((size) => Theory.accuracyAt(Math.log(size) + shift, known));
@@ -205,7 +209,7 @@ const Panels = (() => {
         css("--ink")));
     draw("accuracy", traces, layout(logAxis("training-set size D [examples]", from, high), accuracyAxis()),
       `Test accuracy after ${place.horizon} steps over the training-set size. ` + (view.quiet || `It passes one half ` +
-      `at ${grouped(Math.exp(known.half))} examples.`));
+      `at ${grouped(Math.exp(critical))} examples.`));
   }
 
   function training(view) {

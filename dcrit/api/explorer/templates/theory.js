@@ -6,8 +6,8 @@ const Theory = (() => {
 
   // Which number of a question an axis of a grid is about.
   const VARIABLE = {
-    symbols: "symbols", few_symbols: "symbols", width: "width", few_widths: "width",
-    decay: "decay", few_decays: "decay", horizon: "horizon", part: "part",
+    symbols: "symbols", few_symbols: "symbols", width: "width",
+    decay: "decay", few_decays: "decay", horizon: "horizon", part: "part", known_part: "part",
   };
   const NOTHING = 65535;
 
@@ -40,6 +40,18 @@ const Theory = (() => {
     return { first, weights };
   }
 
+  // A grid at a place as a function of the logarithm on its last axis.
+  function along(subject, name, place) {
+    const grid = subject.grids[name];
+    const last = subject.logs[grid.axes[grid.axes.length - 1]];
+    const variable = VARIABLE[grid.axes[grid.axes.length - 1]];
+    const values = last.map((log) => read(subject, name, { ...place, [variable]: Math.exp(log) }));
+    return (log) => {
+      const { first, weights } = stencil(last, log, 4);
+      return weights.reduce((sum, weight, k) => sum + weight * values[first + k], 0);
+    };
+  }
+
   // A grid's value at a place; NaN where one of the values around it does not exist.
   function read(subject, name, place, n = 4) {
     const grid = subject.grids[name];
@@ -62,6 +74,17 @@ const Theory = (() => {
   // Six digits at most, as Python's %g has them.
   const digits = (value, n = 6) => String(Number(value.toPrecision(n)));
 
+  const odds = (level) => Math.log(level / (1 - level));
+  const part = (logOdds) => 1 / (1 + Math.exp(-logOdds));
+
+  // Normal distribution function, to 2e-7 (Abramowitz and Stegun 7.1.26).
+  function normal(z) {
+    const t = 1 / (1 + (0.3275911 * Math.abs(z)) / Math.SQRT2);
+    const series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+    const upper = 0.5 * series * Math.exp((-z * z) / 2);
+    return z > 0 ? 1 - upper : upper;
+  }
+
   function protocolHorizon(subject, decay) {
     return Math.ceil(data.common.protocol * (1 / (subject.learning_rate * decay)));
   }
@@ -79,17 +102,11 @@ const Theory = (() => {
 
   // What of a question lies outside the runs that the constants come from, and by how much.
   function outside(place) {
-    const { ranges } = place.subject;
-    const axes = [
-      ["the number of symbols", place.symbols, ranges.symbols],
-      ["the width", place.width, ranges.width],
-      ["symbols per unit of width", place.symbols / place.width, ranges.load],
-      ["the weight decay", place.decay, ranges.decay],
-      ["the horizon", place.horizon, ranges.horizon],
-    ];
-    return axes
-      .filter(([, value, [low, high]]) => value < low * (1 - 1e-9) || value > high * (1 + 1e-9))
-      .map(([name, value, [low, high]]) => {
+    const asked = { ...place, load: place.symbols / place.width };
+    return place.subject.ranges
+      .filter(([, axis, low, high]) => asked[axis] < low * (1 - 1e-9) || asked[axis] > high * (1 + 1e-9))
+      .map(([name, axis, low, high]) => {
+        const value = asked[axis];
         const below = value < low;
         return `${name} ${digits(value)} is ${digits(Math.max(low / value, value / high), 2)} times ` +
           `${below ? "below the least" : "above the largest"} calibrated, ${digits(below ? low : high)}`;
@@ -115,19 +132,77 @@ const Theory = (() => {
       ? "cannot tell: the laws describe no network so far outside the calibration" : "";
   }
 
+  // What a network's memory does to its test accuracy: D_eff(D), the part a of the rule that it holds, and the part h of
+  // unseen pairs that it knows without the rule.
+  function memoryOf(place) {
+    const { subject } = place;
+    const capacity = read(subject, "capacity", place);
+    const beta = subject.overload ?? 0;
+    const mirrors = "mirrored" in subject.grids;
+    const [mirrored, unordered] = mirrors ? ["mirrored", "unordered"].map((name) => along(subject, name, place)) : [];
+    const pairs = Math.log(place.pairs);
+    return {
+      capacity,
+      ceiling: 1 - part(read(subject, "ceiling", place)),
+      effective: (log) => log + beta * Math.max(0, log - capacity),
+      size: (log) => log - (beta / (1 + beta)) * Math.max(0, log - capacity),
+      known: (log) => (mirrors
+        ? mirrored(log - pairs) * part(unordered(log - pairs)) * Math.min(1, Math.exp(capacity - log)) : 0),
+      mirrors,
+    };
+  }
+
+  // How log-odds of what is found of the rule depend on ln D − ln D_half, and the inverse: straight between the levels.
+  function levelsOf(place) {
+    const [low, high] = data.common.levels;
+    const [onset, completion] = [read(place.subject, "onset", place), read(place.subject, "completion", place)];
+    return {
+      found: (excess) => part(excess < 0 ? (excess / onset) * odds(low) : (excess / completion) * odds(high)),
+      shift: (level) => (level < 0.5 ? (odds(level) / odds(low)) * onset : (odds(level) / odds(high)) * completion),
+    };
+  }
+
+  // Test accuracy: a·(P + (1 − P)·h).
+  function accuracyAt(logSize, { half, levels, memory }) {
+    const found = levels.found(memory.effective(logSize) - half);
+    return memory.ceiling * (found + (1 - found) * memory.known(logSize));
+  }
+
+  // Ln of the size that reaches a test accuracy; infinite where the network never does.
+  function sizeAt(level, curve) {
+    const { half, levels, memory } = curve;
+    const found = level / memory.ceiling;
+    if (found >= 1) return Infinity;
+    let high = memory.size(half + levels.shift(found));
+    if (!memory.mirrors) return high;
+    let low = high - 5;
+    for (let k = 0; k < 40; k += 1) {
+      const middle = (low + high) / 2;
+      if (accuracyAt(middle, curve) < level) low = middle;
+      else high = middle;
+    }
+    return high;
+  }
+
   const around = (log, spread) => [Math.exp(log - spread), Math.exp(log), Math.exp(log + spread)];
+
+  const curveOf = (place) => ({
+    half: read(place.subject, "half", place), levels: levelsOf(place), memory: memoryOf(place),
+  });
 
   // Natural logarithms of all sizes, and half widths of their intervals.
   function logs(place) {
     const { subject } = place;
-    const half = read(subject, "size", place);
+    const curve = curveOf(place);
     const z = data.common.half_width;
+    const [low, high] = data.common.levels;
     return {
-      half,
-      onset: half + read(subject, "onset", place),
-      completion: half + read(subject, "completion", place),
+      ...curve,
+      onset: sizeAt(low, curve),
+      critical: sizeAt(0.5, curve),
+      completion: sizeAt(high, curve),
       spread: z * Math.exp(read(subject, "deviation", place)),
-      capacity: read(subject, "capacity", place),
+      capacity: curve.memory.capacity,
       capacitySpread: z * Math.exp(read(subject, "capacity_deviation", place)),
       rest: read(subject, "rest", place),
       restSpread: z * Math.exp(read(subject, "rest_deviation", place)),
@@ -138,17 +213,25 @@ const Theory = (() => {
   const none = (reason) => ({ value: null, low: null, high: null, reason });
 
   function critical(place, known) {
-    const [low, value, high] = around(known.half, known.spread);
+    const [low, value, high] = around(known.critical, known.spread);
     const most = data.common.largest_fraction * place.pairs;
     const quiet = senseless(place) || silence(place, place.horizon);
+    const memory = Math.exp(known.capacity).toFixed(0);
     if (quiet) return none(quiet);
-    if (known.half > known.capacity)
-      return none(`cannot tell: it would be ${value.toFixed(0)} by step ${place.horizon}, above the capacity of ` +
-        `${Math.exp(known.capacity).toFixed(0)}`);
+    if (!Number.isFinite(value))
+      return none(`width ${place.width} holds ${known.memory.ceiling.toFixed(2)} of the rule: test accuracy never ` +
+        "reaches 0.5");
+    const over = known.critical > known.capacity;
+    if (over && place.subject.overload === null)
+      return none(`cannot tell: it would be ${value.toFixed(0)} by step ${place.horizon}, above the capacity of ${memory}`);
     if (value > most)
       return none(`the transition would need ${value.toFixed(0)} of ${place.pairs} examples, which leaves none to test`);
     const open = high > most;
-    return { value, low, high: open ? place.pairs : high, reason: open ? "perhaps there is no transition at all" : "" };
+    const notes = [
+      open ? "perhaps there is no transition at all" : "",
+      over ? `over the capacity of ${memory}: the rule is found before all is memorized` : "",
+    ];
+    return { value, low, high: open ? place.pairs : high, reason: notes.filter(Boolean).join("; ") };
   }
 
   function rest(place, known) {
@@ -167,52 +250,60 @@ const Theory = (() => {
     return { value, low, high, reason: "" };
   }
 
-  // Whether the circuit that generalizes is more likely not to fit into so small a network.
+  // Probability that the circuit that generalizes does not fit into so small a network.
   function unfit(place) {
     const far = ([symbols]) => Math.abs(Math.log(symbols / place.symbols));
-    const nearest = place.subject.fits.reduce((best, one) => (far(one) < far(best) ? one : best));
-    return place.width < nearest[1];
+    const [, not, yes] = place.subject.fits.reduce((best, one) => (far(one) < far(best) ? one : best));
+    return yes === 0 ? 0 : Math.min(1, Math.max(0, Math.log(yes / place.width) / Math.log(yes / not)));
+  }
+
+  // Probabilities of the four dynamics, and that nothing that generalizes fits.
+  function shares(place, known, logSize) {
+    const z = data.common.half_width;
+    const over = normal((logSize - known.capacity) * (z / known.capacitySpread));
+    const [begun, ended] = [known.onset, known.completion].map((one) => normal((logSize - one) * (z / known.spread)));
+    const fits = 1 - unfit(place);
+    return [over, (1 - over) * (1 - begun), (1 - over) * (begun - ended), (1 - over) * ended]
+      .map((share) => share * fits).concat(1 - fits);
   }
 
   function regime(place, known, nTrain) {
-    const [progression, ungrokking, semi, grokking, doesNotFit, cannotTell] = data.common.regimes;
-    const log = Math.log(nTrain);
-    if (senseless(place) || silence(place, place.horizon)) return cannotTell;
-    if (unfit(place)) return doesNotFit;
-    if (log > known.capacity) return progression;
-    if (log < known.onset) return ungrokking;
-    return log < known.completion ? semi : grokking;
+    const { regimes, stands_out: least } = data.common;
+    const chances = shares(place, known, Math.log(nTrain));
+    const best = chances.indexOf(Math.max(...chances));
+    const told = !senseless(place) && !silence(place, place.horizon);
+    return {
+      name: told && chances[best] >= least ? regimes[best] : regimes[regimes.length - 1],
+      likeliest: told ? regimes[best] : null,
+      probability: told ? chances[best] : null,
+    };
   }
 
-  // Test accuracy where ln D_crit is known: log-odds are linear in ln D between the levels and beyond them.
-  function accuracyAt(logSize, known) {
-    const odds = (level) => Math.log(level / (1 - level));
-    const [low, high] = data.common.levels;
-    const [from, to, edge, slopeTo] = logSize < known.half
-      ? [known.onset, known.half, odds(low), 0] : [known.half, known.completion, 0, odds(high)];
-    return 1 / (1 + Math.exp(-(edge + ((slopeTo - edge) / (to - from)) * (logSize - from))));
-  }
-
-  // Steps until the training set is memorized; NaN where that never happens.
+  // Steps until the training set is memorized; infinitely many where that never happens.
   function memorizedAt(place, nTrain) {
-    return Math.exp(read(place.subject, "memorized", { ...place, part: nTrain / place.pairs }));
+    return 1 / Math.max(0, read(place.subject, "memorized", { ...place, part: nTrain / place.pairs }));
   }
 
   function widthsOf(place) {
     const [low, high] = place.subject.widths;
     const found = Array.from({ length: 64 }, (_, k) => low * (high / low) ** (k / 63));
-    const quiet = found.map((width) => Boolean(silence({ ...place, width }, place.protocol)));
+    const quiet = found.map((width) =>
+      [place.protocol, place.horizon].some((horizon) => silence({ ...place, width }, horizon)));
     return found.slice(quiet.lastIndexOf(true) + 1);
   }
 
+  const rowsAt = (place, widths) => widths.map((width) => ({ width, known: logs({ ...place, width }) }));
+
   // Both curves over model size, with the ends of their intervals.
-  function diagram(place) {
-    return widthsOf(place).map((width) => {
-      const here = { ...place, width };
-      const known = logs(here);
-      const hidden = Math.exp(known.half) > data.common.largest_fraction * place.pairs;
-      return { width, known, hidden, quiet: Boolean(silence(here, place.horizon)) };
-    });
+  const diagram = (place) => rowsAt(place, widthsOf(place));
+
+  // The likeliest regime of sizes (M) at each width (K): indices into the regimes, M rows of K.
+  function plane(place, rows, sizes) {
+    const columns = rows.map(({ width, known }) => sizes.map((size) => {
+      const chances = shares({ ...place, width }, known, Math.log(size));
+      return chances[4] > 0.5 ? 4 : chances.indexOf(Math.max(...chances.slice(0, 4)));
+    }));
+    return sizes.map((_, m) => columns.map((column) => column[m]));
   }
 
   function lastFall(xs, excess) {
@@ -236,8 +327,11 @@ const Theory = (() => {
   }
 
   // Where D_crit(N) meets D_mem(N), by the same draws as Python's.
-  function star(place, rows = diagram(place)) {
-    if (rows.length < 2 || rows.some((row) => row.quiet)) return none("cannot tell: the law does not reach these widths");
+  function star(place) {
+    const widest = place.subject.star_widths[place.subject.star_widths.length - 1];
+    const quiet = silence({ ...place, width: widest }, place.horizon);
+    if (quiet) return none(quiet);
+    const rows = rowsAt(place, place.subject.star_widths);
     const all = Math.log(place.pairs);
     const z = data.common.half_width;
     const most = Math.log(data.common.largest_fraction * place.pairs);
@@ -245,15 +339,15 @@ const Theory = (() => {
     const xs = rows.map((row) => Math.log(row.width));
     const memory = rows.map((row) => row.known.capacity);
     const params = rows.map((row) => row.known.params);
-    const root = lastFall(xs, rows.map((row) => seen(row.known.half) - row.known.capacity));
+    const root = lastFall(xs, rows.map((row) => seen(row.known.critical) - row.known.capacity));
     if (!Number.isFinite(root))
       return none(`the curves cross ${root < 0 ? "below the smallest" : "above the largest"} width looked at, ` +
         `${Math.exp(root < 0 ? xs[0] : xs[xs.length - 1]).toFixed(0)}`);
     const [forSize, forMemory] = data.common.draws;
-    const drawn = forSize.map((normal, k) => {
+    const drawn = forSize.map((one, k) => {
       const mine = rows.map((row) => row.known.capacity + (row.known.capacitySpread / z) * forMemory[k]);
       const found = lastFall(xs, rows.map(
-        (row, i) => seen(row.known.half + (row.known.spread / z) * normal) - mine[i]));
+        (row, i) => seen(row.known.critical + (row.known.spread / z) * one) - mine[i]));
       const x = Math.min(Math.max(found, xs[0]), xs[xs.length - 1]);
       return { x, params: between(x, xs, params), size: between(x, xs, mine) };
     });
@@ -267,8 +361,9 @@ const Theory = (() => {
         high: Math.max(value, quantile(sorted, 1 - tail)),
       };
     }
+    const width = xs.reduce((best, x) => (Math.abs(x - root) < Math.abs(best - root) ? x : best));
     return {
-      value: Math.exp(root), reason: "",
+      value: Math.exp(root), reason: "", outside: outside({ ...place, width: Math.round(Math.exp(width)) }),
       width: estimate(root, "x"),
       n_params: estimate(between(root, xs, params), "params"),
       n_train: estimate(between(root, xs, memory), "size"),
@@ -278,21 +373,22 @@ const Theory = (() => {
   // Test accuracy over training time: the clock's at every step, and 0 before the training set is memorized.
   function training(place, nTrain, n = 90) {
     const first = place.subject.nodes.horizon[0];
-    const begin = memorizedAt(place, nTrain);
+    const memorized = memorizedAt(place, nTrain);
+    // Where it never is, accuracy is the clock's throughout.
+    const begin = Number.isFinite(memorized) ? memorized : 0;
     const log = Math.log(nTrain);
     const last = Math.max(place.horizon, 2 * first);
     const steps = Array.from({ length: n }, (_, k) => first * (last / first) ** (k / (n - 1)));
+    const [levels, memory] = [levelsOf(place), memoryOf(place)];
+    const [half, deviation] = ["half", "deviation"].map((name) => along(place.subject, name, place));
     return {
-      memorized: begin,
+      memorized,
       rows: steps.map((step) => {
-        const known = logs({ ...place, horizon: step });
-        const early = step < begin;
-        return {
-          step,
-          accuracy: early ? 0 : accuracyAt(log, known),
-          low: early ? 0 : accuracyAt(log - known.spread, known),
-          high: early ? 0 : accuracyAt(log + known.spread, known),
-        };
+        const curve = { half: half(Math.log(step)), levels, memory };
+        const spread = data.common.half_width * Math.exp(deviation(Math.log(step)));
+        const [accuracy, low, high] = [0, -spread, spread].map(
+          (shift) => (step < begin ? 0 : accuracyAt(log + shift, curve)));
+        return { step, accuracy, low, high };
       }),
     };
   }
@@ -312,19 +408,17 @@ const Theory = (() => {
   function answer(question) {
     const place = placeOf(question);
     const known = logs(place);
-    const far = outside(place);
     return {
       symbols: place.symbols, pairs: place.pairs, horizon: place.horizon, n_params: Math.exp(known.params),
-      outside: far, silence: senseless(place) || silence(place, place.horizon),
+      outside: outside(place), silence: senseless(place) || silence(place, place.horizon),
       critical_size: critical(place, known), at_rest: rest(place, known), capacity: capacity(place, known),
-      star: star(place),
       regime: regime(place, known, question.n_train),
       accuracy: accuracyAt(Math.log(question.n_train), known),
     };
   }
 
   return {
-    load, subjectOf, placeOf, logs, answer, diagram, star, training, overModulus, accuracyAt, protocolHorizon,
-    silence, get data() { return data; },
+    load, subjectOf, placeOf, logs, answer, diagram, plane, star, training, overModulus, accuracyAt, protocolHorizon,
+    get data() { return data; },
   };
 })();
