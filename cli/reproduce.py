@@ -190,6 +190,52 @@ def at_rest(
     _finish(sizes.at_rest(results), check=check, as_json=as_json)
 
 
+@app.command("transformer-branches")
+def transformer_branches(
+    store: Stored = None,
+    workers: options.Workers = 0,
+    clone: Clone = HERE,
+    check: Check = False,
+    as_json: options.Json = False,
+) -> None:
+    """How likely seeds of transformers memorize unordered pairs, predicted and measured. Trains only with --store.
+
+    Writes docs/results/two-thresholds/transformer-branches.json and its table in docs/explanation/two-thresholds.md:
+    seconds. With --store the calibration's short runs are made, or, once predictions are there, those that they are
+    about: four minutes on one core each.
+    """
+    results = _results(clone)
+    from dcrit.empirics.ablations import transformer_branches as branches
+    from dcrit.empirics.ablations.transformer_clock import committed_branches
+
+    _check_alone(store, check=check)
+    if store is not None:
+        with _laboratory(store, workers) as bench:
+            branches.calibrate(results, bench)
+            branches.measure(results, bench)
+    _finish(branches.branches(results, committed_branches(results)), check=check, as_json=as_json)
+
+
+@app.command("transformer-pace")
+def transformer_pace(
+    store: options.StoreFolder = options.DEFAULT_STORE,
+    workers: options.Workers = 0,
+    clone: Clone = HERE,
+    as_json: options.Json = False,
+) -> None:
+    """What η and λ do to the clock of transformers. Fifteen minutes on one core where all lack; trains.
+
+    Writes docs/results/two-thresholds/transformer-pace.json, and all that 'dcrit reproduce two-thresholds' makes of it.
+    """
+    results = _results(clone)
+    from dcrit.empirics.ablations.transformer_pace import measure
+    from dcrit.empirics.ablations.two_thresholds import two_thresholds as tables
+
+    with _laboratory(store, workers) as bench:
+        measure(results, bench)
+    _finish(tables(results), as_json=as_json)
+
+
 @app.command("optimizer")
 def optimizer(
     store: options.StoreFolder = options.DEFAULT_STORE,
@@ -387,8 +433,9 @@ def model_size(
         with _laboratory(store, workers) as bench:
             if not (results / CALIBRATION).exists():
                 _write(measure_calibration(results, bench))
-            _write(model_sizes.predict_planes(results))
+            _write(model_sizes.predict_planes(results) | model_sizes.predict_capacities(results))
             model_sizes.measure_planes(results, bench)
+            model_sizes.measure_capacities(results, bench)
     _finish(model_sizes.model_size(results), check=check, as_json=as_json)
 
 

@@ -64,8 +64,9 @@ def train(
     inverse; flops_per_step, counted in products of matrices; peak_memory_bytes, of the largest process of this
     command or the GPU, null on a cluster.
 
-    The dynamics are "unsettled" where the efficiency still moves at the horizon (converged is false): accuracies may
-    then still change. They are null where a run diverged or has no unseen pairs.
+    The dynamics are named as 'dcrit classify' names them: a run that never generalized shows memorization, and
+    ungrokking is losing what was had. They are "unsettled" where the efficiency still moves at the horizon (converged
+    is false): accuracies may then still change. They are null where a run diverged or has no unseen pairs.
     """
     from dcrit.api.training import train as train_runs
     from dcrit.theory.circuits.regimes import GENERALIZED

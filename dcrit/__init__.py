@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         validate,
     )
     from dcrit.api.training import Runs, train
+    from dcrit.theory.problems.examples import pairs, sparse_parity
     from dcrit.theory.problems.problem import Problem
 
 __version__ = version("dcrit")
@@ -86,12 +87,14 @@ __all__ = [
     "list_figures",
     "list_runs",
     "measure",
+    "pairs",
     "phase_diagram",
     "plan",
     "plan_phase_diagram",
     "predict",
     "regime",
     "simulate",
+    "sparse_parity",
     "study",
     "train",
     "validate",
@@ -101,6 +104,7 @@ __all__ = [
 #: Modules of the interface, in the order in which a name is looked for.
 _MODULES = (
     "theory.problems.problem",
+    "theory.problems.examples",
     "api.predictions",
     "api.training",
     "api.measurements",

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib as mpl
@@ -403,6 +404,17 @@ CURVES = {
 }
 
 
+class Frame:
+    """As much of a pandas frame as is asked for: columns of arrays, and an index with a name."""
+
+    def __init__(self, columns: dict[str, Any], name: str, index: Any) -> None:
+        self.columns, self.data = list(columns), columns
+        self.index = SimpleNamespace(name=name, to_numpy=lambda: index)
+
+    def __getitem__(self, name: str) -> Any:
+        return SimpleNamespace(to_numpy=lambda: self.data[name])
+
+
 def test_curves_of_a_file_and_of_a_table_get_one_verdict(tmp_path: Path) -> None:
     path = tmp_path / "curves.csv"
     pl.DataFrame(CURVES).write_csv(path)
@@ -410,7 +422,18 @@ def test_curves_of_a_file_and_of_a_table_get_one_verdict(tmp_path: Path) -> None
     assert [one.dynamics for one in found] == [["grokking"]] * 4
     assert len({json.dumps(one.to_dict()["runs"]) for one in found}) == 1
     arrays = {name: np.array(values) for name, values in CURVES.items()}
-    assert dcrit.classify(arrays).dynamics == ["grokking"]
+    records = [dict(zip(CURVES, row, strict=True)) for row in zip(*CURVES.values(), strict=True)]
+    history = {"args": {"lr": 0.1}, "history": CURVES}
+    pandas = Frame(
+        {name: np.array(CURVES[name]) for name in ("train_acc", "test_acc")}, "step", np.array(CURVES["step"])
+    )
+    others = [dcrit.classify(source) for source in (arrays, records, history, pandas)]
+    assert [one.runs for one in others] == [found[0].runs] * 4
+    assert dcrit.classify([path, path.rename(tmp_path / "b.csv")][1:]).files == (tmp_path / "b.csv",)
+    with pytest.raises(ValueError, match=r"source must be files, a table, .* or a list of records, got int"):
+        dcrit.classify(3)
+    with pytest.raises(ValueError, match="ceiling must be above chance"):
+        dcrit.classify(CURVES, n_classes=2, ceiling=0.5)
     shown(found[0])
 
 

@@ -33,6 +33,8 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         own: Makes the package's own entries, when somebody first asks.
         name: Entry to its name.
         order: Entry to what entries are sorted by; None to keep the order in which they were added.
+        derive: Name to an entry that is not listed because its name describes it, such as a formula, or to None; its
+            own name may be another one. It raises ``ValueError`` where the name is nearly one.
     """
 
     def __init__(
@@ -44,9 +46,10 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         own: Callable[[], Iterable[Entry]],
         name: Callable[[Entry], str],
         order: Callable[[Entry], Any] | None = None,
+        derive: Callable[[str], Entry | None] = lambda _: None,
     ) -> None:
         self.field, self.kind, self.group = field, kind, group
-        self._own, self._name, self._order = own, name, order
+        self._own, self._name, self._order, self._derive = own, name, order, derive
         self._entries: dict[str, Entry] = {}
         self._is_read = False
 
@@ -77,6 +80,8 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         self._read()
         if isinstance(name, str) and name in self._entries:
             return self._entries[name]
+        if isinstance(name, str) and (derived := self._derive(name)) is not None:
+            return derived
         near = difflib.get_close_matches(str(name)[:100], self._entries, n=1, cutoff=0.4)
         hint = f"; the nearest is '{near[0]}'" if near else ""
         shown = f"'{name}'" if isinstance(name, str) else repr(name)
@@ -85,7 +90,14 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     def __getitem__(self, name: str) -> Entry:
         """The entry of that name."""
         self._read()
-        return self._entries[name]
+        if name in self._entries or (derived := self._derive(name)) is None:
+            return self._entries[name]
+        return derived
+
+    def __contains__(self, name: object) -> bool:
+        """Whether an entry is listed under that name."""
+        self._read()
+        return name in self._entries
 
     def __iter__(self) -> Iterator[str]:
         """Names in order."""

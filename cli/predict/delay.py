@@ -28,12 +28,18 @@ def delay(
         print_json(answer.to_dict())
         return
     found = answer.found
+    branches = (
+        ("probability that a seed memorizes unordered pairs first", found.symmetric),
+        ("the second time, where it does", found.generalize_if_symmetric),
+        ("the second time, where it does not", found.generalize_if_ordered),
+    )
     table(
         f"{label(problem)}, {n_train} examples",
         ["until", "steps", f"{asked['level']:.0%} interval", "note"],
         [
             row_of(f"train accuracy stays above {FITTED:g}", found.memorize_steps),
             row_of(f"test accuracy stays above {accuracy:g}", found.generalize_steps),
+            *(row_of(name, one) for name, one in branches if one is not None),
         ],
     )
     say(

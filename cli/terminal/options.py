@@ -130,7 +130,12 @@ def one_of(kind: type[StrEnum], text: str, *, panel: str | None = None) -> Any:
     return typer.Option(parser=choice(kind), metavar=words(kind), help=text, rich_help_panel=panel)
 
 
-Task = Annotated[str, typer.Option(help=f"What is learned: {', '.join(TASKS)}.", rich_help_panel="Problem")]
+Task = Annotated[
+    str,
+    typer.Option(
+        help=f"What is learned: {', '.join(TASKS)}, or a polynomial such as x^3+x*y^2+y.", rich_help_panel="Problem"
+    ),
+]
 Modulus = Annotated[
     int,
     typer.Option(

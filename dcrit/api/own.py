@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,32 +69,33 @@ def study(
 ) -> Study:
     """Train anybody's model on anybody's data, on real and on random labels; predict its critical size and measure it.
 
+    Sizes are chosen where none are given. What the study costs is timed first: above ``budget_minutes`` it is refused.
+
     Args:
         factory: Makes a new torch module from a seed; its logits have shape (n, C).
         inputs: (n, …) all examples, as tensor or array.
         labels: (n,) their classes, as tensor or array.
-        design: Which runs to make; None to have sizes chosen.
+        design: Which runs to make; None to have them chosen.
         **choices: Fields of :class:`~dcrit.empirics.study.design.StudyDesign`, where no design is given.
 
     Raises:
-        ValueError: Module, data and design do not fit together.
+        ValueError: Module, data and design do not fit together, or the study would take longer than it may.
     """
-    import torch
-
     from dcrit.empirics.study.design import StudyDesign
+    from dcrit.empirics.study.module_runs import as_examples
     from dcrit.empirics.study.study import study as study_of
 
-    examples, classes = torch.as_tensor(inputs), torch.as_tensor(labels)
-    if not torch.is_floating_point(classes):
-        classes = classes.long()
-    if examples.dtype == torch.float64 and not isinstance(inputs, torch.Tensor):
-        examples = examples.float()  # arrays are double by default, modules are not
     if design is None:
-        choices.setdefault("n_classes", int(classes.max()) + 1 if classes.numel() else 0)
+        classes = as_examples(inputs, labels)[1]
+        choices.setdefault("n_classes", max(2, int(classes.max()) + 1) if classes.numel() else 2)
+        unknown = sorted(set(choices) - {one.name for one in fields(StudyDesign)})
+        if unknown:
+            names = ", ".join(one.name for one in fields(StudyDesign))
+            raise ValueError(f"choices must be among {names}, got {', '.join(unknown)}")
         design = StudyDesign(**choices)
     elif choices:
         raise ValueError(f"design must be left out beside {', '.join(choices)}, got both")
-    return Study(result=study_of(factory, examples, classes, design))
+    return Study(result=study_of(factory, inputs, labels, design))
 
 
 @dataclass(frozen=True, kw_only=True)

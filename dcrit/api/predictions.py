@@ -104,14 +104,16 @@ class Prediction(Sized):
 
     def explain(self) -> str:
         """The equations behind it, with their numbers."""
-        from dcrit.theory.circuits.closed_forms import explain
+        from dcrit.theory.circuits.closed_forms import explain, explain_branches
         from dcrit.theory.predictions.phase_diagram import explain_star, predict_star
 
-        bits = float(self.calibration.capacity.bits_at(self.problem.n_params))
-        law, size = self.calibration.thresholds, self.size
-        star = ""
-        if not self.calibration.silence(self.problem, size.horizon or self.problem.horizon):
-            star = explain_star(predict_star(self.problem, self.calibration, horizon=size.horizon))
+        bits = float(self.calibration.capacity.bits_at(self.problem.n_params, self.problem.n_classes))
+        law, size, problem = self.calibration.thresholds, self.size, self.problem
+        star, branches = "", ""
+        if not self.calibration.silence(problem, size.horizon or problem.horizon):
+            star = explain_star(predict_star(problem, self.calibration, horizon=size.horizon))
+        if law is not None and size.value is not None and law.branches is not None and law.norms is not None:
+            branches = explain_branches(law.branches, law.norms, problem.n_symbols, problem.width, size.value)
         return explain(
             self.sizes.from_scratch,
             self.problem,
@@ -119,6 +121,7 @@ class Prediction(Sized):
             clocks=None if law is None or size.value is None else law.clocks(self.problem),
             horizon=size.horizon,
             star=star,
+            branches=branches,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -333,6 +336,9 @@ def delay(
         problem.check_homogeneous()
     found = predict_delay(problem, chosen, n_train, accuracy, horizon=horizon, content=level)
     steps = {"memorize_steps": found.memorize_steps, "generalize_steps": found.generalize_steps}
+    for branch in (found.symmetric, found.generalize_if_symmetric, found.generalize_if_ordered):
+        if branch is not None:
+            steps[branch.quantity] = branch
     return Finding(
         asked=f"delay: {label(problem)}, D = {n_train}",
         problem=problem,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dcrit.empirics.ablations.committed import Row, read
+from dcrit.empirics.ablations.committed import Row, read, sized
 from dcrit.empirics.ablations.two_thresholds import rows_text
 from dcrit.empirics.ablations.two_thresholds_fit import FOLDER
 from dcrit.empirics.experiments.laboratory import Laboratory
@@ -188,16 +188,12 @@ def page_with_rows(page: str, found: Sequence[Row]) -> str:
         problem, measured = row["problem"], row["measured"]
         cells = [problem["model"], f"`{problem['activation']}`"]
         cells += [str(one) for one in (problem["modulus"], problem["width"], row["steps"])]
-        cells += [_sized(row["predicted"], row["predicted_interval"])]
+        cells += [sized(row["predicted"], row["predicted_interval"])]
         if measured is None:
             cells += ["not measured", str(row["n_runs"] or "–"), "–"]
         else:
-            cells += [_sized(measured, row["measured_interval"]), str(row["n_runs"]), f"{row['error']:+.3f}"]
+            cells += [sized(measured, row["measured_interval"]), str(row["n_runs"]), f"{row['error']:+.3f}"]
         lines.append(f"| {' | '.join(cells)} |")
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return before + "\n".join([*lines, END]) + after
-
-
-def _sized(value: float, ends: Sequence[float]) -> str:
-    return f"{value:.0f} ({ends[0]:.0f} – {ends[1]:.0f})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +41,10 @@ def read(path: Path) -> Any:
 def text_of(document: Any) -> str:
     """A JSON document as it is committed."""
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+
+
+def sized(value: float | None, ends: Sequence[float] | None) -> str:
+    """A size with its interval, in whole examples, as tables have it."""
+    if value is None or ends is None:
+        return "–"
+    return f"{value:.0f} ({ends[0]:.0f} – {ends[1]:.0f})"

@@ -6,7 +6,7 @@ Transformers are looked at on both sides of their capacity, pair-MLPs around the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.ablations.committed import Row, read, text_of
+from dcrit.empirics.ablations.model_sizes_fit import bound, fit_narrow, rows_of
+from dcrit.empirics.ablations.transformer_clock import fitted_law
 from dcrit.empirics.ablations.transformer_sizes import FAMILY
 from dcrit.empirics.experiments.experiment import TRANSFORMER_STEPS
 from dcrit.empirics.experiments.laboratory import Laboratory
-from dcrit.empirics.experiments.size_grid import EASY, STANDARD, Grid, Plane, grid_of
+from dcrit.empirics.experiments.size_grid import EASY, STANDARD, Plane, grid_of
 from dcrit.empirics.experiments.star import star_of
-from dcrit.empirics.measures.capacity import mean_count
+from dcrit.empirics.measures.capacity import CapacityDesign, measure_capacity
 from dcrit.empirics.measures.planes import dip_of, means
+from dcrit.empirics.runs.outcomes import outcome_of, settled_value
+from dcrit.empirics.runs.single import Run
 from dcrit.theory.calibrations.calibration import Calibration, calibration_of
 from dcrit.theory.checks import FieldError
 from dcrit.theory.estimates import Estimate, Interval
@@ -70,6 +74,15 @@ PLANES = (
         )
     ),
 )
+
+#: File of capacities that a second law predicts, whose bits per parameter grow with N/C² instead of N. Two planes had
+#: shown theirs when it was made, and no capacity of the others, nor of these networks.
+SECOND, SHOWN = "model-size-capacities.json", PLANES[2:4]
+FURTHER = tuple(
+    Problem(task="add", modulus=53, activation=activation, width=width)
+    for activation, width in (("square", 8), ("square", 16), ("relu", 12), ("relu", 24))
+)
+CAPACITY_SEEDS = 2
 
 #: A dip is measured where mean accuracy falls by ``SMALLEST_DIP`` and curves that only rise look so this rarely.
 RARELY = 0.05
@@ -183,8 +196,46 @@ def predict_planes(results: Path) -> dict[Path, str]:
     return {path: text_of(rows)}
 
 
+def predict_capacities(results: Path) -> dict[Path, str]:
+    """What the second law says of capacities that it has not said yet; what was predicted stays as it is.
+
+    Args:
+        results: Folder of committed results.
+    """
+    path = results / SECOND
+    rows: list[Row] = read(path) if path.exists() else []
+    there = [row["problem"] for row in rows]
+    asked = [
+        *((plane.at(width), plane not in SHOWN) for plane in PLANES for width in plane.capacity_widths),
+        *((problem, True) for problem in FURTHER),
+    ]
+    for problem, blind in asked:
+        if problem.to_dict() not in there:
+            known = calibration_of(problem)
+            rows.append({"problem": problem.to_dict(), **_predicted_capacity(known, problem), "blind": blind})
+    return {path: text_of(rows)}
+
+
+def measure_capacities(results: Path, laboratory: Laboratory) -> None:
+    """Measure the capacities that belong to no plane and are not measured yet.
+
+    Args:
+        results: Folder of committed results.
+        laboratory: Finds or trains the runs.
+    """
+    path = results / SECOND
+    rows: list[Row] = read(path)
+    for row in rows:
+        problem = Problem.from_dict(row["problem"])
+        if problem in FURTHER and "measured" not in row:
+            design = CapacityDesign(problem=problem, seeds=CAPACITY_SEEDS)
+            (found,) = laboratory.outcomes([design.configs()], stage=f"capacity of {label(problem)}")
+            row["measured"] = _ends(measure_capacity(found))
+            path.write_text(text_of(rows), encoding="utf-8")
+
+
 def measure_planes(results: Path, laboratory: Laboratory) -> None:
-    """Measure every predicted plane that is not measured yet; the file is written plane by plane.
+    """Measure what is not measured yet of predicted planes; the file is written part by part.
 
     Args:
         results: Folder of committed results.
@@ -192,11 +243,16 @@ def measure_planes(results: Path, laboratory: Laboratory) -> None:
     """
     path = results / MEASURED
     rows: list[Row] = read(path) if path.exists() else []
+    there = {_key(row["problem"]): row for row in rows}
     asked = {_key(row["problem"]) for row in read(results / PREDICTED)}
     for plane in PLANES:
         key = _key(plane.problem.to_dict())
-        if key in asked and key not in {_key(row["problem"]) for row in rows}:
-            rows.append(measured(plane, laboratory))
+        if key not in asked:
+            continue
+        if key not in there:
+            there[key] = {"problem": plane.problem.to_dict() | {"width": None}, "horizon": horizon(plane)}
+            rows.append(there[key])
+        for _ in measured_parts(plane, laboratory, there[key]):
             path.write_text(text_of(rows), encoding="utf-8")
 
 
@@ -204,62 +260,71 @@ def _key(problem: Row) -> tuple[Any, ...]:
     return tuple(value for name, value in sorted(problem.items()) if name != "width")
 
 
-def measured(plane: Plane, laboratory: Laboratory) -> Row:
-    """What a plane's runs settled at.
+def measured_parts(plane: Plane, laboratory: Laboratory, row: Row) -> Iterator[None]:
+    """Add to a row what it lacks of a plane, one part after the other: capacities, each training set, the star.
 
     Args:
         plane: Of which runs are found or trained.
         laboratory: Finds or trains them.
+        row: What is measured by now.
     """
     stage = f"{plane.problem.model} {plane.problem.activation} mod {plane.problem.modulus}"
-    runs, *capacity_runs = laboratory.blocks([plane.configs(), *plane.capacity_configs()], stage=stage)
-    grid = grid_of(plane, runs, capacity_runs, None)
-    star = star_of(grid)
-    middle = None if star is None else star.middle()
-    places = (None, None) if star is None else (star.params_interval(), star.size_interval())
-    return {
-        "problem": plane.problem.to_dict() | {"width": None},
-        "horizon": horizon(plane),
-        "curves": [_curve_row(grid, k) for k in range(len(plane.sizes))],
-        "capacities": [_capacity_row(grid, width) for width in plane.capacity_widths],
-        "star": {
+    if "capacities" not in row:
+        found = laboratory.blocks(plane.capacity_configs(), stage=stage)
+        row["capacities"] = [
+            _capacity_row(plane.at(width), runs) for width, runs in zip(plane.capacity_widths, found, strict=True)
+        ]
+        yield
+    curves: list[Row] = row.setdefault("curves", [])
+    for n_train in plane.sizes:
+        if n_train not in {one["n_train"] for one in curves}:
+            configs = [config for config in plane.configs() if config.n_train == n_train]
+            (runs,) = laboratory.blocks([configs], stage=f"{stage}, {n_train} examples")
+            curves.append(_curve_row(plane, n_train, runs))
+            yield
+    if "star" not in row:
+        runs, *capacity_runs = laboratory.blocks([plane.configs(), *plane.capacity_configs()], stage=stage)
+        star = star_of(grid_of(plane, runs, capacity_runs, None))
+        middle = None if star is None else star.middle()
+        places = (None, None) if star is None else (star.params_interval(), star.size_interval())
+        row["star"] = {
             "share": 0.0 if star is None else round(star.share, 3),
             **{
                 name: {"value": None if middle is None else round(middle[k], 1), "interval": _rounded(places[k])}
                 for k, name in enumerate(("n_params", "n_train"))
             },
-        },
-    }
+        }
+        yield
 
 
-def _curve_row(grid: Grid, size: int) -> Row:
-    """Accuracies over width at the size of that index, and their dip."""
-    test, train = grid.test_accuracy[size], grid.train_accuracy[size]  # (widths, seeds)
+def _curve_row(plane: Plane, n_train: int, runs: Sequence[Run]) -> Row:
+    """Settled accuracies over width at one training set, and their dip."""
+    shape = (len(plane.widths), plane.seeds)
+    test, train = (
+        np.array([settled_value(run, name) for run in runs]).reshape(shape)
+        for name in ("test_accuracy", "train_accuracy")
+    )
     dip = dip_of(test)
     if dip is None:
         raise FieldError("widths", "be three or more with two runs that stay finite", len(test))
-    there = dip.depth >= SMALLEST_DIP and dip.p_rising <= RARELY
+    n_params = [float(plane.at(width).n_params) for width in plane.widths]
     fallen = dip.depth > 0
     return {
-        "n_train": grid.plane.sizes[size],
+        "n_train": n_train,
         "test_accuracy": test.round(4).tolist(),
         "train_accuracy": train.round(4).tolist(),
-        "dip": there,
+        "dip": dip.depth >= SMALLEST_DIP and dip.p_rising <= RARELY,
         "depth": round(dip.depth, 4),
         "p_rising": round(dip.p_rising, 4),
-        "lowest": round(float(grid.n_params[dip.index]), 1) if fallen else None,
-        "half_fall": round(half_fall(grid.n_params.tolist(), means(test).tolist(), dip.index), 1) if fallen else None,
+        "lowest": round(n_params[dip.index], 1) if fallen else None,
+        "half_fall": round(half_fall(n_params, means(test).tolist(), dip.index), 1) if fallen else None,
     }
 
 
-def _capacity_row(grid: Grid, width: int) -> Row:
-    """D_mem at a width: the mean count of overloaded runs, with Student's interval."""
-    row: Row = {"width": width, "n_params": grid.plane.at(width).n_params}
-    if width not in grid.memorized:
-        return row | {"value": None, "interval": None, "n_runs": 0}
-    counts = grid.memorized[width]
-    value, ends = mean_count(counts)
-    return row | {"value": round(value, 1), "interval": _rounded(ends), "n_runs": int(counts.size)}
+def _capacity_row(problem: Problem, runs: Sequence[Run]) -> Row:
+    """D_mem of one network: the mean count of overloaded runs, with Student's interval."""
+    found = measure_capacity([outcome_of(run) for run in runs])
+    return {"width": problem.width, "n_params": problem.n_params, **_ends(found), "n_runs": found.n_runs}
 
 
 #: Ends of the tables in the page, and the page.
@@ -346,9 +411,53 @@ def score_of(pairs: Sequence[tuple[Row, Row]]) -> Score:
     )
 
 
-def capacity_pairs(rows: Sequence[tuple[Plane, Row, Row]]) -> list[tuple[Row, Row]]:
-    """Predicted D_mem beside what was measured."""
-    return [pair for _, told, found in rows for pair in zip(told["capacities"], found["capacities"], strict=True)]
+@dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """D_mem of one network, by both laws and as measured.
+
+    Attributes:
+        problem: Whose.
+        first: By the law that knows N alone; None where it was not asked.
+        second: By the law that knows N/C².
+        blind: Nothing of the network was measured when the second law was made.
+        found: What was measured.
+    """
+
+    problem: Problem
+    first: Row | None
+    second: Row
+    blind: bool
+    found: Row
+
+    def line(self) -> str:
+        """A row of the page's table."""
+        first = "– | –" if self.first is None else f"{_sized(self.first)} | {_error(self.first, self.found)}"
+        mark = "" if self.blind else " †"
+        return (
+            f"| {label(self.problem)} | {first} | {_sized(self.second)}{mark} | {_error(self.second, self.found)} | "
+            f"{_sized(self.found)} |"
+        )
+
+
+def capacities(results: Path) -> list[Capacity]:
+    """Capacities that were predicted and are measured.
+
+    Args:
+        results: Folder of committed results.
+    """
+    first: dict[Problem, Row] = {}
+    measured: dict[Problem, Row] = {}
+    for plane, told, found in scored(results):
+        for one, other in zip(told["capacities"], found.get("capacities", []), strict=False):
+            first[plane.at(one["width"])], measured[plane.at(one["width"])] = one, other
+    rows: list[Capacity] = []
+    for row in read(results / SECOND):
+        problem = Problem.from_dict(row["problem"])
+        seen = row.get("measured", measured.get(problem))
+        if seen is not None and seen["value"] is not None:
+            told = first.get(problem)
+            rows.append(Capacity(problem=problem, first=told, second=row, blind=row["blind"], found=seen))
+    return rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -395,10 +504,27 @@ def _word(one: Row) -> str:
 
 def curve_rows(plane: Plane, told: Row, found: Row) -> list[Curve]:
     """Training sets of a plane."""
+    measured = {one["n_train"]: one for one in found.get("curves", [])}
     return [
-        Curve(plane=plane, widths=told["told"], told=one, found=other)
-        for one, other in zip(told["curves"], found["curves"], strict=True)
+        Curve(plane=plane, widths=told["told"], told=one, found=measured[one["n_train"]])
+        for one in told["curves"]
+        if one["n_train"] in measured
     ]
+
+
+def constants(results: Path) -> str:
+    """Constants of narrow networks as Markdown, from committed calibration runs.
+
+    Args:
+        results: Folder of committed results.
+    """
+    found = fit_narrow(bound(fitted_law(results)), rows_of(results))
+    narrow = found.overload
+    return (
+        "| β | c | scatter in ln D | accuracies are missed by | runs |\n|---|---|---|---|---|\n"
+        f"| {narrow.exponent:.3f} ± {found.errors[0]:.3f} | {narrow.grain:.1f} ± {found.errors[1]:.1f} | "
+        f"{narrow.scatter:.3f} | {found.rms:.3f} (rms of means) | {found.n_runs} |"
+    )
 
 
 def tables(results: Path) -> str:
@@ -407,7 +533,7 @@ def tables(results: Path) -> str:
     Args:
         results: Folder of committed results.
     """
-    rows, before = scored(results), known_stars(results)
+    rows, before, memory = scored(results), known_stars(results), capacities(results)
     dips = [dip for row in rows for dip in curve_rows(*row)]
     both = [dip for dip in dips if dip.told["dip"] and dip.found["dip"]]
     lines = [
@@ -415,24 +541,26 @@ def tables(results: Path) -> str:
         "|---|---|---|---|---|---|",
         *(dip.line() for dip in dips),
         "",
-        "| plane | width | D_mem predicted (90 %) | measured (90 %) | ln |",
-        "|---|---|---|---|---|",
+        "| network | D_mem by N (90 %) | ln | D_mem by N/C² (90 %) | ln | measured (90 %) |",
+        "|---|---|---|---|---|---|",
+        *(one.line() for one in memory),
     ]
-    for plane, told, found in rows:
-        for one, other in zip(told["capacities"], found["capacities"], strict=True):
-            lines.append(f"| {grid_name(plane)} | {one['width']} | {_beside(one, other)} |")
     lines += ["", "| plane | N* predicted (90 %) | measured (90 %) | ln | first release |", "|---|---|---|---|---|"]
-    for plane, told, found in rows:
-        lines.append(f"| {grid_name(plane)} | {_beside(told['star']['n_params'], found['star']['n_params'])} | – |")
+    stars = [
+        (plane, told["star"]["n_params"], found["star"]["n_params"]) for plane, told, found in rows if "star" in found
+    ]
+    lines += [f"| {grid_name(plane)} | {_beside(told, found)} | – |" for plane, told, found in stars]
     lines += [f"| {name} † | {_beside(now, found)} | {then:.0f} |" for name, now, found, then in before]
     lines += [
         "",
-        "† was measured before this law was made; the first release had predicted it before.",
+        "† was measured before this law was made; the first release had predicted these stars before.",
         "",
         f"| predicted | how many | median \\|ln\\| | worst | within {FACTOR:g} | inside 90 % |",
         "|---|---|---|---|---|---|",
-        score_of(capacity_pairs(rows)).line("D_mem"),
-        score_of([(told["star"]["n_params"], found["star"]["n_params"]) for _, told, found in rows]).line("N*"),
+        score_of([(one.first, one.found) for one in memory if one.first is not None]).line("D_mem by N"),
+        score_of([(one.second, one.found) for one in memory if one.blind]).line("D_mem by N/C², blind"),
+        score_of([(one.second, one.found) for one in memory]).line("D_mem by N/C², all"),
+        score_of([(told, found) for _, told, found in stars]).line("N*"),
         score_of([(now, found) for _, now, found, _ in before]).line("N* †"),
         score_of([({"value": then}, found) for _, _, found, then in before]).line("N* †, first release"),
         score_of([({"value": dip.told["half_fall"]}, {"value": dip.found["half_fall"]}) for dip in both]).line(
@@ -452,8 +580,13 @@ def _sized(one: Row) -> str:
 def _beside(one: Row, other: Row) -> str:
     """Predicted, measured and ln of their ratio, as three cells."""
     shown = [_sized(each) if each["value"] is not None else "none" for each in (one, other)]
+    return f"{shown[0]} | {shown[1]} | {_error(one, other)}"
+
+
+def _error(one: Row, other: Row) -> str:
+    """The logarithm of predicted over measured, where there are both."""
     errors = score_of([(one, other)]).errors
-    return f"{shown[0]} | {shown[1]} | {f'{errors[0]:+.3f}' if errors else '–'}"
+    return f"{errors[0]:+.3f}" if errors else "–"
 
 
 def model_size(results: Path) -> dict[Path, str]:
@@ -465,4 +598,4 @@ def model_size(results: Path) -> dict[Path, str]:
     page = results.parent / "explanation" / PAGE
     before, rest = page.read_text(encoding="utf-8").split(BEGIN)
     _, after = rest.split(END)
-    return {page: f"{before}{BEGIN}\n{tables(results)}\n{END}{after}"}
+    return {page: f"{before}{BEGIN}\n{constants(results)}\n\n{tables(results)}\n{END}{after}"}

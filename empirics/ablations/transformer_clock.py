@@ -12,14 +12,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dcrit.empirics.ablations.committed import Row
+from dcrit.empirics.ablations.committed import Row, sized
 from dcrit.empirics.ablations.run_rows import keep, row_of
+from dcrit.empirics.ablations.transformer_branches import fitted_branches
+from dcrit.empirics.ablations.transformer_norms import norm_law
 from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, rest_sizes
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
 from dcrit.empirics.measures.seed_fit import law_of_seeds, time_beyond_mirrors
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.theory.calibrations.thresholds import Thresholds
+from dcrit.theory.circuits.branches import BranchLaw
 from dcrit.theory.circuits.clock import Pace
 from dcrit.theory.problems.problem import Problem
 
@@ -80,7 +83,21 @@ def fitted_law(results: Path) -> Thresholds:
     runs = runs_of(results)
     at_rest = [run for run in runs if run["part"] == "rest"]
     family = Problem(model="transformer", activation="relu", learning_rate=3e-3)
-    return law_of_seeds(calibration_rows(runs), at_rest, family, PACE)
+    law = law_of_seeds(calibration_rows(runs), at_rest, family, PACE)
+    from_scratch = [run for run in runs if run["part"] == "calibration"]
+    branches = fitted_branches(results, from_scratch, calibration_rows(runs), law.to_dict()["constants"])
+    return replace(law, branches=branches, norms=norm_law(from_scratch))
+
+
+def committed_branches(results: Path) -> BranchLaw:
+    """How likely a seed memorizes unordered pairs, from committed runs.
+
+    Args:
+        results: Folder of committed results.
+    """
+    branches = fitted_law(results).branches
+    assert branches is not None
+    return branches
 
 
 #: How drawn questions are made: moduli by horizon in time constants, widths, operations that one run may take.
@@ -289,12 +306,12 @@ def page_with_transformers(page: str, results: Path) -> str:
     ]
     for row in rows:
         cells = [row["task"], str(row["modulus"]), str(row["width"]), str(row["steps"])]
-        cells += [_sized(row["second"], row["second_interval"]) + ("" if row["second_blind"] else " †")]
+        cells += [sized(row["second"], row["second_interval"]) + ("" if row["second_blind"] else " †")]
         cells += [f"{row[name]:.0f}" for name in ("predicted", "first_release")]
         if row["measured"] is None:
             cells += ["not measured", "–", "–"]
         else:
-            cells += [_sized(row["measured"], row["measured_interval"]), str(row["n_runs"])]
+            cells += [sized(row["measured"], row["measured_interval"]), str(row["n_runs"])]
             cells += [f"{math.log(row['second'] / row['measured']):+.3f}"]
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| predictor | sizes | median \\|ln\\| | worst | inside 90 % |", "|---|---|---|---|---|"]
@@ -317,9 +334,3 @@ def page_with_transformers(page: str, results: Path) -> str:
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return before + "\n".join([*lines, END]) + after
-
-
-def _sized(value: float | None, ends: Sequence[float] | None) -> str:
-    if value is None or ends is None:
-        return "–"
-    return f"{value:.0f} ({ends[0]:.0f} – {ends[1]:.0f})"

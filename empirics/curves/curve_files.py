@@ -26,7 +26,7 @@ from dcrit.empirics.curves.names import (
     plain,
     set_of,
 )
-from dcrit.empirics.curves.numbers import has_decimal_commas, numbers_of
+from dcrit.empirics.curves.numbers import has_decimal_commas, is_number, numbers_of
 from dcrit.empirics.curves.table import Table, stacked, stem_of
 from dcrit.theory.checks import FieldError
 
@@ -113,7 +113,12 @@ def read_curves(
     if not 0 < len(paths) <= MOST_SOURCES:
         raise FieldError("file", f"be 1 to {MOST_SOURCES} files", len(paths))
     tables = [read_table(path) for path in paths]
-    return curves_of(tables[0] if len(tables) == 1 else _joined(tables, paths, columns or {}), columns, run, missing)
+    given = dict(columns or {})
+    if len(tables) == 1:
+        return curves_of(tables[0], given, run, missing)
+    if all(_sides(one.frame, given) >= {"train", "test"} for one in tables):
+        return _each_a_run(tables, paths, given, run, missing)
+    return curves_of(_joined(tables, paths, given), given, run, missing)
 
 
 def curves_of(
@@ -158,7 +163,7 @@ def curves_of(
         for name in frame.columns
         if name not in (*found.values(), *matched.runs, *(run or ())) and _is_numeric(frame[name])
     )
-    sets, more = _curve_sets(table, found, matched.runs, frame)
+    sets, more = _curve_sets(table, found, matched.runs, frame, running=whole.running)
     return CurveFile(
         runs=tuple(replace(one, left=left) for one in sets),
         columns=found | ({"run": ", ".join(matched.runs)} if matched.runs else {}),
@@ -181,8 +186,30 @@ def _sides(frame: pl.DataFrame, columns: Mapping[str, str]) -> set[str]:
     }
 
 
+def _each_a_run(
+    tables: Sequence[Table],
+    paths: Sequence[Path],
+    columns: Mapping[str, str],
+    run: Sequence[str],
+    missing: Sequence[float],
+) -> CurveFile:
+    """Files that each hold whole runs."""
+    notes = [f"each of the {len(paths)} files is a run of its own, as each holds train and test"]
+    sets: list[CurveSet] = []
+    taken: dict[str, str] = {}
+    for one, path, name in zip(tables, paths, _names_of_files(paths), strict=True):
+        try:
+            found = curves_of(one, columns, run, missing)
+        except FieldError as error:
+            raise FieldError(error.field, error.allowed, f"{error.got}, in {path}", error.why) from error
+        sets += [replace(each, run=f"{name}: {each.run}" if each.run else name) for each in found.runs]
+        taken |= found.columns
+        notes += found.notes
+    return CurveFile(runs=tuple(sets), columns=taken, notes=tuple(dict.fromkeys(notes)))
+
+
 def _joined(tables: Sequence[Table], paths: Sequence[Path], columns: Mapping[str, str]) -> Table:
-    """One table of several files: parts of the same runs, or runs of their own."""
+    """One table of several files that each hold a part of the same runs."""
     notes = [note for one in tables for note in one.notes]
     formats = ", ".join(dict.fromkeys(one.format for one in tables))
     frames, meanings_of_step = [], dict[str, str]()
@@ -198,16 +225,6 @@ def _joined(tables: Sequence[Table], paths: Sequence[Path], columns: Mapping[str
     if len(meanings_of_step) > 1:
         said = ", ".join(f"{meant} in {path}" for meant, path in meanings_of_step.items())
         raise FieldError("step", "be counted in one unit in all files", said, why="classify them one by one")
-    names = _names_of_files(paths)
-    if all(_sides(frame, columns) >= {"train", "test"} for frame in frames):
-        runs = [
-            frame.with_columns(
-                (pl.lit(name) if "run" not in frame.columns else pl.format("{}: {}", pl.lit(name), "run")).alias("run")
-            )
-            for frame, name in zip(frames, names, strict=True)
-        ]
-        notes.append(f"each of the {len(paths)} files is a run of its own, as each holds train and test")
-        return Table(frame=stacked(runs), format=formats, notes=tuple(notes))
     parts: list[pl.DataFrame] = []
     groups: list[str] = []
     for frame, path in zip(frames, paths, strict=True):
@@ -323,8 +340,8 @@ def _is_numeric(column: pl.Series) -> bool:
         return True
     if column.dtype != pl.String:
         return False
-    some = column.drop_nulls().head(50)
-    return len(some) > 0 and some.str.strip_chars().cast(pl.Float64, strict=False).null_count() == 0
+    some = column.drop_nulls().head(50).to_list()
+    return any(map(str.strip, some)) and all(map(is_number, some))
 
 
 def _assumed(wanted: str, name: str, meant: str, left: Sequence[str]) -> list[str]:
@@ -394,7 +411,8 @@ def _lacking(wanted: str, table: Table, found: Mapping[str, str], runs: Sequence
         "none",
         why=f"looked for {meanings(wanted)}{also} among {listed(frame.columns)}"
         + (f"; it may be one of {listed(others)}" if others and len(others) < frame.width else "")
-        + f"; the file was read as {table.format}",
+        + f"; the file was read as {table.format}"
+        + ("; a file with the rest of the curves may be given beside it" if wanted == "train_accuracy" else ""),
     )
 
 
@@ -492,10 +510,12 @@ def _fractions(table: pl.DataFrame, found: Mapping[str, str]) -> tuple[pl.DataFr
     named = {wanted: found[wanted] for wanted in _ACCURACIES if wanted in found}
     sources = {wanted: wanted if wanted in table.columns else f"{wanted[:-9]}_error" for wanted in named}
     largest, at = 0.0, ""
+    reached: dict[str, float] = {}
     for wanted, name in named.items():
         values = table[sources[wanted]].drop_nulls().drop_nans()
         if len(values):
             low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
+            reached[name] = high
             if high > largest:
                 largest, at = high, name
             if low < 0 or high > 100 * (1 + ROUNDING):
@@ -515,6 +535,13 @@ def _fractions(table: pl.DataFrame, found: Mapping[str, str]) -> tuple[pl.DataFr
         )
     notes: list[str] = []
     is_percent = largest > 1 + ROUNDING
+    for name, high in reached.items() if is_percent else ():
+        if 0.9 < high <= 1 + ROUNDING:
+            raise FieldError(
+                "accuracies",
+                "all be fractions, or all percent",
+                f"{high:g} at most in column {name!r} and {largest:g} in {at!r}",
+            )
     if is_percent:
         notes.append("accuracies are taken as percent, because the largest one is above 1")
     for wanted, source in sources.items():
@@ -550,7 +577,7 @@ def _losses(table: pl.DataFrame, found: dict[str, str]) -> tuple[pl.DataFrame, l
 
 
 def _curve_sets(
-    table: pl.DataFrame, found: Mapping[str, str], runs: Sequence[str], frame: pl.DataFrame
+    table: pl.DataFrame, found: Mapping[str, str], runs: Sequence[str], frame: pl.DataFrame, *, running: bool
 ) -> tuple[list[CurveSet], list[str]]:
     sets: list[CurveSet] = []
     repeats: list[tuple[str, float, int]] = []
@@ -560,16 +587,18 @@ def _curve_sets(
         table.group_by("run", maintain_order=True), key=lambda group: _natural(str(group[0][0]))
     ):
         curves: dict[Quantity, tuple[FloatArray, FloatArray]] = {}
-        problem, first, n_repeats = "", 0.0, 0
+        doubt, first, n_repeats = "", 0.0, 0
+        kinds: list[str] = []
         for wanted in QUANTITIES:
             if wanted not in found:
                 continue
             logged = rows.filter(pl.col(wanted).is_not_null())
             in_file = logged["step"].to_numpy()
             step, values, again, differ = _one_a_step(in_file, logged[wanted].to_numpy())
-            if differ.size and _several_runs(in_file):
-                problem = problem or f"step {differ[0]:g} has more than one value of {wanted.replace('_', ' ')}"
-            elif again.size > n_repeats:
+            kinds.append(_several_runs(in_file) if differ.size else "")
+            if kinds[-1]:
+                doubt = doubt or f"step {differ[0]:g} has more than one value of {wanted.replace('_', ' ')}"
+            if again.size > n_repeats:
                 first, n_repeats = float(again[0]), int(again.size)
             if wanted == "norm":
                 # Beyond the largest number it is no number, as in the package's own runs.
@@ -577,6 +606,9 @@ def _curve_sets(
                     curves["squared_norm"] = (step, np.square(values))
             else:
                 curves[wanted] = (step, values)
+        # One curve with many rows a step, beside one with few, is logged in batches.
+        mixed = "one after the other" in kinds or (not running and all(kinds))
+        problem = doubt if mixed else ""
         if problem:
             tells = _telling(frame, found, runs)
             if tells or not runs:
@@ -596,8 +628,8 @@ def _curve_sets(
     if not sets:
         raise FieldError("file", "hold at least one row with a value", "none")
     notes = [
-        f"{f'run {name}: ' if name else ''}{number} steps are there more than once, from step {first:g} on, as after a "
-        "resume: the last value counts"
+        f"{f'run {name}: ' if name else ''}{number} steps have more than one row, from step {first:g} on, as after a "
+        "resume or in batches: the last value counts"
         for name, first, number in repeats[:3]
     ]
     if len(repeats) > 3:
@@ -618,8 +650,8 @@ def _one_a_step(in_file: FloatArray, values: FloatArray) -> tuple[FloatArray, Fl
     return step[last], values[last], step[~last], step[:-1][differ] if step.size else step
 
 
-def _several_runs(step: FloatArray) -> bool:
-    """Whether steps, in the order of their rows, are those of several runs that nothing tells apart.
+def _several_runs(step: FloatArray) -> str:
+    """How steps, in the order of their rows, may be those of several runs that nothing tells apart; empty if not.
 
     A run that is taken up again goes back to a step after its first. Several runs begin at the same step, one after the
     other, or have the same number of rows at every step.
@@ -627,9 +659,9 @@ def _several_runs(step: FloatArray) -> bool:
     starts = np.flatnonzero(np.diff(step) < 0) + 1
     if starts.size and np.all(step[starts] <= step.min()):
         rows = np.diff(np.concatenate(([0], starts, [step.size])))
-        return bool(rows[:-1].max() > FALSE_START * rows.max())
+        return "one after the other" if rows[:-1].max() > FALSE_START * rows.max() else ""
     numbers = np.unique(step, return_counts=True)[1]
-    return bool(numbers.min() == numbers.max() > 1)
+    return "side by side" if numbers.min() == numbers.max() > 1 else ""
 
 
 def _telling(frame: pl.DataFrame, found: Mapping[str, str], runs: Sequence[str]) -> tuple[str, ...]:

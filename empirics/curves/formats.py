@@ -17,7 +17,7 @@ from dcrit.empirics.curves.names import is_known, is_step
 from dcrit.empirics.curves.numbers import is_number
 from dcrit.empirics.curves.printed import table_of_prints
 from dcrit.empirics.curves.reshaping import reshaped
-from dcrit.empirics.curves.table import READ, Table, one_curve
+from dcrit.empirics.curves.table import READ, Table, one_curve, stacked
 from dcrit.theory.calibrations.bounded_files import read_bounded
 from dcrit.theory.checks import FieldError
 
@@ -60,8 +60,11 @@ def read_table(path: Path) -> Table:
     Raises:
         ValueError: It cannot be read, or holds no table of any format that is known.
     """
-    if path.is_dir() and (events := event_files_in(path)):
-        return table_of_events(events, path)
+    if path.is_dir():
+        if events := event_files_in(path):
+            return table_of_events(events, path)
+        if metrics := _mlflow_files(path):
+            return _mlflow(metrics, path)
     data = read_bounded(path, "file", LARGEST_FILE)
     name = path.name
     if data.startswith(b"\x1f\x8b"):
@@ -76,6 +79,41 @@ def read_table(path: Path) -> Table:
             "file", "hold a header and rows", f"{path} without any row", why=f"it was read as {found.format}"
         )
     return reshaped(found, str(path))
+
+
+#: Most files of a folder that are looked at.
+_MOST_FILES = 2000
+
+_MLFLOW = re.compile(rb"\d{13} \S+ -?\d+\r?\n")
+
+
+def _mlflow_files(folder: Path) -> list[Path]:
+    """Metrics as MLflow keeps them: rows of milliseconds, value and step."""
+    found: list[Path] = []
+    for k, one in enumerate(sorted(folder.rglob("*"))):
+        if k > _MOST_FILES:
+            break
+        if one.is_file() and not one.is_symlink():
+            with one.open("rb") as file:
+                if _MLFLOW.match(file.read(200)):
+                    found.append(one)
+    return found
+
+
+def _mlflow(files: list[Path], folder: Path) -> Table:
+    """One table of the metrics in a folder, a run for every folder called ``metrics``."""
+    frames: list[pl.DataFrame] = []
+    for path in files:
+        parts = path.relative_to(folder).parts
+        place = parts.index("metrics") + 1 if "metrics" in parts[:-1] else len(parts) - 1
+        text = read_bounded(path, "file", LARGEST_FILE).decode("utf-8", errors="replace")
+        frame = pl.read_csv(io.BytesIO(text.encode()), separator=" ", has_header=False, infer_schema=False)
+        names = {frame.columns[1]: "/".join(parts[place:]), frame.columns[2]: "step"}
+        run = "/".join(parts[: max(place - 1, 0)])
+        frames.append(frame.drop(frame.columns[0]).rename(names).with_columns(pl.lit(run).alias("run")))
+    found = stacked(frames)
+    found = found.drop("run") if found["run"].n_unique() == 1 else found
+    return Table(frame=found, format="metrics of MLflow", name=folder.name)
 
 
 def _unpacked(data: bytes, path: Path) -> bytes:
@@ -152,6 +190,7 @@ def _rows(text: str) -> list[str]:
     return [line for line in text[:200_000].split("\n") if line.strip() and not _COMMENT.match(line)][:_SAMPLE]
 
 
+_DATE = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?"
 _COMMENT = re.compile(r"[ \t]*(#|//|%|--)")
 _COMMENTS = re.compile(r"^[ \t]*(?:#|//|%|--)(.*)\n?", re.MULTILINE)
 _RULE = re.compile(r"^[ \t]*\|?[ \t:|+=-]+\|?[ \t]*\n?", re.MULTILINE)
@@ -205,7 +244,7 @@ def _separated(text: str, separator: str, source: str, name: str) -> Table:
             f"hold at most {MOST_COLUMNS} columns and {MOST_VALUES} values",
             f"{source} of {n_columns} columns and {body.count(chr(10))} rows",
         )
-    headless = len(header) > 1 and all(map(is_number, header))
+    headless = all(is_number(cell) or re.fullmatch(_DATE, cell) for cell in header) and any(map(is_number, header))
     try:
         frame = pl.read_csv(io.BytesIO(body.encode()), infer_schema=False, separator=separator, has_header=not headless)
     except pl.exceptions.PolarsError as error:
@@ -213,12 +252,27 @@ def _separated(text: str, separator: str, source: str, name: str) -> Table:
         raise FieldError("file", READ, source, why=reason) from error
     if headless:
         return _without_header(frame, comments, separator, source, name)
+    frame, more = _without_words(frame)
+    notes = (*notes, *more)
     again = pl.all_horizontal(pl.col(one).str.strip_chars() == one.strip() for one in frame.columns)
     n_again = frame.select(again.sum()).item() if frame.height else 0
     if n_again:
         frame = frame.filter(~again.fill_null(False))
         notes = (*notes, f"the header stands in {n_again} more places, as where a run was taken up again")
     return Table(frame=frame, format="a table with a header", name=name, notes=notes)
+
+
+def _without_words(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The table without lines of words between its rows, which fill the first cell alone."""
+    if frame.width < 2 or frame.is_empty():
+        return frame, ()
+    first, *others = frame.columns
+    lone = frame.select(pl.all_horizontal(pl.col(one).is_null() for one in others)).to_series()
+    words = [k for k in lone.arg_true().to_list()[:10_000] if not is_number(frame[first][k] or "")]
+    if not words or len(words) > frame.height // 2:
+        return frame, ()
+    kept = frame.with_row_index("\x00").filter(~pl.col("\x00").is_in(words)).drop("\x00")
+    return kept, (f"{len(words)} lines of words in the table were left out",)
 
 
 def _from_first_row(body: str, separator: str) -> tuple[str, tuple[str, ...]]:
@@ -246,7 +300,12 @@ def _without_header(frame: pl.DataFrame, comments: list[str], separator: str, so
                     format="a table below a comment with names",
                     name=name,
                 )
+    times = [one for one in frame.columns if re.fullmatch(_DATE, (frame[one][0] or "").strip())]
+    frame = frame.drop(times) if frame.width - len(times) == 2 else frame
     frame = frame.rename({old: str(k + 1) for k, old in enumerate(frame.columns)})
+    if frame.width == 1:
+        rows = frame.rename({"1": "value"}).with_row_index("step").with_columns(pl.col("step").cast(pl.String))
+        return one_curve(rows, source, name, "values without steps, which are counted from 0")
     what = f"a table of {frame.width} columns without names, which are called 1 to {frame.width}"
     first = frame["1"].cast(pl.Float64, strict=False)
     if frame.width == 3 and first.min() is not None and float(first.min()) > _MILLISECONDS:  # type: ignore[arg-type]

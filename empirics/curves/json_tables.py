@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from dcrit.empirics.curves.names import is_field, is_known, listed, set_of
+from dcrit.empirics.curves.names import is_field, is_known, listed, metric_of, names_steps, set_of
 from dcrit.empirics.curves.table import READ, Table, curve_frame, frame_of, from_records, one_curve, stacked
 from dcrit.theory.checks import FieldError
 
@@ -37,7 +37,7 @@ def table_of_json(text: str, source: str, name: str) -> Table | None:
         ValueError: It is JSON without curves.
     """
     start = text.lstrip()
-    if start[:1] not in ("{", "[") and "\n{" not in text[:20_000]:
+    if start[:1] not in ("{", "[") and "\n{" not in text[:20_000] and ' {"' not in text[:20_000]:
         return None
     if start[:1] in ("{", "["):
         try:
@@ -81,6 +81,11 @@ def _lines(text: str) -> tuple[list[Mapping[str, Any]], int]:
                 value = json.loads(word)
             except (ValueError, RecursionError):
                 value = _python_dict(word)
+        elif word.endswith("}") and ' {"' in word:  # behind the time and the level of a log
+            try:
+                value = json.loads(word[word.index(' {"') :])
+            except (ValueError, RecursionError):
+                value = None
         if isinstance(value, dict):
             records.append(value)
         else:
@@ -116,8 +121,25 @@ def _flat(record: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterat
 
 
 def _records(records: Sequence[Mapping[str, Any]], what: str, name: str) -> Table:
+    inside = [value for record in records[:3] for value in record.values()]
+    inside += [one for value in inside if isinstance(value, Mapping) for one in value.values()]
+    if any(map(_is_column, inside)):
+        return Table(frame=stacked([_run_of(record, k) for k, record in enumerate(records)]), format=what, name=name)
     flat = [dict(_flat(record)) for record in records]
     return Table(frame=from_records(flat), format=what, name=name)
+
+
+def _run_of(record: Mapping[str, Any], place: int) -> pl.DataFrame:
+    """A record that holds the curves of a whole run: its lists are columns, and its other values say which run."""
+    curves = _Curves()
+    curves.look(record, (), 0)
+    names = _short(list(curves.columns))
+    lengths = Counter(len(values) for values in curves.columns.values())
+    length = lengths.most_common(1)[0][0] if lengths else 0
+    frame = frame_of({names[path]: values for path, values in curves.columns.items() if len(values) == length})
+    same = {key: _scalar(value) for key, value in record.items() if not isinstance(value, list | dict)}
+    same = same if any(is_field("run", key) for key in same) else {"run": place} | same
+    return frame.with_columns(pl.lit(value).alias(key) for key, value in same.items() if value is not None)
 
 
 def _is_column(value: Any) -> bool:
@@ -233,9 +255,11 @@ class _Curves:
 
     def table(self, source: str, name: str) -> Table | None:
         """The table that says most about curves."""
-        candidates = [(path, self.records[path]) for path in self.records]
-        if candidates:
-            path, records = max(candidates, key=lambda one: (_known(one[1]), len(one[1])))
+        useful = {path: records for path, records in self.records.items() if _known(records)}
+        if len(useful) > 1 and (joined := _of_lists(useful, name)) is not None:
+            return joined
+        if useful:
+            path, records = max(useful.items(), key=lambda one: (_known(one[1]), len(one[1])))
             if _known(records):
                 return _records(records, f"JSON records under {'/'.join(path)!r}", name)
         if self.pairs and not any(is_known(path[-1]) for path in self.columns):
@@ -270,6 +294,9 @@ class _Curves:
             names = _short(list(columns))
             useful = {path for path in columns if is_known(names[path]) or is_field("step", names[path])}
             lengths = Counter(len(columns[path]) for path in (useful or columns))
+            if useful and len(lengths) > 1 and (own := _by_length(columns, names)) is not None:
+                frames.append(own)
+                continue
             if useful and len(lengths) > 1:
                 said = ", ".join(f"{names[path]} {len(columns[path])}" for path in columns if path in useful)
                 raise FieldError(
@@ -282,6 +309,37 @@ class _Curves:
             frame = frame_of({names[path]: values for path, values in columns.items() if len(values) == length})
             frames.append(frame.with_columns(pl.lit("/".join(parent)).alias("run")) if apart else frame)
         return Table(frame=stacked(frames), format="JSON columns", name=name)
+
+
+def _of_lists(lists: Mapping[tuple[str, ...], Sequence[Mapping[str, Any]]], name: str) -> Table | None:
+    """Lists of records that are parts of one table: a list for each set, or for each run; None for others."""
+    sets = {path: set_of(path[-1]) if path else "" for path in lists}
+    frames: list[pl.DataFrame] = []
+    for path, records in lists.items():
+        frame = _records(records, "", name).frame
+        if all(sets.values()):
+            lone = {column: f"{sets[path]}/{column}" for column in frame.columns if metric_of(column)}
+            frames.append(frame.rename(lone))
+        elif not any(sets.values()):
+            frames.append(frame.with_columns(pl.lit("/".join(path)).alias("run")))
+    if not frames or (not any(sets.values()) and len({tuple(frame.columns) for frame in frames}) > 1):
+        return None
+    return Table(frame=stacked(frames), format="JSON, a list of records each", name=name)
+
+
+def _by_length(
+    columns: Mapping[tuple[str, ...], list[Any]], names: Mapping[tuple[str, ...], str]
+) -> pl.DataFrame | None:
+    """Columns of several lengths, where one of each length holds the steps of the others; None where none does."""
+    frames: list[pl.DataFrame] = []
+    for length in dict.fromkeys(map(len, columns.values())):
+        some = {names[path]: values for path, values in columns.items() if len(values) == length}
+        steps = [one for one in some if names_steps(one)]
+        if any(is_known(one) for one in some):
+            if len(steps) != 1:
+                return None
+            frames.append(frame_of(some).rename({steps[0]: "step"}))
+    return stacked(frames)
 
 
 def _known(records: Sequence[Mapping[str, Any]]) -> int:

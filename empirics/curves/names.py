@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Literal, get_args
 
 from dcrit.theory.checks import FieldError
@@ -17,19 +18,19 @@ FIELDS = ("step", *QUANTITIES, "train_error", "test_error")
 
 _SET = "(set|data|dataset|split)?"
 _TRAIN = f"(train|training|tr|trn|insample){_SET}"
-_TEST = f"(test|testing|te|tst|heldout|holdout|unseen){_SET}"
+_TEST = f"(test|testing|te|tst|heldout|holdout|unseen|generali[sz]ation){_SET}"
 _INSIDE, _OUTSIDE = "(id|iid|indist|indistribution)", "(ood|outofdist|outofdistribution)"
-_VALIDATION = f"(val|vali|valid|validation|dev|eval|evaluation){_SET}"
+_VALIDATION = f"(va|val|vali|valid|validation|dev|eval|evaluation){_SET}"
 
 _ACCURACY = (
     "(categorical|sparsecategorical|binary|multiclass|token|classification|batch)?"
-    "(acc|accs|accuracy|accuracies|top1|acc1|accuracy1|acctop1|top1acc|top1accuracy|prec1)"
+    "(acc|accs|accuracy|accuracies|top1|acc1|accuracy1|acctop1|top1acc|top1accuracy|accuracytop1|prec1|exactmatch)"
 )
 _LOSS = "(batch)?(loss|losses|nll|ce|xent|crossentropy|crossentropyloss|celoss|nllloss|xentloss)"
 _ERROR = "(err|errs|error|errors|errorrate|err1|error1|top1err|top1error|top1errorrate|misclassification|zerooneloss)"
 
 _BEFORE = "(metrics?|logs?|history|hist|final|running|mean|avg|average|epochs?|perf|performance|scalars?|curves?)*"
-_AFTER = "(epochs?|mean|avg|average|pct|percent|history|hist|list|curve|curves|values?)*"
+_AFTER = "(epochs?|mean|avg|average|pct|percent|history|hist|list|curve|curves|values?|last|final|clean)*"
 
 
 def _either_way(part: str, metric: str, after: str = _AFTER) -> str:
@@ -108,6 +109,11 @@ _LONE_SETS = {
 }
 
 
+#: Lines that are printed call the same names again and again.
+remembered = lru_cache(maxsize=10_000)
+
+
+@remembered
 def plain(name: str) -> str:
     """A column's name as names are compared; a second column of one name is told from the first by polars' ending."""
     name = re.sub(r"_duplicated_\d+$", "", name).replace("%", "percent")
@@ -125,9 +131,11 @@ def meanings(field: str) -> str:
     return ", ".join(dict.fromkeys(meant for _, meant in _NAMES[field] if meant != "row"))
 
 
+@remembered
 def set_of(name: str) -> str:
     """The part of the data that a word such as ``val`` or ``train_set`` names: a key for columns; empty if none."""
-    word = plain(name)
+    # Trackers write {'subset': 'train'}.
+    word = plain(re.sub(r"\W*(subset|split|set|phase|mode)\W+", "", name) if "{" in name else name)
     for key, patterns in (
         ("train", (_TRAIN, f"full{_TRAIN}")),
         ("test", (_TEST,)),
@@ -138,6 +146,13 @@ def set_of(name: str) -> str:
         if any(re.fullmatch(pattern, word) for pattern in patterns):
             return key
     return ""
+
+
+@remembered
+def names_steps(name: str) -> bool:
+    """Whether a name says steps, of a set as well: ``val_epochs``."""
+    words = re.split(r"[^A-Za-z]+", name)
+    return is_step(name) or any(set_of(one) and is_step("".join(words[k + 1 :])) for k, one in enumerate(words))
 
 
 def metric_of(name: str) -> str:
@@ -154,11 +169,13 @@ def is_field(field: str, name: str) -> bool:
     return any(re.fullmatch(pattern, plain(name)) for pattern, _ in _NAMES[field])
 
 
+@remembered
 def is_step(name: str) -> bool:
     """Whether a name says step, iteration, epoch or batch in so many words."""
     return any(re.fullmatch(pattern, plain(name)) for pattern, _ in _NAMES["step"][:5])
 
 
+@remembered
 def is_known(name: str) -> bool:
     """Whether a name may stand for any curve."""
     return bool(set_of(name)) or any(is_field(field, name) for field in _NAMES if field not in ("step", "run"))

@@ -69,6 +69,9 @@ def numbers_of(column: pl.Series, field: str, *, decimal_commas: bool) -> tuple[
     if column.dtype != pl.String:
         raise FieldError(field, "be a column of numbers", f"column {name!r} of type {column.dtype}")
     text = _words(column)
+    if decimal_commas:  # where a comma is the decimal point, points part thousands
+        pointed = text.str.contains(r"^[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?$").fill_null(False)
+        text = text.str.replace_all(".", "", literal=True).zip_with(pointed, text)
     values = text.cast(pl.Float64, strict=False)
     unread = text.is_not_null() & values.is_null()
     if not unread.any():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dcrit.empirics.curves.names import is_known, is_step, metric_of, set_of
+from dcrit.empirics.curves.names import is_known, is_step, metric_of, remembered, set_of
 from dcrit.empirics.curves.numbers import NUMBER
 from dcrit.empirics.curves.table import Table, from_records
 
@@ -18,7 +18,7 @@ _NOISE = re.compile(
     r"|\b\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?\b"
     r"|\[[=>.#\-\s█▏▎▍▌▋▊▉━╸]*\]"  # bars
 )
-_OF_MANY = re.compile(r"\[\s*(\d+)\s*/\s*\d+[^\]]*\]")
+_OF_MANY = re.compile(r"\[\s*(\d+)\s*(?:/\s*\d+[^\]]*)?\]")
 _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])")
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d+)(?![\d,.])")
 _PAIR = re.compile(
@@ -29,9 +29,10 @@ _PAIR = re.compile(
 _WORDS = re.compile(r"[A-Za-z_]+")
 
 
+@remembered
 def _name_of(key: str) -> str:
     """The longest end of some words that names a step or a curve; empty if none does."""
-    words = key.replace("(", " ").replace(")", " ").split()
+    words = [word for word in key.replace("(", " ").replace(")", " ").split() if word != "-"]
     for k in range(len(words)):
         name = " ".join(words[k:])
         if is_step(name) or is_known(name):
@@ -44,7 +45,8 @@ def _pairs(line: str) -> Iterator[tuple[str, str]]:
     text = _OF_MANY.sub(r" \1 ", _NOISE.sub(" ", line))
     text = _THOUSANDS.sub(lambda found: found[1].replace(",", ""), text)
     text = _DECIMAL_COMMA.sub(r"\1.\2", text)
-    part, end = "", 0
+    # PyTorch's example of ImageNet prints the accuracy of a whole validation so.
+    part, end = "test" if text.lstrip().startswith("* Acc@1") else "", 0
     for found in _PAIR.finditer(text):
         for word in _WORDS.findall(text[end : found.end("key")]):
             part = set_of(word) or part
@@ -82,4 +84,4 @@ def table_of_prints(text: str, name: str) -> Table | None:
             rows.append(at | found)
     if len(rows) < FEWEST_LINES:
         return None
-    return Table(frame=from_records(rows), format="lines that programs print", name=name)
+    return Table(frame=from_records(rows), format="lines that programs print", name=name, running=True)

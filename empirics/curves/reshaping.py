@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import polars as pl
 
@@ -46,7 +47,50 @@ def reshaped(table: Table, source: str) -> Table:
     if names.keys() == {"walltime", "step", "value"}:
         rows = table.frame.select(pl.col(names["step"]).alias("step"), pl.col(names["value"]).alias("value"))
         return one_curve(rows, source, table.name, "TensorBoard's download of one curve")
-    return _long_sets(_long_metrics(_charts(table)))
+    return _numbered_runs(_long_sets(_flags(_long_metrics(_charts(table)))))
+
+
+def _flags(table: Table) -> Table:
+    """A column that says whether a row is of the training set becomes one that names the set."""
+    name = next((one for one in table.frame.columns if plain(one) in ("istrain", "istraining", "intrain")), None)
+    if name is None:
+        return table
+    true = pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase().is_in(["true", "1", "1.0", "yes"])
+    frame = table.frame.with_columns(pl.when(true).then(pl.lit("train")).otherwise(pl.lit("test")).alias(name))
+    return replace(table, frame=frame)
+
+
+_NUMBERED = (
+    re.compile(r"(?P<base>.*?[A-Za-z])[_\-/. (]*(?:seed|run|rep|trial)?[_\-/. ]*(?P<number>\d+)\)?"),
+    re.compile(r"(?:seed|run|rep|trial)[_\-. ]?(?P<number>\d+)[_\-/. ]+(?P<base>.+)", re.IGNORECASE),
+)
+
+
+def _numbered_runs(table: Table) -> Table:
+    """Columns ``train_acc_0, train_acc_1, …`` or ``seed0/train_acc, …`` become runs."""
+    for pattern in _NUMBERED:
+        found = {
+            name: (hit["base"], hit["number"])
+            for name in table.frame.columns
+            if (hit := pattern.fullmatch(name)) and set_of(hit["base"]) == "" and is_known(hit["base"])
+        }
+        numbers: dict[str, set[str]] = {}
+        for base, number in found.values():
+            numbers.setdefault(base, set()).add(number)
+        some = next(iter(numbers.values()), set[str]())
+        # The accuracy of the first answer stands beside that of the first five.
+        if len(some) < 2 or ("5" in some and "2" not in some) or any(one != some for one in numbers.values()):
+            continue
+        shared = [name for name in table.frame.columns if name not in found]
+        frames = [
+            table.frame.select(
+                *shared, *(pl.col(name).alias(base) for name, (base, other) in found.items() if other == number)
+            ).with_columns(pl.lit(number).alias("run"))
+            for number in sorted(some, key=int)
+        ]
+        note = f"{len(some)} runs are told apart by the numbers in names such as {next(iter(found))!r}"
+        return replace(table, frame=stacked(frames), notes=(*table.notes, note))
+    return table
 
 
 def _charts(table: Table) -> Table:

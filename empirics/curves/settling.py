@@ -40,6 +40,9 @@ FALLEN = 0.9
 #: semi-grok, on 130 to 160 unseen pairs, keep within 0.02 at the least.
 STILL = 0.015
 
+#: Zeros that come back this often after other values, in this part of the evaluations, may be no measurements.
+PLACEHOLDER_TIMES, PLACEHOLDER_SHARE = 5, 0.2
+
 #: Part of the evaluations after generalizing that lie well below it, in several falls, from which a run is unstable.
 UNSTABLE = 0.05
 
@@ -212,6 +215,8 @@ def side_of(
         return f"{name} {kind} ends {step[-1] - origin:g} steps after the log begins, and the run at {end - origin:g}"
     if step.size < FEWEST_EVALUATIONS:
         return f"there are {step.size} evaluations of {name} {kind}, and {FEWEST_EVALUATIONS} are needed"
+    if kind == "accuracy" and (doubt := suspected_placeholder(values)):
+        return f"{name} accuracy {doubt}"
     settled_part, before = windows(step, thresholds.settled_fraction)
     rest = values[-max(round(EARLIER[0] * values.size), FEWEST_SETTLED) :]
     last, earlier = float(np.median(values[settled_part])), float(np.median(values[before]))
@@ -242,6 +247,19 @@ def _diverged_for(values: FloatArray) -> int:
     if trailing and np.isinf(values[-trailing:]).any():
         return trailing
     return trailing if trailing >= PERSISTENT_EVALUATIONS and trailing > longest else 0
+
+
+def suspected_placeholder(values: FloatArray) -> str:
+    """Why zeros between other values may stand for nothing measured; empty where nothing hints at that."""
+    zero = values == 0
+    others = values[~zero]
+    begins = int(np.count_nonzero(zero[1:] & ~zero[:-1]))
+    if begins < PLACEHOLDER_TIMES or zero.mean() < PLACEHOLDER_SHARE or np.median(others[-begins:]) < 0.5:
+        return ""
+    return (
+        f"is exactly 0 in {int(zero.sum())} of {values.size} evaluations, {begins} times right after another value: "
+        "where that stands for nothing measured, --missing 0 says so"
+    )
 
 
 def windows(step: FloatArray, settled_fraction: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

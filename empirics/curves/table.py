@@ -28,12 +28,14 @@ class Table:
         format: What was found, as it follows the words "it was read as".
         name: What the source is called, without ending; it may say what a lone column holds.
         notes: What was assumed in reading it, as sentences.
+        running: Rows are what one program printed one after the other, so of several for one step the last counts.
     """
 
     frame: pl.DataFrame
     format: str
     name: str = ""
     notes: tuple[str, ...] = ()
+    running: bool = False
 
 
 def stem_of(name: str) -> str:

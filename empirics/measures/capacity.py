@@ -20,6 +20,10 @@ from dcrit.theory.problems.problem import Problem
 #: Sizes of the runs, as fractions of all pairs: the count must not depend on how many too many there are.
 FRACTIONS = (0.8, 1.0)
 
+#: How far ln D_mem lies from a law measured at C_0 classes, for each ln(C/C_0): chosen when some at other C were
+#: known (docs/explanation/model-size.md).
+CLASSES_ERROR = 0.2
+
 #: A model is overloaded where it fits less than this fraction of its training set.
 OVERLOADED = 0.9
 
@@ -139,7 +143,7 @@ def in_bits(capacity: Estimate, problem: Problem, *, level: float = LEVEL) -> Es
 class CapacityLine:
     """Capacity over model size.
 
-    ln D_mem = ln(c·N/log2 C) + (s − 1)·ln(N/N_0), with s = 1 where capacity is linear
+    ln D_mem = ln(c·N/log2 C) + (s − 1)·ln(N/N_0) at one C, with s = 1 where capacity is linear
 
     Attributes:
         bits: c at slope one, bits per parameter averaged over sizes [bits/parameter].
@@ -197,6 +201,8 @@ class CapacityLine:
                 bits=float(bits_per_parameter(math.exp(y.mean()), anchor, n_classes)),
                 slope=float(slope),
                 n_params=anchor,
+                n_classes=n_classes,
+                classes_error=CLASSES_ERROR,
                 log_bits_error=math.sqrt(scatter / len(x)),
                 slope_error=math.sqrt(scatter / np.square(x - x.mean()).sum()),
             ),

@@ -392,7 +392,9 @@ def _no_transition(n_train: FloatArray, accuracy: FloatArray, horizon: int | Non
     if not n_train.size:
         return f"no transition {by}: no run has a test accuracy"
     tried = ", ".join(f"{size:.0f} ({accuracy[n_train == size].mean():.2f})" for size in np.unique(n_train))
-    return f"no transition {by}: mean test accuracy is {sides_of(n_train, accuracy)}: {tried}"
+    sides = sides_of(n_train, accuracy)
+    what = "cannot tell the transition" if sides is Sides.FALLING else "no transition"
+    return f"{what} {by}: mean test accuracy is {sides}: {tried}"
 
 
 def _horizon_of(outcomes: Sequence[Outcome]) -> int | None:

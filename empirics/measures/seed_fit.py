@@ -148,7 +148,7 @@ def seed_fit(
     if not found.success:
         raise ArithmeticError(f"no most likely constants were found: {found.message}")
     best = np.asarray(found.x, dtype=np.float64)
-    covariance: FloatArray = np.linalg.inv(_curvature(cost, best))[:-1, :-1].astype(np.float64)
+    covariance: FloatArray = np.linalg.inv(curvature(cost, best))[:-1, :-1].astype(np.float64)
     # The covariance speaks of k1 itself, which is fitted by its logarithm.
     scale = np.array([math.exp(best[k]) if name == "load" else 1.0 for k, name in enumerate(FITTED)])
     return SeedFit(
@@ -156,7 +156,7 @@ def seed_fit(
     )
 
 
-def _curvature(cost: Callable[[FloatArray], float], x: FloatArray, step: float = 0.02) -> FloatArray:
+def curvature(cost: Callable[[FloatArray], float], x: FloatArray, step: float = 0.02) -> FloatArray:
     """Second derivatives by central differences: (n, n)."""
     moves = np.eye(x.size) * step
     found = np.empty((x.size, x.size))

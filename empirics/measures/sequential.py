@@ -95,13 +95,11 @@ class SequentialDesign:
         if room <= 0 or self._is_without(full, n_train, accuracy):
             return []
         posterior = posterior_of(n_train, accuracy, self.problem.n_pairs)
-        if self._is_enough(posterior):
+        if is_narrow(posterior, self.tolerance):
             return []
         probes = [one for one in outcomes if one.config.horizon != self.horizon]
-        low, middle, high = posterior.quantiles([0.3, 0.5, 0.7], self._place(probes, posterior.log_sizes))
-        apart = max(math.log(high / low) / 2, 0.3 * posterior.width)
+        sizes = sizes_around(posterior, room, self._place(probes, posterior.log_sizes))
         used = max([self.first_seed - 1, *(one.config.seed for one in outcomes)]) + 1
-        sizes = [middle] if room == 1 else [middle * math.exp(-apart), middle * math.exp(apart)]
         return [self._config(size, used + k) for k, size in enumerate(sizes)]
 
     def full_runs(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -128,12 +126,6 @@ class SequentialDesign:
         room = math.floor(self.budget - spent + 1e-9)
         return room if self.max_runs is None else min(room, self.max_runs - len(outcomes))
 
-    def _is_enough(self, posterior: PsychometricPosterior) -> bool:
-        if posterior.n_train.size < FEWEST_RUNS or sides_of(posterior.n_train, posterior.accuracy) is not Sides.BOTH:
-            return False
-        interval = posterior.interval()
-        return math.log(interval.high / interval.low) / 2 <= self.tolerance
-
     def _is_without(self, full: Sequence[Outcome], n_train: FloatArray, accuracy: FloatArray) -> bool:
         """Whether two runs on nearly all pairs do not generalize, or none of the first ones has an accuracy."""
         if len(full) >= FEWEST_RUNS and not n_train.size:
@@ -159,21 +151,13 @@ class SequentialDesign:
         if guess is None:
             if not n_train.size:
                 return None
-            order = np.argsort(n_train)
-            # What a probe reached, a larger one would reach as well.
-            log_odds = logit(np.clip(np.maximum.accumulate(accuracy[order]), 0.02, 0.98))
-            if log_odds[0] < 0 < log_odds[-1]:
-                log_size = np.log(n_train[order])
-                after = int(np.argmax(log_odds > 0))
-                pair = slice(after - 1, after + 1)
-                guess = float(np.interp(0.0, log_odds[pair], log_size[pair])) - PROBE_SHIFT
-            else:
-                reached = bool(log_odds[0] >= 0)
+            guess = guess_of(n_train, accuracy)
+            if guess is None:
+                reached = bool(accuracy[np.argmin(n_train)] >= 0.5)
                 edge = PROBE_SIZES[0] if reached else PROBE_SIZES[2]
                 below = log_sizes < math.log(max(2.0, edge * self.problem.n_pairs))
                 return np.where(below == reached, 0.0, -20.0)
-        # Cauchy's tails: a wrong guess is given up after a run or two.
-        return -np.log1p(((log_sizes - guess) / PROBE_SPREAD) ** 2)
+        return near(guess, log_sizes)
 
     def _size(self, n_train: float) -> int:
         """The nearest size that leaves something to test on."""
@@ -183,3 +167,53 @@ class SequentialDesign:
         return RunConfig(
             problem=self.problem, n_train=self._size(n_train), seed=seed, steps=self.steps, until="generalized"
         )
+
+
+def guess_of(n_train: FloatArray, accuracy: FloatArray) -> float | None:
+    """Where short probes put the transition at the horizon, in ln D; None where not both of its sides were seen.
+
+    Args:
+        n_train: (n,) sizes of the probes.
+        accuracy: (n,) test accuracies at their end.
+    """
+    order = np.argsort(n_train)
+    # What a probe reached, a larger one would reach as well.
+    log_odds = logit(np.clip(np.maximum.accumulate(accuracy[order]), 0.02, 0.98))
+    if not log_odds.size or not log_odds[0] < 0 < log_odds[-1]:
+        return None
+    log_size = np.log(n_train[order])
+    after = int(np.argmax(log_odds > 0))
+    pair = slice(after - 1, after + 1)
+    return float(np.interp(0.0, log_odds[pair], log_size[pair])) - PROBE_SHIFT
+
+
+def near(guess: float, log_sizes: FloatArray, spread: float = PROBE_SPREAD) -> FloatArray:
+    """Log-density over ln D around a guess; Cauchy's tails, so that a wrong guess is given up after a run or two.
+
+    Args:
+        guess: In ln D.
+        log_sizes: Where.
+        spread: Half width at half height, in ln D.
+    """
+    return -np.log1p(((log_sizes - guess) / spread) ** 2)
+
+
+def sizes_around(posterior: PsychometricPosterior, n_runs: int, place: FloatArray | None = None) -> list[float]:
+    """One or two sizes to run next: the midpoint, or one on either side of it.
+
+    Args:
+        posterior: What is known.
+        n_runs: How many runs there is room for, at least 1.
+        place: Further log-density over the posterior's ``log_sizes``.
+    """
+    low, middle, high = posterior.quantiles([0.3, 0.5, 0.7], place)
+    apart = max(math.log(high / low) / 2, 0.3 * posterior.width)
+    return [middle] if n_runs == 1 else [middle * math.exp(-apart), middle * math.exp(apart)]
+
+
+def is_narrow(posterior: PsychometricPosterior, tolerance: float) -> bool:
+    """Whether enough runs on both sides make an interval of at most that relative half width."""
+    if posterior.n_train.size < FEWEST_RUNS or sides_of(posterior.n_train, posterior.accuracy) is not Sides.BOTH:
+        return False
+    interval = posterior.interval()
+    return math.log(interval.high / interval.low) / 2 <= tolerance

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from dcrit.empirics.runs.single import CURVE_NAMES, Run, RunConfig
 from dcrit.theory.circuits.margin import efficiency, margin_from_loss
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED, SEMI_GROKKING, Dynamics
-from dcrit.theory.circuits.symmetry import mirrored_fraction
 
 FloatArray = NDArray[np.float64]
 
@@ -236,6 +235,8 @@ def level_beyond_mirrors(config: RunConfig) -> float:
     problem = config.problem
     if not problem.definition.commutative:
         return 0.5
+    from dcrit.theory.circuits.symmetry import mirrored_fraction  # noqa: PLC0415 - it loads scipy, which 'classify' spares
+
     return (1 + float(mirrored_fraction(config.n_train, problem.n_symbols))) / 2
 
 

@@ -2,54 +2,66 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from functools import partial
+from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
+from dcrit.empirics.measures.sequential import FEWEST_RUNS, ROUND_RUNS, guess_of, is_narrow, near, sizes_around
 from dcrit.empirics.study.module_runs import LabelKind, ModuleRunConfig
-from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive, check_probability
+from dcrit.empirics.study.recipe import Recipe
+from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
 from dcrit.theory.estimates import LEVEL
-from dcrit.theory.problems.problem import Problem, protocol_horizon
 
-#: What a run of a study is for.
-Role = Literal["transition", "generalizing", "memorizing", "overloading"]
+FloatArray = NDArray[np.float64]
+
+#: What a run of a study is for: where to look, the efficiencies and the capacity, the measured critical size.
+Role = Literal["probing", "generalizing", "memorizing", "overloading", "transition"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
-#: Fractions of all examples in the default design.
-GENERALIZING_FRACTIONS = (0.5, 0.7, 0.9)
-OVERLOADING_FRACTIONS = (0.8, 1.0)
+#: Sizes of the prediction's runs, as multiples of where probes put the transition.
+GENERALIZING_MULTIPLES, MEMORIZING_MULTIPLES = (1.5, 2.2, 3.3), (0.4, 0.63, 1.0, 1.6)
 
-#: Number of default sizes for the transition and on random labels.
-N_SIZES = 7
+#: Largest part of all examples that is trained on where some have to be left to test on.
+LARGEST_FRACTION = 0.9
+
+#: Short runs that say where to look, and their part of the horizon.
+PROBES, PROBE_FRACTION = 6, 0.1
+
+#: Accuracy between chance and ceiling at which a run across the transition may end early.
+ENOUGH = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyDesign:
-    """Which runs a study makes, and how.
+class StudyDesign(Recipe):
+    """Which runs a study makes, and how: fields of :class:`~dcrit.empirics.study.recipe.Recipe`, and these.
 
     Attributes:
         n_classes: C.
-        sizes: Training-set sizes on the real labels, across the transition, for the measured critical size.
+        sizes: Training-set sizes on the real labels, across the transition, for the measured critical size; empty to
+            have them chosen one after the other, where the posterior of what is known says.
         generalizing_sizes: Sizes on the real labels, well above the transition, for e_gen.
         memorizing_sizes: Sizes on random labels that fit, for e_mem.
         overloading_sizes: Sizes on random labels that do not all fit, for the capacity.
-        seeds: Runs per size.
+        predict: Whether to train on random labels and to predict; if not, the critical size is measured alone.
+        seeds: Runs per size, where sizes are given or chosen beforehand.
+        tolerance: Relative half width of the measured interval at which a search ends.
+        max_runs: Full runs across the transition that a search makes at most.
+        budget_minutes: Time that all runs may take at most; a study that would take longer is refused.
         first_seed: Seeds count up from here; every run has one of its own.
-        steps: Optimizer steps; 0 for the protocol's 40/(ηλ).
-        learning_rate: η of AdamW.
-        weight_decay: λ of AdamW.
-        beta2: β₂ of AdamW.
-        epsilon: ε of AdamW.
-        batch_size: Examples a step; 0 for full batches, the protocol's.
+        steps: Horizon of every run; 0 for 40 time constants 1/(ηλ).
         random_labels: ``uniform`` over classes, or ``permuted``: the real labels, shuffled.
         homogeneity: κ; None to measure it.
-        ceiling: Best accuracy that is possible on unseen examples: below 1 where labels are noisy.
+        ceiling: Best accuracy that is possible on unseen examples.
         level: Probability content of intervals.
         device: ``auto``, ``cpu`` or ``cuda``.
 
-    Empty sizes are chosen from the number of examples.
+    Empty sizes are chosen from short probes on the real labels, see :meth:`for_examples`.
 
     Raises:
         ValueError: A field has a value outside its range.
@@ -60,14 +72,13 @@ class StudyDesign:
     generalizing_sizes: tuple[int, ...] = ()
     memorizing_sizes: tuple[int, ...] = ()
     overloading_sizes: tuple[int, ...] = ()
-    seeds: int = 3
+    predict: bool = True
+    seeds: int = 2
+    tolerance: float = 0.1
+    max_runs: int = 12
+    budget_minutes: float = 15.0
     first_seed: int = 0
     steps: int = 0
-    learning_rate: float = 1e-2
-    weight_decay: float = 1.0
-    beta2: float = Problem.beta2
-    epsilon: float = Problem.epsilon
-    batch_size: int = 0
     random_labels: LabelKind = "uniform"
     homogeneity: float | None = None
     ceiling: float = 1.0
@@ -75,19 +86,24 @@ class StudyDesign:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_integer("n_classes", self.n_classes, 2)
         for name in ("sizes", "generalizing_sizes", "memorizing_sizes", "overloading_sizes"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            given = getattr(self, name)
+            if isinstance(given, (int, str)) or not isinstance(given, (Sequence, np.ndarray)):
+                raise FieldError(name, "be a list of sizes", repr(given))
+            object.__setattr__(self, name, tuple(int(size) if isinstance(size, np.integer) else size for size in given))
             for size in getattr(self, name):
                 check_integer(name, size, 1)
+        check_choice("predict", self.predict, (True, False))
         check_integer("seeds", self.seeds, 1)
+        check_positive("tolerance", self.tolerance)
+        check_integer("max_runs", self.max_runs, 1)
+        check_positive("budget_minutes", self.budget_minutes)
         check_integer("first_seed", self.first_seed, 0)
         check_integer("steps", self.steps, 0)
-        check_integer("batch_size", self.batch_size, 0)
-        check_positive("learning_rate", self.learning_rate)
-        check_positive("weight_decay", self.weight_decay)
-        check_probability("beta2", self.beta2)
-        check_positive("epsilon", self.epsilon)
+        if not self.steps:
+            _ = self.protocol_steps  # says that it needs weight decay
         check_choice("random_labels", self.random_labels, ("uniform", "permuted"))
         if self.homogeneity is not None:
             check_positive("homogeneity", self.homogeneity)
@@ -99,24 +115,57 @@ class StudyDesign:
 
     @property
     def horizon(self) -> int:
-        """Steps of every run [steps]."""
-        return self.steps or protocol_horizon(self.learning_rate, self.weight_decay)
+        """Steps of every full run [steps]."""
+        return self.steps or self.protocol_steps
 
-    def for_examples(self, n_examples: int) -> StudyDesign:
-        """The design with all sizes chosen, for that many examples.
+    @property
+    def why_unpredicted(self) -> str:
+        """Why this design predicts nothing; empty where it does."""
+        if not self.predict:
+            return "not asked for: predict=False"
+        if not self.weight_decay:
+            return "weight_decay=0: nothing makes a network prefer the circuit with more margin per norm"
+        if self.label_noise:
+            return f"label_noise={self.label_noise:g}: what fits noise is more than the rule, so e_gen is unknown"
+        return ""
+
+    @property
+    def needs_probes(self) -> bool:
+        """Whether sizes are left to be chosen."""
+        predicting = () if self.why_unpredicted else (self.generalizing_sizes, self.memorizing_sizes)
+        return not all((self.sizes, *predicting))
+
+    def probe_sizes(self, n_examples: int) -> tuple[int, ...]:
+        """Sizes of short probes, from about half an example a class to nearly all."""
+        largest = largest_of(n_examples)
+        return _distinct(np.geomspace(min(max(2, self.n_classes // 2), largest), largest, PROBES).tolist(), largest)
+
+    def for_examples(
+        self, n_examples: int, n_train: FloatArray | None = None, accuracy: FloatArray | None = None
+    ) -> StudyDesign:
+        """The design with all sizes of the prediction chosen, for that many examples.
+
+        Sizes follow where probes put the transition: e_gen at 1.5 to 3.3 times of it, e_mem at 0.4 to 1.6 times.
+
+        Args:
+            n_examples: n.
+            n_train: (k,) sizes of the probes; None where none were made.
+            accuracy: (k,) their test accuracies, between chance 0 and ceiling 1.
 
         Raises:
             ValueError: A size leaves nothing to test on, or is larger than the number of examples.
         """
-        across = np.geomspace(max(2, self.n_classes // 2), max(3, n_examples / 2), N_SIZES)
-        across = sorted({min(n_examples - 1, round(size)) for size in across.tolist()})
-        filled = replace(
-            self,
-            sizes=self.sizes or tuple(across),
-            generalizing_sizes=self.generalizing_sizes or _parts(GENERALIZING_FRACTIONS, n_examples),
-            memorizing_sizes=self.memorizing_sizes or tuple(across),
-            overloading_sizes=self.overloading_sizes or _parts(OVERLOADING_FRACTIONS, n_examples),
-        )
+        largest = largest_of(n_examples)
+        place = where_to_look(self.probe_sizes(n_examples), n_train, accuracy)
+        multiples = partial(_multiples, place, largest)
+        filled = self
+        if not self.why_unpredicted:
+            filled = replace(
+                self,
+                generalizing_sizes=self.generalizing_sizes or multiples(GENERALIZING_MULTIPLES),
+                memorizing_sizes=self.memorizing_sizes or multiples(MEMORIZING_MULTIPLES),
+                overloading_sizes=self.overloading_sizes or (n_examples,),
+            )
         for name, most in (
             ("sizes", n_examples - 1),
             ("generalizing_sizes", n_examples),
@@ -128,11 +177,15 @@ class StudyDesign:
                     raise FieldError(name, f"be at most {most} for {n_examples} examples", size)
         return filled
 
-    def configs(self) -> Iterator[tuple[Role, ModuleRunConfig]]:
-        """What every run is for, and the run."""
-        seed = self.first_seed
+    def enough(self, chance: float) -> float:
+        """Test accuracy that settles on which side of one half a run ends."""
+        return chance + ENOUGH * (self.ceiling - chance)
+
+    def predicting(self) -> Iterator[tuple[Role, LabelKind, int]]:
+        """Every run that the prediction rests on: what it is for, on which labels, of which size."""
+        if self.why_unpredicted:
+            return
         blocks: tuple[tuple[Role, LabelKind, tuple[int, ...]], ...] = (
-            ("transition", "real", self.sizes),
             ("generalizing", "real", self.generalizing_sizes),
             ("memorizing", self.random_labels, self.memorizing_sizes),
             ("overloading", self.random_labels, self.overloading_sizes),
@@ -140,23 +193,71 @@ class StudyDesign:
         for role, labels, sizes in blocks:
             for size in sizes:
                 for _ in range(self.seeds):
-                    yield (
-                        role,
-                        ModuleRunConfig(
-                            labels=labels,
-                            n_train=size,
-                            seed=seed,
-                            n_classes=self.n_classes,
-                            steps=self.horizon,
-                            learning_rate=self.learning_rate,
-                            weight_decay=self.weight_decay,
-                            beta2=self.beta2,
-                            epsilon=self.epsilon,
-                            batch_size=self.batch_size,
-                        ),
-                    )
-                    seed += 1
+                    yield role, labels, size
+
+    def config(self, labels: LabelKind, n_train: int, seed: int, **more: Any) -> ModuleRunConfig:
+        """One run of this design."""
+        fields = {"steps": self.horizon, **self.recipe(), **more}
+        return ModuleRunConfig(labels=labels, n_train=n_train, seed=seed, n_classes=self.n_classes, **fields)
+
+    def next_sizes(
+        self, n_examples: int, tried: tuple[FloatArray, FloatArray], probes: tuple[FloatArray, FloatArray], n_made: int
+    ) -> list[int]:
+        """Sizes of the next full runs across the transition; none when enough is known, or none is left.
+
+        Args:
+            n_examples: n.
+            tried: Sizes and accuracies, (k,) each, of full runs on the real labels, between chance 0 and ceiling 1.
+            probes: The same of short probes, which say where to look and nothing else.
+            n_made: Runs that were made for this, diverged ones as well.
+        """
+        room, largest = min(ROUND_RUNS, self.max_runs - n_made), largest_of(n_examples)
+        n_train, accuracy = tried
+        top, bottom = n_train >= largest, n_train <= 1
+        if (accuracy[top] < 0.5).sum() >= 2 or (accuracy[bottom] >= 0.5).sum() >= 2:
+            return []
+        if room <= 0 or (n_made >= FEWEST_RUNS and not n_train.size):
+            return []
+        posterior = posterior_of(n_train, accuracy, n_examples)
+        if is_narrow(posterior, self.tolerance):
+            return []
+        place = None
+        if sides_of(n_train, accuracy) is not Sides.BOTH:
+            apart = math.log(largest / max(2, self.n_classes // 2)) / (2 * (PROBES - 1))
+            place = near(
+                math.log(where_to_look(self.probe_sizes(n_examples), *probes)), posterior.log_sizes, max(0.2, apart)
+            )
+        return [min(largest, max(1, round(size))) for size in sizes_around(posterior, room, place)]
 
 
-def _parts(fractions: Sequence[float], n_examples: int) -> tuple[int, ...]:
-    return tuple(max(1, round(fraction * n_examples)) for fraction in fractions)
+def largest_of(n_examples: int) -> int:
+    """Most examples that a run trains on where some have to be left to test on."""
+    return max(1, math.floor(LARGEST_FRACTION * n_examples))
+
+
+def where_to_look(sizes: Sequence[int], n_train: FloatArray | None = None, accuracy: FloatArray | None = None) -> float:
+    """The size at which probes put the transition; an end of what they tried where they saw one side of it alone.
+
+    Args:
+        sizes: Sizes of the probes that were to be made.
+        n_train: (k,) sizes of those that have an accuracy; None for none.
+        accuracy: (k,) test accuracies, between chance 0 and ceiling 1.
+    """
+    if n_train is None or accuracy is None or not n_train.size:
+        return math.sqrt(sizes[0] * sizes[-1])
+    guess = guess_of(n_train, accuracy)
+    if guess is not None:
+        return math.exp(guess)
+    if accuracy[np.argmin(n_train)] >= 0.5:
+        return float(n_train.min())
+    return math.sqrt(sizes[-min(2, len(sizes))] * sizes[-1])
+
+
+def _multiples(place: float, largest: int, multiples: Sequence[float]) -> tuple[int, ...]:
+    """Multiples of a size; where the largest one does not fit, all are moved down by one factor."""
+    fits = min(1.0, largest / (place * multiples[-1]))
+    return _distinct([place * multiple * fits for multiple in multiples], largest)
+
+
+def _distinct(sizes: Sequence[float], largest: int) -> tuple[int, ...]:
+    return tuple(sorted({min(largest, max(1, round(size))) for size in sizes}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,16 +11,17 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from dcrit.empirics.models.loss import deficits_and_losses
-from dcrit.empirics.runs.outcomes import CONVERGENCE_TOLERANCE, SETTLED_FRACTION
+from dcrit.empirics.runs.outcomes import CONVERGENCE_TOLERANCE, PERSISTENCE, SETTLED_FRACTION
 from dcrit.empirics.runs.single import DEFICIT_QUANTILES, evaluation_steps
+from dcrit.empirics.study.recipe import Recipe
 from dcrit.empirics.training.adamw import BETA_1
-from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive, check_probability
+from dcrit.theory.checks import FieldError, check_choice, check_integer
 from dcrit.theory.circuits.margin import efficiency, margin_from_loss
-from dcrit.theory.problems.problem import HORIZON, Problem
+from dcrit.theory.problems.problem import HORIZON
 
 FloatArray = NDArray[np.float64]
 Factory = Callable[[int], nn.Module]
@@ -43,22 +45,23 @@ MODULE_CURVES = (
     "deficit_high",
 )
 
+TEST_ACCURACY = MODULE_CURVES.index("test_accuracy")
+
+#: Noise on labels has a stream of its own, so that the same examples are drawn with and without it.
+NOISE_SEED = 7_919
+
 
 @dataclass(frozen=True, kw_only=True)
-class ModuleRunConfig:
-    """What decides the result of one run, beside factory and data.
+class ModuleRunConfig(Recipe):
+    """What decides the result of one run, beside factory and data; fields of :class:`Recipe`, and these.
 
     Attributes:
         labels: ``real``; ``uniform``: each label drawn among all classes; ``permuted``: the real labels, shuffled.
         n_train: D, training-set size [examples].
-        seed: Draws the module, the training set, random labels and batches.
+        seed: Draws the module, the training set, random labels, noise and batches.
         n_classes: C.
         steps: Optimizer steps [steps].
-        learning_rate: η.
-        weight_decay: λ, decoupled [1/step/learning rate].
-        batch_size: Examples a step; 0 for all of the training set.
-        beta2: β₂ of AdamW.
-        epsilon: ε of AdamW.
+        enough: Test accuracy that ends a run before, once it has lasted for an eighth of the steps; above 1 for never.
 
     Raises:
         ValueError: A field has a value outside its range.
@@ -69,23 +72,15 @@ class ModuleRunConfig:
     seed: int
     n_classes: int
     steps: int
-    learning_rate: float
-    weight_decay: float
-    batch_size: int = 0
-    beta2: float = Problem.beta2
-    epsilon: float = Problem.epsilon
+    enough: float = math.inf
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_choice("labels", self.labels, ("real", "uniform", "permuted"))
         check_integer("n_train", self.n_train, 1)
         check_integer("seed", self.seed, 0)
         check_integer("n_classes", self.n_classes, 2)
         check_integer("steps", self.steps, 1)
-        check_positive("learning_rate", self.learning_rate)
-        check_positive("weight_decay", self.weight_decay)
-        check_integer("batch_size", self.batch_size, 0)
-        check_probability("beta2", self.beta2)
-        check_positive("epsilon", self.epsilon)
 
     @property
     def horizon(self) -> int:
@@ -122,9 +117,11 @@ class ModuleRun:
         return self.curves[:, MODULE_CURVES.index(name)]
 
     def settled(self, name: str, start: float = 1.0 - SETTLED_FRACTION, stop: float = 1.0) -> float:
-        """Median of a curve between two fractions of the run's length; NaN for a run that is not finite."""
+        """Median of a curve between two fractions of the run's length; NaN where nothing finite was recorded."""
         window = (self.step >= start * self.step[-1]) & (self.step <= stop * self.step[-1])
-        return float(np.median(self.curve(name)[window])) if np.isfinite(self.curve("train_loss")).all() else math.nan
+        if not window.any() or not np.isfinite(self.curve("train_loss")).all():
+            return math.nan
+        return float(np.median(self.curve(name)[window]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +137,7 @@ class ModuleOutcome:
         efficiency: e = γ/Q^(κ/2) [nats per norm^κ].
         deficits: Quantiles (10, 50, 90 %) over the other examples of best wrong minus correct logit, in units of γ.
         log_efficiency_drift: ln e in the last tenth minus ln e in the seventh tenth.
-        converged: The run is finite and its efficiency stands still.
+        converged: The run took all its steps, is finite, and its efficiency stands still.
     """
 
     config: ModuleRunConfig
@@ -180,7 +177,7 @@ def outcome_at(run: ModuleRun, homogeneity: float) -> ModuleOutcome:
         efficiency=float(np.exp(log_efficiency(last, 1.0))),
         deficits=(low, median, high),
         log_efficiency_drift=drift,
-        converged=bool(abs(drift) <= CONVERGENCE_TOLERANCE),
+        converged=bool(abs(drift) <= CONVERGENCE_TOLERANCE and run.step[-1] == run.config.steps),
     )
 
 
@@ -196,13 +193,21 @@ def check_data(inputs: Tensor, labels: Tensor, n_classes: int) -> None:
         ValueError: Shapes, types or values do not fit.
     """
     if labels.ndim != 1 or labels.dtype.is_floating_point or labels.dtype in {torch.bool, torch.complex64}:
-        raise FieldError("labels", "be integers of shape (n,)", f"{labels.dtype} of shape {tuple(labels.shape)}")
+        wide = labels.ndim == 2 and 1 < labels.shape[1] <= n_classes
+        raise FieldError(
+            "labels",
+            "be integers of shape (n,)",
+            f"{labels.dtype} of shape {tuple(labels.shape)}",
+            why="one column a class is not a class: give labels.argmax(1)" if wide else "",
+        )
     if inputs.ndim < 1 or len(inputs) != len(labels) or len(labels) < 2:
         raise FieldError(
             "inputs", "hold one example for each of at least 2 labels", f"{tuple(inputs.shape)} for {len(labels)}"
         )
     if int(labels.min()) < 0 or int(labels.max()) >= n_classes:
         raise FieldError("labels", f"lie between 0 and {n_classes - 1}", f"{int(labels.min())} to {int(labels.max())}")
+    if bool((labels == labels[0]).all()):
+        raise FieldError("labels", "hold two classes at least", f"{int(labels[0])} alone")
     if not torch.isfinite(inputs).all():
         raise FieldError("inputs", "be finite", "values that are not")
 
@@ -216,12 +221,79 @@ def _seeded(seed: int) -> Iterator[None]:
 
 
 def build(factory: Factory, seed: int, device: str) -> nn.Module:
-    """The module of a seed, made with torch's generator seeded by it and left as it was."""
+    """The module of a seed, made with torch's generator seeded by it and left as it was.
+
+    Raises:
+        ValueError: The factory is none, or returns something else than a module.
+    """
+    wanted = "be a function of a seed that returns a new torch.nn.Module"
+    if isinstance(factory, nn.Module):
+        why = "one module would be trained on from run to run"
+        raise FieldError("factory", wanted, f"a module, {type(factory).__name__}", why=why)
+    if isinstance(factory, type):
+        why = f"{factory.__name__}(seed) would take the seed as its first argument: lambda seed: {factory.__name__}(…)"
+        raise FieldError("factory", wanted, f"the class {factory.__name__}", why=why)
+    if not callable(factory):
+        raise FieldError("factory", wanted, type(factory).__name__)
+    try:
+        inspect.signature(factory).bind(seed)
+    except TypeError as error:
+        raise FieldError("factory", wanted, "a function that takes no seed", why=error) from error
+    except ValueError:
+        pass  # a callable of C has no signature to look at
     with _seeded(seed):
         module = factory(seed)
     if not isinstance(module, nn.Module):
         raise FieldError("factory", "return a torch.nn.Module", type(module).__name__)
     return module.to(device)
+
+
+def check_factory(factory: Factory, inputs: Tensor, n_classes: int, device: str) -> None:
+    """Refuse a factory that does not make a new module at each call, or one that does not take the inputs.
+
+    Args:
+        factory: Makes a module from a seed.
+        inputs: (n, …) examples.
+        n_classes: C.
+        device: Where to train.
+
+    Raises:
+        ValueError: Two calls share a parameter, or the module does not make logits of the inputs.
+    """
+    first, *others = (build(factory, seed, device) for seed in (0, 1, 0))  # the last one finds those that are kept
+    made = {id(one) for one in trained_parameters(first)}
+    if any(id(one) in made for other in others for one in trained_parameters(other)):
+        why = "the same parameters would be trained on from run to run; make the layers inside of the function"
+        raise FieldError("factory", "return a new module at every call", "one that shares parameters", why=why)
+    some = inputs[:2]
+    try:
+        logits_of(first, some.to(device), n_classes)
+    except (RuntimeError, TypeError, IndexError) as error:
+        kind = f"{str(some.dtype).removeprefix('torch.')} of shape (n, {', '.join(map(str, some.shape[1:]))})"
+        raise FieldError("factory", f"return a module that takes inputs {kind}", type(error).__name__, error) from error
+
+
+def as_examples(inputs: ArrayLike | Tensor, labels: ArrayLike | Tensor) -> tuple[Tensor, Tensor]:
+    """Arrays, lists and tensors as tensors: inputs in torch's default precision, labels as long integers.
+
+    Args:
+        inputs: (n, …) examples; a tensor keeps its precision.
+        labels: (n,) classes.
+
+    Raises:
+        ValueError: They are no numbers of one shape.
+    """
+    found: list[Tensor] = []
+    for name, given in (("inputs", inputs), ("labels", labels)):
+        try:
+            found.append(given if isinstance(given, Tensor) else torch.as_tensor(np.array(given)))
+        except (TypeError, ValueError) as error:
+            raise FieldError(name, "be a tensor or an array of numbers", type(given).__name__, why=error) from error
+    examples, classes = found
+    if examples.dtype == torch.float64 and not isinstance(inputs, Tensor):
+        examples = examples.to(torch.get_default_dtype())  # arrays are double by default, modules are not
+    integers = not classes.is_floating_point() and classes.dtype != torch.bool
+    return examples, classes.long() if integers else classes
 
 
 def trained_parameters(module: nn.Module) -> list[nn.Parameter]:
@@ -299,10 +371,77 @@ def drawn(config: ModuleRunConfig, labels: Tensor) -> tuple[Tensor, Tensor]:
     return labels.cpu().long(), order
 
 
+def with_noise(config: ModuleRunConfig, labels: Tensor) -> Tensor:
+    """Labels of which a part is replaced by another class, evenly drawn: (n,)."""
+    generator = torch.Generator().manual_seed(config.seed + NOISE_SEED)
+    replaced = torch.rand(labels.shape, generator=generator) < config.label_noise
+    shift = torch.randint(1, config.n_classes, labels.shape, generator=generator)
+    return torch.where(replaced, (labels + shift) % config.n_classes, labels)
+
+
+def optimizer_of(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimizer that a recipe names."""
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters, lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+        )
+    return torch.optim.AdamW(
+        parameters,
+        lr=recipe.learning_rate,
+        betas=(BETA_1, recipe.beta2),
+        eps=recipe.epsilon,
+        weight_decay=recipe.weight_decay,
+    )
+
+
+def loss_of(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+    """The loss that a recipe names."""
+    # In float32 the gradient of a small cross-entropy is mostly the rounding of 1 − q.
+    logits = logits.to(getattr(torch, recipe.loss_precision))  # (D, C)
+    if recipe.loss == "mean-squared-error":
+        return nn.functional.mse_loss(logits, nn.functional.one_hot(labels, logits.shape[1]).to(logits))
+    return nn.functional.cross_entropy(logits, labels)
+
+
+class Training:
+    """One module, its examples and its optimizer, on the way."""
+
+    def __init__(
+        self, factory: Factory, inputs: Tensor, labels: Tensor, config: ModuleRunConfig, *, device: str = "cpu"
+    ) -> None:
+        given, order = drawn(config, labels)
+        self.config = config
+        self.module = build(factory, config.seed, device)
+        self.parameters = trained_parameters(self.module)
+        self.optimizer = optimizer_of(self.parameters, config)
+        train, test = order[: config.n_train], order[config.n_train :]
+        self.seen = inputs[train].to(device), with_noise(config, given[train]).to(device)  # (D, …), (D,)
+        self.unseen = inputs[test].to(device), given[test].to(device)  # (n − D, …), (n − D,)
+        self.indices = batches(config)
+        self.taken = 0
+        self.module.train()
+
+    def step(self) -> None:
+        """One step of the optimizer."""
+        self.taken += 1
+        if self.taken <= self.config.warm_up:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.config.learning_rate * self.taken / self.config.warm_up
+        (x, y), batch = self.seen, next(self.indices)
+        self.optimizer.zero_grad()
+        loss = loss_of(self.module(x if batch is None else x[batch]), y if batch is None else y[batch], self.config)
+        loss.backward()
+        self.optimizer.step()
+
+    def evaluated(self) -> list[float]:
+        """All curve values but the step, in the order of ``MODULE_CURVES``."""
+        return _evaluated(self.module, self.parameters, self.seen, self.unseen, self.config.n_classes)
+
+
 def train_module(
     factory: Factory, inputs: Tensor, labels: Tensor, config: ModuleRunConfig, *, device: str = "cpu"
 ) -> ModuleRun:
-    """Train one module by AdamW on the mean cross-entropy, and record its curves.
+    """Train one module by a recipe, and record its curves.
 
     The training sets of one seed are nested in D. A run whose loss is not finite ends there.
 
@@ -321,44 +460,26 @@ def train_module(
     check_data(inputs, labels, config.n_classes)
     if config.n_train > len(labels):
         raise FieldError("n_train", f"be at most {len(labels)}, the number of examples", config.n_train)
-    given, order = drawn(config, labels)
-    module = build(factory, config.seed, device)
-    parameters = trained_parameters(module)
-    optimizer = torch.optim.AdamW(
-        parameters,
-        lr=config.learning_rate,
-        betas=(BETA_1, config.beta2),
-        eps=config.epsilon,
-        weight_decay=config.weight_decay,
-    )
-    train, test = order[: config.n_train], order[config.n_train :]
-    x, y = inputs[train].to(device), given[train].to(device)  # (D, …), (D,)
-    x_test, y_test = inputs[test].to(device), given[test].to(device)  # (n − D, …), (n − D,)
-    indices = batches(config)
+    training = Training(factory, inputs, labels, config, device=device)
     rows: list[list[float]] = []
     steps: list[int] = []
-    module.train()
+    enough_since = math.inf
     for target in config.evaluation_steps():
         # Dropout and the like draw from the seed and the step alone.
         with _seeded(config.seed + 1_000_003 * (target + 1)):
             for _ in range(target - (steps[-1] if steps else 0)):
-                batch = next(indices)
-                optimizer.zero_grad()
-                logits, labels = module(x if batch is None else x[batch]), y if batch is None else y[batch]
-                # In float32 the gradient of a small loss is mostly the rounding of 1 − q.
-                loss = nn.functional.cross_entropy(logits.double(), labels)
-                loss.backward()
-                optimizer.step()
-        rows.append(_evaluated(module, parameters, (x, y), (x_test, y_test), config.n_classes))
+                training.step()
+        rows.append(training.evaluated())
         steps.append(target)
-        if not math.isfinite(rows[-1][0]):
+        enough_since = min(enough_since, target) if rows[-1][TEST_ACCURACY] >= config.enough else math.inf
+        if not math.isfinite(rows[-1][0]) or target - enough_since >= config.steps * PERSISTENCE / HORIZON:
             break
     return ModuleRun(
         config=config,
         step=np.array(steps, dtype=np.float64),
         curves=np.array(rows),
-        homogeneity=effective_homogeneity(module, x, y, config.n_classes),
-        n_params=sum(parameter.numel() for parameter in parameters),
+        homogeneity=effective_homogeneity(training.module, *training.seen, config.n_classes),
+        n_params=sum(parameter.numel() for parameter in training.parameters),
     )
 
 

@@ -59,7 +59,8 @@ class StudyResult:
         n_params: N.
         homogeneity: κ_eff, median over runs that fit their training set.
         memorizing: e_mem at each size, random labels.
-        generalizing: e on the real labels at each size, across the transition and above.
+        generalizing: e on the real labels at each size, across the transition and above; runs that ended early count
+            as not converged.
         memorizing_exponent: Slope d ln e/d ln D on random labels.
         generalizing_exponent: The same on the real labels well above the transition; 0 in the ideal theory.
         generalizing_efficiency: e_gen of the fit.
@@ -68,7 +69,7 @@ class StudyResult:
         chance: Accuracy of a constant guess on the real labels.
         half_accuracy: Halfway between chance and ceiling: test accuracy at the critical size.
         predicted: Critical size from the efficiencies alone; no run across the transition enters.
-        measured: Critical size by the accuracies across the transition.
+        measured: Critical size by the accuracies of all full runs on real labels.
         runs: Every run, with what it was for.
     """
 
@@ -96,6 +97,33 @@ class StudyResult:
             return None
         return float(bits_per_parameter(self.capacity.value, self.n_params, self.design.n_classes))
 
+    @property
+    def ratio(self) -> float | None:
+        """Predicted over measured critical size; None where one is missing."""
+        if self.predicted.value is None or self.measured.value is None:
+            return None
+        return self.predicted.value / self.measured.value
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the intervals of the predicted and the measured critical size overlap; None where one is missing."""
+        predicted, measured = self.predicted.interval, self.measured.interval
+        return None if predicted is None or measured is None else predicted.overlaps(measured)
+
+    @property
+    def comparison(self) -> str:
+        """One sentence on the predicted beside the measured critical size."""
+        one, other = self.predicted, self.measured
+        if self.ratio is None or self.agrees is None:
+            missing = "predicted" if one.value is None else "measured"
+            return f"Prediction and measurement cannot be compared: there is no {missing} critical size."
+        sizes = (
+            f"predicted {one.value:.3g} ({_span(one.interval)}) is {self.ratio:.2f} times measured {other.value:.3g}"
+        )
+        if self.agrees:
+            return f"Prediction and measurement agree: {sizes} ({_span(other.interval)}), intervals overlap."
+        return f"Prediction and measurement DISAGREE: {sizes} ({_span(other.interval)}), intervals do not overlap."
+
     def estimates(self) -> tuple[Estimate, ...]:
         """Every estimate with its interval, or why there is none."""
         return (
@@ -116,6 +144,11 @@ class StudyResult:
             "chance": self.chance,
             "half_accuracy": self.half_accuracy,
             "bits_per_parameter": self.bits_per_parameter,
+            "ratio": self.ratio,
+            "agrees": self.agrees,
+            "comparison": self.comparison,
+            "n_runs": len(self.runs),
+            "n_steps": sum(int(run.step[-1]) for _, run in self.runs),
             "design": asdict(self.design),
             "efficiencies": [point.to_dict() for point in (*self.memorizing, *self.generalizing)],
             **{one.quantity: one.to_dict() for one in self.estimates()},
@@ -124,6 +157,7 @@ class StudyResult:
     def tables(self) -> tuple[Table, Table]:
         """Two tables for people: the estimates, and efficiency and accuracy by size."""
         first = Table("quantity", "value", "interval", "runs", "not converged", "note", title="Estimates")
+        first.caption = self.comparison
         for one in self.estimates():
             first.add_row(
                 one.quantity.replace("_", " "),

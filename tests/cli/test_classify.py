@@ -116,3 +116,47 @@ def test_it_starts_without_torch_or_scipy(grokked: Path) -> None:
     assert json.loads(done.stdout)["runs"]
     assert "polars" in loaded
     assert loaded & {"torch", "matplotlib", "sympy", "scipy"} == set()
+
+
+@pytest.mark.slow
+def test_a_picture_is_drawn_of_any_log(grokked: Path) -> None:
+    late = grokked.with_name("late.csv")
+    late.write_text("step,train_acc,test_acc\n" + "".join(f"{k},1,1\n" for k in range(44_000, 46_000, 50)))
+    for path, out in ((grokked, "a.png"), (late, "b.svg")):
+        found = document_of(invoke(str(path), "--json", "--out", str(path.with_name(out))))
+        assert found["runs"]
+        assert path.with_name(out).stat().st_size > 5000
+    refused = invoke(str(grokked), "--out", "picture.txt")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--out must be a file in a folder that exists" in refused.stderr
+
+
+def test_ceiling_and_missing_values_may_be_given(grokked: Path) -> None:
+    path = grokked.with_name("minus.csv")
+    rows = "".join(
+        f"{k},{min(1, k / 10)},{-1 if k % 3 else 0.05 if k < 60 else 0.7 + k % 2 / 30}\n" for k in range(120)
+    )
+    path.write_text(f"step,train_acc,test_acc\n{rows}")
+    refused = invoke(str(path))
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--missing -1 says that this value stands where nothing was measured" in " ".join(
+        line.strip("│ ") for line in refused.stderr.splitlines()
+    )
+    plain = document_of(invoke(str(path), "--missing", "-1", "--json"))["runs"][0]
+    assert plain["dynamics"] == "semi-grokking"
+    run = document_of(invoke(str(path), "--missing", "-1", "--ceiling", "0.75", "--json"))["runs"][0]
+    assert (run["dynamics"], run["thresholds"]["ceiling"]) == ("generalized below a ceiling", 0.75)
+    assert "--ceiling must be above chance, 0, and at most 1, got 1.5" in invoke(str(path), "--ceiling", "1.5").stderr
+
+
+def test_several_files_are_answered_together_in_eighty_columns(grokked: Path) -> None:
+    other = grokked.with_name("a-run-with-quite-a-long-name-that-says-what-was-tried.csv")
+    other.write_text(grokked.read_text(encoding="utf-8"), encoding="utf-8")
+    result = invoking(app, "classify", columns=80)(str(grokked), str(other))
+    grid = [line for line in result.stdout.splitlines() if line[:1] in "┏┃┡│└"]
+    assert len(grid) >= 6
+    assert max(map(len, grid)) <= 80
+    found = document_of(invoke(str(grokked), str(other), "--json"))
+    assert found["file"] is None
+    assert found["files"] == [str(grokked), str(other)]
+    assert [run["dynamics"] for run in found["runs"]] == ["grokking"] * 2

@@ -292,7 +292,9 @@ class Calibration:
             "weight_decay": self.weight_decay,
             "learning_rate": self.learning_rate,
             **{name: getattr(self, name) for name, then in Problem.ADDED_LATER.items() if getattr(self, name) != then},
-            "capacity": {name: float(f"{value:.6g}") for name, value in asdict(self.capacity).items()},
+            "capacity": {
+                name: float(f"{value:.6g}") for name, value in asdict(self.capacity).items() if value is not None
+            },
             "constants": list(CONSTANTS),
             "cells": [
                 [cell.n_symbols, cell.width, cell.n_runs, cell.n_unconverged, *(round(v, 6) for v in cell.constants)]

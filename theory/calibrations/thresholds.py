@@ -14,10 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.calibrations.outside import beyond, optimizer_axes
 from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
+from dcrit.theory.circuits.branches import BranchLaw
 from dcrit.theory.circuits.clock import Clock, LevelClocks, Pace
 from dcrit.theory.circuits.critical_size_law import CriticalSizeLaw, Levels, Scatter
 from dcrit.theory.circuits.finding import FindingLaw
 from dcrit.theory.circuits.laws import CapacityLaw
+from dcrit.theory.circuits.norms import NormLaw
 from dcrit.theory.circuits.overload import Overload
 from dcrit.theory.circuits.symmetry import SymmetryLaw
 from dcrit.theory.families.family import FAMILIES
@@ -109,6 +111,8 @@ class Thresholds:
         overload: What narrow networks and those over capacity do; None where that is not measured.
         capacity: D_mem(N), of the calibration that the law belongs to.
         symmetry: When memory is of unordered pairs, likewise; None where both symbols are told apart.
+        branches: How likely a seed memorizes unordered pairs; None where that was not measured.
+        norms: How far the squared norm falls; None likewise.
 
     Raises:
         ValueError: A field is out of range.
@@ -124,6 +128,8 @@ class Thresholds:
     overload: Overload | None = None
     capacity: CapacityLaw | None = None
     symmetry: SymmetryLaw | None = None
+    branches: BranchLaw | None = None
+    norms: NormLaw | None = None
 
     def __post_init__(self) -> None:
         check_subject(self.tasks, self.model, self.activation)
@@ -267,6 +273,8 @@ class Thresholds:
                 "n_runs": self.calibrated.n_runs,
             },
             **({} if self.overload is None else {"overload": asdict(self.overload)}),
+            **({} if self.branches is None else {"branches": self.branches.to_dict()}),
+            **({} if self.norms is None else {"norms": self.norms.to_dict()}),
         }
 
     @classmethod
@@ -297,6 +305,8 @@ class Thresholds:
                 law=law,
                 calibrated=CalibratedRange(n_runs=ranges["n_runs"], **spans),
                 overload=Overload(**document["overload"]) if "overload" in document else None,
+                branches=BranchLaw.from_dict(document["branches"]) if "branches" in document else None,
+                norms=NormLaw.from_dict(document["norms"]) if "norms" in document else None,
             )
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise FieldError(

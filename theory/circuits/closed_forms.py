@@ -10,6 +10,7 @@ or take the limit. The numeric solvers of the other modules need none of it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -19,9 +20,11 @@ import sympy
 from sympy.simplify.fu import TR8
 
 from dcrit.theory.checks import FieldError
+from dcrit.theory.circuits.branches import BranchLaw
 from dcrit.theory.circuits.clock import LevelClocks
 from dcrit.theory.circuits.crossing import Crossing, NoCrossing
 from dcrit.theory.circuits.mixture import Competition
+from dcrit.theory.circuits.norms import NormLaw
 from dcrit.theory.circuits.overload import NO_MEMORY
 from dcrit.theory.problems.problem import Problem, label
 
@@ -383,6 +386,39 @@ def explain_clock(clocks: LevelClocks, horizon: float) -> str:
     )
 
 
+def explain_branches(branches: BranchLaw, norms: NormLaw, n_symbols: int, width: int, n_train: float) -> str:
+    """Which memory a seed of a network with one embedding makes first, and how far its norm falls, in numbers.
+
+    Args:
+        branches: How likely a seed memorizes unordered pairs.
+        norms: How far the squared norm falls.
+        n_symbols: S.
+        width: d.
+        n_train: D, say D_crit(T) [examples].
+
+    Returns:
+        A paragraph of plain text.
+    """
+    chance = float(branches.probability(n_symbols, width, n_train))
+    span = branches.interval(n_symbols, width, n_train)
+    falls: list[str] = []
+    for generalizes, says in ((True, "then generalizes"), (False, "stays in memory")):
+        ratio, ends = norms.fall(n_symbols, width, n_train, generalizes=generalizes)
+        falls.append(f"{ratio:.2f} ({ends.low:.2f} – {ends.high:.2f}) where it {says}")
+    return "\n".join(
+        (
+            "One embedding serves both symbols: a seed memorizes unordered pairs (symmetric) or ordered ones.",
+            "P(symmetric) = Φ((ln D − ln D_half)/w), D_half = c·S^1.5·(1 + k·S/d)",
+            f"c = {branches.prefactor:.4g}, k = {branches.load:.4g}, w = {branches.spread:.4g}, "
+            f"D_half = {branches.size(n_symbols, width):.4g} examples",
+            f"at D = {n_train:.4g}: P(symmetric) = {chance:.2f} ({span.low:.2f} – {span.high:.2f})",
+            f"a symmetric seed generalizes as if it had {math.exp(branches.ahead):.3f} times as many examples, "
+            f"another as if {math.exp(-branches.behind):.3f} times",
+            f"squared norm at rest over its largest, of a network that memorized first: {'; '.join(falls)}",
+        )
+    )
+
+
 def explain(
     competition: Competition,
     problem: Problem,
@@ -391,6 +427,7 @@ def explain(
     clocks: LevelClocks | None = None,
     horizon: float | None = None,
     star: str = "",
+    branches: str = "",
 ) -> str:
     """The equations behind a predicted critical size, in symbols, in numbers and against the solver.
 
@@ -402,6 +439,7 @@ def explain(
         horizon: T of the clocks' size; None for the protocol's [steps].
         star: Where D_crit(N, T) meets D_mem(N), as a paragraph. The closed form of :func:`star_parameters` takes D_crit
             for D_cross and both for the same at all N, which neither is: it is not printed.
+        branches: Of :func:`explain_branches`; empty where nothing is known of them.
 
     Returns:
         Paragraphs of plain text.
@@ -437,6 +475,7 @@ def explain(
     sections = [
         f"{label(problem)} ({problem.n_params} parameters, {problem.n_pairs} pairs)",
         *(() if clocks is None else (explain_clock(clocks, horizon or problem.horizon),)),
+        *((branches,) if branches else ()),
         "The laws: margin per norm of each circuit, and the memorizing one's median deficit on unseen inputs.\n"
         f"e_mem(D) = A·D^(−β) far below capacity, A = {memorizing.amplitude:.4g}, β = {memorizing.exponent:.4g}\n"
         f"e_gen(D) = e_full·(D/D_full)^(−ε), e_full = {generalizing.full_data:.4g}, ε = {generalizing.drift:.4g}\n"

@@ -110,6 +110,9 @@ def capacity(bits_per_parameter: float, n_params: ArrayLike, n_classes: int) -> 
 #: Largest constants of a capacity, and the inverses of the smallest: their powers and products stay within doubles.
 LARGEST_CAPACITY = {"bits": 1e6, "slope": 10.0, "n_params": 1e18}
 
+#: Most classes that it was measured at.
+LARGEST_CLASSES = 1e6
+
 #: Largest standard error of its logarithms.
 LARGEST_ERROR = 10.0
 
@@ -118,26 +121,33 @@ LARGEST_ERROR = 10.0
 class CapacityLaw:
     """Capacity as a measured power of model size.
 
-    D_mem = c·N/log2 C·(N/N_0)^(s − 1),  standard error of ln D_mem: √(σ_c² + σ_s²·ln²(N/N_0))
+    D_mem = c·N/log2 C·x^(s − 1),   x = (N/N_0)·(C_0/C)²
+
+    Bits per parameter grow with the parameters that there are for each of the C² pairs of a table; x is N/N_0 where no
+    C_0 is given. Standard error of ln D_mem: √(σ_c² + (σ_s·ln x)² + (σ_C·ln(C/C_0))²).
 
     Attributes:
-        bits: c, bits per parameter at N_0 [bits/parameter].
+        bits: c, bits per parameter at N_0 and C_0 [bits/parameter].
         slope: s; 1 where capacity is linear.
-        n_params: N_0, at which the errors of both are independent.
+        n_params: N_0, at which the errors of c and s are independent.
+        n_classes: C_0; None where bits per parameter are told of N alone.
         log_bits_error: σ_c, standard error of ln c.
         slope_error: σ_s.
+        classes_error: σ_C, how far D_mem lies from the law at other C.
 
     Raises:
         ValueError: A constant is out of range.
 
-    Source: allenzhu2024, morris2025 (s = 1).
+    Source: allenzhu2024, morris2025 (s = 1); own runs, by ``dcrit reproduce model-size`` (C_0).
     """
 
     bits: float
     slope: float = 1.0
     n_params: float = 1.0
+    n_classes: float | None = None
     log_bits_error: float = 0.0
     slope_error: float = 0.0
+    classes_error: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("bits", "slope", "n_params"):
@@ -145,14 +155,20 @@ class CapacityLaw:
             most = LARGEST_CAPACITY[name]
             if not 1 / most <= getattr(self, name) <= most:
                 raise FieldError(name, f"be between {1 / most:g} and {most:g}", repr(getattr(self, name)))
-        for name in ("log_bits_error", "slope_error"):
+        if self.n_classes is not None and not 2 <= self.n_classes <= LARGEST_CLASSES:
+            raise FieldError("n_classes", f"be between 2 and {LARGEST_CLASSES:g}", repr(self.n_classes))
+        for name in ("log_bits_error", "slope_error", "classes_error"):
             if not 0 <= getattr(self, name) <= LARGEST_ERROR:
                 raise FieldError(name, f"be between 0 and {LARGEST_ERROR:g}", repr(getattr(self, name)))
 
-    def bits_at(self, n_params: ArrayLike) -> FloatArray:
-        """Bits per parameter at N, any shape [bits/parameter]."""
-        size = np.asarray(n_params, dtype=np.float64) / self.n_params
-        return self.bits * size ** (self.slope - 1)
+    def bits_at(self, n_params: ArrayLike, n_classes: int) -> FloatArray:
+        """Bits per parameter, c·x^(s − 1) [bits/parameter].
+
+        Args:
+            n_params: N, any shape.
+            n_classes: C.
+        """
+        return self.bits * np.exp((self.slope - 1) * self._log_load(n_params, n_classes))
 
     def capacity(self, n_params: ArrayLike, n_classes: int, *, deviation: ArrayLike = 0.0) -> FloatArray:
         """D_mem at N for C classes, some standard errors above its best value.
@@ -166,9 +182,15 @@ class CapacityLaw:
             D_mem [examples], of the broadcast shape.
         """
         size = np.asarray(n_params, dtype=np.float64)
-        error = np.hypot(self.log_bits_error, self.slope_error * np.log(size / self.n_params))
-        best = capacity(1.0, size, n_classes) * self.bits_at(size)
+        away = 0.0 if self.n_classes is None else self.classes_error * math.log(n_classes / self.n_classes)
+        error = np.hypot(math.hypot(self.log_bits_error, away), self.slope_error * self._log_load(n_params, n_classes))
+        best = capacity(1.0, size, n_classes) * self.bits_at(size, n_classes)
         return best * np.exp(error * np.asarray(deviation, dtype=np.float64))
+
+    def _log_load(self, n_params: ArrayLike, n_classes: int) -> FloatArray:
+        """Ln x."""
+        size = np.log(np.asarray(n_params, dtype=np.float64) / self.n_params)
+        return size if self.n_classes is None else size + 2 * math.log(self.n_classes / n_classes)
 
 
 def bits_per_parameter(capacity: ArrayLike, n_params: float, n_classes: int) -> FloatArray:

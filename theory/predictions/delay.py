@@ -11,6 +11,7 @@ from scipy.special import ndtr, ndtri
 
 from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.checks import FieldError, check_integer, check_positive
+from dcrit.theory.circuits.branches import BranchLaw
 from dcrit.theory.circuits.constants import ANCHOR, constants_of
 from dcrit.theory.circuits.margin import log_efficiency_per_squared_norm
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
@@ -161,6 +162,9 @@ class DelayPrediction:
         probability_by_horizon: Probability that it does so within T steps.
         horizon: T [steps].
         calibration: Name of the calibration used.
+        symmetric: Probability that a seed memorizes unordered pairs; None where nothing is known of that.
+        generalize_if_symmetric: ``generalize_steps`` of such a seed [steps].
+        generalize_if_ordered: Of another [steps].
     """
 
     problem: Problem
@@ -172,6 +176,9 @@ class DelayPrediction:
     probability_by_horizon: float
     horizon: int
     calibration: str
+    symmetric: Estimate | None = None
+    generalize_if_symmetric: Estimate | None = None
+    generalize_if_ordered: Estimate | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -359,6 +366,17 @@ def _of_mirrors(problem: Problem, n_train: int) -> str:
     return f"{share:.2f} of the unseen pairs mirror trained ones: with them test accuracy may come sooner"
 
 
+def _of_branches(branches: BranchLaw, problem: Problem, n_train: int, level: float, *, extrapolated: bool) -> Estimate:
+    """Probability that a seed memorizes unordered pairs."""
+    return Estimate(
+        quantity="symmetric",
+        value=float(branches.probability(problem.n_symbols, problem.width, n_train)),
+        interval=branches.interval(problem.n_symbols, problem.width, n_train, level=level),
+        unit="probability",
+        extrapolated=extrapolated,
+    )
+
+
 def predict_delay(
     problem: Problem,
     calibration: Calibration,
@@ -419,16 +437,36 @@ def predict_delay(
     silence = "" if calibration.thresholds is not None else calibration.silence(problem, steps)
     law = calibration.thresholds if start is None and shared else None
     told_from, in_time = 0.0, None
+    branches: dict[str, Estimate] = {}
     if law is not None:
         clocks, off = law.clocks(problem), law.deviation(problem, steps) * law_normal(n_draws, seed)
         least = time_to_memorize(problem, calibration, n_train)
-        generalize = max(float(clocks.time(level, n_train)), least)
-        times = np.maximum(clocks.time(level, n_train * np.exp(-off)), least)
         # Draws would say the same, but for their number.
         margin = math.log(n_train) - math.log(clocks.size(level, steps))
         in_time = float(ndtr(margin / law.deviation(problem, steps))) if least <= steps else 0.0
         told_from = law.earliest(problem)
         extrapolated, silence = is_outside(problem, calibration, steps), law.silence(problem, steps)
+
+        def as_if(shift: float) -> tuple[float, FloatArray]:
+            """Steps with so much more ln D, and draws of them."""
+            size = n_train * math.exp(shift)
+            drawn_steps = np.maximum(clocks.time(level, size * np.exp(-off)), least)
+            return max(float(clocks.time(level, size)), least), drawn_steps
+
+        generalize, times = as_if(0.0)
+        if law.branches is not None and not silence:
+            branches = {"symmetric": _of_branches(law.branches, problem, n_train, content, extrapolated=extrapolated)}
+            for name, symmetric in (("generalize_if_symmetric", True), ("generalize_if_ordered", False)):
+                best_of_branch, drawn_of_branch = as_if(law.branches.shift(symmetric=symmetric))
+                branches[name] = _prediction(
+                    name,
+                    best_of_branch,
+                    drawn_of_branch,
+                    level=content,
+                    extrapolated=extrapolated,
+                    never=never,
+                    told_from=told_from,
+                )
     return DelayPrediction(
         problem=problem,
         n_train=n_train,
@@ -461,4 +499,5 @@ def predict_delay(
         else in_time,
         horizon=steps,
         calibration=found.calibration,
+        **branches,
     )

@@ -165,7 +165,8 @@ def default_widths(
         problem: The question; its width is replaced.
         calibration: Constants.
         n: Most widths.
-        smallest: First width; None for half the smallest calibrated one, or where the laws begin to describe networks.
+        smallest: First width; None for half the smallest calibrated one, or where the laws begin to describe networks;
+            for the narrowest network of runs over capacity, where there are any.
         largest: Last width; None for the largest calibrated one.
 
     Raises:
@@ -174,7 +175,9 @@ def default_widths(
     check_integer("points", n, 2)
     step = problem.family.width_step
     seen = [cell.width for cell in calibration.cells]
-    low = max(step, min(seen) // 2) if smallest is None else smallest
+    narrow = None if calibration.thresholds is None else calibration.thresholds.overload
+    least = min(min(seen) // 2, min(seen) if narrow is None else narrow.width)
+    low = max(step, least) if smallest is None else smallest
     high = max(seen) if largest is None else largest
     check_integer("min_width", low, 1)
     check_integer("max_width", high, low + 1)

@@ -53,8 +53,9 @@ class Problem:
     """A task, an architecture and an optimizer; everything but the training-set size and the seed.
 
     Attributes:
-        task: Name of the task, see ``dcrit.theory.problems.tasks.TASKS``.
-        modulus: p, modulus of the arithmetic; permuted things for ``symmetric-group``, bits for ``sparse-parity``.
+        task: Name of the task, see ``dcrit.theory.problems.tasks.TASKS``, or a polynomial such as ``x^3+x*y^2+y``.
+        modulus: p, modulus of the arithmetic; permuted things for ``symmetric-group``, corners for ``dihedral-group``,
+            bits for ``sparse-parity``.
         model: Name of the model family, see ``dcrit.theory.families.family.FAMILIES``.
         activation: σ of the hidden layer; the family's own unless named.
         width: H, hidden units of the pair-MLP, or d_model of the transformer.
@@ -87,6 +88,7 @@ class Problem:
         task = TASKS.find(self.task)
         check_integer("modulus", self.modulus, 3, MOST_MODULUS)
         task.check_modulus(self.modulus)
+        object.__setattr__(self, "task", task.name)  # a formula is written in one way
         family = FAMILIES.find(self.model)
         for name in ("activation", "learning_rate"):
             if getattr(self, name) is AS_THE_MODEL:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.theory.checks import FieldError
 from dcrit.theory.problems.latin import random_latin_square, random_symmetric_latin_square
+from dcrit.theory.problems.polynomials import (
+    Polynomial,
+    looks_like_a_polynomial,
+    read_polynomial,
+    value_of,
+    written,
+)
 from dcrit.theory.registry import Registry
 
 IntArray = NDArray[np.int64]
@@ -24,8 +32,23 @@ Elements = Callable[[int], tuple[IntArray, IntArray, IntArray]]
 #: Degrees of the symmetric group: S_6 has 518400 pairs of 720 classes, logits of 1.5 GB a network.
 DEGREES = range(3, 6)
 
+#: Corners of the polygon whose symmetries are a dihedral group.
+CORNERS = range(3, 201)
+
 #: Numbers of bits of sparse parity, which are even as each operand is half a word.
 BITS = range(6, 13, 2)
+
+#: Names that describe a task which has another name already: the cyclic group is addition.
+OTHER_NAMES = {
+    "cyclic-group": "add",
+    "x+y": "add",
+    "x-y": "sub",
+    "x^2+y^2": "sum-squares",
+    "x^2+2*x*y+y^2": "square-of-sum",
+    "x^2+x*y+y^2": "quadratic-form",
+    "x^3+x*y": "cubic",
+    "sparse-parity-3": "sparse-parity",
+}
 
 #: Orders of random symmetric Latin squares; larger ones are climbed to for minutes.
 ODD = range(3, 1000, 2)
@@ -146,10 +169,67 @@ def _compose(a: IntArray, b: IntArray, m: int) -> IntArray:
     return np.searchsorted(permutations @ place, images @ place).astype(np.int64)
 
 
-def _parity_of_three(a: IntArray, b: IntArray, n_bits: int) -> IntArray:
-    """Parity of the word's first two bits, which lead the first half, and of the bit that leads the second."""
-    half = n_bits // 2
-    return (a >> (half - 1) ^ a >> (half - 2) ^ b >> (half - 1)) & 1
+def _turn_or_flip(a: IntArray, b: IntArray, n: int) -> IntArray:
+    """Index of the symmetry of an n-gon that does b and then a: r below n turns by r, n + r flips and then turns."""
+    turn, flip = a % n, a // n
+    return (turn + np.where(flip == 1, -1, 1) * (b % n)) % n + n * (flip ^ (b // n))
+
+
+def _parity(n_relevant: int) -> Rule:
+    """Parity of leading bits of both halves of a word, one more in the first half where their number is odd."""
+    first, second = (n_relevant + 1) // 2, n_relevant // 2
+
+    def rule(a: IntArray, b: IntArray, n_bits: int) -> IntArray:
+        bits = [a >> (n_bits // 2 - 1 - k) for k in range(first)] + [b >> (n_bits // 2 - 1 - k) for k in range(second)]
+        return reduce(np.bitwise_xor, bits) & 1
+
+    return rule
+
+
+def _parity_task(n_relevant: int) -> Task:
+    """Parity of some bits of a word whose halves are the operands.
+
+    Operands are symbols, not bits: which bits count, and how many beside one in each half, changes nothing for a
+    network that embeds both halves apart, as long as half of all symbols are odd.
+    """
+    first, second = (n_relevant + 1) // 2, n_relevant // 2
+    words = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
+    bits = range(max(BITS[0], 2 * first), BITS[-1] + 1, 2)
+    return Task(
+        name="sparse-parity" if n_relevant == 3 else f"sparse-parity-{n_relevant}",
+        formula=f"parity of {words.get(n_relevant, n_relevant)} bits of a p-bit word, {words[first]} in its half a and "
+        f"{words[second]} in its half b",
+        rule=_parity(n_relevant),
+        symbols=lambda n_bits: 2 ** (n_bits // 2),
+        classes=2,
+        moduli=(bits, f"an even number of bits from {bits[0]} to {bits[-1]}"),
+        control="random-binary",
+        same_as=None if n_relevant == 3 else "sparse-parity",
+    )
+
+
+def _polynomial_task(name: str, polynomial: Polynomial) -> Task:
+    return Task(
+        name=name,
+        formula=f"{name} mod p",
+        rule=lambda x, y, p: value_of(polynomial, x, y, p),
+        commutative=polynomial == {(j, i): factor for (i, j), factor in polynomial.items()},
+    )
+
+
+@cache
+def _described(name: str) -> Task | None:
+    """The task that a name describes: a polynomial, or parity of that many bits; None where it describes none."""
+    if parity := re.fullmatch(r"sparse-parity-(\d{1,3})", name):
+        n_relevant = int(parity.group(1))
+        if not 2 <= n_relevant <= BITS[-1]:
+            raise FieldError("task", f"be sparse-parity-K with 2 to {BITS[-1]} bits that count", f"'{name}'")
+        return TASKS[OTHER_NAMES[name]] if name in OTHER_NAMES else _parity_task(n_relevant)
+    if looks_like_a_polynomial(name):
+        polynomial = read_polynomial(name)
+        name = written(polynomial)
+        return TASKS[OTHER_NAMES[name]] if name in OTHER_NAMES else _polynomial_task(name, polynomial)
+    return TASKS[OTHER_NAMES[name]] if name in OTHER_NAMES else None
 
 
 def _uniform_bits(n_symbols: int, rng: np.random.Generator) -> IntArray:
@@ -207,6 +287,7 @@ TASKS: Registry[Task] = Registry(
     Task,
     group="dcrit.tasks",
     name=lambda task: task.name,
+    derive=_described,
     own=lambda: (
         Task(
             name="add",
@@ -266,17 +347,15 @@ TASKS: Registry[Task] = Registry(
             moduli=(DEGREES, "a number of permuted things from 3 to 5"),
             latin=True,
         ),
-        # Operands are symbols, not bits: which bits count, and how many beside one in each half, changes nothing
-        # for a network that embeds them, as long as half of all symbols are odd.
         Task(
-            name="sparse-parity",
-            formula="parity of three bits of a p-bit word, two in its half a and one in its half b",
-            rule=_parity_of_three,
-            symbols=lambda n_bits: 2 ** (n_bits // 2),
-            classes=2,
-            moduli=(BITS, "an even number of bits from 6 to 12"),
-            control="random-binary",
+            name="dihedral-group",
+            formula="a∘b, turns and flips of a polygon with p corners",
+            rule=_turn_or_flip,
+            symbols=lambda corners: 2 * corners,
+            moduli=(CORNERS, f"a number of corners from {CORNERS[0]} to {CORNERS[-1]}"),
+            latin=True,
         ),
+        _parity_task(3),
         Task(name="random", formula="a uniformly random label for every pair", sampler=_uniform),
         Task(
             name="random-square",

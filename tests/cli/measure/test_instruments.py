@@ -145,9 +145,9 @@ def test_the_clock_measures_with_one_horizon_of_steps() -> None:
     assert 0 < found["steps_taken"] <= 1000
     assert (found["method"], found["horizon"], found["transition_width"]) == ("clock", 1000, None)
     assert len(found["sizes"]) <= size["n_runs"]
-    silent = document(*words, "--model", "transformer")
+    silent = document(*words, "--model", "transformer", "--task", "sum-squares")
     assert silent["critical_size"]["value"] is None
-    assert "is known of mlp alone" in silent["critical_size"]["reason"]
+    assert "no law of the time to generalize speaks" in silent["critical_size"]["reason"]
     assert (silent["method"], silent["steps_taken"], silent["sizes"]) == ("clock", 0, [])
     refused = invoke(*words, "--start", "both")
     assert refused.exit_code == 2

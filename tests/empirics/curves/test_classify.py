@@ -333,6 +333,66 @@ def test_the_unit_of_the_step_does_not_matter(frame: pl.DataFrame, factor: float
 
 
 @pytest.mark.slow
+@given(frame=curve_tables(), constant=st.sampled_from([-500, 1, 44_000, 10**9]))
+def test_time_starts_where_the_log_starts(frame: pl.DataFrame, constant: int, folder: Path) -> None:
+    def told(table: pl.DataFrame) -> list[object]:
+        path = folder / "curves.csv"
+        table.write_csv(path)
+        found = [classify(curves) for curves in read_curves(path).runs]
+        return [(one.run, one.dynamics, one.reasons, one.events.delay, one.settled) for one in found]
+
+    assert told(frame.with_columns(pl.col("step") + constant)) == told(frame)
+
+
+#: What a reason says of two numbers, and whether it is so.
+COMPARISONS = (
+    (r"([\d.e+-]+), below ([\d.e+-]*\d)", lambda one, other: one < other),
+    (r"([\d.e+-]+), at or above ([\d.e+-]*\d)", lambda one, other: one >= other),
+    (
+        r"by ([\d.e+-]+) from the seventh tenth to the last 10% of the steps, more than ([\d.e+-]*\d)",
+        lambda one, other: one > other,
+    ),
+    (r"([\d.e+-]+) times the [\d.e+-]+ steps to memorize, ([\d.e+-]*\d) or more", lambda one, other: one >= other),
+    (r"([\d.e+-]+) times the [\d.e+-]+ steps to memorize, less than ([\d.e+-]*\d)", lambda one, other: one < other),
+    (r"after ([\d.e+-]+) times the steps it took to memorize, less than ([\d.e+-]*\d)", lambda one, other: one < other),
+    (r"to ([\d.e+-]+) of its largest value \(below ([\d.e+-]*\d)\)", lambda one, other: one < other),
+    (r"at ([\d.e+-]+) of its largest value \(([\d.e+-]*\d) or more\)", lambda one, other: one >= other),
+    (r"settles at ([\d.e+-]+), between ([\d.e+-]*\d)", lambda one, other: one >= other),
+    (r"settles at ([\d.e+-]+), between [\d.e+-]+ and ([\d.e+-]*\d)", lambda one, other: one < other),
+    (r"keep within ([\d.e+-]+), at most ([\d.e+-]*\d)", lambda one, other: one <= other),
+    (
+        r"fell below [\d.e+-]+ after ([\d.e+-]+) steps, and recovered to [\d.e+-]+ after ([\d.e+-]*\d)",
+        lambda one, other: one < other,
+    ),
+)
+
+
+@pytest.mark.slow
+@given(frame=curve_tables(), near=st.sampled_from([0.0, 0.1, 0.9, 0.99]), data=st.data())
+def test_no_reason_contradicts_its_own_numbers(
+    frame: pl.DataFrame, near: float, data: st.DataObject, folder: Path
+) -> None:
+    if near:  # levels are where rounding could turn a comparison round
+        scale = data.draw(st.sampled_from([1e-12, 1e-6, 1e-3]))
+        shifts = {name: data.draw(st.floats(-scale, scale)) for name in ("train_accuracy", "test_accuracy")}
+        frame = frame.with_columns(
+            pl.when(pl.col("step") < 300).then(pl.col(name)).otherwise(near + shift).alias(name)
+            for name, shift in shifts.items()
+        )
+    path = folder / "curves.csv"
+    frame.write_csv(path)
+    for curves in read_curves(path).runs:
+        found = classify(curves, n_classes=data.draw(st.sampled_from([None, 2, 97])))
+        for reason in found.reasons:
+            for pattern, holds in COMPARISONS:
+                for one, other in re.findall(pattern, reason):
+                    assert holds(float(one), float(other)), reason
+        (settled,) = re.findall(r"test accuracy (?:settles|rests) at ([\d.e+-]*\d)", found.reasons[0])[:1] or [None]
+        if settled is not None:
+            assert float(settled) == pytest.approx(found.settled["test_accuracy"], rel=6e-3)
+
+
+@pytest.mark.slow
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0, math.nan, math.inf, -math.inf, 1e300]), min_size=30, max_size=30))
 def test_any_numbers_get_a_verdict(values: list[float]) -> None:
     step = np.arange(30.0)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,12 @@ TABLES = {
     "an epoch beside it": ("epoch,optim_step,train_accs,val_accs", "3,{s},{t},{v}"),
     "top-1": ("it,train/acc1,test/acc1,train/acc5", "{s},{t},{v},1.0"),
     "no steps": ("train_acc,test_acc", "{t},{v}"),
+    "whether it is training": ("step,is_train,acc", "{s},True,{t}\n{s},False,{v}"),
+    "a footer": ("step,train_acc,test_acc", "{s},{t},{v}\nsaved a checkpoint"),
+    "contexts of Aim": (
+        "run.name,metric.name,metric.context,step,value",
+        "a,acc,\"{{'subset': 'train'}}\",{s},{t}\na,acc,\"{{'subset': 'val'}}\",{s},{v}",
+    ),
     "x": ("x,train_acc,test_acc", "{s},{t},{v}"),
     "trainer's step": ("train/global_step,train/acc_epoch,val/acc_epoch", "{s},{t},{v}"),
     "empty cells": ("step,train_acc,test_acc", "{s},{t},\n{s},,{v}"),
@@ -146,6 +153,9 @@ PRINTS = {
     "Keras's progress": "Epoch {s}/10000\n32/32 [=======>...] - 1s 3ms/step - loss: 0.5 - accuracy: {t} - val_loss: 1"
     " - val_accuracy: {v}",
     "dicts of Python": "{{'step': {s}, 'train_acc': {t}, 'eval_acc': {v}, 'note': None}}",
+    "PyTorch's ImageNet": "Epoch: [{s}][ 0/196]\tLoss 5e-1\tAcc@1  {t} ( {t})\tAcc@5  1.0\n * Acc@1 {v} Acc@5 1.0",
+    "JSON behind a time": '2021-01-01 00:00:00 | INFO | train | {{"step": {s}, "train_acc": "{t}"}}\n'
+    '2021-01-01 | INFO | valid | {{"step": {s}, "valid_acc": "{v}"}}',
     "two lines": "Epoch {s}\n  Train | loss 0.1 | acc {t}\n  Test | loss 0.4 | acc {v}",
 }
 for _name, _row in PRINTS.items():
@@ -176,6 +186,16 @@ DOCUMENTS: dict[str, Any] = {
     "pandas's split JSON": {"columns": list(COLUMNS), "index": list(range(101)), "data": [list(row) for row in ROWS]},
     "pandas's table JSON": {"schema": {"fields": []}, "data": RECORDS},
     "JSON rows": [list(COLUMNS), *map(list, ROWS)],
+    "JSON lists by set": {
+        "train": [{"step": s, "acc": t, "loss": 1.0} for s, t, _ in ROWS],
+        "val": [{"step": s, "acc": v} for s, _, v in ROWS],
+    },
+    "JSON lists with lists of steps": {
+        "train_steps": [*STEP, 10_100],
+        "train_acc": [*TRAIN, 1.0],
+        "test_steps": STEP,
+        "test_acc": TEST,
+    },
     "Hugging Face's trainer_state": {
         "best_metric": 1.0,
         "global_step": 10_000,
@@ -339,6 +359,22 @@ def _(folder: Path) -> list[Path]:
     return [folder / "logs"]
 
 
+@files("a folder of MLflow")
+def _(folder: Path) -> list[Path]:
+    two(folder, ("run1/metrics/train_acc", "run1/metrics/val_acc"), "", "{ms} {y} {s}")
+    return [folder]
+
+
+@files("values without steps, a file each")
+def _(folder: Path) -> list[Path]:
+    return two(folder, ("train_acc.txt", "test_acc.txt"), "", "{y}")
+
+
+@files("steps, dates and values, a file each")
+def _(folder: Path) -> list[Path]:
+    return two(folder, ("train_acc.csv", "test_acc.csv"), "", "{s},2024-01-01 00:00:00,{y}")
+
+
 def said(found: CurveFile) -> tuple[Classification, ...]:
     return tuple(classify(one) for one in found.runs)
 
@@ -347,7 +383,7 @@ def said(found: CurveFile) -> tuple[Classification, ...]:
 @pytest.mark.parametrize("name", FORMATS)
 def test_one_curve_gets_one_answer_in_every_format(name: str, tmp_path: Path) -> None:
     (found,) = said(read_curves(FORMATS[name](tmp_path)))
-    counted = name in ("no steps", "Keras's history")
+    counted = name in ("no steps", "Keras's history", "values without steps, a file each")
     unit = 0.01 if counted else 1.0
     assert found.dynamics == "grokking", found.reasons
     assert found.events.memorized_at == 300 * unit
@@ -356,3 +392,139 @@ def test_one_curve_gets_one_answer_in_every_format(name: str, tmp_path: Path) ->
     assert found.settled["train_accuracy"] == pytest.approx(1.0)
     assert found.settled["test_accuracy"] == pytest.approx(1.0, abs=1e-3)
     assert found.settled["test_accuracy_moved"] == pytest.approx(TEST[95] - TEST[65], abs=2e-3)
+
+
+SEVERAL: dict[str, tuple[str, str]] = {
+    "seeds in rows": ("log.csv", "seed,step,train_acc,test_acc\n" + lines("", "0,{s},{t},{v}\n1,{s},{t},0.01")),
+    "seeds in columns": (
+        "log.csv",
+        lines("step,train_acc_0,train_acc_1,test_acc_0,test_acc_1", "{s},{t},{t},{v},0.01"),
+    ),
+    "seeds in names": (
+        "log.csv",
+        lines("step,seed0/train_acc,seed1/train_acc,seed0/test_acc,seed1/test_acc", "{s},{t},{t},{v},0.01"),
+    ),
+    "runs of Weights & Biases": (
+        "chart.csv",
+        lines('"Step","0 - train/acc","0 - test/acc","1 - train/acc","1 - test/acc"', "{s},{t},{v},{t},0.01"),
+    ),
+    "JSON by run": (
+        "log.json",
+        json.dumps({str(k): COLUMNS | {"test_acc": test} for k, test in enumerate((TEST, [0.01] * 101))}),
+    ),
+    "JSON lists of runs": (
+        "log.json",
+        json.dumps(
+            {"args": {"lr": 1}}
+            | {
+                str(k): [{"step": s, "train_acc": t, "test_acc": v if k == 0 else 0.01} for s, t, v in ROWS]
+                for k in (0, 1)
+            }
+        ),
+    ),
+    "JSON records of runs": (
+        "log.json",
+        json.dumps(
+            [{"seed": k, "history": COLUMNS | {"test_acc": test}} for k, test in enumerate((TEST, [0.01] * 101))]
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_several_runs_are_told_apart(name: str, tmp_path: Path) -> None:
+    file, text = SEVERAL[name]
+    (tmp_path / file).write_text(text)
+    found = read_curves(tmp_path / file)
+    assert [(one.run, one.dynamics) for one in said(found)] == [("0", "grokking"), ("1", "memorization")]
+
+
+def test_several_files_are_a_run_each_or_parts_of_runs(tmp_path: Path) -> None:
+    whole = tmp_path / "a.csv", tmp_path / "b.json"
+    whole[0].write_text(lines("step,train_acc,test_acc", "{s},{t},{v}"))
+    whole[1].write_text(json.dumps({"epoch": STEP, "train_err": [1 - t for t in TRAIN], "val_err": [1.0] * 101}))
+    found = read_curves(whole)
+    assert [(one.run, one.dynamics) for one in said(found)] == [("a", "grokking"), ("b", "memorization")]
+    assert "each of the 2 files is a run of its own, as each holds train and test" in found.notes
+    parts = [
+        path
+        for run in ("x", "y")
+        for path in two(tmp_path, (f"{run}_train.csv", f"{run}_val.csv"), "step,acc", "{s},{y}")
+    ]
+    found = read_curves(parts)
+    assert [(one.run, one.dynamics) for one in said(found)] == [("x", "grokking"), ("y", "grokking")]
+    (tmp_path / "c_val.csv").write_text(lines("epoch,acc", "{s},{v}"))
+    with pytest.raises(ValueError, match=r"step must be counted in one unit in all files, got step in .*, epoch in "):
+        read_curves([parts[0], tmp_path / "c_val.csv"])
+
+
+def test_of_steps_that_are_repeated_the_last_value_counts_and_that_is_said(tmp_path: Path) -> None:
+    first = "".join(f"{s},{t},0.0\n" for s, t, _ in ROWS if s <= 6000)
+    again = "".join(f"{s},{t},{v}\n" for s, t, v in ROWS if s >= 2000)
+    (tmp_path / "log.csv").write_text(f"step,train_acc,test_acc\n{first}{again}")
+    found = read_curves(tmp_path / "log.csv")
+    (run,) = said(found)
+    assert (run.dynamics, run.events.generalized_at) == ("grokking", 5500.0)
+    assert any("41 steps have more than one row, from step 2000 on, as after a resume" in note for note in found.notes)
+    (tmp_path / "twice.csv").write_text(lines("step,train_acc,test_acc", "{s},{t},{v}") + lines("", "{s},{t},0.0"))
+    with pytest.raises(ValueError, match=r"tells runs apart, got none, .* no other column tells these rows apart"):
+        read_curves(tmp_path / "twice.csv")
+    (tmp_path / "batches.csv").write_text(lines("epoch,batch,train_acc,test_acc", "{s},0,0.5,\n{s},1,{t},{v}"))
+    assert said(read_curves(tmp_path / "batches.csv"))[0].dynamics == "grokking"
+    (tmp_path / "within.csv").write_text(
+        "epoch,step,train_acc,test_acc\n"
+        + "".join(f"{k},{b},{t},{v}\n" for k, (_, t, v) in enumerate(ROWS) for b in (0, 5))
+    )
+    assert said(read_curves(tmp_path / "within.csv"))[0].events.generalized_at == 55 * 6
+
+
+def test_values_that_stand_for_nothing_are_named(tmp_path: Path) -> None:
+    for value, refused in (("-1", True), ("0.0", False)):
+        rows = "".join(f"{s},{t},{v if k % 4 == 0 else value}\n" for k, (s, t, v) in enumerate(ROWS))
+        (tmp_path / "log.csv").write_text(f"step,train_acc,test_acc\n{rows}")
+        if refused:
+            with pytest.raises(
+                ValueError, match="got -1 in column 'test_acc': --missing -1 says that this value stands"
+            ):
+                read_curves(tmp_path / "log.csv")
+        else:
+            (run,) = said(read_curves(tmp_path / "log.csv"))
+            assert (run.dynamics, "--missing 0 says so" in run.reasons[0]) == ("cannot tell", True)
+        (run,) = said(read_curves(tmp_path / "log.csv", missing=[float(value)]))
+        assert (run.dynamics, run.events.generalized_at) == ("grokking", 5600.0)
+
+
+def test_accuracies_in_two_units_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("step,train_acc,test_acc\n" + "".join(f"{s},{100 * t},{v}\n" for s, t, v in ROWS))
+    with pytest.raises(
+        ValueError, match="accuracies must all be fractions, or all percent, got 1 at most in column 'test"
+    ):
+        read_curves(tmp_path / "log.csv")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", ["{k},{t:.4f},{v:.4f}", "epoch {k} | train acc {t:.4f} | test acc {v:.4f}"])
+def test_long_logs_are_read_in_seconds(row: str, tmp_path: Path) -> None:
+    number = 1_000_000 if "epoch" not in row else 30_000
+    step = np.arange(number)
+    train, test = np.minimum(1, step * 10 / number), 1 / (1 + np.exp(20 - step * 40 / number))
+    text = "\n".join(row.format(k=k, t=t, v=v) for k, t, v in zip(step, train, test, strict=True))
+    (tmp_path / "log.csv").write_text(f"{'' if 'epoch' in row else 'step,train_acc,test_acc'}\n{text}".lstrip("\n"))
+    began = time.process_time()
+    (run,) = said(read_curves(tmp_path / "log.csv"))
+    assert run.dynamics == "grokking"
+    assert time.process_time() - began < 20
+
+
+@pytest.mark.processes
+def test_events_need_tensorboard_and_scalars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = events(tmp_path / "a", {"train_acc": TRAIN})
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    assert len(read_curves(path).runs[0].curves["train_accuracy"][0]) < 101  # what was written whole is read
+    path.write_bytes(data[:40])
+    with pytest.raises(ValueError, match="its TensorBoard events hold no scalars"):
+        read_curves(path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"pip install 'dcrit\[tensorboard\]' installs it"):
+        read_curves(path)

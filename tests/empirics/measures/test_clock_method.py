@@ -11,15 +11,18 @@ from dcrit.empirics.measures.clock_method import (
     FIRST,
     FIRST_CUT,
     MOST_RUNS,
-    SCATTER,
+    MOST_RUNS_OF_SEEDS,
     ClockDesign,
     TimedRun,
+    scatter_between_runs,
     timed,
     timed_runs,
 )
+from dcrit.empirics.runs.outcomes import level_beyond_mirrors
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.training.ensemble import train
 from dcrit.theory.calibrations.thresholds import Thresholds, shipped_thresholds
+from dcrit.theory.circuits.symmetry import mirrored_fraction
 from dcrit.theory.estimates import LEVEL
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import run_of
@@ -37,13 +40,13 @@ DESIGN = ClockDesign(problem=PROBLEM, law=law_of(PROBLEM), steps=4000)
 def experiment(design: ClockDesign, world: int, *, shift: float | None = None) -> tuple[list[TimedRun], float]:
     """Runs whose times are drawn from a clock with other constants and another prefactor, and the size they hide."""
     assert design.law is not None
-    rng = np.random.default_rng(world)
+    rng, scatter = np.random.default_rng(world), scatter_between_runs(design.law)
     clock = design.law.drawn_clocks(design.problem, DRAWS + 1 + world)[-1]
     factor = math.exp(0.12 * rng.standard_normal()) if shift is None else shift
     runs: list[TimedRun] = []
     while configs := design.propose(runs):
         (config,) = configs
-        time = float(clock.time(config.n_train / factor * math.exp(SCATTER * rng.standard_normal())))
+        time = float(clock.time(config.n_train / factor * math.exp(scatter * rng.standard_normal())))
         passes = time <= config.horizon
         last = min(config.horizon, math.ceil(time + 75)) if passes else config.horizon
         runs.append(TimedRun(config=config, time=time if passes else None, last_step=last))
@@ -74,6 +77,37 @@ def test_sizes_hidden_in_times_are_found_and_intervals_cover_them(problem: Probl
         assert sum(one.last_step for one in runs) <= steps
     assert np.median(errors) < 0.04
     assert covered >= binom.ppf(0.001, n_experiments, LEVEL)
+
+
+@pytest.mark.slow
+def test_seeds_of_transformers_take_more_runs_and_wider_intervals() -> None:
+    problem = Problem(modulus=59, width=32, model="transformer", activation="relu", learning_rate=3e-3)
+    design = ClockDesign(problem=problem, law=law_of(problem))
+    errors: list[float] = []
+    covered, n_experiments = 0, 20
+    for world in range(n_experiments):
+        runs, hidden = experiment(design, world)
+        found = design.measure(runs)
+        assert found.value is not None
+        assert found.interval is not None
+        errors.append(abs(math.log(found.value / hidden)))
+        covered += hidden in found.interval
+        assert MOST_RUNS < len(runs) <= MOST_RUNS_OF_SEEDS
+        assert {one.config.until for one in runs} == {"beyond-mirrors"}
+        assert sum(one.last_step for one in runs) <= problem.horizon
+    assert np.median(errors) < 0.08
+    assert covered >= binom.ppf(0.001, n_experiments, LEVEL)
+
+
+def test_a_run_is_timed_at_the_level_that_it_was_asked_for() -> None:
+    problem = Problem(modulus=31, width=16, model="transformer", activation="relu", learning_rate=3e-3)
+    config = RunConfig(problem=problem, n_train=480, seed=0, steps=4000, until="beyond-mirrors")
+    step = np.array(config.evaluation_steps(), dtype=np.float64)
+    rising = run_of(config, test_accuracy=step / 4000)
+    level = level_beyond_mirrors(config)
+    assert level == pytest.approx((1 + float(mirrored_fraction(480, 31))) / 2)
+    assert timed(rising).time == pytest.approx(4000 * level, rel=1e-3)
+    assert timed(replace(rising, config=replace(config, until="half"))).time == pytest.approx(2000, rel=1e-3)
 
 
 @pytest.mark.slow
@@ -130,9 +164,6 @@ def test_where_no_law_speaks_nothing_is_trained() -> None:
     design = ClockDesign(problem=Problem(modulus=31, width=64, model="transformer", activation="relu"), law=None)
     assert design.propose([]) == []
     assert design.measure([]).reason == "cannot tell: no law of the time to generalize speaks for this problem"
-    unlike = replace(design, law=law_of(design.problem))
-    assert unlike.propose([]) == []
-    assert unlike.measure([]).reason == "cannot tell: how far times scatter between seeds is known of mlp alone"
     narrow = ClockDesign(problem=Problem(modulus=97, width=8), law=law_of(PROBLEM))
     assert narrow.propose([]) == []
     assert "symbols are 12.1 per unit of width" in narrow.measure([]).reason
@@ -154,7 +185,7 @@ def test_both_limits_hold(max_runs: int, budget: float) -> None:
     assert (len(runs) == 0) == (budget == 0.1)
 
 
-@pytest.mark.parametrize("field", [{"tolerance": 0.0}, {"budget": 0.0}, {"max_runs": 0}, {"steps": -1}])
+@pytest.mark.parametrize("field", [{"tolerance": 0.0}, {"budget": 0.0}, {"max_runs": -1}, {"steps": -1}])
 def test_a_bad_design_is_refused(field: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(field))):
         replace(DESIGN, **field)  # type: ignore[arg-type]

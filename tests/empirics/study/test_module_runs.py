@@ -12,9 +12,11 @@ from dcrit.empirics.study.module_runs import (
     MODULE_CURVES,
     ModuleRun,
     ModuleRunConfig,
+    Training,
     batches,
     drawn,
     effective_homogeneity,
+    loss_of,
     outcome_at,
     train_module,
 )
@@ -291,3 +293,90 @@ def test_settled_values_are_medians_over_the_last_tenth() -> None:
     earlier = float(margin_from_loss(np.median(run.curve("train_loss")[60:71]), 3))
     before = earlier / float(np.median(run.curve("squared_norm")[60:71])) ** 1.25
     assert outcome.log_efficiency_drift == pytest.approx(math.log(outcome.efficiency / before))
+
+
+# --- recipes ---
+
+
+def stepped(one: ModuleRunConfig, steps: int = 4) -> list[Tensor]:
+    """Parameters after some steps of the loop."""
+    training = Training(factory, INPUTS, LABELS, one)
+    for _ in range(steps):
+        training.step()
+    return [parameter.detach() for parameter in training.parameters]
+
+
+def test_gradient_descent_with_momentum_is_what_is_written() -> None:
+    one = config(optimizer="sgd", momentum=0.8, learning_rate=0.1, weight_decay=0.02)
+    training = Training(factory, INPUTS, LABELS, one)
+    (x, y), values = training.seen, [parameter.detach().clone() for parameter in training.parameters]
+    speeds = [torch.zeros_like(value) for value in values]
+    for _ in range(4):
+        weights = [value.clone().requires_grad_() for value in values]
+        logits = nn.functional.relu(x @ weights[0].T) @ weights[1].T
+        gradients = torch.autograd.grad(nn.functional.cross_entropy(logits.double(), y), weights)
+        for value, speed, gradient in zip(values, speeds, gradients, strict=True):
+            speed.mul_(0.8).add_(gradient + 0.02 * value)
+            value.sub_(0.1 * speed)
+    for found, value in zip(stepped(one), values, strict=True):
+        torch.testing.assert_close(found, value)
+    assert one.time_constant == pytest.approx(0.2 / (0.1 * 0.02))
+
+
+def test_the_learning_rate_warms_up_linearly() -> None:
+    one = config(optimizer="sgd", learning_rate=1e-3, weight_decay=0.0, warm_up=4)
+    training = Training(factory, INPUTS, LABELS, one)
+    rates = []
+    for _ in range(6):
+        training.step()
+        rates.append(training.optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([2.5e-4, 5e-4, 7.5e-4, 1e-3, 1e-3, 1e-3])
+
+
+def test_squared_errors_are_meant_over_examples_and_classes() -> None:
+    logits, labels = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 2.0]]), torch.tensor([0, 2])
+    found = loss_of(logits, labels, config(loss="mean-squared-error"))
+    assert found.item() == pytest.approx(1 / 6)
+    cross_entropy = loss_of(logits, labels, config())
+    assert cross_entropy.item() == pytest.approx(nn.functional.cross_entropy(logits, labels).item(), rel=1e-6)
+
+
+def test_losses_in_single_precision_lose_small_gradients() -> None:
+    def gradient(precision: str) -> float:
+        logits = torch.tensor([[40.0, 0.0, 0.0]], requires_grad=True)
+        loss_of(logits, torch.tensor([0]), config(loss_precision=precision)).backward()
+        assert logits.grad is not None
+        return float(logits.grad[0, 0].abs())
+
+    assert gradient("float32") == 0
+    assert gradient("float64") == pytest.approx(2 * math.exp(-40), rel=1e-3)
+
+
+def test_noise_is_on_training_labels_alone() -> None:
+    labels = torch.arange(20_000) % 3
+    inputs = torch.zeros(20_000, 6)
+    noisy = Training(factory, inputs, labels, config(n_train=10_000, label_noise=0.3))
+    clean = Training(factory, inputs, labels, config(n_train=10_000))
+    changed = (noisy.seen[1] != clean.seen[1]).double().mean().item()
+    assert changed == pytest.approx(0.3, abs=0.02)
+    assert torch.equal(noisy.unseen[1], clean.unseen[1])
+    moved = (noisy.seen[1] - clean.seen[1])[noisy.seen[1] != clean.seen[1]] % 3
+    assert (moved == 1).double().mean().item() == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.slow
+def test_a_run_ends_early_once_its_accuracy_has_lasted() -> None:
+    labels = (INPUTS[:, 0] > 0).long()
+    fields: dict[str, Any] = {"steps": 800, "n_classes": 2, "n_train": 30, "learning_rate": 0.02}
+
+    def two(seed: int) -> nn.Module:
+        return network((6, 16, 2))
+
+    whole = train_module(two, INPUTS, labels, config(**fields))
+    early = train_module(two, INPUTS, labels, config(**fields, enough=0.7))
+    assert whole.step[-1] == 800
+    lasting = early.curve("test_accuracy")[early.step >= early.step[-1] - 100]
+    assert early.step[-1] < 800
+    assert (lasting >= 0.7).all()
+    assert np.array_equal(early.curves, whole.curves[: early.step.size])
+    assert not outcome_at(early, 2.0).converged

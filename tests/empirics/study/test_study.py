@@ -2,7 +2,8 @@ import io
 import json
 import math
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,11 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+import dcrit
 from dcrit.empirics.measures.efficiency import LawsFit, NoLaws
+from dcrit.empirics.study import cost as costs
 from dcrit.empirics.study import study as module
+from dcrit.empirics.study.cost import Cost, Pace, check_budget, cost_of
 from dcrit.empirics.study.module_runs import MODULE_CURVES, Factory, ModuleRun, ModuleRunConfig
 from dcrit.empirics.study.study import StudyDesign, StudyResult, study
 from dcrit.theory.calibrations.omission import Cause
@@ -55,6 +59,11 @@ class World:
         self.noise, self.kappa, self.room, self.fall, self.changed = noise, kappa, room, fall, changed
         self.made: list[ModuleRunConfig] = []
 
+    @staticmethod
+    def factory(seed: int) -> nn.Module:
+        """Whose modules no world looks at."""
+        return nn.Linear(2, CLASSES)
+
     def __call__(
         self, factory: Factory, inputs: Tensor, labels: Tensor, config: ModuleRunConfig, *, device: str
     ) -> ModuleRun:
@@ -87,8 +96,9 @@ class World:
 
 @pytest.fixture
 def patch() -> Iterator[pytest.MonkeyPatch]:
-    """With few resamples: intervals are tested elsewhere."""
+    """With few resamples: intervals are tested elsewhere. Nothing is timed."""
     with pytest.MonkeyPatch.context() as found:
+        found.setattr(module, "pace_of", lambda *_: Pace(step=1e-6, example=0.0, evaluation=0.0))
         found.setattr(module, "fit_laws", partial(module.fit_laws, resamples=20))
         yield found
 
@@ -96,7 +106,7 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
 def studied(patch: pytest.MonkeyPatch, world: World, **changed: Any) -> StudyResult:
     patch.setattr(module, "train_module", world)
     fields = {name: getattr(DESIGN, name) for name in DESIGN.__dataclass_fields__}
-    return study(lambda seed: nn.Identity(), INPUTS, LABELS, StudyDesign(**(fields | changed)))
+    return study(World.factory, INPUTS, LABELS, StudyDesign(**(fields | changed)))
 
 
 def test_the_laws_of_a_world_come_back(patch: pytest.MonkeyPatch) -> None:
@@ -114,7 +124,7 @@ def test_the_laws_of_a_world_come_back(patch: pytest.MonkeyPatch) -> None:
     assert truth.n_train in found.predicted.interval
     # Accuracies that a normal distribution gives, counted from chance, are nearly a logistic curve in ln D.
     assert found.measured.value == pytest.approx(truth.n_train, rel=0.05)
-    assert (found.measured.n_runs, found.measured.n_unconverged) == (28, 0)
+    assert (found.measured.n_runs, found.measured.n_unconverged) == (28 + 16, 0)
     for point in found.memorizing:
         expected = math.exp(float(LAWS.memorizing.log_efficiency(math.log(point.n_train))))
         assert point.efficiency == pytest.approx(expected, rel=0.03)
@@ -148,14 +158,55 @@ def test_the_prediction_does_not_see_the_transition(patch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    ("sizes", "side"), [((400, 600), "one half or more at every size"), ((10, 20), "below one half at every size")]
+    ("sizes", "side", "advice"),
+    [
+        ((400, 600), "one half or more at every size", "the transition lies below, try sizes 100 to 400"),
+        ((10, 20), "below one half at every size", "the transition lies above by this step, try sizes 20 to 60"),
+    ],
 )
-def test_no_transition_is_an_outcome(sizes: tuple[int, ...], side: str, patch: pytest.MonkeyPatch) -> None:
-    found = studied(patch, World(), sizes=sizes)
+def test_no_transition_is_an_outcome_and_says_what_to_change(
+    sizes: tuple[int, ...], side: str, advice: str, patch: pytest.MonkeyPatch
+) -> None:
+    found = studied(patch, World(), sizes=sizes, predict=False)
     assert found.measured.value is None
     assert side in found.measured.reason
+    assert advice in found.measured.reason
     assert all(f"{size} (" in found.measured.reason for size in sizes)
     assert f"test accuracy {HALF:.3g} counts as one half" in found.measured.reason
+    assert found.comparison == "Prediction and measurement cannot be compared: there is no predicted critical size."
+    assert found.agrees is found.ratio is None
+
+
+def test_rows_on_both_sides_of_one_half_hold_a_transition(patch: pytest.MonkeyPatch) -> None:
+    found = studied(patch, World(), sizes=(10, 20))
+    low, high = (
+        [one.n_train for one in found.generalizing if (one.test_accuracy >= HALF) == passes] for passes in (False, True)
+    )
+    assert low == [10, 20]
+    assert min(high) == 200
+    assert found.measured.value is not None
+    assert found.measured.interval is not None
+    # Between 20 and 200 nothing was run, and nothing is resolved.
+    assert 20 < found.measured.value < 200
+    assert found.measured.interval.high / found.measured.interval.low > 5
+
+
+def test_nearly_all_examples_that_are_not_enough_ask_for_more(patch: pytest.MonkeyPatch) -> None:
+    found = studied(patch, World(test_accuracy=0.05), sizes=(100, 950), predict=False)
+    assert "nearly all 1000 examples are not enough by this step, try steps=16000, or give more examples" in (
+        found.measured.reason
+    )
+
+
+def test_a_prediction_that_misses_says_so(patch: pytest.MonkeyPatch) -> None:
+    near, far = studied(patch, World()), studied(patch, World(fall=0.5))
+    assert near.agrees
+    assert near.comparison.startswith("Prediction and measurement agree: predicted ")
+    assert far.agrees is False
+    assert far.comparison.startswith("Prediction and measurement DISAGREE: predicted ")
+    assert far.ratio is not None
+    assert f"is {far.ratio:.2f} times measured" in far.comparison
+    assert far.to_dict()["comparison"] == far.comparison
 
 
 def test_a_capacity_that_is_not_reached_is_an_outcome(patch: pytest.MonkeyPatch) -> None:
@@ -169,7 +220,7 @@ def test_guesses_are_counted_by_how_labels_are_drawn(patch: pytest.MonkeyPatch) 
     patch.setattr(module, "train_module", World())
     skewed = torch.arange(N) % 2
     design = StudyDesign(n_classes=CLASSES, random_labels="permuted", sizes=(40,), overloading_sizes=(1000,), seeds=2)
-    found = study(lambda seed: nn.Identity(), INPUTS, skewed, design)
+    found = study(World.factory, INPUTS, skewed, design)
     assert (found.chance, found.half_accuracy) == (0.5, 0.75)
     accuracy = 0.7 + 0.3 / CLASSES
     assert found.capacity.value == pytest.approx(1000 * (accuracy - 0.5) / 0.5)
@@ -207,7 +258,7 @@ def test_an_efficiency_that_falls_on_real_labels_is_said_beside_the_prediction(p
 
 def test_diverged_runs_are_counted(patch: pytest.MonkeyPatch) -> None:
     found = studied(patch, World(train_loss=math.nan), homogeneity=KAPPA)
-    assert (found.measured.n_runs, found.measured.n_unconverged) == (0, 28)
+    assert (found.measured.n_runs, found.measured.n_unconverged) == (0, 28 + 16)
     assert (found.capacity.value, found.capacity.n_unconverged) == (None, 8)
     assert found.memorizing[0].n_unconverged == 4
 
@@ -227,19 +278,172 @@ def test_a_lower_ceiling_lowers_one_half(patch: pytest.MonkeyPatch) -> None:
         assert other.value < one.value
 
 
+# --- sizes that are chosen ---
+
+
+def test_a_study_finds_its_sizes_itself(patch: pytest.MonkeyPatch) -> None:
+    truth = LAWS.size_at_accuracy(HALF)
+    assert isinstance(truth, Crossing)
+    world = World()
+    chosen = dict.fromkeys(("sizes", "generalizing_sizes", "memorizing_sizes", "overloading_sizes"), ())
+    found = studied(patch, world, **chosen, seeds=2)
+    roles = [role for role, _ in found.runs]
+    # First where to look, then all that the prediction rests on, then what it is compared with.
+    assert roles == sorted(roles, key=["probing", "generalizing", "memorizing", "overloading", "transition"].index)
+    assert {config.steps for config in world.made} == {400, 4000}
+    assert [config.seed for config in world.made] == list(range(len(world.made)))
+    for one in (found.predicted, found.measured):
+        assert one.value == pytest.approx(truth.n_train, rel=0.15)
+        assert one.interval is not None
+        assert truth.n_train in one.interval
+    assert found.agrees
+    assert roles.count("transition") <= 12
+    measured = found.measured.interval
+    assert measured is not None
+    assert math.log(measured.high / measured.low) / 2 <= 0.1
+    assert min(found.design.generalizing_sizes) > truth.n_train
+    assert found.design.memorizing_sizes[0] < truth.n_train < found.design.memorizing_sizes[-1]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "says"), [(0.05, "nearly all 1000 examples are not enough"), (1.0, "the transition lies below")]
+)
+def test_a_search_without_a_transition_ends(accuracy: float, says: str, patch: pytest.MonkeyPatch) -> None:
+    found = studied(patch, World(test_accuracy=accuracy), sizes=(), predict=False)
+    assert says in found.measured.reason or "one example is enough" in found.measured.reason
+    assert len(found.runs) <= 6 + 12
+
+
+def test_what_steps_lack_is_said(patch: pytest.MonkeyPatch) -> None:
+    world = World()
+
+    def moving(*given: Any, **named: Any) -> ModuleRun:
+        run = world(*given, **named)
+        run.curves[:, MODULE_CURVES.index("squared_norm")] *= np.exp(-run.step / run.step[-1])
+        return run
+
+    patch.setattr(module, "train_module", moving)
+    found = study(World.factory, INPUTS, LABELS, replace(DESIGN, steps=900))
+    assert found.predicted.value is None
+    assert "0 of 16 runs on random labels converged and fit: steps=900 is below 10/(ηλ) = 1000, try steps=4000" in (
+        found.predicted.reason
+    )
+    assert "try steps=16000" in study(World.factory, INPUTS, LABELS, DESIGN).predicted.reason
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"weight_decay": 0.0, "steps": 500}, "weight_decay=0: nothing makes a network prefer"),
+        ({"label_noise": 0.1}, "label_noise=0.1: what fits noise is more than the rule"),
+        ({"predict": False}, "not asked for: predict=False"),
+    ],
+)
+def test_what_cannot_be_predicted_is_measured(changed: dict[str, Any], why: str, patch: pytest.MonkeyPatch) -> None:
+    world = World()
+    found = studied(patch, world, **changed)
+    for one in (found.predicted, found.capacity, found.memorizing_exponent, found.generalizing_exponent):
+        assert one.value is None
+        assert one.reason.startswith(why)
+    assert {config.labels for config in world.made} == {"real"}
+    assert found.measured.value is not None
+
+
+# --- what it costs ---
+
+PACE = Pace(step=1e-3, example=1e-6, evaluation=1e-2)
+
+
+def test_costs_are_those_of_the_runs_of_a_design() -> None:
+    design = StudyDesign(
+        n_classes=2,
+        sizes=(100,),
+        generalizing_sizes=(200,),
+        memorizing_sizes=(50,),
+        overloading_sizes=(400,),
+        seeds=2,
+        steps=1000,
+    )
+    found = cost_of(design, 400, PACE)
+    assert (found.runs, found.steps) == (8, 8000)
+    evaluations = len(design.config("real", 1, 0).evaluation_steps())
+    assert found.seconds == pytest.approx(2 * (4 + 0.001 * 750 + 4 * 0.01 * evaluations))
+    searched = cost_of(StudyDesign(n_classes=2, steps=1000), 400, PACE)
+    # Three and four sizes, one that overloads, two runs each, twelve across the transition, six probes.
+    assert (searched.runs, searched.steps) == (2 * 8 + 12 + 6, 28 * 1000 + 6 * 100)
+
+
+def test_a_study_that_takes_too_long_is_refused_before_its_first_run(patch: pytest.MonkeyPatch) -> None:
+    world = World()
+    patch.setattr(module, "pace_of", lambda *_: PACE)
+    with pytest.raises(ValueError, match="budget_minutes must be at least ") as caught:
+        studied(patch, world, weight_decay=1e-3)
+    said = str(caught.value)
+    assert "68 runs, 272,000,000 steps" in said
+    assert "below 10/(ηλ) = 1,000,000" in said
+    assert "predict=False to measure alone" in said
+    assert world.made == []
+    with pytest.raises(ValueError, match=r"change budget_minutes=.*; or steps=2"):
+        check_budget(Cost(runs=1, steps=4000, seconds=120), StudyDesign(n_classes=2, budget_minutes=1))
+    check_budget(Cost(runs=1, steps=4000, seconds=59), StudyDesign(n_classes=2, budget_minutes=1))
+
+
+def test_costs_and_progress_are_said_where_nobody_watches(
+    patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    patch.setattr(costs, "PATIENCE_SECONDS", 0.0)
+    patch.setattr(costs, "LINE_SECONDS", 0.0)
+    studied(patch, World(), sizes=(60, 260), seeds=1)
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    assert captured.out == ""
+    assert lines[0].startswith("study: at most 12 runs, 48,000 steps, about 1 s on this machine")
+    assert len(lines) == 1 + 12
+    assert lines[-1].startswith("study: 12 of at most 12 runs after about ")
+    assert lines[-1].endswith("transition")
+
+
+def test_short_studies_say_nothing(patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    studied(patch, World(), seeds=1)
+    assert capsys.readouterr().err == ""
+
+
+def test_time_is_measured_on_this_machine() -> None:
+    def slow(seed: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, CLASSES))
+
+    found = costs.pace_of(slow, INPUTS, LABELS, DESIGN, "cpu")
+    assert 0 < found.step < 1
+    assert 0 <= found.example < 1e-3
+    assert 0 < found.evaluation < 1
+
+
 # --- designs ---
+
+NUMBERS: tuple[tuple[Any, Any], ...] = ((int, float), (np.int64, np.float64))
 
 
 def test_sizes_are_chosen_where_none_are_given() -> None:
-    design = StudyDesign(n_classes=10).for_examples(1000)
-    assert design.sizes == design.memorizing_sizes
-    assert (design.sizes[0], design.sizes[-1], len(design.sizes)) == (5, 500, 7)
-    assert design.generalizing_sizes == (500, 700, 900)
-    assert design.overloading_sizes == (800, 1000)
+    design = StudyDesign(n_classes=10)
+    assert design.needs_probes
+    probes = design.probe_sizes(1000)
+    assert (probes[0], probes[-1], len(probes)) == (5, 900, 6)
+    filled = design.for_examples(1000, np.array([30.0, 100.0, 300.0]), np.array([0.1, 0.2, 0.8]))
+    assert 100 < filled.generalizing_sizes[0] < filled.generalizing_sizes[-1] < 900
+    assert filled.overloading_sizes == (1000,)
+    below = design.for_examples(1000, np.array([5.0, 900.0]), np.array([0.0, 0.1]))
+    assert below.generalizing_sizes[-1] == 900
+    assert len(below.generalizing_sizes) == 3
     assert StudyDesign(n_classes=10, learning_rate=0.1, weight_decay=0.5).horizon == 800
-    assert len(list(design.configs())) == 3 * 19
+    assert StudyDesign(n_classes=10, optimizer="sgd", momentum=0.9, learning_rate=0.1).horizon == 40
     for n_examples in (3, 4, 10):
         StudyDesign(n_classes=2).for_examples(n_examples)
+
+
+def test_without_decay_steps_have_to_be_given() -> None:
+    with pytest.raises(ValueError, match="steps must be given where weight_decay is 0, got none: without"):
+        StudyDesign(n_classes=2, weight_decay=0.0)
+    assert StudyDesign(n_classes=2, weight_decay=0.0, steps=100).horizon == 100
 
 
 @pytest.mark.parametrize(
@@ -253,6 +457,19 @@ def test_sizes_are_chosen_where_none_are_given() -> None:
         ("steps", -1),
         ("learning_rate", 0),
         ("weight_decay", math.inf),
+        ("weight_decay", -1.0),
+        ("optimizer", "adam"),
+        ("momentum", 0.9),
+        ("momentum", 1.0),
+        ("label_noise", 1.0),
+        ("warm_up", -1),
+        ("loss", "hinge"),
+        ("loss_precision", "float16"),
+        ("sizes", 5),
+        ("predict", "no"),
+        ("tolerance", 0.0),
+        ("max_runs", 0),
+        ("budget_minutes", 0.0),
         ("beta2", 0.0),
         ("epsilon", -1.0),
         ("batch_size", -1),
@@ -266,6 +483,12 @@ def test_sizes_are_chosen_where_none_are_given() -> None:
 def test_a_bad_design_names_the_field(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"^{field} must be"):
         StudyDesign(**({"n_classes": 10} | {field: value}))  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    plain, other = (StudyDesign(n_classes=k(3), steps=k(50), sizes=(5, 9), learning_rate=x(0.5)) for k, x in NUMBERS)
+    assert plain == other
+    assert type(other.n_classes) is int
 
 
 @pytest.mark.parametrize("field", ["sizes", "memorizing_sizes", "generalizing_sizes", "overloading_sizes"])
@@ -287,8 +510,8 @@ def test_a_small_study_runs_and_becomes_json_and_tables(
     patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     screen = io.StringIO()
-    patch.setattr(module, "PATIENCE_SECONDS", -1.0)
-    patch.setattr(module, "Console", lambda stderr: Console(file=screen, force_terminal=stderr, width=100))
+    patch.setattr(costs, "PATIENCE_SECONDS", -1.0)
+    patch.setattr(costs, "Console", lambda file: Console(file=screen, force_terminal=True, width=100))
     inputs = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
     design = StudyDesign(
         n_classes=2,
@@ -306,7 +529,7 @@ def test_a_small_study_runs_and_becomes_json_and_tables(
     assert document["n_params"] == 8
     assert document["homogeneity"]["value"] == pytest.approx(1.0, abs=1e-3)
     assert len(document["efficiencies"]) == 2 + 4
-    assert "training" in screen.getvalue()
+    assert "study: at most 14 runs" in screen.getvalue()
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""
     text = io.StringIO()
@@ -314,3 +537,51 @@ def test_a_small_study_runs_and_becomes_json_and_tables(
         Console(file=text, width=150).print(table)
     for words in ("measured critical size", "predicted critical size", "homogeneity", "uniform", "real", "not fitted"):
         assert words in text.getvalue()
+
+
+def plain(seed: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+
+
+SHARED = plain(0)
+ROWS = np.random.default_rng(0).normal(size=(40, 4))
+SIGNS = (ROWS[:, 0] > 0).astype(np.int32)
+
+
+@pytest.mark.parametrize(
+    ("factory", "says"),
+    [
+        (lambda seed: SHARED, "return a new module at every call, got one that shares parameters"),
+        (lambda seed: nn.Sequential(SHARED), "return a new module at every call"),
+        (lru_cache(plain), "return a new module at every call"),
+        (SHARED, "got a module, Sequential: one module would be trained on from run to run"),
+        (nn.Linear, "got the class Linear: Linear.seed. would take the seed as its first argument"),
+        (lambda: plain(0), "got a function that takes no seed: too many positional arguments"),
+        ("network", "be a function of a seed that returns a new torch.nn.Module, got str"),
+        (lambda seed: nn.Linear(5, 2), r"takes inputs float32 of shape \(n, 4\), got RuntimeError: mat1 and mat2"),
+        (lambda seed: nn.Linear(4, 3), r"logits have shape \(n, 2\), got \(2, 3\)"),
+    ],
+)
+def test_factories_that_are_none_are_named(factory: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        dcrit.study(factory, ROWS, SIGNS, steps=10)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "labels", "says"),
+    [
+        (ROWS, SIGNS[:, None], "labels must be integers of shape"),
+        (ROWS, np.eye(2)[SIGNS], "one column a class is not a class: give labels.argmax"),
+        (ROWS[:-1], SIGNS, "inputs must hold one example for each of at least 2 labels"),
+        (ROWS, 0 * SIGNS, "labels must hold two classes at least, got 0 alone"),
+        (ROWS, [["a"]], "labels must be a tensor or an array of numbers"),
+    ],
+)
+def test_data_that_are_none_are_named(inputs: Any, labels: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        dcrit.study(plain, inputs, labels, steps=10)
+
+
+def test_a_choice_that_there_is_not_lists_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"choices must be among .*weight_decay.*, got wd"):
+        dcrit.study(plain, ROWS, SIGNS, wd=1.0)

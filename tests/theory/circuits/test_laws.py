@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,8 +75,12 @@ def test_a_capacity_law_is_a_power_through_its_anchor(bits: float, slope: float,
     expected = bits * 1000 / math.log2(classes) * (n_params / 1000) ** slope
     assert law.capacity(n_params, classes) == pytest.approx(expected, rel=1e-9)
     assert law.capacity(n_params, classes) == pytest.approx(
-        float(capacity(1.0, n_params, classes) * law.bits_at(n_params))
+        float(capacity(1.0, n_params, classes) * law.bits_at(n_params, classes))
     )
+    tabled = CapacityLaw(bits=bits, slope=slope, n_params=1000.0, n_classes=29)
+    assert tabled.capacity(n_params, 29) == pytest.approx(bits * 1000 / math.log2(29) * (n_params / 1000) ** slope)
+    per_pair = (n_params / classes**2) / (1000 / 29**2)
+    assert float(tabled.bits_at(n_params, classes)) == pytest.approx(bits * per_pair ** (slope - 1))
     linear = CapacityLaw(bits=bits)
     assert linear.capacity(n_params, classes) == pytest.approx(float(capacity(bits, n_params, classes)), rel=1e-9)
 
@@ -86,13 +91,21 @@ def test_errors_of_a_capacity_law_grow_away_from_its_anchor() -> None:
         low, best, high = law.capacity(n_params, 29, deviation=[-1.0, 0.0, 1.0])
         assert math.log(high / best) == pytest.approx(error)
         assert math.log(low / best) == pytest.approx(-error)
+    far = replace(law, slope_error=0.0, n_classes=29, classes_error=0.04)
+    best, high = far.capacity(500.0, round(29 * math.e), deviation=[0.0, 1.0])
+    assert math.log(high / best) == pytest.approx(0.05, rel=1e-2)
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
         *[(name, bad) for name in ("bits", "slope", "n_params") for bad in (0.0, -1.0, math.nan, math.inf)],
-        *[(name, bad) for name in ("log_bits_error", "slope_error") for bad in (-0.1, math.nan, math.inf)],
+        *[("n_classes", bad) for bad in (0.0, 1.5, math.nan, math.inf)],
+        *[
+            (name, bad)
+            for name in ("log_bits_error", "slope_error", "classes_error")
+            for bad in (-0.1, math.nan, math.inf)
+        ],
     ],
 )
 def test_bad_constants_of_capacity_are_refused_by_name(field: str, value: float) -> None:

@@ -6,13 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcrit.theory.calibrations.calibration import shipped_calibrations
+from dcrit.theory.calibrations.calibration import calibration_of, shipped_calibrations
 from dcrit.theory.circuits.constants import competition_from
 from dcrit.theory.circuits.laws import CapacityLaw
 from dcrit.theory.circuits.margin import margin_from_loss
 from dcrit.theory.predictions.critical_size import predict_critical_size
-from dcrit.theory.predictions.double_descent import TRAIN_LOSS, accuracy_from, deepest, loss_of, predict_double_descent
-from dcrit.theory.predictions.phase_diagram import phase_diagram
+from dcrit.theory.predictions.double_descent import (
+    TRAIN_LOSS,
+    accuracy_by_clock,
+    accuracy_from,
+    deepest,
+    loss_of,
+    predict_double_descent,
+)
+from dcrit.theory.predictions.phase_diagram import phase_diagram, predict_star
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.theory import EXACT, NOISY
 
@@ -109,6 +116,53 @@ def test_what_is_memorized_in_order_loses_as_a_memory_alone() -> None:
     assert mixed < shut[0]
     assert half == pytest.approx((mixed + shut[0]) / 2)
     assert loss_of(constants, problem, 170, np.array([169.0]), np.zeros(1), mirrored=np.zeros(1))[0] < 0.02
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("modulus", [31, 37, 43])
+def test_transformers_dip_below_the_star_and_not_far_above_it(modulus: int) -> None:
+    problem = Problem(model="transformer", modulus=modulus, width=24)
+    calibration = calibration_of(problem)
+    star = predict_star(problem, calibration, horizon=5000, n_draws=20)
+    assert star.n_train.value is not None
+    below, above = (
+        predict_double_descent(
+            problem,
+            calibration,
+            n_train=round(factor * star.n_train.value),
+            widths=[4, 8, 12, 16, 24, 32, 48, 64],
+            horizon=5000,
+        )
+        for factor in (0.85, 1.3)
+    )
+    assert below.dip
+    assert below.width.value in (8, 12, 16)
+    assert below.probability > 0.5
+    assert not above.dip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", ["square", "relu"])
+def test_pair_mlps_do_not_dip(activation: str) -> None:
+    problem = Problem(modulus=31, activation=activation)
+    widths = [32, 40, 48, 64, 96, 128, 256]
+    for n_train in (150, 250, 350, 450, 600, 800):
+        found = predict_double_descent(problem, calibration_of(problem), n_train=n_train, widths=widths, n_draws=100)
+        assert not found.dip
+        assert found.probability == 0
+
+
+@pytest.mark.slow
+def test_accuracy_is_that_of_the_clocks_and_falls_with_the_probability_that_the_rule_does_not_fit() -> None:
+    problem = Problem(model="transformer", modulus=37, width=24)
+    law = calibration_of(problem).thresholds
+    assert law is not None
+    problems = [replace(problem, width=width) for width in (4, 16)]
+    found = accuracy_by_clock(law, problems, 500, 5000, memorized=np.inf, unfit=np.array([[0.0], [0.5]]))
+    expected = [float(law.clocks(one).accuracy(500, 5000)) for one in problems]
+    assert found[:, 0].tolist() == pytest.approx([expected[0], expected[1] / 2])
+    sharp = accuracy_by_clock(law, problems, 500, 5000, memorized=np.array([[80.0], [1500.0]]), unfit=0.0)
+    assert sharp[:, 0].tolist() == pytest.approx([1.0, expected[1]])
 
 
 def test_a_fall_counts_as_far_as_it_is_recovered() -> None:

@@ -64,6 +64,8 @@ def test_sizes_count_what_they_name(problem: Problem) -> None:
     match problem.task:
         case "symmetric-group":
             symbols: list[object] = list(permutations(range(problem.modulus)))
+        case "dihedral-group":
+            symbols = list(product("tf", range(problem.modulus)))
         case "sparse-parity":
             symbols = list(product("01", repeat=problem.modulus // 2))
         case _:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from dcrit.theory.problems.problem import Problem
 from dcrit.theory.problems.tasks import BITS, DEGREES, TASKS, IntArray, relabelings
 
-GROUP_TASKS = ("add", "sub", "mul", "div", "symmetric-group")
+GROUP_TASKS = ("add", "sub", "mul", "div", "symmetric-group", "dihedral-group")
 RULED = tuple(name for name, task in TASKS.items() if task.rule is not None)
 #: Tasks of residues, which are defined at most moduli.
 MODULAR = tuple(name for name, task in TASKS.items() if task.moduli is None)
@@ -63,7 +64,7 @@ EVERYWHERE = pytest.mark.parametrize(("name", "modulus"), [(name, p) for name in
 
 def test_every_task_with_a_rule_has_an_oracle() -> None:
     assert set(LITERAL) == set(RULED_MODULAR)
-    assert set(RULED) - set(LITERAL) == {"symmetric-group", "sparse-parity"}
+    assert set(RULED) - set(LITERAL) == {"symmetric-group", "dihedral-group", "sparse-parity"}
 
 
 @pytest.mark.parametrize("modulus", [5, 7, 13, 29])
@@ -278,3 +279,110 @@ def test_other_tasks_are_like_no_other(shares_embedding: bool) -> None:
     for task in TASKS.values():
         if task.same_as is None and task.name != "add":
             assert relabelings(task, shares_embedding=shares_embedding) == (task.name,)
+
+
+# --- groups and names that describe a task ---
+
+
+@pytest.mark.parametrize("n", [3, 4, 7])
+def test_the_dihedral_group_composes_symmetries_of_a_polygon(n: int) -> None:
+    corners = np.arange(n)
+    elements = [tuple((turn + sign * corners) % n) for sign in (1, -1) for turn in range(n)]
+    labels = TASKS["dihedral-group"].labels(n)
+    assert labels.shape == (2 * n, 2 * n)
+    for a in range(2 * n):
+        for b in range(2 * n):
+            assert elements[labels[a, b]] == tuple(elements[a][corner] for corner in elements[b])
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("x^3+x*y^2+y", "x^3+x*y^2+y"),
+        ("y + x * y**2 + a^3", "x^3+x*y^2+y"),
+        ("(x+1)*(y-2)", "x*y-2*x+y-2"),
+        ("x + y", "add"),
+        ("b+a", "add"),
+        ("x-y", "sub"),
+        ("y-x", "-x+y"),
+        ("(x+y)^2", "square-of-sum"),
+        ("x^2+y*x+y^2", "quadratic-form"),
+        ("x*y+x^3", "cubic"),
+        ("cyclic-group", "add"),
+        ("sparse-parity-3", "sparse-parity"),
+        ("sparse-parity-4", "sparse-parity-4"),
+    ],
+)
+def test_a_task_has_one_name_however_it_is_written(written: str, name: str) -> None:
+    assert TASKS.find(written).name == name
+    assert Problem(task=written, modulus=10 if "parity" in written else 7) == Problem(
+        task=name, modulus=10 if "parity" in name else 7
+    )
+
+
+@pytest.mark.parametrize("modulus", [7, 12, 97])
+def test_polynomials_are_evaluated_modulo_p(modulus: int) -> None:
+    labels = TASKS.find("x^3 + x*y^2 + y").labels(modulus)
+    expected = [[(x**3 + x * y**2 + y) % modulus for y in range(modulus)] for x in range(modulus)]
+    assert labels.tolist() == expected
+    large = TASKS.find("123456*x^20-y^19+5").labels(modulus)
+    assert large[3, 2] == (123456 * 3**20 - 2**19 + 5) % modulus
+
+
+def test_a_formula_gives_the_table_of_the_task_it_is() -> None:
+    for formula, name in (("x+y", "add"), ("x^2+2*x*y+y^2", "square-of-sum"), ("x^3+x*y", "cubic")):
+        expected = [[value_at(formula, x, y) % 7 for y in range(7)] for x in range(7)]
+        assert TASKS[name].labels(7).tolist() == expected
+
+
+def value_at(formula: str, x: int, y: int) -> int:
+    return eval(formula.replace("^", "**"), {"x": x, "y": y})  # Formulas of this file.
+
+
+def test_symmetric_polynomials_are_commutative() -> None:
+    assert TASKS.find("x^2*y+y^2*x").commutative
+    assert not TASKS.find("x^2*y+y").commutative
+
+
+@pytest.mark.parametrize(
+    ("formula", "says"),
+    [
+        ("x", "depends on y"),
+        ("x*y-x*y+x", "depends on y"),
+        ("2x+y", r"write a product with \*, not as '2x'"),
+        ("xy+x", r"write a product with \*, not as 'xy'"),
+        ("(x)(y)", r"write a product with \*"),
+        ("x+*y", "invalid syntax"),
+        ("x^y", "is none"),
+        ("x^-1+y", "is none"),
+        ("x^21+y", "is none"),
+        ("x^20*y", "degree at most 20"),
+        ("9999999999*x+y", "coefficients up to"),
+        ("x+y" + "+x" * 120, "at most 200 characters"),
+        ("sparse-parity-1", "with 2 to 12 bits"),
+        ("__import__('os')", "be one of add"),
+        ("y.x", "be one of add"),
+    ],
+)
+def test_formulas_that_are_none_are_refused(formula: str, says: str) -> None:
+    with pytest.raises(ValueError, match=f"task must .*{says}"):
+        TASKS.find(formula)
+
+
+@pytest.mark.parametrize(("k", "n_bits"), [(2, 6), (4, 8), (5, 10), (12, 12)])
+def test_parity_of_any_number_of_bits_is_a_relabeling_of_that_of_three(k: int, n_bits: int) -> None:
+    task, half = TASKS.find(f"sparse-parity-{k}"), n_bits // 2
+    labels = task.labels(n_bits)
+    first = (k + 1) // 2
+    for a, b in itertools.product(range(2**half), repeat=2):
+        bits = f"{a:0{half}b}"[:first] + f"{b:0{half}b}"[: k - first]
+        assert labels[a, b] == bits.count("1") % 2
+    three = TASKS["sparse-parity"].labels(n_bits)
+    order = [np.argsort(table, kind="stable") for table in (labels[:, 0], labels[0], three[:, 0], three[0])]
+    assert np.array_equal(labels[np.ix_(order[0], order[1])], three[np.ix_(order[2], order[3])])
+    assert task.same_as == "sparse-parity"
+
+
+def test_parity_asks_for_as_many_bits_as_count() -> None:
+    with pytest.raises(ValueError, match="from 8 to 12 for task 'sparse-parity-8', got 6"):
+        Problem(task="sparse-parity-8", modulus=6)
