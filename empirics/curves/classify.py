@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 
 from dcrit.empirics.curves.curve_files import CurveSet
 from dcrit.empirics.curves.settling import (
+    BELOW_SETTLED,
+    NEARLY_FITTED,
     Events,
     Side,
     Thresholds,
@@ -184,6 +186,8 @@ class _Judged:
         train = next((side for side in sides if side.name == "train"), None)
         test = next((side for side in sides if side.name == "test"), None)
         origin = origin_of(self.curves)
+        nearly = _nearly_fitted(train, test, levels)
+        levels = replace(levels, fitted=nearly or levels.fitted)
         events = events_of(train, test, levels, origin)
         settled = settled_values(self.curves, sides, levels)
 
@@ -210,6 +214,8 @@ class _Judged:
             return told("collapsed", lost, history, norm)
         moving = [reason for side in sides if (reason := _still_moving(side, levels))]
         fits = _memorization(train, events, levels)
+        if nearly:
+            fits += f", as noise may keep it below {self.levels.fitted:g} where the test set is generalized to"
         if moving:
             return told("cannot tell", *moving, fits, history)
         if train.settled < levels.fitted:
@@ -335,6 +341,15 @@ class _Judged:
                 "of classes (--n-classes) would tell"
             )
         return ""
+
+
+def _nearly_fitted(train: Side | None, test: Side | None, levels: Thresholds) -> float | None:
+    """The level from which a training set counts as fitted that noise keeps below the usual one; None for others."""
+    if train is None or test is None or train.bounded or test.settled < levels.high:
+        return None
+    if not NEARLY_FITTED <= train.settled < levels.fitted:
+        return None
+    return max(NEARLY_FITTED, train.settled - BELOW_SETTLED)
 
 
 def _collapsed(train: Side, test: Side, events: Events, levels: Thresholds) -> str:

@@ -40,14 +40,18 @@ FALLEN = 0.9
 #: semi-grok, on 130 to 160 unseen pairs, keep within 0.02 at the least.
 STILL = 0.015
 
-#: Zeros that come back this often after other values, in this part of the evaluations, may be no measurements.
+#: Zeros that come back this often after one half or more, in this part of the evaluations, may be no measurements.
 PLACEHOLDER_TIMES, PLACEHOLDER_SHARE = 5, 0.2
 
 #: Part of the evaluations after generalizing that lie well below it, in several falls, from which a run is unstable.
 UNSTABLE = 0.05
 
-#: Few classes are told by where both accuracies begin, if that lies this close to 1/C.
-NEAR_CHANCE, FEW_CLASSES = 0.03, (2, 3, 4, 5)
+#: Numbers of classes that are told by where both accuracies begin, if that lies this close to 1/C, and this part of it.
+FEW_CLASSES, NEAR_CHANCE, NEAR_PART = (2, 3, 4, 5, 10), 0.03, 0.15
+
+#: A training set that generalizes counts as fitted from here on if its accuracy settles below ``fitted``: noise of
+#: batches or of dropout keeps it there. Events then take place this far below the settled value.
+NEARLY_FITTED, BELOW_SETTLED = 0.95, 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,13 +256,12 @@ def _diverged_for(values: FloatArray) -> int:
 def suspected_placeholder(values: FloatArray) -> str:
     """Why zeros between other values may stand for nothing measured; empty where nothing hints at that."""
     zero = values == 0
-    others = values[~zero]
-    begins = int(np.count_nonzero(zero[1:] & ~zero[:-1]))
-    if begins < PLACEHOLDER_TIMES or zero.mean() < PLACEHOLDER_SHARE or np.median(others[-begins:]) < 0.5:
+    begins = int(np.count_nonzero(zero[1:] & (values[:-1] >= 0.5)))
+    if begins < PLACEHOLDER_TIMES or zero.mean() < PLACEHOLDER_SHARE:
         return ""
     return (
-        f"is exactly 0 in {int(zero.sum())} of {values.size} evaluations, {begins} times right after another value: "
-        "where that stands for nothing measured, --missing 0 says so"
+        f"is exactly 0 in {int(zero.sum())} of {values.size} evaluations, {begins} times right after one half or "
+        "more: where that stands for nothing measured, --missing 0 says so"
     )
 
 
@@ -308,7 +311,7 @@ def classes_by_start(sides: list[Side]) -> int | None:
     if len(sides) != 2 or any(side.bounded for side in sides):
         return None
     starts = [float(np.median(side.accuracy[:n])) for side, n in zip(sides, (1, 3), strict=True)]
-    fitting = [c for c in FEW_CLASSES if all(abs(start - 1 / c) <= NEAR_CHANCE for start in starts)]
+    fitting = [c for c in FEW_CLASSES if all(abs(start - 1 / c) <= min(NEAR_CHANCE, NEAR_PART / c) for start in starts)]
     return fitting[0] if fitting else None
 
 

@@ -159,7 +159,24 @@ def test_few_classes_are_told_by_where_accuracies_begin() -> None:
     assert any("begin near 0.5, so 2 classes are assumed" in reason for reason in parity.reasons)
     nothing = verdict(train_accuracy=coin, test_accuracy=coin)
     assert nothing.dynamics == "learned nothing"
+    digits = verdict(train_accuracy=0.1 + 0.01 * np.sin(STEP), test_accuracy=0.1 + 0.01 * np.cos(STEP))
+    assert (digits.dynamics, digits.n_classes_estimated) == ("learned nothing", 10)
     assert nothing.thresholds.low == pytest.approx(0.55)
+
+
+def test_noise_may_keep_the_training_set_just_below_fitted() -> None:
+    dropout = rising(0.985) - 0.004 * (1 + np.cos(STEP))
+    late = verdict(train_accuracy=dropout, test_accuracy=rising(0.97, at=600.0))
+    assert (late.dynamics, late.events.memorized_at) == ("grokking", 100.0)
+    assert any("as noise may keep it below 0.99" in reason for reason in late.reasons)
+    assert verdict(train_accuracy=dropout, test_accuracy=rising(0.97, at=160.0)).dynamics == "generalized at once"
+    assert verdict(train_accuracy=dropout, test_accuracy=rising(0.5)).dynamics == "progression"
+    assert verdict(train_accuracy=dropout - 0.05, test_accuracy=rising(0.97)).dynamics == "progression"
+
+
+def test_zeros_at_chance_are_measurements() -> None:
+    chance = np.clip(0.02 * np.cos(np.arange(STEP.size)), 0, 1)
+    assert verdict(**FITS, test_accuracy=np.where(STEP < 600, chance, 1.0)).dynamics == "grokking"
 
 
 def test_nan_between_evaluations_changes_nothing() -> None:
