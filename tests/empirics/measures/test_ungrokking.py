@@ -15,6 +15,8 @@ from dcrit.empirics.measures.ungrokking import (
 )
 from dcrit.empirics.runs.addressed import Runner
 from dcrit.empirics.runs.single import Run, RunConfig
+from dcrit.empirics.training import ensemble
+from dcrit.empirics.training.batches import plan_batches
 from dcrit.empirics.training.ensemble import Ensemble, draw, train
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import outcomes_at, run_of
@@ -67,6 +69,38 @@ def test_the_start_is_the_end_of_the_run_before() -> None:
             np.testing.assert_allclose(alone.evaluate()[0][[0, 3, 6]], row, rtol=1e-9)
         assert set(draw(config).train.tolist()) < set(draw(config.before).train.tolist())
         assert torch.equal(draw(config).theta, draw(config.before).theta)
+
+
+@pytest.mark.slow
+def test_networks_of_one_seed_share_the_run_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = Problem(modulus=7, width=16, learning_rate=0.05)
+    configs = [
+        RunConfig(problem=problem, n_train=n_train, seed=seed, steps=60, start="generalized", precision="float64")
+        for seed in range(2)
+        for n_train in (9, 10, 12)
+    ]
+    trained: list[int] = []
+
+    class Counted(Ensemble):
+        def __init__(self, members: Sequence[RunConfig], device: str = "cpu") -> None:
+            trained.append(len(members))
+            super().__init__(members, device)
+
+    monkeypatch.setattr(ensemble, "Ensemble", Counted)
+    counted: list[int] = []
+    together = train(configs, progress=counted.append)
+    assert trained == [6, 2]
+    assert sum(counted) == 2 * 60 * 6
+    assert len({run.curves.squared_norm[0] for run in together}) == 2
+    for run in together:
+        (alone,) = train([run.config])
+        np.testing.assert_allclose(run.curves.train_loss, alone.curves.train_loss, rtol=1e-8)
+
+
+def test_small_sets_after_a_shared_run_share_a_batch() -> None:
+    small = [RunConfig(problem=PROBLEM, n_train=size, seed=0, start="generalized") for size in (60, 80, 100, 108)]
+    assert len(plan_batches(small)) == 1
+    assert len(plan_batches([replace(one, start="scratch") for one in small])) == 3
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from dcrit.empirics.runs.outcomes import (
     dynamics_of,
     generalized_at,
     is_decided,
+    level_beyond_mirrors,
     memorized_at,
     norm_ratio,
     outcome_of,
@@ -20,6 +21,7 @@ from dcrit.empirics.runs.outcomes import (
 )
 from dcrit.empirics.runs.single import CURVE_NAMES, Curves, Ending, Run, RunConfig, Until
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED, SEMI_GROKKING, Dynamics
+from dcrit.theory.circuits.symmetry import mirrored_fraction
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import run_of
 
@@ -210,6 +212,16 @@ def test_a_run_that_is_asked_for_one_half_ends_once_it_has_stayed_there() -> Non
     late = np.append(step, 1090.0)
     assert is_decided(config("half"), late, values_with([*accuracy, 0.7]))
     assert not is_decided(config("generalized"), late, values_with([*accuracy, 0.7]))
+
+
+def test_a_run_that_is_asked_for_more_than_mirrors_ends_at_half_of_what_they_leave() -> None:
+    asked = config("beyond-mirrors")
+    level = level_beyond_mirrors(asked)
+    assert level == pytest.approx((1 + float(mirrored_fraction(asked.n_train, asked.problem.n_symbols))) / 2)
+    step = np.array([0.0, 1000.0, 1060.0])
+    assert is_decided(asked, step, values_with([0.0, level + 0.01, level + 0.02]))
+    assert not is_decided(asked, step, values_with([0.0, level - 0.01, level + 0.02]))
+    assert level_beyond_mirrors(replace(asked, problem=replace(asked.problem, task="sub"))) == 0.5
 
 
 def test_passages_are_interpolated_and_stay() -> None:

@@ -1,0 +1,116 @@
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dcrit.empirics.ablations import at_rest
+from dcrit.empirics.ablations.committed import Row, read
+from dcrit.empirics.ablations.two_thresholds import rows_text
+from dcrit.empirics.ablations.two_thresholds_fit import FOLDER
+from dcrit.empirics.runs.single import Run, RunConfig
+from dcrit.theory.checks import FieldError
+from dcrit.theory.problems.problem import Problem
+from tests.worlds.runs import run_of
+
+RESULTS = Path(__file__).parents[3] / "docs" / "results"
+
+
+def folder(tmp_path: Path, rows: Sequence[Row]) -> Path:
+    results = tmp_path / "docs" / "results"
+    (results / FOLDER).mkdir(parents=True)
+    (results / FOLDER / at_rest.FILE).write_text(rows_text(rows), encoding="utf-8")
+    page = tmp_path / "docs" / "explanation" / "two-thresholds.md"
+    page.parent.mkdir()
+    page.write_text(f"before\n{at_rest.BEGIN}\n{at_rest.END}\nafter\n", encoding="utf-8")
+    return results
+
+
+@pytest.fixture
+def one(monkeypatch: pytest.MonkeyPatch) -> Row:
+    """A single question, predicted."""
+    problem = Problem(modulus=59, width=128)
+    monkeypatch.setattr(at_rest, "problems", lambda: [problem])
+    return at_rest.estimated(at_rest.predicted_row(problem))
+
+
+class World:
+    """A laboratory that trains nothing: accuracy falls through one half at a size; some networks never generalized."""
+
+    def __init__(self, factor: float, *, lost: bool = False) -> None:
+        self.factor, self.lost, self.asked = factor, lost, list[RunConfig]()
+
+    def runs(self, configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
+        assert stage.startswith("at rest: ")
+        self.asked += configs
+        return [self.run(one) for one in configs]
+
+    def run(self, config: RunConfig) -> Run:
+        middle = self.factor * at_rest.predicted_row(config.problem)["predicted"]
+        final = 1 / (1 + (middle / config.n_train) ** 6)
+        accuracy = np.full(len(config.evaluation_steps()), final)
+        accuracy[0] = 0.3 if self.lost and config.seed == 0 else 1.0
+        return run_of(config, test_accuracy=accuracy)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("factor", [1.0, 1.15])
+def test_what_is_predicted_is_measured(one: Row, tmp_path: Path, factor: float) -> None:
+    first = one
+    assert first["measured"] is None
+    results, world = folder(tmp_path, [first]), World(factor)
+    at_rest.measure(results, world)  # type: ignore[arg-type]
+    (found,) = read(results / FOLDER / at_rest.FILE)
+    assert (found["predicted"], found["predicted_interval"]) == (first["predicted"], first["predicted_interval"])
+    assert found["measured"] == pytest.approx(factor * first["predicted"], rel=0.03)
+    assert found["error"] == pytest.approx(-math.log(factor), abs=0.03)
+    assert found["inside"] == (factor == 1.0)
+    assert {config.start for config in world.asked} == {"generalized"}
+    assert len(world.asked) == found["n_runs"] == len(at_rest.SIZES) * at_rest.SEEDS["mlp"]
+    asked = len(world.asked)
+    at_rest.measure(results, world)  # type: ignore[arg-type]
+    assert len(world.asked) == asked  # nothing is measured twice
+    for path, text in at_rest.at_rest(results).items():
+        if path.suffix == ".md":
+            assert f"{found['error']:+.3f}" in text
+            assert text.startswith("before\n")
+            assert text.endswith("\nafter\n")
+        else:
+            assert json.loads(text) == read(path)
+
+
+@pytest.mark.slow
+def test_a_transition_beyond_the_sizes_is_looked_for_once_more(one: Row, tmp_path: Path) -> None:
+    for factor, more, known in ((1.6, at_rest.ABOVE, True), (9.0, at_rest.ABOVE, False), (0.6, at_rest.BELOW, True)):
+        world = World(factor)
+        results = folder(tmp_path / str(factor), [one])
+        at_rest.measure(results, world)  # type: ignore[arg-type]
+        (found,) = read(results / FOLDER / at_rest.FILE)
+        assert round(more * one["predicted"]) in {run["n_train"] for run in found["runs"]}
+        assert (found["measured"] is not None) == known
+
+
+@pytest.mark.slow
+def test_networks_that_had_not_generalized_are_left_out_and_counted(one: Row, tmp_path: Path) -> None:
+    results = folder(tmp_path, [one])
+    at_rest.measure(results, World(1.0, lost=True))  # type: ignore[arg-type]
+    (found,) = read(results / FOLDER / at_rest.FILE)
+    assert found["n_lost"] == len(at_rest.SIZES)
+    assert found["measured"] == pytest.approx(one["predicted"], rel=0.05)
+
+
+def test_nothing_is_measured_that_was_not_predicted(tmp_path: Path) -> None:
+    with pytest.raises(FieldError, match="store must be left out until"):
+        at_rest.measure(tmp_path, World(1.0))  # type: ignore[arg-type]
+    with pytest.raises(FieldError, match="be one whose size at rest the law speaks of"):
+        at_rest.predicted_row(Problem(task="random", modulus=59))
+
+
+def test_the_committed_rows_are_of_networks_that_no_constant_is_from() -> None:
+    rows = read(RESULTS / FOLDER / at_rest.FILE)
+    assert [Problem.from_dict(row["problem"]) for row in rows] == at_rest.problems()
+    assert not {problem.modulus for problem in at_rest.problems() if problem.model == "transformer"} & {23, 29, 43}
+    for row in rows:
+        assert at_rest.estimated(row) == row
