@@ -376,6 +376,34 @@ def facts(
     _finish(facts_page(results), check=check, as_json=as_json)
 
 
+@app.command("emergence")
+def emergence(
+    store: Stored = None,
+    workers: options.Workers = 0,
+    clone: Clone = HERE,
+    check: Check = False,
+    as_json: options.Json = False,
+) -> None:
+    """What facts to memorize do to transformers: constants, predictions and measured sizes. Trains only with --store.
+
+    Writes theory/calibrations/facts.json and docs/results/emergence.md from the committed runs, and predictions while
+    none of them is measured. With --store the runs that calibrate are made where they lack, and then those that measure
+    what was predicted: an hour on one core for all of it.
+    """
+    results = _results(clone)
+    from dcrit.empirics.ablations import transformer_facts
+    from dcrit.empirics.ablations.facts_beside_a_task import facts_page
+
+    _check_alone(store, check=check)
+    if store is not None:
+        with _laboratory(store, workers) as bench:
+            _write(transformer_facts.calibrate(results, bench))
+            _write(transformer_facts.shipped(results))
+            if transformer_facts.is_predicted(results):
+                transformer_facts.measure(results, bench)
+    _finish(transformer_facts.shipped(results) | facts_page(results), check=check, as_json=as_json)
+
+
 @app.command("transformers")
 def transformers(
     store: Stored = None, workers: options.Workers = 0, clone: Clone = HERE, as_json: options.Json = False

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dcrit.empirics.ablations import transformer_facts
 from dcrit.empirics.ablations.committed import read
 from dcrit.empirics.ablations.facts_series import SERIES_FILE
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
@@ -286,8 +287,27 @@ def page(chosen_on: dict[str, Any], document: dict[str, Any]) -> str:
         if key in document:
             table, *errors[key] = comparison(found.problems[key], found.alone(key), *found.known(key))
             lines += ["", f"### {key}: {found.meanings[key]}", "", *table]
+    lines += ["", "### One constant instead", "", *interference(found)]
     lines += ["", "## Reading", "", *reading(found, errors, alone.n_train)]
     return "\n".join(lines) + "\n"
+
+
+def interference(found: Measured) -> list[str]:
+    """By how much facts disturb in every series, by the law of sizes from scratch, as a table."""
+    lines = [row("series", "a by D_r"), row("---", "---")]
+    for name in found.points:
+        numbers, sizes = found.known(name)
+        alone = found.alone(name)
+        each = [f"{(size**2 / alone - size) / n:.2f} at {n:.0f}" for n, size in zip(numbers, sizes, strict=True)]
+        lines.append(row(name, ", ".join(each)))
+    return [
+        text(
+            "Examples that count for less, D_eff = D²/(D + a·D_r) (`theory/circuits/facts_from_scratch.py`), say the",
+            "same with one constant a for an architecture. Measured sizes give",
+        ),
+        "",
+        *lines,
+    ]
 
 
 def change(found: Measured, name: str, other: str, n_facts: int) -> str:
@@ -362,4 +382,6 @@ def facts_page(results: Path) -> dict[Path, str]:
     Args:
         results: Folder of the committed results.
     """
-    return {results / PAGE: page(read(results / CHOSEN_ON), read(results / SERIES_FILE))}
+    pair_mlps = page(read(results / CHOSEN_ON), read(results / SERIES_FILE))
+    more = ["", *transformer_facts.section(results), ""] if transformer_facts.is_predicted(results) else []
+    return {results / PAGE: pair_mlps + "\n".join(more)}

@@ -40,6 +40,6 @@ def draw_emergence(ax: Axes, curve: EmergenceCurve, asked: EmergencePrediction |
         )
     ax.set(
         xlabel=r"facts to memorize $D_r$ [examples]",
-        ylabel="threshold width [hidden units]",
+        ylabel=f"threshold width [{'hidden units' if asked is None else asked.problem.family.width_unit}]",
         xlim=(int(curve.n_facts[0]), int(curve.n_facts[-1])),
     )

@@ -106,6 +106,7 @@ NAMES_OF_COMMANDS = (
         "held-out",
         "settled",
         "facts",
+        "emergence",
     ),
     *("transformers", "verdict-errors", "transformer-calibration"),
 )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.calibrations.bounded_files import read_bounded
+from dcrit.theory.calibrations.facts import FACTS
 from dcrit.theory.calibrations.omission import Omission
 from dcrit.theory.calibrations.outside import Axis, beyond, optimizer_axes
 from dcrit.theory.calibrations.thresholds import THRESHOLDS, Thresholds, check_subject, shipped_thresholds
@@ -381,7 +382,7 @@ def shipped_calibrations() -> list[Calibration]:
     names = sorted(
         one.name
         for one in folder.iterdir()
-        if one.name.endswith(".json") and one.name not in (TRACK_RECORD, THRESHOLDS)
+        if one.name.endswith(".json") and one.name not in (TRACK_RECORD, THRESHOLDS, FACTS)
     )
     found = [Calibration.from_json((folder / name).read_text(encoding="utf-8")) for name in names]
     laws = {(law.tasks, law.model, law.activation): law for law in shipped_thresholds()}

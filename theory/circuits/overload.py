@@ -9,9 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.checks import FieldError, check_integer, check_not_negative, check_positive
+from dcrit.theory.circuits.facts_from_scratch import effective_size, size_beside_facts
 from dcrit.theory.circuits.symmetry import SymmetryLaw, mirrored_fraction
 
 FloatArray = NDArray[np.float64]
+
+#: Halvings of a bracket of sizes.
+HALVINGS = 52
 
 #: n, how steeply the part of the rule that a network holds rises with its width: chosen, not fitted.
 STEEPNESS = 3
@@ -22,6 +26,9 @@ class Memory:
     """What one network's memory does to its test accuracy.
 
     D_eff = D·max(1, D/D_mem)^β,   h = φ(D)·s(D)·min(1, D_mem/D)
+
+    Beside D_r facts to memorize D/D_mem is (D + D_r)/D_mem, and D_eff is less by D/(D + a·D_r), see
+    :mod:`dcrit.theory.circuits.facts_from_scratch`.
 
     Within capacity a network memorizes, its gradients vanish, and the rule has to win at rest: D_eff is D. Over
     capacity the loss of what is not memorized goes on driving it, as if there were more examples. A network that sees
@@ -35,6 +42,8 @@ class Memory:
         symmetry: The law of s(D); None where nothing is known without the rule.
         n_symbols: S, for φ.
         symmetric_size: D_sym [examples].
+        n_facts: D_r [examples].
+        interference: a, how much a fact disturbs.
 
     Raises:
         ValueError: A number is out of range.
@@ -48,11 +57,14 @@ class Memory:
     symmetry: SymmetryLaw | None = None
     n_symbols: int = 2
     symmetric_size: float | None = None
+    n_facts: float = 0.0
+    interference: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.capacity > 0:
             raise FieldError("capacity", "be above 0", repr(self.capacity))
-        check_not_negative("exponent", self.exponent)
+        for name in ("exponent", "n_facts", "interference"):
+            check_not_negative(name, getattr(self, name))
         if not 0 < self.ceiling <= 1:
             raise FieldError("ceiling", "be above 0 and at most 1", repr(self.ceiling))
         check_integer("n_symbols", self.n_symbols, 2)
@@ -63,8 +75,9 @@ class Memory:
 
     def effective(self, n_train: ArrayLike) -> FloatArray:
         """D_eff, any shape of D [examples]."""
-        n_train = np.asarray(n_train, dtype=np.float64)
-        return n_train * np.maximum(1.0, n_train / self.capacity) ** self.exponent
+        alone = effective_size(n_train, self.n_facts, self.interference)
+        load = (np.asarray(n_train, dtype=np.float64) + self.n_facts) / self.capacity
+        return alone * np.maximum(1.0, load) ** self.exponent
 
     def size(self, effective: ArrayLike) -> FloatArray:
         """Training-set size of a D_eff, the inverse of :meth:`effective` [examples].
@@ -75,7 +88,21 @@ class Memory:
             effective: D_eff, any shape [examples].
         """
         effective = np.asarray(effective, dtype=np.float64)
+        if self.n_facts:
+            return self._size_beside_facts(effective)
         return effective * np.minimum(1.0, self.capacity / effective) ** (self.exponent / (1 + self.exponent))
+
+    def _size_beside_facts(self, effective: FloatArray) -> FloatArray:
+        """:meth:`size` by bisection between the size within capacity and over it by as much as facts alone are."""
+        within = np.log(size_beside_facts(effective, self.n_facts, self.interference))
+        # D_eff is at most as much more as (D + D_r)/D_mem says, and more examples than that are never needed.
+        low = within - self.exponent * np.maximum(0.0, np.log((np.exp(within) + self.n_facts) / self.capacity))
+        high = within
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            short = self.effective(np.exp(middle)) < effective
+            low, high = np.where(short, middle, low), np.where(short, high, middle)
+        return np.exp(high)
 
     def known(self, n_train: ArrayLike) -> FloatArray:
         """Part h of unseen pairs that is right without the rule, any shape of D [examples]."""
@@ -86,7 +113,7 @@ class Memory:
         return (
             mirrored
             * self.symmetry.mirrored_at(n_train / self.symmetric_size)
-            * np.minimum(1.0, self.capacity / n_train)
+            * np.minimum(1.0, self.capacity / (n_train + self.n_facts))
         )
 
 

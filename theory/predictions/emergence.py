@@ -7,15 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.calibrations.calibration import Calibration
+from dcrit.theory.calibrations.facts import FactsConstants, facts_constants
+from dcrit.theory.calibrations.thresholds import Thresholds
 from dcrit.theory.checks import FieldError, check_integer, check_level
+from dcrit.theory.circuits.clock import LevelClocks
 from dcrit.theory.circuits.constants import sizes_from
 from dcrit.theory.circuits.facts import affordable_facts, emergent_sizes_from
+from dcrit.theory.circuits.facts_from_scratch import effective_size
+from dcrit.theory.circuits.overload import NO_MEMORY
 from dcrit.theory.estimates import LEVEL, Estimate, Interval, interval_of
-from dcrit.theory.predictions.critical_size import LARGEST_FRACTION, horizon_of
-from dcrit.theory.predictions.phase_diagram import aligned_draws, central_constants, default_widths
+from dcrit.theory.predictions.critical_size import LARGEST_FRACTION, horizon_of, law_normal
+from dcrit.theory.predictions.phase_diagram import aligned_draws, central_constants, check_told, default_widths
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -119,22 +124,33 @@ class EmergenceCurve:
 
 @dataclass(frozen=True, kw_only=True)
 class _Plane:
-    """Slack at every width: best (K, 1) and drawn (K, n) facts to spare, and capacities alike [examples]."""
+    """What decides at every width, as functions of D_r.
+
+    Attributes:
+        widths: H (K,).
+        slack: Best (K, 1) and drawn (K, n) slack, below 0 where a network does not learn the task beside the facts.
+        sizes: D_crit beside the facts (K,) [examples].
+        capacity: D_mem (K,) [examples].
+        outside: What of a number of facts and a width lies outside the calibration, one phrase each.
+        silence: Why nothing is said of a number of facts; empty where something is.
+    """
 
     widths: IntArray
-    constants: FloatArray
-    best: tuple[FloatArray, FloatArray]
-    drawn: tuple[FloatArray, FloatArray]
+    slack: Callable[[int], tuple[FloatArray, FloatArray]]
+    sizes: Callable[[int], FloatArray]
+    capacity: FloatArray
+    outside: Callable[[int, float], tuple[str, ...]]
+    silence: Callable[[int], str]
 
-    def thresholds(self, n_facts: float, step: int) -> tuple[float, FloatArray]:
+    def thresholds(self, n_facts: int, step: int) -> tuple[float, FloatArray]:
         """Best and drawn smallest widths for D_r facts, rounded up to multiples of ``step``; inf where none."""
         log_widths = np.log(self.widths.astype(np.float64))
 
-        def widths_of(spare: FloatArray, memorized: FloatArray) -> FloatArray:
-            roots = np.exp(_first_widths(log_widths, np.minimum(spare, memorized) - n_facts))
-            return step * np.ceil(roots / step - 1e-9)
+        def widths_of(slack: FloatArray) -> FloatArray:
+            return step * np.ceil(np.exp(_first_widths(log_widths, slack)) / step - 1e-9)
 
-        return float(widths_of(*self.best)[0]), widths_of(*self.drawn)
+        best, drawn = self.slack(n_facts)
+        return float(widths_of(best)[0]), widths_of(drawn)
 
 
 def _plane(
@@ -151,6 +167,18 @@ def _plane(
     problem.check_n_train(n_train)
     check_integer("n_draws", n_draws, 1)
     looked = default_widths(problem, calibration, N_WIDTHS) if widths is None else np.asarray(widths, dtype=np.int64)
+    if len(looked) < 2 or (np.diff(looked) <= 0).any():
+        raise FieldError("widths", "be at least two rising integers", looked.tolist())
+    visible = min(n_train, LARGEST_FRACTION * problem.n_pairs)
+    normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
+    law, beside = calibration.thresholds, facts_constants(problem)
+    if law is not None and beside is not None:
+        problems = [replace(problem, width=int(width)) for width in looked]
+        check_told(problems, calibration, horizon)
+        drawn_capacity = np.array([calibration.memorized(each, deviation=normal) for each in problems])
+        return _from_scratch(
+            problems, law, beside, visible=visible, horizon=horizon, drawn_capacity=drawn_capacity, seed=seed
+        )
     constants = central_constants([replace(problem, width=int(width)) for width in looked], calibration, horizon)
     steep = constants[:, 1] > 1
     if widths is None:
@@ -158,8 +186,8 @@ def _plane(
         looked, constants, steep = looked[~steep], constants[~steep], steep[~steep]
     if widths is None and not len(looked):
         raise FieldError("calibration", "have a memorizing exponent of at most 1", calibration.name)
-    if len(looked) < 2 or (np.diff(looked) <= 0).any():
-        raise FieldError("widths", "be at least two rising integers", looked.tolist())
+    if len(looked) < 2:
+        raise FieldError("widths", "be at least two that the calibration reaches", looked.tolist())
     if steep.any():
         raise FieldError(
             "calibration",
@@ -168,17 +196,87 @@ def _plane(
         )
     problems = [replace(problem, width=int(width)) for width in looked]
     drawn = aligned_draws(problems, calibration, n_draws, seed, horizon=horizon)  # (K, n, 8)
-    normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
-    visible = min(n_train, LARGEST_FRACTION * problem.n_pairs)
     memorized = calibration.capacity.capacity([each.n_params for each in problems], problem.n_classes)
+    drawn_memorized = np.array([calibration.memorized(each, deviation=normal) for each in problems])
+    best = np.minimum(_slack(constants, problem.n_pairs, visible), memorized)[:, None]
+    each_draw = np.minimum(_slack(drawn, problem.n_pairs, visible), drawn_memorized)
+    covered = [cell.width for cell in calibration.cells]
+
+    def outside(_facts: int, width: float) -> tuple[str, ...]:
+        elsewhere = calibration.distance(replace(problem, width=covered[0])) > 0
+        return ("",) if elsewhere or not min(covered) <= width <= max(covered) else ()
+
     return _Plane(
         widths=looked,
-        constants=constants,
-        best=(_slack(constants, problem.n_pairs, visible)[:, None], memorized[:, None]),
-        drawn=(
-            _slack(drawn, problem.n_pairs, visible),
-            np.array([calibration.memorized(each, deviation=normal) for each in problems]),
-        ),
+        slack=lambda facts: (best - facts, each_draw - facts),
+        sizes=lambda facts: emergent_sizes_from(constants, problem.n_pairs, facts),
+        capacity=memorized,
+        outside=outside,
+        silence=lambda _facts: "",
+    )
+
+
+def _from_scratch(
+    problems: Sequence[Problem],
+    law: Thresholds,
+    beside: FactsConstants,
+    *,
+    visible: float,
+    horizon: int,
+    drawn_capacity: FloatArray,
+    seed: int,
+) -> _Plane:
+    """By the law of sizes from scratch, where examples beside facts to memorize count for less.
+
+    Args:
+        problems: One a width (K,).
+        law: D_crit(T) without facts.
+        beside: What facts do to it.
+        visible: D, or the most that leaves pairs to test on [examples].
+        horizon: T [steps].
+        drawn_capacity: Draws of D_mem (K, n) [examples].
+        seed: Of the draws.
+    """
+    n_draws = int(drawn_capacity.shape[1])
+    alone = [law.clocks(one) for one in problems]
+    capacity = np.array([one.memory.capacity for one in alone])  # (K,)
+    off = np.array([law.deviation(one, horizon) for one in problems])  # (K,)
+    normal = law_normal(n_draws, seed)
+    strength = np.random.default_rng([seed, 4]).standard_normal(n_draws)
+    scatter = np.random.default_rng([seed, 5]).standard_normal(n_draws)
+    interference = beside.interference * np.exp(beside.log_error * strength)  # (n,)
+    widths = np.array([one.width for one in problems], dtype=np.int64)
+
+    def over(clocks: LevelClocks, facts: int, a: ArrayLike, lengthened: ArrayLike) -> FloatArray:
+        """Test accuracy from D examples less 1/2: for each a, and each factor of D_crit."""
+        memory = replace(clocks.memory, n_facts=float(facts))
+        counted = memory.effective(visible) * effective_size(visible, facts, a) / visible / np.asarray(lengthened)
+        found = replace(clocks, memory=NO_MEMORY).accuracy(counted, horizon)
+        return memory.ceiling * (found + (1 - found) * memory.known(visible)) - 0.5
+
+    def slack(facts: int) -> tuple[FloatArray, FloatArray]:
+        room = np.log(capacity / max(facts, 1))[:, None], np.log(drawn_capacity / max(facts, 1))
+        more = beside.scatter * scatter if facts else np.zeros(n_draws)
+        best = np.array([over(one, facts, beside.interference, 1.0) for one in alone])[:, None]
+        drawn = [
+            over(one, facts, interference, np.exp(own * normal + more)) for one, own in zip(alone, off, strict=True)
+        ]
+        return np.minimum(best, room[0]), np.minimum(np.array(drawn), room[1])
+
+    def sizes(facts: int) -> FloatArray:
+        return np.array([beside.beside(one, facts).size(0.5, horizon) for one in alone])
+
+    def outside(facts: int, width: float) -> tuple[str, ...]:
+        k = int(np.abs(widths - width).argmin())
+        return (*law.outside(problems[k], horizon), *beside.outside(problems[k], facts, alone[k].size(0.5, horizon)))
+
+    return _Plane(
+        widths=widths,
+        slack=slack,
+        sizes=sizes,
+        capacity=capacity,
+        outside=outside,
+        silence=lambda facts: beside.silence(facts, max(one.size(0.5, horizon) for one in alone)),
     )
 
 
@@ -230,10 +328,13 @@ def predict_emergence(
     looked, n_pairs, step = plane.widths, problem.n_pairs, problem.family.width_step
     best, drawn = plane.thresholds(n_facts, step)
     smallest, largest = int(looked[0]), int(looked[-1])
-    missing, certain = float(np.mean(np.isinf(drawn))), math.isfinite(best)
+    silence = plane.silence(n_facts)
+    missing, certain = float(np.mean(np.isinf(drawn))), math.isfinite(best) and not silence
     reasons: list[str] = []
-    if not certain:
-        short = float(plane.best[1].max())
+    if silence:
+        reasons.append(silence)
+    elif not certain:
+        short = float(plane.capacity.max())
         why = (
             f"{n_facts} facts exceed the capacity of {short:.0f}"
             if short < n_facts
@@ -245,9 +346,9 @@ def predict_emergence(
             reasons.append("the smallest width looked at already suffices, so the threshold may be smaller")
         if missing >= 0.005:
             reasons.append(f"with probability {missing:.2f} there is no threshold up to width {largest}")
-    covered = [cell.width for cell in calibration.cells]
-    elsewhere = calibration.distance(replace(problem, width=covered[0])) > 0
-    extrapolated = elsewhere or not certain or not min(covered) <= best <= max(covered)
+    outside = plane.outside(n_facts, best if certain else largest)
+    reasons += [one for one in outside if one]
+    extrapolated = bool(outside) or not certain
     span = _span(best, drawn, largest, level) if certain else None
 
     def params(width: float) -> float:
@@ -268,19 +369,19 @@ def predict_emergence(
         )
 
     def sizes(facts: int) -> FloatArray:
-        found = emergent_sizes_from(plane.constants, n_pairs, facts)
+        found = plane.sizes(facts)
         return np.where(found > LARGEST_FRACTION * n_pairs, math.inf, found)
 
     return EmergencePrediction(
         problem=problem,
         n_facts=n_facts,
         n_train=n_train,
-        width=predicted("threshold_width", "hidden units", float),
+        width=predicted("threshold_width", problem.family.width_unit, float),
         n_params=predicted("threshold_n_params", "parameters", params),
         widths=looked,
         critical_size=sizes(n_facts),
         critical_size_alone=sizes(0),
-        capacity=plane.best[1][:, 0],
+        capacity=plane.capacity,
         horizon=steps,
         level=level,
         calibration=calibration.name,
