@@ -1,8 +1,8 @@
 """The law of both thresholds beside what was measured: tables and constants, from committed runs.
 
 A drawn frame of configurations was predicted before any of it was measured (``frame.json``, by a public seed), and
-again by two later laws whose constants come from calibration runs alone; ``blind`` says of each row of these whether
-any of its runs had been made by then. No scored size entered a constant.
+again by three later laws whose constants come from calibration runs alone; ``blind`` says of each row of these whether
+none of its runs was known by then. No scored size entered a constant.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from dcrit.empirics.ablations.transformer_clock import (
     page_with_transformers,
     scored_rows,
 )
+from dcrit.empirics.ablations.two_thresholds_choice import CHOICE, choice_rows, page_with_choice
 from dcrit.empirics.ablations.two_thresholds_fit import (
     ACTIVATIONS,
     FOLDER,
     TASK_SCATTER,
     fitted_thresholds,
     law_fits,
+    least_squares_fits,
     levels_of,
     optimizer_clocks,
     optimizer_rows,
@@ -74,7 +76,17 @@ BEGIN, END = "<!-- begin: remade by dcrit reproduce two-thresholds -->", "<!-- e
 SCORED_TIMES = (1.15, 3.0)
 
 #: Files of committed predictions, by the law's name in the tables.
-COMMITTED = {"second law": ("second-law", "tasks-predicted"), "third law": ("third-law",)}
+COMMITTED = {
+    "second law": ("second-law", "tasks-predicted"),
+    "third law": ("third-law",),
+    "fourth law": ("fourth-law",),
+}
+
+#: Widths of semi-grokking whose error is larger than this part of them are not scored.
+WIDTH_ERROR = 0.25
+
+#: File of how far off widths of semi-grokking are.
+WIDTHS = "widths.json"
 
 
 def read(results: Path, name: str) -> Any:
@@ -329,8 +341,9 @@ def ablation_rows(results: Path, sizes: Sequence[Row]) -> list[Row]:
     blind = blind_rows(results)
     drawn = [row for row in sizes if row["measured"] is not None]
     predictors: dict[str, Predictor] = {
-        "third law": later_law(results, "third law", law_fits(runs)),
-        "second law": later_law(results, "second law", law_fits(runs, second=True)),
+        "fourth law": later_law(results, "fourth law", law_fits(runs)),
+        "third law": later_law(results, "third law", least_squares_fits(runs)),
+        "second law": later_law(results, "second law", least_squares_fits(runs, second=True)),
         "design's law": design_law(results),
         **baselines(results),
         "first release": first_release(),
@@ -421,11 +434,34 @@ def time_rows(results: Path, sizes: Sequence[Row]) -> list[Row]:
                 **{name: row[name] for name in (*KEY, "steps")},
                 "time_errors": [round(error, 3) for error in errors],
                 "censored": len(mine) - len(errors),
-                "width": None if width is None else [round(value, 3) for value in width],
-                "predicted_width": round(shifts[0.9] - shifts[0.1], 3) if family(row) == "add" else None,
+                "semi_grokking": None if width is None else [round(value, 3) for value in width],
+                "predicted_semi_grokking": round(shifts[0.9] - shifts[0.1], 3) if family(row) == "add" else None,
             }
         )
     return out
+
+
+def width_scores(times: Sequence[Row]) -> list[Row]:
+    """How far off widths of semi-grokking are, of addition; configurations count once, by the mean of their errors.
+
+    Args:
+        times: Of :func:`time_rows`.
+    """
+    errors: dict[tuple[Any, ...], list[float]] = {}
+    for row in times:
+        if row["predicted_semi_grokking"] is not None and row["semi_grokking"] is not None:
+            width, deviation = row["semi_grokking"]
+            if deviation <= WIDTH_ERROR * width:
+                errors.setdefault(configuration(row), []).append(math.log(row["predicted_semi_grokking"] / width))
+    means = np.array([float(np.mean(one)) for one in errors.values()])
+    return [
+        {
+            "configurations": len(means),
+            "median": round(float(np.median(abs(means))), 3),
+            "worst": round(float(abs(means).max()), 3),
+            "mean": round(float(means.mean()), 3),
+        }
+    ]
 
 
 def rows_text(rows: Sequence[Row]) -> str:
@@ -471,15 +507,19 @@ def two_thresholds(results: Path) -> dict[Path, str]:
     page = results.parent / "explanation" / "two-thresholds.md"
     pieces = piece_rows(runs_of(results), score_of_fits(results, sizes))
     text = page_with_pieces(page_with_table(page.read_text(encoding="utf-8"), ablation), pieces)
-    clocks = optimizer_clocks(law_fits(runs_of(results)))
+    runs = runs_of(results)
+    clocks, choice, times = optimizer_clocks(law_fits(runs)), choice_rows(runs), time_rows(results, sizes)
+    text = page_with_choice(text, choice)
     return {
         page: page_with_transformers(page_with_effects(text, optimizer_rows(results), clocks), results),
+        folder / CHOICE: rows_text(choice),
+        folder / WIDTHS: rows_text(width_scores(times)),
         folder / TRANSFORMERS: rows_text(scored_rows(results)),
         results.parents[1] / "theory" / "calibrations" / THRESHOLDS: thresholds_text(laws),
         folder / "measured.json": rows_text(sizes),
         folder / "ablation.json": rows_text(ablation),
         folder / PIECES_FILE: rows_text(pieces),
-        folder / "times.json": rows_text(time_rows(results, sizes)),
+        folder / "times.json": rows_text(times),
         folder / TIMES_TO_HALF: rows_text(time_errors(results, laws)),
     }
 

@@ -15,10 +15,14 @@ import polars as pl
 from dcrit.empirics.ablations.committed import Row, read
 from dcrit.empirics.ablations.two_thresholds_optimizer import BETAS, EPSILONS, ROWS, effect_of
 from dcrit.empirics.ablations.two_thresholds_optimizer import WIDTH as OPTIMIZER_WIDTH
+from dcrit.empirics.measures.seed_fit import seed_fit
 from dcrit.empirics.measures.threshold_fit import (
+    BEND_PRIOR,
     EARLIEST,
     RAISED_DECAY_SCATTER,
     REST_PRIOR,
+    SCATTER_AT_REST,
+    START,
     Fit,
     fit,
     law_of,
@@ -59,23 +63,31 @@ def runs_of(results: Path) -> list[Row]:
     return pl.read_parquet(results / FOLDER / RUNS).to_dicts()
 
 
-def calibration_rows(runs: Sequence[Row], activation: str, task: str, earliest: float) -> list[Row]:
-    """Calibration runs of one activation and task that passed one half late enough.
+def calibration_rows(runs: Sequence[Row], activation: str, task: str) -> list[Row]:
+    """Calibration runs of one activation and task.
 
     Args:
         runs: All runs.
         activation: σ.
         task: Its name.
-        earliest: Least time to one half [steps].
     """
     return [
         row
         for row in runs
         if (row["model"], row["part"], row["activation"], row["task"]) == ("mlp", "calibration", activation, task)
-        and row["time_50"] is not None
-        and row["time_50"] >= earliest
-        and (task != "sum-squares" or row["modulus"] >= SMALLEST_OF_SUM_SQUARES or earliest == 0)
+        and (task != "sum-squares" or row["modulus"] >= SMALLEST_OF_SUM_SQUARES)
     ]
+
+
+def told_apart(rows: Sequence[Row], task: str) -> list[Row]:
+    """Runs that passed one half late enough, but before their horizon.
+
+    Args:
+        rows: Runs of one task.
+        task: Its name.
+    """
+    earliest = EARLIEST_OF_TASKS.get(task, EARLIEST)
+    return [row for row in rows if row["time_50"] is not None and row["time_50"] >= earliest]
 
 
 def rest_sizes(runs: Sequence[Row], activation: str, model: str = "mlp") -> list[tuple[int, int, float]]:
@@ -90,7 +102,65 @@ def rest_sizes(runs: Sequence[Row], activation: str, model: str = "mlp") -> list
     return sizes_at_rest([row for row in runs if (row["model"], row["part"], row["activation"]) == kind])
 
 
-def law_fits(
+def law_fits(runs: Sequence[Row]) -> dict[tuple[str, str], Fit]:
+    """The fit that ships of every activation and task; tasks other than addition share its k1, r and m.
+
+    Args:
+        runs: All runs.
+    """
+    found: dict[tuple[str, str], Fit] = {}
+    for activation in ACTIVATIONS:
+        rows = calibration_rows(runs, activation, "add")
+        addition = found[activation, "add"] = likely(rows, "add", at_rest=rest_sizes(runs, activation))
+        for task in TASK_SCATTER:
+            rows = calibration_rows(runs, activation, task)
+            found[activation, task] = likely(
+                rows, task, rest_prior=rest_of_task(addition), fixed=shared_by_tasks(addition)
+            )
+    return found
+
+
+def likely(
+    rows: Sequence[Row],
+    task: str,
+    *,
+    at_rest: Sequence[tuple[int, int, float]] = (),
+    rest_prior: tuple[float, float] = REST_PRIOR,
+    fixed: Mapping[str, float] | None = None,
+) -> Fit:
+    """Most likely constants of pair-MLPs.
+
+    Args:
+        rows: Calibration runs of one activation and task.
+        task: Its name.
+        at_rest: Symbols, width and size of networks whose data shrank.
+        rest_prior: D_rest/S and the standard deviation of its logarithm.
+        fixed: Constants that are not fitted.
+    """
+    return seed_fit(
+        rows,
+        at_rest,
+        earliest=EARLIEST_OF_TASKS.get(task, EARLIEST),
+        time="time_50",
+        rest_prior=rest_prior,
+        bend_prior=BEND_PRIOR,
+        scatter_at_rest=SCATTER_AT_REST,
+        fixed=fixed,
+        start=START,
+    )
+
+
+def shared_by_tasks(addition: Fit) -> dict[str, float]:
+    """Constants that other tasks take from addition."""
+    return {name: addition.constants[name] for name in ("load", "rate", "bend")}
+
+
+def rest_of_task(addition: Fit) -> tuple[float, float]:
+    """Prior of D_rest/S of other tasks, and the standard deviation of its logarithm."""
+    return 0.8 * addition.constants["rest"], 0.2
+
+
+def least_squares_fits(
     runs: Sequence[Row],
     *,
     second: bool = False,
@@ -98,7 +168,7 @@ def law_fits(
     rest_loaded: bool = True,
     with_rest: bool = True,
 ) -> dict[tuple[str, str], Fit]:
-    """The law's fit of every activation and task; tasks other than addition share its k1, r and m.
+    """As :func:`law_fits` by least squares, of runs alone whose times are told apart: the third law, and variants.
 
     Args:
         runs: All runs.
@@ -110,16 +180,15 @@ def law_fits(
     held, loaded = dict(fixed or {}), rest_loaded and not second
     found: dict[tuple[str, str], Fit] = {}
     for activation in ACTIVATIONS:
-        rows = calibration_rows(runs, activation, "add", EARLIEST)
+        rows = told_apart(calibration_rows(runs, activation, "add"), "add")
         prior = SECOND_REST_PRIOR[activation] if second else REST_PRIOR
         at_rest = [] if second or not with_rest else rest_sizes(runs, activation)
         addition = found[activation, "add"] = fit(rows, prior, at_rest=at_rest, fixed=held, rest_loaded=loaded)
         for task in TASK_SCATTER:
-            rows = calibration_rows(runs, activation, task, EARLIEST_OF_TASKS.get(task, EARLIEST))
             found[activation, task] = fit(
-                rows,
-                (0.8 * addition.constants["rest"], 0.2),
-                fixed=held | {name: addition.constants[name] for name in ("load", "rate", "bend")},
+                told_apart(calibration_rows(runs, activation, task), task),
+                rest_of_task(addition),
+                fixed=held | shared_by_tasks(addition),
                 rest_loaded=loaded,
             )
     return found
@@ -133,7 +202,7 @@ def levels_of(runs: Sequence[Row], activation: str, addition: Fit) -> Levels:
         activation: σ.
         addition: The law's fit to addition.
     """
-    return levels_from(calibration_rows(runs, activation, "add", 0.0), addition)
+    return levels_from(calibration_rows(runs, activation, "add"), addition)
 
 
 def optimizer_rows(results: Path) -> list[Row]:
@@ -197,6 +266,7 @@ def fitted_thresholds(results: Path) -> list[Thresholds]:
                     one.rows + addition.rows,
                     used,
                     len(one.rows) + (len(at_rest) if task == "add" else 0),
+                    earliest=EARLIEST_OF_TASKS.get(task, EARLIEST),
                     beta2=span(BETAS),
                     epsilon=span(EPSILONS),
                 ),

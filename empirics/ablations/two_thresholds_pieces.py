@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from dcrit.empirics.ablations.committed import Row
-from dcrit.empirics.ablations.two_thresholds_fit import ACTIVATIONS, law_fits
+from dcrit.empirics.ablations.two_thresholds_fit import ACTIVATIONS, least_squares_fits
 from dcrit.empirics.measures.threshold_fit import EXPONENT, LEAST_BEND, Fit, Q
 from dcrit.theory.checks import check_finite
 
@@ -47,7 +47,7 @@ class Piece:
 
     def fits(self, runs: Sequence[Row]) -> dict[tuple[str, str], Fit]:
         """Its fit of every activation and task."""
-        return law_fits(runs, fixed=self.fixed, rest_loaded=self.rest_loaded, with_rest=self.with_rest)
+        return least_squares_fits(runs, fixed=self.fixed, rest_loaded=self.rest_loaded, with_rest=self.with_rest)
 
 
 #: The law, and one change at a time.

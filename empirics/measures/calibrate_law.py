@@ -13,16 +13,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dcrit.empirics.measures.clock_method import timed
+from dcrit.empirics.measures.seed_fit import seed_fit
 from dcrit.empirics.measures.threshold_fit import (
+    BEND_PRIOR,
     EARLIEST,
     EARLIEST_OF_LEVELS,
     KEY,
     RAISED_DECAY_SCATTER,
     REST_PRIOR,
+    SCATTER_AT_REST,
     START,
     Row,
     clock_of,
-    fit,
     law_of,
     levels_from,
     problem_of,
@@ -45,8 +47,9 @@ from dcrit.theory.problems.tasks import relabelings
 MODULI, WIDTHS = (19, 29, 41, 47), (48, 96, 192)
 MODULI_AT_REST, WIDTH_AT_REST = (19, 29, 37), 128
 
-#: Task of whose accuracy images (±a, ±b) make half at small moduli.
+#: Task of whose accuracy images (±a, ±b) make a part that falls with the modulus: most of it at small ones. Its moduli.
 WITH_IMAGES = "sum-squares"
+MODULI_WITH_IMAGES, MODULI_AT_REST_WITH_IMAGES = (41, 43, 47), (41, 47)
 
 #: First size looked at, over S^1.5·(1 + 0.3·S/H); by how much it grows where that is too slow, and how often at most.
 FIRST, GROWTH, MOST_LOOKS = 3.2, 1.35, 3
@@ -73,9 +76,9 @@ class LawDesign:
 
     Attributes:
         problem: Its modulus and width are replaced.
-        moduli: p from scratch.
+        moduli: p from scratch; none for those of the task.
         widths: H from scratch.
-        moduli_at_rest: p at rest, at width ``WIDTH_AT_REST``.
+        moduli_at_rest: p at rest, at width ``WIDTH_AT_REST``; none for those of the task.
         seeds: Runs from scratch a size.
 
     Raises:
@@ -83,12 +86,16 @@ class LawDesign:
     """
 
     problem: Problem
-    moduli: tuple[int, ...] = MODULI
+    moduli: tuple[int, ...] = ()
     widths: tuple[int, ...] = WIDTHS
-    moduli_at_rest: tuple[int, ...] = MODULI_AT_REST
+    moduli_at_rest: tuple[int, ...] = ()
     seeds: int = 2
 
     def __post_init__(self) -> None:
+        images = WITH_IMAGES in (self.problem.task, self.problem.definition.same_as)
+        usual = (MODULI_WITH_IMAGES, MODULI_AT_REST_WITH_IMAGES) if images else (MODULI, MODULI_AT_REST)
+        for name, moduli in zip(("moduli", "moduli_at_rest"), usual, strict=True):
+            object.__setattr__(self, name, getattr(self, name) or moduli)
         if lack := lack_of_law(self.problem):
             name, allowed, got = lack
             raise FieldError(name, allowed, got)
@@ -110,8 +117,8 @@ def lack_of_law(problem: Problem) -> tuple[str, str, str] | None:
     """Why no law can be measured: the option, what it may be and what it is; None where one can."""
     if problem.definition.rule is None:
         return "task", "have a rule to generalize to", repr(problem.task)
-    if WITH_IMAGES in (problem.task, problem.definition.same_as):
-        return "task", "be another where the law of sizes from scratch is measured", repr(problem.task)
+    if problem.model != "mlp" and WITH_IMAGES in (problem.task, problem.definition.same_as):
+        return "task", f"be another where the law of a {problem.model} is measured", repr(problem.task)
     return None
 
 
@@ -142,32 +149,41 @@ def measure_law(design: LawDesign, run: Runner[RunConfig, Run]) -> Thresholds:
     found = run([*configs, *resting], stage="law of sizes from scratch")
     timed = [fitted_row(one) for one in found[: len(configs)]]
     rested = [row for one in found[len(configs) :] if not math.isnan((row := fitted_row(one))["test_accuracy"])]
-    passed = [row for row in timed if row["time_50"] is not None]
-    late = [row for row in passed if row["time_50"] >= EARLIEST * slower]
+    late = [row for row in timed if row["time_50"] is not None and row["time_50"] >= EARLIEST * slower]
     if len(late) < FEWEST_RUNS or len({row["modulus"] for row in late}) < 2 or len({row["width"] for row in late}) < 2:
         raise ValueError(f"of {len(timed)} runs from scratch {len(late)} generalized neither too early nor too late")
-    fitted = fit(late, REST_PRIOR, at_rest=sizes_at_rest(rested), times_scatter=True)
+    fitted = seed_fit(
+        timed,
+        sizes_at_rest(rested),
+        earliest=EARLIEST * slower,
+        time="time_50",
+        rest_prior=REST_PRIOR,
+        bend_prior=BEND_PRIOR,
+        scatter_at_rest=SCATTER_AT_REST,
+        start={**START, "rate": START["rate"] / slower},
+    )
     problem = design.problem
     law = law_of(
         fitted,
-        levels_from(passed, fitted, earliest=EARLIEST_OF_LEVELS * slower),
+        levels_from(timed, fitted, earliest=EARLIEST_OF_LEVELS * slower),
         Scatter(
-            largest_symbols=max(problem_of(row).n_symbols for row in late),
+            largest_symbols=max(problem_of(row).n_symbols for row in timed),
             per_raised_decay=RAISED_DECAY_SCATTER[problem.activation],
         ),
         Pace(**problem.optimizer),
         digits=10,
     )
-    used = [*late, *rested]
+    used = [*timed, *rested]
     return Thresholds(
         tasks=relabelings(problem.definition, shares_embedding=problem.family.shares_embedding),
         model=problem.model,
         activation=problem.activation,
         law=law,
         calibrated=range_of(
-            late,
+            timed,
             used,
             len(used),
+            earliest=EARLIEST * slower,
             beta2=(problem.beta2, problem.beta2),
             epsilon=(problem.epsilon, problem.epsilon),
         ),

@@ -1,13 +1,13 @@
-"""Constants of both thresholds and the clock where seeds scatter widely in time: by maximum likelihood.
+"""Most likely constants of both thresholds and the clock: seeds scatter in time, and little in ln D.
 
-Seeds of a transformer scatter widely in time, some by a factor of ten, though little in ln D: each asks for a size of
-its own, and D_crit(T) is the size at which half of them have generalized by T.
+Each seed asks for a size of its own, and D_crit(T) is the size at which half of them have generalized by T. Seeds of a
+transformer scatter in time by a factor of ten, some of them, those of a pair-MLP by a fifth.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,19 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_ndtr, ndtri
 
-from dcrit.empirics.measures.threshold_fit import Row, clock_of, law_of, range_of, rounded, sizes_at_rest
+from dcrit.empirics.measures.threshold_fit import (
+    Fit,
+    Row,
+    clock_of,
+    law_of,
+    range_of,
+    rounded,
+    sizes_at_rest,
+)
 from dcrit.empirics.runs.outcomes import PERSISTENCE, level_beyond_mirrors, passage
 from dcrit.empirics.runs.single import Run
 from dcrit.theory.calibrations.thresholds import Thresholds
-from dcrit.theory.circuits.clock import Pace
+from dcrit.theory.circuits.clock import Clock, Pace
 from dcrit.theory.circuits.critical_size_law import FITTED, LOGARITHMIC, Levels, Scatter
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
 from dcrit.theory.problems.problem import Problem
@@ -45,114 +53,171 @@ SCATTER_AT_REST, SCATTER, SCATTER_PER_MODULUS = 0.1, 0.1, 0.06
 START = {"prefactor": 2.2, "load": 0.1, "rate": 1e-3, "bend": 3.0, "rest": 5.0}
 START_SCATTER = 0.1
 
-#: Step of numeric derivatives of ln t.
-STEP = 1e-3
-
 #: Bounds of the search: m, and the scatter between seeds.
-MOST_BEND, SCATTERS = 15.0, (0.01, 1.0)
+MOST_BEND, SCATTERS = 15.0, (0.005, 1.0)
 
 #: Of the search.
 SEARCH: Any = {"maxiter": 20_000, "maxfev": 20_000, "xatol": 1e-5, "fatol": 1e-7, "adaptive": True}
 
 
-def seed_likelihood(
-    constants: dict[str, float],
-    scatter: float,
-    rows: Sequence[Row],
-    earliest: float = EARLIEST,
-    *,
-    pace: Pace | None = None,
-) -> float:
-    """Log-likelihood of the times of runs whose seeds ask for sizes that scatter log-normally about the law.
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Runs of one network, by array.
 
-    P(generalized by t) = Φ((ln D − ln D_crit(t))/s): a run's time has that distribution. Times before the earliest
-    count as that one, those that the horizon cut off as later.
+    Attributes:
+        n_symbols: S.
+        width: H, or d.
+        weight_decay: λ.
+        learning_rate: η.
+        log_sizes: ln D of each run (n,).
+        times: When it generalized, inf where it did not (n,) [steps].
+        horizons: T (n,) [steps].
+    """
+
+    n_symbols: int
+    width: int
+    weight_decay: float
+    learning_rate: float
+    log_sizes: FloatArray
+    times: FloatArray
+    horizons: FloatArray
+
+    def log_likelihood(self, clock: Clock, scatter: float, earliest: float) -> float:
+        """Of the times, if seeds ask for sizes that scatter log-normally about a clock's.
+
+        P(generalized by t) = Φ((ln D − ln D_crit(t))/s): a run's time has that distribution. Times before the earliest
+        count as that one, those that the horizon cut off as later. Sizes are chosen and times scatter, so the density
+        of a time has the factor d ln D_crit/d ln t; without it a clock comes out too flat, without early and late runs
+        too steep.
+
+        Args:
+            clock: Of the network.
+            scatter: s.
+            earliest: Least time that is told apart [steps].
+        """
+        at = np.clip(self.times, earliest, self.horizons)
+        excess = (self.log_sizes - np.log(clock.critical_size(at))) / scatter  # (n,)
+        early, late = self.times <= earliest, self.times > self.horizons
+        seen = ~early & ~late
+        ends = float(log_ndtr(excess[early]).sum() + log_ndtr(-excess[late]).sum())
+        return ends + float((-(excess[seen] ** 2) / 2 + np.log(clock.patience(at[seen]) / scatter)).sum())
+
+
+def networks_of(rows: Sequence[Row], time: str = TIME) -> list[Network]:
+    """Runs by network and optimizer.
 
     Args:
-        constants: Of ``FITTED``.
-        scatter: s.
         rows: Runs.
-        earliest: Least time that is told apart [steps].
-        pace: What λ and η do to the rate; None where all runs have those of the rate.
+        time: Column of the times.
     """
     cells: dict[tuple[int, int, float, float], list[Row]] = {}
     for row in rows:
         place = (_symbols(row), row["width"], row["weight_decay"], row["learning_rate"])
         cells.setdefault(place, []).append(row)
+    return [
+        Network(
+            n_symbols=n_symbols,
+            width=width,
+            weight_decay=decay,
+            learning_rate=rate,
+            log_sizes=np.log([row["n_train"] for row in mine]),
+            times=np.array([math.inf if row[time] is None else row[time] for row in mine]),
+            horizons=np.array([row["steps"] for row in mine], dtype=np.float64),
+        )
+        for (n_symbols, width, decay, rate), mine in cells.items()
+    ]
+
+
+def seed_likelihood(
+    constants: Mapping[str, float],
+    scatter: float,
+    networks: Sequence[Network],
+    earliest: float = EARLIEST,
+    *,
+    pace: Pace | None = None,
+) -> float:
+    """Log-likelihood of the times of runs, by constants.
+
+    Args:
+        constants: Of ``FITTED``.
+        scatter: s.
+        networks: Their runs.
+        earliest: Least time that is told apart [steps].
+        pace: What λ and η do to the rate; None where all runs have those of the rate.
+    """
     total = 0.0
-    for (n_symbols, width, decay, rate), mine in cells.items():
-        clock = clock_of(constants, n_symbols, width)
+    for one in networks:
+        clock = clock_of(constants, one.n_symbols, one.width)
         if pace is not None:
-            clock = clock.at(pace=pace, weight_decay=decay, learning_rate=rate)
-        times = np.array([math.inf if row[TIME] is None else row[TIME] for row in mine])  # (n,)
-        horizons = np.array([row["steps"] for row in mine], dtype=np.float64)  # (n,)
-        at = np.clip(times, earliest, horizons)
-        excess = (np.log([row["n_train"] for row in mine]) - np.log(clock.critical_size(at))) / scatter  # (n,)
-        early, late = times <= earliest, times > horizons
-        seen = ~early & ~late
-        ends = [np.log(clock.critical_size(at * math.exp(step))) for step in (STEP, -STEP)]
-        slope = np.abs(ends[0] - ends[1])[seen] / (2 * STEP)
-        total += float(log_ndtr(excess[early]).sum() + log_ndtr(-excess[late]).sum())
-        total += float((-(excess[seen] ** 2) / 2 + np.log(slope / scatter)).sum())
+            clock = clock.at(pace=pace, weight_decay=one.weight_decay, learning_rate=one.learning_rate)
+        total += one.log_likelihood(clock, scatter, earliest)
     return total
 
 
-@dataclass(frozen=True, kw_only=True)
-class SeedFit:
-    """Constants, the scatter between seeds, and what the likelihood says of their errors.
-
-    Attributes:
-        constants: Of ``FITTED``.
-        scatter: s.
-        covariance: Of the constants, of logarithms where ``LOGARITHMIC`` says so (5, 5).
-        fitted: Names of the constants.
-    """
-
-    constants: dict[str, float]
-    scatter: float
-    covariance: FloatArray
-    fitted: tuple[str, ...] = FITTED
-
-
 def seed_fit(
-    rows: Sequence[Row], at_rest: Sequence[tuple[int, int, float]] = (), *, earliest: float = EARLIEST
-) -> SeedFit:
+    rows: Sequence[Row],
+    at_rest: Sequence[tuple[int, int, float]] = (),
+    *,
+    earliest: float = EARLIEST,
+    time: str = TIME,
+    rest_prior: tuple[float, float] = REST_PRIOR,
+    bend_prior: tuple[float, float] = BEND_PRIOR,
+    scatter_at_rest: float = SCATTER_AT_REST,
+    fixed: Mapping[str, float] | None = None,
+    start: Mapping[str, float] | None = None,
+) -> Fit:
     """Most likely constants, with the priors of D_rest/S and m, k1 above zero, and measured sizes at rest.
 
     Args:
-        rows: Calibration runs.
-        at_rest: Modulus, width and size of networks whose data shrank.
-        earliest: Of :func:`seed_likelihood`.
+        rows: Calibration runs, also those that were early or cut off by their horizon.
+        at_rest: Symbols, width and size of networks whose data shrank.
+        earliest: Least time that is told apart [steps].
+        time: Column of the times.
+        rest_prior: D_rest/S and the standard deviation of its logarithm.
+        bend_prior: m and its standard deviation.
+        scatter_at_rest: Of the logarithms of sizes at rest.
+        fixed: Constants that are not fitted.
+        start: Where the search begins, where it is not ``START``.
+
+    Raises:
+        ArithmeticError: The search found no maximum.
     """
+    held, networks = dict(fixed or {}), networks_of(rows, time)
+    free = tuple(name for name in FITTED if name not in held)
+    in_logarithm = [name in (*LOGARITHMIC, "load") for name in free]
 
     def named(x: FloatArray) -> dict[str, float]:
-        return {
-            name: math.exp(value) if name in (*LOGARITHMIC, "load") else float(value)
-            for name, value in zip(FITTED, x[:-1], strict=True)
-        }
+        values = [math.exp(one) if is_log else float(one) for one, is_log in zip(x[:-1], in_logarithm, strict=True)]
+        return {**held, **dict(zip(free, values, strict=True))}
 
     def cost(x: FloatArray) -> float:
         constants, scatter = named(x), math.exp(float(x[-1]))
         if not (0 < constants["bend"] < MOST_BEND and SCATTERS[0] < scatter < SCATTERS[1]):
             return math.inf
         priors = [
-            math.log(constants["rest"] / REST_PRIOR[0]) / REST_PRIOR[1],
-            (constants["bend"] - BEND_PRIOR[0]) / BEND_PRIOR[1],
+            math.log(constants["rest"] / rest_prior[0]) / rest_prior[1],
+            (constants["bend"] - bend_prior[0]) / bend_prior[1],
         ]
-        for modulus, width, size in at_rest:
-            priors.append(math.log(clock_of(constants, modulus, width).rest / size) / SCATTER_AT_REST)
-        return float(np.square(priors).sum()) / 2 - seed_likelihood(constants, scatter, rows, earliest)
+        for n_symbols, width, size in at_rest:
+            priors.append(math.log(clock_of(constants, n_symbols, width).rest / size) / scatter_at_rest)
+        return float(np.square(priors).sum()) / 2 - seed_likelihood(constants, scatter, networks, earliest)
 
-    begin = [math.log(START[name]) if name in (*LOGARITHMIC, "load") else START[name] for name in FITTED]
+    first = {**START, **(start or {})}
+    begin = [math.log(first[name]) if is_log else first[name] for name, is_log in zip(free, in_logarithm, strict=True)]
     found: Any = minimize(cost, [*begin, math.log(START_SCATTER)], method="Nelder-Mead", options=SEARCH)
     if not found.success:
         raise ArithmeticError(f"no most likely constants were found: {found.message}")
     best = np.asarray(found.x, dtype=np.float64)
     covariance: FloatArray = np.linalg.inv(curvature(cost, best))[:-1, :-1].astype(np.float64)
     # The covariance speaks of k1 itself, which is fitted by its logarithm.
-    scale = np.array([math.exp(best[k]) if name == "load" else 1.0 for k, name in enumerate(FITTED)])
-    return SeedFit(
-        constants=named(best), scatter=math.exp(float(best[-1])), covariance=covariance * np.outer(scale, scale)
+    scale = np.array([math.exp(best[k]) if name == "load" else 1.0 for k, name in enumerate(free)])
+    return Fit(
+        constants=named(best),
+        fitted=free,
+        covariance=covariance * np.outer(scale, scale),
+        scatter=math.exp(float(best[-1])),
+        rows=tuple(rows),
+        rest_loaded=True,
     )
 
 

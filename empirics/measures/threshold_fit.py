@@ -1,14 +1,15 @@
 """Constants of both thresholds and the clock, by least squares from times of runs and from sizes at rest.
 
-Residuals are those of ln D at the time a run took, ln D − ln D_crit(t): seeds scatter evenly there, not in t.
+Residuals are those of ln D at the time a run took, ln D − ln D_crit(t): seeds scatter evenly there, not in t. The
+constants that ship are the most likely ones, of :mod:`dcrit.empirics.measures.seed_fit`; older laws are of this kind.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ KEY = ("task", "modulus", "activation", "width", "weight_decay", "learning_rate"
 #: Columns of times to test accuracy, by its level.
 TIMES = {"time_10": 0.1, "time_50": 0.5, "time_90": 0.9}
 
-#: Earliest times that a fit looks at, and that tell levels apart [steps at the protocol's optimizer].
+#: Earliest times that a fit tells apart, and that tell levels apart [steps at the protocol's optimizer].
 EARLIEST, EARLIEST_OF_LEVELS = 400.0, 300.0
 
 #: Fewest sizes from which one of half accuracy is read.
@@ -68,9 +69,6 @@ LEAST_BEND = 1e-3
 #: Names of what the law does not fit: the exponent of p in D_kin, and q.
 EXPONENT, Q = "exponent", "sharpness"
 
-#: Step in ln t of a numeric slope.
-SLOPE_STEP = 0.01
-
 
 def problem_of(row: Row) -> Problem:
     """The problem of a row."""
@@ -82,17 +80,6 @@ def times_of(run: Run) -> dict[str, float | None]:
     step, accuracy = run.curves.step, run.curves.test_accuracy
     duration = PERSISTENCE * run.config.problem.time_constant
     return {name: passage(step, accuracy, level, duration) for name, level in TIMES.items()}
-
-
-class Fitted(Protocol):
-    """Constants by name, and the covariance of those fitted, as far as a law is made of them."""
-
-    @property
-    def constants(self) -> dict[str, float]: ...  # noqa: D102
-    @property
-    def fitted(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def covariance(self) -> FloatArray: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +124,7 @@ class Fit:
         return centre, float(np.array(gradient) @ self.covariance @ np.array(gradient))
 
 
-def clock_of(constants: dict[str, float], n_symbols: int, width: int, *, rest_loaded: bool = True) -> Clock:
+def clock_of(constants: Mapping[str, float], n_symbols: int, width: int, *, rest_loaded: bool = True) -> Clock:
     """The clock of one network.
 
     Args:
@@ -182,21 +169,15 @@ def fit(
     at_rest: Sequence[tuple[int, int, float]] = (),
     fixed: dict[str, float] | None = None,
     rest_loaded: bool = True,
-    times_scatter: bool = False,
 ) -> Fit:
     """Least squares in ln D, with priors of D_rest/S and m, and with measured sizes at rest where there are some.
 
-    Sizes are chosen and times scatter. So the likelihood of a time has the factor d ln D_crit/d ln t, without which a
-    fit to a narrow range of sizes takes the clock for too flat: D_crit(4000) came out 4 to 11 % too high in made-up
-    times with the scatter of real ones.
-
     Args:
-        rows: Calibration runs.
+        rows: Calibration runs that passed one half.
         rest_prior: D_rest/S and the standard deviation of its logarithm.
         at_rest: Modulus, width and size of networks whose data shrank.
         fixed: Constants that are not fitted.
         rest_loaded: Whether a narrow network raises D_rest as it does D_kin.
-        times_scatter: Whether that factor is in; constants that ship were fitted without it, to a wider range.
     """
     held = fixed or {}
     free = tuple(name for name in NAMES if name not in held)
@@ -235,19 +216,12 @@ def fit(
             for modulus, width, size in at_rest:
                 found = clock_of(constants, modulus, width, rest_loaded=rest_loaded).rest
                 priors.append(math.log(found / size) / SCATTER_AT_REST)
-            if times_scatter:
-                factors = [
-                    slope_of(clock_of(constants, *place, rest_loaded=rest_loaded), times) for place, _, times in columns
-                ]
-                # Squares of these, halved, are −ln of the factors, all of which are below 1.
-                return np.concatenate([*parts, priors, *(np.sqrt(-2 * np.log(one)) for one in factors)])
             return np.concatenate([*parts, priors])
 
         result = least_squares(residual, begin, bounds=(lower, np.inf))
         own = result.fun[: len(rows)] * scatter
         scatter = math.sqrt(float(own @ own) / max(1, len(own) - len(free)))
-    jacobian = result.jac[: -len(rows)] if times_scatter else result.jac
-    covariance = np.linalg.pinv(jacobian.T @ jacobian)
+    covariance = np.linalg.pinv(result.jac.T @ result.jac)
     return Fit(
         constants=constants_at(result.x),
         fitted=free,
@@ -258,28 +232,19 @@ def fit(
     )
 
 
-def slope_of(clock: Clock, times: FloatArray) -> FloatArray:
-    """|d ln D_crit/d ln t| of a clock, below 1.
-
-    Args:
-        clock: Of one network.
-        times: t [steps].
-    """
-    ratio = np.log(clock.critical_size(times)) - np.log(clock.critical_size(math.exp(SLOPE_STEP) * times))
-    return np.clip(ratio / SLOPE_STEP, 1e-6, 1 - 1e-6)
-
-
 def levels_from(rows: Sequence[Row], fitted: Fit, *, earliest: float = EARLIEST_OF_LEVELS) -> Levels:
     """Where accuracies 0.1 and 0.9 lie, by how much more data each run's own time to them would have been its half.
 
     Args:
-        rows: Runs that passed one half.
+        rows: Runs; those that did not pass one half are left out.
         fitted: The law's fit to them.
         earliest: Least time to a level that is looked at [steps].
     """
     design: list[list[float]] = []
     values: list[float] = []
     for row in rows:
+        if row["time_50"] is None:
+            continue
         symbols = problem_of(row).n_symbols
         clock = fitted.clock(symbols, row["width"])
         half = math.log(float(clock.critical_size(row["time_50"])))
@@ -300,7 +265,7 @@ def levels_from(rows: Sequence[Row], fitted: Fit, *, earliest: float = EARLIEST_
     )
 
 
-def law_of(fitted: Fitted, levels: Levels, scatter: Scatter, pace: Pace, *, digits: int = 4) -> CriticalSizeLaw:
+def law_of(fitted: Fit, levels: Levels, scatter: Scatter, pace: Pace, *, digits: int = 4) -> CriticalSizeLaw:
     """The law with fitted constants.
 
     Args:

@@ -208,6 +208,19 @@ class Clock:
             own = 1 / -np.expm1(self.sharpness * (self._log_rest - log_size))
             return np.where(excess > 0, (self.bend + 1 / excess) * own, np.inf)
 
+    def patience(self, horizon: ArrayLike) -> FloatArray:
+        """By how much the critical size falls as the horizon grows: 1 over :meth:`slope` at D_crit(T), below 1/m.
+
+        −d ln D_crit/d ln T = y/(1 + m·y)·(D_kin·e^y/D_crit)^q,  y = ln x
+
+        Args:
+            horizon: T, any shape; above 0 [steps].
+        """
+        excess = self.log_excess(horizon)
+        log_kinetic = math.log(self.kinetic) + excess
+        share = np.exp(self.sharpness * (log_kinetic - np.log(self._joined(log_kinetic))))
+        return excess / (1 + self.bend * excess) * share
+
     def at(self, *, pace: Pace = PAIR_MLP_PACE, **optimizer: float) -> Self:
         """The clock of another optimizer than the one at which its rate is stated.
 

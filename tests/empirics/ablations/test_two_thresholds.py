@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 
 from dcrit.empirics.ablations import two_thresholds as tables
+from dcrit.empirics.ablations import two_thresholds_choice as choice
 from dcrit.empirics.ablations.run_rows import keep, row_of
-from dcrit.empirics.ablations.two_thresholds_fit import calibration_rows, fitted_thresholds, law_fits, runs_of
+from dcrit.empirics.ablations.two_thresholds_fit import (
+    calibration_rows,
+    fitted_thresholds,
+    least_squares_fits,
+    runs_of,
+    told_apart,
+)
 from dcrit.empirics.measures.threshold_fit import NAMES
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.calibrations.thresholds import shipped_thresholds
@@ -34,7 +41,7 @@ def test_shipped_constants_are_those_of_the_committed_calibration_runs() -> None
 @pytest.mark.slow
 def test_constants_are_those_that_were_committed_with_the_third_law() -> None:
     committed = tables.read(RESULTS, "third-law")["constants"]
-    for (activation, task), found in law_fits(runs_of(RESULTS)).items():
+    for (activation, task), found in least_squares_fits(runs_of(RESULTS)).items():
         before = committed[f"{activation} {task}"]
         assert len(found.rows) == before["n"]
         assert found.scatter == pytest.approx(before["scatter"], abs=1e-4)
@@ -43,7 +50,7 @@ def test_constants_are_those_that_were_committed_with_the_third_law() -> None:
 
 
 def test_committed_predictions_come_out_of_what_ships() -> None:
-    rows = tables.read(RESULTS, "third-law")["rows"]
+    rows = tables.read(RESULTS, "fourth-law")["rows"]
     for row in rows:
         problem = tables.problem_of(row)
         (law,) = [one for one in shipped_thresholds() if one.covers(problem)]
@@ -51,6 +58,8 @@ def test_committed_predictions_come_out_of_what_ships() -> None:
         assert size == pytest.approx(row["predicted"], abs=0.06, rel=1e-4)
         interval = tables.interval_around(math.log(size), law.deviation(problem, row["steps"]))
         assert interval == pytest.approx(row["interval"], rel=2e-3)
+        width = law.clocks(problem).semi_grokking_width(row["steps"])
+        assert width == pytest.approx(row["semi_grokking"], abs=6e-4)
     assert len(rows) == 50
 
 
@@ -71,10 +80,11 @@ def test_calibration_runs_lie_above_the_transition() -> None:
             assert run["n_train"] > 0.95 * law.clocks(problem).size(0.5, run["steps"])
 
 
-def test_early_runs_do_not_enter_a_fit() -> None:
+def test_early_and_late_runs_are_not_told_apart() -> None:
     runs = runs_of(RESULTS)
-    assert all(row["time_50"] >= 400 for row in calibration_rows(runs, "square", "add", 400.0))
-    assert len(calibration_rows(runs, "square", "add", 0.0)) > len(calibration_rows(runs, "square", "add", 400.0))
+    rows = calibration_rows(runs, "square", "add")
+    assert all(row["time_50"] >= 400 for row in told_apart(rows, "add"))
+    assert len(rows) > len(told_apart(rows, "add"))
 
 
 def test_tables_are_those_of_the_committed_runs() -> None:
@@ -119,9 +129,9 @@ def test_laws_beat_baselines_and_the_first_release_far_from_the_calibration() ->
     rows = json.loads((RESULTS / "two-thresholds" / "ablation.json").read_text(encoding="utf-8"))
     for part in ("drawn", "known before"):
         median = {row["predictor"]: row["median"] for row in rows if (row["part"], row["field"]) == (part, "far")}
-        assert median["third law"] <= 0.06
+        assert median["fourth law"] <= 0.06
         others = [value for name, value in median.items() if name.startswith("baseline") or name == "first release"]
-        assert median["third law"] < min(others)
+        assert median["fourth law"] < min(others)
 
 
 def test_the_page_says_what_the_committed_results_say() -> None:
@@ -140,6 +150,40 @@ def test_the_page_says_what_the_committed_results_say() -> None:
         if law.tasks[0] == "add":
             assert float(load) == pytest.approx(constants.load, abs=6e-4)
             assert float(bend) == pytest.approx(law.law.bend, abs=6e-3)
+
+
+@pytest.mark.slow
+def test_laws_on_calibration_runs_are_those_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "WORLDS", 1)
+    committed = tables.read(RESULTS, choice.CHOICE.removesuffix(".json"))
+    for found, row in zip(choice.choice_rows(runs_of(RESULTS)), committed, strict=True):
+        assert {name: found[name] for name in ("law", "activation", "runs", "told_apart")} == {
+            name: row[name] for name in ("law", "activation", "runs", "told_apart")
+        }
+        for name in ("residual", "unseen_residual", "unseen_time_error", "unseen_log_likelihood"):
+            assert found[name] == pytest.approx(row[name], rel=0.02, abs=0.2)
+    page = (RESULTS.parent / "explanation" / "two-thresholds.md").read_text(encoding="utf-8")
+    assert choice.page_with_choice(page, committed) == page
+
+
+def test_the_law_that_ships_is_the_least_biased_on_calibration_runs() -> None:
+    rows = tables.read(RESULTS, choice.CHOICE.removesuffix(".json"))
+    for activation in ("square", "relu"):
+        bias = {row["law"]: abs(row["made_up_bias"]) for row in rows if row["activation"] == activation}
+        assert bias["fourth law"] < min(bias["second law"], bias["third law"])
+
+
+def test_widths_are_scored_where_they_are_known() -> None:
+    base = {"task": "add", "modulus": 31, "activation": "square", "width": 64, "weight_decay": 1.0}
+    base |= {"learning_rate": 1e-2, "steps": 1000}
+    rows = [
+        {**base, "semi_grokking": [0.2, 0.02], "predicted_semi_grokking": 0.2 * math.exp(0.1)},
+        {**base, "steps": 4000, "semi_grokking": [0.2, 0.02], "predicted_semi_grokking": 0.2 * math.exp(0.3)},
+        {**base, "modulus": 37, "semi_grokking": [0.2, 0.02], "predicted_semi_grokking": 0.2 * math.exp(-0.4)},
+        {**base, "modulus": 41, "semi_grokking": [0.2, 0.19], "predicted_semi_grokking": 2.0},
+        {**base, "modulus": 43, "semi_grokking": None, "predicted_semi_grokking": 2.0},
+    ]
+    assert tables.width_scores(rows) == [{"configurations": 2, "median": 0.3, "worst": 0.4, "mean": -0.1}]
 
 
 def test_rows_that_are_known_are_not_added_again(tmp_path: Path) -> None:

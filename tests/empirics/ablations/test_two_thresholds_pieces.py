@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from dcrit.empirics.ablations.committed import read
-from dcrit.empirics.ablations.two_thresholds_fit import law_fits, runs_of
+from dcrit.empirics.ablations.two_thresholds_fit import least_squares_fits, runs_of
 from dcrit.empirics.ablations.two_thresholds_pieces import BEGIN, END, PIECES, PIECES_FILE, Piece, page_with_pieces
 from dcrit.empirics.measures.threshold_fit import EXPONENT, Q, clock_of
 
@@ -26,7 +26,7 @@ def test_the_law_without_a_change_is_the_law() -> None:
     runs = runs_of(RESULTS)
     fits = PIECES[0].fits(runs)
     assert {key: fit.constants for key, fit in fits.items()} == {
-        key: fit.constants for key, fit in law_fits(runs).items()
+        key: fit.constants for key, fit in least_squares_fits(runs).items()
     }
 
 

@@ -59,7 +59,7 @@ def test_the_likelihood_is_that_of_a_plain_loop() -> None:
             t, h = row[fits.TIME], 1e-4
             density = (chance(t * math.exp(h)) - chance(t * math.exp(-h))) / (2 * h)
             expected += math.log(density * math.sqrt(2 * math.pi))
-    assert fits.seed_likelihood(TRUTH, SCATTER, rows) == pytest.approx(expected, abs=1e-3 * len(rows))
+    assert fits.seed_likelihood(TRUTH, SCATTER, fits.networks_of(rows)) == pytest.approx(expected, abs=1e-3 * len(rows))
 
 
 @pytest.mark.slow
@@ -75,7 +75,7 @@ def test_constants_are_found_again_from_scattered_and_censored_times() -> None:
 
 
 def test_another_optimizer_moves_the_clock_by_its_pace() -> None:
-    slow = [{**row, "weight_decay": 0.5} for row in drawn_runs(5, 1)]
+    slow = fits.networks_of([{**row, "weight_decay": 0.5} for row in drawn_runs(5, 1)])
     pace = Pace(learning_rate=3e-3, decay_exponent=0.8)
     rate = {**TRUTH, "rate": TRUTH["rate"] * 0.5**0.8}
     plain = fits.seed_likelihood(rate, SCATTER, slow)

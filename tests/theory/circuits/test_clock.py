@@ -107,6 +107,14 @@ def test_rates_out_of_range_are_refused(rates_given: dict[str, Any]) -> None:
         Clock(kinetic=100.0, rate=1e-3, bend=1.0).at(**rates_given)
 
 
+@given(clocks, horizons)
+def test_patience_is_the_slope_of_the_critical_size(clock: Clock, horizon: float) -> None:
+    step = 1e-4
+    ends = np.log(clock.critical_size([horizon * math.exp(-step), horizon * math.exp(step)]))
+    assert clock.patience(horizon) == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=1e-3, abs=1e-9)
+    assert 0 < clock.patience(horizon) < 1 / clock.bend
+
+
 levels = st.builds(
     lambda clock, low, high: LevelClocks(half=clock, shifts={0.1: -low, 0.9: high}),
     clocks,
