@@ -15,7 +15,7 @@ from scipy.special import log_ndtr
 from dcrit.empirics.ablations.committed import Row, read, sized, text_of
 from dcrit.empirics.ablations.two_thresholds_fit import FOLDER
 from dcrit.empirics.experiments.laboratory import Laboratory
-from dcrit.empirics.measures.seed_fit import curvature, seed_likelihood
+from dcrit.empirics.measures.seed_fit import Network, curvature, networks_of, seed_likelihood
 from dcrit.empirics.measures.threshold_fit import rounded
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.circuits.branches import BranchLaw
@@ -199,8 +199,8 @@ def shifts_of(runs: Sequence[Row], constants: dict[str, float]) -> tuple[float, 
             mirrored = float(mirrored_fraction(run["n_train"], run["modulus"]))
             branches[run["accuracy_early"] >= SYMMETRIC * mirrored].append(run)
 
-    def moved(rows: Sequence[Row], shift: float) -> list[Row]:
-        return [{**row, "n_train": row["n_train"] * math.exp(shift)} for row in rows]
+    def moved(rows: Sequence[Row], shift: float) -> list[Network]:
+        return networks_of([{**row, "n_train": row["n_train"] * math.exp(shift)} for row in rows])
 
     def cost(x: FloatArray) -> float:
         scatter = math.exp(float(x[2]))

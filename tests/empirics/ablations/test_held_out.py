@@ -35,10 +35,12 @@ def compared() -> list[tuple[float, bool, bool]]:
         calibration = calibration_for(problem, calibrations)
         assert calibration is not None
         size = predict_critical_size(problem, calibration).critical_size
-        assert size.value is not None
-        assert size.interval is not None
+        if size.value is None or size.interval is None:
+            assert "cannot tell" in size.reason
+            continue
         inside = size.interval.low <= row["measured"] <= size.interval.high
         found.append((math.log(size.value / row["measured"]), inside, size.extrapolated))
+    assert len(found) >= 0.9 * len(ROWS)
     return found
 
 

@@ -58,7 +58,7 @@ def test_committed_predictions_come_out_of_what_ships() -> None:
         assert size == pytest.approx(row["predicted"], abs=0.06, rel=1e-4)
         interval = tables.interval_around(math.log(size), law.deviation(problem, row["steps"]))
         assert interval == pytest.approx(row["interval"], rel=2e-3)
-        width = law.clocks(problem).semi_grokking_width(row["steps"])
+        width = law.clocks(problem).semi_grokking_width()
         assert width == pytest.approx(row["semi_grokking"], abs=6e-4)
     assert len(rows) == 50
 

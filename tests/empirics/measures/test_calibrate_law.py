@@ -104,16 +104,33 @@ def test_no_run_is_at_a_critical_size_or_at_a_large_modulus(asked: list[RunConfi
     assert len(asked) - len(scratch) == 4 + 3 * 4
 
 
-def test_its_operations_are_counted(asked: list[RunConfig]) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["add", "square-of-sum", "sum-squares"])
+@pytest.mark.parametrize("activation", ["square", "relu"])
+def test_its_operations_are_counted(task: str, activation: str) -> None:
     # What two cores do in three minutes at 2e10 operations a second each, if no run ended early.
-    law = law_of(SQUARE)
+    law = law_of(Problem(task=task, activation=activation))
+    world = Timed(law=law)
+    measure_law(LawDesign(problem=Problem(task=task, activation=activation)), world)
     operations = 0.0
-    for config in asked:
+    for config in world.asked:
         steps: float = config.total_steps
         if config.start == "scratch" and config.until == "half":
             steps = min(steps, float(law.clocks(config.problem).time(0.5, config.n_train)) + 100)
         operations += steps * config.problem.step_flops(config.n_train)
     assert operations < 2 * 180 * 2e10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", ["square", "relu"])
+def test_images_leave_a_law_of_sum_squares_at_moduli_that_are_large_enough(activation: str) -> None:
+    problem = Problem(task="sum-squares", activation=activation)
+    world = Timed(law=law_of(problem))
+    found = measure_law(LawDesign(problem=problem), world)
+    assert found.tasks == law_of(problem).tasks
+    assert {config.problem.modulus for config in world.asked} == {41, 43, 47}
+    far = replace(problem, modulus=113)
+    assert found.clocks(far).size(0.5, 4000) == pytest.approx(world.law.clocks(far).size(0.5, 4000), rel=0.09)
 
 
 def test_another_optimizer_has_a_pace_of_its_own() -> None:
@@ -135,7 +152,7 @@ def test_a_world_in_which_nothing_generalizes_has_no_law() -> None:
     ("problem", "says"),
     [
         (Problem(task="random"), "task must have a rule"),
-        (Problem(task="sum-squares"), "task must be another"),
+        (Problem(task="sum-squares", model="transformer", activation="relu"), "task must be another"),
     ],
 )
 def test_what_has_no_such_law_is_refused(problem: Problem, says: str) -> None:
