@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from dcrit.api.explorer.points import SHIPPED as MEASURED
+
 ROOT = Path(__file__).parents[1]
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
 SHIPPED = {
@@ -14,6 +16,10 @@ SHIPPED = {
     for pattern in patterns
     for path in (ROOT / SETUPTOOLS["package-dir"][package]).glob(pattern)
 }
+
+
+def test_every_measured_size_of_the_explorer_is_shipped() -> None:
+    assert {ROOT / "dcrit/api/explorer/results" / name for name in MEASURED} <= SHIPPED
 
 
 def test_every_pattern_names_files() -> None:
@@ -37,6 +43,8 @@ def test_every_file_that_is_no_code_is_shipped(folder: str) -> None:
     [
         ("dcrit.theory.literature", "published.toml"),
         ("dcrit.theory.literature", "references.bib"),
+        *(("dcrit.api.explorer", f"results/{name}") for name in MEASURED),
+        ("dcrit.api.explorer", "templates/explorer.html.jinja"),
         ("dcrit.api.report", "templates/report.html.jinja"),
         ("dcrit.api.report", "templates/report.md.jinja"),
     ],
