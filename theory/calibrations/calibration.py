@@ -207,7 +207,11 @@ class Calibration:
 
         β₂ counts by the factors of 1 − β₂, and ε by those of its power 1/4.6: factors of 100.
         """
-        *axes, (_, epsilon, (calibrated, _)) = self._axes(problem)
+        return self._distance(self._axes(problem))
+
+    @staticmethod
+    def _distance(found: tuple[Axis, ...]) -> float:
+        *axes, (_, epsilon, (calibrated, _)) = found
         factors = sum(max(0.0, math.log(low / value), math.log(value / high)) for _, value, (low, high) in axes)
         return factors + abs(math.log(epsilon / calibrated)) / EPSILON_FACTOR
 
@@ -241,6 +245,8 @@ class Calibration:
     def memorized(self, problem: Problem, *, deviation: ArrayLike = 0.0) -> FloatArray:
         """D_mem of a problem, some standard errors above its best value; these widen outside the calibrated domain.
 
+        A law that knows C_0 says how its errors grow with size and classes: another optimizer alone widens them then.
+
         Args:
             problem: The question.
             deviation: Standard errors, any shape.
@@ -248,7 +254,8 @@ class Calibration:
         Returns:
             D_mem [examples], shape of ``deviation``.
         """
-        widened = np.asarray(deviation, dtype=np.float64) * WIDENING ** min(self.distance(problem), FARTHEST)
+        axes = self._axes(problem)[2 if self.capacity.n_classes is not None else 0 :]
+        widened = np.asarray(deviation, dtype=np.float64) * WIDENING ** min(self._distance(axes), FARTHEST)
         return self.capacity.capacity(problem.n_params, problem.n_classes, deviation=widened)
 
     def symmetric_sizes(

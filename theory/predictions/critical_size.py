@@ -300,7 +300,7 @@ def law_estimate(
     *,
     quantity: str,
     accuracy: float,
-    capacity: float,
+    capacity: Interval,
     level: float,
 ) -> Estimate:
     """A size from scratch by the law, with what of the question lies outside its calibration.
@@ -311,7 +311,7 @@ def law_estimate(
         horizon: T [steps].
         quantity: Name of the size.
         accuracy: Test accuracy at the horizon.
-        capacity: D_mem [examples].
+        capacity: D_mem, its interval [examples].
         level: Probability content of the interval.
     """
     outside = "; ".join(law.outside(problem, horizon))
@@ -320,8 +320,8 @@ def law_estimate(
     silence = law.silence(problem, horizon)
     if not silence and math.isinf(size):
         silence = f"width {problem.width} holds {ceiling:.2f} of the rule: test accuracy never reaches {accuracy:g}"
-    if not silence and size > capacity and law.overload is None:
-        silence = f"cannot tell: it would be {size:.0f} by step {horizon}, above the capacity of {capacity:.0f}"
+    if not silence and size > capacity.high and law.overload is None:
+        silence = f"cannot tell: it would be {size:.0f} by step {horizon}, above the capacity of {capacity.high:.0f}"
     if not silence and size > LARGEST_FRACTION * problem.n_pairs:
         silence = (
             f"the transition would need {size:.0f} of {problem.n_pairs} examples, which leaves none to test within "
@@ -339,7 +339,9 @@ def law_estimate(
     spread = half_width(deviation, level=level)
     high = size * math.exp(spread)
     missing = float(ndtr(math.log(size / (LARGEST_FRACTION * problem.n_pairs)) / deviation))
-    over = f"over the capacity of {capacity:.0f}: the rule is found before all is memorized" if size > capacity else ""
+    over = ""
+    if law.overload is not None and size > capacity.high:
+        over = f"over the capacity of {capacity.high:.0f}: the rule is found before all is memorized"
     chance = (
         f"with probability {missing:.2f} there is no transition within {horizon} steps below all {problem.n_pairs} "
         "examples"
@@ -422,7 +424,8 @@ def predict_critical_size(
     sensible = sensible_draws(problem, calibration, n_draws, rng)
 
     half = half_width(1.0, level=level)
-    memorized = [float(calibration.memorized(problem, deviation=z)) for z in (0.0, -half, half)]
+    memorized, low, high = (float(calibration.memorized(problem, deviation=z)) for z in (0.0, -half, half))
+    held = Interval(low=low, high=high, level=level)
 
     silence = calibration.silence(problem, steps)
 
@@ -436,9 +439,7 @@ def predict_critical_size(
 
     def size(quantity: str, accuracy: float | None, *, from_scratch: bool = True) -> Estimate:
         if law is not None and from_scratch and accuracy is not None:
-            return law_estimate(
-                law, problem, steps, quantity=quantity, accuracy=accuracy, capacity=memorized[0], level=level
-            )
+            return law_estimate(law, problem, steps, quantity=quantity, accuracy=accuracy, capacity=held, level=level)
         if from_scratch and accuracy is not None and silence:
             return untold(quantity, horizon=steps)
         least = least_size(problem, calibration, len(sensible), accuracy or 0.5, seed)
@@ -476,8 +477,8 @@ def predict_critical_size(
         completion=size("completion", 0.9),
         capacity=Estimate(
             quantity="capacity",
-            value=memorized[0],
-            interval=Interval(low=memorized[1], high=memorized[2], level=level),
+            value=memorized,
+            interval=held,
             unit="examples",
             extrapolated=extrapolated,
         ),
