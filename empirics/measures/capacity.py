@@ -22,7 +22,7 @@ FRACTIONS = (0.8, 1.0)
 
 #: How far ln D_mem lies from a law measured at C_0 classes, for each ln(C/C_0): chosen when some at other C were
 #: known (docs/explanation/model-size.md).
-CLASSES_ERROR = 0.2
+CLASSES_ERROR = 0.4
 
 #: A model is overloaded where it fits less than this fraction of its training set.
 OVERLOADED = 0.9
@@ -202,6 +202,7 @@ class CapacityLine:
                 slope=float(slope),
                 n_params=anchor,
                 n_classes=n_classes,
+                classes_exponent=found[0][0].family.capacity_exponent,
                 classes_error=CLASSES_ERROR,
                 log_bits_error=math.sqrt(scatter / len(x)),
                 slope_error=math.sqrt(scatter / np.square(x - x.mean()).sum()),

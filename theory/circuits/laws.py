@@ -121,16 +121,17 @@ LARGEST_ERROR = 10.0
 class CapacityLaw:
     """Capacity as a measured power of model size.
 
-    D_mem = c·N/log2 C·x^(s − 1),   x = (N/N_0)·(C_0/C)²
+    D_mem = c·N/log2 C·x^(s − 1),   x = (N/N_0)·(C_0/C)^e
 
-    Bits per parameter grow with the parameters that there are for each of the C² pairs of a table; x is N/N_0 where no
-    C_0 is given. Standard error of ln D_mem: √(σ_c² + (σ_s·ln x)² + (σ_C·ln(C/C_0))²).
+    With e = 2 bits per parameter grow with the parameters for each of the C² pairs of a table, with e = 0
+    with N alone. Standard error of ln D_mem: √(σ_c² + (σ_s·ln x)² + (σ_C·ln(C/C_0))²).
 
     Attributes:
         bits: c, bits per parameter at N_0 and C_0 [bits/parameter].
         slope: s; 1 where capacity is linear.
         n_params: N_0, at which the errors of c and s are independent.
-        n_classes: C_0; None where bits per parameter are told of N alone.
+        n_classes: C_0; None where it is not known: then e is 0.
+        classes_exponent: e.
         log_bits_error: σ_c, standard error of ln c.
         slope_error: σ_s.
         classes_error: σ_C, how far D_mem lies from the law at other C.
@@ -145,6 +146,7 @@ class CapacityLaw:
     slope: float = 1.0
     n_params: float = 1.0
     n_classes: float | None = None
+    classes_exponent: float = 0.0
     log_bits_error: float = 0.0
     slope_error: float = 0.0
     classes_error: float = 0.0
@@ -157,7 +159,7 @@ class CapacityLaw:
                 raise FieldError(name, f"be between {1 / most:g} and {most:g}", repr(getattr(self, name)))
         if self.n_classes is not None and not 2 <= self.n_classes <= LARGEST_CLASSES:
             raise FieldError("n_classes", f"be between 2 and {LARGEST_CLASSES:g}", repr(self.n_classes))
-        for name in ("log_bits_error", "slope_error", "classes_error"):
+        for name in ("log_bits_error", "slope_error", "classes_error", "classes_exponent"):
             if not 0 <= getattr(self, name) <= LARGEST_ERROR:
                 raise FieldError(name, f"be between 0 and {LARGEST_ERROR:g}", repr(getattr(self, name)))
 
@@ -190,7 +192,9 @@ class CapacityLaw:
     def _log_load(self, n_params: ArrayLike, n_classes: int) -> FloatArray:
         """Ln x."""
         size = np.log(np.asarray(n_params, dtype=np.float64) / self.n_params)
-        return size if self.n_classes is None else size + 2 * math.log(self.n_classes / n_classes)
+        if self.n_classes is None:
+            return size
+        return size + self.classes_exponent * math.log(self.n_classes / n_classes)
 
 
 def bits_per_parameter(capacity: ArrayLike, n_params: float, n_classes: int) -> FloatArray:

@@ -64,6 +64,8 @@ class ModelFamily(ABC):
             are integrated for such families alone; they start from amplitudes that were measured on pair-MLPs.
         multitask: Networks that learn several tasks are built like it.
         capacity_widths: Widths that all pairs of a calibration's modulus overload, to measure capacity at.
+        capacity_exponent: e of :class:`~dcrit.theory.circuits.laws.CapacityLaw`, measured: 2 where bits per parameter
+            grow with the parameters for each pair of a table, 0 where they grow with parameters alone.
         fewest_members: Smallest batch that is worth a step's calls.
         call_flops: What takes as long as one member's share of these calls [FLOPs of matrix products].
         cache_bytes: Tensors of a batch's step are held within this on a core [bytes].
@@ -86,6 +88,7 @@ class ModelFamily(ABC):
     exactly_homogeneous: bool = False
     multitask: bool = False
     capacity_widths: tuple[int, ...] = (4, 6, 8, 12, 16, 24, 32)
+    capacity_exponent: float = 0.0
     fewest_members: int = 4
     call_flops: int = 300_000
     cache_bytes: int = 4 << 20

@@ -48,4 +48,5 @@ FAMILY = PairMLP(
     learning_rate=1e-2,
     exactly_homogeneous=True,
     multitask=True,
+    capacity_exponent=2.0,
 )

@@ -77,7 +77,7 @@ def test_a_capacity_law_is_a_power_through_its_anchor(bits: float, slope: float,
     assert law.capacity(n_params, classes) == pytest.approx(
         float(capacity(1.0, n_params, classes) * law.bits_at(n_params, classes))
     )
-    tabled = CapacityLaw(bits=bits, slope=slope, n_params=1000.0, n_classes=29)
+    tabled = CapacityLaw(bits=bits, slope=slope, n_params=1000.0, n_classes=29, classes_exponent=2.0)
     assert tabled.capacity(n_params, 29) == pytest.approx(bits * 1000 / math.log2(29) * (n_params / 1000) ** slope)
     per_pair = (n_params / classes**2) / (1000 / 29**2)
     assert float(tabled.bits_at(n_params, classes)) == pytest.approx(bits * per_pair ** (slope - 1))
