@@ -1,7 +1,8 @@
-"""``dcrit figure``: a comparison figure from stored results."""
+"""``dcrit figure``: a comparison figure from the runs of its experiment."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -13,20 +14,22 @@ from dcrit.cli.terminal.session import session
 from dcrit.cli.validate import SuiteChoice
 
 
+@options.grouped
 def figure(
+    *,
     name: Annotated[str | None, typer.Argument(help="Which figure; see --list.")] = None,
     list_figures_only: Annotated[bool, typer.Option("--list", help="List the figures.")] = False,
     suite: Annotated[
         SuiteChoice,
-        options.one_of(SuiteChoice, "Suite whose runs are drawn."),
+        options.one_of(SuiteChoice, "Suite by whose design the runs are made."),
     ] = SuiteChoice.quick,
-    store: Annotated[
-        Path | None, typer.Option(help="Folder with the suite's runs; default: validation/SUITE/runs.")
-    ] = None,
+    store: Annotated[Path | None, typer.Option(help="Folder with the runs; default: validation/SUITE/runs.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the picture, as PNG and SVG.")] = Path("figures-out"),
+    train: Annotated[bool, typer.Option("--train", help="Train the runs that the folder lacks.")] = False,
+    machine: options.MachineOptions,
     as_json: options.Json = False,
 ) -> None:
-    """Draw a figure from a suite's stored runs; nothing is trained."""
+    """Draw a figure from the runs of its experiment; without --train nothing is trained."""
     from dcrit.api.suites import figure as drawing_of
     from dcrit.api.suites import list_figures
 
@@ -38,8 +41,8 @@ def figure(
             rows = [[one["name"], one["title"], one["experiment"], ", ".join(one["suites"])] for one in listed.figures]
             table("figures", ["name", "shows", "experiment", "suites"], rows)
         return
-    with session():
-        drawn = drawing_of(name or "nothing", suite=suite.value, store=store, out=out)
+    with session(machine):
+        drawn = drawing_of(name or "nothing", suite=suite.value, store=store, out=out, train=train, **asdict(machine))
     if as_json:
         print_json(drawn.to_dict())
     else:

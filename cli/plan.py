@@ -159,8 +159,8 @@ def _print(found: Plan, as_json: bool) -> None:
         )
     say(f"One worker does {speed.rate / 1e9:.3g} GFLOP/s, {how}.")
     say(
-        "All numbers are upper bounds: measurements end early where they are exact enough, and runs that are stored, "
-        "or that experiments share, are not made again."
+        "All numbers are upper bounds: claims that are decided get no more runs, runs end early where they generalize, "
+        "and those that are stored are not made again."
     )
 
 
@@ -171,7 +171,15 @@ def _show(found: Plan) -> None:
     unit = "core" if speed.device == "cpu" else "GPU"
     table(
         f"{title}: at most",
-        ["experiment", "runs", "ensembles", "FLOPs", f"{unit} time", "stored", "memory of a worker"],
+        [
+            "claim" if title.startswith("suite") else "what",
+            "runs",
+            "ensembles",
+            "FLOPs",
+            f"{unit} time",
+            "stored",
+            "memory of a worker",
+        ],
         [
             [
                 *(name, work.n_runs, work.n_ensembles, f"{work.flops:.2g}".replace("e+", "e")),

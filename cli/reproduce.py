@@ -218,25 +218,22 @@ def transformer_branches(
 
 @app.command("transformer-pace")
 def transformer_pace(
-    store: Stored = None,
+    store: options.StoreFolder = options.DEFAULT_STORE,
     workers: options.Workers = 0,
     clone: Clone = HERE,
-    check: Check = False,
     as_json: options.Json = False,
 ) -> None:
-    """What η and λ do to the clock of transformers. Seconds; trains only with --store.
+    """What η and λ do to the clock of transformers. Fifteen minutes on one core where all lack; trains.
 
-    Writes docs/results/two-thresholds/transformer-pace.json. With --store runs whose times the file lacks are made:
-    fifteen minutes on one core where all lack.
+    Writes docs/results/two-thresholds/transformer-pace.json, and all that 'dcrit reproduce two-thresholds' makes of it.
     """
     results = _results(clone)
-    from dcrit.empirics.ablations.transformer_pace import measure, pace
+    from dcrit.empirics.ablations.transformer_pace import measure
+    from dcrit.empirics.ablations.two_thresholds import two_thresholds as tables
 
-    _check_alone(store, check=check)
-    if store is not None:
-        with _laboratory(store, workers) as bench:
-            measure(results, bench)
-    _finish(pace(results), check=check, as_json=as_json)
+    with _laboratory(store, workers) as bench:
+        measure(results, bench)
+    _finish(tables(results), as_json=as_json)
 
 
 @app.command("optimizer")
@@ -566,32 +563,57 @@ def verdicts(report: dict[str, Any]) -> str:
     """A suite's table of verdicts, as Markdown; the quick one with its reasons, which others have in their report."""
     from dcrit.empirics.training.budget import duration
 
-    whole = report["suite"] == "quick"
+    whole, is_first = report["suite"] == "quick", "scheme" not in report
     lines = [
         f"`dcrit validate {report['suite']}`: {report['runs']} runs, "
-        f"{duration(report['training_seconds'])} of training on one core:",
+        f"{duration(report['training_seconds'])} of training on one core"
+        + (", judged by the first release's p-values and Holm's correction:" if is_first else ":"),
         "",
-        "| claim | predicted | measured | 90 % interval | verdict |",
+        f"| claim | {'predicted' if is_first else 'claimed'} | measured | 90 % interval | verdict |",
         "|---|---|---|---|---|",
     ]
     for claim in report["claims"]:
         interval = claim["interval"]
         span = "–" if interval is None else f"{number(interval['low'])} – {number(interval['high'])}"
+        claimed = number(claim["predicted"]) if is_first else _claimed(claim)
+        dagger = "" if is_first or not claim["alone"] else " †"
         lines.append(
-            f"| `{claim['id']}` | {number(claim['predicted'])} | {number(claim['measured'])} | {span} "
-            f"| {claim['verdict']}{': ' + claim['reason'].replace('|', chr(92) + '|') if whole else ''} |"
+            f"| `{claim['id']}` | {claimed} | {number(claim['measured'])} | {span} "
+            f"| {claim['verdict']}{dagger}{': ' + claim['reason'].replace('|', chr(92) + '|') if whole else ''} |"
         )
     return "\n".join(lines)
 
 
+def _claimed(claim: Mapping[str, Any]) -> str:
+    """The range that a claim's deciding quantity has to lie in."""
+    low, high = claim["claimed"]["low"], claim["claimed"]["high"]
+    if high is None:
+        return f"above {number(low)}"
+    return f"below {number(high)}" if low is None else f"{number(low)} – {number(high)}"
+
+
 def configurations(report: dict[str, Any]) -> str:
-    """Predicted and measured critical sizes of a suite, one row a configuration, as Markdown."""
+    """Predicted and measured critical sizes of a suite, as Markdown.
+
+    One row a configuration of the first release; since then one a size on either side of a prediction.
+    """
+    by_id = {claim["id"]: claim for claim in report["claims"]}
+    if "scheme" in report:
+        lines = [
+            "| beside a predicted size | network | test accuracy of fresh runs (90 %) | seeds |",
+            "|---|---|---|---|",
+        ]
+        for row in by_id["dcrit-bracketed"]["rows"]:
+            lines.append(
+                f"| {row['part']} | {row['where']} | {number(row['measured'])} ({number(row['low'])} – "
+                f"{number(row['high'])}), claimed {row['claimed']} | {row['seeds']} |"
+            )
+        return "\n".join(lines)
     lines = [
         "| configuration | D_crit predicted before training | from its own efficiencies | measured | ln ratio |",
         "|---|---|---|---|---|",
     ]
-    rows = next(claim["rows"] for claim in report["claims"] if claim["id"] == "dcrit-predicted")
-    for row in rows:
+    for row in by_id["dcrit-predicted"]["rows"]:
         lines.append(
             f"| {row['problem']} | {number(row['predicted'])} ({number(row['predicted low'])} – "
             f"{number(row['predicted high'])}) | {number(row['from efficiencies'])} | {number(row['measured'])} "

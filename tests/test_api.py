@@ -29,6 +29,7 @@ from dcrit.api.training import MachineOptions
 from dcrit.api.written import finite
 from dcrit.cli.app import app
 from dcrit.empirics.claims import suites
+from dcrit.empirics.claims.claim import Condition
 from dcrit.empirics.curves.curve_files import FIELDS
 from dcrit.empirics.experiments.laboratory import Machine
 from dcrit.empirics.measures import calibrate as calibrating
@@ -36,7 +37,7 @@ from dcrit.empirics.measures import calibrate_law
 from dcrit.empirics.measures.calibrate import CalibrationDesign
 from dcrit.theory.calibrations.calibration import calibration_of
 from dcrit.theory.checks import FieldError
-from tests.worlds.report_documents import claim_of, experiment_of
+from tests.worlds.miniature import accuracy, claim_of
 from tests.worlds.theory import EXACT
 
 TINY = dcrit.Problem(modulus=7, width=16, learning_rate=0.1)
@@ -441,15 +442,16 @@ def test_curves_of_a_file_and_of_a_table_get_one_verdict(tmp_path: Path) -> None
 def test_a_validation_gives_rulings_figures_and_a_report(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim = claim_of("cheap", experiment_of("one"), (1e-6, 1.0), "as predicted")
+    claim = claim_of("cheap", Condition(stream=accuracy(TINY, 3, blocks=8), high=0.9))
     monkeypatch.setattr(suites, "suite_of", lambda name: suites.Suite(name=name, claims=(claim,)))
     found = dcrit.validate("quick", store=store, workers=1)
     shown(found)
     assert list(found.rulings.values()) == ["supported"]
+    assert found.figure("cheap").axes[0].get_xlabel() == "test accuracy"
     files = found.write(tmp_path / "report")
     assert json.loads(files["json"].read_text(encoding="utf-8")) == plain(found.report())
     assert files["html"].is_file()
-    with pytest.raises(ValueError, match="name must be one of"):
+    with pytest.raises(ValueError, match="claim must be one of cheap, got 'delays'"):
         found.figure("delays")
 
 
@@ -575,7 +577,10 @@ def test_figures_are_listed_and_lack_of_runs_is_said(tmp_path: Path) -> None:
         dcrit.figure("none")
     with pytest.raises(FieldError, match=r"suite must be one of .* for figure capacity"):
         dcrit.figure("capacity", suite="paper-again")  # type: ignore[arg-type]
-    with pytest.raises(FieldError, match=r"store must be a folder with the runs .*: 'dcrit validate quick' makes them"):
+    with pytest.raises(
+        FieldError,
+        match=r"store must be a folder with the runs .*: 'dcrit figure .* --train' makes them",
+    ):
         dcrit.figure("capacity", store=tmp_path)
 
 

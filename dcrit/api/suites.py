@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from dcrit.empirics.claims.claim import Verdict
-    from dcrit.empirics.claims.suites import Result as ExperimentResult
     from dcrit.empirics.claims.suites import Suite
     from dcrit.empirics.experiments.experiment import SuiteName
     from dcrit.empirics.training.budget import Speed
@@ -38,15 +37,13 @@ class Validation(Answer):
     Attributes:
         suite: What was judged.
         verdicts: One a claim.
-        results: Of its experiments, by name.
-        calibrations: Constants of the predictions made before.
-        budget_minutes: Time that the experiments were given; None for as long as they took [minutes].
+        calibrations: Constants of the predictions beside published numbers.
+        budget_minutes: Time that the runs were given; None for as long as they took [minutes].
         seconds: That it took; runs that were stored before took none of them [s].
     """
 
     suite: Suite
     verdicts: Sequence[Verdict]
-    results: Mapping[str, ExperimentResult]
     calibrations: Sequence[Calibration]
     budget_minutes: float | None
     seconds: float
@@ -71,19 +68,17 @@ class Validation(Answer):
         """One row a claim."""
         import polars as pl
 
+        columns = ("measured", "verdict", "alone", "e_holds", "e_fails", "n_runs", "n_left_out", "reason")
         rows = [
             {
-                "claim": one.claim.id,
-                "predicted": one.finding.predicted,
-                "measured": one.finding.measured,
-                "low": None if one.finding.interval is None else one.finding.interval.low,
-                "high": None if one.finding.interval is None else one.finding.interval.high,
-                "verdict": one.ruling,
-                "n_runs": one.finding.n_runs,
-                "n_unconverged": one.finding.n_unconverged,
-                "reason": one.reason,
+                "claim": one["id"],
+                "claimed low": one["claimed"]["low"],
+                "claimed high": one["claimed"]["high"],
+                "low": one["interval"]["low"],
+                "high": one["interval"]["high"],
+                **{name: one[name] for name in columns},
             }
-            for one in self.verdicts
+            for one in self.to_dict()["claims"]
         ]
         return pl.DataFrame(rows, infer_schema_length=None)
 
@@ -92,12 +87,7 @@ class Validation(Answer):
         from dcrit.api.report.document import document_of
 
         return document_of(
-            self.suite,
-            self.results,
-            self.verdicts,
-            self.calibrations,
-            seconds=self.seconds,
-            budget_minutes=self.budget_minutes,
+            self.suite, self.verdicts, self.calibrations, seconds=self.seconds, budget_minutes=self.budget_minutes
         )
 
     def write(self, folder: Path | str) -> dict[str, Path]:
@@ -119,22 +109,22 @@ class Validation(Answer):
         folder = Path(folder)
         check_writable_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        pictures = save_all(self.results, folder / "figures")
+        pictures = save_all(self.verdicts, folder / "figures")
         vector = {name: next(path for path in paths if path.suffix == ".svg") for name, paths in pictures.items()}
         return write_report(self.report(), folder, vector)
 
-    def figure(self, name: str = "critical-sizes") -> Figure:
-        """A whole comparison figure from the runs of this validation.
+    def figure(self, claim: str) -> Figure:
+        """Estimates and confidence sequences of a claim beside what it claims.
 
         Raises:
-            ValueError: There is no such figure, or this validation made no runs for it.
+            ValueError: It was not judged.
         """
-        from dcrit.figures import FIGURES
+        from dcrit.figures.measured.verdict import draw
 
-        drawable = [one.name for one in FIGURES.values() if one.experiment.name in self.results]
-        if name not in drawable:
-            raise ValueError(f"name must be one of {', '.join(drawable)}, got {name!r}")
-        return FIGURES[name].draw(self.results[FIGURES[name].experiment.name].evidence)
+        found = {one.claim.id: one.finding for one in self.verdicts}
+        if claim not in found:
+            raise FieldError("claim", f"be one of {', '.join(found)}", repr(claim))
+        return draw(found[claim].rows())
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw how many claims are supported, refuted and undecided, and which."""
@@ -159,9 +149,10 @@ def validate(
     Args:
         suite: ``quick``, ``standard`` or ``paper``.
         claims: Ids of the claims to judge; none for all.
-        budget: Time for the experiments, stored runs counted as well [minutes]; None for the suite's own.
+        budget: Time for fresh runs of what is undecided, the cheapest first [minutes]; None for the suite's own. Called
+            again, more runs are added to those that are stored.
         store: Folder in which runs are kept; what is there is not trained again.
-        note: Told how long it may take, and which experiment begins, in words.
+        note: Told how long it may take, and what each round makes, in words.
         **machine: Where to train, as :class:`MachineOptions` has it.
 
     Raises:
@@ -178,17 +169,11 @@ def validate(
     if limited is not None:
         rate = f"{limited.speed.rate / 1e9:.3g} GFLOP/s"
         note(f"budget {minutes:g} minutes on {limited.workers} workers at {rate} each")
-    names = [experiment.name for experiment in chosen.experiments]
-
-    def begin(name: str) -> None:
-        note(f"experiment {name} ({names.index(name) + 1} of {len(names)})")
-
     with laboratory_of(store, machine) as laboratory:
-        results = gather(chosen, laboratory, begin=begin, budget=limited)
+        records = gather(chosen, laboratory, begin=note, budget=limited)
     return Validation(
         suite=chosen,
-        verdicts=judge(chosen, results),
-        results=results,
+        verdicts=judge(chosen, records),
         calibrations=laboratory.calibrations,
         budget_minutes=None if limited is None else minutes,
         seconds=time.monotonic() - began,
@@ -201,7 +186,7 @@ class Plan(Statement):
 
     Attributes:
         asked: What is planned, in a few words.
-        works: By the experiment.
+        works: By the claim, or what else is planned.
         speed: Of one worker.
         rate_measured: Whether that was measured here, or given.
         workers_here: Workers that this machine has room for.
@@ -222,7 +207,7 @@ class Plan(Statement):
 
     @property
     def total(self) -> Work:
-        """All experiments."""
+        """All of them."""
         from dcrit.empirics.training.work import Work
 
         return sum(self.works.values(), Work())
@@ -282,8 +267,7 @@ def plan(
 
     check_choice("suite", suite, SUITE_NAMES)
     chosen = select(suite_of(suite), tuple(claims))
-    stages = {one.name: one.stages(one.designs[chosen.name]) for one in chosen.experiments}
-    return _planned(f"suite {suite}", stages, workers=workers, device=device, rate=rate, note=note)
+    return _planned(f"suite {suite}", chosen.stages(), workers=workers, device=device, rate=rate, note=note)
 
 
 def plan_phase_diagram(
@@ -451,18 +435,26 @@ class Drawing(Statement):
 
 
 def figure(
-    name: str, *, suite: SuiteName = "quick", store: Path | str | None = None, out: Path | str | None = None
+    name: str,
+    *,
+    suite: SuiteName = "quick",
+    store: Path | str | None = None,
+    out: Path | str | None = None,
+    train: bool = False,
+    **machine: Unpack[MachineOptions],
 ) -> Drawing:
-    """A comparison figure from a suite's stored runs; nothing is trained.
+    """A comparison figure from the runs of its experiment.
 
     Args:
         name: As :func:`list_figures` has it.
-        suite: Whose runs are drawn.
+        suite: Whose design of the experiment is drawn.
         store: Folder of the runs; None for where ``dcrit validate`` keeps those of the suite.
         out: Folder that it is written to, as PNG and SVG; None for none.
+        train: Whether runs that the store lacks are trained.
+        **machine: Where to train, as :class:`MachineOptions` has it.
 
     Raises:
-        ValueError: A value is not allowed, or the store lacks runs.
+        ValueError: A value is not allowed, or the store lacks runs that may not be trained.
     """
     from dcrit.empirics.experiments.laboratory import LackingRunsError, open_runs
     from dcrit.empirics.store.whole_files import check_writable_folder
@@ -474,13 +466,13 @@ def figure(
     if suite not in spec.experiment.designs:
         raise FieldError("suite", f"be one of {', '.join(spec.experiment.designs)} for figure {name}", repr(suite))
     folder = Path("validation") / suite / "runs" if store is None else Path(store)
-    made = f"'dcrit validate {suite}' makes them"
-    if not folder.is_dir():
-        raise FieldError("store", f"be a folder with the runs of suite {suite!r}", folder, why=made)
+    made = f"'dcrit figure {name} --suite {suite} --train' makes them"
+    if not train and not folder.is_dir():
+        raise FieldError("store", f"be a folder with the runs of figure {name!r}", folder, why=made)
     if out is not None:
         check_writable_folder(Path(out))
     try:
-        with open_runs(folder, may_train=False) as laboratory:
+        with laboratory_of(folder, machine) if train else open_runs(folder, may_train=False) as laboratory:
             evidence = spec.experiment.measure(spec.experiment.designs[suite], laboratory)
     except LackingRunsError as error:
         why = "; ".join(filter(None, [error.why, made]))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dcrit.empirics.ablations.committed import Row, sized
 from dcrit.empirics.ablations.run_rows import keep, row_of
 from dcrit.empirics.ablations.transformer_branches import fitted_branches
-from dcrit.empirics.ablations.transformer_norms import norm_law, page_with_norms
+from dcrit.empirics.ablations.transformer_norms import norm_law
 from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, rest_sizes
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
@@ -333,6 +333,4 @@ def page_with_transformers(page: str, results: Path) -> str:
     ]
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
-    page = before + "\n".join([*lines, END]) + after
-    runs = {part: [run for run in runs_of(results) if run["part"] == part] for part in ("calibration", "drawn")}
-    return page_with_norms(page, norm_law(runs["calibration"]), runs["drawn"])
+    return before + "\n".join([*lines, END]) + after

@@ -1,121 +1,209 @@
-"""What a claim is: a sentence, an experiment, a criterion fixed before the run, and a judge of what the runs say."""
+"""What a claim is: a sentence, what has to be true of fresh runs for it to hold, and what those say."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from functools import cached_property
+from typing import Any, Literal, get_args
 
-from dcrit.empirics.claims.effect import SIGNIFICANCE, Effect, Statistic, every
-from dcrit.empirics.experiments.experiment import Experiment
-from dcrit.empirics.experiments.laboratory import Account
+import numpy as np
+from numpy.typing import NDArray
+
+from dcrit.empirics.claims.evidence import (
+    Decision,
+    EValues,
+    Ruling,
+    every,
+    evidence_of_mean,
+    evidence_of_slope,
+    interval_of_mean,
+    interval_of_slope,
+    together,
+)
+from dcrit.empirics.claims.streams import AnyRun, AnyStream, Frame
+from dcrit.empirics.experiments.experiment import SuiteName
+from dcrit.empirics.runs.dimensions import DimensionConfig
+from dcrit.theory.checks import FieldError, check_choice
 from dcrit.theory.estimates import Interval
-from dcrit.theory.registry import Registry, discovered
+from dcrit.theory.problems.problem import label
 
-Ruling = Literal["supported", "refuted", "inconclusive"]
-Evidence = TypeVar("Evidence")
+FloatArray = NDArray[np.float64]
 Row = Mapping[str, str | float | None]
 
+#: E-value at which nothing more is run for a claim.
+ENOUGH = 100.0
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What the runs say about a claim, before several claims are corrected for.
+
+@dataclass(kw_only=True)
+class Record:
+    """What fresh seeds of a stream have given.
 
     Attributes:
-        predicted: What the claim or the theory puts there.
-        measured: The measured statistic.
-        interval: Its interval.
-        n_runs: Runs it rests on.
-        n_unconverged: Runs made for it and not used.
-        reason: One sentence with the numbers that decide, or why nothing can be decided.
-        p_inside: Smallness supports the claim, see :class:`Effect`; None where it cannot be supported.
-        p_outside: Smallness refutes it; None where it cannot be refuted.
-        rows: Details, one row a configuration, for tables.
+        values: Their numbers, in the order of the seeds, without those that did not tell.
+        seeds: How many were asked.
+        seconds_by_run: Training time of every run, by its address [s].
+        details: A row a problem, where a stream has several.
     """
 
-    predicted: float | None
-    measured: float | None
-    interval: Interval | None
-    n_runs: int
-    n_unconverged: int
-    reason: str
-    p_inside: float | None
-    p_outside: float | None
-    rows: Sequence[Row] = field(default_factory=tuple)
+    values: list[float] = field(default_factory=list)
+    seeds: int = 0
+    seconds_by_run: dict[str, float] = field(default_factory=dict)
+    details: list[Row] = field(default_factory=list)
+
+    def add(self, stream: AnyStream, runs: Sequence[AnyRun]) -> None:
+        """Take in the runs of one more seed."""
+        self.seeds += 1
+        self.seconds_by_run |= {run.config.address: run.seconds for run in runs}
+        value = stream.value(runs)
+        if not math.isnan(value):
+            self.values.append(value)
+        if isinstance(stream, Frame) and runs:
+            self.details.append(stream.row(runs))
 
     @property
-    def p_value(self) -> float | None:
-        """The smaller of both: at most one of them can be small for good reason."""
-        return min((p for p in (self.p_inside, self.p_outside) if p is not None), default=None)
-
-    def ruling(self, significance: float = SIGNIFICANCE) -> Ruling:
-        """Supported or refuted where the p-value is at most that, else inconclusive."""
-        if self.p_value is None or self.p_value > significance:
-            return "inconclusive"
-        return "supported" if self.p_value == self.p_inside else "refuted"
+    def n_left_out(self) -> int:
+        """Seeds that did not tell."""
+        return self.seeds - len(self.values)
 
 
-def finding_on(
-    rows: Sequence[Row],
-    effects: Sequence[Effect | None],
-    shown: Statistic | None,
-    *,
-    predicted: float | None,
-    n_runs: int,
-    n_unconverged: int,
-    reason: str,
-) -> Finding:
-    """The finding on a claim about every configuration: all effects decide together, and one number is shown.
-
-    Args:
-        rows: Details, one row a configuration.
-        effects: One a configuration; None where its runs do not say.
-        shown: The measured statistic; None where there is none.
-        predicted: What the claim or the theory puts there.
-        n_runs: Runs it rests on.
-        n_unconverged: Runs made for it and not used.
-        reason: One sentence with the numbers that decide.
-    """
-    p_inside, p_outside = every(effects)
-    return Finding(
-        predicted=predicted,
-        measured=None if shown is None else shown.value,
-        interval=None if shown is None else shown.interval,
-        n_runs=n_runs,
-        n_unconverged=n_unconverged,
-        reason=reason,
-        p_inside=p_inside,
-        p_outside=p_outside,
-        rows=rows,
-    )
-
-
-def columns_of(effect: Effect | None, name: str, *, ends: str = "") -> Row:
-    """An effect in a table: its value under that name, and both ends of its interval.
-
-    Args:
-        effect: What is shown; None leaves the cells empty.
-        name: Column of the value.
-        ends: Before ``low`` and ``high`` in the names of the other two.
-    """
-    if effect is None:
-        return {name: None, f"{ends}low": None, f"{ends}high": None}
-    return {name: effect.value, f"{ends}low": effect.interval.low, f"{ends}high": effect.interval.high}
+#: What every stream has given so far.
+Records = Mapping[AnyStream, Record]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim(Generic[Evidence]):
+class Condition:
+    """The mean of a stream lies in a range that was fixed before any of its runs.
+
+    Attributes:
+        stream: Of which runs.
+        low: Lower end of the range; -inf where it is open.
+        high: Upper end; inf where it is open.
+        where: The network and the size, to people; by the stream's runs if empty.
+
+    Raises:
+        ValueError: The range is empty or everything, or reaches what the number cannot be.
+    """
+
+    stream: AnyStream
+    low: float = -math.inf
+    high: float = math.inf
+    where: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high or (math.isinf(self.low) and math.isinf(self.high)):
+            raise FieldError("low", "be below high, and one of them finite", f"{self.low!r} and {self.high!r}")
+        first, last = self.stream.span or (-math.inf, math.inf)
+        for end in (self.low, self.high):
+            if math.isfinite(end) and not first < end < last:
+                raise FieldError("low and high", f"lie between {first:g} and {last:g}", repr(end))
+
+    @property
+    def words(self) -> str:
+        """What is claimed, to people."""
+        if math.isinf(self.high):
+            return f"{self.stream.words} above {self.low:g}"
+        if math.isinf(self.low):
+            return f"{self.stream.words} below {self.high:g}"
+        return f"{self.stream.words} between {self.low:g} and {self.high:g}"
+
+    @property
+    def place(self) -> str:
+        """Network and size, to people."""
+        if self.where or isinstance(self.stream, Frame):
+            return self.where
+        problems = list(dict.fromkeys(label(arm.problem) for arm in self.stream.arms))
+        configs = [arm.config(0) for arm in self.stream.arms]
+        horizons = [(one.run if isinstance(one, DimensionConfig) else one).horizon for one in configs]
+        sizes, steps = (
+            ", ".join(map(str, dict.fromkeys(each))) for each in ([arm.n_train for arm in self.stream.arms], horizons)
+        )
+        return f"{' and '.join(problems)}, D = {sizes}, T = {steps}"
+
+    def evidence(self, values: Sequence[float]) -> EValues:
+        """E-values of the mean in the range, and outside."""
+        above = self._above(values, self.low) if math.isfinite(self.low) else None
+        below = self._above(values, self.high) if math.isfinite(self.high) else None
+        if below is not None:
+            below = EValues(holds=below.fails, fails=below.holds)
+        return every([side for side in (above, below) if side is not None])
+
+    def _above(self, values: Sequence[float], edge: float) -> EValues:
+        if self.stream.span is None:
+            return evidence_of_slope(values, edge)
+        first, last = self.stream.span
+        return evidence_of_mean(_scaled(values, first, last), (edge - first) / (last - first))
+
+    def interval(self, values: Sequence[float]) -> Interval:
+        """90 % confidence sequence of the mean."""
+        if self.stream.span is None:
+            return interval_of_slope(values)
+        first, last = self.stream.span
+        found = interval_of_mean(_scaled(values, first, last))
+        return Interval(
+            low=first + found.low * (last - first), high=first + found.high * (last - first), level=found.level
+        )
+
+
+def _scaled(values: Sequence[float], first: float, last: float) -> FloatArray:
+    return (np.asarray(values, dtype=np.float64) - first) / (last - first)
+
+
+Joined = Literal["every", "together"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One of the statements that a claim is made of.
+
+    Attributes:
+        name: What it says, in a few words.
+        conditions: What has to be true of fresh runs.
+        joined: ``every``: it fails if one condition does; ``together``: it is known to fail only where all do, as of
+            two sizes that are told apart by runs between them.
+        suites: Which validations it belongs to.
+
+    Raises:
+        ValueError: It has no condition, or no suite.
+    """
+
+    name: str
+    conditions: tuple[Condition, ...]
+    joined: Joined = "every"
+    suites: tuple[SuiteName, ...] = ("standard",)
+
+    def __post_init__(self) -> None:
+        check_choice("joined", self.joined, get_args(Joined))
+        if not self.conditions:
+            raise FieldError("conditions", "hold at least one", "none")
+        for suite in self.suites or ("none",):
+            check_choice("suites", suite, get_args(SuiteName))
+
+    def evidence(self, records: Records) -> EValues:
+        """E-values of the part; 1 on both sides where a condition has no data and the others say nothing without it."""
+        found = [one.evidence(_values(records, one.stream)) for one in self.conditions]
+        return every(found) if self.joined == "every" else together(found)
+
+
+def _values(records: Records, stream: AnyStream) -> Sequence[float]:
+    return records[stream].values if stream in records else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
     """A claim under test.
 
     Attributes:
         id: Its name on the command line.
-        order: Place in the table of verdicts, counted from 1; those of other packages come last.
+        order: Place in the table of verdicts; those of other packages come last.
         statement: The sentence.
         source: Keys into the bibliography, or ``dcrit`` for our own.
-        criterion: What is supported, refuted or inconclusive, fixed before the run.
-        experiment: Makes the runs.
-        judge: Evidence to finding.
+        criterion: What is compared with what, and how ranges and sizes were chosen.
+        parts: What it is made of; it holds only if each does.
+
+    Raises:
+        ValueError: It has no part.
     """
 
     id: str
@@ -123,19 +211,136 @@ class Claim(Generic[Evidence]):
     statement: str
     source: tuple[str, ...]
     criterion: str
-    experiment: Experiment[Any, Evidence]
-    judge: Callable[[Evidence], Finding]
+    parts: tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise FieldError("parts", "hold at least one", "none")
+
+    @property
+    def suites(self) -> set[SuiteName]:
+        """Validations that judge it, by parts of their own."""
+        return {suite for part in self.parts for suite in part.suites}
+
+    def within(self, suite: SuiteName) -> tuple[Part, ...]:
+        """Its parts in a validation."""
+        return tuple(part for part in self.parts if suite in part.suites)
 
 
-#: Every claim by its id, in the order of the verdict table.
-CLAIMS: Registry[Claim[Any]] = Registry(
-    "claim",
-    Claim,
-    group="dcrit.claims",
-    own=lambda: discovered("dcrit.empirics.claims", "CLAIM"),
-    name=lambda claim: claim.id,
-    order=lambda claim: claim.order,
-)
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What fresh runs say about a claim.
+
+    Attributes:
+        parts: Those that are judged.
+        records: What their streams gave.
+    """
+
+    parts: tuple[Part, ...]
+    records: Records
+
+    @cached_property
+    def evidence(self) -> EValues:
+        """E-values of the claim."""
+        return every([part.evidence(self.records) for part in self.parts])
+
+    @cached_property
+    def conditions(self) -> list[tuple[Part, Condition, EValues]]:
+        """Every condition with its own e-values."""
+        both = [(part, one) for part in self.parts for one in part.conditions]
+        return [(part, one, one.evidence(_values(self.records, one.stream))) for part, one in both]
+
+    @property
+    def streams(self) -> list[AnyStream]:
+        """Streams of the parts, each once."""
+        return list(dict.fromkeys(one.stream for _, one, _ in self.conditions))
+
+    @property
+    def leading(self) -> tuple[Part, Condition, EValues]:
+        """The condition that decides: the weakest of a claim that may hold, the worst of one that may fail."""
+        if self.evidence.holds >= self.evidence.fails:
+            return min(self.conditions, key=lambda entry: entry[2].holds)
+        return max(self.conditions, key=lambda entry: entry[2].fails)
+
+    def wants(self, stream: AnyStream) -> bool:
+        """Whether more seeds of a stream would help: its blocks are not spent, and neither it nor the claim is decided.
+
+        The evidence of slopes may depend on nothing but itself: their streams do not ask about the claim.
+        """
+        record = self.records.get(stream)
+        if record is not None and record.seeds >= stream.block * stream.blocks:
+            return False
+        if stream.span is not None and self.evidence.larger >= ENOUGH:
+            return False
+        own = [found for _, one, found in self.conditions if one.stream == stream]
+        return any(one.holds < ENOUGH and one.fails < ENOUGH * len(self.conditions) for one in own)
+
+    @property
+    def seconds_by_run(self) -> dict[str, float]:
+        """Training time of every run behind it, by its address [s]."""
+        found: dict[str, float] = {}
+        for stream in self.streams:
+            if stream in self.records:
+                found |= self.records[stream].seconds_by_run
+        return found
+
+    @property
+    def n_left_out(self) -> int:
+        """Seeds that did not tell."""
+        return sum(self.records[stream].n_left_out for stream in self.streams if stream in self.records)
+
+    @property
+    def more_runs(self) -> int | None:
+        """Runs that would bring the claim to e = 100 if evidence grew as before; None where it does not grow.
+
+        Where a seed multiplies the evidence of a condition by a factor, ln(100/e) over its logarithm more are needed.
+        """
+        if self.evidence.larger >= ENOUGH:
+            return 0
+        holds = self.evidence.holds >= self.evidence.fails
+        goal = ENOUGH if holds else ENOUGH * len(self.conditions)
+        needed: list[float] = []
+        for _, one, found in self.conditions:
+            own = found.holds if holds else found.fails
+            n = len(_values(self.records, one.stream))
+            if own >= goal:
+                needed.append(0.0)
+            elif own <= 1 or not n:
+                needed.append(math.inf)
+            else:
+                arms = len(one.stream.configs(0))
+                needed.append(arms * math.ceil(n * (math.log(goal / own) / math.log(own))))
+        total = sum(needed) if holds else min(needed)
+        return None if math.isinf(total) else int(total)
+
+    def rows(self) -> list[Row]:
+        """A row a condition: estimate and confidence sequence beside the claimed range, then the evidence."""
+        rows: list[Row] = []
+        for part, one, found in self.conditions:
+            values = _values(self.records, one.stream)
+            interval = one.interval(values)
+            rows.append(
+                {
+                    "part": part.name,
+                    "where": one.place,
+                    "quantity": one.stream.words,
+                    "claimed": one.words.removeprefix(one.stream.words).strip(),
+                    "measured": float(np.mean(values)) if len(values) else None,
+                    "low": interval.low,
+                    "high": interval.high,
+                    "claimed low": one.low,
+                    "claimed high": one.high,
+                    "seeds": len(values),
+                    "left out": self.records[one.stream].n_left_out if one.stream in self.records else 0,
+                    "e holds": found.holds,
+                    "e fails": found.fails,
+                }
+            )
+        return rows
+
+    def details(self) -> list[Row]:
+        """A row a problem of the frames that were drawn."""
+        return [row for stream in self.streams if stream in self.records for row in self.records[stream].details]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,53 +350,72 @@ class Verdict:
     Attributes:
         claim: The claim.
         finding: What the runs say.
-        ruling: After the correction for several claims.
-        threshold: Largest p-value that would have decided here; None where there is no p-value.
-        account: The runs of its experiment; claims that share an experiment share them.
+        decision: By directional e-BH.
     """
 
-    claim: Claim[Any]
+    claim: Claim
     finding: Finding
-    ruling: Ruling
-    threshold: float | None
-    account: Account
+    decision: Decision
+
+    @property
+    def ruling(self) -> Ruling:
+        """Supported, refuted or inconclusive."""
+        return self.decision.ruling
 
     @property
     def reason(self) -> str:
-        """The finding's reason, and that it is not enough beside the other claims where that is so."""
-        alone, p_value = self.finding.ruling(), self.finding.p_value
-        if alone == self.ruling or p_value is None or self.threshold is None:
-            return self.finding.reason
-        return (
-            f"{self.finding.reason}; {alone} alone, but not beside the other claims (Holm: p = {p_value:.2g} "
-            f"where {self.threshold:.2g} is needed)"
+        """One sentence: what the leading condition measured, the evidence, and what more is needed."""
+        part, one, _ = self.finding.leading
+        values = _values(self.finding.records, one.stream)
+        if not len(values):
+            return "no run was made yet" if not self.finding.seconds_by_run else f"{part.name}: no run tells yet"
+        interval, evidence = one.interval(values), self.finding.evidence
+        said = (
+            f"{part.name}, {one.place}: {one.stream.words} is {np.mean(values):.3g} ({interval.low:.3g} to "
+            f"{interval.high:.3g}), claimed {one.words.removeprefix(one.stream.words).strip()}; "
+            f"e = {evidence.holds:.2g} that it holds, {evidence.fails:.2g} that it fails"
+        )
+        if self.ruling != "inconclusive":
+            return said
+        more = self.finding.more_runs
+        return f"{said}, {self.decision.needed:.2g} needed" + (
+            "; at this rate more runs do not decide it" if more is None else f"; some {more} more runs at this rate"
         )
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:
-    """The verdict as the report and ``--json`` hold it."""
+    """The verdict as the report and ``--json`` hold it; numbers that are not finite are null."""
 
     def clean(value: str | float | None) -> str | float | None:
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
+    def cleaned(rows: Sequence[Row]) -> list[dict[str, str | float | None]]:
+        return [{key: clean(value) for key, value in row.items()} for row in rows]
+
     claim, finding = verdict.claim, verdict.finding
-    interval = finding.interval
+    _, leading, _ = finding.leading
+    values = _values(finding.records, leading.stream)
+    interval = leading.interval(values)
     return {
         "id": claim.id,
         "statement": claim.statement,
         "source": list(claim.source),
         "criterion": claim.criterion,
-        "predicted": clean(finding.predicted),
-        "measured": clean(finding.measured),
-        "interval": None if interval is None else interval.to_dict(),
-        "level": None if interval is None else interval.level,
+        "claimed": {"low": clean(leading.low), "high": clean(leading.high)},
+        "quantity": leading.stream.words,
+        "measured": float(np.mean(values)) if len(values) else None,
+        "interval": interval.to_dict(),
+        "level": interval.level,
         "verdict": verdict.ruling,
+        "alone": verdict.decision.alone,
         "reason": verdict.reason,
-        "p_value": finding.p_value,
-        "threshold": verdict.threshold,
-        "n_runs": finding.n_runs,
-        "n_unconverged": finding.n_unconverged,
-        "runs_made": verdict.account.n_runs,
-        "training_seconds": verdict.account.seconds,
-        "rows": [{key: clean(value) for key, value in row.items()} for row in finding.rows],
+        "e_holds": finding.evidence.holds,
+        "e_fails": finding.evidence.fails,
+        "e_needed": verdict.decision.needed,
+        "more_runs": finding.more_runs,
+        "n_runs": len(finding.seconds_by_run),
+        "n_left_out": finding.n_left_out,
+        "training_seconds": sum(finding.seconds_by_run.values()),
+        "rows": cleaned(finding.rows()),
+        "details": cleaned(finding.details()),
     }

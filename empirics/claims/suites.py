@@ -1,17 +1,23 @@
-"""Validation suites: which claims they hold, in what order the experiments are made, and what they add up to."""
+"""Validation suites: which claims they judge, in what order their runs are made, and what they add up to."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import get_args
 
-from dcrit.empirics.claims.claim import CLAIMS, Claim, Finding, Verdict
-from dcrit.empirics.claims.effect import holm_thresholds
-from dcrit.empirics.experiments.experiment import Experiment, SuiteName
-from dcrit.empirics.experiments.laboratory import Account, Laboratory
-from dcrit.empirics.training.budget import Budget, LeftOut
+from dcrit.empirics.claims.claim import Claim, Finding, Record, Verdict
+from dcrit.empirics.claims.evidence import decide
+from dcrit.empirics.claims.protocol import CLAIMS
+from dcrit.empirics.claims.streams import AnyRun, AnyStream
+from dcrit.empirics.experiments.experiment import SuiteName
+from dcrit.empirics.experiments.laboratory import AnyConfig, Laboratory
+from dcrit.empirics.runs.dimensions import DimensionConfig
+from dcrit.empirics.runs.multitask import MultitaskConfig
+from dcrit.empirics.runs.single import RunConfig
+from dcrit.empirics.training.budget import Budget
+from dcrit.empirics.training.work import Stage, Work, work_of
 from dcrit.theory.checks import FieldError
 
 
@@ -21,33 +27,60 @@ class Suite:
 
     Attributes:
         name: Word on the command line.
-        claims: What is judged: every claim whose experiment has a design of that name, unless fewer are chosen.
-        n_claims: How many are corrected for, where fewer are chosen; None for those it holds.
+        claims: What is judged: every claim that has a part in it, unless fewer are chosen.
+        n_claims: How many belong to it, where fewer are chosen; None for those it holds.
     """
 
     name: SuiteName
-    claims: tuple[Claim[Any], ...]
+    claims: tuple[Claim, ...]
     n_claims: int | None = None
 
+    def finding(self, claim: Claim, records: Mapping[AnyStream, Record]) -> Finding:
+        """What runs say about the parts of a claim in this suite."""
+        return Finding(parts=claim.within(self.name), records=records)
+
     @property
-    def experiments(self) -> list[Experiment[Any, Any]]:
-        """Experiments of the claims, each once."""
-        return list({claim.experiment.name: claim.experiment for claim in self.claims}.values())
+    def streams(self) -> list[AnyStream]:
+        """Streams of all its claims, each once."""
+        return list(dict.fromkeys(stream for claim in self.claims for stream in self.finding(claim, {}).streams))
+
+    def stages(self) -> dict[str, list[Stage]]:
+        """What each claim trains at most, block by block."""
+        return {claim.id: _stages(self.finding(claim, {}).streams) for claim in self.claims}
+
+
+def _stages(streams: Sequence[AnyStream]) -> list[Stage]:
+    rounds = max((stream.blocks for stream in streams), default=0)
+    return [
+        Stage(known=[config for stream in streams if k < stream.blocks for config in block_of(stream, k)])
+        for k in range(rounds)
+    ]
+
+
+def block_of(stream: AnyStream, block: int) -> list[AnyConfig]:
+    """Runs of a block of fresh seeds.
+
+    Args:
+        stream: Of which.
+        block: Counted from 0.
+    """
+    first = block * stream.block
+    return [config for unit in range(first, first + stream.block) for config in stream.configs(unit)]
 
 
 def suite_of(name: SuiteName) -> Suite:
     """All claims that have a part in a suite."""
-    return Suite(name=name, claims=tuple(claim for claim in CLAIMS.values() if name in claim.experiment.designs))
+    return Suite(name=name, claims=tuple(claim for claim in CLAIMS.values() if name in claim.suites))
 
 
-SUITE_NAMES: tuple[SuiteName, ...] = ("quick", "standard", "paper")
+SUITE_NAMES: tuple[SuiteName, ...] = get_args(SuiteName)
 
-#: Time for a suite's experiments where none is given [minutes].
+#: Time for a suite's runs where none is given [minutes].
 BUDGETS: Mapping[SuiteName, float] = {"quick": math.inf, "standard": math.inf, "paper": 30.0}
 
 
 def minutes_of(name: SuiteName, minutes: float | None, *, workers: int = 0, address: str | None = None) -> float:
-    """Time for a suite's experiments: as given, or the suite's own [minutes]; inf for as long as they take.
+    """Time for a suite's runs: as given, or the suite's own [minutes]; inf for as long as they take.
 
     Args:
         name: Suite.
@@ -75,7 +108,7 @@ def budget_of(minutes: float, workers: int = 0) -> Budget | None:
     """A budget that begins now, with the rate of this machine measured first; None where there is no limit.
 
     Args:
-        minutes: Time for the experiments [minutes].
+        minutes: Time for the runs [minutes].
         workers: Training processes; 0 for one per core.
     """
     if math.isinf(minutes):
@@ -103,21 +136,8 @@ def select(suite: Suite, claims: Sequence[str]) -> Suite:
             raise FieldError("claim", f"be one of {', '.join(known)} in suite {suite.name}", f"'{name}'{where}")
     if not claims:
         return suite
-    # All claims of the suite stay corrected for: one judged alone gets no easier ruling.
+    # All claims of the suite still count: one judged alone gets no easier ruling.
     return replace(suite, claims=tuple(known[name] for name in claims), n_claims=suite.n_claims or len(suite.claims))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What one experiment of a suite gave.
-
-    Attributes:
-        evidence: For its claims and figures, or that it was left out.
-        account: The runs it rests on.
-    """
-
-    evidence: Any
-    account: Account
 
 
 def gather(
@@ -126,62 +146,94 @@ def gather(
     *,
     begin: Callable[[str], None] = lambda _: None,
     budget: Budget | None = None,
-) -> dict[str, Result]:
-    """Make the suite's experiments, one after the other, and leave out those that there is no time for.
+) -> dict[AnyStream, Record]:
+    """Make fresh runs, block by block, until every claim is decided or its blocks or the time are spent.
+
+    What is stored is taken in first, whatever the time: called again, it goes on where it ended.
 
     Args:
         suite: What to run.
         laboratory: Trains runs, or finds them.
-        begin: Told the name of each experiment before it is made.
-        budget: Time for all of them; None for as long as it takes.
+        begin: Told in words what each round makes.
+        budget: Time for what is not stored; None for as long as it takes. The cheapest blocks come first.
 
     Returns:
-        Results by the experiment's name.
+        What the streams gave.
     """
-    results: dict[str, Result] = {}
-    for experiment in suite.experiments:
-        design = experiment.designs[suite.name]
-        refusal = None if budget is None else budget.refusal(experiment.work(suite.name, budget.speed.device))
-        if refusal is not None:
-            results[experiment.name] = Result(evidence=refusal, account=Account())
-            continue
-        begin(experiment.name)
-        with laboratory.account() as account:
-            evidence = experiment.measure(design, laboratory)
-        results[experiment.name] = Result(evidence=evidence, account=account)
-    return results
+    records = {stream: Record() for stream in suite.streams}
+    while stored := _stored(records, laboratory):
+        _make(stored, records, laboratory)
+    while True:
+        findings = [suite.finding(claim, records) for claim in suite.claims]
+        wanted = {
+            stream: block_of(stream, record.seeds // stream.block)
+            for stream, record in records.items()
+            if any(stream in one.streams and one.wants(stream) for one in findings)
+        }
+        chosen = _affordable(wanted, laboratory, budget)
+        if not chosen:
+            return records
+        open_claims = sum(any(stream in one.streams and one.wants(stream) for stream in chosen) for one in findings)
+        begin(f"{sum(map(len, chosen.values()))} fresh runs for {open_claims} of {len(findings)} claims")
+        _make(chosen, records, laboratory)
 
 
-def judge(suite: Suite, results: Mapping[str, Result]) -> list[Verdict]:
-    """Every claim with its ruling, corrected for all claims of the whole suite but those left out for lack of time."""
-    own = [results[claim.experiment.name] for claim in suite.claims]
-    findings = [_finding(claim, result.evidence) for claim, result in zip(suite.claims, own, strict=True)]
-    n_left_out = sum(isinstance(result.evidence, LeftOut) for result in own)
-    n_claims = (suite.n_claims or len(suite.claims)) - n_left_out
-    p_values = [finding.p_value for finding in findings]
-    thresholds = holm_thresholds(p_values, n_claims=n_claims)
+def _stored(records: Mapping[AnyStream, Record], laboratory: Laboratory) -> dict[AnyStream, list[AnyConfig]]:
+    """The next block of each stream that is stored: it belongs to the evidence, wanted or not."""
+    blocks = {
+        stream: block_of(stream, record.seeds // stream.block)
+        for stream, record in records.items()
+        if record.seeds < stream.block * stream.blocks
+    }
+    lacking = {one.address for one in laboratory.lacking([config for block in blocks.values() for config in block])}
+    return {stream: block for stream, block in blocks.items() if not lacking & {one.address for one in block}}
+
+
+def _affordable(
+    blocks: Mapping[AnyStream, list[AnyConfig]], laboratory: Laboratory, budget: Budget | None
+) -> dict[AnyStream, list[AnyConfig]]:
+    """The blocks, cheapest first, that the time is enough for."""
+    if budget is None:
+        return dict(blocks)
+
+    def work(block: Sequence[AnyConfig]) -> Work:
+        return work_of([Stage(known=laboratory.lacking(block))], budget.speed.device)
+
+    chosen: dict[AnyStream, list[AnyConfig]] = {}
+    for stream, block in sorted(blocks.items(), key=lambda entry: work(entry[1]).cost):
+        together = [config for other in (*chosen.values(), block) for config in other]
+        if budget.refusal(work(together)) is None:
+            chosen[stream] = block
+    return chosen
+
+
+def _make(
+    chosen: Mapping[AnyStream, Sequence[AnyConfig]], records: Mapping[AnyStream, Record], laboratory: Laboratory
+) -> None:
+    """Make the runs of some blocks in one sweep of each kind, and take them in seed by seed."""
+    configs = [config for block in chosen.values() for config in block]
+    single = [one for one in configs if isinstance(one, RunConfig)]
+    several = [one for one in configs if isinstance(one, MultitaskConfig)]
+    looked_at = [one for one in configs if isinstance(one, DimensionConfig)]
+    found: dict[str, AnyRun] = {}
+    if single:
+        found |= {run.config.address: run for run in laboratory.runs(single, stage="fresh seeds")}
+    if several:
+        made = laboratory.multitask(several, stage="fresh seeds of several tasks")
+        found |= {run.config.address: run for run in made}
+    if looked_at:
+        found |= {run.config.address: run for run in laboratory.dimensions(looked_at, stage="their curvature")}
+    for stream in chosen:
+        record = records[stream]
+        for unit in range(record.seeds, record.seeds + stream.block):
+            record.add(stream, [found[config.address] for config in stream.configs(unit)])
+
+
+def judge(suite: Suite, records: Mapping[AnyStream, Record]) -> list[Verdict]:
+    """Every claim with its ruling, beside all claims of the whole suite."""
+    findings = [suite.finding(claim, records) for claim in suite.claims]
+    decisions = decide([one.evidence for one in findings], n_claims=suite.n_claims)
     return [
-        Verdict(
-            claim=claim,
-            finding=finding,
-            ruling="inconclusive" if threshold is None else finding.ruling(threshold),
-            threshold=threshold,
-            account=result.account,
-        )
-        for claim, finding, threshold, result in zip(suite.claims, findings, thresholds, own, strict=True)
+        Verdict(claim=claim, finding=finding, decision=decision)
+        for claim, finding, decision in zip(suite.claims, findings, decisions, strict=True)
     ]
-
-
-def _finding(claim: Claim[Any], evidence: Any) -> Finding:
-    if not isinstance(evidence, LeftOut):
-        return claim.judge(evidence)
-    return Finding(
-        predicted=None,
-        measured=None,
-        interval=None,
-        n_runs=0,
-        n_unconverged=0,
-        reason=evidence.reason,
-        p_inside=None,
-        p_outside=None,
-    )

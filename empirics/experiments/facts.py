@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dcrit.empirics.experiments.experiment import Experiment
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.multitask_transitions import (
@@ -15,8 +18,13 @@ from dcrit.empirics.experiments.multitask_transitions import (
 from dcrit.empirics.runs.multitask import Blocks, Embedding, MultitaskConfig, beside_facts
 from dcrit.empirics.training.work import Stage
 from dcrit.theory.checks import FieldError, check_integer
+from dcrit.theory.circuits.crossing import Crossing
+from dcrit.theory.circuits.facts import additive_critical_size, emergent_critical_size
+from dcrit.theory.circuits.mixture import Competition
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction
 from dcrit.theory.problems.problem import Problem
+
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +127,35 @@ def measure(design: FactsDesign, laboratory: Laboratory) -> list[FactsPoint]:
 def alone(points: Sequence[FactsPoint], series: FactsSeries) -> FactsPoint | None:
     """The point of a series without facts; None where it was not measured."""
     return next((one for one in points if one.series == series and one.n_facts == 0), None)
+
+
+def shared(points: Sequence[FactsPoint]) -> list[FactsPoint]:
+    """Points of networks that share everything, trained on all at once: those that the claim is about."""
+    plain = ("shared", "merged", False)
+    return [one for one in points if (one.series.blocks, one.series.embedding, one.series.is_pretrained) == plain]
+
+
+def additive(point: FactsPoint, size_alone: FloatArray) -> FloatArray | None:
+    """D_crit(D_r) by the additive formula from D_crit(0), the exponent by the calibration; None without one."""
+    if point.predicted is None:
+        return None
+    power = 2 * point.predicted.competition.memorizing.exponent / point.series.problem.homogeneity
+    return additive_critical_size(size_alone, point.n_facts, power)
+
+
+def rule(point: FactsPoint, size_alone: float | None = None) -> float | None:
+    """D_crit(D_r) by the rule of ``theory/circuits/facts.py``; None where there is none.
+
+    Args:
+        point: The question.
+        size_alone: Measured D_crit(0), which then scales facts and answer; None for the bare prediction.
+    """
+    if point.predicted is None or point.predicted.critical_size.value is None:
+        return None
+    laws: Competition = point.predicted.from_scratch
+    scale = 1.0 if size_alone is None else size_alone / point.predicted.critical_size.value
+    found = emergent_critical_size(laws, point.n_facts / scale)
+    return scale * found.n_train if isinstance(found, Crossing) else None
 
 
 def stages(design: FactsDesign) -> list[Stage]:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from dcrit.empirics.training.sweep import AnyJob, Report, Trainer
 
 
+AnyConfig = RunConfig | MultitaskConfig | DimensionConfig
+
+
 class RefusedError(ValueError):
     """A laboratory has a folder or a machine that it cannot work with; its cause is the error that says so."""
 
@@ -93,6 +96,7 @@ class Laboratory:
         multitask: Runs of several tasks.
         calibrations: Constants for predictions made before any run of a suite.
         dimensions: Effective dimensionalities; needed by experiments on them alone.
+        lacking: Which of some runs are not stored; None where nothing is.
     """
 
     def __init__(
@@ -101,8 +105,10 @@ class Laboratory:
         multitask: Runner[MultitaskConfig, MultitaskRun],
         calibrations: Sequence[Calibration],
         dimensions: Runner[DimensionConfig, DimensionRun] | None = None,
+        lacking: Callable[[Sequence[AnyConfig]], list[AnyConfig]] | None = None,
     ) -> None:
         self.calibrations = calibrations
+        self._lacking = lacking or list
         self._single, self._multitask, self._dimensions = single, multitask, dimensions
         self._account = Account()
 
@@ -143,6 +149,10 @@ class Laboratory:
         if self._dimensions is None:
             raise FieldError("dimensions", "be given for experiments on curvature", "None")
         return self._entered(self._dimensions(configs, stage=stage))
+
+    def lacking(self, configs: Sequence[AnyConfig]) -> list[AnyConfig]:
+        """Those of some runs that would have to be trained."""
+        return self._lacking(configs)
 
     def predict(self, problem: Problem) -> CriticalSizePrediction | None:
         """What a calibration says before any run; None where none speaks for the problem."""
@@ -219,11 +229,22 @@ def open_runs(
 
             return run
 
+        single, several = Store(folder), MultitaskStore(folder / MULTITASK_FOLDER)
+        looked_at = DimensionStore(folder / DIMENSIONS_FOLDER)
+
+        def lacking(configs: Sequence[AnyConfig]) -> list[AnyConfig]:
+            return [
+                *single.missing([one for one in configs if isinstance(one, RunConfig)]),
+                *several.missing([one for one in configs if isinstance(one, MultitaskConfig)]),
+                *looked_at.missing([one for one in configs if isinstance(one, DimensionConfig)]),
+            ]
+
         yield Laboratory(
-            runner(Store(folder), _single),
-            runner(MultitaskStore(folder / MULTITASK_FOLDER), _multitask),
+            runner(single, _single),
+            runner(several, _multitask),
             shipped_calibrations() if calibrations is None else calibrations,
-            runner(DimensionStore(folder / DIMENSIONS_FOLDER), _dimensions),
+            runner(looked_at, _dimensions),
+            lacking,
         )
 
 

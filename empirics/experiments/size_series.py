@@ -1,4 +1,4 @@
-"""Experiment: critical sizes over the model size."""
+"""Experiments: critical sizes over the model size, and over the modulus."""
 
 from __future__ import annotations
 
@@ -61,75 +61,6 @@ MODULI: Experiment[SeriesDesign, SeriesEvidence] = Experiment(
                 _over_moduli(
                     Problem(task="add", model="transformer", activation="relu", width=128, learning_rate=1e-3),
                     (53, 67, 83, 97, 113),
-                ),
-            )
-        ),
-    },
-    measure=measure,
-    stages=stages,
-)
-
-
-def _pairs(problem: Problem) -> tuple[TransitionsDesign, ...]:
-    """Subtraction beside addition, and products of nonzero residues beside addition modulo p − 1.
-
-    Differences are addition after b → −b, products after the discrete logarithm of every symbol.
-    """
-    twins = (
-        (problem, replace(problem, task="sub")),
-        (replace(problem, modulus=problem.modulus - 1), replace(problem, task="mul")),
-    )
-    return tuple(TransitionsDesign(problems=twin, tolerance=0.02, budget=24.0) for twin in twins)
-
-
-RELABELINGS: Experiment[SeriesDesign, SeriesEvidence] = Experiment(
-    name="relabelings",
-    designs={
-        "standard": SeriesDesign(
-            series=(
-                *_pairs(Problem(task="add", modulus=23, activation="square", width=64)),
-                *_pairs(Problem(task="add", modulus=23, activation="relu", width=64)),
-            )
-        ),
-        # A transformer embeds both symbols alike: to it subtraction is no relabeling of addition.
-        "paper": SeriesDesign(series=_pairs(Problem(task="add", modulus=113, activation="square", width=512))),
-    },
-    measure=measure,
-    stages=stages,
-)
-
-
-def _over_decays(problem: Problem, decays: tuple[float, ...], budget: float = 16.0) -> TransitionsDesign:
-    """One problem at several weight decays; the horizon is the protocol's 40/(ηλ) at each."""
-    return TransitionsDesign(
-        problems=tuple(replace(problem, weight_decay=decay) for decay in decays), tolerance=0.03, budget=budget
-    )
-
-
-#: The first problem of each series has the protocol's weight decay, which the others are compared with.
-WEIGHT_DECAYS: Experiment[SeriesDesign, SeriesEvidence] = Experiment(
-    name="weight-decays",
-    designs={
-        "standard": SeriesDesign(
-            series=(
-                _over_decays(Problem(task="add", modulus=23, activation="square", width=64), (1.0, 0.5, 2.0)),
-                _over_decays(Problem(task="add", modulus=23, activation="relu", width=64), (1.0, 0.5, 2.0)),
-                _over_decays(
-                    Problem(
-                        task="add", modulus=23, model="transformer", activation="relu", width=24, learning_rate=3e-3
-                    ),
-                    (1.0, 2.0),
-                    budget=8.0,
-                ),
-            )
-        ),
-        "paper": SeriesDesign(
-            series=(
-                _over_decays(
-                    Problem(
-                        task="add", modulus=113, model="transformer", activation="relu", width=128, learning_rate=1e-3
-                    ),
-                    (1.0, 0.1, 0.3, 3.0),
                 ),
             )
         ),

@@ -10,7 +10,6 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.experiments.experiment import SMALL_TRANSFORMER, TRANSFORMER_STEPS
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.clock_method import ClockDesign, TimedRun, most_runs, timed_runs
 from dcrit.empirics.measures.critical_size import posterior_of_outcomes
@@ -73,17 +72,6 @@ class TransitionsDesign:
             )
             for problem in self.problems
         ]
-
-
-#: Networks of both families that the standard suite looks at around their transition.
-BOTH_FAMILIES = (
-    TransitionsDesign(
-        problems=tuple(
-            Problem(task="add", modulus=31, activation=activation, width=64) for activation in ("square", "relu")
-        )
-    ),
-    TransitionsDesign(problems=(SMALL_TRANSFORMER,), steps=TRANSFORMER_STEPS, budget=8.0),
-)
 
 
 @dataclass(frozen=True, kw_only=True)

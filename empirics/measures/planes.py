@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
-from dcrit.theory.predictions.double_descent import SMALLEST_DIP, deepest
+from dcrit.theory.predictions.double_descent import deepest
 from dcrit.theory.predictions.phase_diagram import last_fall
 
 FloatArray = NDArray[np.float64]
@@ -165,8 +165,3 @@ def peaks(log_params: FloatArray, values: FloatArray) -> FloatArray:
         a, b, _ = np.polyfit(log_params[i - 1 : i + 2] - log_params[i], values[j, i - 1 : i + 2], 2)
         found[j] = log_params[i] - b / (2 * a) if a < 0 else log_params[i]
     return found
-
-
-def p_dip(dip: Dip) -> float:
-    """Smallness says that there is a dip by at least ``SMALLEST_DIP`` which noise does not make."""
-    return dip.p_rising if dip.depth >= SMALLEST_DIP else 1.0

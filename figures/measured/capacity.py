@@ -9,12 +9,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dcrit.empirics.claims.capacity_linear import PUBLISHED
 from dcrit.empirics.experiments.capacities import EXPERIMENT, Capacities
 from dcrit.empirics.measures.capacity import CapacityLine
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.figure import FigureSpec
 from dcrit.theory.estimates import LEVEL, half_width
+from dcrit.theory.literature.published import published_values
+
+#: Bits per parameter in the literature.
+PUBLISHED = published_values("bits_per_parameter")
 
 #: Who published a number of bits per parameter, by key of the bibliography.
 AUTHORS = {"allenzhu2024": "Allen-Zhu & Li 2024", "morris2025": "Morris et al. 2025"}

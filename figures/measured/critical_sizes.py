@@ -13,7 +13,6 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from dcrit.empirics.claims.dcrit_predicted import TARGET
 from dcrit.empirics.experiments.competition import EXPERIMENT, ProblemEvidence
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.canvas import arms
@@ -24,6 +23,9 @@ from dcrit.theory.problems.problem import Problem, label
 
 FloatArray = NDArray[np.float64]
 Kind = Literal["a priori", "from efficiencies"]
+
+#: |ln(predicted/measured)| up to which a size is drawn as well predicted.
+TARGET = 0.10
 
 #: More problems than this get a larger picture.
 CROWD = 8

@@ -9,8 +9,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dcrit.empirics.claims.emergence_multitask import additive, rule, shared
-from dcrit.empirics.experiments.facts import EXPERIMENT, FactsPoint, FactsSeries, alone
+from dcrit.empirics.experiments.facts import (
+    EXPERIMENT,
+    FactsPoint,
+    FactsSeries,
+    additive,
+    alone,
+    rule,
+    shared,
+)
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.canvas import arms
 from dcrit.figures.drawing.figure import FigureSpec

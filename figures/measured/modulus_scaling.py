@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dcrit.empirics.claims.dcrit_vs_modulus import LARGEST_FRACTION, LAWS, fit_moduli, weights_of
-from dcrit.empirics.claims.size_effects import SeriesFit
+from dcrit.empirics.experiments.scaling import LARGEST_FRACTION, LAWS, SeriesFit, fit_moduli, weights_of
 from dcrit.empirics.experiments.size_series import MODULI
 from dcrit.empirics.experiments.transitions import SeriesEvidence, Transition
 from dcrit.figures.drawing import scales, style

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dcrit.empirics.claims.size_effects import SeriesFit, fit_series
+from dcrit.empirics.experiments.scaling import SeriesFit, fit_series
 from dcrit.empirics.experiments.size_series import MODEL_SIZES
 from dcrit.empirics.experiments.transitions import SeriesEvidence, Transition
 from dcrit.figures.drawing import canvas, scales, style

@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
 from dcrit.cli.app import app
-from dcrit.empirics.claims.claim import CLAIMS
+from dcrit.empirics.claims.protocol import CLAIMS
 from dcrit.empirics.instruments.circuits import cyclic_group
 from dcrit.empirics.instruments.homogeneity import degrees
 from dcrit.empirics.runs.norms import NORMS, outcome_in_norm, recorded_norms
@@ -220,8 +220,8 @@ def test_the_claim_is_judged_and_stands_in_the_report(tmp_path: Path) -> None:
     (claim,) = document(*words)["claims"]
     assert claim["id"] == "abs-memorizes"
     assert (claim["verdict"], claim["measured"], claim["n_runs"]) == ("supported", 1.0, 12)
-    # One more claim is corrected for.
-    assert claim["threshold"] == pytest.approx(0.05 / sum("quick" in one.experiment.designs for one in CLAIMS.values()))
+    # One more claim belongs to the suite.
+    assert claim["e_needed"] == pytest.approx(sum("quick" in one.suites for one in CLAIMS.values()) / 0.05)
     assert "Networks with absolute values memorize" in (tmp_path / "report.md").read_text(encoding="utf-8")
     assert list(CLAIMS)[-1] == "abs-memorizes"
 

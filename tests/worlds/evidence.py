@@ -1,15 +1,12 @@
-"""Evidence on problems as experiments would gather it, made by hand, and the finding of a claim on it."""
+"""Evidence on problems as experiments would gather it, made by hand."""
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from dcrit.empirics.claims.claim import CLAIMS, Finding, Verdict, verdict_json
 from dcrit.empirics.experiments.competition import ProblemEvidence
-from dcrit.empirics.experiments.laboratory import Account
 from dcrit.empirics.experiments.transitions import Transition
 from dcrit.empirics.measures.critical_size import measure_critical_size
 from dcrit.empirics.measures.efficiency import NoLaws
@@ -80,16 +77,3 @@ def power_law(
         for size in sizes
         for seed in range(3)
     ]
-
-
-def judged(name: str, evidence: Any) -> Finding:
-    """What a claim finds; it has a reason, fits into JSON, and its interval holds the statistic."""
-    claim = CLAIMS[name]
-    finding = claim.judge(evidence)
-    assert finding.reason
-    verdict = Verdict(claim=claim, finding=finding, ruling=finding.ruling(), threshold=None, account=Account())
-    document = json.loads(json.dumps(verdict_json(verdict), allow_nan=False))
-    assert (document["id"], document["verdict"]) == (name, finding.ruling())
-    if finding.interval is not None and finding.measured is not None:
-        assert finding.measured in finding.interval
-    return finding

@@ -1,19 +1,14 @@
-"""The quick suite in miniature: the same experiments and claims, with runs of a hundred steps."""
+"""A suite in miniature: claims of each kind, with runs of a hundred steps."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from dcrit.empirics.claims import suites
-from dcrit.empirics.claims.claim import CLAIMS
+from dcrit.empirics.claims.claim import Claim, Condition, Part
+from dcrit.empirics.claims.streams import Arm, Stream
 from dcrit.empirics.claims.suites import Suite
-from dcrit.empirics.experiments.capacities import EXPERIMENT as CAPACITIES
-from dcrit.empirics.experiments.capacities import CapacitiesDesign
-from dcrit.empirics.experiments.competition import EXPERIMENT as COMPETITION
-from dcrit.empirics.experiments.competition import CompetitionDesign
-from dcrit.empirics.experiments.dynamics_points import EXPERIMENT as DYNAMICS
-from dcrit.empirics.experiments.dynamics_points import DynamicsDesign
+from dcrit.empirics.experiments.capacities import EXPERIMENT, Capacities, CapacitiesDesign
 from dcrit.empirics.experiments.experiment import Experiment
 from dcrit.theory.problems.problem import Problem
 
@@ -24,20 +19,39 @@ def stand_in(patch: pytest.MonkeyPatch, **made: Suite) -> None:
     patch.setattr(suites, "suite_of", lambda name: made.get(name) or whole(name))
 
 
-def miniature_experiments(problem: Problem, *, seeds: int, budget: float) -> dict[str, Experiment[Any, Any]]:
-    """Experiments by name, whose quick designs are of one problem."""
-    designs: list[tuple[Experiment[Any, Any], Any]] = [
-        (COMPETITION, CompetitionDesign(problems=(problem,), seeds=seeds, tolerance=0.2, budget=budget)),
-        (CAPACITIES, CapacitiesDesign(problems=(problem,), widths=(1, 2, 3), seeds=seeds)),
-        (DYNAMICS, DynamicsDesign(problems=(problem,), seeds=seeds)),
-    ]
-    return {experiment.name: replace(experiment, designs={"quick": design}) for experiment, design in designs}
+def claim_of(
+    name: str, *conditions: Condition, statement: str = "A statement.", source: tuple[str, ...] = ("dcrit",)
+) -> Claim:
+    """A claim of one part."""
+    part = Part(name="all of it", conditions=conditions, suites=("quick", "paper"))
+    return Claim(id=name, statement=statement, source=source, criterion="A criterion.", parts=(part,))
 
 
-def miniature_suite(problem: Problem, *, seeds: int, budget: float = 6.0) -> Suite:
-    """The claims on those experiments, under the name of the quick suite."""
-    experiments = miniature_experiments(problem, seeds=seeds, budget=budget)
-    claims = [one for one in CLAIMS.values() if one.experiment.name in experiments]
-    return Suite(
-        name="quick", claims=tuple(replace(one, experiment=experiments[one.experiment.name]) for one in claims)
+def accuracy(problem: Problem, n_train: int, *, blocks: int = 2) -> Stream:
+    """Test accuracy of fresh seeds."""
+    return Stream(measure="accuracy", arms=(Arm(problem=problem, n_train=n_train),), blocks=blocks)
+
+
+def miniature_suite(problem: Problem, *, blocks: int = 1) -> Suite:
+    """Three claims on small networks, under the name of the quick suite."""
+    labels = problem.on_random_labels()
+    slope = Stream(
+        measure="memorizing-slope",
+        arms=tuple(Arm(problem=labels, n_train=size, until="horizon") for size in (10, 20, 30)),
+        blocks=2 * blocks,
     )
+    fits = Stream(measure="fits", arms=(Arm(problem=labels, n_train=20, until="horizon"),), blocks=blocks)
+    few = accuracy(problem, 10, blocks=blocks)
+    return Suite(
+        name="quick",
+        claims=(
+            claim_of("few-fail", Condition(stream=few, high=0.5)),
+            claim_of("labels-fit", Condition(stream=fits, low=0.5)),
+            claim_of("efficiency-falls", Condition(stream=slope, high=-0.2)),
+        ),
+    )
+
+
+def capacities_of(problem: Problem) -> Experiment[CapacitiesDesign, Capacities]:
+    """The experiment on capacities, its quick design of one problem at three widths."""
+    return replace(EXPERIMENT, designs={"quick": CapacitiesDesign(problems=(problem,), widths=(1, 2, 3), seeds=1)})

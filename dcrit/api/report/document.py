@@ -16,15 +16,13 @@ from dcrit.api.report.pictures import drawable
 from dcrit.api.written import finite
 from dcrit.empirics.claims.claim import Verdict, verdict_json
 from dcrit.empirics.claims.comparison import Comparison, compare
-from dcrit.empirics.claims.suites import Result, Suite
-from dcrit.empirics.training.budget import LeftOut
+from dcrit.empirics.claims.suites import Suite
 from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.literature.published import published_numbers
 
 
 def document_of(
     suite: Suite,
-    results: Mapping[str, Result],
     verdicts: Sequence[Verdict],
     calibrations: Sequence[Calibration],
     *,
@@ -35,47 +33,45 @@ def document_of(
 
     Args:
         suite: What was judged.
-        results: Of its experiments.
         verdicts: On its claims.
-        calibrations: For the predictions beside published numbers, and in use where figures draw predictions.
+        calibrations: For the predictions beside published numbers.
         seconds: That the validation took; runs that were stored before took none of them [s].
-        budget_minutes: Time that the experiments were given [minutes]; None for as long as they took.
+        budget_minutes: Time that the runs were given [minutes]; None for as long as they took.
     """
-    evidence = {name: result.evidence for name, result in results.items()}
-    # Experiments may share runs, which then count once.
-    seconds_by_run = {run: taken for one in results.values() for run, taken in one.account.seconds_by_run.items()}
+    # Claims may share runs, which then count once.
+    seconds_by_run = {run: taken for one in verdicts for run, taken in one.finding.seconds_by_run.items()}
     return finite(
         {
             "suite": suite.name,
+            "scheme": SCHEME,
             "version": version("dcrit"),
             "seconds": seconds,
             "budget_minutes": budget_minutes,
             "runs": len(seconds_by_run),
             "training_seconds": sum(seconds_by_run.values()),
-            "claims": [_claim(suite, verdict, results) for verdict in verdicts],
+            "claims": [_claim(suite, verdict) for verdict in verdicts],
             "figures": [
-                {
-                    "name": spec.name,
-                    "title": spec.title,
-                    "caption": spec.caption_with(calibrations),
-                    "experiment": spec.experiment.name,
-                }
-                for spec in drawable(results)
+                {"name": one.claim.id, "title": f"{one.claim.id}: estimates beside claimed ranges", "caption": CAPTION}
+                for one in drawable(verdicts)
             ],
-            "published": [_published(one) for one in compare(published_numbers(), calibrations, evidence)],
+            "published": [_published(one) for one in compare(published_numbers(), calibrations)],
         }
     )
 
 
-def _claim(suite: Suite, verdict: Verdict, results: Mapping[str, Result]) -> dict[str, Any]:
-    experiment = verdict.claim.experiment.name
-    evidence = results[experiment].evidence
+#: How verdicts of a document come about.
+SCHEME = "e-values"
+
+#: Under each picture.
+CAPTION = (
+    "Dots: means over fresh seeds. Bars: 90 % confidence sequences, valid however often one looks. "
+    "Grey: what is claimed."
+)
+
+
+def _claim(suite: Suite, verdict: Verdict) -> dict[str, Any]:
     return verdict_json(verdict) | {
         "sources": [_source(key) for key in verdict.claim.source],
-        "experiment": experiment,
-        "left_out": {"flops": evidence.flops, "seconds": evidence.seconds, "remaining": evidence.remaining}
-        if isinstance(evidence, LeftOut)
-        else None,
         "command": f"dcrit validate {suite.name} --claim {verdict.claim.id}",
     }
 
@@ -100,14 +96,6 @@ def _published(one: Comparison) -> dict[str, Any]:
         "interval": None if one.interval is None else one.interval.to_dict(),
         "extrapolated": one.extrapolated,
         "note": one.note,
-        "measured": [
-            {
-                "what": found.what,
-                "value": found.value,
-                "interval": None if found.interval is None else found.interval.to_dict(),
-            }
-            for found in one.measured
-        ],
     }
 
 

@@ -21,6 +21,16 @@ MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
 MARKS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
 
 
+#: How verdicts come about, below their table.
+SCHEME = (
+    "A claim holds if each of its parts does: its e-values are the least that a part holds, and the mean that they "
+    "fail. "
+    "Verdicts are those of directional e-BH over all claims of the suite: at most 5 % are expected to be wrong, "
+    "whatever was looked at and however long was run. † would be decided whatever the other claims were: any such "
+    "verdict is wrong in at most 5 % of all suites. The number shown is that of the condition that decides."
+)
+
+
 def html_page(document: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
     """The page, with its pictures inside it.
 
@@ -31,7 +41,7 @@ def html_page(document: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
     environment = _environment(autoescape=True)
     inside = {name: _data_uri(path) for name, path in pictures.items()}
     page = environment.get_template("report.html.jinja")
-    return page.render(document=document, pictures=inside, placed=_placed(document))
+    return page.render(document=document, pictures=inside)
 
 
 def markdown_page(document: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
@@ -43,15 +53,7 @@ def markdown_page(document: Mapping[str, Any], pictures: Mapping[str, str]) -> s
     """
     environment = _environment(autoescape=False, finalize=_escaped_markdown)
     page = environment.get_template("report.md.jinja")
-    return page.render(document=document, pictures=pictures, placed=_placed(document))
-
-
-def _placed(document: Mapping[str, Any]) -> dict[str, str]:
-    """The claim under which each figure is shown: the first that rests on its experiment; the others point there."""
-    first: dict[str, str] = {}
-    for claim in document["claims"]:
-        first.setdefault(claim["experiment"], claim["id"])
-    return {figure["name"]: first[figure["experiment"]] for figure in document["figures"]}
+    return page.render(document=document, pictures=pictures)
 
 
 def _environment(*, autoescape: bool, finalize: Callable[[object], object] | None = None) -> Environment:
@@ -64,8 +66,15 @@ def _environment(*, autoescape: bool, finalize: Callable[[object], object] | Non
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": number, "span": _span, "columns": _columns, "address": _address, "page": _page}
-    environment.globals |= {"marks": MARKS}
+    environment.filters |= {
+        "number": number,
+        "span": _span,
+        "range": _range,
+        "columns": _columns,
+        "address": _address,
+        "page": _page,
+    }
+    environment.globals |= {"marks": MARKS, "scheme": SCHEME}
     return environment
 
 
@@ -77,6 +86,14 @@ def _span(ends: Mapping[str, float | None] | None) -> str:
     """An interval, a range, or one number where both ends are the same."""
     low, high = (ends["low"], ends["high"]) if ends else (None, None)
     return number(low) if low == high else span(low, high)
+
+
+def _range(ends: Mapping[str, float | None]) -> str:
+    """What is claimed: above, below or between ends."""
+    low, high = ends["low"], ends["high"]
+    if high is None:
+        return f"above {number(low)}"
+    return f"below {number(high)}" if low is None else span(low, high)
 
 
 def _columns(rows: list[Mapping[str, Any]]) -> list[str]:

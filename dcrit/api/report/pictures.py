@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.figure import Figure
 
-from dcrit.empirics.claims.suites import Result
-from dcrit.empirics.training.budget import LeftOut
-from dcrit.figures import FIGURES
+from dcrit.empirics.claims.claim import Verdict
 from dcrit.figures.drawing.figure import FigureSpec
+from dcrit.figures.measured import verdict
 
 #: Dots per inch of the PNG.
 RESOLUTION = 160
@@ -21,11 +21,15 @@ RESOLUTION = 160
 
 def save(spec: FigureSpec[Any], evidence: Any, folder: Path) -> list[Path]:
     """Draw one figure and write it as PNG and as SVG."""
+    return save_drawing(spec.name, spec.draw(evidence), folder)
+
+
+def save_drawing(name: str, figure: Figure, folder: Path) -> list[Path]:
+    """Write a drawing as PNG and as SVG."""
     folder.mkdir(parents=True, exist_ok=True)
-    figure = spec.draw(evidence)
-    paths = [folder / f"{spec.name}.{suffix}" for suffix in ("png", "svg")]
+    paths = [folder / f"{name}.{suffix}" for suffix in ("png", "svg")]
     # Without date and with a fixed salt, the same results give the same bytes.
-    with mpl.rc_context({"svg.hashsalt": spec.name}):
+    with mpl.rc_context({"svg.hashsalt": name}):
         _replaced(paths[0], lambda aside: figure.savefig(aside, dpi=RESOLUTION, metadata={"Software": None}))
         _replaced(paths[1], lambda aside: figure.savefig(aside, metadata={"Date": None}))
     return paths
@@ -41,15 +45,13 @@ def _replaced(path: Path, write: Callable[[Path], object]) -> None:
         aside.unlink(missing_ok=True)
 
 
-def drawable(results: Mapping[str, Result]) -> list[FigureSpec[Any]]:
-    """Figures whose experiment was made."""
-    return [
-        spec
-        for spec in FIGURES.values()
-        if spec.experiment.name in results and not isinstance(results[spec.experiment.name].evidence, LeftOut)
-    ]
+def drawable(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Those of which some run tells something."""
+    return [one for one in verdicts if any(row["measured"] is not None for row in one.finding.rows())]
 
 
-def save_all(results: Mapping[str, Result], folder: Path) -> dict[str, list[Path]]:
-    """Draw every figure whose experiment was made; files by the figure's name."""
-    return {spec.name: save(spec, results[spec.experiment.name].evidence, folder) for spec in drawable(results)}
+def save_all(verdicts: Sequence[Verdict], folder: Path) -> dict[str, list[Path]]:
+    """Draw every claim of which runs tell something; files by the claim's id."""
+    return {
+        one.claim.id: save_drawing(one.claim.id, verdict.draw(one.finding.rows()), folder) for one in drawable(verdicts)
+    }

@@ -9,10 +9,11 @@ import pytest
 from selenium.webdriver import Chrome
 
 from dcrit.api.report.document import write_report
-from dcrit.api.report.pictures import save
-from dcrit.figures import FIGURES
+from dcrit.api.report.pictures import save_drawing
+from dcrit.empirics.claims.suites import judge
+from dcrit.figures.measured.verdict import draw
 from tests.worlds.browser import chrome, requests
-from tests.worlds.report_documents import HARM, harmful_document, picture
+from tests.worlds.report_documents import HARM, harmful_document, picture, records, suite
 
 pytestmark = pytest.mark.browser
 
@@ -37,7 +38,7 @@ FACTS = """return {
     text: document.body.innerText,
     scripts: document.scripts.length,
     widths: [...document.images].map(image => image.naturalWidth),
-    verdicts: [...document.querySelectorAll('#verdicts tbody tr')].map(row => row.cells[4].innerText),
+    verdicts: [...document.querySelectorAll('#verdicts tbody tr')].map(row => row.cells[6].innerText),
     colours: [...document.querySelectorAll('#verdicts .verdict')].map(word => getComputedStyle(word).backgroundColor),
     lost: [...document.querySelectorAll('a[href^="#"]')].filter(
         link => !document.getElementById(link.hash.slice(1))).length,
@@ -63,9 +64,9 @@ def opened(browser: Chrome, page: Path) -> Opened:
 
 def test_the_report_opens_whole_and_runs_nothing(browser: Chrome, tmp_path: Path) -> None:
     document = harmful_document()
-    spec = FIGURES[document["figures"][0]["name"]]
-    drawn = next(path for path in save(spec, {}, tmp_path) if path.suffix == ".svg")
-    page = write_report(document, tmp_path, {spec.name: drawn})["html"]
+    drawing = draw(judge(suite(), records())[2].finding.rows())
+    drawn = next(path for path in save_drawing("open", drawing, tmp_path) if path.suffix == ".svg")
+    page = write_report(document, tmp_path, {"open": drawn})["html"]
     drawn.unlink()
     found = opened(browser, page)
     assert found.console == []
@@ -74,9 +75,9 @@ def test_the_report_opens_whole_and_runs_nothing(browser: Chrome, tmp_path: Path
     assert found.facts["title"] == "dcrit: suite quick"
     assert len(found.facts["widths"]) == 1
     assert min(found.facts["widths"]) > 100
-    # In the reason, as a cell, as a column's name, and in the caption.
+    # In the statement, in the reason, as a cell, and in the caption.
     assert found.facts["text"].count(HARM) == 4
-    assert found.facts["verdicts"] == ["✓ supported", "✗ refuted", "? inconclusive", "? inconclusive"]
+    assert found.facts["verdicts"] == ["✓ supported †", "✗ refuted †", "? inconclusive", "? inconclusive"]
     assert len(set(found.facts["colours"])) == 3
     assert found.facts["lost"] == 0
     assert not found.facts["scrolls"]

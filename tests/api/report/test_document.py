@@ -45,7 +45,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
 def test_every_file_is_written_and_nothing_else(files: dict[str, Path], tmp_path: Path) -> None:
     assert sorted(files) == ["html", "json", "md"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "capacity.png",
+        "open.png",
         "report.html",
         "report.json",
         "report.md",
@@ -58,24 +58,22 @@ def test_json_holds_the_document(files: dict[str, Path]) -> None:
         ("holds", "supported"),
         ("fails", "refuted"),
         ("open", "inconclusive"),
-        ("skipped", "inconclusive"),
+        ("untried", "inconclusive"),
     ]
-    assert document["claims"][2]["rows"][0]["problem"] == HARM
+    assert document["claims"][2]["rows"][0]["where"] == HARM
     assert document["claims"][0]["command"] == "dcrit validate quick --claim holds"
-    assert document["claims"][0]["left_out"] is None
-    # Run b belongs to two experiments.
+    # Run b belongs to two claims.
     assert (document["runs"], document["training_seconds"]) == (3, 9.0)
 
 
-def test_what_was_left_out_says_what_it_needs(files: dict[str, Path]) -> None:
+def test_a_claim_without_a_run_says_so(files: dict[str, Path]) -> None:
     document = json.loads(files["json"].read_text(encoding="utf-8"))
     claim = document["claims"][3]
-    assert claim["left_out"] == {"flops": 3.1e16, "seconds": 144000.0, "remaining": 1800.0}
-    assert (claim["measured"], claim["n_runs"], claim["p_value"]) == (None, 0, None)
-    assert claim["reason"] == "left out: 3.1e16 FLOPs, some 40 h here, where 30 minutes of the budget are left"
+    assert (claim["measured"], claim["n_runs"], claim["e_holds"], claim["e_fails"]) == (None, 0, 1.0, 1.0)
+    assert claim["reason"] == "no run was made yet"
     assert document["budget_minutes"] == 30.0
     for suffix in ("html", "md"):
-        assert "some 40 h here" in files[suffix].read_text(encoding="utf-8")
+        assert "no run was made yet" in files[suffix].read_text(encoding="utf-8")
 
 
 def test_the_page_needs_nothing_else(files: dict[str, Path]) -> None:
@@ -92,17 +90,19 @@ def test_the_page_says_everything_about_a_claim(files: dict[str, Path]) -> None:
     page = Page(files["html"].read_text(encoding="utf-8"))
     for words in (
         "Statement of holds.",
-        "Criterion of holds.",
+        "A criterion.",
         "Varma et al. (2023). Explaining grokking through circuit efficiency. arXiv preprint arXiv:2309.02390.",
         "This project.",
-        "1.23 (1.1 – 1.3)",
-        "small deviation",
-        "12, and 1 unconverged; the experiment made 2, 5 s of training on one core",
+        "test accuracy: 0.95 (0.718 – 0.962), claimed above 0.5",
+        "e that it holds",
+        "2, 5 s of training on one core; 0 seeds did not tell",
+        "2, 7 s of training on one core; 1 seeds did not tell",
+        "directional e-BH",
         "dcrit validate quick --claim holds",
-        "✓ supported",
-        "✗ refuted",
+        "✓ supported †",
+        "✗ refuted †",
         "? inconclusive",
-        "Experiments were given 30 minutes.",
+        "Fresh runs were given 30 minutes.",
         "Caption <script>",
     ):
         assert words in page.text, words
@@ -119,16 +119,15 @@ def test_markdown_keeps_foreign_text_as_text(files: dict[str, Path]) -> None:
     assert r"\*\*bold\*\* \`code\` &amp; more" in text
     tables = re.findall(r"^\|.*$", text, re.MULTILINE)
     cells = {len(re.findall(r"(?<!\\)\|", line)) for line in tables if "script" in line}
-    # The row's three cells, and the header that has the harmful text as a column's name.
-    assert cells == {4}
-    assert "](capacity.png)" in text
+    assert cells == {14}  # thirteen cells of the row
+    assert "](open.png)" in text
     assert "](https://arxiv.org/abs/2309.02390)" in text
 
 
 def test_markdown_refuses_an_address_that_would_end_early() -> None:
     document = harmful_document()
     with pytest.raises(ValueError, match="link must be an address"):
-        markdown_page(document, {"capacity": "a b).png"})
+        markdown_page(document, {"open": "a b).png"})
 
 
 def spoilt(value: Any, kept: frozenset[str]) -> Any:
@@ -141,16 +140,17 @@ def spoilt(value: Any, kept: frozenset[str]) -> Any:
 
 
 def test_every_text_of_a_document_is_escaped(tmp_path: Path) -> None:
-    kept = frozenset({"name", "experiment", "verdict", "link"})
-    document = spoilt(harmful_document(), kept)
+    kept = frozenset({"name", "verdict", "link"})
+    document = spoilt(harmful_document(), kept | {"id"})
     page = Page(html_page(document, picture(tmp_path, document)))
     assert {tag for tag, _ in page.tags} & {"script", "iframe", "object", "embed", "base", "form"} == set()
     assert [name for _, attributes in page.tags for name in attributes if name.startswith("on") or name == "x"] == []
     assert len([tag for tag, _ in page.tags if tag == "img"]) == 1
     assert "{{ 7*7 }}" in page.text
     # Markdown's links to claims hold their ids, and others than words are refused.
+    document = spoilt(harmful_document(), kept)
     with pytest.raises(ValueError, match="link must be an address"):
-        markdown_page(document, {"capacity": "capacity.png"})
+        markdown_page(document, {"open": "open.png"})
     document = spoilt(harmful_document(), kept | {"id"})
     files = write_report(document, tmp_path, picture(tmp_path, document))
     assert "<" not in files["md"].read_text(encoding="utf-8")
@@ -201,7 +201,7 @@ def test_a_failure_leaves_what_was_there(
     monkeypatch.setattr(Path, "write_text", full)
     document = harmful_document() | {"suite": "standard"}
     with pytest.raises(OSError, match="no space"):
-        write_report(document, tmp_path, {"capacity": tmp_path / "capacity.png"})
+        write_report(document, tmp_path, {"open": tmp_path / "open.png"})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -215,4 +215,4 @@ def test_a_page_that_cannot_be_made_writes_nothing(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(report, "html_page", fail)
     with pytest.raises(RuntimeError, match="template"):
         write_report(document, tmp_path, made)
-    assert [path.name for path in tmp_path.iterdir()] == ["capacity.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["open.png"]

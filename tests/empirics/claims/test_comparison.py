@@ -3,11 +3,7 @@ from dataclasses import replace
 import pytest
 
 from dcrit.empirics.claims.comparison import compare
-from dcrit.empirics.experiments.transitions import Transition
-from dcrit.empirics.measures.capacity import CapacityLine
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
-from dcrit.theory.circuits.laws import CapacityLaw
-from dcrit.theory.estimates import Estimate, Interval
 from dcrit.theory.literature.published import PublishedNumber, Quantity, published_numbers
 from dcrit.theory.predictions.critical_size import predict_critical_size
 from dcrit.theory.predictions.delay import predict_delay
@@ -31,28 +27,11 @@ def number(quantity: Quantity, problem: Problem | None, n_train: int | None = No
     )
 
 
-def transition(problem: Problem, estimate: float | None) -> Transition:
-    interval = None if estimate is None else Interval(low=estimate - 5, high=estimate + 5)
-    return Transition(
-        problem=problem,
-        predicted=None,
-        outcomes=(),
-        measured=Estimate(
-            quantity="critical_size",
-            value=estimate,
-            interval=interval,
-            unit="examples",
-            n_runs=12,
-            reason="no transition" if estimate is None else "",
-        ),
-    )
-
-
 @pytest.mark.parametrize("quantity", ["critical_size", "onset", "completion"])
 @pytest.mark.parametrize(("problem", "extrapolated"), [(NEAR, False), (FAR, True)])
 def test_sizes_are_predicted_for_the_configuration(quantity: Quantity, problem: Problem, extrapolated: bool) -> None:
     calibrations = shipped_calibrations()
-    (found,) = compare([number(quantity, problem)], calibrations, {})
+    (found,) = compare([number(quantity, problem)], calibrations)
     calibration = calibration_for(problem, calibrations)
     assert calibration is not None
     expected = getattr(predict_critical_size(problem, calibration), quantity)
@@ -63,9 +42,9 @@ def test_sizes_are_predicted_for_the_configuration(quantity: Quantity, problem: 
 
 def test_accuracy_at_a_size_is_read_off_the_predicted_curve() -> None:
     calibrations = shipped_calibrations()
-    (size,) = compare([number("critical_size", NEAR)], calibrations, {})
+    (size,) = compare([number("critical_size", NEAR)], calibrations)
     assert size.predicted is not None
-    (found,) = compare([number("test_accuracy", NEAR, round(size.predicted))], calibrations, {})
+    (found,) = compare([number("test_accuracy", NEAR, round(size.predicted))], calibrations)
     assert found.predicted == pytest.approx(0.5, abs=0.02)
     assert found.interval is None
 
@@ -80,41 +59,14 @@ def test_accuracy_at_a_size_is_read_off_the_predicted_curve() -> None:
     ],
 )
 def test_why_there_is_no_prediction(problem: Problem | None, quantity: Quantity, says: str) -> None:
-    (found,) = compare([number(quantity, problem)], shipped_calibrations(), {})
+    (found,) = compare([number(quantity, problem)], shipped_calibrations())
     assert found.predicted is None
     assert found.note.startswith(says)
 
 
-def test_measurements_are_found_wherever_they_lie() -> None:
-    evidence = {
-        "sizes": [transition(NEAR, 170.0), transition(FAR, 400.0)],
-        "again": ({"x": transition(NEAR, 170.0)},),
-        "none": transition(replace(NEAR, weight_decay=2.0), 90.0),
-        "missing": [transition(NEAR, None)],
-        "words": "no measurement",
-    }
-    found, other = compare([number("critical_size", NEAR), number("onset", NEAR)], [], evidence)
-    assert [(one.what, one.value) for one in found.measured] == [("the same", 170.0)]
-    assert found.measured[0].interval == Interval(low=165.0, high=175.0)
-    assert other.measured == ()
-
-
-def test_bits_per_parameter_come_with_the_family_they_lie_under() -> None:
-    line = CapacityLine(
-        bits=1.5, bits_error=0.1, n_sizes=5, n_runs=15, points=(), law=CapacityLaw(bits=1.5, log_bits_error=0.1)
-    )
-    evidence = {"capacities": {"square": line, ("transformer", "relu"): replace(line, bits=2.5), "relu": "too few"}}
-    (found,) = compare([number("bits_per_parameter", None)], [], evidence)
-    assert [(one.what, one.value) for one in found.measured] == [("square", 1.5), ("transformer relu", 2.5)]
-    interval = found.measured[0].interval
-    assert interval is not None
-    # Student's t with four degrees of freedom, 90 %.
-    assert interval.high - 1.5 == pytest.approx(0.1 * 2.132, rel=1e-3)
-
-
 @pytest.mark.slow
 def test_every_number_that_ships_can_be_compared() -> None:
-    found = compare(published_numbers(), shipped_calibrations(), {})
+    found = compare(published_numbers(), shipped_calibrations())
     assert len(found) == len(published_numbers())
     assert all(one.predicted is not None or one.note for one in found)
 
@@ -122,7 +74,7 @@ def test_every_number_that_ships_can_be_compared() -> None:
 def test_a_number_is_predicted_at_its_own_horizon_and_a_size_at_rest_is_that_of_the_law() -> None:
     calibrations = shipped_calibrations()
     early, late = (replace(number("critical_size", NEAR), horizon=steps) for steps in (500, 20_000))
-    found = compare([early, late, number("ungrokking_size", NEAR)], calibrations, {})
+    found = compare([early, late, number("ungrokking_size", NEAR)], calibrations)
     values = [one.predicted for one in found]
     assert all(value is not None for value in values)
     assert values[0] > values[1] > values[2]  # type: ignore[operator]
@@ -132,16 +84,16 @@ def test_times_are_compared_with_the_delay() -> None:
     calibrations = shipped_calibrations()
     calibration = calibration_for(NEAR, calibrations)
     assert calibration is not None
-    (found,) = compare([number("time_to_generalize", NEAR, 260)], calibrations, {})
+    (found,) = compare([number("time_to_generalize", NEAR, 260)], calibrations)
     assert found.predicted == predict_delay(NEAR, calibration, 260, 0.5).generalize_steps.value is not None
 
 
 def test_published_sizes_of_others_lie_where_the_law_says_or_are_told_apart() -> None:
     numbers = {one.id: one for one in published_numbers()}
     ids = [name for name in numbers if name.startswith("steinberg")] + ["repository-critical-size"]
-    for one in compare([numbers[name] for name in ids], shipped_calibrations(), {}):
+    for one in compare([numbers[name] for name in ids], shipped_calibrations()):
         assert one.predicted is not None
         assert one.published.low / 1.25 < one.predicted < one.published.high * 1.25
-    (zhu,) = compare([numbers["zhu-critical-size"]], shipped_calibrations(), {})
+    (zhu,) = compare([numbers["zhu-critical-size"]], shipped_calibrations())
     assert zhu.interval is not None
     assert zhu.published.high < zhu.interval.low  # others find nothing there in ten times as many steps

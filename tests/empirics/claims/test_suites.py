@@ -1,320 +1,218 @@
+"""Suites: which claims they hold, how fresh runs are added block by block, and what they decide."""
+
 import math
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dcrit.empirics.claims.claim import CLAIMS
-from dcrit.empirics.claims.effect import SIGNIFICANCE, holm_thresholds
-from dcrit.empirics.claims.suites import SUITE_NAMES, Result, Suite, gather, judge, select, suite_of
-from dcrit.empirics.experiments import capacities, competition, dynamics_points
-from dcrit.empirics.experiments.capacities import CapacitiesDesign
-from dcrit.empirics.experiments.competition import CompetitionDesign, ProblemEvidence
-from dcrit.empirics.experiments.dynamics_points import MOST_PAIRS, DynamicsDesign, DynamicsEvidence
-from dcrit.empirics.experiments.experiment import Experiment
-from dcrit.empirics.experiments.laboratory import Laboratory
-from dcrit.empirics.measures.capacity import CapacityDesign, CapacityLine
-from dcrit.empirics.measures.efficiency import CompetitionFit, EfficiencyDesign
-from dcrit.empirics.runs.outcomes import outcome_of
+from dcrit.empirics.claims.claim import ENOUGH, Claim, Condition, Part
+from dcrit.empirics.claims.evidence import SIGNIFICANCE
+from dcrit.empirics.claims.protocol import CLAIMS
+from dcrit.empirics.claims.streams import Arm, Stream
+from dcrit.empirics.claims.suites import SUITE_NAMES, Suite, gather, judge, minutes_of, select, suite_of
+from dcrit.empirics.experiments.experiment import SuiteName
+from dcrit.empirics.experiments.laboratory import Laboratory, Machine, open_runs
 from dcrit.empirics.runs.single import Run, RunConfig
-from dcrit.theory.calibrations.calibration import Calibration, Cell, calibration_for, shipped_calibrations
-from dcrit.theory.circuits.constants import constants_of
-from dcrit.theory.circuits.laws import CapacityLaw
-from dcrit.theory.circuits.regimes import DYNAMICS
-from dcrit.theory.predictions.critical_size import predict_critical_size
+from dcrit.empirics.training.budget import Budget, Speed
 from dcrit.theory.problems.problem import Problem
-from tests.worlds.runs import BITS, World, competition_of, half_accuracy_size, no_multitask
+from tests.worlds.miniature import accuracy, claim_of
+from tests.worlds.runs import no_multitask, run_of
 
-#: As many as Student's t needs where problems differ by more than their own errors.
-PROBLEMS = tuple(Problem(modulus=31, width=width) for width in (48, 64, 56, 80))
-
-#: Claims judged here; others rest on experiments of their own.
-NAMES = ("gen-efficiency-flat", "mem-efficiency-falls", "dcrit-predicted", "capacity-linear", "four-dynamics")
+PROBLEM = Problem(modulus=7, width=8)
 
 
-def miniature(problems: tuple[Problem, ...] = PROBLEMS) -> Suite:
-    """A small suite under the name of the quick one; enough runs a place for the exact test and its correction."""
-    designs: dict[str, tuple[Experiment[Any, Any], Any]] = {
-        "competition": (competition.EXPERIMENT, CompetitionDesign(problems=problems, seeds=2)),
-        "capacities": (capacities.EXPERIMENT, CapacitiesDesign(problems=problems[:1], seeds=2)),
-        "four-dynamics": (dynamics_points.EXPERIMENT, DynamicsDesign(problems=problems[:2], seeds=8)),
-    }
-    small = {name: replace(experiment, designs={"quick": design}) for name, (experiment, design) in designs.items()}
-    claims = [CLAIMS[name] for name in NAMES]
-    return Suite(name="quick", claims=tuple(replace(one, experiment=small[one.experiment.name]) for one in claims))
+@dataclass
+class Coins:
+    """A runner of networks that generalize with a probability, by their training-set size.
 
+    Attributes:
+        chance: Probability by size.
+        asked: Every configuration that was asked for.
+        stored: Addresses of runs that are there already.
+    """
 
-MINIATURE = miniature()
+    chance: dict[int, float]
+    asked: list[RunConfig] = field(default_factory=list)
+    stored: set[str] = field(default_factory=set)
 
+    def __call__(self, configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
+        assert stage == "fresh seeds"
+        self.asked += configs
+        self.stored |= {one.address for one in configs}
+        return [self.run(one) for one in configs]
 
-def laboratory(world: World, *activations: str) -> Laboratory:
-    return Laboratory(world, no_multitask, [calibration_of(activation) for activation in activations])
+    def run(self, config: RunConfig) -> Run:
+        rng = np.random.default_rng(int(config.address, 16))
+        return run_of(config, train_accuracy=1.0, test_accuracy=float(rng.random() < self.chance[config.n_train]))
 
-
-def calibration_of(activation: str) -> Calibration:
-    """What calibrating the synthetic world at small moduli would give."""
-    rng = np.random.default_rng(0)
-    cells = [
-        Cell(
-            n_symbols=modulus,
-            width=width,
-            constants=tuple(
-                constants_of(competition_of(Problem(modulus=modulus, width=width, activation=activation)))
-                + 0.005 * rng.standard_normal(8)
-            ),
-            n_runs=33,
-            n_unconverged=0,
+    def laboratory(self) -> Laboratory:
+        return Laboratory(
+            self, no_multitask, [], lacking=lambda configs: [c for c in configs if c.address not in self.stored]
         )
-        for modulus in (17, 19, 23, 29)
-        for width in (24, 32, 48, 64, 96)
-    ]
-    return Calibration(
-        tasks=("add",),
-        model="mlp",
-        activation=activation,
-        weight_decay=1.0,
-        learning_rate=1e-2,
-        capacity=CapacityLaw(bits=BITS, log_bits_error=0.02 / BITS),
-        cells=tuple(cells),
-    )
 
 
-# --- the guard between what is calibrated on and what is tested on ---
+SURE, NEVER, EVEN = (Condition(stream=accuracy(PROBLEM, size, blocks=8), low=0.5) for size in (30, 10, 20))
+COINS = {30: 1.0, 10: 0.0, 20: 0.5}
 
 
-def test_calibrations_ship_for_both_activations() -> None:
-    found = shipped_calibrations()
-    assert {calibration.activation for calibration in found} == {"square", "relu"}
+def suite(**conditions: Condition) -> Suite:
+    return Suite(name="quick", claims=tuple(claim_of(name, one) for name, one in conditions.items()))
 
 
-def test_what_ships_was_measured_at_moduli_up_to_29() -> None:
-    cells = [cell for calibration in shipped_calibrations() for cell in calibration.cells]
-    assert cells
-    assert max(cell.n_symbols for cell in cells) <= 29
+MADE = suite(holds=SURE, fails=NEVER, open=EVEN)
 
 
-@pytest.mark.parametrize("experiment", [competition.EXPERIMENT, dynamics_points.EXPERIMENT], ids=lambda one: one.name)
-def test_predictions_are_judged_above_everything_that_was_calibrated_on(experiment: Experiment[Any, Any]) -> None:
-    assert experiment.designs
-    for design in experiment.designs.values():
-        assert design.problems
-        for problem in design.problems:
-            calibration = calibration_for(problem, shipped_calibrations())
-            # Where none speaks for a model, nothing is predicted and nothing judged.
-            assert calibration is not None or problem.model != "mlp"
-            for cell in () if calibration is None else calibration.cells:
-                assert problem.n_symbols > cell.n_symbols
-            assert problem.modulus > 29
+# --- what suites hold ---
 
 
 def test_suites_have_their_names_and_all_claims_that_have_a_part_in_them() -> None:
     for name in SUITE_NAMES:
-        suite = suite_of(name)
-        assert suite.name == name
-        expected = [one for one, claim in CLAIMS.items() if name in claim.experiment.designs]
-        assert [claim.id for claim in suite.claims] == expected
-    assert set(NAMES) <= {claim.id for claim in suite_of("quick").claims}
+        found = suite_of(name)
+        assert found.name == name
+        assert [claim.id for claim in found.claims] == [one for one, claim in CLAIMS.items() if name in claim.suites]
+    assert {claim.id for claim in suite_of("quick").claims} <= {claim.id for claim in suite_of("standard").claims}
 
 
-def test_claims_of_one_experiment_share_it() -> None:
-    assert [one.name for one in MINIATURE.experiments] == ["competition", "capacities", "four-dynamics"]
-    assert [one.name for one in select(MINIATURE, NAMES[:2]).experiments] == ["competition"]
-
-
-# --- choosing claims ---
+def test_parts_of_another_suite_do_not_count() -> None:
+    cases: tuple[tuple[SuiteName, Condition], ...] = (("quick", SURE), ("paper", NEVER))
+    parts = tuple(Part(name=name, conditions=(one,), suites=(name,)) for name, one in cases)
+    claim = Claim(id="two", statement="S.", source=("dcrit",), criterion="C.", parts=parts)
+    assert claim.suites == {"quick", "paper"}
+    for name, one in cases:
+        assert Suite(name=name, claims=(claim,)).streams == [one.stream]
 
 
 def test_no_claim_named_is_all_claims() -> None:
-    assert select(MINIATURE, ()) is MINIATURE
+    assert select(MADE, ()) is MADE
 
 
-def test_named_claims_alone_are_judged() -> None:
-    chosen = select(MINIATURE, ("capacity-linear", "gen-efficiency-flat"))
-    assert [claim.id for claim in chosen.claims] == ["capacity-linear", "gen-efficiency-flat"]
-    # Those not chosen stay corrected for.
-    assert replace(chosen, claims=MINIATURE.claims, n_claims=None) == MINIATURE
-    assert chosen.n_claims == select(chosen, ("capacity-linear",)).n_claims == len(NAMES)
+def test_named_claims_alone_are_judged_beside_all_others() -> None:
+    chosen = select(MADE, ("open", "holds"))
+    assert [claim.id for claim in chosen.claims] == ["open", "holds"]
+    assert chosen.n_claims == select(chosen, ("open",)).n_claims == 3
 
 
 def test_an_unknown_claim_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^claim must be one of gen-efficiency-flat, .*, got 'nonsense'$"):
-        select(MINIATURE, ("capacity-linear", "nonsense"))
-    with pytest.raises(ValueError, match="got 'four-dynamics'"):
-        select(select(MINIATURE, ("capacity-linear",)), ("four-dynamics",))
-    with pytest.raises(ValueError, match=r"got 'delay-law', a claim of standard and paper$"):
-        select(MINIATURE, ("delay-law",))
+    with pytest.raises(ValueError, match=r"^claim must be one of holds, fails, open in suite quick, got 'nonsense'$"):
+        select(MADE, ("holds", "nonsense"))
+    with pytest.raises(ValueError, match=r"got 'delay-law', a claim of standard$"):
+        select(MADE, ("delay-law",))
+
+
+@pytest.mark.parametrize("minutes", [0.0, -1.0, math.nan])
+def test_a_budget_is_a_time(minutes: float) -> None:
+    with pytest.raises(ValueError, match=r"^budget must be above 0 minutes, or inf, got"):
+        minutes_of("quick", minutes)
+    assert (minutes_of("quick", None), minutes_of("paper", None)) == (math.inf, 30.0)
+    with pytest.raises(ValueError, match=r"^workers must be at least 1 beside --address"):
+        minutes_of("paper", None, address="ray://host:1")
 
 
 # --- gathering ---
 
-Gathered = tuple[dict[str, Result], World]
+
+def test_claims_are_decided_block_by_block_and_no_further() -> None:
+    coins, said = Coins(COINS), list[str]()
+    records = gather(MADE, coins.laboratory(), begin=said.append)
+    rulings = {one.claim.id: one.ruling for one in judge(MADE, records)}
+    assert rulings == {"holds": "supported", "fails": "refuted", "open": "inconclusive"}
+    # (1.96)^n/24 and less: fair coins are tossed to the end, sure ones until e = 100.
+    assert records[EVEN.stream].seeds == 32
+    for one in (SURE, NEVER):
+        made = records[one.stream]
+        assert made.seeds < 32
+        assert one.evidence(made.values).larger >= ENOUGH > one.evidence(made.values[: -one.stream.block]).larger
+    assert said[0] == "12 fresh runs for 3 of 3 claims"
+    assert len({one.address for one in coins.asked}) == len(coins.asked)
+    assert all(one.seed >= 10_000 for one in coins.asked)
 
 
-@pytest.fixture(scope="module")
-def gathered() -> Gathered:
-    world = World()
-    return gather(MINIATURE, laboratory(world, "relu", "square")), world
+def test_a_stream_that_claims_share_is_made_once() -> None:
+    coins = Coins(COINS)
+    shared = suite(above=SURE, below=Condition(stream=SURE.stream, high=0.9))
+    records = gather(shared, coins.laboratory())
+    assert list(records) == [SURE.stream]
+    assert len(coins.asked) == records[SURE.stream].seeds
+    one, other = judge(shared, records)
+    assert (one.finding.seconds_by_run, one.ruling) == (other.finding.seconds_by_run, "supported")
 
 
-def competition_evidence(gathered: Gathered) -> list[ProblemEvidence]:
-    return gathered[0]["competition"].evidence
+def test_called_again_it_goes_on_where_it_ended() -> None:
+    coins, halves = Coins(COINS), Condition(stream=accuracy(PROBLEM, 20, blocks=3), low=0.5)
+    first = gather(suite(open=halves), coins.laboratory())
+    before = len(coins.asked)
+    again = gather(suite(open=halves), coins.laboratory())
+    assert again[halves.stream].values == first[halves.stream].values
+    stored, more = len(coins.stored), replace(halves, stream=replace(halves.stream, blocks=6))
+    longer = gather(suite(open=more), coins.laboratory())
+    assert longer[more.stream].values[:12] == first[halves.stream].values
+    assert (before, stored, len(coins.stored)) == (12, 12, 24)
 
 
-@pytest.mark.slow
-def test_every_measurement_is_of_its_own_problem(gathered: Gathered) -> None:
-    evidence = competition_evidence(gathered)
-    assert [entry.problem for entry in evidence] == list(PROBLEMS)
-    for entry in evidence:
-        design = EfficiencyDesign(problem=entry.problem, seeds=2)
-        assert [o.config for o in entry.memorizing] == design.memorizing()
-        assert [o.config for o in entry.generalizing] == design.generalizing()
-        assert {o.config.problem for o in entry.transition.outcomes} == {entry.problem}
-        # Probes say where to look and are no part of what is measured.
-        assert {o.config.horizon for o in entry.transition.outcomes} == {4000}
-        truth = half_accuracy_size(entry.problem)
-        assert isinstance(entry.fit, CompetitionFit)
-        assert entry.implied.value == pytest.approx(truth, rel=0.1)
-        measured = entry.transition.measured
-        assert measured.value == pytest.approx(truth, rel=0.05)
-        assert measured.interval is not None
-        assert truth in measured.interval
-        assert 4 <= len(entry.transition.outcomes) <= 12
+def budget(seconds: float) -> Budget:
+    return Budget(seconds=seconds, speed=Speed(device="cuda", rate=1e9), workers=1, clock=lambda: 0.0)
 
 
-@pytest.mark.slow
-def test_the_prediction_is_the_calibrations_own(gathered: Gathered) -> None:
-    for entry in competition_evidence(gathered):
-        predicted = entry.transition.predicted
-        assert predicted is not None
-        assert predicted == predict_critical_size(entry.problem, calibration_of("square")).critical_size
-        assert predicted.value == pytest.approx(half_accuracy_size(entry.problem), rel=0.1)
-
-
-@pytest.mark.slow
-def test_draws_of_a_transition_are_those_of_its_interval(gathered: Gathered) -> None:
-    for entry in competition_evidence(gathered):
-        draws, interval = entry.transition.log_size_draws(4000), entry.transition.measured.interval
-        assert draws is not None
-        assert interval is not None
-        assert np.exp(np.quantile(draws, [0.05, 0.95])) == pytest.approx([interval.low, interval.high], rel=1e-3)
-
-
-def test_capacity_is_measured_once_an_activation(gathered: Gathered) -> None:
-    found = gathered[0]["capacities"].evidence
-    assert list(found) == ["square"]
-    line = found["square"]
-    assert isinstance(line, CapacityLine)
-    assert line.bits == pytest.approx(BITS, rel=1e-9)
-
-
-def test_dynamics_are_looked_for_where_the_predicted_curves_put_them(gathered: Gathered) -> None:
-    points: list[DynamicsEvidence] = gathered[0]["four-dynamics"].evidence
-    assert [point.predicted for point in points] == [*DYNAMICS, *DYNAMICS[1:]]
-    for point in points:
-        assert point.observed == (point.predicted,) * 8
-        assert point.n_train <= MOST_PAIRS * point.problem.n_pairs + 0.5
-        if point.predicted == "semi-grokking":
-            laws = predict_critical_size(point.problem, calibration_of("square")).competition
-            assert point.n_train == round(laws.size_at_accuracy(0.5).n_train)  # type: ignore[union-attr]
-
-
-def test_sweeps_advance_together_and_say_what_they_are_for(gathered: Gathered) -> None:
-    first, *rounds, capacity, last = gathered[1].stages
-    assert (first, capacity, last) == ("efficiencies", "capacities", "the four dynamics")
-    assert rounds == [f"critical sizes, round {k + 1}" for k in range(len(rounds))]
-    assert len(rounds) >= 2
-    addresses = [config.address for config in gathered[1].asked]
-    assert len(set(addresses)) == len(addresses)
-
-
-@pytest.mark.slow
-def test_every_experiment_is_announced_made_once_and_accounted(gathered: Gathered) -> None:
-    begun: list[str] = []
-    world = World()
-    results = gather(MINIATURE, laboratory(world, "relu", "square"), begin=begun.append)
-    assert begun == list(results) == ["competition", "capacities", "four-dynamics"]
-    assert sum(result.account.n_runs for result in results.values()) == len(world.asked)
-    assert results["capacities"].account.n_runs == sum(
-        len(CapacityDesign(problem=replace(PROBLEMS[0], width=width), seeds=2).configs())
-        for width in PROBLEMS[0].family.capacity_widths
+def test_a_budget_goes_to_the_cheapest_blocks_and_what_is_stored_takes_none_of_it() -> None:
+    dear = Condition(stream=accuracy(replace(PROBLEM, width=4096), 20, blocks=1), low=0.5)
+    both = suite(cheap=EVEN, dear=dear)
+    coins = Coins(COINS)
+    laboratory = coins.laboratory()
+    records = gather(both, laboratory, budget=budget(1.0))
+    assert (records[EVEN.stream].seeds, records[dear.stream].seeds) == (32, 0)
+    verdict = judge(both, records)[1]
+    assert (verdict.ruling, verdict.reason, verdict.finding.evidence.larger) == (
+        "inconclusive",
+        "no run was made yet",
+        1,
     )
-    alone = gather(select(MINIATURE, ("capacity-linear",)), laboratory(World()))
-    assert list(alone) == ["capacities"]
-    assert judge(MINIATURE, results) == judge(MINIATURE, gathered[0])
+    made = gather(both, laboratory)
+    assert made[dear.stream].seeds == 4
+    asked = len(coins.stored)
+    found = gather(both, laboratory, budget=budget(1e-9))
+    assert found[dear.stream].values == made[dear.stream].values
+    assert len(coins.stored) == asked
 
 
-# --- judging ---
+def test_seeds_that_do_not_tell_are_counted_and_left_out() -> None:
+    class Diverging(Coins):
+        def run(self, config: RunConfig) -> Run:
+            return replace(super().run(config), ending="diverged")
+
+    records = gather(MADE, Diverging(COINS).laboratory())
+    for verdict in judge(MADE, records):
+        assert (verdict.ruling, verdict.finding.evidence.larger) == ("inconclusive", 1)
+        assert verdict.finding.n_left_out == 32
+        assert verdict.reason == "all of it: no run tells yet"
 
 
-def test_the_verdicts_are_those_the_world_deserves(gathered: Gathered) -> None:
-    verdicts = judge(MINIATURE, gathered[0])
-    assert [one.claim.id for one in verdicts] == list(NAMES)
-    rulings = {one.claim.id: one.ruling for one in verdicts}
-    # Four problems are too few for the sign test of their median: 1/16 at best.
-    assert rulings.pop("dcrit-predicted") == "inconclusive"
-    assert set(rulings.values()) == {"supported"}
-    chosen = judge(select(MINIATURE, ("capacity-linear",)), gathered[0])
-    assert [(one.claim.id, one.threshold) for one in chosen] == [("capacity-linear", SIGNIFICANCE / len(NAMES))]
+def test_slopes_do_not_ask_about_the_claim() -> None:
+    """Their evidence may depend on nothing else that was seen, so that their streams end by themselves alone."""
+    arms = tuple(Arm(problem=PROBLEM.on_random_labels(), n_train=size) for size in (10, 20))
+    slope = Condition(stream=Stream(measure="memorizing-slope", arms=arms, blocks=3), high=-0.2)
+    parts = tuple(Part(name=f"{k}", conditions=(one,), suites=("quick",)) for k, one in enumerate((NEVER, slope)))
+    claim = replace(claim_of("both", NEVER), parts=parts)
+    records = gather(Suite(name="quick", claims=(claim,)), Coins({10: 0.0, 20: 0.0}).laboratory())
+    assert records[slope.stream].seeds == 3
 
 
-@pytest.mark.slow
-def test_verdicts_are_corrected_for_their_number(gathered: Gathered) -> None:
-    verdicts = judge(MINIATURE, gathered[0])
-    assert [one.threshold for one in verdicts] == holm_thresholds([one.finding.p_value for one in verdicts])
-    # Five runs a place decide alone, and no longer beside the other claims.
-    points: list[DynamicsEvidence] = gathered[0]["four-dynamics"].evidence
-    few = [replace(one, observed=one.observed[:5], norm_ratios=one.norm_ratios[:5]) for one in points]
-    results = gathered[0] | {"four-dynamics": replace(gathered[0]["four-dynamics"], evidence=few)}
-    (claim,) = select(MINIATURE, ("four-dynamics",)).claims
-    assert [one.ruling for one in judge(Suite(name="quick", claims=(claim,)), results)] == ["supported"]
-    assert [one.ruling for one in judge(select(MINIATURE, ("four-dynamics",)), results)] == ["inconclusive"]
-    shadowed = replace(MINIATURE, claims=(*MINIATURE.claims, MINIATURE.claims[-1]))
-    last = judge(shadowed, results)[-1]
-    # Left beside it are its double and the prediction, which four problems cannot decide.
-    assert last.threshold == pytest.approx(SIGNIFICANCE / 3)
-    assert (last.ruling, last.finding.ruling()) == ("inconclusive", "supported")
-    assert "supported alone, but not beside the other claims" in last.reason
-
-
-def test_claims_that_share_an_experiment_share_its_account(gathered: Gathered) -> None:
-    accounts = {one.claim.id: one.account for one in judge(MINIATURE, gathered[0])}
-    assert accounts["gen-efficiency-flat"] is accounts["dcrit-predicted"] is gathered[0]["competition"].account
-    assert accounts["capacity-linear"] is gathered[0]["capacities"].account
+def test_one_claim_alone_needs_as_much_as_beside_the_others() -> None:
+    records = gather(MADE, Coins(COINS).laboratory())
+    (alone,) = judge(select(MADE, ("open",)), records)
+    assert alone.decision.needed == 3 / SIGNIFICANCE
 
 
 @pytest.mark.slow
-def test_what_no_calibration_speaks_for_is_measured_and_not_predicted() -> None:
-    suite = miniature(PROBLEMS[:1])
-    results = gather(suite, laboratory(World(), "relu"))
-    (entry,) = results["competition"].evidence
-    assert entry.transition.predicted is None
-    assert entry.transition.measured.value == pytest.approx(half_accuracy_size(entry.problem), rel=0.05)
-    assert results["four-dynamics"].evidence == []
-    rulings = {one.claim.id: one.ruling for one in judge(suite, results)}
-    assert rulings["dcrit-predicted"] == rulings["four-dynamics"] == "inconclusive"
-    assert rulings["mem-efficiency-falls"] == "supported"
-
-
-class Failing(World):
-    """A world in which every network diverges."""
-
-    def run(self, config: RunConfig) -> Run:
-        return replace(super().run(config), ending="diverged")
-
-
-def test_a_world_without_results_is_inconclusive_throughout() -> None:
-    results = gather(MINIATURE, laboratory(Failing()))
-    assert results["four-dynamics"].evidence == []
-    for one in judge(MINIATURE, results):
-        assert (one.claim.id, one.ruling, one.threshold) == (one.claim.id, "inconclusive", None)
-        assert one.finding.measured is None
-
-
-def test_outcomes_are_those_of_their_own_runs(gathered: Gathered) -> None:
-    world = World()
-    for entry in competition_evidence(gathered):
-        for one in [*entry.memorizing, *entry.generalizing, *entry.transition.outcomes]:
-            fresh = outcome_of(world.run(one.config))
-            assert one.squared_norm == fresh.squared_norm
-            assert one.test_accuracy == fresh.test_accuracy or math.isnan(one.test_accuracy)
+def test_real_runs_are_kept_and_found_again(tmp_path: Path) -> None:
+    problem = Problem(modulus=5, width=4, learning_rate=0.1, weight_decay=4.0)
+    small = suite(few=Condition(stream=accuracy(problem, 8, blocks=1), high=0.5))
+    with open_runs(tmp_path, Machine(workers=1), display=False) as laboratory:
+        first = gather(small, laboratory)
+    with open_runs(tmp_path, display=False, may_train=False) as laboratory:
+        again = gather(small, laboratory)
+    (stream,) = small.streams
+    assert first[stream].values == again[stream].values
+    assert len(first[stream].seconds_by_run) == 4

@@ -7,7 +7,6 @@ from typing import Any, get_args
 
 import pytest
 
-from dcrit.empirics.claims.claim import CLAIMS
 from dcrit.empirics.experiments import capacities, competition, dynamics_points
 from dcrit.empirics.experiments.capacities import CapacitiesDesign
 from dcrit.empirics.experiments.competition import CompetitionDesign
@@ -17,11 +16,14 @@ from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.experiments.transitions import TransitionsDesign, advance_together, transitions_stages
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.training.work import flops_of, work_of
+from dcrit.figures import FIGURES
 from dcrit.theory.calibrations.calibration import shipped_calibrations
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import World, no_multitask
 
-EXPERIMENTS: list[Experiment[Any, Any]] = list({id(c.experiment): c.experiment for c in CLAIMS.values()}.values())
+EXPERIMENTS: list[Experiment[Any, Any]] = list(
+    {id(one.experiment): one.experiment for one in FIGURES.values()}.values()
+)
 DESIGNS = [(one, suite) for one in EXPERIMENTS for suite in one.designs]
 PROBLEMS = (Problem(modulus=31, width=48), Problem(modulus=31, width=64))
 

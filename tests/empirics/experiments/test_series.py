@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from dcrit.empirics.experiments.laboratory import Laboratory
-from dcrit.empirics.experiments.size_series import MODEL_SIZES, MODULI, RELABELINGS, WEIGHT_DECAYS
+from dcrit.empirics.experiments.size_series import MODEL_SIZES, MODULI
 from dcrit.empirics.experiments.transitions import SeriesDesign, TransitionsDesign, measure, measure_transitions, stages
 from dcrit.empirics.training.work import work_of
 from dcrit.theory.calibrations.calibration import shipped_calibrations
@@ -11,7 +11,7 @@ from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import World, half_accuracy_size, no_multitask
 from tests.worlds.transitions import with_width
 
-EXPERIMENTS = (MODEL_SIZES, MODULI, RELABELINGS, WEIGHT_DECAYS)
+EXPERIMENTS = (MODEL_SIZES, MODULI)
 
 
 def laboratory(world: World) -> Laboratory:
@@ -54,24 +54,14 @@ def test_standard_is_small_and_paper_is_that_of_the_papers(experiment: object) -
     assert work_of(stages(designs["standard"])).flops < 2e13 < work_of(stages(designs["paper"])).flops
     for series in designs["paper"].series:
         for problem in series.problems:
-            # Relabelings are the same task to a pair-MLP alone.
-            family = ("mlp", 1e-2) if experiment is RELABELINGS else ("transformer", 1e-3)
-            assert (problem.model, problem.learning_rate) == family
+            assert (problem.model, problem.learning_rate) == ("transformer", 1e-3)
             assert problem.modulus >= 112 or experiment is MODULI
-
-
-def test_relabeled_tasks_are_compared_with_addition_of_the_same_order() -> None:
-    for series in RELABELINGS.designs["standard"].series:
-        addition, other = series.problems
-        assert addition.task == "add"
-        assert (addition.n_symbols, addition.n_classes) == (other.n_symbols, other.n_classes)
 
 
 def test_series_differ_in_one_respect() -> None:
     for experiment, field in (
         (MODEL_SIZES, "width"),
         (MODULI, "modulus"),
-        (WEIGHT_DECAYS, "weight_decay"),
     ):
         for design in experiment.designs.values():
             for series in design.series:

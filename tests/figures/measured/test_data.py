@@ -14,12 +14,12 @@ from matplotlib.lines import Line2D
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
-from dcrit.empirics.claims.capacity_linear import PUBLISHED
 from dcrit.empirics.measures.critical_size import sizes_and_accuracies
 from dcrit.empirics.measures.efficiency import CompetitionFit, usable
 from dcrit.figures.drawing import style
 from dcrit.figures.drawing.labels import PLACES, boxes_of, place_labels
 from dcrit.figures.measured import accuracies, capacity, critical_sizes, dynamics, efficiencies
+from dcrit.figures.measured.capacity import PUBLISHED
 from dcrit.theory.estimates import Interval
 from dcrit.theory.families.family import FAMILIES
 from dcrit.theory.problems.problem import Problem

@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
-from dcrit.empirics.claims.emergence_multitask import additive, rule
-from dcrit.empirics.experiments.facts import FactsDesign, FactsPoint, FactsSeries, measure
+from dcrit.empirics.experiments.facts import FactsDesign, FactsPoint, FactsSeries, additive, measure, rule
 from dcrit.figures.measured import emergence_threshold as module
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.multitask import MultitaskWorld, facts_of

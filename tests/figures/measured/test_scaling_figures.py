@@ -8,7 +8,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
-from dcrit.empirics.claims.dcrit_vs_modulus import LAWS, fit_moduli
+from dcrit.empirics.experiments.scaling import LAWS, fit_moduli
 from dcrit.empirics.experiments.transitions import Transition
 from dcrit.figures import FIGURES
 from dcrit.figures.drawing import style

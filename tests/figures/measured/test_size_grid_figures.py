@@ -16,7 +16,7 @@ from dcrit.empirics.experiments.star import star_of
 from dcrit.figures.measured import effective_dimension, model_size, phase_map
 from dcrit.theory.calibrations.calibration import shipped_calibrations
 from dcrit.theory.circuits.regimes import DYNAMICS
-from tests.empirics.claims.test_dd_effective_dim import curve_of
+from tests.empirics.experiments.test_dimensions import curve_of
 from tests.worlds.planes import SIZES, WIDTHS, dipped, plane, rising
 from tests.worlds.runs import World, no_multitask
 
