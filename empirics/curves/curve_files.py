@@ -308,7 +308,7 @@ def _matched(table: Table, given: dict[str, str], run: list[str]) -> _Matched:
         if hit is not None:
             found[wanted], meant_by[wanted], left = hit
             notes += _assumed(wanted, hit[0], hit[1], left)
-    _lone_metric(found, meant_by, notes)
+    _lone_metric(found, meant_by, notes, free)
     _lone_sets(found, free, frame, notes)
     if not runs and (hit := match("run", free, _parts_alike(frame))) is not None:
         runs = [hit[0]]
@@ -361,8 +361,12 @@ def _assumed(wanted: str, name: str, meant: str, left: Sequence[str]) -> list[st
     return said
 
 
-def _lone_metric(found: dict[str, str], meant: Mapping[str, str], notes: list[str]) -> None:
-    """An accuracy without a set beside losses of both sets is of the test set, as fastai writes it."""
+def _lone_metric(found: dict[str, str], meant: Mapping[str, str], notes: list[str], free: Sequence[str]) -> None:
+    """An accuracy without a set is of the test set beside a train accuracy, or, as in fastai, beside both losses."""
+    lone = [name for name in free if name not in found.values() and metric_of(name) == "accuracy"]
+    if meant.get("train_accuracy") == "train accuracy" and "test_accuracy" not in found and len(lone) == 1:
+        found["test_accuracy"] = lone[0]
+        notes.append(f"column {lone[0]!r} is taken as test accuracy, because it stands beside a train accuracy")
     if (
         meant.get("train_accuracy") == "accuracy"
         and "test_accuracy" not in found

@@ -17,7 +17,7 @@ from dcrit.empirics.curves.names import is_known, is_step
 from dcrit.empirics.curves.numbers import is_number
 from dcrit.empirics.curves.printed import table_of_prints
 from dcrit.empirics.curves.reshaping import reshaped
-from dcrit.empirics.curves.table import READ, Table, one_curve, stacked
+from dcrit.empirics.curves.table import ASSUMED, NAMELESS, READ, Table, one_curve, stacked
 from dcrit.theory.calibrations.bounded_files import read_bounded
 from dcrit.theory.checks import FieldError
 
@@ -166,6 +166,8 @@ def _decoded(data: bytes, path: Path) -> str:
         raise FieldError("file", READ, f"{path}, which is binary")
     if re.search(r"[\x00-\x06\x0e-\x1a\x1c-\x1f]", text[:100_000]):
         raise FieldError("file", READ, f"{path}, which is binary")
+    if text.lstrip()[:1] == "<":
+        raise FieldError("file", READ, f"{path}, which is a page of HTML or XML", why="save its table as CSV")
     if not text.strip():
         raise FieldError("file", READ, f"{path}, which is empty")
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -248,7 +250,11 @@ def _separated(text: str, separator: str, source: str, name: str) -> Table:
     try:
         frame = pl.read_csv(io.BytesIO(body.encode()), infer_schema=False, separator=separator, has_header=not headless)
     except pl.exceptions.PolarsError as error:
+        cells = ((k, len(_cells(line, separator))) for k, line in enumerate(body.split("\n")[:1_000_000], start=1))
+        long = next(((k, number) for k, number in cells if number > n_columns), None)
         reason = str(error).strip().partition("\n")[0]
+        if long is not None:
+            reason = f"line {long[0]} of its table has {long[1]} cells, and the first {n_columns}"
         raise FieldError("file", READ, source, why=reason) from error
     if headless:
         return _without_header(frame, comments, separator, source, name)
@@ -266,13 +272,20 @@ def _without_words(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """The table without lines of words between its rows, which fill the first cell alone."""
     if frame.width < 2 or frame.is_empty():
         return frame, ()
+    notes: tuple[str, ...] = ()
+    units = [one is not None and not is_number(one) for one in frame.row(0)]
+    if all(units) and frame.height > 1 and any(one is not None and is_number(one) for one in frame.row(1)):
+        frame, notes = frame.slice(1), ("the row below the header, which holds words, was left out",)
     first, *others = frame.columns
     lone = frame.select(pl.all_horizontal(pl.col(one).is_null() for one in others)).to_series()
     words = [k for k in lone.arg_true().to_list()[:10_000] if not is_number(frame[first][k] or "")]
     if not words or len(words) > frame.height // 2:
-        return frame, ()
+        return frame, notes
     kept = frame.with_row_index("\x00").filter(~pl.col("\x00").is_in(words)).drop("\x00")
-    return kept, (f"{len(words)} lines of words in the table were left out",)
+    return kept, (
+        *notes,
+        f"{len(words)} lines of words in the table were left out",
+    )
 
 
 def _from_first_row(body: str, separator: str) -> tuple[str, tuple[str, ...]]:
@@ -315,9 +328,9 @@ def _without_header(frame: pl.DataFrame, comments: list[str], separator: str, so
         return one_curve(frame.rename({"1": "step", "2": "value"}), source, name, "steps and values without names")
     if frame.width == 3 and first.is_sorted():
         return Table(
-            frame=frame.rename({"1": "step", "2": "train", "3": "test"}),
+            frame=frame.rename(dict(zip(frame.columns, NAMELESS, strict=True))),
             format=what,
             name=name,
-            notes=("nothing names the three columns: they are taken as step, train accuracy and test accuracy",),
+            notes=(ASSUMED,),
         )
     return Table(frame=frame, format=what, name=name)

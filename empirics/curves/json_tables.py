@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import math
 import re
@@ -13,7 +14,17 @@ from typing import Any
 import polars as pl
 
 from dcrit.empirics.curves.names import is_field, is_known, listed, metric_of, names_steps, set_of
-from dcrit.empirics.curves.table import READ, Table, curve_frame, frame_of, from_records, one_curve, stacked
+from dcrit.empirics.curves.table import (
+    ASSUMED,
+    NAMELESS,
+    READ,
+    Table,
+    curve_frame,
+    frame_of,
+    from_records,
+    one_curve,
+    stacked,
+)
 from dcrit.theory.checks import FieldError
 
 #: Deepest nesting that is looked into.
@@ -37,6 +48,8 @@ def table_of_json(text: str, source: str, name: str) -> Table | None:
         ValueError: It is JSON without curves.
     """
     start = text.lstrip()
+    if lists := _assignments(text):
+        return _document(lists, source, name)
     if start[:1] not in ("{", "[") and "\n{" not in text[:20_000] and ' {"' not in text[:20_000]:
         return None
     if start[:1] in ("{", "["):
@@ -49,10 +62,30 @@ def table_of_json(text: str, source: str, name: str) -> Table | None:
                 raise
     records, skipped = _lines(text)
     if not records:
+        if re.match(r"\{|\[\s*[\[{\"]", start):
+            raise FieldError("file", READ, source, why="it begins as JSON does, and is damaged or breaks off")
         return None
     notes = (f"{skipped} lines that are no JSON record were left out",) if skipped else ()
     found = _records(records, "JSON, one record a line", name)
     return Table(frame=found.frame, format=found.format, name=name, notes=(*notes, *found.notes))
+
+
+_ASSIGNMENT = re.compile(r"^[ \t]*(\w[\w./@ -]*?)[ \t]*[:=][ \t]*(\[[^\]]*\])[ \t]*[,;]?[ \t]*$", re.MULTILINE)
+
+
+#: Numbers as NumPy and PyTorch print them inside lists.
+_TYPED = re.compile(r"(?:np\.float\d*|tensor)\(([^(),]*)[^()]*\)")
+
+
+def _assignments(text: str) -> dict[str, Any]:
+    """Lists with names, a line each, as ``train_acc = [0.1, 0.2]``; none where no curve is among them."""
+    if not re.match(r"\s*\w", text):
+        return {}
+    found: dict[str, Any] = {}
+    for name, values in _ASSIGNMENT.findall(text):
+        with contextlib.suppress(ValueError):
+            found[name] = json.loads(_TYPED.sub(r"\1", values))
+    return found if any(is_known(name) and _is_column(values) for name, values in found.items()) else {}
 
 
 def table_of_values(value: Any) -> Table:
@@ -124,12 +157,13 @@ def _records(records: Sequence[Mapping[str, Any]], what: str, name: str) -> Tabl
     inside = [value for record in records[:3] for value in record.values()]
     inside += [one for value in inside if isinstance(value, Mapping) for one in value.values()]
     if any(map(_is_column, inside)):
-        return Table(frame=stacked([_run_of(record, k) for k, record in enumerate(records)]), format=what, name=name)
+        runs = [_run_of(record, k, several=len(records) > 1) for k, record in enumerate(records)]
+        return Table(frame=stacked(runs), format=what, name=name)
     flat = [dict(_flat(record)) for record in records]
     return Table(frame=from_records(flat), format=what, name=name)
 
 
-def _run_of(record: Mapping[str, Any], place: int) -> pl.DataFrame:
+def _run_of(record: Mapping[str, Any], place: int, *, several: bool) -> pl.DataFrame:
     """A record that holds the curves of a whole run: its lists are columns, and its other values say which run."""
     curves = _Curves()
     curves.look(record, (), 0)
@@ -138,7 +172,8 @@ def _run_of(record: Mapping[str, Any], place: int) -> pl.DataFrame:
     length = lengths.most_common(1)[0][0] if lengths else 0
     frame = frame_of({names[path]: values for path, values in curves.columns.items() if len(values) == length})
     same = {key: _scalar(value) for key, value in record.items() if not isinstance(value, list | dict)}
-    same = same if any(is_field("run", key) for key in same) else {"run": place} | same
+    if several and not any(is_field("run", key) for key in same):
+        same = {"run": place} | same
     return frame.with_columns(pl.lit(value).alias(key) for key, value in same.items() if value is not None)
 
 
@@ -198,8 +233,10 @@ def _listed_document(value: list[Any], source: str, name: str) -> Table:
         if width == 2:
             rows = frame_of({"step": [row[0] for row in value], "value": [row[1] for row in value]})
             return one_curve(rows, source, name, "a JSON list of steps and values")
-        columns = {str(k + 1): [row[k] for row in value] for k in range(width)}
-        return Table(frame=frame_of(columns), format="a JSON list of rows without names", name=name)
+        names = NAMELESS if width == 3 else [str(k + 1) for k in range(width)]
+        columns = {names[k]: [row[k] for row in value] for k in range(width)}
+        notes = (ASSUMED,) if width == 3 else ()
+        return Table(frame=frame_of(columns), format="a JSON list of rows without names", name=name, notes=notes)
     if value and all(isinstance(one, list) for one in value):
         header, *rows = value
         if rows and all(isinstance(one, str) for one in header):

@@ -26,7 +26,7 @@ _ACCURACY = (
     "(categorical|sparsecategorical|binary|multiclass|token|classification|batch)?"
     "(acc|accs|accuracy|accuracies|top1|acc1|accuracy1|acctop1|top1acc|top1accuracy|accuracytop1|prec1|exactmatch)"
 )
-_LOSS = "(batch)?(loss|losses|nll|ce|xent|crossentropy|crossentropyloss|celoss|nllloss|xentloss)"
+_LOSS = "(batch)?(loss|losses|nll|ce|xent|crossentropy|crossentropyloss|celoss|nllloss|xentloss|logloss)"
 _ERROR = "(err|errs|error|errors|errorrate|err1|error1|top1err|top1error|top1errorrate|misclassification|zerooneloss)"
 
 _BEFORE = "(metrics?|logs?|history|hist|final|running|mean|avg|average|epochs?|perf|performance|scalars?|curves?)*"

@@ -79,6 +79,7 @@ def numbers_of(column: pl.Series, field: str, *, decimal_commas: bool) -> tuple[
     rest = text.filter(unread)
     signs = rest.str.ends_with("%")
     rest = rest.str.replace(r"\s*%$", "").str.replace(_WRAPPED, "${1}").str.replace_all(r"[\s_\x{A0}\x{202F}]", "")
+    rest = rest.str.replace(r"(?i)^([-+\d.]+)k$", "${1}e3").str.replace(r"^([-+\d.]+)M$", "${1}e6")
     if decimal_commas:
         rest = rest.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     else:

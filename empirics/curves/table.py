@@ -15,6 +15,10 @@ from dcrit.theory.checks import FieldError
 #: What a source of curves may be, for messages.
 READ = "be training curves as text (CSV and the like), JSON, Parquet or TensorBoard events"
 
+#: What three columns without names are taken as, and how that is said.
+NAMELESS = ("step", "train", "test")
+ASSUMED = "nothing names the three columns: they are taken as step, train accuracy and test accuracy"
+
 #: Endings that say nothing about what is inside.
 _ENDINGS = re.compile(r"\.(csv|tsv|txt|log|out|dat|jsonl?|ndjson|gz|parquet)$", re.IGNORECASE)
 

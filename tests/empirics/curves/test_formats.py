@@ -87,9 +87,11 @@ TABLES = {
     "capitals": ("Step,Train Accuracy,Validation Accuracy", "{s},{t},{v}"),
     "ids of distributions": ("t,train_acc,id_test,ood_test", "{s},{t},{v},0.0"),
     "an epoch beside it": ("epoch,optim_step,train_accs,val_accs", "3,{s},{t},{v}"),
+    "Accelerate's prints": ("step,accuracy,train_accuracy", "{s},{v},{t}"),
     "top-1": ("it,train/acc1,test/acc1,train/acc5", "{s},{t},{v},1.0"),
     "no steps": ("train_acc,test_acc", "{t},{v}"),
     "whether it is training": ("step,is_train,acc", "{s},True,{t}\n{s},False,{v}"),
+    "units below": ("step,train_acc,test_acc\n[steps],[1],[1]", "{s},{t},{v}"),
     "a footer": ("step,train_acc,test_acc", "{s},{t},{v}\nsaved a checkpoint"),
     "contexts of Aim": (
         "run.name,metric.name,metric.context,step,value",
@@ -185,6 +187,7 @@ DOCUMENTS: dict[str, Any] = {
     "pandas's JSON": {name: dict(zip(map(str, range(101)), column, strict=True)) for name, column in COLUMNS.items()},
     "pandas's split JSON": {"columns": list(COLUMNS), "index": list(range(101)), "data": [list(row) for row in ROWS]},
     "pandas's table JSON": {"schema": {"fields": []}, "data": RECORDS},
+    "JSON rows without names": [list(row) for row in ROWS],
     "JSON rows": [list(COLUMNS), *map(list, ROWS)],
     "JSON lists by set": {
         "train": [{"step": s, "acc": t, "loss": 1.0} for s, t, _ in ROWS],
@@ -212,6 +215,11 @@ DOCUMENTS: dict[str, Any] = {
 }
 for _name, _document in DOCUMENTS.items():
     written(_name, "log.json")(lambda document=_document: json.dumps(document))
+
+
+@written("lists with names")
+def _() -> str:
+    return "\n".join(f"{name} = {values}" for name, values in COLUMNS.items())
 
 
 @written("JSON lines")
