@@ -218,22 +218,25 @@ def transformer_branches(
 
 @app.command("transformer-pace")
 def transformer_pace(
-    store: options.StoreFolder = options.DEFAULT_STORE,
+    store: Stored = None,
     workers: options.Workers = 0,
     clone: Clone = HERE,
+    check: Check = False,
     as_json: options.Json = False,
 ) -> None:
-    """What η and λ do to the clock of transformers. Fifteen minutes on one core where all lack; trains.
+    """What η and λ do to the clock of transformers. Seconds; trains only with --store.
 
-    Writes docs/results/two-thresholds/transformer-pace.json, and all that 'dcrit reproduce two-thresholds' makes of it.
+    Writes docs/results/two-thresholds/transformer-pace.json. With --store runs whose times the file lacks are made:
+    fifteen minutes on one core where all lack.
     """
     results = _results(clone)
-    from dcrit.empirics.ablations.transformer_pace import measure
-    from dcrit.empirics.ablations.two_thresholds import two_thresholds as tables
+    from dcrit.empirics.ablations.transformer_pace import measure, pace
 
-    with _laboratory(store, workers) as bench:
-        measure(results, bench)
-    _finish(tables(results), as_json=as_json)
+    _check_alone(store, check=check)
+    if store is not None:
+        with _laboratory(store, workers) as bench:
+            measure(results, bench)
+    _finish(pace(results), check=check, as_json=as_json)
 
 
 @app.command("optimizer")

@@ -23,6 +23,9 @@ from dcrit.theory.problems.problem import Problem, label
 #: File of predictions, and of what was measured of them since.
 FILE = "at-rest.json"
 
+#: File of sizes at rest that were known when the law was chosen, of networks that no constant is from, and whence.
+KNOWN = "rest-known.json"
+
 #: Ends of the table in docs/explanation/two-thresholds.md.
 BEGIN, END = "<!-- begin: at rest, remade by dcrit reproduce at-rest -->", "<!-- end: at rest -->"
 
@@ -158,6 +161,32 @@ def _runs(row: Row, factors: Sequence[float], laboratory: Laboratory) -> list[Ro
     return made
 
 
+def known_rows(results: Path) -> list[Row]:
+    """Sizes that were known before, with what the law that ships says of them.
+
+    Args:
+        results: Folder of committed results.
+    """
+    found: list[Row] = []
+    for row in read(results / FOLDER / KNOWN):
+        names = ("modulus", "model", "activation", "width")
+        rate = 3e-3 if row["model"] == "transformer" else 1e-2
+        told = predicted_row(Problem(**{name: row[name] for name in names}, learning_rate=rate))
+        low, high = told["predicted_interval"]
+        found.append(
+            {
+                **told,
+                "steps": row["steps"],
+                "measured": row["measured"],
+                "measured_interval": row["measured_interval"],
+                "error": round(math.log(told["predicted"] / row["measured"]), 3),
+                "inside": low <= row["measured"] <= high,
+                "source": row["source"],
+            }
+        )
+    return found
+
+
 def at_rest(results: Path) -> dict[Path, str]:
     """The rows and the page's table of them, by path.
 
@@ -168,32 +197,43 @@ def at_rest(results: Path) -> dict[Path, str]:
     page = results.parent / "explanation" / "two-thresholds.md"
     return {
         results / FOLDER / FILE: rows_text(found),
-        page: page_with_rows(page.read_text(encoding="utf-8"), found),
+        page: page_with_rows(page.read_text(encoding="utf-8"), found, known_rows(results)),
     }
 
 
-def page_with_rows(page: str, found: Sequence[Row]) -> str:
-    """The explanation's page with its table of sizes at rest replaced.
+def page_with_rows(page: str, found: Sequence[Row], known: Sequence[Row]) -> str:
+    """The explanation's page with its tables of sizes at rest replaced.
 
     Args:
         page: Its text.
         found: Rows of :func:`estimated`.
+        known: Rows of :func:`known_rows`.
     """
     lines = [
         BEGIN,
         "| model | σ | p | width | T [steps] | predicted (90 %) | measured (90 %) | runs | ln(predicted/measured) |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in found:
+    for row in [*found, *known]:
         problem, measured = row["problem"], row["measured"]
         cells = [problem["model"], f"`{problem['activation']}`"]
         cells += [str(one) for one in (problem["modulus"], problem["width"], row["steps"])]
         cells += [sized(row["predicted"], row["predicted_interval"])]
+        runs = row["source"] if "source" in row else str(row["n_runs"] or "–")
         if measured is None:
-            cells += ["not measured", str(row["n_runs"] or "–"), "–"]
+            cells += ["not measured", runs, "–"]
         else:
-            cells += [sized(measured, row["measured_interval"]), str(row["n_runs"]), f"{row['error']:+.3f}"]
+            ends = row["measured_interval"]
+            cells += [f"{measured:.0f}" if ends is None else sized(measured, ends), runs, f"{row['error']:+.3f}"]
         lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "| sizes at rest | networks | median \\|ln\\| | worst | inside 90 % |", "|---|---|---|---|---|"]
+    blind = [row for row in found if row["measured"] is not None]
+    for name, mine in (("predicted before", blind), ("known before", known), ("all", [*blind, *known])):
+        if mine:
+            errors = np.abs([row["error"] for row in mine])
+            inside = sum(row["inside"] for row in mine)
+            cells = [name, str(len(mine)), f"{np.median(errors):.3f}", f"{errors.max():.3f}", f"{inside}/{len(mine)}"]
+            lines.append(f"| {' | '.join(cells)} |")
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return before + "\n".join([*lines, END]) + after

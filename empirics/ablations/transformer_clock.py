@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dcrit.empirics.ablations.committed import Row, sized
 from dcrit.empirics.ablations.run_rows import keep, row_of
 from dcrit.empirics.ablations.transformer_branches import fitted_branches
-from dcrit.empirics.ablations.transformer_norms import norm_law
+from dcrit.empirics.ablations.transformer_norms import norm_law, page_with_norms
 from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, rest_sizes
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
@@ -70,7 +70,7 @@ def calibration_rows(runs: Sequence[Row]) -> list[Row]:
     return [run for run in runs if run["part"] == "calibration" and run["modulus"] >= SMALLEST_MODULUS]
 
 
-#: Times in units of 1/(ηλ), which is an assumption: all runs had one step size and one decay.
+#: Times in units of 1/(ηλ): exponents that ``transformer_pace`` measures are 1 within their errors.
 PACE = Pace(learning_rate=3e-3, weight_decay=1.0, learning_rate_exponent=1.0, decay_exponent=1.0)
 
 
@@ -333,4 +333,6 @@ def page_with_transformers(page: str, results: Path) -> str:
     ]
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
-    return before + "\n".join([*lines, END]) + after
+    page = before + "\n".join([*lines, END]) + after
+    runs = {part: [run for run in runs_of(results) if run["part"] == part] for part in ("calibration", "drawn")}
+    return page_with_norms(page, norm_law(runs["calibration"]), runs["drawn"])

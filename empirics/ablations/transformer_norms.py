@@ -11,6 +11,9 @@ from dcrit.empirics.ablations.committed import Row
 from dcrit.empirics.measures.threshold_fit import rounded
 from dcrit.theory.circuits.norms import NormLaw
 
+#: Ends of the table in docs/explanation/two-thresholds.md.
+BEGIN, END = "<!-- begin: norms, remade by dcrit reproduce two-thresholds -->", "<!-- end: norms -->"
+
 #: Test accuracy from which a run has generalized, and up to which it is in memory.
 GENERALIZED, IN_MEMORY = 0.97, 0.5
 
@@ -89,5 +92,28 @@ def table_rows(law: NormLaw, runs: Sequence[Row]) -> list[Row]:
             "measured": round(float(np.median([seen for _, seen, _ in found])), 3),
             "inside": sum(inside for *_, inside in found),
         }
-        for (modulus, width, steps, generalizes), found in sorted(cells.items(), key=lambda item: str(item[0]))
+        for (modulus, width, steps, generalizes), found in sorted(cells.items())
     ]
+
+
+def page_with_norms(page: str, law: NormLaw, runs: Sequence[Row]) -> str:
+    """The explanation's page with its table of norms replaced.
+
+    Args:
+        page: Its text.
+        law: From calibration runs.
+        runs: Drawn runs.
+    """
+    lines = [
+        BEGIN,
+        "| p | d | T [steps] | outcome | runs | predicted | measured | inside 90 % |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in table_rows(law, runs):
+        cells = [str(row[name]) for name in ("modulus", "width", "steps")]
+        cells += ["generalized" if row["generalizes"] else "in memory", str(row["n_runs"])]
+        cells += [f"{row['predicted']:.2f}", f"{row['measured']:.2f}", f"{row['inside']}/{row['n_runs']}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    return before + "\n".join([*lines, END]) + after

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_ndtr
 
-from dcrit.empirics.ablations.committed import Row, read
-from dcrit.empirics.ablations.two_thresholds import rows_text
+from dcrit.empirics.ablations.committed import Row, read, text_of
 from dcrit.empirics.ablations.two_thresholds_fit import FOLDER
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.seed_fit import EARLIEST, time_beyond_mirrors
@@ -64,18 +63,22 @@ def configs() -> list[list[RunConfig]]:
 
 
 def measure(results: Path, laboratory: Laboratory) -> None:
-    """Run them all, and keep their times.
+    """Run all that have no times yet, and keep their times, cell by cell.
 
     Args:
         results: Folder of committed results.
         laboratory: Finds or trains the runs.
     """
-    rows: list[Row] = []
+    path = results / FOLDER / FILE
+    found = rows(results) if path.exists() else []
+    known = {_place(row) for row in found}
     for cell in configs():
         problem = cell[0].problem
+        if (problem.modulus, cell[0].n_train, problem.learning_rate, problem.weight_decay) in known:
+            continue
         stage = f"pace: mod {problem.modulus}, η = {problem.learning_rate:g}, λ = {problem.weight_decay:g}"
         times = [time_beyond_mirrors(run) for run in laboratory.runs(cell, stage=stage)]
-        rows.append(
+        found.append(
             {
                 **{name: getattr(problem, name) for name in ("modulus", "width", "learning_rate", "weight_decay")},
                 "n_train": cell[0].n_train,
@@ -83,7 +86,29 @@ def measure(results: Path, laboratory: Laboratory) -> None:
                 "times": [None if time is None else round(time, 1) for time in times],
             }
         )
-    (results / FOLDER / FILE).write_text(rows_text(rows), encoding="utf-8")
+        path.write_text(text_of({"fit": None, "rows": sorted(found, key=_place)}), encoding="utf-8")
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("modulus", "n_train", "learning_rate", "weight_decay"))
+
+
+def pace(results: Path) -> dict[Path, str]:
+    """Exponents from the times that are kept, written beside them.
+
+    Args:
+        results: Folder of committed results.
+    """
+    found = rows(results)
+    fit = pace_fit(found)
+    summary = {
+        "decay_exponent": [round(value, 2) for value in fit.decay],
+        "rate_exponent": [round(value, 2) for value in fit.rate],
+        "noise": round(fit.noise, 2),
+        "n_runs": fit.n_runs,
+        "n_censored": sum(time is None for row in found for time in row["times"]),
+    }
+    return {results / FOLDER / FILE: text_of({"fit": summary, "rows": found})}
 
 
 def rows(results: Path) -> list[Row]:
@@ -92,7 +117,7 @@ def rows(results: Path) -> list[Row]:
     Args:
         results: Folder of committed results.
     """
-    return read(results / FOLDER / FILE)
+    return read(results / FOLDER / FILE)["rows"]
 
 
 @dataclass(frozen=True, kw_only=True)

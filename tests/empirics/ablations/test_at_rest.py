@@ -21,6 +21,7 @@ RESULTS = Path(__file__).parents[3] / "docs" / "results"
 def folder(tmp_path: Path, rows: Sequence[Row]) -> Path:
     results = tmp_path / "docs" / "results"
     (results / FOLDER).mkdir(parents=True)
+    (results / FOLDER / at_rest.KNOWN).write_bytes((RESULTS / FOLDER / at_rest.KNOWN).read_bytes())
     (results / FOLDER / at_rest.FILE).write_text(rows_text(rows), encoding="utf-8")
     page = tmp_path / "docs" / "explanation" / "two-thresholds.md"
     page.parent.mkdir()
@@ -75,6 +76,7 @@ def test_what_is_predicted_is_measured(one: Row, tmp_path: Path, factor: float) 
     for path, text in at_rest.at_rest(results).items():
         if path.suffix == ".md":
             assert f"{found['error']:+.3f}" in text
+            assert text.count("| known before | 8 |") == 1
             assert text.startswith("before\n")
             assert text.endswith("\nafter\n")
         else:
@@ -106,6 +108,15 @@ def test_nothing_is_measured_that_was_not_predicted(tmp_path: Path) -> None:
         at_rest.measure(tmp_path, World(1.0))  # type: ignore[arg-type]
     with pytest.raises(FieldError, match="be one whose size at rest the law speaks of"):
         at_rest.predicted_row(Problem(task="random", modulus=59))
+
+
+def test_known_sizes_are_of_other_networks_than_those_that_are_asked() -> None:
+    known = at_rest.known_rows(RESULTS)
+    assert not {json.dumps(row["problem"]) for row in known} & {json.dumps(p.to_dict()) for p in at_rest.problems()}
+    for row in known:
+        assert row["error"] == pytest.approx(math.log(row["predicted"] / row["measured"]), abs=1e-3)
+        assert row["inside"] == (row["predicted_interval"][0] <= row["measured"] <= row["predicted_interval"][1])
+    assert {row["problem"]["model"] for row in known} == {"mlp", "transformer"}
 
 
 def test_the_committed_rows_are_of_networks_that_no_constant_is_from() -> None:

@@ -1,16 +1,20 @@
+import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dcrit.empirics.ablations import transformer_pace as pace
-from dcrit.empirics.ablations.committed import Row
+from dcrit.empirics.ablations.committed import Row, read, text_of
+from dcrit.empirics.ablations.transformer_clock import PACE
 from dcrit.empirics.ablations.two_thresholds_fit import FOLDER
 from dcrit.empirics.runs.outcomes import level_beyond_mirrors
 from dcrit.empirics.runs.single import Run, RunConfig
 from tests.worlds.runs import run_of
 
+RESULTS = Path(__file__).parents[3] / "docs" / "results"
 DECAY, RATE, NOISE = 1.1, 0.7, 0.4
 
 
@@ -26,8 +30,11 @@ def time_of(config: RunConfig) -> float:
 class World:
     """A laboratory that trains nothing."""
 
+    n_cells = 0
+
     def runs(self, configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
         assert stage.startswith("pace: ")
+        self.n_cells += 1
         made: list[Run] = []
         for config in configs:
             step = np.array(config.evaluation_steps(), dtype=np.float64)
@@ -47,7 +54,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
 def test_times_of_all_pairs_of_settings_are_kept(made: list[Row]) -> None:
     cells = {(row["modulus"], row["n_train"], row["learning_rate"], row["weight_decay"]) for row in made}
     assert len(made) == len(cells) == 4 * 9
-    for row, configs in zip(made, pace.configs(), strict=True):
+    designed = {
+        (one[0].problem.modulus, one[0].n_train, one[0].problem.learning_rate, one[0].problem.weight_decay): one
+        for one in pace.configs()
+    }
+    for row in made:
+        configs = designed[row["modulus"], row["n_train"], row["learning_rate"], row["weight_decay"]]
         assert row["steps"] == round(15 / (row["learning_rate"] * row["weight_decay"]))
         for time, config in zip(row["times"], configs, strict=True):
             assert config.until == "beyond-mirrors"
@@ -55,6 +67,22 @@ def test_times_of_all_pairs_of_settings_are_kept(made: list[Row]) -> None:
                 assert time == pytest.approx(time_of(config), rel=0.02)
             else:
                 assert time_of(config) > 0.99 * row["steps"]
+
+
+def test_what_is_there_is_not_run_again(tmp_path: Path, made: list[Row]) -> None:
+    (tmp_path / FOLDER).mkdir()
+    path = tmp_path / FOLDER / pace.FILE
+    path.write_text(text_of({"fit": None, "rows": made[1:]}), encoding="utf-8")
+    world = World()
+    pace.measure(tmp_path, world)  # type: ignore[arg-type]
+    assert world.n_cells == 1
+    assert pace.rows(tmp_path) == made
+    ((there, text),) = pace.pace(tmp_path).items()
+    assert there == path
+    fit = json.loads(text)["fit"]
+    assert fit["n_runs"] == 144
+    assert fit["n_censored"] == sum(time is None for row in made for time in row["times"])
+    assert fit["decay_exponent"][0] == pytest.approx(DECAY, abs=3 * fit["decay_exponent"][1])
 
 
 @pytest.mark.slow
@@ -81,3 +109,18 @@ def test_the_slope_is_that_of_the_cost(made: list[Row]) -> None:
         moved = x.copy()
         moved[place] += 1e-5
         assert (pace.cost_and_slope(moved, times)[0] - value) / 1e-5 == pytest.approx(slope[place], abs=1e-2)
+
+
+def test_the_committed_times_give_units_of_time_that_the_law_has() -> None:
+    document = read(RESULTS / FOLDER / pace.FILE)
+    designed = {
+        (one[0].problem.modulus, one[0].n_train, one[0].problem.learning_rate, one[0].problem.weight_decay)
+        for one in pace.configs()
+    }
+    cells = [(row["modulus"], row["n_train"], row["learning_rate"], row["weight_decay"]) for row in document["rows"]]
+    assert len(set(cells)) == len(cells)
+    assert set(cells) <= designed
+    assert {len(row["times"]) for row in document["rows"]} == {pace.SEEDS}
+    for name, exponent in (("decay_exponent", PACE.decay_exponent), ("rate_exponent", PACE.learning_rate_exponent)):
+        value, error = document["fit"][name]
+        assert abs(value - exponent) < 2 * error
