@@ -207,8 +207,11 @@ def subject_of(calibration: Calibration, tasks: tuple[str, ...]) -> Subject:
     # As many classes as symbols, and any modulus is one.
     plain = next(name for name in tasks if TASKS[name].n_symbols(MODULI[0]) == MODULI[0])
     shape = (len(NODES), len(widths))
-    flat = {name: np.empty(shape) for name in ("rest", "onset", "completion", "ceiling", "capacity", "params", *LEAST)}
-    spread = {name: np.empty((*shape, len(DECAYS))) for name in ("rest_deviation", "capacity_deviation")}
+    flat = {
+        name: np.empty(shape)
+        for name in ("rest", "onset", "completion", "ceiling", "capacity", "capacity_variance", "params", *LEAST)
+    }
+    spread = {name: np.empty((*shape, len(DECAYS))) for name in ("rest_deviation", "capacity_widening")}
     half, deviation = (np.empty((*shape, len(DECAYS), len(HORIZONS))) for _ in range(2))
     mirrored, unordered = np.empty((len(NODES), len(PARTS))), np.empty((*shape, len(PARTS)))
     steps = np.array(HORIZONS)
@@ -224,7 +227,12 @@ def subject_of(calibration: Calibration, tasks: tuple[str, ...]) -> Subject:
             seen = memory.symmetry.mirrored_at(sizes / (memory.symmetric_size or 1.0))
             mirrored[i] = np.minimum(1.0, mirrored_fraction(sizes, n_symbols))
             unordered[i, j] = np.clip(log_odds(np.clip(seen, 1e-15, 1 - 1e-15)), -LARGEST_ODDS, LARGEST_ODDS)
-        flat["capacity"][i, j] = math.log(float(calibration.memorized(here)))
+        memorized = float(calibration.memorized(here))
+        above = float(calibration.capacity.capacity(here.n_params, here.n_classes, deviation=1.0))
+        error = math.log(above / memorized)
+        flat["capacity"][i, j] = math.log(memorized)
+        # Errors add in squares, which are smooth.
+        flat["capacity_variance"][i, j] = error**2
         flat["params"][i, j] = math.log(here.n_params)
         constants = calibration.constants(here)
         for name in LEAST:
@@ -234,10 +242,11 @@ def subject_of(calibration: Calibration, tasks: tuple[str, ...]) -> Subject:
             half[i, j, k] = np.log(law.clocks(asked).half.critical_size(steps))
             deviation[i, j, k] = np.log(law.deviations(asked, steps))
             spread["rest_deviation"][i, j, k] = math.log(law.deviation_at_rest(asked))
-            ends = calibration.memorized(asked, deviation=[0.0, 1.0])
-            spread["capacity_deviation"][i, j, k] = math.log(math.log(float(ends[1] / ends[0])))
+            # Outside the calibration errors widen by a factor.
+            ratio = math.log(float(calibration.memorized(asked, deviation=1.0)) / memorized)
+            spread["capacity_widening"][i, j, k] = math.log(ratio / error)
     few = [nodes[name] for name in ("few_symbols", "width", "few_decays")]
-    memorized = np.array(
+    memorizing = np.array(
         [
             _memorizing(_problem(calibration, plain, int(s), width=int(h), weight_decay=decay), calibration)
             for s, h, decay in product(*few)
@@ -249,7 +258,7 @@ def subject_of(calibration: Calibration, tasks: tuple[str, ...]) -> Subject:
         "deviation": Grid.of((*plane, "decay", "horizon"), deviation),
         **{name: Grid.of(plane, values) for name, values in flat.items()},
         **{name: Grid.of((*plane, "decay"), values) for name, values in spread.items()},
-        "memorized": Grid.of(("few_symbols", "width", "few_decays", "part"), memorized),
+        "memorized": Grid.of(("few_symbols", "width", "few_decays", "part"), memorizing),
     }
     if law.overload is not None and law.symmetry is not None:
         grids["mirrored"] = Grid.of(("symbols", "known_part"), mirrored)

@@ -17,7 +17,7 @@ const Panels = (() => {
 
   function ticks(low, high) {
     if (high < 5 * low) {
-      const rough = (high - low) / 5;
+      const rough = (high - low) / (innerWidth < 520 ? 4 : 6);
       const unit = 10 ** Math.floor(Math.log10(rough));
       const step = [1, 2, 5, 10].map((one) => one * unit).find((one) => one >= rough);
       const first = Math.ceil(low / step);
@@ -28,7 +28,7 @@ const Panels = (() => {
     for (const steps of [[1, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]]) {
       const found = decades.flatMap((decade) => steps.map((step) => step * 10 ** decade))
         .filter((value) => value >= low * 0.999 && value <= high * 1.001);
-      if (found.length <= 7 || steps.length === 1) return found;
+      if (found.length <= (innerWidth < 520 ? 5 : 7) || steps.length === 1) return found;
     }
     return [];
   }
@@ -36,7 +36,7 @@ const Panels = (() => {
   function logAxis(title, low, high) {
     const places = ticks(low, high);
     return {
-      type: "log", title: { text: title }, range: [Math.log10(low), Math.log10(high)],
+      type: "log", title: { text: title }, tickangle: 0, range: [Math.log10(low), Math.log10(high)],
       tickvals: places, ticktext: places.map((value) => (value < 1 ? String(Number(value.toPrecision(1))) : grouped(value))),
     };
   }

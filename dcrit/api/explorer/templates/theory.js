@@ -203,7 +203,8 @@ const Theory = (() => {
       completion: sizeAt(high, curve),
       spread: z * Math.exp(read(subject, "deviation", place)),
       capacity: curve.memory.capacity,
-      capacitySpread: z * Math.exp(read(subject, "capacity_deviation", place)),
+      capacitySpread: z * Math.exp(read(subject, "capacity_widening", place)) *
+        Math.sqrt(Math.max(1e-9, read(subject, "capacity_variance", place))),
       rest: read(subject, "rest", place),
       restSpread: z * Math.exp(read(subject, "rest_deviation", place)),
       params: read(subject, "params", place),
