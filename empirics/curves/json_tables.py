@@ -70,7 +70,9 @@ def table_of_json(text: str, source: str, name: str) -> Table | None:
     return Table(frame=found.frame, format=found.format, name=name, notes=(*notes, *found.notes))
 
 
-_ASSIGNMENT = re.compile(r"^[ \t]*(\w[\w./@ -]*?)[ \t]*[:=][ \t]*(\[[^\]]*\])[ \t]*[,;]?[ \t]*$", re.MULTILINE)
+_ASSIGNMENT = re.compile(
+    r"^[ \t]*(\w[\w./@ -]{0,80}?)[ \t]{0,80}[:=][ \t]*(\[[^\]]*\])[ \t]*[,;]?[ \t]*$", re.MULTILINE
+)
 
 
 #: Numbers as NumPy and PyTorch print them inside lists.

@@ -9,6 +9,9 @@ from dcrit.empirics.curves.names import is_known, is_step, metric_of, remembered
 from dcrit.empirics.curves.numbers import NUMBER
 from dcrit.empirics.curves.table import Table, from_records
 
+#: Longest line that is looked at [characters].
+LONGEST_LINE = 2000
+
 #: Fewest evaluations that make lines of text a log.
 FEWEST_LINES = 2
 
@@ -75,7 +78,7 @@ def table_of_prints(text: str, name: str) -> Table | None:
     rows: list[dict[str, str]] = []
     at: dict[str, str] = {}
     for line in text.splitlines():
-        found = dict(_pairs(line))
+        found = dict(_pairs(line[:LONGEST_LINE]))
         steps = {key: value for key, value in found.items() if is_step(key)}
         if not steps and (first := _OF_MANY.match(line.strip())):
             steps = {"step": first[1]}

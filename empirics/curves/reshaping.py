@@ -29,6 +29,9 @@ _VALUES = ("value", "values", "metricvalue", "val", "y", "score", "result")
 #: Most distinct words of a column that parts rows.
 _MOST_WORDS = 200
 
+#: Columns that are made of names that may be any, where fewer are known: each is as long as the table.
+_OTHER_METRICS = 20
+
 _CHART = re.compile(r"(?P<run>.*\S) - (?P<metric>\S.*)")
 _BAND = re.compile(r"__(MIN|MAX)$")
 
@@ -130,7 +133,9 @@ def _long_metrics(table: Table) -> Table:
     value = next((name for name in frame.columns if plain(name) in _VALUES), None)
     if label is None or value is None:
         return table
-    columns = [pl.when(pl.col(label) == word).then(pl.col(value)).alias(word) for word in texts[label]]
+    words = sorted(texts[label], key=is_known, reverse=True)
+    kept = max(_OTHER_METRICS, sum(map(is_known, words)))
+    columns = [pl.when(pl.col(label) == word).then(pl.col(value)).alias(word) for word in words[:kept]]
     wide = frame.with_columns(columns).drop(label, value)
     return Table(frame=wide, format="a long table of metrics and values", name=table.name, notes=table.notes)
 

@@ -35,7 +35,7 @@ def draw_curves(ax: Axes, runs: Sequence[CurveSet], dynamics: Sequence[str]) -> 
     for k, (run, shown) in enumerate(zip(runs, dynamics, strict=True)):
         colour = COLOURS[k % len(COLOURS)]
         for side, line, label in (
-            ("train", "--", None),
+            ("train", "--", "train" if k == 0 else None),
             ("test", "-", f"{run.run} test: {shown}".strip() if k < len(COLOURS) else None),
         ):
             curve = run.curves.get(f"{side}_{kind}")  # type: ignore[call-overload]

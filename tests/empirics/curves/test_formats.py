@@ -17,6 +17,7 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from dcrit.empirics.curves.classify import Classification, classify
 from dcrit.empirics.curves.curve_files import CurveFile, read_curves
+from dcrit.empirics.curves.printed import table_of_prints
 
 STEP = list(range(0, 10_001, 100))
 TRAIN = [round(min(1.0, 0.01 + 0.33 * k), 4) for k in range(101)]
@@ -516,6 +517,7 @@ def test_long_logs_are_read_in_seconds(row: str, tmp_path: Path) -> None:
     number = 1_000_000 if "epoch" not in row else 30_000
     step = np.arange(number)
     train, test = np.minimum(1, step * 10 / number), 1 / (1 + np.exp(20 - step * 40 / number))
+    assert table_of_prints("word " * 200_000, "log.txt") is None
     text = "\n".join(row.format(k=k, t=t, v=v) for k, t, v in zip(step, train, test, strict=True))
     (tmp_path / "log.csv").write_text(f"{'' if 'epoch' in row else 'step,train_acc,test_acc'}\n{text}".lstrip("\n"))
     began = time.process_time()
