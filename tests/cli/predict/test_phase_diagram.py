@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 import typer
 
+from dcrit.cli.predict.critical_size import critical_size
 from dcrit.cli.predict.double_descent import double_descent
 from dcrit.cli.predict.phase_diagram import phase_diagram
 from dcrit.cli.predict.regime import regime
@@ -13,6 +14,7 @@ from tests.worlds.refusals import bad_words, check_refused
 
 app = typer.Typer()
 app.command("regime")(regime)
+app.command("critical-size")(critical_size)
 app.command("phase-diagram")(phase_diagram)
 app.command("double-descent")(double_descent)
 
@@ -34,6 +36,24 @@ def test_every_command_answers_people_and_scripts(words: list[str], activation: 
     assert result.exit_code == 0, result.output
     assert "calibration:" in result.stdout
     assert document(*words, "--activation", activation)["calibration"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [["--modulus", "23"], ["--modulus", "37", "--model", "transformer"]])
+def test_the_star_that_is_explained_is_that_of_the_plane_and_divides_the_regimes(words: list[str]) -> None:
+    star = document("phase-diagram", "--points", "20", "--horizon", "5000", *words)["star"]
+    n_params, n_train, width = (star[name]["value"] for name in ("n_params", "n_train", "width"))
+    text = invoke("critical-size", "--explain", "--horizon", "5000", *words, "--width", "48").stdout
+    told = f"N* = {n_params:.4g} parameters (width {width:.3g}), D* = {n_train:.4g} examples, T = 5000 steps"
+    assert told in text
+    assert text.count("N* = ") == 1
+    if "transformer" in words:
+        regimes = [
+            document("regime", *words, "--width", one, "--horizon", "5000", "--n-train", f"{n_train:.0f}")["regime"]
+            for one in ("8", "12", "16")
+        ]
+        assert regimes[0] == "progression"
+        assert regimes[2] == "semi-grokking"
 
 
 @pytest.mark.slow
