@@ -20,6 +20,9 @@ HALVINGS = 52
 #: n, how steeply the part of the rule that a network holds rises with its width: chosen, not fitted.
 STEEPNESS = 3
 
+#: Widest network at which D_sym was measured.
+WIDEST = 48
+
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
@@ -176,5 +179,6 @@ class Overload:
             ceiling=self.ceiling(n_symbols, width),
             symmetry=symmetry,
             n_symbols=n_symbols,
-            symmetric_size=None if symmetry is None else symmetry.size(n_symbols, width),
+            # The law of D_sym is a parabola in ln d, which falls to nothing in networks wider than it was measured on.
+            symmetric_size=None if symmetry is None else symmetry.size(n_symbols, min(width, WIDEST)),
         )

@@ -91,9 +91,13 @@ def test_times_are_compared_with_the_delay() -> None:
 def test_published_sizes_of_others_lie_where_the_law_says_or_are_told_apart() -> None:
     numbers = {one.id: one for one in published_numbers()}
     ids = [name for name in numbers if name.startswith("steinberg")] + ["repository-critical-size"]
+    ratios: dict[str, float] = {}
     for one in compare([numbers[name] for name in ids], shipped_calibrations()):
         assert one.predicted is not None
-        assert one.published.low / 1.25 < one.predicted < one.published.high * 1.25
+        ratios[one.published.id] = max(one.published.low / one.predicted, one.predicted / one.published.high)
+    # Modulus 41 asks for as much there as 47 does: the law, which rises with p^1.5, is a quarter below it.
+    assert 1.2 < ratios.pop("steinberg-41") < 1.27
+    assert max(ratios.values()) < 1.15
     (zhu,) = compare([numbers["zhu-critical-size"]], shipped_calibrations())
     assert zhu.interval is not None
     assert zhu.published.high < zhu.interval.low  # others find nothing there in ten times as many steps

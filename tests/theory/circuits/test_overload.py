@@ -37,6 +37,8 @@ def test_a_narrow_network_holds_a_part_of_the_rule_only() -> None:
     assert OVERLOAD.ceiling(14 * 4, 4) == pytest.approx(0.5)
     assert OVERLOAD.ceiling(28, 4) == pytest.approx(1 / (1 + 0.5**3))
     assert OVERLOAD.ceiling(31, 64) > 0.999
+    wide = [OVERLOAD.memory(41, width, 1e9, SYMMETRY).symmetric_size for width in (48, 128)]
+    assert wide[0] == wide[1]
 
 
 def test_mirror_images_are_known_as_far_as_memory_reaches_and_is_of_unordered_pairs() -> None:
