@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dcrit.empirics.curves.classify import classify
+from dcrit.empirics.curves.curve_files import CurveSet
 from dcrit.empirics.runs.outcomes import (
     CONVERGENCE_TOLERANCE,
     PERSISTENCE,
@@ -18,6 +20,7 @@ from dcrit.empirics.runs.outcomes import (
     norm_ratio,
     outcome_of,
     passage,
+    shown_by,
 )
 from dcrit.empirics.runs.single import CURVE_NAMES, Curves, Ending, Run, RunConfig, Until
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED, SEMI_GROKKING, Dynamics
@@ -257,6 +260,34 @@ def test_a_run_to_the_horizon_is_never_decided_before() -> None:
 def test_dynamics(train: float, test: float, expected: Dynamics) -> None:
     run = run_of(config(), train_accuracy=train, test_accuracy=test, train_loss=0.01, squared_norm=9.0)
     assert dynamics_of(run) == expected
+
+
+def jump(start: float, end: float, at: int, then: float | None = None) -> list[float]:
+    """Accuracy over 101 evaluations of 100 steps that jumps once, and perhaps again at the seventieth."""
+    return [end if k >= at else start for k in range(70)] + [end if then is None else then] * 31
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "shown"),
+    [
+        (jump(0.1, 1.0, 5), jump(0.0, 0.02, 5), "memorization"),
+        (jump(0.1, 1.0, 5), jump(0.0, 0.97, 30), "grokking"),
+        (jump(0.1, 1.0, 5), jump(0.0, 0.97, 8), "generalized at once"),
+        (jump(0.1, 1.0, 5), jump(0.0, 0.97, 30, then=0.02), "ungrokking"),
+        (jump(0.1, 1.0, 5, then=0.03), jump(0.0, 0.97, 30, then=0.02), "collapsed"),
+        (jump(0.1, 0.6, 5), jump(0.0, 0.02, 5), "memorization"),
+        (jump(0.1, 0.6, 5), jump(0.0, 0.5, 5), "progression"),
+        (jump(0.03, 0.03, 5), jump(0.0, 0.02, 5), "learned nothing"),
+    ],
+)
+def test_a_run_shows_ungrokking_only_where_it_loses_what_it_had(
+    train: list[float], test: list[float], shown: str
+) -> None:
+    step = [100.0 * k for k in range(101)]
+    curves = {"train_accuracy": train, "test_accuracy": test}
+    assert shown_by(hand_made(step, **curves)) == shown
+    found: dict[Any, Any] = {name: (np.array(step), np.array(values)) for name, values in curves.items()}
+    assert classify(CurveSet(run="", curves=found)).dynamics == shown
 
 
 def test_norm_ratio_is_the_settled_norm_over_the_largest() -> None:
