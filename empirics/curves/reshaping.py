@@ -104,6 +104,9 @@ def _charts(table: Table) -> Table:
             found[name] = chart["run"], chart["metric"]
     if not found:
         return table
+    if all(set_of(run) for run, _ in found.values()):
+        names = {name: f"{run}/{metric}" for name, (run, metric) in found.items()}
+        return replace(table, frame=table.frame.rename(names))
     shared = [name for name in table.frame.columns if not _CHART.fullmatch(name)]
     runs = dict.fromkeys(run for run, _ in found.values())
     frames: list[pl.DataFrame] = []

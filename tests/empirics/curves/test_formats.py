@@ -93,6 +93,7 @@ TABLES = {
     "no steps": ("train_acc,test_acc", "{t},{v}"),
     "whether it is training": ("step,is_train,acc", "{s},True,{t}\n{s},False,{v}"),
     "units below": ("step,train_acc,test_acc\n[steps],[1],[1]", "{s},{t},{v}"),
+    "sets and metrics": ("Epoch,Train - Accuracy,Validation - Accuracy,Train - Loss", "{s},{t},{v},1.0"),
     "a footer": ("step,train_acc,test_acc", "{s},{t},{v}\nsaved a checkpoint"),
     "contexts of Aim": (
         "run.name,metric.name,metric.context,step,value",
