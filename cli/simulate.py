@@ -103,6 +103,8 @@ def simulate(
         row_of("D_cross, where both are as efficient at rest", asked.estimates["crossing"]),
     ]
     table("sizes, in examples", ["where", "value", f"{level:.0%} interval", "note"], rows)
+    if hysteresis and ways is None:
+        say(f"no sizes at 1/2 on both ways: {size.reason}")
     if ways is not None:
         ends = list(zip(ways.n_trains.tolist(), ways.scratch.tolist(), ways.ungrokking.tolist(), strict=True))
         table(

@@ -603,8 +603,8 @@ def test_the_law_alone_is_measured_beside_the_circuits_that_ship(
     assert own is not None
     assert theirs is not None
     assert math.log(own / theirs) == pytest.approx(0.18, abs=0.02)
-    with pytest.raises(FieldError, match="task must be another"):
-        dcrit.calibrate(replace(SIZE, task="sum-squares"), only="law", store=store)
+    with pytest.raises(FieldError, match="task must have a rule"):
+        dcrit.calibrate(replace(SIZE, task="random"), only="law", store=store)
     with pytest.raises(FieldError, match="only must be one of circuits, law"):
         dcrit.calibrate(SIZE, only="both", store=store)  # type: ignore[arg-type]
 

@@ -13,6 +13,13 @@ from dcrit.theory.problems.problem import label
 ROWS = 12
 
 
+def ends(low: float, high: float, *, far: bool) -> str:
+    """An interval for people, as long as it says something."""
+    from dcrit.theory.calibrations.thresholds import WIDEST
+
+    return "cannot tell" if far and not high <= WIDEST * low else span(float(low), float(high))
+
+
 @options.grouped
 def phase_diagram(
     *,
@@ -56,11 +63,13 @@ def phase_diagram(
         ["where", "value", f"{asked['level']:.0%} interval", "note"],
         [row_of(name, value) for name, value in answer.star.items()],
     )
+    far = found.extrapolated
+    far = found.extrapolated
     rows = [
         (
             *(int(found.widths[k]), int(found.n_params[k])),
-            *(float(found.critical_size[k]), span(float(found.critical_low[k]), float(found.critical_high[k]))),
-            *(float(found.capacity[k]), span(float(found.capacity_low[k]), float(found.capacity_high[k]))),
+            *(float(found.critical_size[k]), ends(found.critical_low[k], found.critical_high[k], far=far[k])),
+            *(float(found.capacity[k]), ends(found.capacity_low[k], found.capacity_high[k], far=far[k])),
             f"does not fit: {found.unfit[k]:.2f}" if found.unfit[k] else "",
             "yes" if found.extrapolated[k] else "no",
         )

@@ -36,6 +36,9 @@ class Statement(ABC):
     def to_polars(self) -> pl.DataFrame:
         """Its table."""
 
+    def __str__(self) -> str:
+        return self.title
+
     def _repr_html_(self) -> str:
         """Title and table, for notebooks."""
         return f"<p><strong>{html.escape(self.title)}</strong></p>{self.to_polars()._repr_html_()}"

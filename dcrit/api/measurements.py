@@ -100,7 +100,8 @@ class Measurement(Sized):
     @property
     def title(self) -> str:
         """What was measured, in a few words."""
-        return f"measured: {label(self.problem)}"
+        when = "" if self.horizon is None else f", T = {self.horizon} steps"
+        return f"measured: {label(self.problem)}{when}"
 
     @property
     def _first(self) -> Direction:

@@ -73,12 +73,12 @@ class Prediction(Sized):
     @property
     def at_rest(self) -> float | None:
         """D_rest, what circuits at rest need [examples]."""
-        return self.sizes.at_rest.value
+        return self.estimates["at_rest"].value
 
     @property
     def capacity(self) -> float | None:
         """D_mem, random-label examples that the model memorizes [examples]."""
-        return self.sizes.capacity.value
+        return self.estimates["capacity"].value
 
     @property
     def extrapolated(self) -> bool:
@@ -100,7 +100,7 @@ class Prediction(Sized):
     @property
     def title(self) -> str:
         """What was asked, in a few words."""
-        return f"predicted: {label(self.problem)}"
+        return f"predicted: {label(self.problem)}, T = {self.horizon} steps"
 
     def explain(self) -> str:
         """The equations behind it, with their numbers."""
@@ -183,7 +183,7 @@ class Diagram(Answer):
     @property
     def title(self) -> str:
         """What was asked, in a few words."""
-        return f"phase diagram: {label(self.diagram.problem, width=False)}"
+        return f"phase diagram: {label(self.diagram.problem, width=False)}, T = {self.diagram.horizon} steps"
 
     @property
     def star(self) -> dict[str, Estimate]:
@@ -289,10 +289,13 @@ def regime(
         "level": level,
         "calibration": sizes.calibration,
     }
-    for size in (sizes.onset, sizes.critical_size, sizes.completion, sizes.capacity):
-        document[size.quantity] = size.to_dict()
+    for name in ("onset", "critical_size", "completion", "capacity"):
+        document[name] = sizes.estimates()[name].to_dict()
     return Finding(
-        asked=f"{found.most_likely}, most likely: {label(problem)}, D = {n_train}",
+        asked=(
+            f"{found.most_likely}, most likely: {label(problem)}, D = {n_train}, "
+            f"T = {sizes.critical_size.horizon} steps"
+        ),
         problem=problem,
         estimates={
             name: Estimate(quantity=name, value=chance, unit="probability", extrapolated=found.extrapolated)
@@ -340,7 +343,7 @@ def delay(
         if branch is not None:
             steps[branch.quantity] = branch
     return Finding(
-        asked=f"delay: {label(problem)}, D = {n_train}",
+        asked=f"delay: {label(problem)}, D = {n_train}, T = {found.horizon} steps",
         problem=problem,
         estimates=steps,
         found=found,
@@ -424,7 +427,9 @@ def double_descent(
         draw_accuracy(ax, found)
 
     return Finding(
-        asked=f"test accuracy over model size: {label(problem, width=False)}, D = {n_train}",
+        asked=(
+            f"test accuracy over model size: {label(problem, width=False)}, D = {n_train}, T = {found.horizon} steps"
+        ),
         problem=problem,
         estimates=estimates,
         found=found,
@@ -474,7 +479,9 @@ def emergence(
         draw_emergence(ax, curve, found)
 
     return Finding(
-        asked=f"smallest model: {label(problem, width=False)}, D = {n_train}, {n_facts} facts",
+        asked=(
+            f"smallest model: {label(problem, width=False)}, D = {n_train}, {n_facts} facts, T = {found.horizon} steps"
+        ),
         problem=problem,
         estimates=estimates,
         found=found,
@@ -543,6 +550,7 @@ def simulate(
     from dcrit.theory.predictions.simulation import (
         flow_at,
         grokking_delay,
+        hysteresis_by_law,
         simulate_by_clock,
         ungrokking_and_scratch,
     )
@@ -569,10 +577,14 @@ def simulate(
     ways: Hysteresis | None = None
     if hysteresis:
         some = np.geomspace(max(1.0, SMALLEST_FRACTION * problem.n_pairs), problem.n_pairs, SIZES)
-        ways = ungrokking_and_scratch(problem, sizes.competition, some, shared=shared, start=start, steps=horizon)
+        ways = (
+            hysteresis_by_law(chosen, sizes, some)
+            if clocked
+            else ungrokking_and_scratch(problem, sizes.competition, some, shared=shared, start=start, steps=horizon)
+        )
     passed = grokking_delay(trajectory, level=accuracy)
     curves = {name: getattr(trajectory, name).tolist() for name in CURVES}
-    estimates = {"critical_size": sizes.critical_size, "crossing": sizes.crossing}
+    estimates = {name: sizes.estimates()[name] for name in ("critical_size", "crossing")}
 
     def draw(ax: Axes) -> None:
         from dcrit.figures.predicted.simulation import draw_panel
@@ -580,7 +592,7 @@ def simulate(
         draw_panel(ax, trajectory)
 
     return Simulation(
-        asked=f"simulated: {label(problem)}, D = {n_train}",
+        asked=f"simulated: {label(problem)}, D = {n_train}, T = {horizon} steps",
         problem=problem,
         estimates=estimates,
         found=trajectory,

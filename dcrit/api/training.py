@@ -62,7 +62,8 @@ class Runs(Answer):
     @property
     def title(self) -> str:
         """What was trained, in a few words."""
-        return f"{len(self.runs)} runs: {label(self.problem)}"
+        horizons = sorted({run.config.horizon for run in self.runs})
+        return f"{len(self.runs)} runs: {label(self.problem)}, T = {', '.join(map(str, horizons))} steps"
 
     @property
     def outcomes(self) -> list[Outcome]:

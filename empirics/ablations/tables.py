@@ -119,7 +119,7 @@ def own_constants(results: Path) -> list[str]:
 
 def track_records(results: Path) -> dict[str, Any]:
     """How every shipped calibration did on what was held out, for ``dcrit predict`` to say."""
-    found: dict[str, list[tuple[float, bool]]] = {}
+    found: dict[str, list[tuple[float, bool, Problem]]] = {}
     calibrations = shipped_calibrations()
     for name in ("held-out", "held-out-transformers"):
         for row in read(results / f"{name}.json"):
@@ -130,7 +130,8 @@ def track_records(results: Path) -> dict[str, Any]:
             size = predict_critical_size(problem, calibration).critical_size
             if size.value is not None and size.interval is not None and row["measured"] is not None:
                 error = math.log(size.value / row["measured"])
-                found.setdefault(fingerprint(calibration), []).append((error, row["measured"] in size.interval))
+                inside = row["measured"] in size.interval
+                found.setdefault(fingerprint(calibration), []).append((error, inside, problem))
     return {key: TrackRecord.of(*zip(*pairs, strict=True)).to_dict() for key, pairs in sorted(found.items())}
 
 

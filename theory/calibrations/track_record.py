@@ -14,6 +14,7 @@ import numpy as np
 
 from dcrit.theory.calibrations.calibration import TRACK_RECORD, Calibration
 from dcrit.theory.checks import FieldError, check_integer
+from dcrit.theory.problems.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,8 @@ class TrackRecord:
         worst_error: Largest of them.
         bias: Mean of ln(predicted/measured); negative where predictions are low.
         n_inside: Measurements inside the predicted 90 % interval.
+        n_symbols: Least and largest S of the configurations; None where they are not known.
+        width: Least and largest H, likewise.
 
     Raises:
         ValueError: A field is out of range.
@@ -36,6 +39,8 @@ class TrackRecord:
     worst_error: float
     bias: float
     n_inside: int
+    n_symbols: tuple[int, int] | None = None
+    width: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         check_integer("n_configurations", self.n_configurations, 1)
@@ -44,15 +49,21 @@ class TrackRecord:
             raise FieldError("n_inside", f"be at most {self.n_configurations}", self.n_inside)
         if not 0 <= self.median_error <= self.worst_error:
             raise FieldError("median_error", f"be between 0 and {self.worst_error}", self.median_error)
+        for name in ("n_symbols", "width"):
+            span = getattr(self, name)
+            if span is not None and not 0 < span[0] <= span[1]:
+                raise FieldError(name, "be a range from low to high", f"{span[0]!r} to {span[1]!r}")
 
     @classmethod
-    def of(cls, errors: Sequence[float], inside: Sequence[bool]) -> Self:
+    def of(cls, errors: Sequence[float], inside: Sequence[bool], problems: Sequence[Problem] = ()) -> Self:
         """The record of some configurations.
 
         Args:
             errors: (n,) ln(predicted/measured).
             inside: (n,) whether the predicted interval holds the measurement.
+            problems: (n,) what was predicted, or none.
         """
+        symbols, widths = [one.n_symbols for one in problems], [one.width for one in problems]
         size = np.abs(errors)
         return cls(
             n_configurations=len(errors),
@@ -60,16 +71,22 @@ class TrackRecord:
             worst_error=round(float(size.max()), 4),
             bias=round(float(np.mean(errors)), 4),
             n_inside=sum(inside),
+            n_symbols=(min(symbols), max(symbols)) if symbols else None,
+            width=(min(widths), max(widths)) if widths else None,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON values."""
-        return asdict(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     def sentence(self) -> str:
         """The record for people."""
+        where = ""
+        if self.n_symbols is not None and self.width is not None:
+            (low, high), (narrow, wide) = self.n_symbols, self.width
+            where = f" of {low} to {high} symbols and widths {narrow} to {wide}"
         return (
-            f"on {self.n_configurations} configurations measured beyond it: median |ln(predicted/measured)| "
+            f"on {self.n_configurations} configurations{where} measured beyond it: median |ln(predicted/measured)| "
             f"{self.median_error:.3f}, worst {self.worst_error:.3f}, mean ln ratio {self.bias:+.3f}, "
             f"{self.n_inside} of {self.n_configurations} inside the 90 % interval"
         )
@@ -83,7 +100,10 @@ def fingerprint(calibration: Calibration) -> str:
 @cache
 def _records() -> dict[str, TrackRecord]:
     text = (files("dcrit.theory.calibrations") / TRACK_RECORD).read_text(encoding="utf-8")
-    return {key: TrackRecord(**fields) for key, fields in json.loads(text).items()}
+    return {
+        key: TrackRecord(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+        for key, fields in json.loads(text).items()
+    }
 
 
 def track_record(calibration: Calibration) -> TrackRecord | None:

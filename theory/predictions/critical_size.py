@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,22 +38,32 @@ LEAST_EXPONENT, LEAST_MIXING = 0.05, 0.02
 #: Longest horizon that is answered for [steps].
 MOST_HORIZON = 10**12
 
+#: Units of estimates that may be near 0, so that the ratio of their interval's ends says nothing.
+ABSOLUTE = ("probability", "fraction")
+
 #: Beyond this fraction of all pairs nothing is left to test on, so no transition can be seen.
 LARGEST_FRACTION = 0.98
 
 
-def told(estimate: Estimate) -> Estimate:
+def told(estimate: Estimate, outside: Sequence[str] = ()) -> Estimate:
     """An estimate outside the calibration as it is, or that nothing can be told where its interval says nothing.
+
+    Probabilities and accuracies are left as they are: near 0 their interval's ends may well be far apart.
 
     Args:
         estimate: A prediction.
+        outside: What of the question lies outside, and by how much, where the estimate's own reason does not say.
     """
     interval = estimate.interval
-    if interval is None or not estimate.extrapolated or interval.high <= WIDEST * interval.low:
+    if interval is None or not estimate.extrapolated or estimate.unit in ABSOLUTE:
         return estimate
-    ratio = interval.high / interval.low if interval.low > 0 else math.inf
-    reason = f"cannot tell: so far outside the calibration the interval's ends would be {ratio:.2g} times apart"
-    return replace(estimate, value=None, interval=None, reason=reason)
+    low, high = interval.low, interval.high
+    if high <= WIDEST * low or low == high:
+        return estimate
+    apart = f"{high / low:.2g} times apart" if low > 0 and math.isfinite(high) else "without bound"
+    why = f"cannot tell: so far outside the calibration the interval's ends would be {apart}"
+    reasons = [why, *(one for one in outside if one not in estimate.reason), estimate.reason]
+    return replace(estimate, value=None, interval=None, reason="; ".join(one for one in reasons if one))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +89,7 @@ class CriticalSizePrediction:
         from_scratch: The same circuits with deficits by which test accuracy passes 0.1, 1/2 and 0.9 where it does from
             scratch; where the calibration has no law of that, the same.
         calibration: Name of the calibration used.
+        outside: What of the problem lies outside the calibrated circuits, and by how much: one phrase each.
     """
 
     problem: Problem
@@ -93,6 +105,7 @@ class CriticalSizePrediction:
     competition: Competition
     from_scratch: Competition
     calibration: str
+    outside: tuple[str, ...] = ()
 
     def estimates(self) -> dict[str, Estimate]:
         """Every predicted number there is by its name, without a value where its interval says nothing."""
@@ -100,7 +113,7 @@ class CriticalSizePrediction:
             *(self.critical_size, self.at_rest, self.mixture, self.symmetric_size, self.crossing),
             *(self.onset, self.completion, self.capacity, self.generalizing_efficiency),
         )
-        return {one.quantity: told(one) for one in found if one is not None}
+        return {one.quantity: told(one, self.outside) for one in found if one is not None}
 
     def by_accuracy(self) -> dict[float, Estimate]:
         """Training-set sizes by the test accuracy that they are defined by."""
@@ -492,4 +505,5 @@ def predict_critical_size(
         competition=best,
         from_scratch=competition_from(from_scratch_constants(central, problem, calibration, steps), problem.n_pairs),
         calibration=calibration.name,
+        outside=calibration.outside(problem),
     )

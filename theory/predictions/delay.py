@@ -24,6 +24,7 @@ from dcrit.theory.predictions.critical_size import (
     law_normal,
     predict_critical_size,
     sensible_draws,
+    told,
 )
 from dcrit.theory.problems.problem import Problem
 
@@ -288,6 +289,7 @@ def _prediction(
     extrapolated: bool,
     never: str,
     told_from: float = 0.0,
+    least: float = 1.0,
     note: str = "",
 ) -> Estimate:
     """A number of steps with its interval; draws in which it does not happen count as infinitely many steps.
@@ -300,6 +302,7 @@ def _prediction(
         extrapolated: Whether the question is outside what was calibrated.
         never: What there is to say if it does not happen.
         told_from: Times before this one are not told apart: an interval of such a time reaches up to it [steps].
+        least: It begins here then [steps].
         note: What else there is to say if it does.
     """
     times = np.where(np.isfinite(draws), draws, np.inf)
@@ -311,13 +314,13 @@ def _prediction(
             quantity=quantity, value=None, interval=None, unit="steps", extrapolated=extrapolated, reason=reason
         )
     ends = np.quantile(times, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf") if len(times) else [best, best]
-    high = max(float(ends[1]), best)
+    low, high = min(float(ends[0]), best), max(float(ends[1]), best)
     if best < told_from:
-        high = max(high, told_from)
+        low, high = min(low, max(1.0, least)), max(high, told_from)
         early = f"no more is known than that it comes before step {told_from:.0f}, the first that the clock tells apart"
         note = "; ".join(one for one in (early, note) if one)
     chance = "; ".join(one for one in (chance, note) if one)
-    interval = Interval(low=min(float(ends[0]), best), high=high, level=level)
+    interval = Interval(low=low, high=high, level=level)
     return Estimate(
         quantity=quantity, value=best, interval=interval, unit="steps", extrapolated=extrapolated, reason=chance
     )
@@ -404,7 +407,8 @@ def predict_delay(
     at p = 31, H = 64 eight of nine runs passed 0.9 within the interval for σ = square at D = 350, 450 and 600 (1193,
     585 and 201 steps in the median against 920, 482 and 303), and two of three later for relu at D = 750 (3810 and
     3997 against 1407); at 650 none did for good.
-    An upper end of inf means that within the interval's probability the network may never generalize.
+    An upper end of inf means that within the interval's probability the network may never generalize. Times fall
+    steeply with D near D_inf: their interval is wide there, though that of the size it follows from is narrow.
 
     Args:
         problem: The question.
@@ -436,11 +440,11 @@ def predict_delay(
     times, generalize = drawn.generalize, float(best.generalize[0])
     silence = "" if calibration.thresholds is not None else calibration.silence(problem, steps)
     law = calibration.thresholds if start is None and shared else None
-    told_from, in_time = 0.0, None
+    told_from, floor, in_time = 0.0, 1.0, None
     branches: dict[str, Estimate] = {}
     if law is not None:
         clocks, off = law.clocks(problem), law.deviation(problem, steps) * law_normal(n_draws, seed)
-        least = time_to_memorize(problem, calibration, n_train)
+        floor = least = time_to_memorize(problem, calibration, n_train)
         # Draws would say the same, but for their number.
         margin = math.log(n_train) - math.log(clocks.size(level, steps))
         in_time = float(ndtr(margin / law.deviation(problem, steps))) if least <= steps else 0.0
@@ -466,18 +470,22 @@ def predict_delay(
                     extrapolated=extrapolated,
                     never=never,
                     told_from=told_from,
+                    least=least,
                 )
     return DelayPrediction(
         problem=problem,
         n_train=n_train,
         level=level,
-        memorize_steps=_prediction(
-            "memorize_steps",
-            float(best.memorize[0]),
-            drawn.memorize,
-            level=content,
-            extrapolated=extrapolated,
-            never=f"weight decay keeps the network from memorizing {n_train} examples",
+        memorize_steps=told(
+            _prediction(
+                "memorize_steps",
+                float(best.memorize[0]),
+                drawn.memorize,
+                level=content,
+                extrapolated=calibration.distance(problem) > 0,
+                never=f"weight decay keeps the network from memorizing {n_train} examples",
+            ),
+            found.outside,
         ),
         generalize_steps=_prediction(
             "generalize_steps",
@@ -487,6 +495,7 @@ def predict_delay(
             extrapolated=extrapolated,
             never=never,
             told_from=told_from,
+            least=floor,
             note="" if law is None else _of_mirrors(problem, n_train),
         )
         if not silence

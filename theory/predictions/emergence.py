@@ -19,7 +19,7 @@ from dcrit.theory.circuits.facts import affordable_facts, emergent_sizes_from
 from dcrit.theory.circuits.facts_from_scratch import effective_size
 from dcrit.theory.circuits.overload import NO_MEMORY
 from dcrit.theory.estimates import LEVEL, Estimate, Interval, interval_of
-from dcrit.theory.predictions.critical_size import LARGEST_FRACTION, horizon_of, law_normal
+from dcrit.theory.predictions.critical_size import LARGEST_FRACTION, horizon_of, law_normal, told
 from dcrit.theory.predictions.phase_diagram import aligned_draws, central_constants, check_told, default_widths
 from dcrit.theory.problems.problem import Problem
 
@@ -358,14 +358,16 @@ def predict_emergence(
         return first + (width - below) / step * (second - first)
 
     def predicted(quantity: str, unit: str, scale: Callable[[float], float]) -> Estimate:
-        return Estimate(
-            quantity=quantity,
-            value=scale(best) if certain else None,
-            interval=None if span is None else Interval(low=scale(span.low), high=scale(span.high), level=level),
-            unit=unit,
-            horizon=steps,
-            extrapolated=extrapolated,
-            reason="; ".join(reasons),
+        return told(
+            Estimate(
+                quantity=quantity,
+                value=scale(best) if certain else None,
+                interval=None if span is None else Interval(low=scale(span.low), high=scale(span.high), level=level),
+                unit=unit,
+                horizon=steps,
+                extrapolated=extrapolated,
+                reason="; ".join(reasons),
+            )
         )
 
     def sizes(facts: int) -> FloatArray:

@@ -27,6 +27,7 @@ from dcrit.theory.predictions.critical_size import (
     law_normal,
     law_sizes,
     least_size,
+    told,
 )
 from dcrit.theory.predictions.regime import REGIMES, UNFIT, probability_unfit, shares_by_law
 from dcrit.theory.problems.problem import Problem
@@ -337,7 +338,10 @@ def _star(
     ):
         best_value = math.exp(value)
         span = interval_of(np.exp(draws), level).around(best_value)
-        found.append(estimate(quantity=name, value=best_value, interval=span, unit=unit))
+        found.append(told(estimate(quantity=name, value=best_value, interval=span, unit=unit)))
+    if silent := next((one for one in found if one.value is None), None):
+        # A star of which one number cannot be told is none.
+        found = [replace(one, value=None, interval=None, reason=silent.reason) for one in found]
     return Star(width=found[0], n_params=found[1], n_train=found[2])
 
 

@@ -20,6 +20,7 @@ from dcrit.theory.checks import FieldError, check_finite, check_integer, check_p
 from dcrit.theory.circuits.laws import GeneralizingLaw, MemorizingLaw
 from dcrit.theory.circuits.margin import log_efficiency_per_squared_norm, loss_from_margin
 from dcrit.theory.circuits.mixture import Competition
+from dcrit.theory.circuits.overload import NO_MEMORY
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction
 from dcrit.theory.predictions.delay import (
@@ -484,6 +485,36 @@ class Hysteresis:
     ungrokking: FloatArray
     scratch_size: float | None
     ungrokking_size: float | None
+
+
+def hysteresis_by_law(
+    calibration: Calibration, prediction: CriticalSizePrediction, n_trains: ArrayLike
+) -> Hysteresis | None:
+    """Both ways by the law of two thresholds: accuracy passes 1/2 at D_crit(T) from scratch, and at D_rest after.
+
+    Log-odds are as wide about D_rest as about D_crit(T).
+
+    Args:
+        calibration: Whose law it is.
+        prediction: What it predicts of a problem at a horizon T.
+        n_trains: (K,) sizes [examples].
+
+    Returns:
+        Both ways; None where the law says nothing of one of them.
+    """
+    law, scratch, rest = calibration.thresholds, prediction.critical_size, prediction.at_rest
+    if law is None or scratch.value is None or rest.value is None or scratch.horizon is None:
+        return None
+    sizes, clocks = np.unique(np.asarray(n_trains, dtype=np.float64)), law.clocks(prediction.problem)
+    alone = replace(clocks, memory=NO_MEMORY)
+    critical = float(alone.half.critical_size(scratch.horizon))
+    return Hysteresis(
+        n_trains=sizes,
+        scratch=clocks.accuracy(sizes, scratch.horizon),
+        ungrokking=alone.accuracy(sizes * critical / rest.value, scratch.horizon),
+        scratch_size=scratch.value,
+        ungrokking_size=rest.value,
+    )
 
 
 def ungrokking_and_scratch(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dcrit.api.predictions import Prediction
 from dcrit.theory.calibrations.calibration import Calibration, calibration_for, shipped_calibrations
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
 from dcrit.theory.predictions.delay import predict_delay, time_to_generalize
@@ -16,7 +17,7 @@ from dcrit.theory.predictions.double_descent import predict_double_descent
 from dcrit.theory.predictions.emergence import predict_emergence
 from dcrit.theory.predictions.phase_diagram import default_widths, phase_diagram, predict_star
 from dcrit.theory.predictions.regime import REGIMES, predict_regime
-from dcrit.theory.predictions.simulation import grokking_delay, simulate_by_clock
+from dcrit.theory.predictions.simulation import grokking_delay, hysteresis_by_law, simulate_by_clock
 from dcrit.theory.problems.problem import Problem
 
 SHIPPED = shipped_calibrations()
@@ -264,11 +265,56 @@ def test_mirror_images_are_spoken_of_where_they_matter() -> None:
     assert "mirror" not in reason(Problem(modulus=43), 800)
 
 
-def test_examples_of_the_issue_no_longer_contradict_each_other() -> None:
+def test_a_network_that_groks_is_not_said_to_never_generalize() -> None:
     problem = Problem(modulus=23, activation="relu", width=64, weight_decay=8.0)
     regime = predict_regime(problem, chosen(problem), n_train=500)
     delay = predict_delay(problem, chosen(problem), 500)
     assert delay.probability_by_horizon == pytest.approx(regime.probabilities[3], abs=0.03)
+    assert delay.probability >= regime.probabilities[3] - 0.03
+
+
+def test_far_above_its_completion_a_transformer_groks() -> None:
+    problem = Problem(model="transformer", activation="relu", modulus=113, width=128, learning_rate=1e-3)
+    regime = predict_regime(problem, chosen(problem), n_train=9000)
+    completion = regime.sizes.completion
+    assert completion.interval is not None
+    assert completion.interval.high < 9000
+    assert regime.most_likely == "grokking"
+    assert predict_delay(problem, chosen(problem), 9000).probability_by_horizon > 0.9
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [Problem(modulus=31, width=64), Problem(modulus=43, activation="relu"), Problem(model="transformer", modulus=31)],
+    ids=str,
+)
+def test_the_star_that_is_explained_is_that_of_the_plane(problem: Problem) -> None:
+    explained = Prediction(sizes=predicted(problem, None), calibration=chosen(problem)).explain()
+    star = predict_star(problem, chosen(problem))
+    plane = phase_diagram(problem, chosen(problem), widths=[32, 64, 128], n_trains=[200, 400])
+    assert plane.star == star
+    if star.n_train.value is None or star.n_params.value is None:
+        assert star.n_params.reason in explained
+    else:
+        assert f"D* = {star.n_train.value:.4g} examples, T = {plane.horizon} steps" in explained
+        assert f"N* = {star.n_params.value:.4g} parameters" in explained
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(either_family, horizons)
+def test_hysteresis_lies_between_both_thresholds(problem: Problem, horizon: int | None) -> None:
+    found, calibration = predicted(problem, horizon), chosen(problem)
+    ways = hysteresis_by_law(calibration, found, np.geomspace(problem.n_pairs / 30, problem.n_pairs, 400))
+    if found.critical_size.value is None or found.at_rest.value is None:
+        assert ways is None
+        return
+    assert ways is not None
+    assert (ways.scratch_size, ways.ungrokking_size) == (found.critical_size.value, found.at_rest.value)
+    for accuracy, size in ((ways.scratch, ways.scratch_size), (ways.ungrokking, ways.ungrokking_size)):
+        assert size is not None
+        if ways.n_trains[0] < size < ways.n_trains[-1]:
+            assert np.interp(math.log(size), np.log(ways.n_trains), accuracy) == pytest.approx(0.5, abs=0.05)
 
 
 @pytest.mark.parametrize("more", [{"horizon": 0}, {"horizon": 2.5}, {"horizon": 10**13}])
