@@ -30,7 +30,7 @@ KNOWN = "rest-known.json"
 BEGIN, END = "<!-- begin: at rest, remade by dcrit reproduce at-rest -->", "<!-- end: at rest -->"
 
 #: Networks that no constant is from: modulus and width of transformers, activation and modulus of pair-MLPs.
-TRANSFORMERS = ((31, 32), (37, 16), (37, 32), (37, 48), (53, 32), (59, 24), (67, 24), (79, 24))
+TRANSFORMERS = ((29, 16), (31, 32), (37, 16), (37, 32), (37, 48), (43, 16), (53, 32), (59, 24), (67, 24), (79, 24))
 PAIR_MLPS = (("square", 59), ("relu", 59), ("square", 89), ("relu", 89))
 PAIR_MLP_WIDTH = 128
 
