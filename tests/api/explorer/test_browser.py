@@ -63,6 +63,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def opened(shared: Chrome, written: Explorer) -> Chrome:
+    """The page in any state, for what the theory in it says of questions."""
+    visit(shared, written.file)
+    return shared
+
+
 @pytest.fixture
 def browser(shared: Chrome, written: Explorer) -> Chrome:
     """The page as it is opened first, in a window of a desk."""
@@ -130,9 +137,9 @@ def test_it_opens_alone_and_without_a_complaint(browser: Chrome, written: Explor
 
 
 @pytest.mark.parametrize("fields", QUESTIONS, ids=lambda fields: "-".join(map(str, fields.values())))
-def test_its_numbers_are_those_of_predict(browser: Chrome, fields: dict[str, Any]) -> None:
+def test_its_numbers_are_those_of_predict(opened: Chrome, fields: dict[str, Any]) -> None:
     question, problem, horizon = asked(**fields)
-    found = theory(browser, "answer(arguments[0])", question)
+    found = theory(opened, "answer(arguments[0])", question)
     said = dcrit.predict(problem, horizon=horizon)
     law = said.calibration.thresholds
     assert law is not None
@@ -152,8 +159,8 @@ def test_its_numbers_are_those_of_predict(browser: Chrome, fields: dict[str, Any
         assert math.log(mine["high"] / mine["low"]) == pytest.approx(spread, rel=widening * WIDTH_TOLERANCE)
 
 
-def test_questions_are_of_every_kind(browser: Chrome) -> None:
-    found = [theory(browser, "answer(arguments[0])", asked(**fields)[0]) for fields in QUESTIONS]
+def test_questions_are_of_every_kind(opened: Chrome) -> None:
+    found = [theory(opened, "answer(arguments[0])", asked(**fields)[0]) for fields in QUESTIONS]
     assert any(one["critical_size"]["value"] is None for one in found)
     assert any(one["outside"] for one in found)
     assert any(not one["outside"] and one["critical_size"]["value"] for one in found)
@@ -169,9 +176,9 @@ def test_questions_are_of_every_kind(browser: Chrome) -> None:
     ],
     ids=str,
 )
-def test_the_star_and_the_regimes_are_those_of_the_phase_diagram(browser: Chrome, fields: dict[str, Any]) -> None:
+def test_the_star_and_the_regimes_are_those_of_the_phase_diagram(opened: Chrome, fields: dict[str, Any]) -> None:
     question, problem, horizon = asked(**fields)
-    found = theory(browser, "star(Theory.placeOf(arguments[0]))", question)
+    found = theory(opened, "star(Theory.placeOf(arguments[0]))", question)
     calibration = calibration_of(problem)
     star = predict_star(problem, calibration, horizon=horizon)
     assert (found["value"] is None) == (star.n_train.value is None)
@@ -188,11 +195,11 @@ def test_the_star_and_the_regimes_are_those_of_the_phase_diagram(browser: Chrome
         "const place = Theory.placeOf(arguments[0]);"
         "return Theory.plane(place, [{width: 64, known: Theory.logs({...place, width: 64})}], arguments[1])"
     )
-    codes = [row[0] for row in browser.execute_script(script, question, sizes.tolist())]
+    codes = [row[0] for row in opened.execute_script(script, question, sizes.tolist())]
     assert codes == plane.codes[:, 1].tolist()
     for n_train in (sizes[3], sizes[8]):
         said = dcrit.regime(problem, round(n_train), horizon=horizon).found
-        mine = theory(browser, "answer(arguments[0]).regime", question | {"n_train": round(n_train)})
+        mine = theory(opened, "answer(arguments[0]).regime", question | {"n_train": round(n_train)})
         assert mine["name"] == said.most_likely
         assert mine["probability"] == pytest.approx(max(said.probabilities), abs=0.02)
 
@@ -206,7 +213,7 @@ def test_the_star_and_the_regimes_are_those_of_the_phase_diagram(browser: Chrome
     ],
     ids=str,
 )
-def test_curves_are_those_of_the_clock(browser: Chrome, fields: dict[str, Any]) -> None:
+def test_curves_are_those_of_the_clock(opened: Chrome, fields: dict[str, Any]) -> None:
     question, problem, _ = asked(**fields)
     prediction = dcrit.predict(problem)
     law = prediction.calibration.thresholds
@@ -214,7 +221,7 @@ def test_curves_are_those_of_the_clock(browser: Chrome, fields: dict[str, Any]) 
     assert prediction.critical_size is not None
     n_train = round(1.1 * prediction.critical_size)
     curve = simulate_by_clock(problem, prediction.calibration, prediction.sizes, n_train)
-    found = theory(browser, "training(Theory.placeOf(arguments[0]), arguments[1])", question, n_train)
+    found = theory(opened, "training(Theory.placeOf(arguments[0]), arguments[1])", question, n_train)
     steps = np.array([row["step"] for row in found["rows"]])
     first = time_to_memorize(problem, prediction.calibration, n_train)
     theirs = np.where(steps < first, 0.0, law.clocks(problem).accuracy(n_train, steps))
@@ -226,9 +233,7 @@ def test_curves_are_those_of_the_clock(browser: Chrome, fields: dict[str, Any]) 
     assert mine.max() > 0.5
     assert found["memorized"] == pytest.approx(first, rel=0.1)
     for size in (0.8, 0.97, 1.0, 1.05, 1.3):
-        share = theory(
-            browser, "answer(arguments[0]).accuracy", question | {"n_train": size * prediction.critical_size}
-        )
+        share = theory(opened, "answer(arguments[0]).accuracy", question | {"n_train": size * prediction.critical_size})
         expected = law.clocks(problem).accuracy(size * prediction.critical_size, problem.horizon)
         assert share == pytest.approx(float(expected), abs=0.01)
 

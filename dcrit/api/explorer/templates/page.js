@@ -359,18 +359,12 @@ const Page = (() => {
     const body = byId("points");
     for (const point of Theory.data.points.filter((one) => one.n_train === undefined)) {
       const row = body.insertRow();
-      const text = (words, className = "") => {
+      const text = (words) => {
         const cell = row.insertCell();
         cell.textContent = words;
-        cell.className = className;
         return cell;
       };
       text(describe(point));
-      text(point.at_rest ? "at rest" : "from scratch");
-      text(Panels.shown(point.size) + (point.interval ? ` (${range({ low: point.interval[0], high: point.interval[1] })})` : ""));
-      text(point.predicted === null ? "–" : Panels.shown(point.predicted));
-      text(point.predicted === null ? "–" : Math.log(point.predicted / point.size).toFixed(3));
-      text(`${point.n_runs ? `${point.n_runs} runs, ` : ""}${point.origin}`);
       const cell = text("");
       if (Theory.subjectOf(point.problem.task, point.problem.model, point.problem.activation)) {
         const button = document.createElement("button");
@@ -380,9 +374,14 @@ const Page = (() => {
         button.setAttribute("aria-label", `go to ${describe(point)}`);
         cell.append(button);
       }
+      text(point.at_rest ? "at rest" : "from scratch");
+      text(Panels.shown(point.size) + (point.interval ? ` (${range({ low: point.interval[0], high: point.interval[1] })})` : ""));
+      text(point.predicted === null ? "–" : Panels.shown(point.predicted));
+      text(point.predicted === null ? "–" : Math.log(point.predicted / point.size).toFixed(3));
       const code = document.createElement("code");
       put(code, point.command);
-      text("", "wrap").append(code);
+      text("").append(code);
+      text(`${point.n_runs ? `${point.n_runs} runs, ` : ""}${point.origin}`);
     }
   }
 
