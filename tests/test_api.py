@@ -559,8 +559,8 @@ def test_a_store_is_looked_into_as_by_its_commands(runs: dcrit.Runs, store: Path
 def test_plans_are_those_of_the_commands() -> None:
     words = ["--rate", "1e9", "--workers", "3", "--device", "cpu"]
     told: dict[str, Any] = {"rate": 1e9, "workers": [3], "device": "cpu"}
-    whole = dcrit.plan("quick", claims=["capacity-linear"], **told)
-    assert said("plan", "quick", "--claim", "capacity-linear", *words) == plain(whole)
+    whole = dcrit.plan("quick", claims=["ungrokking"], **told)
+    assert said("plan", "quick", "--claim", "ungrokking", *words) == plain(whole)
     assert whole.to_polars().height == len(whole.works) == 1
     assert list(whole.walls) == [3]
     plane = dcrit.plan_phase_diagram(SIZE, points=4, max_width=16, **told)

@@ -202,7 +202,7 @@ def _affordable(
     chosen: dict[AnyStream, list[AnyConfig]] = {}
     for stream, block in sorted(blocks.items(), key=lambda entry: work(entry[1]).cost):
         together = [config for other in (*chosen.values(), block) for config in other]
-        if budget.refusal(work(together)) is None:
+        if budget.suffices(work(together)):
             chosen[stream] = block
     return chosen
 

@@ -1,4 +1,4 @@
-"""How fast training is, and a budget of time for a suite: which experiments there is still time for."""
+"""How fast training is, and a budget of time for a suite: which runs there is still time for."""
 
 from __future__ import annotations
 
@@ -41,32 +41,8 @@ class Speed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeftOut:
-    """An experiment that there was no time for, in place of its evidence.
-
-    Attributes:
-        flops: Most that it trains [FLOPs].
-        seconds: What that takes on this machine [s].
-        remaining: What was left of the budget [s].
-    """
-
-    flops: float
-    seconds: float
-    remaining: float
-
-    @property
-    def reason(self) -> str:
-        """What it needs, in words."""
-        flops = f"{self.flops:.2g}".replace("e+", "e")
-        return (
-            f"left out: {flops} FLOPs, some {duration(self.seconds)} here, where {duration(self.remaining)} "
-            "of the budget are left"
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
 class Budget:
-    """Time for the experiments of a suite; what is left shrinks as they are made.
+    """Time for the runs of a suite; what is left shrinks as they are made.
 
     Attributes:
         seconds: All of it [s].
@@ -97,14 +73,13 @@ class Budget:
         assert self.began is not None
         return max(0.0, self.seconds - (self.clock() - self.began))
 
-    def refusal(self, work: Work) -> LeftOut | None:
-        """Why there is no time for so much work; None where there is.
+    def suffices(self, work: Work) -> bool:
+        """Whether there is time for so much work.
 
         Args:
-            work: Most that an experiment trains; runs that are stored already count as well.
+            work: Most that is trained.
         """
-        seconds, remaining = self.speed.seconds(work, self.workers), self.remaining
-        return LeftOut(flops=work.flops, seconds=seconds, remaining=remaining) if seconds > remaining else None
+        return self.speed.seconds(work, self.workers) <= self.remaining
 
 
 def duration(seconds: float) -> str:

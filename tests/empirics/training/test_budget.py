@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from dcrit.empirics.training.budget import Budget, LeftOut, Speed, duration
+from dcrit.empirics.training.budget import Budget, Speed, duration
 from dcrit.empirics.training.work import Work
 
 SPEED = Speed(device="cpu", rate=1e9)
@@ -17,12 +17,10 @@ class Clock:
         return self.now
 
 
-def test_what_fits_is_made_and_what_does_not_is_left_out_with_its_need() -> None:
+def test_there_is_time_for_what_fits() -> None:
     budget = Budget(seconds=1800.0, speed=SPEED, clock=Clock())
-    assert budget.refusal(Work(flops=1.8e12, cost=1.8e12, longest=1.8e12)) is None
-    assert budget.refusal(Work(flops=1.9e12, cost=1.9e12, longest=1.9e12)) == LeftOut(
-        flops=1.9e12, seconds=1900.0, remaining=1800.0
-    )
+    assert budget.suffices(Work(flops=1.8e12, cost=1.8e12, longest=1.8e12))
+    assert not budget.suffices(Work(flops=1.9e12, cost=1.9e12, longest=1.9e12))
 
 
 def test_time_that_has_passed_is_no_longer_there() -> None:
@@ -30,20 +28,12 @@ def test_time_that_has_passed_is_no_longer_there() -> None:
     budget = Budget(seconds=1800.0, speed=SPEED, clock=clock)
     clock.now += 1000.0
     assert budget.remaining == 800.0
-    assert budget.refusal(Work(flops=1e12, cost=1e12, longest=1e12)) == LeftOut(
-        flops=1e12, seconds=1000.0, remaining=800.0
-    )
-    assert budget.refusal(Work(flops=7e11, cost=7e11, longest=7e11)) is None
+    assert not budget.suffices(Work(flops=1e12, cost=1e12, longest=1e12))
+    assert budget.suffices(Work(flops=7e11, cost=7e11, longest=7e11))
     clock.now += 1000.0
     assert budget.remaining == 0.0
-    assert budget.refusal(Work(flops=1.0, cost=1.0, longest=1.0)) is not None
-    assert budget.refusal(Work(flops=0.0, cost=0.0, longest=0.0)) is None
-
-
-def test_the_reason_names_work_time_and_what_is_left() -> None:
-    assert LeftOut(flops=3.1e16, seconds=144000.0, remaining=1800.0).reason == (
-        "left out: 3.1e16 FLOPs, some 40 h here, where 30 minutes of the budget are left"
-    )
+    assert not budget.suffices(Work(flops=1.0, cost=1.0, longest=1.0))
+    assert budget.suffices(Work())
 
 
 @pytest.mark.parametrize(
@@ -91,5 +81,5 @@ def test_workers_share_the_work_but_not_the_longest_ensemble() -> None:
     work = Work(flops=1e12, cost=8e12, longest=1e12)
     assert SPEED.seconds(work) == 8000.0
     assert SPEED.seconds(work, 4) == 2000.0 + 750.0
-    assert Budget(seconds=2800.0, speed=SPEED, workers=4, clock=Clock()).refusal(work) is None
-    assert Budget(seconds=2700.0, speed=SPEED, workers=4, clock=Clock()).refusal(work) is not None
+    assert Budget(seconds=2800.0, speed=SPEED, workers=4, clock=Clock()).suffices(work)
+    assert not Budget(seconds=2700.0, speed=SPEED, workers=4, clock=Clock()).suffices(work)
