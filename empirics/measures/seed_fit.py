@@ -24,6 +24,7 @@ from dcrit.empirics.measures.threshold_fit import (
     range_of,
     rounded,
     sizes_at_rest,
+    span,
 )
 from dcrit.empirics.runs.outcomes import PERSISTENCE, level_beyond_mirrors, passage
 from dcrit.empirics.runs.single import Run
@@ -268,6 +269,7 @@ def law_of_seeds(
             earliest=earliest,
             beta2=(problem.beta2, problem.beta2),
             epsilon=(problem.epsilon, problem.epsilon),
+            load_at_rest=span([rounded(_symbols(row) / row["width"], 4) for row in rested]),
         ),
     )
 

@@ -50,6 +50,14 @@ SYMBOLS, WIDTH, LOAD, HORIZON = "the number of symbols", "the width", "symbols p
 EFFECTS = ("beta2", "epsilon")
 
 
+#: What of networks at rest is kept.
+AT_REST = "load_at_rest"
+
+#: Standard deviation of ln D_rest per ln of how far S/H lies beyond that of the networks at rest. A transformer of
+#: width 16 at p = 37 has a D_rest 0.51 above the line in ln, at 1.7 times the largest S/d of those.
+PER_LOAD_AT_REST = 1.0
+
+
 def check_subject(tasks: tuple[str, ...], model: str, activation: str) -> None:
     """Refuse constants that speak of no task, or of a task or network that does not exist.
 
@@ -75,6 +83,7 @@ class CalibratedRange:
         beta2: Least and largest β₂ at which its effect on the clock was measured.
         epsilon: Least and largest ε, likewise.
         n_runs: How many they were.
+        load_at_rest: Least and largest S/H of the networks at rest among them; None where that is not kept.
 
     Raises:
         ValueError: A range is none.
@@ -87,9 +96,10 @@ class CalibratedRange:
     n_runs: int
     beta2: tuple[float, float] = (0.98, 0.98)
     epsilon: tuple[float, float] = (1e-8, 1e-8)
+    load_at_rest: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        for name in (*RANGES, *EFFECTS):
+        for name in (*RANGES, *EFFECTS, *((AT_REST,) if self.load_at_rest else ())):
             low, high = getattr(self, name)
             check_positive(name, low)
             check_positive(name, high)
@@ -184,8 +194,12 @@ class Thresholds:
         return own if self.overload is None or not narrow else np.hypot(own, self.overload.scatter)
 
     def deviation_at_rest(self, problem: Problem) -> float:
-        """Standard deviation of ln D_rest."""
-        return self.law.deviation_at_rest(problem.n_symbols, problem.width, **problem.optimizer)
+        """Standard deviation of ln D_rest; larger for narrower networks than those at rest that were measured."""
+        own = self.law.deviation_at_rest(problem.n_symbols, problem.width, **problem.optimizer)
+        if self.calibrated.load_at_rest is None:
+            return own
+        beyond_load = math.log(problem.n_symbols / problem.width / self.calibrated.load_at_rest[1])
+        return math.hypot(own, PER_LOAD_AT_REST * max(0.0, beyond_load))
 
     @property
     def largest_load(self) -> float:
@@ -203,6 +217,13 @@ class Thresholds:
             LOAD: (ranges.load[0], self.largest_load),
             HORIZON: ranges.steps,
         }
+
+    def outside_at_rest(self, problem: Problem) -> tuple[str, ...]:
+        """What of a question about D_rest lies outside the networks at rest, one phrase each."""
+        if self.calibrated.load_at_rest is None:
+            return ()
+        load = problem.n_symbols / problem.width
+        return beyond((("at rest, symbols per unit of width", load, self.calibrated.load_at_rest),))
 
     def outside(self, problem: Problem, horizon: float) -> tuple[str, ...]:
         """What of a question lies outside the calibration runs, and by how much: one phrase each.
@@ -271,6 +292,7 @@ class Thresholds:
             "calibrated": {
                 **{name: list(getattr(self.calibrated, name)) for name in (*RANGES, *EFFECTS)},
                 "n_runs": self.calibrated.n_runs,
+                **({} if self.calibrated.load_at_rest is None else {AT_REST: list(self.calibrated.load_at_rest)}),
             },
             **({} if self.overload is None else {"overload": asdict(self.overload)}),
             **({} if self.branches is None else {"branches": self.branches.to_dict()}),
@@ -296,7 +318,7 @@ class Thresholds:
                 **{str(name): float(value) for name, value in constants.items()},
             )
             ranges = document["calibrated"]
-            known = (*RANGES, *(name for name in EFFECTS if name in ranges))
+            known = (*RANGES, *(name for name in (*EFFECTS, AT_REST) if name in ranges))
             spans: Any = {name: (ranges[name][0], ranges[name][1]) for name in known}
             return cls(
                 tasks=tuple(str(task) for task in document["tasks"]),

@@ -384,7 +384,7 @@ def rest_estimate(law: Thresholds, problem: Problem, *, level: float) -> Estimat
     """
     size = law.clocks(problem).half.rest
     spread = half_width(law.deviation_at_rest(problem), level=level)
-    outside = "; ".join(law.outside(problem, problem.horizon))
+    outside = "; ".join((*law.outside(problem, problem.horizon), *law.outside_at_rest(problem)))
     silence = law.silence(problem, problem.horizon)
     return Estimate(
         quantity="at_rest",

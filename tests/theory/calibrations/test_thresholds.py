@@ -155,3 +155,18 @@ def test_intervals_that_say_nothing_are_not_given(weight_decay: float, learning_
     assert (ratio > WIDEST) == said.startswith("cannot tell: the interval's ends")
     if said:
         assert "weight decay" in said or "learning rate" in said
+
+
+def test_a_size_at_rest_is_worse_known_for_narrower_networks_than_those_at_rest() -> None:
+    law = next(one for one in SHIPPED if one.model == "transformer")
+    reach = law.calibrated.load_at_rest
+    assert reach is not None
+    wide, narrow = (Problem(modulus=37, width=width, model="transformer", activation="relu") for width in (32, 16))
+    assert law.deviation_at_rest(wide) == law.law.deviation_at_rest(37, 32)
+    own = law.law.deviation_at_rest(37, 16)
+    assert law.deviation_at_rest(narrow) == pytest.approx(math.hypot(own, math.log(37 / 16 / reach[1])))
+    assert law.outside_at_rest(wide) == ()
+    assert law.outside_at_rest(narrow) == (
+        f"at rest, symbols per unit of width 2.3125 is 1.7 times above the largest calibrated, {reach[1]:g}",
+    )
+    assert SQUARE.outside_at_rest(Problem(modulus=199, width=128)) == ()
