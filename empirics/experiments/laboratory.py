@@ -6,7 +6,7 @@ import contextlib
 import importlib.util
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -67,29 +67,8 @@ class Machine:
             )
 
 
-@dataclass(kw_only=True)
-class Account:
-    """What an experiment rests on, found in a store or trained now.
-
-    Attributes:
-        seconds_by_run: Training time of every different run, by its address [s].
-    """
-
-    seconds_by_run: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def n_runs(self) -> int:
-        """Different runs."""
-        return len(self.seconds_by_run)
-
-    @property
-    def seconds(self) -> float:
-        """Training time of those runs, whenever they were made [s of one core]."""
-        return sum(self.seconds_by_run.values())
-
-
 class Laboratory:
-    """Where experiments are made: it finds or trains runs, holds the calibrations, and keeps account.
+    """Where experiments are made: it finds or trains runs, and holds the calibrations.
 
     Args:
         single: Runs of single networks.
@@ -110,21 +89,10 @@ class Laboratory:
         self.calibrations = calibrations
         self._lacking = lacking or list
         self._single, self._multitask, self._dimensions = single, multitask, dimensions
-        self._account = Account()
-
-    @contextlib.contextmanager
-    def account(self) -> Iterator[Account]:
-        """An account of everything that is asked for meanwhile; it enters the one that was kept before as well."""
-        outer, self._account = self._account, Account()
-        try:
-            yield self._account
-        finally:
-            outer.seconds_by_run |= self._account.seconds_by_run
-            self._account = outer
 
     def runs(self, configs: Sequence[RunConfig], /, *, stage: str) -> Sequence[Run]:
         """Finished runs in the order of the configurations; this is a :class:`Runner`."""
-        return self._entered(self._single(configs, stage=stage))
+        return self._single(configs, stage=stage)
 
     def blocks(self, blocks: Sequence[Sequence[RunConfig]], *, stage: str) -> list[list[Run]]:
         """Finished runs of several lists, all trained in one sweep."""
@@ -138,7 +106,7 @@ class Laboratory:
 
     def multitask(self, configs: Sequence[MultitaskConfig], /, *, stage: str) -> Sequence[MultitaskRun]:
         """Finished runs of several tasks in the order of the configurations; this is a :class:`Runner`."""
-        return self._entered(self._multitask(configs, stage=stage))
+        return self._multitask(configs, stage=stage)
 
     def dimensions(self, configs: Sequence[DimensionConfig], /, *, stage: str) -> Sequence[DimensionRun]:
         """Effective dimensionalities in the order of the configurations; this is a :class:`Runner`.
@@ -148,7 +116,7 @@ class Laboratory:
         """
         if self._dimensions is None:
             raise FieldError("dimensions", "be given for experiments on curvature", "None")
-        return self._entered(self._dimensions(configs, stage=stage))
+        return self._dimensions(configs, stage=stage)
 
     def lacking(self, configs: Sequence[AnyConfig]) -> list[AnyConfig]:
         """Those of some runs that would have to be trained."""
@@ -158,15 +126,6 @@ class Laboratory:
         """What a calibration says before any run; None where none speaks for the problem."""
         calibration = calibration_for(problem, self.calibrations)
         return None if calibration is None else predict_critical_size(problem, calibration)
-
-    def _entered(self, found: Sequence[AnyRun]) -> Sequence[AnyRun]:
-        """The runs, entered into the account; those of a store without being decoded for it."""
-        self._account.seconds_by_run |= (
-            found.seconds_by_run()
-            if isinstance(found, StoredRuns)
-            else {one.config.address: one.seconds for one in found}
-        )
-        return found
 
 
 @contextlib.contextmanager

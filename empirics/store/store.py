@@ -94,7 +94,6 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         self._scanned = False
         self._known: set[str] = set()
         self._places: dict[str, Path] = {}
-        self._seconds: dict[str, float] = {}
         self._cache = kept_files(CACHE_BYTES)
         self._damaged: dict[Path, Damage] = {}
         self._others: dict[Path, str] = {}
@@ -134,11 +133,6 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         """Addresses of those of the runs that are stored; no curve is decoded."""
         self._scan()
         return {config.address for config in configs if config.address in self._places}
-
-    def seconds(self, configs: Sequence[AnyConfig]) -> dict[str, float]:
-        """How long those of the runs that are stored took, by address; no curve is decoded [s]."""
-        self._scan()
-        return {config.address: self._seconds[config.address] for config in configs if config.address in self._places}
 
     def find(self, configs: Sequence[AnyConfig]) -> dict[str, AnyRun]:
         """Those of the runs that are stored, by address, all in memory; ``StoredRuns`` reads them one by one."""
@@ -200,7 +194,6 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
         self._known.add(path.name)
         self._damaged.pop(path, None)
         self._places |= dict.fromkeys(batch, path)
-        self._seconds |= {address: run.seconds for address, run in batch.items()}
         self._cache[path] = Kept(batch, _size(table))
 
     @property
@@ -284,9 +277,8 @@ class ParquetStore(ABC, Generic[AnyConfig, AnyRun]):
                 frame = self._decode(trusted_bytes(path), list(HEAD))
                 check_addresses(frame)
                 known = frame.filter(pl.col("ending").is_in(self.endings))
-                for address, seconds in zip(known["address"], known["seconds"], strict=True):
-                    if self._places.setdefault(address, path) == path:
-                        self._seconds[address] = seconds
+                for address in known["address"]:
+                    self._places.setdefault(address, path)
 
     def _load(self, address: str) -> AnyRun | None:
         """A run whose place is known; what this version would write otherwise is never asked for by its address."""
@@ -445,10 +437,6 @@ class StoredRuns(Sequence[AnyRun], Generic[AnyConfig, AnyRun]):
             StoreReadError: The file of one was removed, or damaged, after it was found, and it was not made again.
         """
         return map(self._run, self._configs)
-
-    def seconds_by_run(self) -> dict[str, float]:
-        """How long each took, by address; no curve is decoded [s]."""
-        return self._store.seconds(self._configs)
 
     def _run(self, config: AnyConfig) -> AnyRun:
         run = self._store.get(config)

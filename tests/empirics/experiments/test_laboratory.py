@@ -78,24 +78,22 @@ def test_all_kinds_of_run_are_trained_once_and_found_again(tmp_path: Path, monke
     assert {path.parent for path in kept} == {tmp_path, tmp_path / MULTITASK_FOLDER, tmp_path / DIMENSIONS_FOLDER}
     monkeypatch.setattr(module, "_executor", lambda _: pytest.fail("an executor is made"))
     for may_train in (True, False):
-        with opened(tmp_path, may_train=may_train) as bench, bench.account() as account:
+        with opened(tmp_path, may_train=may_train) as bench:
             again = [list(found) for found in ask(bench)]
         assert [[one.config.address for one in found] for found in again] == [
             [one.config.address for one in found] for found in first
         ]
-        assert account.n_runs == len(WANTED) + len(several) + len(looked_at)
-        assert account.seconds == pytest.approx(sum(one.seconds for found in first for one in found))
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == kept
 
 
-def test_an_account_decodes_nothing_and_each_file_is_decoded_once(
+def test_asking_decodes_nothing_and_each_file_is_decoded_once(
     tmp_path: Path, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch, untrained: None
 ) -> None:
     monkeypatch.setattr(parquet_store, "CACHE_BYTES", 0)
     runs = fill(tmp_path, WANTED)
-    with opened(tmp_path) as bench, bench.account() as account:
+    with opened(tmp_path) as bench:
         found = bench.runs(WANTED, stage="found")
-        assert account.seconds == pytest.approx(sum(run.seconds for run in runs.values()))
+        assert bench.lacking(WANTED) == []
         assert not decoded
         for got in found:
             assert_same(got, runs[got.config.address])
