@@ -17,7 +17,7 @@ def ends(low: float, high: float, *, far: bool) -> str:
     """An interval for people, as long as it says something."""
     from dcrit.theory.calibrations.thresholds import WIDEST
 
-    return "cannot tell" if far and not high <= WIDEST * low else span(float(low), float(high))
+    return "cannot tell" if far and not high <= WIDEST * low else span(low, high)
 
 
 @options.grouped
@@ -64,14 +64,18 @@ def phase_diagram(
         [row_of(name, value) for name, value in answer.star.items()],
     )
     far = found.extrapolated
-    far = found.extrapolated
+    far = [bool(one) for one in found.extrapolated]
+    spans = [
+        [ends(float(low), float(high), far=out_of_range) for low, high, out_of_range in zip(*curve, far, strict=True)]
+        for curve in ((found.critical_low, found.critical_high), (found.capacity_low, found.capacity_high))
+    ]
     rows = [
         (
             *(int(found.widths[k]), int(found.n_params[k])),
-            *(float(found.critical_size[k]), ends(found.critical_low[k], found.critical_high[k], far=far[k])),
-            *(float(found.capacity[k]), ends(found.capacity_low[k], found.capacity_high[k], far=far[k])),
+            *(float(found.critical_size[k]), spans[0][k]),
+            *(float(found.capacity[k]), spans[1][k]),
             f"does not fit: {found.unfit[k]:.2f}" if found.unfit[k] else "",
-            "yes" if found.extrapolated[k] else "no",
+            "yes" if far[k] else "no",
         )
         for k in np.unique(np.linspace(0, len(found.widths) - 1, ROWS).round().astype(int))
     ]

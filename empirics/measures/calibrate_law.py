@@ -63,6 +63,9 @@ TARGETS = (550.0, 850.0, 1300.0)
 #: Sizes at rest over S that are tried first, and around where the size at rest then is.
 COARSE_AT_REST, FINE_AT_REST = (5.0, 7.0, 10.0, 14.0), (0.85, 0.95, 1.06, 1.18)
 
+#: Wide prior of k1, which three widths may not tell, and the standard deviation of its logarithm.
+LOAD_PRIOR = (0.3, 1.0)
+
 #: Fewest runs to fit five constants to.
 FEWEST_RUNS = 12
 
@@ -160,6 +163,7 @@ def measure_law(design: LawDesign, run: Runner[RunConfig, Run]) -> Thresholds:
         rest_prior=REST_PRIOR,
         bend_prior=BEND_PRIOR,
         scatter_at_rest=SCATTER_AT_REST,
+        load_prior=LOAD_PRIOR,
         start={**START, "rate": START["rate"] / slower},
     )
     problem = design.problem

@@ -164,6 +164,7 @@ def seed_fit(
     rest_prior: tuple[float, float] = REST_PRIOR,
     bend_prior: tuple[float, float] = BEND_PRIOR,
     scatter_at_rest: float = SCATTER_AT_REST,
+    load_prior: tuple[float, float] | None = None,
     fixed: Mapping[str, float] | None = None,
     start: Mapping[str, float] | None = None,
 ) -> Fit:
@@ -177,6 +178,7 @@ def seed_fit(
         rest_prior: D_rest/S and the standard deviation of its logarithm.
         bend_prior: m and its standard deviation.
         scatter_at_rest: Of the logarithms of sizes at rest.
+        load_prior: k1 and the standard deviation of its logarithm, where few widths may not tell it; None for none.
         fixed: Constants that are not fitted.
         start: Where the search begins, where it is not ``START``.
 
@@ -199,6 +201,8 @@ def seed_fit(
             math.log(constants["rest"] / rest_prior[0]) / rest_prior[1],
             (constants["bend"] - bend_prior[0]) / bend_prior[1],
         ]
+        if load_prior is not None:
+            priors.append(math.log(constants["load"] / load_prior[0]) / load_prior[1])
         for n_symbols, width, size in at_rest:
             priors.append(math.log(clock_of(constants, n_symbols, width).rest / size) / scatter_at_rest)
         return float(np.square(priors).sum()) / 2 - seed_likelihood(constants, scatter, networks, earliest)

@@ -52,7 +52,7 @@ def answers(problem: dcrit.Problem) -> Iterator[Any]:
         try:
             answer = ask()
         except ValueError as error:
-            if "calibration must reach" not in str(error):
+            if not str(error).startswith("calibration must "):
                 raise
             continue
         yield answer

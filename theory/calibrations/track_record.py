@@ -16,6 +16,9 @@ from dcrit.theory.calibrations.calibration import TRACK_RECORD, Calibration
 from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.problems.problem import Problem
 
+#: Fields that are ranges, least and largest.
+RANGES = ("n_symbols", "width")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrackRecord:
@@ -49,7 +52,7 @@ class TrackRecord:
             raise FieldError("n_inside", f"be at most {self.n_configurations}", self.n_inside)
         if not 0 <= self.median_error <= self.worst_error:
             raise FieldError("median_error", f"be between 0 and {self.worst_error}", self.median_error)
-        for name in ("n_symbols", "width"):
+        for name in RANGES:
             span = getattr(self, name)
             if span is not None and not 0 < span[0] <= span[1]:
                 raise FieldError(name, "be a range from low to high", f"{span[0]!r} to {span[1]!r}")
@@ -77,7 +80,8 @@ class TrackRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON values."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        spans = {name: None if (span := getattr(self, name)) is None else [*span] for name in RANGES}
+        return asdict(self) | spans
 
     def sentence(self) -> str:
         """The record for people."""
@@ -100,10 +104,10 @@ def fingerprint(calibration: Calibration) -> str:
 @cache
 def _records() -> dict[str, TrackRecord]:
     text = (files("dcrit.theory.calibrations") / TRACK_RECORD).read_text(encoding="utf-8")
-    return {
-        key: TrackRecord(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
-        for key, fields in json.loads(text).items()
-    }
+    documents: dict[str, dict[str, Any]] = json.loads(text)
+    for fields in documents.values():
+        fields.update({name: tuple(fields[name]) for name in RANGES if fields.get(name)})
+    return {key: TrackRecord(**fields) for key, fields in documents.items()}
 
 
 def track_record(calibration: Calibration) -> TrackRecord | None:
