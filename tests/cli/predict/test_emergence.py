@@ -41,6 +41,20 @@ def test_scripts_read_a_document(activation: str) -> None:
 
 
 @pytest.mark.slow
+def test_scripts_read_a_document_of_transformers_with_their_horizon() -> None:
+    words = ("--model", "transformer", "--modulus", "31", "--n-train", "600", "--horizon", "5000")
+    few, many, far = (document("--n-facts", facts, *words) for facts in ("50", "150", "90000"))
+    assert few["horizon"] == few["width"]["horizon"] == 5000
+    assert few["width"]["unit"] == "model dimension"
+    assert few["width"]["value"] % 4 == 0
+    assert few["width"]["value"] <= many["width"]["value"]
+    low, high = many["width"]["interval"].values()
+    assert low <= many["width"]["value"] <= high
+    assert far["width"]["value"] is None
+    assert far["width"]["reason"].startswith("cannot tell: ")
+
+
+@pytest.mark.slow
 def test_no_threshold_is_an_answer() -> None:
     found = document("--n-facts", "40", "--n-train", "30")
     assert found["width"]["value"] is None

@@ -1,5 +1,6 @@
 """The constant of facts beside transformers is recovered from made-up times, and what is committed is what it says."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dcrit.empirics.ablations.transformer_facts import fitted, law_of_transformers, measured_width
+from dcrit.empirics.ablations import transformer_facts as facts
+from dcrit.empirics.ablations.transformer_facts import fitted, law_of_transformers, measured_width, task
+from dcrit.theory.calibrations.facts import FactsConstants, facts_constants
 from dcrit.theory.problems.problem import Problem
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
@@ -61,3 +64,25 @@ def test_the_smallest_width_is_interpolated_between_means() -> None:
         beyond = measured_width(300, width_rows(means))
         assert beyond is not None
         assert beyond["measured"] is None
+
+
+def test_the_constant_that_ships_is_that_of_predictions() -> None:
+    told = json.loads((RESULTS / facts.PREDICTED).read_text(encoding="utf-8"))
+    assert FactsConstants.from_dict(told["constants"]) == facts_constants(task(31, 24))
+
+
+def test_no_question_has_a_modulus_of_the_calibration() -> None:
+    asked = {modulus for modulus, *_ in facts.SIZES} | {facts.WIDTHS[0]}
+    rows = [row for row in facts.runs_of(RESULTS) if row["part"] == "calibration"]
+    assert not asked & {row["modulus"] for row in rows}
+    assert len(rows) == len(facts.calibration_configs())
+    assert [row["address"] for row in rows] == [config.address for config in facts.calibration_configs()]
+
+
+def test_the_page_shows_every_question() -> None:
+    page = (RESULTS / "emergence.md").read_text(encoding="utf-8")
+    for line in facts.section(RESULTS):
+        assert line in page.splitlines()
+    sizes, widths = facts.scored(RESULTS)
+    assert len(sizes) == sum(len(numbers) for *_, numbers in facts.SIZES)
+    assert len(widths) == len(facts.WIDTHS[2])

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from dcrit.theory.calibrations.facts import FactsConstants, facts_constants, facts_from, facts_text
+from dcrit.theory.calibrations.facts import FactsConstants, facts_constants, facts_from, facts_text, shipped_facts
 from dcrit.theory.problems.problem import Problem
 
 SOME = FactsConstants(
@@ -35,6 +35,8 @@ def test_they_speak_for_their_family_alone() -> None:
     assert not SOME.covers(Problem(modulus=31))
     assert not SOME.covers(replace(PROBLEM, task="sub"))
     assert facts_constants(Problem()) is None
+    (shipped,) = shipped_facts()
+    assert facts_constants(PROBLEM) == shipped
 
 
 def test_what_lies_outside_is_told_and_far_outside_nothing() -> None:

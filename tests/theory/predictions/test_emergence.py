@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
+from dcrit.theory.calibrations.facts import facts_constants
 from dcrit.theory.circuits.constants import competition_from, constants_of
 from dcrit.theory.circuits.crossing import Crossing, NoCrossing
 from dcrit.theory.circuits.facts import (
@@ -262,3 +263,41 @@ def test_bad_questions_name_the_field() -> None:
             predict_emergence(Problem(), CHOSEN, **more)
     with pytest.raises(ValueError, match=r"^calibration must be for task"):
         predict_emergence(Problem(activation="relu"), CHOSEN, n_facts=1, n_train=200)
+
+
+TRANSFORMER = Problem(model="transformer", modulus=31)
+OF_TRANSFORMERS = next(one for one in shipped_calibrations() if one.covers(TRANSFORMER))
+
+
+def test_transformers_need_the_width_whose_size_beside_facts_is_enough() -> None:
+    beside = facts_constants(TRANSFORMER)
+    assert beside is not None
+    assert OF_TRANSFORMERS.thresholds is not None
+    widths = np.arange(8, 65, 4)
+    for n_facts in (0, 150, 300):
+        found = predict_emergence(
+            TRANSFORMER, OF_TRANSFORMERS, n_facts=n_facts, n_train=600, horizon=5000, widths=widths, n_draws=60
+        )
+        for width, size, capacity in zip(widths, found.critical_size, found.capacity, strict=True):
+            problem = Problem(model="transformer", modulus=31, width=int(width))
+            clocks = OF_TRANSFORMERS.thresholds.clocks(problem)
+            assert size == pytest.approx(beside.beside(clocks, n_facts).size(0.5, 5000))
+            assert (size == pytest.approx(clocks.size(0.5, 5000))) == (n_facts == 0)
+            enough = size <= 600 and capacity >= n_facts
+            assert enough == (found.width.value is not None and width >= found.width.value)
+        assert found.width.horizon == 5000
+
+
+def test_more_facts_never_need_a_narrower_transformer() -> None:
+    curve = emergence_curve(
+        TRANSFORMER, OF_TRANSFORMERS, n_facts=[0, 50, 100, 300, 600], n_train=800, horizon=5000, n_draws=60
+    )
+    for ends in (curve.width, curve.low, curve.high):
+        assert (ends[1:] >= ends[:-1]).all()
+
+
+def test_of_very_many_facts_beside_a_transformer_nothing_is_told() -> None:
+    found = predict_emergence(TRANSFORMER, OF_TRANSFORMERS, n_facts=10**5, n_train=600, n_draws=30)
+    assert found.width.value is None
+    assert found.width.extrapolated
+    assert found.width.reason.startswith("cannot tell: 100000 facts")
