@@ -444,6 +444,9 @@ def predict_delay(
     branches: dict[str, Estimate] = {}
     if law is not None:
         clocks, off = law.clocks(problem), law.deviation(problem, steps) * law_normal(n_draws, seed)
+        if level >= clocks.memory.ceiling:
+            held = f"width {problem.width} holds {clocks.memory.ceiling:.2f} of the rule"
+            never = f"{held}: test accuracy never reaches {level:g}"
         floor = least = time_to_memorize(problem, calibration, n_train)
         # Draws would say the same, but for their number.
         margin = math.log(n_train) - math.log(clocks.size(level, steps))

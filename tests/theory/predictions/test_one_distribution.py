@@ -372,3 +372,30 @@ def test_inside_the_calibrated_range_hardly_any_regime_cannot_be_told() -> None:
         asked += 1
         silent += regime.most_likely == "cannot tell"
     assert silent <= asked / 10
+
+
+def test_a_narrow_network_never_reaches_what_it_does_not_hold() -> None:
+    problem = Problem(model="transformer", modulus=37, width=4)
+    late, half = (predict_delay(problem, chosen(problem), 900, level, n_draws=FEW) for level in (0.9, 0.5))
+    assert late.generalize_steps.value is None
+    assert "width 4 holds 0.78 of the rule: test accuracy never reaches 0.9" in late.generalize_steps.reason
+    assert late.probability_by_horizon == 0
+    assert half.generalize_steps.value is not None
+    sizes = predicted(problem, None)
+    assert sizes.completion.value is None
+    assert "never reaches 0.9" in sizes.completion.reason
+    assert sizes.critical_size.value is not None
+    assert sizes.capacity.value is not None
+    assert sizes.critical_size.value > sizes.capacity.value
+    assert "over the capacity" in sizes.critical_size.reason
+
+
+def test_no_network_is_silent_for_its_width_where_narrow_ones_were_measured() -> None:
+    for modulus, width in ((23, 4), (31, 4), (31, 8), (43, 8), (47, 4), (113, 12)):
+        problem = Problem(model="transformer", modulus=modulus, width=width)
+        law = chosen(problem).thresholds
+        assert law is not None
+        assert not law.silence(problem, 5000)
+    law = chosen(Problem(model="transformer")).thresholds
+    assert law is not None
+    assert "says nothing beyond" in law.silence(Problem(model="transformer", modulus=113, width=4), 5000)
