@@ -216,6 +216,11 @@ def test_every_answer_quotes_the_same_numbers(problem: dcrit.Problem) -> None:
     asked = dcrit.delay(problem, n_train, horizon=5000, accuracy=0.5)
     assert curves.milestones.generalized == pytest.approx(asked.estimates["generalize_steps"].value, rel=0.03)
     assert curves.estimates["critical_size"].value == prediction.critical_size
+    symmetric = asked.estimates.get("symmetric")
+    assert (symmetric is not None) == ("P(symmetric) = Φ" in text) == (problem.model == "transformer")
+    if symmetric is not None and law.branches is not None:
+        chance = law.branches.probability(problem.n_symbols, problem.width, n_train)
+        assert symmetric.value == pytest.approx(float(chance))
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
+from dcrit.theory.calibrations.calibration import shipped_calibrations
 from dcrit.theory.circuits.constants import constants_of
 from dcrit.theory.circuits.mixture import Competition
 from dcrit.theory.predictions.delay import DelayPrediction, Start, delay_steps, growth_time, predict_delay
@@ -163,3 +164,26 @@ def test_bad_arguments_are_refused() -> None:
         predicted(300, 1.0)
     with pytest.raises(ValueError, match=r"^calibration must be"):
         predict_delay(Problem(activation="relu"), CALIBRATION, 100)
+
+
+def test_the_time_of_a_transformer_depends_on_its_branch() -> None:
+    problem = Problem(modulus=47, width=24, model="transformer", activation="relu", learning_rate=3e-3)
+    (calibration,) = [one for one in shipped_calibrations() if one.covers(problem)]
+    found = predict_delay(problem, calibration, 1300, 0.9)
+    assert found.symmetric is not None
+    assert found.symmetric.value is not None
+    assert found.symmetric.interval is not None
+    assert 0.5 < found.symmetric.interval.low < found.symmetric.value < found.symmetric.interval.high <= 1.0
+    times = [one.value for one in (found.generalize_if_symmetric, found.generalize_if_ordered) if one is not None]
+    assert len(times) == 2
+    # Some 6 % of the examples between them are worth about a third of the time.
+    assert times[0] < found.generalize_steps.value < times[1] < 1.6 * times[0]  # type: ignore[operator]
+    fewer = predict_delay(problem, calibration, 700, 0.9)
+    assert fewer.symmetric is not None
+    assert fewer.symmetric.value < 0.2  # type: ignore[operator]
+
+
+def test_of_pair_mlps_there_are_no_branches() -> None:
+    (calibration,) = [one for one in shipped_calibrations() if one.covers(Problem(modulus=31))]
+    found = predict_delay(Problem(modulus=31), calibration, 300)
+    assert (found.symmetric, found.generalize_if_symmetric, found.generalize_if_ordered) == (None, None, None)
