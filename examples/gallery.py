@@ -7,6 +7,7 @@ Each script has a name, a question and a function ``study(small)``. ``python exa
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 import time
@@ -20,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results" / "studies"
 PAGE = ROOT / "docs" / "how-to" / "gallery-of-studies.md"
 BEGIN, END = "<!-- begin: studies, remade by python examples/gallery.py -->", "<!-- end: studies -->"
+
+BEGIN_MISSING, END_MISSING = "<!-- begin: scripts without a result -->", "<!-- end: scripts without a result -->"
 
 
 def main(name: str, study: Callable[[bool], dcrit.Study], published: tuple[float, float] | None = None) -> None:
@@ -90,10 +93,23 @@ def _size(estimate: dict[str, Any]) -> str:
     return f"{estimate['value']:.0f} ({low:.0f} – {high:.0f})"
 
 
+def missing() -> str:
+    """Scripts whose study is not committed, each with its first line."""
+    folder = Path(__file__).parent
+    names = sorted(path.stem for path in folder.glob("*.py") if path != Path(__file__))
+    first = {name: (ast.get_docstring(ast.parse((folder / f"{name}.py").read_text("utf-8"))) or "") for name in names}
+    return "\n".join(
+        f"* [{name}](../../examples/{name}.py): {first[name].splitlines()[0]}"
+        for name in names
+        if not (RESULTS / f"{name}.json").exists()
+    )
+
+
 def with_table(page: str) -> str:
-    """A page whose table is that of the committed results."""
-    before, after = page.partition(BEGIN)[0], page.partition(END)[2]
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    """A page whose table and list are those of the committed results."""
+    for begin, end, text in ((BEGIN, END, table()), (BEGIN_MISSING, END_MISSING, missing())):
+        page = f"{page.partition(begin)[0]}{begin}\n{text}\n{end}{page.partition(end)[2]}"
+    return page
 
 
 if __name__ == "__main__":

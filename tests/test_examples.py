@@ -46,3 +46,15 @@ def test_a_script_runs_at_its_small_size(name: str, loaded: list[str]) -> None:
     roles = {role for role, _ in found.result.runs}
     assert "probing" in roles
     assert ("memorizing" in roles) == found.result.design.predict
+
+
+def test_the_table_is_that_of_the_committed_results(loaded: list[str]) -> None:
+    gallery = load("gallery")
+    page = gallery.PAGE.read_text(encoding="utf-8")
+    assert gallery.with_table(page) == page
+    results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in gallery.RESULTS.glob("*.json")}
+    assert results
+    for name, one in results.items():
+        assert name in SCRIPTS
+        assert one["command"] == f"python examples/{name}.py"
+        assert f"| [{name}](../../examples/{name}.py) |" in page
