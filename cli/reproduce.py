@@ -391,7 +391,7 @@ def emergence(
 
     Writes theory/calibrations/facts.json and docs/results/emergence.md from the committed runs, and predictions while
     none of them is measured. With --store the runs that calibrate are made where they lack, and then those that measure
-    what was predicted: an hour on one core for all of it.
+    what was predicted: 60 minutes on one core for all of it.
     """
     results = _results(clone)
     from dcrit.empirics.ablations import transformer_facts
