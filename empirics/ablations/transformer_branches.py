@@ -385,6 +385,14 @@ def page_with_branches(page: str, asked: Sequence[Row], law: BranchLaw) -> str:
             told = float(law.probability(row["modulus"], row["width"], cell["n_train"]))
             counts.append(f"{cell['n_train']}: {symmetric_seeds(cell)}/{len(cell['right'])} ({told:.2f})")
         lines.append(f"| {' | '.join([*cells, ' · '.join(counts) or '–'])} |")
+    known = [row for row in asked if row["error"] is not None]
+    if known:
+        errors = np.abs([row["error"] for row in known])
+        lines += [
+            "",
+            f"|ln(predicted/measured)| of {len(known)} networks is {np.median(errors):.3f} in the median and "
+            f"{errors.max():.3f} at worst; {sum(row['inside'] for row in known)} lie inside their 90 % intervals.",
+        ]
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return before + "\n".join([*lines, END]) + after
