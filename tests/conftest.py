@@ -51,6 +51,15 @@ def workers_are_told() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def no_figure_is_left_open() -> Iterator[None]:
+    """Pictures of one test are none of the next: pyplot keeps them for the whole process."""
+    yield
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_tree_of_commands() -> Iterator[None]:
     """Commands are built from their functions once: at every call, that takes longer than most calls."""

@@ -31,12 +31,12 @@ HORIZONS, MOST_OPERATIONS = (1000, 20_000), 3e11
 #: Seeds that no run behind the posterior's sizes has.
 FIRST_SEED = 1000
 
-#: Names of the committed draw and of the committed measurements.
-DRAWN, MEASURED = "clock-drawn", "clock-method"
+#: Names of what was measured when problems were drawn, of the committed draw and of the committed measurements.
+POOL, DRAWN, MEASURED = "clock-pool", "clock-drawn", "clock-method"
 
 
 def draw_problems(results: Path) -> list[Row]:
-    """Twelve measured problems of the drawn frame, half of them at large moduli.
+    """Twelve problems of the drawn frame that had been measured by then, half of them at large moduli.
 
     Args:
         results: Folder of committed results.
@@ -44,10 +44,8 @@ def draw_problems(results: Path) -> list[Row]:
     operations = {key_of(row): row["operations"] for row in frame(results)}
     known = [
         row
-        for row in read(results, "measured")
-        if row["measured"] is not None
-        and HORIZONS[0] <= row["steps"] <= HORIZONS[1]
-        and operations[key_of(row)] <= MOST_OPERATIONS
+        for row in read(results, POOL)
+        if HORIZONS[0] <= row["steps"] <= HORIZONS[1] and operations[key_of(row)] <= MOST_OPERATIONS
     ]
     rng = np.random.default_rng(SEED)
     return [*_some(known, rng, far=True), *_some(known, rng, far=False)]

@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.theory.calibrations.calibration import Calibration, calibration_for, shipped_calibrations
-from dcrit.theory.calibrations.thresholds import FARTHEST_LOAD, HORIZON, LOAD, SYMBOLS, WIDEST, WIDTH, Thresholds
+from dcrit.theory.calibrations.thresholds import (
+    FARTHEST_LOAD,
+    HORIZON,
+    LOAD,
+    PER_LOAD_AT_REST,
+    SYMBOLS,
+    WIDEST,
+    WIDTH,
+    Thresholds,
+)
 from dcrit.theory.circuits.clock import log_odds
 from dcrit.theory.circuits.constants import CONSTANTS
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
@@ -141,6 +150,7 @@ class Subject:
             ],
             "farthest_load": FARTHEST_LOAD * law.largest_load,
             "overload": None if law.overload is None else law.overload.exponent,
+            "most_at_rest": None if law.calibrated.load_at_rest is None else law.calibrated.load_at_rest[1],
             "star_widths": star_widths(_problem(one, self.tasks[0], moduli_of(self.tasks[0])[0]), one),
             "widths": [max(family.width_step, min(widths) // 2), max(widths)],
             "fits": _fits(one),
@@ -241,7 +251,9 @@ def subject_of(calibration: Calibration, tasks: tuple[str, ...]) -> Subject:
             asked = replace(here, weight_decay=decay)
             half[i, j, k] = np.log(law.clocks(asked).half.critical_size(steps))
             deviation[i, j, k] = np.log(law.deviations(asked, steps))
-            spread["rest_deviation"][i, j, k] = math.log(law.deviation_at_rest(asked))
+            # The widening beyond the networks at rest has a bend, so the page adds it.
+            own = law.law.deviation_at_rest(asked.n_symbols, asked.width, **asked.optimizer)
+            spread["rest_deviation"][i, j, k] = math.log(own)
             # Outside the calibration errors widen by a factor.
             ratio = math.log(float(calibration.memorized(asked, deviation=1.0)) / memorized)
             spread["capacity_widening"][i, j, k] = math.log(ratio / error)
@@ -273,6 +285,7 @@ def common_facts() -> dict[str, Any]:
         "level": LEVEL,
         "half_width": half_width(1.0, level=LEVEL),
         "widest": WIDEST,
+        "per_load_at_rest": PER_LOAD_AT_REST,
         "least": LEAST,
         "largest_fraction": LARGEST_FRACTION,
         "smallest_fraction": SMALLEST_FRACTION,

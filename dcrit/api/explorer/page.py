@@ -95,11 +95,10 @@ def explore(out: Path | str = OUT, *, store: Path | str | None = None) -> Explor
     Raises:
         ValueError: The plotting library is not installed, the file cannot be written, or there is no such store.
     """
-    from dcrit.empirics.store.whole_files import check_writable_file, write_whole
+    from dcrit.empirics.store.whole_files import write_whole
 
     file, folder = Path(out), None if store is None else Path(store)
-    library = plotting_library(file)
-    check_writable_file(file)
+    library = check_explorer(file, folder)
     runs, n_more = ([], 0) if folder is None else stored_runs(folder)
     sizes, n_without = shipped_sizes()
     points = [*sizes, *published_sizes()]
@@ -109,6 +108,29 @@ def explore(out: Path | str = OUT, *, store: Path | str | None = None) -> Explor
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, page)
     return Explorer(file=file, n_bytes=len(page), n_sizes=len(points), n_runs=len(runs), n_more=n_more, store=folder)
+
+
+def check_explorer(out: Path, store: Path | None) -> str:
+    """Refuse in time what :func:`explore` would refuse after seconds.
+
+    Args:
+        out: File to write.
+        store: Folder of runs, or None.
+
+    Returns:
+        Source of the plotting library.
+
+    Raises:
+        ValueError: As :func:`explore`.
+    """
+    from dcrit.api.stores import list_runs
+    from dcrit.empirics.store.whole_files import check_writable_file
+
+    library = plotting_library(out)
+    check_writable_file(out)
+    if store is not None:
+        list_runs(store)
+    return library
 
 
 def plotting_library(out: Path) -> str:

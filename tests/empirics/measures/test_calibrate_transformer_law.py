@@ -16,7 +16,7 @@ from tests.worlds.runs import run_of
 
 ADDITION = Problem(model="transformer", activation="relu", learning_rate=3e-3)
 
-#: Between seeds, as the law that ships has it.
+#: Of ln D between the seeds of these worlds.
 SCATTER = 0.15
 
 (SHIPPED,) = [law for law in shipped_thresholds() if law.model == "transformer"]
@@ -86,7 +86,8 @@ def test_constants_that_made_the_times_are_found_again(measured: tuple[Threshold
         assert found.silence(far, 13_333) == ""
         assert distance(found, SHIPPED, far, 13_333) < min(0.12, 2 * found.deviation(far, 13_333))
     assert found.law.thresholds.rest == pytest.approx(SHIPPED.law.thresholds.rest, rel=0.15)
-    assert found.law.levels.low == pytest.approx(SHIPPED.law.levels.low, rel=0.3)
+    # A tenth of the seeds lies 1.28 standard deviations below the median.
+    assert found.law.levels.low == pytest.approx(1.28155 * SCATTER, rel=0.3)
 
 
 @pytest.mark.slow

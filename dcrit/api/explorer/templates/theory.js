@@ -132,6 +132,12 @@ const Theory = (() => {
       ? "cannot tell: the laws describe no network so far outside the calibration" : "";
   }
 
+  // How much less is known at rest of networks narrower than those that were measured at rest.
+  function beyondRest(place) {
+    const most = place.subject.most_at_rest;
+    return most === null ? 0 : data.common.per_load_at_rest * Math.max(0, Math.log(place.symbols / place.width / most));
+  }
+
   // What a network's memory does to its test accuracy: D_eff(D), the part a of the rule that it holds, and the part h of
   // unseen pairs that it knows without the rule.
   function memoryOf(place) {
@@ -206,7 +212,7 @@ const Theory = (() => {
       capacitySpread: z * Math.exp(read(subject, "capacity_widening", place)) *
         Math.sqrt(Math.max(1e-9, read(subject, "capacity_variance", place))),
       rest: read(subject, "rest", place),
-      restSpread: z * Math.exp(read(subject, "rest_deviation", place)),
+      restSpread: z * Math.hypot(Math.exp(read(subject, "rest_deviation", place)), beyondRest(place)),
       params: read(subject, "params", place),
     };
   }
@@ -239,6 +245,9 @@ const Theory = (() => {
     const quiet = senseless(place) || silence(place, place.protocol);
     if (quiet) return none(quiet);
     const [low, value, high] = around(known.rest, known.restSpread);
+    if (high > data.common.widest * low)
+      return none("cannot tell: so far outside the calibration the interval's ends would be " +
+        `${digits(high / low, 2)} times apart`);
     return { value, low, high, reason: "" };
   }
 
