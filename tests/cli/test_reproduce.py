@@ -90,7 +90,7 @@ def test_both_suites_have_a_table_and_the_quick_one_its_configurations() -> None
     assert text.endswith("\nafter")
     assert "old" not in text.splitlines()
     assert [text.count(f"`dcrit validate {suite}`: ") for suite in ("quick", "standard")] == [1, 1]
-    assert text.count("| configuration |") == 1
+    assert text.count("| beside a predicted size |") == 1
 
 
 NAMES_OF_COMMANDS = tuple(command.name or "" for command in reproduce_app.registered_commands)
