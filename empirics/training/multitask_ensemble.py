@@ -175,13 +175,15 @@ class MultitaskEnsemble:
         if isinstance(rows, TransformerRows):
             step = TransformerTaskStep(rows=rows, problem=first.problem(task), dtype=self.theta.dtype, **trained)
             return step, step.logits_of_all_pairs
-        n_pairs, shared = labels.shape[1], {"rows": rows, "n_rows": self.layout.n_rows}
+        n_pairs, n_rows, activation = labels.shape[1], self.layout.n_rows, first.activation
         every = {
             "pairs": torch.arange(n_pairs).expand(len(labels), -1).to(device),  # (M, S²)
             "labels": labels.to(device),
             "is_train": torch.zeros_like(labels, dtype=torch.float64).to(device),  # none is trained on here
         }
-        here, everywhere = (TaskStep(activation=first.activation, **shared, **one) for one in (trained, every))
+        here, everywhere = (
+            TaskStep(rows=rows, n_rows=n_rows, activation=activation, **one) for one in (trained, every)
+        )
         return here, everywhere.logits
 
     def begin(self, phase: int) -> None:

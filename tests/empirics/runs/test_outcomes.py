@@ -285,7 +285,7 @@ def test_a_run_shows_ungrokking_only_where_it_loses_what_it_had(
 ) -> None:
     step = [100.0 * k for k in range(101)]
     curves = {"train_accuracy": train, "test_accuracy": test}
-    assert shown_by(hand_made(step, **curves)) == shown
+    assert shown_by(hand_made(step, train_accuracy=train, test_accuracy=test)) == shown
     found: dict[Any, Any] = {name: (np.array(step), np.array(values)) for name, values in curves.items()}
     assert classify(CurveSet(run="", curves=found)).dynamics == shown
 
