@@ -22,14 +22,13 @@ def explore(
     It opens by double-click and asks for nothing from the network. Measured sizes that ship, and runs of --store, are
     shown on hover with the command that repeats each. The question is in the page's address, which can be shared.
     """
-    from dcrit.api.explorer.page import check_explorer
-    from dcrit.api.explorer.page import explore as write
+    from dcrit.api.explorer.page import check_explorer, write_explorer
 
     with session():
-        check_explorer(out, store)
+        library = check_explorer(out, store)
         if not as_json:
             say("computing what the theory says …")
-        found = write(out, store=store)
+        found = write_explorer(out, store, library)
     if as_json:
         print_json(found.to_dict())
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -119,19 +119,40 @@ def two_thresholds(
     """
     results = _results(clone)
     from dcrit.empirics.ablations import two_thresholds as tables
+    from dcrit.empirics.ablations.transformer_clock import measure_drawn
+    from dcrit.empirics.ablations.two_thresholds_runs import measure_frame
 
-    _check_alone(store, check=check)
-    if store is not None:
-        from dcrit.empirics.ablations import transformer_clock
-        from dcrit.empirics.ablations.two_thresholds_runs import measure_frame
-
-        with _laboratory(store, workers) as bench:
-            measure_frame(results, bench)
-            transformer_clock.measure_drawn(results, bench)
+    _measure(results, store, workers, measure_frame, measure_drawn, check=check)
     files = tables.two_thresholds(results)
     _finish(files, check=check, as_json=as_json)
     if not check:
         _draw_thresholds(results, files)
+
+
+def _measure(
+    results: Path,
+    store: Path | None,
+    workers: int,
+    *measures: Callable[[Path, Laboratory], object],
+    check: bool,
+) -> None:
+    """Make the runs that committed results lack, where a store is given.
+
+    Args:
+        results: Folder of committed results.
+        store: Folder of runs; None for no training.
+        workers: Processes that train.
+        measures: Each adds to the results what it measures.
+        check: Whether files are only compared.
+
+    Raises:
+        typer.BadParameter: Both --store and --check are given (exit 2).
+    """
+    _check_alone(store, check=check)
+    if store is not None:
+        with _laboratory(store, workers) as bench:
+            for measure in measures:
+                measure(results, bench)
 
 
 def _check_alone(store: Path | None, *, check: bool) -> None:
@@ -208,11 +229,7 @@ def transformer_branches(
     from dcrit.empirics.ablations import transformer_branches as branches
     from dcrit.empirics.ablations.transformer_clock import committed_branches
 
-    _check_alone(store, check=check)
-    if store is not None:
-        with _laboratory(store, workers) as bench:
-            branches.calibrate(results, bench)
-            branches.measure(results, bench)
+    _measure(results, store, workers, branches.calibrate, branches.measure, check=check)
     _finish(branches.branches(results, committed_branches(results)), check=check, as_json=as_json)
 
 
@@ -232,10 +249,7 @@ def transformer_pace(
     results = _results(clone)
     from dcrit.empirics.ablations.transformer_pace import measure, pace
 
-    _check_alone(store, check=check)
-    if store is not None:
-        with _laboratory(store, workers) as bench:
-            measure(results, bench)
+    _measure(results, store, workers, measure, check=check)
     _finish(pace(results), check=check, as_json=as_json)
 
 
@@ -303,10 +317,7 @@ def strength(
     results = _results(clone)
     from dcrit.empirics.ablations.strength import measure_strengths, strength_page
 
-    _check_alone(store, check=check)
-    if store is not None:
-        with _laboratory(store, workers) as bench:
-            measure_strengths(results, bench)
+    _measure(results, store, workers, measure_strengths, check=check)
     _finish(strength_page(results), check=check, as_json=as_json)
 
 
@@ -564,6 +575,7 @@ def number(value: float | None) -> str:
 
 def verdicts(report: dict[str, Any]) -> str:
     """A suite's table of verdicts, as Markdown; the quick one with its reasons, which others have in their report."""
+    from dcrit.api.written import claimed_range
     from dcrit.empirics.training.budget import duration
 
     whole, is_first = report["suite"] == "quick", "scheme" not in report
@@ -578,7 +590,7 @@ def verdicts(report: dict[str, Any]) -> str:
     for claim in report["claims"]:
         interval = claim["interval"]
         span = "–" if interval is None else f"{number(interval['low'])} – {number(interval['high'])}"
-        claimed = number(claim["predicted"]) if is_first else _claimed(claim)
+        claimed = number(claim["predicted"]) if is_first else claimed_range(claim["claimed"])
         dagger = "" if is_first or not claim["alone"] else " †"
         lines.append(
             f"| `{claim['id']}` | {claimed} | {number(claim['measured'])} | {span} "
@@ -587,40 +599,17 @@ def verdicts(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _claimed(claim: Mapping[str, Any]) -> str:
-    """The range that a claim's deciding quantity has to lie in."""
-    low, high = claim["claimed"]["low"], claim["claimed"]["high"]
-    if high is None:
-        return f"above {number(low)}"
-    return f"below {number(high)}" if low is None else f"{number(low)} – {number(high)}"
-
-
 def configurations(report: dict[str, Any]) -> str:
-    """Predicted and measured critical sizes of a suite, as Markdown.
-
-    One row a configuration of the first release; since then one a size on either side of a prediction.
-    """
-    by_id = {claim["id"]: claim for claim in report["claims"]}
-    if "scheme" in report:
-        lines = [
-            "| beside a predicted size | network | test accuracy of fresh runs (90 %) | seeds |",
-            "|---|---|---|---|",
-        ]
-        for row in by_id["dcrit-bracketed"]["rows"]:
-            lines.append(
-                f"| {row['part']} | {row['where']} | {number(row['measured'])} ({number(row['low'])} – "
-                f"{number(row['high'])}), claimed {row['claimed']} | {row['seeds']} |"
-            )
-        return "\n".join(lines)
+    """Sizes on either side of each prediction, and what fresh runs do there, as Markdown."""
+    (claim,) = [one for one in report["claims"] if one["id"] == "dcrit-bracketed"]
     lines = [
-        "| configuration | D_crit predicted before training | from its own efficiencies | measured | ln ratio |",
-        "|---|---|---|---|---|",
+        "| beside a predicted size | network | test accuracy of fresh runs (90 %) | seeds |",
+        "|---|---|---|---|",
     ]
-    for row in by_id["dcrit-predicted"]["rows"]:
+    for row in claim["rows"]:
         lines.append(
-            f"| {row['problem']} | {number(row['predicted'])} ({number(row['predicted low'])} – "
-            f"{number(row['predicted high'])}) | {number(row['from efficiencies'])} | {number(row['measured'])} "
-            f"({number(row['measured low'])} – {number(row['measured high'])}) | {number(row['ln ratio'])} |"
+            f"| {row['part']} | {row['where']} | {number(row['measured'])} ({number(row['low'])} – "
+            f"{number(row['high'])}), claimed {row['claimed']} | {row['seeds']} |"
         )
     return "\n".join(lines)
 

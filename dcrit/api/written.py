@@ -34,3 +34,15 @@ def number(value: object) -> str:
 def span(low: float | None, high: float | None) -> str:
     """An interval as people read it."""
     return "–" if low is None or high is None else f"{number(low)} – {number(high)}"
+
+
+def claimed_range(ends: Mapping[str, float | None]) -> str:
+    """What is claimed: above, below or between ends.
+
+    Args:
+        ends: ``low`` and ``high``; one of both may be None.
+    """
+    low, high = ends["low"], ends["high"]
+    if high is None:
+        return f"above {number(low)}"
+    return f"below {number(high)}" if low is None else span(low, high)

@@ -95,19 +95,29 @@ def explore(out: Path | str = OUT, *, store: Path | str | None = None) -> Explor
     Raises:
         ValueError: The plotting library is not installed, the file cannot be written, or there is no such store.
     """
+    file, folder = Path(out), None if store is None else Path(store)
+    return write_explorer(file, folder, check_explorer(file, folder))
+
+
+def write_explorer(file: Path, store: Path | None, library: str) -> Explorer:
+    """Write the page of :func:`explore` once nothing about it is refused.
+
+    Args:
+        file: HTML file to write.
+        store: Folder of runs to lay over the theory; None for none.
+        library: Of :func:`check_explorer`.
+    """
     from dcrit.empirics.store.whole_files import write_whole
 
-    file, folder = Path(out), None if store is None else Path(store)
-    library = check_explorer(file, folder)
-    runs, n_more = ([], 0) if folder is None else stored_runs(folder)
+    runs, n_more = ([], 0) if store is None else stored_runs(store)
     sizes, n_without = shipped_sizes()
     points = [*sizes, *published_sizes()]
     page = html_page(
-        list(subjects()), points, runs, n_without=n_without, n_more=n_more, store=folder, library=library
+        list(subjects()), points, runs, n_without=n_without, n_more=n_more, store=store, library=library
     ).encode()
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, page)
-    return Explorer(file=file, n_bytes=len(page), n_sizes=len(points), n_runs=len(runs), n_more=n_more, store=folder)
+    return Explorer(file=file, n_bytes=len(page), n_sizes=len(points), n_runs=len(runs), n_more=n_more, store=store)
 
 
 def check_explorer(out: Path, store: Path | None) -> str:

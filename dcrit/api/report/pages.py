@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from dcrit.api.written import number, span
+from dcrit.api.written import claimed_range, number, span
 from dcrit.theory.checks import FieldError
 
 #: Kinds of pictures that browsers draw without running anything in them.
@@ -69,7 +69,7 @@ def _environment(*, autoescape: bool, finalize: Callable[[object], object] | Non
     environment.filters |= {
         "number": number,
         "span": _span,
-        "range": _range,
+        "range": claimed_range,
         "columns": _columns,
         "address": _address,
         "page": _page,
@@ -86,14 +86,6 @@ def _span(ends: Mapping[str, float | None] | None) -> str:
     """An interval, a range, or one number where both ends are the same."""
     low, high = (ends["low"], ends["high"]) if ends else (None, None)
     return number(low) if low == high else span(low, high)
-
-
-def _range(ends: Mapping[str, float | None]) -> str:
-    """What is claimed: above, below or between ends."""
-    low, high = ends["low"], ends["high"]
-    if high is None:
-        return f"above {number(low)}"
-    return f"below {number(high)}" if low is None else span(low, high)
 
 
 def _columns(rows: list[Mapping[str, Any]]) -> list[str]:
