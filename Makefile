@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast test-builds check format readme gallery ablation bench setup clean
+.PHONY: demo docs test test-fast test-builds check format readme gallery ablation bench setup clean
 demo: setup            ## the main job: train a few hundred networks, compare with the prediction
 	$(BIN)/dcrit validate quick --out validation/quick
 
@@ -27,6 +27,11 @@ check: setup           ## linter, formatter check, type checker
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# mkdocs-material warns of another project's plans on every build.
+docs: setup            ## the documentation as pages in site/, to be opened by double-click; needs no network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo site/index.html
 
 # Each takes the validations that were run here; what was not run stays as it was committed.
 readme: setup          ## remake the README's tables from the last make demo and dcrit validate standard

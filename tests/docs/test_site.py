@@ -1,0 +1,78 @@
+"""The site builds without a warning, has every page, every command and every public name, and needs no network."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.core import TyperGroup
+
+import dcrit
+from dcrit.cli.app import app
+
+pytestmark = [pytest.mark.processes, pytest.mark.slow]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: What browsers load of their own accord: scripts, styles, pictures, fonts, frames.
+LOADED = re.compile(r"""<(?:script|img|iframe|source)\b[^>]*\bsrc=["']?([^"'\s>]+)|<link\b([^>]*)>""")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built as ``make docs`` does."""
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stdout + done.stderr
+    return folder
+
+
+def commands(command: Any, name: str) -> list[str]:
+    """A command and all below it, by the words that call them."""
+    below = command.commands.items() if isinstance(command, TyperGroup) else ()
+    return [name, *(one for word, child in below for one in commands(child, f"{name} {word}"))]
+
+
+def test_every_page_of_the_repository_is_on_the_site(site: Path) -> None:
+    pages = {path.relative_to(ROOT / "docs").with_suffix(".html") for path in (ROOT / "docs").rglob("*.md")}
+    built = {path.relative_to(site) for path in site.rglob("*.html")}
+    assert len(pages) > 15
+    assert pages | {Path("index.html"), Path("figures/gallery/report.html")} <= built
+
+
+def test_pages_load_nothing_from_the_network(site: Path) -> None:
+    loaded: set[str] = set()
+    for page in site.rglob("*.html"):
+        for source, link in LOADED.findall(page.read_text(encoding="utf-8")):
+            words = re.findall(r"""(?:href|rel)=["']?([^"'>]+)""", link)
+            loaded |= {source} if source else set() if "canonical" in words else set(words)
+    for style in site.rglob("*.css"):
+        loaded |= set(re.findall(r"url\(([^)]+)\)", style.read_text(encoding="utf-8")))
+    assert any(address.endswith("iframe-worker.js") for address in loaded)
+    assert [address for address in loaded if re.match(r"""["']?(?:https?:)?//""", address)] == []
+
+
+def test_the_reference_has_every_command(site: Path) -> None:
+    page = (site / "reference" / "command-line.html").read_text(encoding="utf-8")
+    expected = commands(typer.main.get_command(app), "dcrit")
+    assert len(expected) > 20
+    assert [one for one in expected if f'id="{one.replace(" ", "-")}"' not in page] == []
+
+
+def test_the_reference_has_every_public_name(site: Path) -> None:
+    page = (site / "reference" / "python.html").read_text(encoding="utf-8")
+    headings = set(re.findall(r'<h3 id="dcrit\.[\w.]+?\.(\w+)"', page))
+    assert set(dcrit.__all__) - {"__version__"} <= headings
+    assert ":func:" not in page
