@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import re
+import zipfile
 import zlib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from dcrit.empirics.curves.event_files import event_files_in, is_event_file, table_of_events
 from dcrit.empirics.curves.foreign_parquet import MOST_COLUMNS, MOST_VALUES, ForeignParquetError, read_parquet
-from dcrit.empirics.curves.json_tables import table_of_json
+from dcrit.empirics.curves.json_tables import table_of_json, table_of_values
 from dcrit.empirics.curves.names import is_known, is_step
 from dcrit.empirics.curves.numbers import is_number
 from dcrit.empirics.curves.printed import table_of_prints
@@ -26,8 +29,8 @@ LARGEST_FILE = 256_000_000
 
 #: What files that hold no readable curves begin with, what they are, and what helps.
 _OTHERS = (
-    (b"PK\x03\x04", "a ZIP archive, such as .xlsx, .npz or .pt", "save its curves as CSV"),
-    (b"\x93NUMPY", "a NumPy array", "save its curves as CSV"),
+    (b"PK\x03\x04", "a ZIP archive, such as .xlsx or .pt", "save its curves as CSV"),
+    (b"\x93NUMPY", "one NumPy array without names", "save its curves as CSV, or by numpy.savez with their names"),
     (b"\x89HDF", "an HDF5 file", "save its curves as CSV"),
     (b"SQLite format 3", "an SQLite database", "export its metrics as CSV"),
     (b":W&B", "a run file of Weights & Biases", "export the chart or the run's history as CSV"),
@@ -73,7 +76,12 @@ def read_table(path: Path) -> Table:
         if name != path.name:
             raise FieldError("file", READ, f"{path} with packed TensorBoard events", why="unpack it")
         return table_of_events([path], path)
-    found = _parquet(data, path) if data.startswith(b"PAR1") else _text(_decoded(data, path), str(path), name)
+    if data.startswith(b"PAR1"):
+        found = _parquet(data, path)
+    elif (arrays := _arrays(data, path)) is not None:
+        found = arrays
+    else:
+        found = _text(_decoded(data, path), str(path), name)
     if found.frame.is_empty():
         raise FieldError(
             "file", "hold a header and rows", f"{path} without any row", why=f"it was read as {found.format}"
@@ -133,6 +141,29 @@ def _parquet(data: bytes, path: Path) -> Table:
     except (pl.exceptions.PolarsError, ForeignParquetError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise FieldError("file", READ, path, why=f"it begins as Parquet does, but {reason}") from error
+
+
+def _arrays(data: bytes, path: Path) -> Table | None:
+    """Curves that ``numpy.savez`` wrote, one array each; None for other files. Objects are never unpickled."""
+    if not data.startswith(b"PK\x03\x04"):
+        return None
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+    except zipfile.BadZipFile:
+        return None
+    if not members or not all(one.filename.endswith(".npy") for one in members):
+        return None
+    if sum(one.file_size for one in members) > LARGEST_FILE:
+        raise FieldError("file", f"hold at most {LARGEST_FILE / 1e6:g} MB when unpacked", path)
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            columns = {name: np.squeeze(arrays[name]) for name in arrays.files}
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError, zlib.error) as error:
+        reason = str(error).partition("\n")[0]
+        raise FieldError("file", READ, path, why=f"it begins as NumPy's arrays do, but {reason}") from error
+    curves = {name: one.tolist() for name, one in columns.items() if one.ndim == 1 and one.dtype.kind in "biuf"}
+    return replace(table_of_values(curves), format="arrays of NumPy", name=path.name)
 
 
 def _decoded(data: bytes, path: Path) -> str:

@@ -17,9 +17,9 @@ QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 FIELDS = ("step", *QUANTITIES, "train_error", "test_error")
 
 _SET = "(set|data|dataset|split)?"
-_TRAIN = f"(train|training|tr|trn|insample){_SET}"
-_TEST = f"(test|testing|te|tst|heldout|holdout|unseen|generali[sz]ation){_SET}"
 _INSIDE, _OUTSIDE = "(id|iid|indist|indistribution)", "(ood|outofdist|outofdistribution)"
+_TRAIN = f"({_INSIDE}?(train|training)|(train|training){_INSIDE}|tr|trn|insample){_SET}"
+_TEST = f"(test|testing|te|tst|heldout|holdout|unseen|generali[sz]ation){_SET}"
 _VALIDATION = f"(va|val|vali|valid|validation|dev|eval|evaluation){_SET}"
 
 _ACCURACY = (
@@ -69,6 +69,11 @@ _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
         ("(n|num|global|total|training|train)?(iterations?|iters?|its?|updates?)(number|num)?", "iteration"),
         ("(n|num|training|train|trainer|current)?(epochs?|ep)(number|num|index)?", "epoch"),
         ("(n|num|global)?(batch|batches|minibatch|minibatches)(index|idx)?", "batch"),
+        (
+            "(n|num|total|train|training)?(tokens?|samples|examples|images|sequences)(seen|processed|consumed)",
+            "examples",
+        ),
+        ("(n|num|total)?tokens", "tokens"),
         ("t|x|xaxis", "step"),
         ("i|n|k|index|idx|unnamed0|", "row"),
     ),

@@ -1,4 +1,5 @@
 import io
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +18,19 @@ def written(folder: Path, text: str | bytes, name: str = "curves.csv") -> Path:
     path = folder / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
+
+
+def zipped(member: str) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr(member, "text")
+    return data.getvalue()
+
+
+def saved(**arrays: np.ndarray) -> bytes:
+    data = io.BytesIO()
+    np.savez(data, allow_pickle=True, **arrays)
+    return data.getvalue()
 
 
 def table(folder: Path, columns: Mapping[str, Sequence[object]], *, kind: str = "csv") -> Path:
@@ -152,8 +166,8 @@ def test_a_named_column_ends_the_ambiguity(tmp_path: Path) -> None:
         ("step,train_acc\n", "file must hold a header and rows"),
         (
             "when,train_acc\n1,1\n2,1\n",
-            "step must be a column .* got none: looked for step, iteration, epoch, batch among 'when', 'train_acc'; it "
-            "may be one of 'when'; the file was read as a table with a header",
+            "step must be a column .* got none: looked for step, iteration, epoch, batch, examples, tokens among "
+            "'when', 'train_acc'; it may be one of 'when'; the file was read as a table with a header",
         ),
         (
             "step,foo\n1,1\n",
@@ -181,7 +195,10 @@ def test_a_named_column_ends_the_ambiguity(tmp_path: Path) -> None:
         ("step,train_acc\n1,2\n1,2,3,4\n", "line 3 of its table has 4 cells, and the first 2"),
         ("step,train_acc\n,\n,\n", "at least one row with a value"),
         (b"\x80\x04\x95\x10\x00", "which is a pickle: which is never unpickled"),
-        (b"PK\x03\x04 and more", "which is a ZIP archive, such as .xlsx, .npz or .pt: save its curves as CSV"),
+        (b"PK\x03\x04 and more", "which is a ZIP archive, such as .xlsx or .pt: save its curves as CSV"),
+        (zipped("xl/workbook.xml"), "which is a ZIP archive, such as .xlsx or .pt: save its curves as CSV"),
+        (saved(train_acc=np.array([{}], dtype=object)), "begins as NumPy's arrays do, but Object arrays cannot be"),
+        (saved(train_acc=np.zeros(3), test_acc=np.zeros(2)), "lists of one length, .* train_acc 3, test_acc 2"),
         (b":W&B\x01\x02", "which is a run file of Weights & Biases: export"),
         (b"\x00\x01\x02\x03 anything", "which is binary"),
         (b"\x1f\x8b and then nothing", "packed by gzip and damaged"),

@@ -100,6 +100,8 @@ TABLES = {
         "a,acc,\"{{'subset': 'train'}}\",{s},{t}\na,acc,\"{{'subset': 'val'}}\",{s},{v}",
     ),
     "x": ("x,train_acc,test_acc", "{s},{t},{v}"),
+    "sets inside the distribution": ("step,id_train,ood_test", "{s},{t},{v}"),
+    "tokens seen": ("tokens_seen,train_acc,heldout_acc", "{s},{t},{v}"),
     "trainer's step": ("train/global_step,train/acc_epoch,val/acc_epoch", "{s},{t},{v}"),
     "empty cells": ("step,train_acc,test_acc", "{s},{t},\n{s},,{v}"),
     "None": ("step,train_acc,test_acc", "{s},{t},None\n{s},NA,{v}"),
@@ -276,6 +278,13 @@ def _(folder: Path) -> list[Path]:
 def _(folder: Path) -> list[Path]:
     path = folder / "log.parquet"
     pl.DataFrame(COLUMNS).write_parquet(path)
+    return [path]
+
+
+@files("arrays of NumPy")
+def _(folder: Path) -> list[Path]:
+    path = folder / "curves.npz"
+    np.savez(path, steps=np.array(STEP), train_acc=np.array(TRAIN), test_acc=np.array(TEST)[:, None], modulus=97)
     return [path]
 
 
