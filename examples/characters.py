@@ -46,7 +46,7 @@ def study(small: bool) -> dcrit.Study:
         codes,
         [number % 10 for number in numbers],
         learning_rate=2e-2,
-        steps=40 if small else 1000,
+        steps=40 if small else 4000,
         max_runs=2 if small else 10,
         budget_minutes=60,
     )

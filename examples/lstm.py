@@ -25,7 +25,7 @@ def study(small: bool) -> dcrit.Study:
         inputs,
         labels,
         learning_rate=2e-2,
-        steps=40 if small else 1000,
+        steps=40 if small else 4000,
         max_runs=2 if small else 8,
         budget_minutes=120,
     )
