@@ -114,7 +114,7 @@ def two_thresholds(
     """Constants of both thresholds and the clock, and how far off the law is. Half a minute; trains only with --store.
 
     Writes theory/calibrations/thresholds.json, the tables in docs/results/two-thresholds/ and the one in
-    docs/explanation/two-thresholds.md from the runs that are committed there. With --store the drawn configurations
+    docs/results/two-thresholds.md from the runs that are committed there. With --store the drawn configurations
     that are not measured yet are measured first, which takes hours.
     """
     results = _results(clone)
@@ -197,7 +197,7 @@ def at_rest(
 ) -> None:
     """Sizes at rest beyond the calibration, predicted and then measured. Seconds; trains only with --store.
 
-    Writes docs/results/two-thresholds/at-rest.json and its table in docs/explanation/two-thresholds.md. Without
+    Writes docs/results/two-thresholds/at-rest.json and its table in docs/results/two-thresholds.md. Without
     --store what is not there is predicted, and sizes are estimated again from the runs that the file holds. With
     --store what is predicted and has no runs is measured: half an hour on one core where all lack.
     """
@@ -221,7 +221,7 @@ def transformer_branches(
 ) -> None:
     """How likely seeds of transformers memorize unordered pairs, predicted and measured. Trains only with --store.
 
-    Writes docs/results/two-thresholds/transformer-branches.json and its table in docs/explanation/two-thresholds.md:
+    Writes docs/results/two-thresholds/transformer-branches.json and its table in docs/results/two-thresholds.md:
     seconds. With --store the calibration's short runs are made, or, once predictions are there, those that they are
     about: four minutes on one core each.
     """
@@ -311,7 +311,7 @@ def strength(
 ) -> None:
     """The strength g of memorizing over width and time. Seconds; trains only with --store, a minute.
 
-    Writes the table in docs/explanation/two-thresholds.md, and with --store the rows that it shows,
+    Writes the table in docs/results/two-thresholds.md, and with --store the rows that it shows,
     docs/results/two-thresholds/strength.json.
     """
     results = _results(clone)
@@ -462,7 +462,7 @@ def model_size(
 ) -> None:
     """Dips over model size, D_mem and stars, predicted and measured. Seconds; trains only with --store.
 
-    Writes the tables in docs/explanation/model-size.md from committed runs. With --store calibration runs of narrow
+    Writes the tables in docs/results/model-size.md from committed runs. With --store calibration runs of narrow
     transformers are made where docs/results/model-size-calibration.json lacks, and planes that are predicted but not
     measured yet are measured: half an hour on one core where all lack.
     """

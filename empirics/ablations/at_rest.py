@@ -26,7 +26,7 @@ FILE = "at-rest.json"
 #: File of sizes at rest that were known when the law was chosen, of networks that no constant is from, and whence.
 KNOWN = "rest-known.json"
 
-#: Ends of the table in docs/explanation/two-thresholds.md.
+#: Ends of the table in docs/results/two-thresholds.md.
 BEGIN, END = "<!-- begin: at rest, remade by dcrit reproduce at-rest -->", "<!-- end: at rest -->"
 
 #: Networks that no constant is from: modulus and width of transformers, activation and modulus of pair-MLPs.
@@ -194,7 +194,7 @@ def at_rest(results: Path) -> dict[Path, str]:
         results: Folder of committed results.
     """
     found = [estimated(row) for row in rows(results)]
-    page = results.parent / "explanation" / "two-thresholds.md"
+    page = results / "two-thresholds.md"
     return {
         results / FOLDER / FILE: rows_text(found),
         page: page_with_rows(page.read_text(encoding="utf-8"), found, known_rows(results)),
@@ -202,7 +202,7 @@ def at_rest(results: Path) -> dict[Path, str]:
 
 
 def page_with_rows(page: str, found: Sequence[Row], known: Sequence[Row]) -> str:
-    """The explanation's page with its tables of sizes at rest replaced.
+    """The page with its tables of sizes at rest replaced.
 
     Args:
         page: Its text.

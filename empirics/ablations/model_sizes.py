@@ -550,7 +550,11 @@ def tables(results: Path) -> str:
         "|---|---|---|---|---|---|",
         *(one.line() for one in memory),
     ]
-    lines += ["", "| plane | N* predicted (90 %) | measured (90 %) | ln | first release |", "|---|---|---|---|---|"]
+    lines += [
+        "",
+        "| plane | N* predicted (90 %) | measured (90 %) | ln | at rest alone |",
+        "|---|---|---|---|---|",
+    ]
     stars = [
         (plane, told["star"]["n_params"], found["star"]["n_params"]) for plane, told, found in rows if "star" in found
     ]
@@ -558,7 +562,7 @@ def tables(results: Path) -> str:
     lines += [f"| {name} † | {_beside(now, found)} | {then:.0f} |" for name, now, found, then in before]
     lines += [
         "",
-        "† was measured before this law was made; the first release had predicted these stars before.",
+        "† was measured before the law was made. *At rest alone* is what the theory of circuits at rest said then.",
         "",
         f"| predicted | how many | median \\|ln\\| | worst | within {FACTOR:g} | inside 90 % |",
         "|---|---|---|---|---|---|",
@@ -572,7 +576,7 @@ def tables(results: Path) -> str:
         score_of([(one.shipped, one.found) for one in memory if one.shipped is not None]).line("D_mem as shipped"),
         score_of([(told, found) for _, told, found in stars]).line("N*"),
         score_of([(now, found) for _, now, found, _ in before]).line("N* †"),
-        score_of([({"value": then}, found) for _, _, found, then in before]).line("N* †, first release"),
+        score_of([({"value": then}, found) for _, _, found, then in before]).line("N* †, at rest alone"),
         score_of([({"value": dip.told["half_fall"]}, {"value": dip.found["half_fall"]}) for dip in both]).line(
             "half-way N of a dip"
         ),
@@ -605,7 +609,7 @@ def model_size(results: Path) -> dict[Path, str]:
     Args:
         results: Folder of committed results.
     """
-    page = results.parent / "explanation" / PAGE
+    page = results / PAGE
     before, rest = page.read_text(encoding="utf-8").split(BEGIN)
     _, after = rest.split(END)
     return {page: f"{before}{BEGIN}\n{constants(results)}\n\n{tables(results)}\n{END}{after}"}

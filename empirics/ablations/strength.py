@@ -20,7 +20,7 @@ from dcrit.theory.circuits.finding import MEMORIZING_MARGIN, dense_strength
 from dcrit.theory.circuits.margin import margin_from_loss
 from dcrit.theory.problems.problem import Problem
 
-#: File of the rows below docs/results, and ends of the table in docs/explanation/two-thresholds.md.
+#: File of the rows below docs/results, and ends of the table in docs/results/two-thresholds.md.
 STRENGTHS = Path("two-thresholds", "strength.json")
 BEGIN, END = "<!-- begin: strength, remade by dcrit reproduce strength -->", "<!-- end: strength -->"
 
@@ -81,7 +81,7 @@ def measure_strengths(results: Path, laboratory: Laboratory) -> None:
 
 
 def page_with_strengths(page: str, rows: Sequence[Row]) -> str:
-    """The explanation with its table of g replaced.
+    """The page with its table of g replaced.
 
     Args:
         page: Its text.
@@ -121,5 +121,5 @@ def strength_page(results: Path) -> dict[Path, str]:
     Args:
         results: Folder of committed results.
     """
-    page = results.parent / "explanation" / "two-thresholds.md"
+    page = results / "two-thresholds.md"
     return {page: page_with_strengths(page.read_text(encoding="utf-8"), read(results / STRENGTHS))}

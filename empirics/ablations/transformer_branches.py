@@ -28,7 +28,7 @@ FloatArray = NDArray[np.float64]
 #: File of what short runs say, and of predictions with what was measured of them since.
 FILE = "transformer-branches.json"
 
-#: Ends of the table in docs/explanation/two-thresholds.md.
+#: Ends of the table in docs/results/two-thresholds.md.
 BEGIN, END = "<!-- begin: branches, remade by dcrit reproduce transformer-branches -->", "<!-- end: branches -->"
 
 #: Step at which memory has formed at the protocol's optimizer: accuracy there comes from mirror images [steps].
@@ -354,7 +354,7 @@ def branches(results: Path, law: BranchLaw) -> dict[Path, str]:
         results: Folder of committed results.
         law: Its constants.
     """
-    path, page = results / FOLDER / FILE, results.parent / "explanation" / "two-thresholds.md"
+    path, page = results / FOLDER / FILE, results / "two-thresholds.md"
     document = read(path)
     asked = [scored(row, law.spread) for row in document["asked"] or predicted(law)]
     text = page_with_branches(page.read_text(encoding="utf-8"), asked, law)
@@ -362,7 +362,7 @@ def branches(results: Path, law: BranchLaw) -> dict[Path, str]:
 
 
 def page_with_branches(page: str, asked: Sequence[Row], law: BranchLaw) -> str:
-    """The explanation's page with its table of branches replaced.
+    """The page with its table of branches replaced.
 
     Args:
         page: Its text.

@@ -37,7 +37,7 @@ SECOND = "transformer-second-law.json"
 #: File of what was measured beside what was predicted.
 SCORED = "transformers-measured.json"
 
-#: Ends of the table in docs/explanation/two-thresholds.md.
+#: Ends of the table in docs/results/two-thresholds.md.
 BEGIN, END = "<!-- begin: transformers, remade by dcrit reproduce two-thresholds -->", "<!-- end: transformers -->"
 
 #: At smaller moduli D_crit leaves so few pairs that mirror images of trained ones alone are half of the unseen.
@@ -285,13 +285,13 @@ def scored_rows(results: Path) -> list[Row]:
 #: Predictors in the page's table: columns of value and interval, and their names.
 PREDICTORS = (
     ("second", "second_interval", "The law that ships"),
-    ("predicted", "interval", "The first law"),
-    ("first_release", "first_release_interval", "D_sym of the first release"),
+    ("predicted", "interval", "An earlier law, of times to one half"),
+    ("first_release", "first_release_interval", "D_sym alone"),
 )
 
 
 def page_with_transformers(page: str, results: Path) -> str:
-    """The explanation's page with its table of transformers replaced.
+    """The page with its table of transformers replaced.
 
     Args:
         page: Its text.
@@ -301,7 +301,7 @@ def page_with_transformers(page: str, results: Path) -> str:
     known = [row for row in rows if row["measured"] is not None]
     lines = [
         BEGIN,
-        "| task | p | d | T [steps] | law (90 %) | first law | D_sym | measured (90 %) | runs | ln(law/measured) |",
+        "| task | p | d | T [steps] | law (90 %) | earlier law | D_sym | measured (90 %) | runs | ln(law/measured) |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -328,8 +328,8 @@ def page_with_transformers(page: str, results: Path) -> str:
             lines.append(f"| {' | '.join([*cells, f'{inside}/{errors.size}'])} |")
     lines += [
         "",
-        "All were drawn by a public seed and predicted by the first law and by D_sym before any of them was measured. "
-        "† marks what the law that ships was told after its measurement; it is blind for the others.",
+        "The earlier law and D_sym predicted all of these sizes before any was measured. The law that ships predicted "
+        "those without † before they were measured.",
     ]
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)

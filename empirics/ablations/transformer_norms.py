@@ -11,7 +11,7 @@ from dcrit.empirics.ablations.committed import Row
 from dcrit.empirics.measures.threshold_fit import rounded
 from dcrit.theory.circuits.norms import NormLaw
 
-#: Ends of the table in docs/explanation/two-thresholds.md.
+#: Ends of the table in docs/results/two-thresholds.md.
 BEGIN, END = "<!-- begin: norms, remade by dcrit reproduce two-thresholds -->", "<!-- end: norms -->"
 
 #: Test accuracy from which a run has generalized, and up to which it is in memory.
@@ -97,7 +97,7 @@ def table_rows(law: NormLaw, runs: Sequence[Row]) -> list[Row]:
 
 
 def page_with_norms(page: str, law: NormLaw, runs: Sequence[Row]) -> str:
-    """The explanation's page with its table of norms replaced.
+    """The page with its table of norms replaced.
 
     Args:
         page: Its text.

@@ -25,7 +25,7 @@ from dcrit.empirics.ablations.transformer_clock import (
     page_with_transformers,
     scored_rows,
 )
-from dcrit.empirics.ablations.two_thresholds_choice import CHOICE, choice_rows, page_with_choice
+from dcrit.empirics.ablations.two_thresholds_choice import CHOICE, SHOWN, choice_rows, page_with_choice
 from dcrit.empirics.ablations.two_thresholds_fit import (
     ACTIVATIONS,
     FOLDER,
@@ -69,7 +69,7 @@ FEWEST_RUNS = 4
 TOLERANCE, BUDGET = 0.03, 7
 TOLERANCE_OF_LARGE, BUDGET_OF_LARGE, LARGE = 0.035, 5, 1e12
 
-#: Ends of the table in docs/explanation/two-thresholds.md.
+#: Ends of the table in docs/results/two-thresholds.md.
 BEGIN, END = "<!-- begin: remade by dcrit reproduce two-thresholds -->", "<!-- end -->"
 
 #: Times are scored between these multiples of the measured D_crit(T).
@@ -471,7 +471,7 @@ def rows_text(rows: Sequence[Row]) -> str:
 
 
 def page_with_table(page: str, rows: Sequence[Row]) -> str:
-    """The explanation with its table of the ablation replaced.
+    """The page with its table of the ablation replaced.
 
     Args:
         page: Its text.
@@ -484,12 +484,11 @@ def page_with_table(page: str, rows: Sequence[Row]) -> str:
     ]
     for row in rows:
         span = "–" if row["median_high_over_low"] is None else f"{row['median_high_over_low']:.2f}"
+        shown = SHOWN.get(row["predictor"], row["predictor"])
         lines.append(
-            f"| {row['part']} | {row['field']} | {row['predictor']} | {row['configurations']} | {row['median']:.3f} "
+            f"| {row['part']} | {row['field']} | {shown} | {row['configurations']} | {row['median']:.3f} "
             f"| {row['worst']:.3f} | {row['mean']:+.3f} | {row['inside']} | {span} | {row['blind'] or '–'} |"
         )
-    blind = {name: sum(row["blind"] for row in rows if row["predictor"] == name) for name in COMMITTED}
-    lines += ["", f"Blind are {' and '.join(f'{n} configurations of the {name}' for name, n in blind.items())}."]
     before, rest = page.split(BEGIN)
     _, after = rest.split(END, maxsplit=1)
     return before + "\n".join([*lines, END]) + after
@@ -504,7 +503,7 @@ def two_thresholds(results: Path) -> dict[Path, str]:
     folder, sizes = results / FOLDER, measured_rows(results)
     ablation = ablation_rows(results, sizes)
     laws = [*fitted_thresholds(results), with_narrow(fitted_law(results), results)]
-    page = results.parent / "explanation" / "two-thresholds.md"
+    page = results / "two-thresholds.md"
     pieces = piece_rows(runs_of(results), score_of_fits(results, sizes))
     text = page_with_pieces(page_with_table(page.read_text(encoding="utf-8"), ablation), pieces)
     runs = runs_of(results)

@@ -29,12 +29,21 @@ from dcrit.empirics.measures.threshold_fit import (
     problem_of,
 )
 
-#: File of the rows, and ends of the table in docs/explanation/two-thresholds.md.
+#: File of the rows, and ends of the table in docs/results/two-thresholds.md.
 CHOICE = "laws-on-calibration.json"
 BEGIN, END = (
     "<!-- begin: laws on calibration runs, remade by dcrit reproduce two-thresholds -->",
     "<!-- end: choice -->",
 )
+
+#: What pages call each predictor.
+SHOWN = {
+    "fourth law": "the law that ships",
+    "third law": "its form, by least squares",
+    "second law": "width in D_kin alone, by least squares",
+    "design's law": "the law that the frame was drawn with",
+    "first release": "circuits at rest alone",
+}
 
 #: Worlds of made-up times, and the network and horizon whose critical size is asked for in them.
 WORLDS, ASKED = 12, (113, 128, 4000.0)
@@ -141,7 +150,7 @@ def choice_rows(runs: Sequence[Row]) -> list[Row]:
 
 
 def page_with_choice(page: str, rows: Sequence[Row]) -> str:
-    """The explanation with its table of laws on calibration runs replaced.
+    """The page with its table of laws on calibration runs replaced.
 
     Args:
         page: Its text.
@@ -154,7 +163,7 @@ def page_with_choice(page: str, rows: Sequence[Row]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row['law']} | `{row['activation']}` | {row['runs']} | {row['told_apart']} | {row['residual']:.4f} "
+        f"| {SHOWN[row['law']]} | `{row['activation']}` | {row['runs']} | {row['told_apart']} | {row['residual']:.4f} "
         f"| {row['unseen_residual']:.4f} | {row['unseen_time_error']:.1%} | {row['unseen_log_likelihood']:.1f} "
         f"| {row['made_up_bias']:+.3f} ± {row['made_up_error']:.3f} |"
         for row in rows

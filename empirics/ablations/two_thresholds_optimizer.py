@@ -58,7 +58,7 @@ ASKED = (
 )
 ASKED_FILE = "optimizer-sizes.json"
 
-#: Ends of the table in docs/explanation/two-thresholds.md.
+#: Ends of the table in docs/results/two-thresholds.md.
 BEGIN, END = "<!-- begin: β₂ and ε, remade by dcrit reproduce two-thresholds -->", "<!-- end: β₂ and ε -->"
 
 
@@ -242,7 +242,7 @@ def effect_of(rows: Sequence[Row], activation: str, clock_at: Callable[[int], Cl
 
 
 def page_with_effects(page: str, rows: Sequence[Row], clocks: Mapping[str, Callable[[int], Clock]]) -> str:
-    """The explanation with its table of β₂ and ε replaced.
+    """The page with its table of β₂ and ε replaced.
 
     Args:
         page: Its text.

@@ -14,7 +14,7 @@ from dcrit.empirics.ablations.two_thresholds_fit import ACTIVATIONS, least_squar
 from dcrit.empirics.measures.threshold_fit import EXPONENT, LEAST_BEND, Fit, Q
 from dcrit.theory.checks import check_finite
 
-#: Ends of the table in docs/explanation/two-thresholds.md, and the file of its rows.
+#: Ends of the table in docs/results/two-thresholds.md, and the file of its rows.
 BEGIN, END = "<!-- begin: pieces, remade by dcrit reproduce two-thresholds -->", "<!-- end: pieces -->"
 PIECES_FILE = "pieces.json"
 
@@ -91,7 +91,7 @@ def piece_rows(runs: Sequence[Row], score: Callable[[Mapping[tuple[str, str], Fi
 
 
 def page_with_pieces(page: str, rows: Sequence[Row]) -> str:
-    """The explanation with its table of pieces replaced.
+    """The page with its table of pieces replaced.
 
     Args:
         page: Its text.

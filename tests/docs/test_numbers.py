@@ -6,10 +6,10 @@ it likes, and fails here when the value rounds to others. Steps of a way are
 
 * the name of a field, or of a field of every element of a list; a number counts a list's elements from 0;
 * ``name=value`` and ``name<=other``: those elements for which a field is so, or is at most another field;
-* ``count``, ``sum``, ``least``, ``largest`` of a list, and ``abs``.
+* ``count``, ``sum``, ``least``, ``largest``, ``middle`` (the median) of a list, and ``abs``.
 
 A sign, a percent sign and commas between thousands may stand with the number. Files lie in ``docs/results/``;
-``track-record`` is the one that ships.
+``track-record`` and ``thresholds`` are those that ship in ``theory/calibrations/``.
 """
 
 import json
@@ -18,24 +18,34 @@ from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results"
-TRACK_RECORD = ROOT / "theory" / "calibrations" / "track_record.json"
+SHIPPED = {
+    name: ROOT / "theory" / "calibrations" / file
+    for name, file in {"track-record": "track_record.json", "thresholds": "thresholds.json"}.items()
+}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 MARK = re.compile(r"<!-- (?!begin:|end:)([\w/-]+): (.+?) -->", re.DOTALL)
 NUMBER = re.compile(r"([+−-]?)(\d[\d,]*(?:\.\d+)?)( ?%)?$")
 
-OF_A_LIST: dict[str, Callable[[list[Any]], float]] = {"count": len, "sum": sum, "least": min, "largest": max}
+OF_A_LIST: dict[str, Callable[[list[Any]], float]] = {
+    "count": len,
+    "sum": sum,
+    "least": min,
+    "largest": max,
+    "middle": median,
+}
 
 
 @cache
 def result(name: str) -> Any:
-    path = TRACK_RECORD if name == "track-record" else RESULTS / f"{name}.json"
+    path = SHIPPED.get(name, RESULTS / f"{name}.json")
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -23,8 +23,7 @@ def folder(tmp_path: Path, rows: Sequence[Row]) -> Path:
     (results / FOLDER).mkdir(parents=True)
     (results / FOLDER / at_rest.KNOWN).write_bytes((RESULTS / FOLDER / at_rest.KNOWN).read_bytes())
     (results / FOLDER / at_rest.FILE).write_text(rows_text(rows), encoding="utf-8")
-    page = tmp_path / "docs" / "explanation" / "two-thresholds.md"
-    page.parent.mkdir()
+    page = tmp_path / "docs" / "results" / "two-thresholds.md"
     page.write_text(f"before\n{at_rest.BEGIN}\n{at_rest.END}\nafter\n", encoding="utf-8")
     return results
 

@@ -17,7 +17,7 @@ def test_committed_rows_are_of_these_runs_and_stand_in_the_page() -> None:
     rows = read(RESULTS / STRENGTHS)
     named = [(row["modulus"], row["width"], row["n_train"], row["seed"]) for row in rows]
     assert named == [(c.problem.modulus, c.problem.width, c.n_train, c.seed) for c in configs()]
-    page = (RESULTS.parent / "explanation" / "two-thresholds.md").read_text(encoding="utf-8")
+    page = (RESULTS / "two-thresholds.md").read_text(encoding="utf-8")
     assert page_with_strengths(page, rows) == page
 
 

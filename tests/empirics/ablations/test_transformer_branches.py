@@ -93,8 +93,7 @@ class World:
 def test_what_is_asked_is_predicted_before_it_is_measured(tmp_path: Path) -> None:
     results = tmp_path / "docs" / "results"
     (results / FOLDER).mkdir(parents=True)
-    page = tmp_path / "docs" / "explanation" / "two-thresholds.md"
-    page.parent.mkdir()
+    page = tmp_path / "docs" / "results" / "two-thresholds.md"
     page.write_text(f"before\n{branches.BEGIN}\n{branches.END}\nafter\n", encoding="utf-8")
     path, world = results / FOLDER / branches.FILE, World()
     branches.calibrate(results, world)  # type: ignore[arg-type]

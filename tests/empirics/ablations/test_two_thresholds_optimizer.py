@@ -160,11 +160,8 @@ def test_the_law_is_within_its_interval_of_most_runs_it_was_not_fitted_to() -> N
     assert sum(inside) / len(inside) > 0.85
 
 
-def test_the_page_has_the_constants_and_the_table() -> None:
-    page = (RESULTS.parent / "explanation" / "two-thresholds.md").read_text(encoding="utf-8")
-    for law in shipped_thresholds():
-        if law.model == "mlp":
-            assert f"{law.law.pace.memory_exponent:.2f} (`{law.activation}`)" in page
+def test_the_page_has_the_table() -> None:
+    page = (RESULTS / "two-thresholds.md").read_text(encoding="utf-8")
     assert optimizer.page_with_effects(page, [], {}) != page
 
 

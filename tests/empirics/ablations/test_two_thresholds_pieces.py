@@ -42,7 +42,7 @@ def test_a_piece_that_is_taken_away_leaves_its_constant_where_it_is_held() -> No
 def test_committed_rows_are_of_these_pieces_and_stand_in_the_page() -> None:
     rows = read(RESULTS / "two-thresholds" / PIECES_FILE)
     assert [row["piece"] for row in rows] == [piece.name for piece in PIECES]
-    page = (RESULTS.parent / "explanation" / "two-thresholds.md").read_text(encoding="utf-8")
+    page = (RESULTS / "two-thresholds.md").read_text(encoding="utf-8")
     assert page_with_pieces(page, rows) == page
     assert page.count(BEGIN) == page.count(END) == 1
 
