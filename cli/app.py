@@ -27,7 +27,6 @@ from dcrit.cli.terminal.tree import add_commands
 
 app = typer.Typer(
     name="dcrit",
-    help="Predict when a neural network stops memorizing and starts generalizing, and check it on real runs.",
     cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -56,7 +55,16 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Predict when a neural network stops memorizing and starts generalizing, and check it on real runs."""
+    """Predict when a neural network stops memorizing and starts generalizing, and check it on real runs.
+
+    Options that take several values take them one after the other or in a list: -w 32 -w 64 and -w 32,64 mean the same.
+
+    Options may stand in a file: with the line "--task mul --modulus 59" in mine.txt, 'dcrit predict critical-size
+    @mine.txt --width 32' reads both. What follows a # in a file is left out, and an option of the command line counts
+    before the same of a file.
+
+    Colours are left out where NO_COLOR is set.
+    """
 
 
 def main() -> None:

@@ -29,20 +29,28 @@ class OnlyChoice(StrEnum):
 @options.grouped
 def calibrate(
     *,
-    out: Annotated[Path, typer.Option(help="Calibration file to write, for 'dcrit predict … --calibration'.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Calibration file to write, for 'dcrit predict … --calibration'.")
+    ],
     problem: Annotated[Problem, options.Group(make=options.problem_from, without=("modulus", "width", "depth"))],
     modulus: Annotated[
         list[int] | None,
         typer.Option(
-            parser=options.integer, metavar="INTEGER", help="Modulus of a cell, repeatable; default 17 19 23 29."
+            "--modulus",
+            "-p",
+            parser=options.integers,
+            metavar=options.INTEGERS,
+            help="Moduli of the cells, at least two. Default: 17,19,23,29.",
         ),
     ] = None,
     width: Annotated[
         list[int] | None,
         typer.Option(
-            parser=options.integer,
-            metavar="INTEGER",
-            help="Width of a cell, repeatable; default 16 24 32 48 64 96 128 256.",
+            "--width",
+            "-w",
+            parser=options.integers,
+            metavar=options.INTEGERS,
+            help="Widths of the cells, at least three. Default: 16,24,32,48,64,96,128,256.",
         ),
     ] = None,
     seeds: options.Seeds = 3,

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from dcrit.api.own import Classification as Answer
     from dcrit.empirics.curves.classify import Classification
 
-#: Runs whose reasons are printed, and width of the table [characters].
-EXPLAINED, WIDTH = 20, 80
+#: Runs whose reasons are printed.
+EXPLAINED = 20
 
 _PANEL = "Columns, where their names do not say"
 
@@ -132,7 +132,6 @@ def _show(found: Answer) -> None:
             )
             for verdict in verdicts
         ],
-        width=WIDTH,
     )
     for verdict in verdicts[:EXPLAINED]:
         prefix = f"run {verdict.run}: " if verdict.run else ""

@@ -13,8 +13,8 @@ from dcrit.cli.terminal.session import session
 
 
 def explore(
-    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("explorer.html"),
-    store: Annotated[Path | None, typer.Option(help="Folder of runs to lay over the theory.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")] = Path("explorer.html"),
+    store: Annotated[Path | None, typer.Option("--store", "-S", help="Folder of runs to lay over the theory.")] = None,
     as_json: options.Json = False,
 ) -> None:
     """Write one HTML file to play with: sizes, phase diagram and curves of any problem. Ten seconds; trains nothing.

@@ -23,8 +23,12 @@ def figure(
         SuiteChoice,
         options.one_of(SuiteChoice, "Suite by whose design the runs are made."),
     ] = SuiteChoice.quick,
-    store: Annotated[Path | None, typer.Option(help="Folder with the runs; default: validation/SUITE/runs.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the picture, as PNG and SVG.")] = Path("figures-out"),
+    store: Annotated[
+        Path | None, typer.Option("--store", "-S", help="Folder with the runs; default: validation/SUITE/runs.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the picture, as PNG and SVG.")] = Path(
+        "figures-out"
+    ),
     train: Annotated[bool, typer.Option("--train", help="Train the runs that the folder lacks.")] = False,
     machine: options.MachineOptions,
     as_json: options.Json = False,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import print_json, say, table
+from dcrit.cli.terminal.output import note, print_json, say, table
 from dcrit.cli.terminal.session import session
 from dcrit.cli.train import DeviceChoice
 
@@ -105,12 +104,8 @@ def plan_phase_diagram(
         int | None,
         typer.Option(parser=options.integer, metavar="INTEGER", help="Last one; default: 95 % of all pairs."),
     ] = None,
-    seeds: Annotated[
-        int, typer.Option(parser=options.integer, metavar="INTEGER", help="Runs per point, at least 2.")
-    ] = 3,
-    steps: Annotated[
-        int, typer.Option(parser=options.integer, metavar="INTEGER", help="Horizon; 0 for the protocol's 40/(ηλ).")
-    ] = 0,
+    seeds: options.Seeds = 3,
+    steps: options.Steps = 0,
     machine: MachineOptions,
     as_json: options.Json = False,
 ) -> None:
@@ -127,7 +122,7 @@ def plan_phase_diagram(
             max_n_train=max_n_train,
             seeds=seeds,
             steps=steps,
-            note=_note,
+            note=note,
             **machine,
         )
     _print(found, as_json)
@@ -137,12 +132,8 @@ def _plan_suite(name: SuiteName, claims: list[str] | None, machine: MachineAsked
     from dcrit.api.suites import plan as plan_of
 
     with session():
-        found = plan_of(name, claims=claims or (), note=_note, **machine)
+        found = plan_of(name, claims=claims or (), note=note, **machine)
     _print(found, as_json)
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 def _print(found: Plan, as_json: bool) -> None:

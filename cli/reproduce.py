@@ -41,7 +41,7 @@ Clone = Annotated[Path, typer.Option(help="Top folder of a clone of the reposito
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a file is not what it would be.")]
 Stored = Annotated[
     Path | None,
-    typer.Option("--store", help="Folder of runs: measure, and train what it lacks. Default: no training."),
+    typer.Option("--store", "-S", help="Folder of runs: measure, and train what it lacks. Default: no training."),
 ]
 
 BEGIN, END = "<!-- begin: verdicts, remade by make readme -->", "<!-- end: verdicts -->"

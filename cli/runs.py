@@ -100,7 +100,7 @@ def verify(store: options.StoreFolder = options.DEFAULT_STORE, as_json: options.
 def export(
     out: Annotated[
         Path | None,
-        typer.Option(help="File to write, .csv or .parquet: the same table, one row an evaluation."),
+        typer.Option("--out", "-o", help="File to write, .csv or .parquet: the same table, one row an evaluation."),
     ] = None,
     kind: Annotated[
         KindChoice,

@@ -36,9 +36,7 @@ def simulate(
     *,
     n_train: options.NTrain,
     problem: options.ProblemOptions,
-    steps: Annotated[
-        int, typer.Option(parser=options.integer, metavar="INTEGER", help="Horizon; 0 for the protocol's 40/(ηλ).")
-    ] = 0,
+    steps: options.Steps = 0,
     accuracy: options.Accuracy = 0.9,
     level: options.Level = 0.9,
     circuits: Annotated[

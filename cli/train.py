@@ -39,9 +39,7 @@ def train(
     ],
     problem: options.ProblemOptions,
     seeds: options.Seeds = 3,
-    steps: Annotated[
-        int, typer.Option(parser=options.integer, metavar="INTEGER", help="Horizon; 0 for the protocol's 40/(ηλ).")
-    ] = 0,
+    steps: options.Steps = 0,
     precision: Annotated[
         PrecisionChoice,
         options.one_of(PrecisionChoice, "Floating-point type."),

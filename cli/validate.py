@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 from rich.text import Text
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import number, print_json, say, table
+from dcrit.cli.terminal.output import note, number, print_json, say, table
 from dcrit.cli.terminal.session import session
 
 
@@ -40,9 +39,11 @@ def validate(
     ],
     claim: Annotated[list[str] | None, typer.Option(help="Judge only this claim; may be given several times.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for report, figures and runs; default: validation/SUITE.")
+        Path | None, typer.Option("--out", "-o", help="Folder for report, figures and runs; default: validation/SUITE.")
     ] = None,
-    store: Annotated[Path | None, typer.Option(help="Folder of the runs; default: runs/ in the output folder.")] = None,
+    store: Annotated[
+        Path | None, typer.Option("--store", "-S", help="Folder of the runs; default: runs/ in the output folder.")
+    ] = None,
     budget: Annotated[
         float | None,
         typer.Option(
@@ -71,7 +72,7 @@ def validate(
             claims=claim or (),
             budget=budget,
             store=store or folder / "runs",
-            note=lambda text: print(text, file=sys.stderr),
+            note=note,
             **asdict(machine),
         )
     files = found.write(folder)

@@ -498,7 +498,7 @@ def function_of(path: tuple[str, ...]) -> str:
 COMMITTED = "reproduce"
 
 #: Options that say how a command prints, and those that the interface has as a function of its own.
-PRINTING = {"as_json", "explain", "list_figures_only"}
+PRINTING = {"as_json", "notation", "quiet", "explain", "list_figures_only"}
 
 #: Options that may be given several times, and the argument that holds all of them.
 PLURALS = {"claim": "claims", "modulus": "moduli", "width": "widths"}

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dcrit.cli.terminal import options
+from dcrit.cli.terminal.names import name_of
 from dcrit.cli.terminal.output import print_json, span_of, table
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
@@ -79,7 +80,7 @@ def effective_dimension(
         ["quantity", "value", "90% interval", "of", "stochastic error", "runs", "not converged", "note"],
         [
             (
-                measured.quantity,
+                name_of(measured.quantity),
                 measured.value,
                 span_of(measured),
                 problem.n_params,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from dcrit.cli.terminal.names import name_of
 from dcrit.cli.terminal.output import number, say, span_of, table
 from dcrit.theory.problems.problem import label
 
@@ -20,7 +21,7 @@ def show(problem: Problem, estimates: Mapping[str, Estimate], **more: object) ->
         ["quantity", "value", "90% interval", "unit", "runs", "not converged", "note"],
         [
             (
-                one.quantity,
+                name_of(one.quantity),
                 one.value,
                 span_of(one),
                 one.unit,
@@ -32,4 +33,4 @@ def show(problem: Problem, estimates: Mapping[str, Estimate], **more: object) ->
         ],
     )
     for name, value in more.items():
-        say(f"{name}: {', '.join(map(number, value)) if isinstance(value, list) else number(value)}")
+        say(f"{name_of(name)}: {', '.join(map(number, value)) if isinstance(value, list) else number(value)}")

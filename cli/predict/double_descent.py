@@ -8,6 +8,7 @@ import typer
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.calibrations import AskedOptions, WidthOptions
+from dcrit.cli.terminal.names import name_of
 from dcrit.cli.terminal.output import print_json, row_of, say, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
 from dcrit.cli.terminal.session import session
@@ -58,7 +59,7 @@ def double_descent(
         print_json(answer.to_dict() | {"out": None if out is None else str(out)})
         return
     title = f"{label(problem, width=False)}, {n_train} examples, after {found.horizon} steps"
-    rows = [row_of(name, value) for name, value in answer.estimates.items()]
+    rows = [row_of(name_of(name), value) for name, value in answer.estimates.items()]
     table(title, ["of the dip", "value", f"{asked['level']:.0%} interval", "note"], rows)
     say(f"{'a dip' if found.dip else 'no dip'}; probability of one {found.probability:.2f}")
     say(f"where it sits, or would, moves as N ∝ D^{found.params_exponent:.2f}, width ∝ D^{found.width_exponent:.2f}")

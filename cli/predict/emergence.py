@@ -21,10 +21,6 @@ NFacts = Annotated[
         help="D_r, random-label examples that are to be memorized as well.",
     ),
 ]
-NTrain = Annotated[
-    int, typer.Option(parser=options.integer, metavar="INTEGER", help="D, training examples of the task.")
-]
-
 #: Rows of the table for people.
 ROWS = 12
 
@@ -33,7 +29,7 @@ ROWS = 12
 def emergence(
     *,
     n_facts: NFacts,
-    n_train: NTrain,
+    n_train: options.NTrain,
     problem: options.AnyWidth,
     asked: AskedOptions,
     out: Out = None,

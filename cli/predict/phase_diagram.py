@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.calibrations import AskedOptions, WidthOptions
+from dcrit.cli.terminal.names import name_of
 from dcrit.cli.terminal.output import print_json, row_of, say, span, table
 from dcrit.cli.terminal.pictures import Out, check_out, save
 from dcrit.cli.terminal.session import session
@@ -61,7 +62,7 @@ def phase_diagram(
     table(
         f"{label(problem, width=False)}: the star, where D_mem meets {after}",
         ["where", "value", f"{asked['level']:.0%} interval", "note"],
-        [row_of(name, value) for name, value in answer.star.items()],
+        [row_of(name_of(name), value) for name, value in answer.star.items()],
     )
     far = found.extrapolated
     far = [bool(one) for one in found.extrapolated]

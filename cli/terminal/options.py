@@ -82,6 +82,19 @@ def integer_to(most: int) -> Callable[[str], int]:
     return parse
 
 
+def integers(text: str) -> tuple[int, ...]:
+    """One integer or several between commas, from the command line.
+
+    Raises:
+        typer.BadParameter: One of them is none, or too large for any option; the message names it.
+    """
+    return tuple(integer(one) for one in str(text).split(","))
+
+
+#: What the help shows in the place of such values.
+INTEGERS = "INTEGER,…"
+
+
 def decimal(text: str) -> float:
     """A number from the command line.
 
@@ -119,26 +132,40 @@ def words(kind: type[StrEnum]) -> str:
     return "|".join(kind)
 
 
-def one_of(kind: type[StrEnum], text: str, *, panel: str | None = None) -> Any:
-    """An option that takes one of some words.
+def one_of(kind: type[StrEnum], text: str, *names: str, panel: str | None = None) -> Any:
+    """An option that takes one of some words, which shells complete.
 
     Args:
         kind: The words.
         text: For the help.
+        *names: Of the option, where it has a short one.
         panel: Of the help; None for that of all other options.
     """
-    return typer.Option(parser=choice(kind), metavar=words(kind), help=text, rich_help_panel=panel)
+    return typer.Option(
+        *names,
+        parser=choice(kind),
+        metavar=words(kind),
+        autocompletion=lambda: list(kind),
+        help=text,
+        rich_help_panel=panel,
+    )
 
 
 Task = Annotated[
     str,
     typer.Option(
-        help=f"What is learned: {', '.join(TASKS)}, or a polynomial such as x^3+x*y^2+y.", rich_help_panel="Problem"
+        "--task",
+        "-t",
+        autocompletion=lambda: list(TASKS),
+        help=f"What is learned: {', '.join(TASKS)}, or a polynomial such as x^3+x*y^2+y.",
+        rich_help_panel="Problem",
     ),
 ]
 Modulus = Annotated[
     int,
     typer.Option(
+        "--modulus",
+        "-p",
         parser=integer,
         metavar="INTEGER",
         help="p, modulus of the arithmetic; things that symmetric-group permutes, bits of sparse-parity.",
@@ -147,19 +174,31 @@ Modulus = Annotated[
 ]
 Model = Annotated[
     ModelChoice,
-    one_of(ModelChoice, "Model family.", panel="Problem"),
+    one_of(
+        ModelChoice,
+        "Model family. mlp: the pair-MLP, W·σ(U[a] + V[b]), one hidden layer without biases. transformer: 4 heads, "
+        "learned positions, a ReLU layer of 4·width hidden units, no LayerNorm, no biases, answer read at the last "
+        "token of [a, b, =].",
+        "--model",
+        "-m",
+        panel="Problem",
+    ),
 ]
 Activation = Annotated[
     ActivationChoice | None,
     one_of(
         ActivationChoice,
         "σ of the hidden layer; default: the model's own, square for mlp and relu for transformer.",
+        "--activation",
+        "-a",
         panel="Problem",
     ),
 ]
 Width = Annotated[
     int,
     typer.Option(
+        "--width",
+        "-w",
         parser=integer,
         metavar="INTEGER",
         help="H, hidden units of the pair-MLP, or d_model of the transformer.",
@@ -167,17 +206,28 @@ Width = Annotated[
     ),
 ]
 Depth = Annotated[
-    int, typer.Option(parser=integer, metavar="INTEGER", help="Layers; 1 for the pair-MLP.", rich_help_panel="Problem")
+    int,
+    typer.Option(
+        "--depth",
+        "-d",
+        parser=integer,
+        metavar="INTEGER",
+        help="Layers of the transformer; 1 for the pair-MLP.",
+        rich_help_panel="Problem",
+    ),
 ]
 WeightDecay = Annotated[
-    float, typer.Option(parser=decimal, metavar="NUMBER", help="λ, decoupled weight decay.", rich_help_panel="Problem")
+    float,
+    typer.Option(
+        parser=decimal, metavar="NUMBER", help="λ, decoupled weight decay of AdamW.", rich_help_panel="Problem"
+    ),
 ]
 LearningRate = Annotated[
     float | None,
     typer.Option(
         parser=decimal,
         metavar="NUMBER",
-        help="η, step size; default: the model's own, 1e-2 for mlp and 3e-3 for transformer.",
+        help="η, step size of AdamW; default: the model's own, 1e-2 for mlp and 3e-3 for transformer.",
         rich_help_panel="Problem",
     ),
 ]
@@ -195,14 +245,20 @@ Epsilon = Annotated[
     typer.Option(
         parser=decimal,
         metavar="NUMBER",
-        help="ε of AdamW, added to the root of that mean.",
+        help="ε of AdamW, added to the root of the mean squared gradient.",
         rich_help_panel="Problem",
     ),
 ]
-NTrain = Annotated[int, typer.Option(parser=integer, metavar="INTEGER", help="D, training-set size, in examples.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+NTrain = Annotated[
+    int,
+    typer.Option("--n-train", "-n", parser=integer, metavar="INTEGER", help="D, training-set size, in examples."),
+]
+Json = Annotated[
+    bool, typer.Option("--json", "-j", help="Print one JSON document on stdout.", rich_help_panel="Output")
+]
 StoreFolder = Annotated[
-    Path, typer.Option("--store", help="Folder in which runs are kept; what is there is not run again.")
+    Path,
+    typer.Option("--store", "-S", help="Folder in which runs are kept; what is there is not trained again."),
 ]
 Workers = Annotated[
     int,
@@ -229,7 +285,59 @@ Address = Annotated[
         rich_help_panel="Machine",
     ),
 ]
-Seeds = Annotated[int, typer.Option(parser=integer_to(10_000), metavar="INTEGER", help="Runs per training-set size.")]
+Sizes = Annotated[
+    list[int],
+    typer.Option(
+        "--n-train",
+        "-n",
+        parser=integers,
+        metavar=INTEGERS,
+        help="D, training-set size, in examples; one or several.",
+    ),
+]
+Moduli = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--modulus",
+        "-p",
+        parser=integers,
+        metavar=INTEGERS,
+        help=f"p, modulus of the arithmetic, one or several; things that symmetric-group permutes, bits of "
+        f"sparse-parity. Default: {Problem.modulus}.",
+        rich_help_panel="Problem",
+    ),
+]
+Widths = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--width",
+        "-w",
+        parser=integers,
+        metavar=INTEGERS,
+        help=f"H, hidden units of the pair-MLP, or d_model of the transformer; one or several. Default: "
+        f"{Problem.width}.",
+        rich_help_panel="Problem",
+    ),
+]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds",
+        "-s",
+        parser=integer_to(10_000),
+        metavar="INTEGER",
+        help="Runs per training-set size, each with a seed of its own.",
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        parser=integer,
+        metavar="INTEGER",
+        help="First seed; the others count up from it. Another one makes fresh runs.",
+    ),
+]
 Accuracy = Annotated[
     float, typer.Option("--accuracy", parser=decimal, metavar="NUMBER", help="Test accuracy to reach.")
 ]
@@ -238,9 +346,24 @@ Level = Annotated[float, typer.Option(parser=decimal, metavar="NUMBER", help="Pr
 Horizon = Annotated[
     int | None,
     typer.Option(
+        "--horizon",
+        "-T",
         parser=integer,
         metavar="INTEGER",
-        help="T, steps of training that the answer speaks of; default: the protocol's 40/(ηλ). Needs a known clock.",
+        help="T, steps of training that the answer speaks of; default: 40/(ηλ). Another one needs a law with a clock, "
+        "which the tasks that ship have.",
+    ),
+]
+
+Steps = Annotated[
+    int,
+    typer.Option(
+        "--steps",
+        "--horizon",
+        "-T",
+        parser=integer,
+        metavar="INTEGER",
+        help="T, the horizon: steps of training; 0 for 40/(ηλ).",
     ),
 ]
 

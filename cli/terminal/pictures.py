@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-Out = Annotated[Path | None, typer.Option(help="Picture to write; its ending says which kind, such as .png or .svg.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help="Picture to write; its ending says which kind: .png, .svg or .pdf.",
+        rich_help_panel="Output",
+    ),
+]
 
 
 #: Endings of pictures that can be written, and dots per inch.

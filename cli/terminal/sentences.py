@@ -45,6 +45,11 @@ class BadField(typer.BadParameter):
         return f"Invalid value: {sentence(f'{named} {self.error.demand}')}"
 
 
+def unwrapped(text: str) -> str:
+    """Paragraphs without the line breaks of the source, for a screen of any width."""
+    return "\n\n".join(" ".join(one.split()) for one in re.split(r"\n\s*\n", text.strip()))
+
+
 def printable(text: str, *, keep: str = "") -> str:
     """The same text, with what a terminal would act on, or not show, written as an escape.
 
@@ -70,6 +75,10 @@ def sentence(text: str) -> str:
 
 class Commands(TyperGroup):
     """The root of the command tree: what a user did wrong leaves it as one printable sentence."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.help = unwrapped(self.help or "")
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """As typer does it."""

@@ -10,6 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from dcrit.empirics.training.quiet import is_silent
 from dcrit.empirics.training.sweep import Report, SweepProgress
 
 
@@ -17,11 +18,11 @@ class SweepDisplay:
     """How far sweeps are: a bar a stage on a terminal, elsewhere a line where a stage begins and ends.
 
     Args:
-        console: Where to write; None for standard error.
+        console: Where to write; None for standard error, or nowhere where progress is silenced.
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or Console(stderr=True, quiet=is_silent())
         self._bars = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -31,7 +32,7 @@ class SweepDisplay:
             TimeRemainingColumn(),
             TextColumn("left"),
             console=self._console,
-            disable=not self._console.is_interactive,
+            disable=not self._console.is_interactive or self._console.quiet,
             # Otherwise what is printed on standard output meanwhile would end up on standard error.
             redirect_stdout=False,
             # Batches end, and runs stop early, in bursts: a rate takes minutes to tell.

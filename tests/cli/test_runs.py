@@ -149,7 +149,7 @@ def test_an_export_says_what_it_leaves_out(folder: Path, tmp_path: Path) -> None
     out = tmp_path / "table.csv"
     found = document("export", "--store", str(folder), "--out", str(out))
     assert (found["n_runs"], found["n_damaged"]) == (4, 1)
-    said = invoke("runs", "export", "--store", str(folder), "--out", str(out)).stdout
+    said = " ".join(invoke("runs", "export", "--store", str(folder), "--out", str(out)).stdout.split())
     assert f"4 runs written to {out}, one row for {RUNS.row}" in said
     assert "damaged files, left out: 1" in said
 

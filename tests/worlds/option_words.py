@@ -30,7 +30,7 @@ NUMBERS = [
         "-1e308",
     ),
     *("nan", "-nan", "inf", "-inf", "1e400", "0x10", "1_000", "1e3", "1k", "12px", "5%", " 7 ", "７", "٣", "½"),
-    *("true", "False", "None"),
+    *("true", "False", "None", "32,64", "1,,2", ",", "5,x"),
 ]
 WORDS = [
     *("a", "add", "mul", "random", "symmetric-group", "sparse-parity", "relu", "square", "transformer", "mlp", "gelu"),
@@ -94,7 +94,7 @@ def is_flag(parameter: Any) -> bool:
 def junk_for(parameter: Any) -> st.SearchStrategy[str]:
     """Values for one parameter: those of its own kind that are odd, and those of any other kind."""
     text = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=12)
-    numeric = getattr(parameter, "metavar", None) in ("INTEGER", "NUMBER", "MINUTES")
+    numeric = getattr(parameter, "metavar", None) in ("INTEGER", "INTEGER,…", "NUMBER", "MINUTES")
     number = st.sampled_from(NUMBERS) | st.integers().map(str) | st.floats().map(str)
     own = number if numeric else st.sampled_from(WORDS)
     meant = MEANT.get(parameter.name, [])

@@ -37,8 +37,19 @@ def beyond(axes: Iterable[Axis]) -> tuple[str, ...]:
         axes: What is asked for.
     """
     return tuple(
-        f"{name} {value:g} is {max(low / value, value / high):.2g} times "
-        f"{'below the least' if value < low else 'above the largest'} calibrated, {low if value < low else high:g}"
+        f"{name} {_short(value)} is {max(low / value, value / high):.2g} times {_side(value, low, high)}"
         for name, value, (low, high) in axes
         if not low * (1 - 1e-9) <= value <= high * (1 + 1e-9)
     )
+
+
+def _side(value: float, low: float, high: float) -> str:
+    """Which end of the calibrated range a value lies beyond."""
+    if value < low:
+        return f"below the least calibrated, {_short(low)}"
+    return f"above the largest calibrated, {_short(high)}"
+
+
+def _short(value: float) -> str:
+    """A number with as many digits as say something; a whole one has all of them."""
+    return f"{value:.0f}" if value == round(value) and abs(value) < 1e9 else f"{value:.4g}"
