@@ -31,7 +31,7 @@ SHIPPED = {
 }
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-MARK = re.compile(r"<!-- (?!begin:|end:)([\w/-]+): (.+?) -->", re.DOTALL)
+MARK = re.compile(r"<!-- (?!begin:|end:|reference:)([\w/-]+): (.+?) -->", re.DOTALL)
 NUMBER = re.compile(r"([+−-]?)(\d[\d,]*(?:\.\d+)?)( ?%)?$")
 
 OF_A_LIST: dict[str, Callable[[list[Any]], float]] = {
