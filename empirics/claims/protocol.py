@@ -34,6 +34,7 @@ from dcrit.empirics.claims.streams import (
 )
 from dcrit.empirics.experiments.facts import FactsSeries
 from dcrit.empirics.experiments.second_tasks import second_task
+from dcrit.empirics.runs.multitask import beside_facts
 from dcrit.theory.checks import FieldError
 from dcrit.theory.problems.problem import Problem
 from dcrit.theory.registry import Registry
@@ -41,7 +42,7 @@ from dcrit.theory.registry import Registry
 #: Keys of a file, of a part, and of a condition; of the latter those that say what is run.
 CLAIM_KEYS = ("id", "order", "statement", "source", "criterion", "problems", "frames", "parts")
 PART_KEYS = ("name", "joined", "suites", "conditions")
-RUN_KEYS = ("problem", "n_train", "steps", "until", "start", "dimension", "facts", "split", "after")
+RUN_KEYS = ("problem", "n_train", "steps", "until", "start", "dimension", "facts", "split", "pretraining", "after")
 CONDITION_KEYS = (*RUN_KEYS, "measure", "frame", "above", "below", "seeds", "where")
 
 
@@ -160,17 +161,24 @@ def _arms(said: Mapping[str, Any], problems: Mapping[str, Problem]) -> tuple[Any
 
 
 def _arm(problem: Problem, said: Mapping[str, Any]) -> AnyArm:
-    if not {"facts", "split", "after"} & set(said):
+    several = {"facts", "split", "pretraining", "after"}
+    if not several & set(said):
         arm = Arm(problem=problem, **{key: value for key, value in said.items() if key != "dimension"})
         return DimensionArm(arm=arm) if said.get("dimension") else arm
-    _check_keys("network of several tasks", said, ("n_train", "facts", "split", "after"))
+    _check_keys("network of several tasks", said, ("n_train", "steps", *sorted(several)))
     if "after" in said:
+        _check_keys("network after another task", said, ("n_train", "after"))
         # The network has both tasks' tokens also where it is fresh, named by an empty word before the task.
         fresh, first = said["after"].startswith("not "), said["after"].removeprefix("not ")
         config = second_task(problem, first, is_pretrained=not fresh)
     else:
-        series = FactsSeries(
-            problem=problem, n_facts=(said.get("facts", 0),), blocks="split" if said.get("split") else "shared"
+        series = FactsSeries(problem=problem, n_facts=(), blocks="split" if said.get("split") else "shared")
+        config = beside_facts(
+            series.network,
+            n_train=1,
+            n_facts=said.get("facts", 0),
+            blocks=series.blocks,
+            pretraining=said.get("pretraining", 0),
+            horizon=said.get("steps"),
         )
-        config = series.config(said.get("facts", 0))
     return SeveralTasksArm(problem=problem, n_train=said["n_train"], config_of_first=config)

@@ -291,6 +291,18 @@ def _time_slope(runs: Sequence[Run], name: str) -> float:
     return _slope([getattr(run.config.problem, name) for run in runs], times)
 
 
+def _band_advantage(runs: Sequence[Run | MultitaskRun]) -> float:
+    """Accuracy of the first run minus the mean of the others."""
+    first, *others = map(_accuracy, runs)
+    return first - float(np.mean(others))
+
+
+def _time_steepens(runs: Sequence[Run]) -> float:
+    """Slope of ln t over ln D between the first two sizes minus that between the last two."""
+    sizes, times = [run.config.n_train for run in runs], [math.exp(_log_time(run)) for run in runs]
+    return _slope(sizes[:2], times[:2]) - _slope(sizes[2:], times[2:])
+
+
 def _norm_change(run: Run, start: float, end: float) -> float:
     """Ln of the squared norm at one step over that at another; NaN beyond the run's end."""
     steps = run.curves.step
@@ -329,6 +341,12 @@ MEASURES: Mapping[str, Measure] = {
         of=lambda runs: _accuracy(runs[0]) - _accuracy(runs[1]),
         span=(-1.0, 1.0),
         arms=2,
+    ),
+    "band-advantage": Measure(
+        words="test accuracy of the first minus the mean of the others",
+        of=_band_advantage,
+        span=(-1.0, 1.0),
+        arms=None,
     ),
     "fits": Measure(words="part of the runs that fit their training set", of=_fits),
     "progresses": Measure(words="part of the runs that do not fit their training set", of=_progresses),
@@ -369,6 +387,12 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "delay-over-decay": Measure(
         words="slope of ln t over ln λ", of=lambda runs: _time_slope(runs, "weight_decay"), span=None, arms=None
+    ),
+    "delay-steepens": Measure(
+        words="slope of ln t over ln D near the critical size minus that far above it",
+        of=_time_steepens,
+        span=None,
+        arms=4,
     ),
     "rank-of-dimension": Measure(
         words="rank correlation of N_eff with test loss over the widths that fit",

@@ -32,7 +32,7 @@ class FactsSeries:
     """Critical sizes beside several numbers of facts, all else equal.
 
     Attributes:
-        problem: The task; its width is that of all blocks together.
+        problem: The task; its width is that of all blocks of a pair-MLP together.
         n_facts: D_r [examples].
         blocks: As of :class:`~dcrit.empirics.runs.multitask.MultitaskConfig`.
         embedding: Likewise.
@@ -51,14 +51,23 @@ class FactsSeries:
     def __post_init__(self) -> None:
         for facts in self.n_facts:
             check_integer("n_facts", facts, 0)
-        if self.blocks == "split" and self.problem.width % 2:
+        if self.halves and self.problem.width % 2:
             raise FieldError("width", "be even to be split in two blocks", self.problem.width)
+
+    @property
+    def halves(self) -> bool:
+        """Whether each task has half of the units; a transformer with split blocks has a feed-forward block more."""
+        return self.blocks == "split" and self.problem.model != "transformer"
+
+    @property
+    def network(self) -> Problem:
+        """The task in a network whose width is that of a block."""
+        return replace(self.problem, width=self.problem.width // 2) if self.halves else self.problem
 
     def config(self, n_facts: int) -> MultitaskConfig:
         """What is trained; seeds count up from 0 and the size is chosen round by round."""
-        width = self.problem.width // (2 if self.blocks == "split" else 1)
         config = beside_facts(
-            replace(self.problem, width=width),
+            self.network,
             n_train=1,
             n_facts=n_facts,
             blocks=self.blocks,

@@ -95,6 +95,7 @@ criterion = "C."
 [problems]
 small = { modulus = 7, width = 8 }
 wide = { like = "small", width = 16 }
+deep = { like = "small", model = "transformer", activation = "relu" }
 [frames.drawn]
 clip = 0.3
 drawn = [{ modulus = 31, width = 40, steps = 1000, predicted = 270.5 }]
@@ -109,6 +110,8 @@ conditions = [
   { problem = "small", n_train = 20, facts = 5, split = true, above = 0.5, seeds = 4 },
   { problem = "small", n_train = 20, after = "sub", above = 0.5, seeds = 4 },
   { problem = "small", n_train = 20, after = "not sub", above = 0.5, seeds = 4 },
+  { measure = "advantage", problem = "deep", n_train = 20, facts = 5, split = [
+    true, false], pretraining = 9, steps = 30, above = 0, seeds = 4 },
   { measure = "rank-of-dimension", problem = "small", n_train = 20, dimension = [false, true], above = 0, seeds = 4 },
   { frame = "drawn", below = 0.25 },
 ]
@@ -119,7 +122,7 @@ def test_a_file_becomes_a_claim() -> None:
     claim = claim_from(FILE)
     (part,) = claim.parts
     assert (claim.id, claim.order, part.joined, part.suites) == ("one", math.inf, "together", ("quick",))
-    one, pair, slope, facts, tuned, fresh, ranked, frame = part.conditions
+    one, pair, slope, facts, tuned, fresh, deep, ranked, frame = part.conditions
     small, wide = PROBLEM, replace(PROBLEM, width=16)
     assert one == Condition(stream=Stream(measure="accuracy", arms=(Arm(problem=wide, n_train=20),), blocks=2), low=0.5)
     assert [(arm.problem, arm.n_train) for arm in pair.stream.arms] == [(small, 10), (wide, 12)]  # type: ignore[union-attr]
@@ -128,6 +131,16 @@ def test_a_file_becomes_a_claim() -> None:
     assert isinstance(with_facts, SeveralTasksArm)
     config = with_facts.config(3)
     assert (config.blocks, config.width, config.components[1].n_train, config.seed) == ("split", 4, 5, 3)
+    assert (config.phases[0].steps, config.components[0].n_train) == (PROBLEM.horizon, 20)
+    own, shared = (arm.config(0) for arm in deep.stream.arms)  # type: ignore[union-attr]
+    assert isinstance(own, MultitaskConfig)
+    assert (own.model, own.blocks, own.width, [phase.steps for phase in own.phases]) == (
+        "transformer",
+        "split",
+        8,
+        [9, 30],
+    )
+    assert own == replace(shared, blocks="split")
     assert (len(after.config(0).phases), len(alone.config(0).phases)) == (2, 1)  # type: ignore[union-attr]
     assert isinstance(ranked.stream.arms[1], DimensionArm)  # type: ignore[union-attr]
     assert isinstance(frame.stream, Frame)
@@ -140,6 +153,8 @@ def test_a_file_becomes_a_claim() -> None:
         ('id = "one"', 'name = "one"', "^key of a claim must be one of id, .*, got 'name'$"),
         ('criterion = "C."\n', "", "^claim one must have the key criterion, got none$"),
         ('like = "small"', 'like = "large"', "^like must be one of small, got 'large'$"),
+        ("steps = 30", "steps = 0", "^steps must be an integer of at least 1, got 0$"),
+        ('after = "sub"', 'after = "sub", steps = 5', "^key of a network after another task must be one of"),
         ("seeds = 8", "seeds = 7", "^seeds must be a multiple of 4, got 7$"),
         ("seeds = 8", "sedes = 8", "^key of a condition must be one of problem, .*, got 'sedes'$"),
         (", seeds = 8", "", "^condition must have the key seeds, got none$"),

@@ -183,6 +183,24 @@ def test_slopes_of_times_are_those_of_the_runs(measure: str, name: str) -> None:
     assert value(measure, *made) == pytest.approx(-1.0, abs=0.02)
 
 
+@pytest.mark.parametrize(("power", "expected"), [(0.0, 0.0), (1.0, -3.5)])
+def test_times_grow_faster_near_the_critical_size_than_a_power_says(power: float, expected: float) -> None:
+    """t ∝ D^-2 at any size, or steeper below 30 by D^-3.5."""
+    made = []
+    for size in (20, 28, 30, 40):
+        config = replace(CONFIG, n_train=size, steps=8000)
+        step = np.array(config.evaluation_steps(), dtype=np.float64)
+        time = 300 * (size / 40) ** -2 * min(1.0, size / 30) ** (-3.5 * power)
+        made.append(run_of(config, test_accuracy=np.clip(step / (2 * time), 0, 1)))
+    assert value("delay-steepens", *made) == pytest.approx(expected, abs=0.05)
+    made[0] = run_of(made[0].config, test_accuracy=0.2)
+    assert math.isnan(value("delay-steepens", *made))  # cut off
+
+
+def test_a_width_is_set_beside_the_mean_of_a_band() -> None:
+    assert value("band-advantage", *(run(test_accuracy=one) for one in (0.9, 0.2, 0.6))) == pytest.approx(0.5)
+
+
 def test_the_norm_of_a_grokking_run_is_compared_with_a_memorizing_one() -> None:
     constant = PROBLEM.time_constant
     falling = np.where(STEPS > 1000, 50.0, 100.0)
