@@ -36,6 +36,10 @@ FORMAT = 2
 #: Over this many times the largest load S/H of a calibration run, nothing is said of a network.
 FARTHEST_LOAD = 1.5
 
+#: Over this many times the weight decay of the calibration runs, nothing is said: networks of width 64 at p = 23 then
+#: need not fit their training set. At λ = 2 all do, at λ = 4 those of relu end at train accuracies of 0.90 to 0.95.
+FARTHEST_DECAY = 2.0
+
 #: An interval whose ends lie apart by more than this factor says nothing.
 WIDEST = 10.0
 
@@ -263,6 +267,12 @@ class Thresholds:
             if not least * (1 - 1e-9) <= value <= largest * (1 + 1e-9):
                 known = f"all {least:g}" if least == largest else f"between {least:g} and {largest:g}"
                 return f"cannot tell: AdamW's {name} is {value:g}, and those of runs are {known}"
+        decay, usual = problem.weight_decay, self.law.pace.optimizer["weight_decay"]
+        if decay > FARTHEST_DECAY * usual:
+            return (
+                f"cannot tell: the weight decay {decay:g} is {decay / usual:.3g} times that of runs, {usual:g}, and "
+                f"above {FARTHEST_DECAY * usual:g} a network need not fit its examples"
+            )
         ratio = math.exp(min(700.0, 2 * 1.645 * self.deviation(problem, horizon)))
         if ratio > WIDEST:
             return (

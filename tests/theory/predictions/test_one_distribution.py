@@ -265,8 +265,31 @@ def test_mirror_images_are_spoken_of_where_they_matter() -> None:
     assert "mirror" not in reason(Problem(modulus=43), 800)
 
 
+@pytest.mark.parametrize("decay", [4.0, 8.0])
+@pytest.mark.parametrize("activation", ["relu", "square"])
+def test_at_a_decay_far_above_that_of_runs_all_predictions_are_silent(activation: str, decay: float) -> None:
+    # Runs there end at train accuracies of 0.5 to 0.95 for relu, below 1 for square.
+    problem = Problem(modulus=23, activation=activation, width=64, weight_decay=decay)
+    calibration = chosen(problem)
+    sizes = predicted(problem, None)
+    delay = predict_delay(problem, calibration, 500)
+    said = [sizes.critical_size, sizes.onset, sizes.completion, delay.generalize_steps]
+    assert all(one.value is None and one.reason.startswith("cannot tell: the weight decay") for one in said)
+    assert predict_regime(problem, calibration, n_train=500).most_likely == "cannot tell"
+    assert delay.memorize_steps.reason.startswith("cannot tell whether weight decay lets the network memorize")
+    curves = simulate_by_clock(problem, calibration, sizes, 500)
+    assert curves.reason.startswith("cannot tell: the weight decay")
+
+
+def test_where_runs_memorize_it_is_not_said_that_decay_keeps_them_from_it() -> None:
+    problem = Problem(modulus=23, activation="relu", width=64, weight_decay=2.0)
+    memorize = predict_delay(problem, chosen(problem), 420).memorize_steps
+    assert memorize.value is None
+    assert memorize.reason.startswith("cannot tell whether weight decay lets the network memorize: the weight decay 2")
+
+
 def test_a_network_that_groks_is_not_said_to_never_generalize() -> None:
-    problem = Problem(modulus=23, activation="relu", width=64, weight_decay=8.0)
+    problem = Problem(modulus=23, activation="relu", width=64, weight_decay=2.0)
     regime = predict_regime(problem, chosen(problem), n_train=500)
     delay = predict_delay(problem, chosen(problem), 500)
     assert delay.probability_by_horizon == pytest.approx(regime.probabilities[3], abs=0.03)
