@@ -1,8 +1,8 @@
 """Numbers that pages quote from results are what the results say.
 
 A number that comes from a committed file is followed by a comment that Markdown does not show: the file, then the way
-to the value, as in ``0.047<!-- standard: claims / id=dcrit-predicted / measured -->``. The page keeps as many digits as
-it likes, and fails here when the value rounds to others. Steps of a way are
+to the value, as in ``0.014<!-- two-thresholds/pieces: piece=the law / far_median -->``. The page keeps as many digits
+as it likes, and fails here when the value rounds to others. Steps of a way are
 
 * the name of a field, or of a field of every element of a list; a number counts a list's elements from 0;
 * ``name=value`` and ``name<=other``: those elements for which a field is so, or is at most another field;
@@ -117,18 +117,18 @@ def test_claims_stand_under_the_verdicts_they_got_and_quote_results() -> None:
         for kind, part in re.findall(
             r"^\*\*(Supported|Refuted|Inconclusive)\*\*\n(.*?)(?=^\*\*|\Z)", listed, re.M | re.S
         )
-        for claim, text in re.findall(r"^\* `([\w-]+)`: (.*?)(?=^\* |\Z)", part, re.M | re.S)
+        for claim, text in re.findall(r"^\* `([\w-]+)`(?: \([^)]*\))?: (.*?)(?=^\* |\Z)", part, re.M | re.S)
     }
-    assert told == {claim["id"]: (claim["verdict"], True) for claim in result("standard")["claims"]}
+    assert told == {claim["id"]: (claim["verdict"], True) for claim in result("standard-p-values")["claims"]}
 
 
 @pytest.mark.parametrize(
     ("text", "should"),
     [
-        ("0.048<!-- standard: claims / id=dcrit-predicted / measured -->", "0.047"),
+        ("0.048<!-- standard-p-values: claims / id=dcrit-predicted / measured -->", "0.047"),
         ("88 %<!-- ablation: predictor=first release: the mixture at rest / coverage -->", "83 %"),
-        ("8<!-- standard: claims / id=dcrit-predicted / rows / ln ratio<=measured / count -->", "10"),
-        ("+0.79<!-- standard: claims / id=mem-efficiency-falls / measured -->", "−0.91"),
+        ("8<!-- standard-p-values: claims / id=dcrit-predicted / rows / ln ratio<=measured / count -->", "10"),
+        ("+0.79<!-- standard-p-values: claims / id=mem-efficiency-falls / measured -->", "−0.91"),
     ],
 )
 def test_a_number_that_is_off_is_told_with_the_right_one(text: str, should: str) -> None:
