@@ -187,6 +187,37 @@ def _draw_thresholds(results: Path, files: Mapping[Path, str]) -> None:
     draw(shown).savefig(results.parents[1] / "figures" / "explained" / "two-thresholds.png", dpi=200)
 
 
+@app.command("four-dynamics")
+def four_dynamics(
+    store: options.StoreFolder = options.DEFAULT_STORE, clone: Clone = HERE, as_json: options.Json = False
+) -> None:
+    """figures/explained/four-dynamics.png: one task at four sizes, trained and predicted. Trains, for ten seconds."""
+    results = _results(clone)
+    import dcrit
+    from dcrit.figures.predicted.four_dynamics import PLACES, DynamicsPanel, draw
+
+    panels: list[DynamicsPanel] = []
+    for place in PLACES:
+        sizes = dcrit.predict(place.problem)
+        (run,) = dcrit.train(place.problem, place.n_train, seeds=1, store=store).runs
+        panels.append(
+            DynamicsPanel(
+                place=place,
+                run=run,
+                predicted=dcrit.simulate(place.problem, place.n_train).found,
+                critical_size=sizes.critical_size,
+                capacity=sizes.capacity,
+            )
+        )
+    picture = results.parents[1] / "figures" / "explained" / "four-dynamics.png"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    draw(panels).savefig(picture, dpi=200)
+    if as_json:
+        print_json({"picture": str(picture)})
+    else:
+        say(str(picture))
+
+
 @app.command("at-rest")
 def at_rest(
     store: Stored = None,

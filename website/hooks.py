@@ -12,7 +12,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 from mkdocs.structure.files import File, Files, InclusionLevel
@@ -107,7 +107,7 @@ def command_line() -> str:
     """Every command with its arguments, options and defaults, as Markdown."""
     command = typer.main.get_command(app)
     with typer.Context(command, info_name="dcrit") as context:
-        text = get_docs_for_click(obj=command, ctx=context, indent=1, name="dcrit")
+        text = get_docs_for_click(obj=command, ctx=cast(Any, context), indent=1, name="dcrit")
     # Lists of commands are cut short, and every command has its heading.
     return re.sub(r"^\*\*Commands\*\*:\n\n(?:\* .*\n)+", "", text, flags=re.MULTILINE)
 
