@@ -285,6 +285,12 @@ def _between(x: FloatArray, known: FloatArray, values: FloatArray) -> FloatArray
     return np.interp(x, known, values)
 
 
+#: Standard deviation of ln N* about what the law and the capacity say: the root mean square over the five stars that
+#: were known when the law was made (docs/results/model-size.md, †). Near their capacity pair-MLPs need more examples
+#: than the law says, which neither of its errors knows.
+STAR_SCATTER = 0.178
+
+
 def _star(
     problems: Sequence[Problem],
     best: tuple[FloatArray, FloatArray],
@@ -292,6 +298,7 @@ def _star(
     *,
     horizon: int,
     level: float,
+    off: FloatArray,
     outside: Callable[[Problem], tuple[str, ...]],
 ) -> Star:
     """The star from ln D_crit(T) and ln D_mem over problems of rising width: best (K,) and drawn (K, n).
@@ -302,6 +309,7 @@ def _star(
         drawn: Draws of both.
         horizon: T [steps].
         level: Probability content of the intervals.
+        off: What is added to ln N* of each draw (n,).
         outside: What of a problem lies outside the calibration.
     """
     widths = np.array([float(one.width) for one in problems])
@@ -320,12 +328,14 @@ def _star(
             for name, unit in names
         ]
         return Star(width=none[0], n_params=none[1], n_train=none[2])
+    log_params = np.log(n_params)
     clipped = np.clip(roots, low, high)
+    moved = _between(_between(clipped, log_widths, log_params) + off, log_params, log_widths)
+    clipped = np.where(np.isfinite(roots), moved, clipped)
     # D* of a draw lies on its own capacity, which is nearly linear in ln H.
     sizes: FloatArray = np.array(
         [_between(clipped[j : j + 1], log_widths, column)[0] for j, column in enumerate(drawn[1].T)]
     )
-    log_params = np.log(n_params)
     nearest = problems[int(np.abs(log_widths - root).argmin())]
     far = outside(nearest)
     reason = "; ".join(one for one in (chance, *far) if one)
@@ -460,12 +470,15 @@ def predict_star(
     memorized = np.array([float(calibration.memorized(each)) for each in problems])
     normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
     drawn_capacity = np.array([calibration.memorized(each, deviation=normal) for each in problems])
+    scatter = 0.0 if law is None else STAR_SCATTER
+    off = scatter * np.random.default_rng([seed, 2]).standard_normal(n_draws)
     return _star(
         problems,
         (np.log(np.minimum(found.critical, problem.n_pairs)), np.log(memorized)),
         (np.log(found.drawn), np.log(np.maximum(drawn_capacity, 1e-9))),
         horizon=steps,
         level=level,
+        off=off,
         outside=calibration.outside if law is None else partial(law.outside, horizon=steps),
     )
 

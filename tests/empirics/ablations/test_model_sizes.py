@@ -159,3 +159,11 @@ def test_what_was_predicted_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.M
     (text,) = sizes.predict_planes(tmp_path).values()
     assert json.loads(text) == old
     assert len(old) == len(sizes.PLANES) + len(sizes.known_planes())
+
+
+def test_stars_lie_inside_their_intervals_as_often_as_these_say() -> None:
+    pairs = sizes.shipped_stars(RESULTS)
+    inside = sum(told["interval"][0] <= found["value"] <= told["interval"][1] for told, found in pairs)
+    # Of 7 at 90 %, fewer than 5 are inside in 1 of 40 times, if the intervals are right.
+    assert len(pairs) >= 7
+    assert inside >= 5
