@@ -22,7 +22,8 @@ from dcrit.empirics.claims.evidence import (
     interval_of_slope,
     together,
 )
-from dcrit.empirics.claims.streams import AnyRun, AnyStream, Frame
+from dcrit.empirics.claims.frames import AnyStream, Frame
+from dcrit.empirics.claims.streams import AnyRun
 from dcrit.empirics.experiments.experiment import SuiteName
 from dcrit.empirics.runs.dimensions import DimensionConfig
 from dcrit.theory.checks import FieldError, check_choice
@@ -338,6 +339,12 @@ class Finding:
             )
         return rows
 
+    def prediction_errors(self) -> list[dict[str, Any]]:
+        """Bias, spreads, coverage and ranks of the predictions of each frame that was drawn; reported, no evidence."""
+        frames = [stream for stream in self.streams if isinstance(stream, Frame) and stream in self.records]
+        found = [frame.errors(self.records[frame].details) for frame in frames]
+        return [one.to_dict() for one in found if one is not None]
+
     def details(self) -> list[Row]:
         """A row a problem of the frames that were drawn."""
         return [row for stream in self.streams if stream in self.records for row in self.records[stream].details]
@@ -418,4 +425,5 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "training_seconds": sum(finding.seconds_by_run.values()),
         "rows": cleaned(finding.rows()),
         "details": cleaned(finding.details()),
+        "prediction_errors": finding.prediction_errors(),
     }

@@ -21,17 +21,8 @@ from importlib.resources import files
 from typing import Any
 
 from dcrit.empirics.claims.claim import Claim, Condition, Part
-from dcrit.empirics.claims.streams import (
-    MEASURES,
-    AnyArm,
-    AnyStream,
-    Arm,
-    DimensionArm,
-    Drawn,
-    Frame,
-    SeveralTasksArm,
-    Stream,
-)
+from dcrit.empirics.claims.frames import AnyStream, Drawn, Frame
+from dcrit.empirics.claims.streams import MEASURES, AnyArm, Arm, DimensionArm, SeveralTasksArm, Stream
 from dcrit.empirics.experiments.facts import FactsSeries
 from dcrit.empirics.experiments.second_tasks import second_task
 from dcrit.empirics.runs.multitask import beside_facts

@@ -14,7 +14,6 @@ from scipy.stats import spearmanr
 
 from dcrit.empirics.experiments.laboratory import AnyConfig
 from dcrit.empirics.measures.capacity import OVERLOADED, memorized_count
-from dcrit.empirics.measures.critical_size import measure_critical_size
 from dcrit.empirics.measures.planes import peaks
 from dcrit.empirics.measures.ungrokking import ungrokking_outcome
 from dcrit.empirics.runs.dimensions import DimensionConfig, DimensionRun
@@ -29,9 +28,9 @@ from dcrit.empirics.runs.outcomes import (
     settled_value,
 )
 from dcrit.empirics.runs.single import Run, RunConfig, Start, Until
-from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
+from dcrit.theory.checks import FieldError, check_choice, check_integer
 from dcrit.theory.circuits.regimes import FITTED, SEMI_GROKKING
-from dcrit.theory.problems.problem import Problem, label
+from dcrit.theory.problems.problem import Problem
 
 #: Seeds of verdicts count up from here: no run below was fresh when sizes and ranges were chosen.
 FIRST_SEED = 10_000
@@ -469,108 +468,3 @@ class Stream:
     def value(self, runs: Sequence[AnyRun]) -> float:
         """The number of a seed from its runs; NaN where they do not tell."""
         return MEASURES[self.measure].of(runs)
-
-
-#: Sizes at which a drawn problem is run, around the predicted one, in ln D: one fresh seed each.
-OFFSETS = (-1.1, -0.7, -0.4, -0.13, 0.13, 0.4, 0.7, 1.1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drawn:
-    """A problem that was drawn and predicted before any run of it.
-
-    Attributes:
-        problem: What is trained.
-        predicted: D_crit(T) as predicted [examples].
-        steps: T [steps]; 0 for the protocol's.
-
-    Raises:
-        ValueError: The size is not above 0.
-    """
-
-    problem: Problem
-    predicted: float
-    steps: int = 0
-
-    def __post_init__(self) -> None:
-        check_positive("predicted", self.predicted)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Frame:
-    """Drawn problems in the order of the draw, and how far off the prediction of each is.
-
-    X = min(|r|, clip)²/clip², r = ln(predicted/measured); a problem without a transition near its prediction counts 1
-
-    Attributes:
-        drawn: The problems; a block is four of them.
-        clip: Largest |r| that is told from others.
-    """
-
-    drawn: tuple[Drawn, ...]
-    clip: float
-
-    def __post_init__(self) -> None:
-        check_positive("clip", self.clip)
-        if not self.drawn:
-            raise FieldError("drawn", "hold at least one problem", "none")
-
-    span = (0.0, 1.0)
-    block = BLOCK
-
-    @property
-    def words(self) -> str:
-        """What the number is."""
-        return f"mean of min(r², {self.clip:g}²)/{self.clip:g}², r = ln(predicted/measured)"
-
-    @property
-    def blocks(self) -> int:
-        """Blocks of problems."""
-        return math.ceil(len(self.drawn) / self.block)
-
-    def configs(self, unit: int) -> list[AnyConfig]:
-        """Runs of a problem: a seed each at sizes around the predicted one; none beyond the last problem."""
-        if unit >= len(self.drawn):
-            return []
-        one = self.drawn[unit]
-        most = one.problem.n_pairs - 1
-        sizes = [min(most, max(1, round(one.predicted * math.exp(self.clip * offset)))) for offset in OFFSETS]
-        return [
-            RunConfig(problem=one.problem, n_train=size, seed=FIRST_SEED + k, steps=one.steps, until="generalized")
-            for k, size in enumerate(sizes)
-        ]
-
-    def value(self, runs: Sequence[AnyRun]) -> float:
-        """X of a problem; NaN beyond the last one."""
-        if not runs:
-            return math.nan
-        error = self.error(runs)
-        return 1.0 if error is None else min(abs(error), self.clip) ** 2 / self.clip**2
-
-    def error(self, runs: Sequence[Any]) -> float | None:
-        """ln(predicted/measured) of the problem of those runs; None where no transition is among them."""
-        measured, asked = self.measured(runs), runs[0].config
-        (predicted,) = (
-            one.predicted
-            for one in self.drawn
-            if (one.problem, one.steps or one.problem.horizon) == (asked.problem, asked.horizon)
-        )
-        return None if measured is None else math.log(predicted / measured)
-
-    def row(self, runs: Sequence[Any]) -> dict[str, str | float | None]:
-        """The problem of those runs in a table."""
-        asked, measured, error = runs[0].config, self.measured(runs), self.error(runs)
-        return {
-            "problem": label(asked.problem),
-            "T": asked.horizon,
-            "predicted": None if error is None or measured is None else measured * math.exp(error),
-            "measured": measured,
-            "ln(predicted/measured)": error,
-        }
-
-    def measured(self, runs: Sequence[Any]) -> float | None:
-        """D_crit of the problem of those runs [examples]; None where no transition is among them."""
-        return measure_critical_size([outcome_of(run) for run in runs]).value
-
-
-AnyStream = Stream | Frame

@@ -9,8 +9,9 @@ from typing import get_args
 
 from dcrit.empirics.claims.claim import Claim, Finding, Record, Verdict
 from dcrit.empirics.claims.evidence import decide
+from dcrit.empirics.claims.frames import AnyStream
 from dcrit.empirics.claims.protocol import CLAIMS
-from dcrit.empirics.claims.streams import AnyRun, AnyStream
+from dcrit.empirics.claims.streams import AnyRun
 from dcrit.empirics.experiments.experiment import SuiteName
 from dcrit.empirics.experiments.laboratory import AnyConfig, Laboratory
 from dcrit.empirics.runs.dimensions import DimensionConfig

@@ -6,7 +6,8 @@ from typing import Any
 
 from dcrit.api.report.document import document_of
 from dcrit.empirics.claims.claim import Condition, Record
-from dcrit.empirics.claims.streams import AnyStream, Stream
+from dcrit.empirics.claims.frames import AnyStream
+from dcrit.empirics.claims.streams import Stream
 from dcrit.empirics.claims.suites import Suite, judge
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.miniature import accuracy, claim_of

@@ -11,8 +11,9 @@ import pytest
 
 from dcrit.empirics.claims.claim import Claim, Condition, Finding, Part, Record, Verdict, verdict_json
 from dcrit.empirics.claims.evidence import NOTHING, decide, every, evidence_of_mean, evidence_of_slope, together
+from dcrit.empirics.claims.frames import Frame
 from dcrit.empirics.claims.protocol import CLAIMS, claim_from
-from dcrit.empirics.claims.streams import FIRST_SEED, Arm, DimensionArm, Frame, SeveralTasksArm, Stream
+from dcrit.empirics.claims.streams import FIRST_SEED, Arm, DimensionArm, SeveralTasksArm, Stream
 from dcrit.empirics.runs.dimensions import DimensionConfig
 from dcrit.empirics.runs.multitask import MultitaskConfig
 from dcrit.theory.problems.problem import Problem

@@ -6,24 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dcrit.empirics.claims.streams import (
-    BLOCK,
-    FIRST_SEED,
-    MEASURES,
-    OFFSETS,
-    Arm,
-    DimensionArm,
-    Drawn,
-    Frame,
-    SeveralTasksArm,
-    Stream,
-)
+from dcrit.empirics.claims.streams import BLOCK, FIRST_SEED, MEASURES, Arm, DimensionArm, SeveralTasksArm, Stream
 from dcrit.empirics.experiments.facts import FactsSeries
 from dcrit.empirics.runs.dimensions import DimensionConfig, DimensionRun, DimensionValues
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.multitask import MultitaskWorld
-from tests.worlds.runs import World, half_accuracy_size, run_of
+from tests.worlds.runs import World, run_of
 
 PROBLEM = Problem(modulus=7, width=8)
 CONFIG = RunConfig(problem=PROBLEM, n_train=20, seed=3)
@@ -236,35 +225,3 @@ def test_dimension_is_ranked_with_loss_where_networks_fit(direction: int, expect
     looked = [looked_at(direction * k, k) for k in (1.0, 2.0, 3.0)]
     assert value("rank-of-dimension", *[run()] * 3, *looked) == pytest.approx(expected)
     assert math.isnan(value("rank-of-dimension", run(), run(), run(train_accuracy=0.5), *looked))
-
-
-# --- frames ---
-
-FRAME = Frame(
-    clip=0.3,
-    drawn=tuple(
-        Drawn(problem=problem, predicted=half_accuracy_size(problem) * math.exp(off))
-        for problem, off in ((Problem(modulus=31, width=48), 0.05), (Problem(modulus=31, width=64), -0.2))
-    ),
-)
-
-
-@pytest.mark.slow
-def test_a_drawn_problem_gives_its_squared_error() -> None:
-    world = World()
-    for unit, off in enumerate((0.05, -0.2)):
-        configs = FRAME.configs(unit)
-        assert len(configs) == len(OFFSETS)
-        made = [world.run(one) for one in configs]  # type: ignore[arg-type]
-        assert FRAME.error(made) == pytest.approx(off, abs=0.03)
-        assert FRAME.value(made) == pytest.approx((FRAME.error(made) or 0) ** 2 / 0.09)
-        assert FRAME.row(made)["predicted"] == pytest.approx(FRAME.drawn[unit].predicted)
-
-
-def test_a_problem_without_a_transition_counts_as_missed_and_one_beyond_the_frame_not() -> None:
-    never = [run_of(config, test_accuracy=0.0) for config in FRAME.configs(0)]  # type: ignore[arg-type]
-    assert FRAME.value(never) == 1.0
-    assert (FRAME.configs(2), math.isnan(FRAME.value([]))) == ([], True)
-    assert FRAME.blocks == 1
-    with pytest.raises(ValueError, match=r"^drawn must hold at least one problem, got none$"):
-        Frame(clip=0.3, drawn=())
