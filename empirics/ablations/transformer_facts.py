@@ -589,27 +589,24 @@ def section(results: Path) -> list[str]:
     lines = [
         "## Transformers",
         "",
-        "Written by `dcrit reproduce emergence`, from the runs in `transformer-facts-runs.json`. A transformer reads",
-        "[a, b, =_t] and answers at =_t, the token of the task; symbols, attention, one feed-forward block and the",
-        "unembedding are shared with D_r facts, random labels of random pairs of the same symbols.",
+        "A transformer reads [a, b, =_t] and answers at =_t, the token of the task. It shares everything else with",
+        "D_r facts. The rule has to stand out of the noise of all labels that are looked up, so D examples beside D_r",
+        "facts are worth D_eff = D²/(D + a·D_r) examples without facts, and",
         "",
-        "A rule is found where its signal, of D examples, stands out of the noise of the labels that the units look",
-        "up, √(D + a·D_r): so D examples beside D_r facts are worth D_eff = D²/(D + a·D_r) alone, and",
-        "D_crit(T, D_r) = D_crit(T)·(1/2 + √(1/4 + a·D_r/D_crit(T))). *Measured* is the one constant",
-        f"a = {beside.interference:.2f} (standard deviation of ln a: {beside.log_error:.2f}), from times of"
-        f" {beside.n_runs} runs of {CALIBRATION_STEPS} steps at",
-        f"p = {moduli}, from 1.45 times the law's D_crit without facts on. By width it is {each}.",
+        "    D_crit(T, D_r) = D_crit(T)·(1/2 + √(1/4 + a·D_r/D_crit(T)))",
         "",
-        f"All below was predicted before any of its runs was made. T = {told['steps']} steps, η = 0.003, λ = 1,",
+        f"The one constant is a = {beside.interference:.2f} (standard deviation of ln a: {beside.log_error:.2f}), from",
+        f"times of {beside.n_runs} runs of {CALIBRATION_STEPS} steps at p = {moduli}. By width it is {each}: they",
+        f"hardly agree. Everything below was predicted before any of its runs was made: T = {told['steps']} steps,",
         f"{SEEDS} seeds a size, intervals of {LEVEL:.0%}.",
+        "`dcrit reproduce emergence` writes this part, and measures what is missing with `--store FOLDER`.",
         "",
         "| p | d | D_r | D_crit predicted | measured | runs | ln(predicted/measured) |",
         "| --- | --- | --- | --- | --- | --- | --- |",
         *map(size_line, sizes),
         "",
-        f"The smallest width that learns the task from D = {told['n_train']} examples at p = {told['modulus']};"
-        " mean test accuracy of the task and mean",
-        "accuracy on the facts by width:",
+        f"The smallest width that learns the task from D = {told['n_train']} examples at p = {told['modulus']},"
+        " with mean accuracies by width:",
         "",
         "| D_r | width predicted | measured | and facts held | accuracy of the task | of the facts |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -617,12 +614,12 @@ def section(results: Path) -> list[str]:
         "",
     ]
     lines += [
-        "*Measured* is where the mean of the task passes one half, the criterion that was fixed before. The prediction",
-        "asks for room for all facts, too, and there it goes wrong: networks too narrow for the facts learn the task",
-        f"without them. *And facts held* is the smallest width tried that also has {HELD:.0%} of the facts right, a",
-        "reading made after the first of these runs. At D = 600 memory of mirror images alone is right on",
-        f"{mirrored_fraction(told['n_train'], told['modulus']):.0%} of the unseen pairs: accuracies near one half tell"
-        " little of the rule there.",
+        "*Measured* is where the mean accuracy of the task passes one half. **The prediction is wrong there**: it asks",
+        "for room for all facts, but networks too narrow for the facts learn the task without them. *And facts held*",
+        f"is the smallest width that also has {HELD:.0%} of the facts right; this was added after the first runs. At",
+        f"D = {told['n_train']}, mirror images alone are right on"
+        f" {mirrored_fraction(told['n_train'], told['modulus']):.0%} of the unseen pairs. So accuracies near one half",
+        "say little about the rule.",
         "",
     ]
     for name, scores in (("sizes", errors_of(sizes)), ("widths", errors_of(widths))):

@@ -158,7 +158,7 @@ def predict_generalizing_share(
             value=None,
             interval=None,
             extrapolated=extrapolated,
-            reason="the calibration's laws describe no network so far outside",
+            reason="the calibration's laws do not reach so far outside",
         )
 
     def share(constants: np.ndarray) -> float:

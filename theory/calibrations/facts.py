@@ -105,8 +105,8 @@ class FactsConstants:
         if n_facts <= most * alone:
             return ""
         return (
-            f"cannot tell: {n_facts} facts are {n_facts / alone:.3g} per example of D_crit without them, which runs "
-            f"tell up to {self.load:.3g} and nothing is said of beyond {most:.3g}"
+            f"cannot tell: {n_facts} facts are {n_facts / alone:.3g} per example of D_crit without facts; the law is "
+            f"calibrated up to {self.load:.3g} and says nothing beyond {most:.3g}"
         )
 
     def to_dict(self) -> dict[str, Any]:

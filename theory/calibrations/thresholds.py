@@ -259,18 +259,18 @@ class Thresholds:
         load, most = problem.n_symbols / problem.width, FARTHEST_LOAD * self.largest_load
         if load > most:
             return (
-                f"cannot tell: {problem.n_symbols} symbols are {load:.3g} per unit of width, and the law is calibrated "
-                f"up to {self.largest_load:.3g} and says nothing beyond {most:.3g}"
+                f"cannot tell: there are {load:.3g} symbols per unit of width; the law is calibrated up to "
+                f"{self.largest_load:.3g} and says nothing beyond {most:.3g}"
             )
         axes = (("β₂", problem.beta2, self.calibrated.beta2), ("ε", problem.epsilon, self.calibrated.epsilon))
         for name, value, (least, largest) in axes:
             if not least * (1 - 1e-9) <= value <= largest * (1 + 1e-9):
-                known = f"all {least:g}" if least == largest else f"between {least:g} and {largest:g}"
-                return f"cannot tell: AdamW's {name} is {value:g}, and those of runs are {known}"
+                known = f"{least:g}" if least == largest else f"between {least:g} and {largest:g}"
+                return f"cannot tell: AdamW's {name} is {value:g}, and in calibration runs it was {known}"
         decay, usual = problem.weight_decay, self.law.pace.optimizer["weight_decay"]
         if decay > FARTHEST_DECAY * usual:
             return (
-                f"cannot tell: the weight decay {decay:g} is {decay / usual:.3g} times that of runs, {usual:g}, and "
+                f"cannot tell: weight decay {decay:g} is {decay / usual:.3g} times that of calibration runs, and "
                 f"above {FARTHEST_DECAY * usual:g} a network need not fit its examples"
             )
         ratio = math.exp(min(700.0, 2 * 1.645 * self.deviation(problem, horizon)))

@@ -253,7 +253,7 @@ def half_accuracy_limit() -> Expression:
     return _exp(sympy.cancel(_log_half_accuracy_size().subs(B, 1 / t)).subs(t, 0))
 
 
-@_closed_form("D_mem", "So many random labels fit into the parameters.", "c the same at every N")
+@_closed_form("D_mem", "The number of random labels that fit into the parameters.", "c the same at every N")
 def capacity() -> Expression:
     """Capacity: D labels of log2 C bits fill c bits in each of N parameters, solved for D."""
     return _only(sympy.solve(D * sympy.log(C) / sympy.log(2) - BITS * N, D))
@@ -265,7 +265,11 @@ def star_parameters() -> Expression:
     return _only(sympy.solve(capacity().expression - crossing().expression, N))
 
 
-@_closed_form("D*", "Double descent in model size is expected only below.", "D ≪ D_mem; D_cross the same at all N")
+@_closed_form(
+    "D*",
+    "Double descent in model size is expected below D* only.",
+    "D ≪ D_mem; D_cross the same at all N",
+)
 def star_size() -> Expression:
     """Training-set size at the star: D_mem(N*)."""
     return sympy.simplify(capacity().expression.subs(N, star_parameters().expression))
@@ -366,13 +370,13 @@ def explain_clock(clocks: LevelClocks, horizon: float) -> str:
     added = (
         f"D_eff({horizon:.0f}) = {kinetic:.4g} examples",
         "acc(D, T) = a·(P + (1 − P)·h(D)): log-odds of P are linear in ln D·max(1, D/D_mem)^β − ln D_eff(T), and",
-        "h(D) = φ(D)·s(D)·min(1, D_mem/D) of unseen pairs mirror trained ones and are known without the rule.",
+        "h(D) = φ(D)·s(D)·min(1, D_mem/D) of unseen pairs are mirror images that come out right without the rule.",
         f"D_mem = {memory.capacity:.4g} examples, β = {memory.exponent:.4g}, a = {memory.ceiling:.4g}, "
         f"h = {float(memory.known(size)):.4g} at D_crit",
     )
     return "\n".join(
         (
-            "From scratch a rule must be found: the time to test accuracy 1/2, and hence the size that is enough by T.",
+            "From scratch the rule must be found: the time to test accuracy 1/2, and the size that is enough by T.",
             "1/t = r·x^m·ln x, x = (D^q − D_rest^q)^(1/q)/D_kin",
             f"{'D_crit' if memory == NO_MEMORY else 'D_eff'}(T)^q = (D_kin·exp(W(m/(r·T))/m))^q + D_rest^q, "
             "W being Lambert's function",

@@ -167,7 +167,7 @@ def size_prediction(
         reason = f"{outcome.reason} (probability of no transition {missing:.2f})"
     elif value > LARGEST_FRACTION * n_pairs:
         reason = (
-            f"the transition would need {value:.0f} of {n_pairs} examples, which leaves none to test {when} "
+            f"the transition would need {value:.0f} of {n_pairs} examples, so none are left to test {when} "
             f"(probability of no transition {missing:.2f})"
         )
     else:
@@ -332,12 +332,12 @@ def law_estimate(
     size, ceiling = clocks.size(accuracy, horizon), clocks.memory.ceiling
     silence = law.silence(problem, horizon)
     if not silence and math.isinf(size):
-        silence = f"width {problem.width} holds {ceiling:.2f} of the rule: test accuracy never reaches {accuracy:g}"
+        silence = f"width {problem.width} can hold {ceiling:.2f} of the rule, so accuracy never reaches {accuracy:g}"
     if not silence and size > capacity.high and law.overload is None:
-        silence = f"cannot tell: it would be {size:.0f} by step {horizon}, above the capacity of {capacity.high:.0f}"
+        silence = f"cannot tell: it would be {size:.0f} by step {horizon}, over the capacity of {capacity.high:.0f}"
     if not silence and size > LARGEST_FRACTION * problem.n_pairs:
         silence = (
-            f"the transition would need {size:.0f} of {problem.n_pairs} examples, which leaves none to test within "
+            f"the transition would need {size:.0f} of {problem.n_pairs} examples, so none are left to test within "
             f"{horizon} steps"
         )
     if silence:
@@ -354,7 +354,7 @@ def law_estimate(
     missing = float(ndtr(math.log(size / (LARGEST_FRACTION * problem.n_pairs)) / deviation))
     over = ""
     if law.overload is not None and size > capacity.high:
-        over = f"over the capacity of {capacity.high:.0f}: the rule is found before all is memorized"
+        over = f"D_crit is above the capacity of {capacity.high:.0f}: the rule is found before everything is memorized"
     chance = (
         f"with probability {missing:.2f} there is no transition within {horizon} steps below all {problem.n_pairs} "
         "examples"
@@ -430,7 +430,7 @@ def predict_critical_size(
         raise FieldError(
             "calibration",
             f"reach {problem.n_symbols} symbols at width {problem.width}",
-            f"{calibration.name}, whose laws describe no network so far outside",
+            f"{calibration.name}, whose laws do not reach so far outside",
             why=found,
         )
     best = competition_from(central, problem.n_pairs)

@@ -318,7 +318,7 @@ def _prediction(
     low, high = min(float(ends[0]), best), max(float(ends[1]), best)
     if best < told_from:
         low, high = min(low, max(1.0, least)), max(high, told_from)
-        early = f"no more is known than that it comes before step {told_from:.0f}, the first that the clock tells apart"
+        early = f"it comes before step {told_from:.0f}; the clock does not resolve earlier times"
         note = "; ".join(one for one in (early, note) if one)
     chance = "; ".join(one for one in (chance, note) if one)
     interval = Interval(low=low, high=high, level=level)
@@ -378,7 +378,7 @@ def _of_mirrors(problem: Problem, n_train: int) -> str:
     share = float(mirrored_fraction(n_train, problem.n_symbols)) if problem.family.shares_embedding else 0.0
     if share < NOTABLE:
         return ""
-    return f"{share:.2f} of the unseen pairs mirror trained ones: with them test accuracy may come sooner"
+    return f"{share:.2f} of the unseen pairs are mirror images of trained ones and may come out right sooner"
 
 
 def _of_branches(branches: BranchLaw, problem: Problem, n_train: int, level: float, *, extrapolated: bool) -> Estimate:
@@ -457,8 +457,8 @@ def predict_delay(
     if law is not None:
         clocks, off = law.clocks(problem), law.deviation(problem, steps) * law_normal(n_draws, seed)
         if level >= clocks.memory.ceiling:
-            held = f"width {problem.width} holds {clocks.memory.ceiling:.2f} of the rule"
-            never = f"{held}: test accuracy never reaches {level:g}"
+            held = f"width {problem.width} can hold {clocks.memory.ceiling:.2f} of the rule"
+            never = f"{held}, so accuracy never reaches {level:g}"
         floor = least = time_to_memorize(problem, calibration, n_train)
         # Draws would say the same, but for their number.
         margin = math.log(n_train) - math.log(clocks.size(level, steps))

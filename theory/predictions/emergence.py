@@ -343,7 +343,7 @@ def predict_emergence(
         reasons.append(f"no threshold up to width {largest}: {why} (probability {missing:.2f})")
     else:
         if best <= smallest:
-            reasons.append("the smallest width looked at already suffices, so the threshold may be smaller")
+            reasons.append("the smallest width that was tried is enough, so the threshold may be smaller")
         if missing >= 0.005:
             reasons.append(f"with probability {missing:.2f} there is no threshold up to width {largest}")
     outside = plane.outside(n_facts, best if certain else largest)

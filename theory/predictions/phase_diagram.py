@@ -227,7 +227,7 @@ def central_constants(problems: list[Problem], calibration: Calibration, horizon
         raise FieldError(
             "calibration",
             f"reach {problems[0].n_symbols} symbols at width {problems[int(wrong.argmax())].width}",
-            f"{calibration.name}, whose laws describe no network so far outside",
+            f"{calibration.name}, whose laws do not reach so far outside",
         )
     acting = [
         from_scratch_constants(one, problem, calibration, horizon)
@@ -319,10 +319,10 @@ def _star(
     root = float(last_fall(log_widths, (best[0] - best[1])[:, None])[0])
     roots = last_fall(log_widths, drawn[0] - drawn[1])
     beyond = float(np.mean(~np.isfinite(roots)))
-    chance = f"with probability {beyond:.2f} it lies outside the widths looked at" if beyond >= 0.005 else ""
+    chance = f"with probability {beyond:.2f} it lies outside the widths that were tried" if beyond >= 0.005 else ""
     if not math.isfinite(root):
         side = "below the smallest" if root < 0 else "above the largest"
-        reason = f"the curves cross {side} width looked at, {math.exp(low if root < 0 else high):.0f}"
+        reason = f"the curves cross {side} width that was tried, {math.exp(low if root < 0 else high):.0f}"
         none = [
             Estimate(quantity=name, value=None, unit=unit, horizon=horizon, extrapolated=True, reason=reason)
             for name, unit in names

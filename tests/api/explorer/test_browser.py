@@ -255,7 +255,7 @@ def test_the_cards_say_the_numbers_of_the_command_beside_them(browser: Chrome, w
 
 def test_what_cannot_be_told_is_said(browser: Chrome, written: Explorer) -> None:
     visit(browser, written.file, "#task=add&modulus=199&width=16")
-    assert text(browser, "#critical-size .value").startswith("cannot tell: 199 symbols are 12.4 per unit of width")
+    assert text(browser, "#critical-size .value").startswith("cannot tell: there are 12.4 symbols per unit of width")
     assert text(browser, "#here .value") == "cannot tell"
 
 

@@ -166,7 +166,7 @@ def test_where_no_law_speaks_nothing_is_trained() -> None:
     assert design.measure([]).reason == "cannot tell: no law of the time to generalize speaks for this problem"
     narrow = ClockDesign(problem=Problem(modulus=97, width=8), law=law_of(PROBLEM))
     assert narrow.propose([]) == []
-    assert "symbols are 12.1 per unit of width" in narrow.measure([]).reason
+    assert "there are 12.1 symbols per unit of width" in narrow.measure([]).reason
 
 
 def test_diverged_runs_are_counted_and_left_out() -> None:

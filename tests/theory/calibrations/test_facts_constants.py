@@ -46,7 +46,7 @@ def test_what_lies_outside_is_told_and_far_outside_nothing() -> None:
     assert width == "the width 64 is 2 times above the largest calibrated, 32"
     assert load.startswith("facts per example of D_crit without them 2 is 1.2 times above")
     assert SOME.silence(1000, 450.0) == ""
-    assert SOME.silence(1200, 450.0).startswith("cannot tell: 1200 facts are 2.67 per example of D_crit without them")
+    assert SOME.silence(1200, 450.0).startswith("cannot tell: 1200 facts are 2.67 per example of D_crit without facts")
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def test_a_transition_that_leaves_nothing_to_test_on_is_none() -> None:
     assert size_of(late.crossing()) == pytest.approx(0.99 * 529)
     predicted = prediction(late, accuracy=None)
     assert predicted.value is None
-    assert "leaves none to test" in predicted.reason
+    assert "so none are left to test" in predicted.reason
 
 
 def test_predictions_are_reproducible() -> None:
@@ -218,7 +218,7 @@ def test_laws_extrapolated_to_nonsense_are_refused() -> None:
     calibration = replace(CALIBRATION, cells=tuple(steep))
     predict_critical_size(Problem(width=512), calibration, n_draws=3)
     named = (
-        r"^calibration must reach 23 symbols at width 100000, got .* describe no network .*memorizing_exponent -0\.7"
+        r"^calibration must reach 23 symbols at width 100000, got .* do not reach so far .*memorizing_exponent -0\.7"
     )
     with pytest.raises(ValueError, match=named):
         predict_critical_size(Problem(width=10**5), calibration, n_draws=3)
@@ -289,7 +289,7 @@ def test_a_size_that_leaves_nothing_to_test_says_when(horizon: int | None, when:
     draws = constants_of(BEST)[None]
     found = size_prediction("size", BEST, draws, least=(528.0, np.array([528.0])), horizon=horizon)
     assert (found.value, found.horizon) == (None, horizon)
-    assert f"which leaves none to test {when} " in found.reason
+    assert f"so none are left to test {when} " in found.reason
 
 
 def test_far_outside_nothing_is_told_of_what_has_no_meaningful_interval() -> None:

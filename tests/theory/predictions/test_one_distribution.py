@@ -260,7 +260,7 @@ def test_mirror_images_are_spoken_of_where_they_matter() -> None:
 
     transformer = Problem(model="transformer", modulus=43, width=32)
     # (1 − 1/43)·800/(43² − 1)
-    assert "0.42 of the unseen pairs mirror trained ones" in reason(transformer, 800)
+    assert "0.42 of the unseen pairs are mirror images of trained ones" in reason(transformer, 800)
     assert "mirror" not in reason(transformer, 50)
     assert "mirror" not in reason(Problem(modulus=43), 800)
 
@@ -274,11 +274,11 @@ def test_at_a_decay_far_above_that_of_runs_all_predictions_are_silent(activation
     sizes = predicted(problem, None)
     delay = predict_delay(problem, calibration, 500)
     said = [sizes.critical_size, sizes.onset, sizes.completion, delay.generalize_steps]
-    assert all(one.value is None and one.reason.startswith("cannot tell: the weight decay") for one in said)
+    assert all(one.value is None and one.reason.startswith("cannot tell: weight decay") for one in said)
     assert predict_regime(problem, calibration, n_train=500).most_likely == "cannot tell"
     assert delay.memorize_steps.reason.startswith("cannot tell whether weight decay lets the network memorize")
     curves = simulate_by_clock(problem, calibration, sizes, 500)
-    assert curves.reason.startswith("cannot tell: the weight decay")
+    assert curves.reason.startswith("cannot tell: weight decay")
 
 
 def test_where_runs_memorize_it_is_not_said_that_decay_keeps_them_from_it() -> None:
@@ -401,7 +401,7 @@ def test_a_narrow_network_never_reaches_what_it_does_not_hold() -> None:
     problem = Problem(model="transformer", modulus=37, width=4)
     late, half = (predict_delay(problem, chosen(problem), 900, level, n_draws=FEW) for level in (0.9, 0.5))
     assert late.generalize_steps.value is None
-    assert "width 4 holds 0.78 of the rule: test accuracy never reaches 0.9" in late.generalize_steps.reason
+    assert "width 4 can hold 0.78 of the rule, so accuracy never reaches 0.9" in late.generalize_steps.reason
     assert late.probability_by_horizon == 0
     assert half.generalize_steps.value is not None
     sizes = predicted(problem, None)
@@ -410,7 +410,7 @@ def test_a_narrow_network_never_reaches_what_it_does_not_hold() -> None:
     assert sizes.critical_size.value is not None
     assert sizes.capacity.value is not None
     assert sizes.critical_size.value > sizes.capacity.value
-    assert "over the capacity" in sizes.critical_size.reason
+    assert "above the capacity" in sizes.critical_size.reason
 
 
 def test_no_network_is_silent_for_its_width_where_narrow_ones_were_measured() -> None:

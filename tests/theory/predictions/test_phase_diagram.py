@@ -79,7 +79,7 @@ def test_a_star_beyond_all_widths_is_none_with_its_reason() -> None:
     small = replace(KNOWN, capacity=replace(KNOWN.capacity, bits=0.01))
     star = predict_star(PROBLEM, small, n_draws=10)
     assert star.width.value is None
-    assert "above the largest width looked at, 128" in star.width.reason
+    assert "above the largest width that was tried, 128" in star.width.reason
     assert "above the largest" in explain_star(star)
 
 

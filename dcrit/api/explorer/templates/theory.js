@@ -118,7 +118,7 @@ const Theory = (() => {
     const most = place.subject.farthest_load;
     const load = place.symbols / place.width;
     if (load > most)
-      return `cannot tell: ${place.symbols} symbols are ${digits(load, 3)} per unit of width, and the law says ` +
+      return `cannot tell: there are ${digits(load, 3)} symbols per unit of width, and the law says ` +
         `nothing beyond ${digits(most, 3)}`;
     const spread = data.common.half_width * Math.exp(read(place.subject, "deviation", { ...place, horizon }));
     const ratio = Math.exp(2 * Math.min(350, spread));
@@ -129,7 +129,7 @@ const Theory = (() => {
   // So far outside that the circuits at rest are none of a network: then nothing is told at all.
   function senseless(place) {
     return Object.entries(data.common.least).some(([name, least]) => !(read(place.subject, name, place) > least))
-      ? "cannot tell: the laws describe no network so far outside the calibration" : "";
+      ? "cannot tell: the laws do not reach so far outside the calibration" : "";
   }
 
   // How much less is known at rest of networks narrower than those that were measured at rest.
@@ -226,17 +226,17 @@ const Theory = (() => {
     const memory = Math.exp(known.capacity).toFixed(0);
     if (quiet) return none(quiet);
     if (!Number.isFinite(value))
-      return none(`width ${place.width} holds ${known.memory.ceiling.toFixed(2)} of the rule: test accuracy never ` +
+      return none(`width ${place.width} can hold ${known.memory.ceiling.toFixed(2)} of the rule, so accuracy never ` +
         "reaches 0.5");
     const over = known.critical > known.capacity;
     if (over && place.subject.overload === null)
-      return none(`cannot tell: it would be ${value.toFixed(0)} by step ${place.horizon}, above the capacity of ${memory}`);
+      return none(`cannot tell: it would be ${value.toFixed(0)} by step ${place.horizon}, over the capacity of ${memory}`);
     if (value > most)
-      return none(`the transition would need ${value.toFixed(0)} of ${place.pairs} examples, which leaves none to test`);
+      return none(`the transition would need ${value.toFixed(0)} of ${place.pairs} examples, so none are left to test`);
     const open = high > most;
     const notes = [
       open ? "perhaps there is no transition at all" : "",
-      over ? `over the capacity of ${memory}: the rule is found before all is memorized` : "",
+      over ? `D_crit is above the capacity of ${memory}: the rule is found before everything is memorized` : "",
     ];
     return { value, low, high: open ? place.pairs : high, reason: notes.filter(Boolean).join("; ") };
   }
