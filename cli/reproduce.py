@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,11 +44,6 @@ Stored = Annotated[
     typer.Option("--store", "-S", help="Folder of runs: measure, and train what it lacks. Default: no training."),
 ]
 
-BEGIN, END = "<!-- begin: verdicts, remade by make readme -->", "<!-- end: verdicts -->"
-
-#: Whose reports are committed, in the order of the README.
-SUITES = ("quick", "standard")
-
 HERE = Path()
 
 
@@ -61,15 +56,25 @@ def readme(
     check: Check = False,
     as_json: options.Json = False,
 ) -> None:
-    """The README's tables of verdicts, from the committed reports of validations. Seconds; trains nothing."""
+    """Verdicts and how well predictions did, from committed reports and results. Seconds; trains nothing.
+
+    Writes the tables in docs/results/verdicts.md and in README.md.
+    """
     results = _results(clone)
+    from dcrit.api.report.tables import RELIANCE, SUITES, VERDICTS, committed, reliance, tables, with_block
+
     made = {suite: (text, report) for suite, text, report in map(_report_in, validation or [])}
     reports = committed(results) | {suite: report for suite, (_, report) in made.items()}
     ordered = {suite: reports[suite] for suite in SUITES if suite in reports}
-    page = clone / "README.md"
-    new = remade(page.read_text(encoding="utf-8"), ordered, _read(results / "ablation.json"))
+    blocks = {
+        results / "verdicts.md": (VERDICTS, tables(ordered, _read(results / "ablation.json"))),
+        clone / "README.md": (RELIANCE, reliance(results)),
+    }
     files = {results / f"{suite}.json": text for suite, (text, _) in made.items()}
-    _finish({**files, page: new}, check=check, as_json=as_json)
+    pages = {
+        path: with_block(path.read_text(encoding="utf-8"), marks, block) for path, (marks, block) in blocks.items()
+    }
+    _finish({**files, **pages}, check=check, as_json=as_json)
 
 
 @app.command("gallery")
@@ -191,7 +196,7 @@ def _draw_thresholds(results: Path, files: Mapping[Path, str]) -> None:
 def four_dynamics(
     store: options.StoreFolder = options.DEFAULT_STORE, clone: Clone = HERE, as_json: options.Json = False
 ) -> None:
-    """figures/explained/four-dynamics.png: one task at four sizes, trained and predicted. Trains, for ten seconds."""
+    """figures/explained/four-dynamics.png: one task at four sizes, predicted and trained. Seconds; trains."""
     results = _results(clone)
     import dcrit
     from dcrit.figures.predicted.four_dynamics import PLACES, DynamicsPanel, draw
@@ -573,6 +578,8 @@ def _finish(files: Mapping[Path, str], *, as_json: bool, check: bool = False, **
 
 def _report_in(validation: Path) -> tuple[str, str, dict[str, Any]]:
     """Suite, text and document of a validation's report."""
+    from dcrit.api.report.tables import SUITES
+
     path = validation / "report.json"
     try:
         text = path.read_text(encoding="utf-8")
@@ -585,100 +592,6 @@ def _report_in(validation: Path) -> tuple[str, str, dict[str, Any]]:
     if suite not in SUITES:
         raise typer.BadParameter(f"VALIDATION must be of suite {' or '.join(SUITES)}, got '{suite}' in {validation}")
     return suite, text, document
-
-
-def committed(results: Path) -> dict[str, dict[str, Any]]:
-    """The committed reports by suite, the quick one first.
-
-    Args:
-        results: Folder of the committed results.
-    """
-    paths = [results / f"{suite}.json" for suite in SUITES]
-    return {path.stem: _read(path) for path in paths if path.is_file()}
-
-
-def number(value: float | None) -> str:
-    """Three significant digits."""
-    if value is None:
-        return "–"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def verdicts(report: dict[str, Any]) -> str:
-    """A suite's table of verdicts, as Markdown; the quick one with its reasons, which others have in their report."""
-    from dcrit.api.written import claimed_range
-    from dcrit.empirics.training.budget import duration
-
-    whole, is_first = report["suite"] == "quick", "scheme" not in report
-    lines = [
-        f"`dcrit validate {report['suite']}`: {report['runs']} runs, "
-        f"{duration(report['training_seconds'])} of training on one core"
-        + (", judged by the first release's p-values and Holm's correction:" if is_first else ":"),
-        "",
-        f"| claim | {'predicted' if is_first else 'claimed'} | measured | 90 % interval | verdict |",
-        "|---|---|---|---|---|",
-    ]
-    for claim in report["claims"]:
-        interval = claim["interval"]
-        span = "–" if interval is None else f"{number(interval['low'])} – {number(interval['high'])}"
-        claimed = number(claim["predicted"]) if is_first else claimed_range(claim["claimed"])
-        dagger = "" if is_first or not claim["alone"] else " †"
-        lines.append(
-            f"| `{claim['id']}` | {claimed} | {number(claim['measured'])} | {span} "
-            f"| {claim['verdict']}{dagger}{': ' + claim['reason'].replace('|', chr(92) + '|') if whole else ''} |"
-        )
-    return "\n".join(lines)
-
-
-def configurations(report: dict[str, Any]) -> str:
-    """Sizes on either side of each prediction, and what fresh runs do there, as Markdown."""
-    (claim,) = [one for one in report["claims"] if one["id"] == "dcrit-bracketed"]
-    lines = [
-        "| beside a predicted size | network | test accuracy of fresh runs (90 %) | seeds |",
-        "|---|---|---|---|",
-    ]
-    for row in claim["rows"]:
-        lines.append(
-            f"| {row['part']} | {row['where']} | {number(row['measured'])} ({number(row['low'])} – "
-            f"{number(row['high'])}), claimed {row['claimed']} | {row['seeds']} |"
-        )
-    return "\n".join(lines)
-
-
-def comparison(rows: Sequence[dict[str, Any]]) -> str:
-    """The main rows of the ablation table, as Markdown."""
-    lines = [
-        "All configurations beyond the calibration, from [docs/results/ablation.md](docs/results/ablation.md); errors "
-        "are \\|ln(predicted/measured)\\|:",
-        "",
-        "| predictor | configurations | median | worst | inside the 90 % interval |",
-        "|---|---|---|---|---|",
-    ]
-    for row in rows:
-        if row["predictor"].startswith(
-            ("**dcrit", "first release", "bare crossing, e_gen at all pairs, √", "baseline")
-        ):
-            lines.append(
-                f"| {row['predictor']} | {row['n']} | {row['median']:.3f} | {row['worst']:.3f} "
-                f"| {row['coverage']:.0%} |"
-            )
-    return "\n".join(lines)
-
-
-def remade(readme: str, reports: Mapping[str, dict[str, Any]], predictors: Sequence[dict[str, Any]]) -> str:
-    """The README with its block of verdicts replaced.
-
-    Args:
-        readme: Its text.
-        reports: The committed reports by suite.
-        predictors: Rows of the ablation's table.
-    """
-    before, rest = readme.split(BEGIN)
-    _, after = rest.split(END)
-    parts = [verdicts(report) for report in reports.values()]
-    parts += [configurations(report) for report in reports.values() if report["suite"] == "quick"]
-    block = "\n\n".join([*parts, comparison(predictors)])
-    return f"{before}{BEGIN}\n{block}\n{END}{after}"
 
 
 def remake_gallery(folder: Path, gallery: Path) -> None:

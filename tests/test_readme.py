@@ -1,4 +1,4 @@
-"""The README holds what the committed report says, and its commands exist."""
+"""The README is short, its numbers are generated, its links and pictures are there, and its quickstart runs."""
 
 import json
 import re
@@ -7,51 +7,66 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 from matplotlib import pyplot
-from typer.testing import CliRunner
 
-from dcrit.cli.app import app
-from dcrit.cli.reproduce import committed, remade
+from dcrit.api.report.tables import RELIANCE, VERDICTS, committed, reliance, tables, with_block
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+VERDICTS_PAGE = (ROOT / "docs" / "results" / "verdicts.md").read_text(encoding="utf-8")
+RESULTS = ROOT / "docs" / "results"
+
+#: Words that a reader has the patience for, listings and what pictures are called aside.
+MOST_WORDS = 800
 
 
-def test_tables_are_those_of_the_committed_report() -> None:
-    results = ROOT / "docs" / "results"
-    reports, predictors = committed(results), json.loads((results / "ablation.json").read_text(encoding="utf-8"))
-    assert "quick" in reports
-    assert remade(README, reports, predictors) == README
+def words(markdown: str) -> list[str]:
+    """What is read of a page: neither listings, nor names of pictures, nor comments, nor where links lead."""
+    text = re.sub(r"^```.*?^```$|<!--.*?-->|!\[[^\]]*\]\([^)]*\)", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"\]\([^)]*\)", "]", text).split()
+
+
+def test_it_is_short() -> None:
+    assert 400 < len(words(README)) <= MOST_WORDS
+
+
+def test_words_are_counted_as_a_reader_sees_them() -> None:
+    page = "# One\n\n```sh\nnot these\n```\n\n![nor these](a.png)\n\n[two three](where/it leads) <!-- not -->"
+    assert words(page) == ["#", "One", "[two", "three]"]
+
+
+def test_its_numbers_are_those_of_the_committed_results() -> None:
+    block = reliance(RESULTS)
+    assert with_block(README, RELIANCE, block) == README
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()[2:]]
+    assert [row[0] for row in rows] == ["pair-MLP from scratch", "transformer from scratch", "at rest"]
+    for _, n, median, inside in rows:
+        found = re.fullmatch(r"(\d+)% \((\d+)% – (\d+)%\)", inside)
+        assert found is not None
+        share, low, high = map(int, found.groups())
+        assert low <= share <= high
+        assert int(n) > 4
+        assert 0 < float(median.rstrip("%")) < 30
+
+
+def test_tables_of_verdicts_are_those_of_the_committed_reports() -> None:
+    reports, predictors = committed(RESULTS), json.loads((RESULTS / "ablation.json").read_text(encoding="utf-8"))
+    assert set(reports) == {"quick", "standard"}
+    assert with_block(VERDICTS_PAGE, VERDICTS, tables(reports, predictors)) == VERDICTS_PAGE
     for report in reports.values():
         claim = report["claims"][0]
         claim["measured"], before = 123.0, claim["measured"]
-        assert remade(README, reports, predictors) != README
+        assert with_block(VERDICTS_PAGE, VERDICTS, tables(reports, predictors)) != VERDICTS_PAGE
         claim["measured"] = before
 
 
-def test_three_pictures_are_shown_from_the_gallery() -> None:
-    pictures = re.findall(r"^!\[[^\]]+\]\(figures/gallery/([a-z-]+)\.png\)$", README, flags=re.MULTILINE)
-    assert len(set(pictures)) == len(pictures) == 3
-    report = json.loads((ROOT / "figures" / "gallery" / "report.json").read_text(encoding="utf-8"))
-    assert set(pictures) <= {figure["name"] for figure in report["figures"]}
-
-
-@pytest.mark.parametrize("line", re.findall(r"^\| `(dcrit [^`]+)`", README, flags=re.MULTILINE))
-def test_commands_are_accepted(line: str) -> None:
-    words = line.split()[1:]
-    options = [word for word in words if word.startswith("--")]
-    command = []
-    for word in words:
-        if word.startswith("--"):
-            break
-        command.append(word)
-    if command[0] == "figure":
-        command = command[:1]
-    help_page = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"})
-    assert help_page.exit_code == 0
-    assert [option for option in options if option not in help_page.output] == []
+def test_both_explained_pictures_are_shown_and_said_how_to_read() -> None:
+    pictures = re.findall(r"^!\[[^\]]+\]\((figures/[\w/-]+\.png)\)\n\n\*[^*]+\*$", README, flags=re.MULTILINE)
+    assert pictures == ["figures/explained/two-thresholds.png", "figures/explained/four-dynamics.png"]
+    assert all((ROOT / picture).is_file() for picture in pictures)
 
 
 @pytest.mark.slow
+@pytest.mark.processes
 def test_the_quickstart_runs_as_it_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,4 +82,4 @@ def test_the_quickstart_runs_as_it_stands(
     predicted, measured, low, high = map(int, found.groups())
     assert low <= measured <= high
     assert abs(predicted / measured - 1) < 0.3
-    assert (tmp_path / "critical-size.png").stat().st_size > 10_000
+    assert (tmp_path / "phase-diagram.png").stat().st_size > 10_000

@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import posixpath
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import jupytext
 import typer
+from jupyter_client.manager import AsyncKernelManager
 from mkdocs.structure.files import File, Files, InclusionLevel
+from nbclient import NotebookClient
+from nbconvert import MarkdownExporter
 from typer.cli import get_docs_for_click
 
 import dcrit
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 
 #: Pages that lie outside of docs/.
-OUTSIDE = ("README.md", "figures/gallery/report.md")
+OUTSIDE = ("README.md", "CHANGELOG.md", "figures/gallery/report.md")
 
 #: Links and pictures of Markdown: what stands before the address, the address, and an anchor.
 LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(?=\))")
@@ -51,9 +56,16 @@ SUBJECTS = {
 }
 
 
+#: The notebook, which is kept as text, and the page that it becomes.
+NOTEBOOK, NOTEBOOK_PAGE = "docs/notebook.py", "notebook.md"
+
+#: What pages have another name for on the site.
+RENAMED = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", NOTEBOOK: NOTEBOOK_PAGE}
+
+
 def uri_of(path: str) -> str:
     """Where a file of the repository stands on the site."""
-    return "index.md" if path == "README.md" else path.removeprefix("docs/")
+    return RENAMED.get(path) or path.removeprefix("docs/")
 
 
 def linked(markdown: str, source: str) -> Iterator[str]:
@@ -75,8 +87,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, uri_of(path), abs_src_path=str(ROOT / path)))
     script = "assets/iframe-worker.js"
     files.append(File.generated(config, script, abs_src_path=str(ROOT / "website" / "iframe-worker.js")))
+    for file in executed(config):
+        files.append(file)
     for page in list(files.documentation_pages()):
-        for path in linked(page.content_string, source_of(page) or ""):
+        source = source_of(page)
+        for path in linked(page.content_string, source) if source else ():
             uri = uri_of(path)
             if files.get_file_from_path(uri) is None:
                 level = InclusionLevel.NOT_IN_NAV if path.endswith(".md") else InclusionLevel.INCLUDED
@@ -101,6 +116,25 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"{link[1]}{posixpath.relpath(uri_of(path), posixpath.dirname(page.file.src_uri) or '.')}{link[3] or ''}"
 
     return LINK.sub(moved, markdown)
+
+
+def executed(config: MkDocsConfig) -> Iterator[File]:
+    """The notebook as a page with its outputs, and its pictures. It is run here, from first to last cell."""
+    notebook = jupytext.read(ROOT / NOTEBOOK)
+    if config.extra["execute_notebook"]:
+        # Nobody else on this machine can talk to the kernel through a file.
+        kernel = AsyncKernelManager(kernel_name="python3", transport="ipc")
+        with tempfile.TemporaryDirectory() as folder:
+            NotebookClient(notebook, km=kernel, resources={"metadata": {"path": folder}}).execute()
+    for cell in notebook.cells:
+        # Progress on standard error is for those who wait.
+        cell["outputs"] = [one for one in cell.get("outputs", []) if one.get("name") != "stderr"]
+    page, resources = MarkdownExporter().from_notebook_node(
+        notebook, {"output_files_dir": "notebook", "unique_key": "notebook"}
+    )
+    yield File.generated(config, NOTEBOOK_PAGE, content=page)
+    for name, content in resources["outputs"].items():
+        yield File.generated(config, name, content=content)
 
 
 def command_line() -> str:

@@ -11,9 +11,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dcrit.api.report.document import write_report
+from dcrit.api.report.tables import RELIANCE, VERDICTS, tables, with_block
 from dcrit.cli.app import app
-from dcrit.cli.reproduce import BEGIN, END, remade, remake_gallery
 from dcrit.cli.reproduce import app as reproduce_app
+from dcrit.cli.reproduce import remake_gallery
 from dcrit.figures import FIGURES
 from tests.worlds.report_documents import harmful_document, picture
 
@@ -83,9 +84,9 @@ def test_a_picture_that_is_missing_leaves_the_gallery_as_it_was(validation: Path
 
 def test_both_suites_have_a_table_and_the_quick_one_its_configurations() -> None:
     quick = json.loads((ROOT / "docs" / "results" / "quick.json").read_text(encoding="utf-8"))
-    readme = f"before\n{BEGIN}\nold\n{END}\nafter"
+    page = f"before\n{VERDICTS[0]}\nold\n{VERDICTS[1]}\nafter"
     predictors = json.loads((ROOT / "docs" / "results" / "ablation.json").read_text(encoding="utf-8"))
-    text = remade(readme, {"quick": quick, "standard": quick | {"suite": "standard"}}, predictors)
+    text = with_block(page, VERDICTS, tables({"quick": quick, "standard": quick | {"suite": "standard"}}, predictors))
     assert text.startswith("before\n")
     assert text.endswith("\nafter")
     assert "old" not in text.splitlines()
@@ -140,14 +141,18 @@ def test_outside_of_a_clone_one_sentence_says_what_to_do(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_readme_is_checked_and_mended(clone: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "end"), [("README.md", RELIANCE[1]), ("docs/results/verdicts.md", VERDICTS[1])], ids=["README", "verdicts"]
+)
+def test_tables_are_checked_and_mended(clone: Path, name: str, end: str) -> None:
     assert reproduce("readme", "--check", "--clone", clone).exit_code == 0
-    page = clone / "README.md"
+    page = clone / name
     before = page.read_text(encoding="utf-8")
-    page.write_text(before.replace(END, f"| more |\n{END}"), encoding="utf-8")
+    page.write_text(before.replace(end, f"| more |\n{end}"), encoding="utf-8")
     found = reproduce("readme", "--check", "--json", "--clone", clone)
     assert found.exit_code == 1
-    assert json.loads(found.stdout) == {"files": [str(page)], "differing": [str(page)], "written": False}
+    pages = [str(clone / "docs" / "results" / "verdicts.md"), str(clone / "README.md")]
+    assert json.loads(found.stdout) == {"files": pages, "differing": [str(page)], "written": False}
     assert reproduce("readme", "--clone", clone).exit_code == 0
     assert page.read_text(encoding="utf-8") == before
 
@@ -156,8 +161,9 @@ def test_a_validation_is_committed_with_its_tables(clone: Path, validation: Path
     quick = json.loads((ROOT / "docs" / "results" / "quick.json").read_text(encoding="utf-8"))
     (validation / "report.json").write_text(json.dumps(quick | {"runs": 12345}), encoding="utf-8")
     assert reproduce("readme", validation, "--clone", clone).exit_code == 0
-    assert json.loads((clone / "docs" / "results" / "quick.json").read_text(encoding="utf-8"))["runs"] == 12345
-    assert "`dcrit validate quick`: 12345 runs" in (clone / "README.md").read_text(encoding="utf-8")
+    results = clone / "docs" / "results"
+    assert json.loads((results / "quick.json").read_text(encoding="utf-8"))["runs"] == 12345
+    assert "`dcrit validate quick`: 12345 runs" in (results / "verdicts.md").read_text(encoding="utf-8")
     (validation / "report.json").write_text("{}", encoding="utf-8")
     refused = reproduce("readme", validation, "--clone", clone)
     assert refused.exit_code == 2

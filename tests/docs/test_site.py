@@ -49,7 +49,20 @@ def test_every_page_of_the_repository_is_on_the_site(site: Path) -> None:
     pages = {path.relative_to(ROOT / "docs").with_suffix(".html") for path in (ROOT / "docs").rglob("*.md")}
     built = {path.relative_to(site) for path in site.rglob("*.html")}
     assert len(pages) > 15
-    assert pages | {Path("index.html"), Path("figures/gallery/report.html")} <= built
+    outside = {"index.html", "changelog.html", "notebook.html", "figures/gallery/report.html"}
+    assert pages | {Path(name) for name in outside} <= built
+
+
+def test_the_notebook_was_run_and_shows_its_pictures_and_tables(site: Path) -> None:
+    page = (site / "notebook.html").read_text(encoding="utf-8")
+    pictures = re.findall(r'<img alt="png" src="(notebook/[\w.]+\.png)"', page)
+    assert len(pictures) == 4
+    assert all((site / picture).stat().st_size > 5_000 for picture in pictures)
+    assert [kind for kind in ("memorization", "semi-grokking", "grokking") if f"{kind}" not in page] == []
+    predicted, measured = (float(re.findall(rf"{word}: (\d+) examples", page)[0]) for word in ("predicted", "measured"))
+    assert abs(predicted / measured - 1) < 0.3
+    assert len(re.findall(r"measured: \d+ examples", page)) == 2
+    assert "Traceback" not in page
 
 
 def test_pages_load_nothing_from_the_network(site: Path) -> None:

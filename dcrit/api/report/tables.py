@@ -1,0 +1,157 @@
+"""Tables of the committed results, as the README and the page of verdicts show them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dcrit.api.written import claimed_range
+
+Row = dict[str, Any]
+
+#: Whose reports are committed, in the order of the page.
+SUITES = ("quick", "standard")
+
+#: Between these stands what is remade: tables of verdicts on their page, how well predictions did in the README.
+VERDICTS = ("<!-- begin: verdicts, remade by make readme -->", "<!-- end: verdicts -->")
+RELIANCE = ("<!-- begin: reliance, remade by make readme -->", "<!-- end: reliance -->")
+
+#: Rows of the ablation's table that are compared.
+COMPARED = ("**dcrit", "first release", "bare crossing, e_gen at all pairs, √", "baseline")
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def committed(results: Path) -> dict[str, Row]:
+    """The committed reports by suite, the quick one first.
+
+    Args:
+        results: Folder of the committed results.
+    """
+    paths = [results / f"{suite}.json" for suite in SUITES]
+    return {path.stem: _read(path) for path in paths if path.is_file()}
+
+
+def number(value: float | None) -> str:
+    """Three significant digits."""
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def verdicts(report: Row) -> str:
+    """A suite's table of verdicts, as Markdown; the quick one with its reasons, which others have in their report."""
+    from dcrit.empirics.training.budget import duration
+
+    whole, is_first = report["suite"] == "quick", "scheme" not in report
+    lines = [
+        f"`dcrit validate {report['suite']}`: {report['runs']} runs, "
+        f"{duration(report['training_seconds'])} of training on one core"
+        + (", judged by the first release's p-values and Holm's correction:" if is_first else ":"),
+        "",
+        f"| claim | {'predicted' if is_first else 'claimed'} | measured | 90 % interval | verdict |",
+        "|---|---|---|---|---|",
+    ]
+    for claim in report["claims"]:
+        interval = claim["interval"]
+        span = "–" if interval is None else f"{number(interval['low'])} – {number(interval['high'])}"
+        claimed = number(claim["predicted"]) if is_first else claimed_range(claim["claimed"])
+        dagger = "" if is_first or not claim["alone"] else " †"
+        lines.append(
+            f"| `{claim['id']}` | {claimed} | {number(claim['measured'])} | {span} "
+            f"| {claim['verdict']}{dagger}{': ' + claim['reason'].replace('|', chr(92) + '|') if whole else ''} |"
+        )
+    return "\n".join(lines)
+
+
+def configurations(report: Row) -> str:
+    """Sizes on either side of each prediction, and what fresh runs do there, as Markdown."""
+    (claim,) = [one for one in report["claims"] if one["id"] == "dcrit-bracketed"]
+    lines = [
+        "| beside a predicted size | network | test accuracy of fresh runs (90 %) | seeds |",
+        "|---|---|---|---|",
+    ]
+    for row in claim["rows"]:
+        lines.append(
+            f"| {row['part']} | {row['where']} | {number(row['measured'])} ({number(row['low'])} – "
+            f"{number(row['high'])}), claimed {row['claimed']} | {row['seeds']} |"
+        )
+    return "\n".join(lines)
+
+
+def comparison(rows: Sequence[Row]) -> str:
+    """The main rows of the ablation table, as Markdown."""
+    lines = [
+        "All configurations beyond the calibration, from [the ablation](ablation.md); errors are "
+        "\\|ln(predicted/measured)\\|:",
+        "",
+        "| predictor | configurations | median | worst | inside the 90 % interval |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['predictor']} | {row['n']} | {row['median']:.3f} | {row['worst']:.3f} | {row['coverage']:.0%} |"
+        for row in rows
+        if row["predictor"].startswith(COMPARED)
+    ]
+    return "\n".join(lines)
+
+
+def tables(reports: Mapping[str, Row], predictors: Sequence[Row]) -> str:
+    """All that stands on the page of verdicts.
+
+    Args:
+        reports: The committed reports by suite.
+        predictors: Rows of the ablation's table.
+    """
+    parts = [verdicts(report) for report in reports.values()]
+    parts += [configurations(report) for report in reports.values() if report["suite"] == "quick"]
+    return "\n\n".join([*parts, comparison(predictors)])
+
+
+def reliance(results: Path) -> str:
+    """How far off sizes are, and how many lie inside their intervals, for three kinds of sizes, as Markdown.
+
+    The interval of a share is Clopper and Pearson's, at 90 %.
+
+    Args:
+        results: Folder of the committed results.
+    """
+    from scipy.stats import binomtest
+
+    (shipped,) = [row for row in _read(results / "ablation.json") if row["predictor"].startswith("**dcrit")]
+    kinds = [("pair-MLP from scratch", shipped["n"], round(shipped["n"] * shipped["coverage"]), shipped["median"])]
+    two = results / "two-thresholds"
+    for name, file, interval in (
+        ("transformer from scratch", "transformers-measured.json", "interval"),
+        ("at rest", "at-rest.json", "predicted_interval"),
+    ):
+        rows = [row for row in _read(two / file) if row["measured"] is not None]
+        inside = sum(row[interval][0] <= row["measured"] <= row[interval][1] for row in rows)
+        errors = [abs(np.log(row["predicted"] / row["measured"])) for row in rows]
+        kinds.append((name, len(rows), inside, float(np.median(errors))))
+    lines = ["| size | networks | median error | inside the 90 % interval |", "|---|---|---|---|"]
+    for name, n, inside, median in kinds:
+        share = binomtest(inside, n).proportion_ci(confidence_level=0.9, method="exact")
+        lines.append(
+            f"| {name} | {n} | {np.expm1(median):.1%} | {inside / n:.0%} ({share.low:.0%} – {share.high:.0%}) |"
+        )
+    return "\n".join(lines)
+
+
+def with_block(page: str, marks: tuple[str, str], block: str) -> str:
+    """A page with what stands between two marks replaced.
+
+    Args:
+        page: Its text.
+        marks: Before and after what is replaced.
+        block: What takes its place.
+    """
+    before, rest = page.split(marks[0])
+    _, after = rest.split(marks[1])
+    return f"{before}{marks[0]}\n{block}\n{marks[1]}{after}"

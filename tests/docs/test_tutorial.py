@@ -1,0 +1,108 @@
+"""Every block of docs/tutorial.md and of the short how-tos runs, and says what the page says it does."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+from matplotlib import pyplot
+from typer.testing import CliRunner
+
+from dcrit.cli.app import app
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCK = re.compile(r"^```(sh|python|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+#: Setting up, which the tests of what is shipped do.
+SETUP = {"python3 -m venv .venv", "source .venv/bin/activate", "pip install ."}
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    """Language and text of each listing."""
+    return BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """Words of each command of a listing, without what is remarked beside it."""
+    for line in text.splitlines():
+        if line and line not in SETUP:
+            yield shlex.split(line, comments=True)
+
+
+def said_in(output: str) -> str:
+    """What a command says, without the lines of its tables, in one line."""
+    return " ".join(re.sub(r"[│┃]", " ", output).split())
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working folder, and pictures that no window shows."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    mpl.use("agg")
+    yield tmp_path
+    pyplot.close("all")
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_the_tutorial_runs_from_top_to_bottom_and_says_what_it_shows(folder: Path) -> None:
+    output, shown = "", 0
+    for language, text in blocks("docs/tutorial.md"):
+        if language == "sh":
+            output = ""
+            for first, *words in commands(text):
+                assert first == "dcrit"
+                done = CliRunner().invoke(app, words)
+                assert done.exit_code == 0, done.output
+                output += done.output
+        elif language == "python":
+            exec(compile(text, "docs/tutorial.md", "exec"), {})  # The page is ours.
+        else:
+            for line in text.splitlines():
+                assert line in said_in(output)
+                shown += 1
+    assert shown > 8
+    assert {path.name for path in folder.iterdir()} == {"dcrit-runs", "critical-size.png", "phase-diagram.png"}
+
+
+def test_the_tutorial_installs_as_the_tests_of_what_is_shipped_do() -> None:
+    lines = {line for language, text in blocks("docs/tutorial.md") if language == "sh" for line in text.splitlines()}
+    assert lines >= SETUP
+
+
+@pytest.mark.parametrize("page", ["calibrate", "reproduce-a-figure"])
+def test_commands_of_a_how_to_are_accepted(page: str) -> None:
+    found = [
+        words for language, text in blocks(f"docs/how-to/{page}.md") if language == "sh" for words in commands(text)
+    ]
+    assert len(found) > 3
+    for _, *words in found:
+        help_page = CliRunner().invoke(app, [*subcommand(words), "--help"], env={"COLUMNS": "200"})
+        assert help_page.exit_code == 0, words
+        assert [word for word in words if word.startswith("--") and word not in help_page.output] == []
+
+
+def subcommand(words: list[str]) -> list[str]:
+    """The words that name a command."""
+    names = 2 if words[0] in {"predict", "measure", "reproduce", "runs", "plan"} else 1
+    return words[:names]
+
+
+@pytest.mark.slow
+def test_the_figure_of_the_how_to_is_drawn(folder: Path) -> None:
+    (code,) = [text for language, text in blocks("docs/how-to/reproduce-a-figure.md") if language == "python"]
+    exec(compile(code, "docs/how-to/reproduce-a-figure.md", "exec"), {})  # The page is ours.
+    assert (folder / "phase-diagram.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    "line", re.findall(r"^\| `(dcrit [^`]+)`", (ROOT / "docs/reference/command-line.md").read_text("utf-8"), re.M)
+)
+def test_commands_of_the_reference_are_accepted(line: str) -> None:
+    words = line.split()[1:]
+    help_page = CliRunner().invoke(app, [*subcommand(words), "--help"], env={"COLUMNS": "200"})
+    assert help_page.exit_code == 0
+    assert [word for word in words if word.startswith("--") and word not in help_page.output] == []
