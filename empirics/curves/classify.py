@@ -296,9 +296,8 @@ class _Judged:
             return (
                 "generalized below a ceiling",
                 f"test accuracy rests at {test.settled:.3g}: its last 30% of evaluations keep within "
-                f"{test.spread:.2g}, at most {levels.still:g}, so this is taken as the best that is possible; "
-                "semi-grokking may rest as well, and a ceiling that is known (--ceiling, 1 where all can be right) "
-                "tells which it is",
+                f"{test.spread:.2g}, at most {levels.still:g}, so this is taken as the best possible accuracy; "
+                "semi-grokking may rest as well: --ceiling says how high accuracy can be, 1 if all can be right",
             )
         if events.memorized_at == events.generalized_at == events.began_at:
             return "already generalized", f"{reached}, and both accuracies are there at the first evaluation"

@@ -157,11 +157,11 @@ def why_not_identified(generalizing: Sequence[Settled], n_pairs: int, *, mixing:
     if best[0] < LEARNED:
         cause, why = (
             Cause.NOT_LEARNED,
-            "because the real task is learned hardly better than random labels at every size",
+            "because the network learns the real task hardly better than random labels at every size",
         )
     else:
         cause = Cause.MIXING_UNKNOWN
-        why = f"though the real task is learned, {best[1]:.0%} of unseen examples being right: efficiencies do not tell"
+        why = f"although the network learns the real task ({best[1]:.0%} of unseen examples are right)"
     return NoLaws(
         cause=cause, reason=f"the mixture is not identified: mixing {mixing:.1f} ran to the end of its range, {why}"
     )

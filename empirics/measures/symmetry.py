@@ -109,8 +109,8 @@ def fit_symmetry(outcomes: Sequence[Outcome], *, seed: int = 0) -> SymmetryLaw |
     right = np.concatenate(groups)[:, -1]
     if not right.min() < 0.5 < right.max():
         return (
-            "no size from which on symmetric labels are memorized as unordered pairs: of mirror images of trained "
-            f"pairs {right.min():.2f} to {right.max():.2f} come out right in all runs"
+            "no size was found from which symmetric labels are memorized as unordered pairs: in all runs "
+            f"{right.min():.2f} to {right.max():.2f} of the mirror images of trained pairs come out right"
         )
     best = _fit(np.concatenate(groups))
     rng = np.random.default_rng(seed)

@@ -23,11 +23,11 @@ MARKS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
 
 #: How verdicts come about, below their table.
 SCHEME = (
-    "A claim holds if each of its parts does: its e-values are the least that a part holds, and the mean that they "
-    "fail. "
-    "Verdicts are those of directional e-BH over all claims of the suite: at most 5 % are expected to be wrong, "
-    "whatever was looked at and however long was run. † would be decided whatever the other claims were: any such "
-    "verdict is wrong in at most 5 % of all suites. The number shown is that of the condition that decides."
+    "A claim holds if each of its parts holds. Its e-value for holding is the least of its parts', its e-value for "
+    "failing is the mean of its parts'. Verdicts come from directional e-BH over all claims of the suite: at most 5 % "
+    "of them are expected to be wrong, however often one looks and however long one runs. † marks a claim that would "
+    "be decided by itself: such verdicts are wrong in at most 5 % of all suites. The number shown is that of the "
+    "condition that decides."
 )
 
 

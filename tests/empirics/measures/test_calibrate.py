@@ -123,7 +123,7 @@ def test_a_transformer_that_never_sees_pairs_as_unordered_is_calibrated_without(
     assert calibration.symmetry is None
     assert list(calibration.omitted) == notes
     assert (notes[-1].cause, notes[-1].width) == (Cause.NO_SYMMETRY, None)
-    assert str(notes[-1]).startswith("no size from which on symmetric labels are memorized as unordered pairs")
+    assert str(notes[-1]).startswith("no size was found from which symmetric labels are memorized as unordered pairs")
 
 
 @pytest.mark.slow

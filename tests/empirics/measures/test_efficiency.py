@@ -213,7 +213,7 @@ def test_a_mixture_that_is_not_identified_gives_a_reason(
     assert "the mixture is not identified" in found.reason
     assert ("hardly better than random labels" in found.reason) == (learned is None)
     if learned is not None:
-        assert f"{learned} of unseen examples being right" in found.reason
+        assert f"{learned} of unseen examples are right" in found.reason
     # Predictions read off the cause whether a generalizing circuit fits.
     assert found.cause is (Cause.NOT_LEARNED if learned is None else Cause.MIXING_UNKNOWN)
 
@@ -237,7 +237,7 @@ def test_of_two_classes_half_are_right_by_chance() -> None:
         return found.reason
 
     assert "hardly better than random labels" in reason(0.55)
-    assert "90% of unseen examples being right" in reason(0.9)
+    assert "90% of unseen examples are right" in reason(0.9)
 
 
 @dataclass(frozen=True, kw_only=True)

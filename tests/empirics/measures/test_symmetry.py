@@ -85,4 +85,4 @@ def test_runs_that_did_not_fit_are_left_out() -> None:
 @pytest.mark.parametrize("accuracy", [0.0, 1.0])
 def test_runs_on_one_side_alone_give_a_reason(accuracy: float) -> None:
     same = [outcome(o.config, test_accuracy=accuracy) for o in runs(0.0)]
-    assert str(fit_symmetry(same)).startswith("no size from which on symmetric labels are memorized as unordered pairs")
+    assert str(fit_symmetry(same)).startswith("no size was found from which symmetric labels are memorized")
