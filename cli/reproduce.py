@@ -1,4 +1,4 @@
-"""``dcrit reproduce``: what is committed in the repository (tables, pages, pictures, measured sizes), made again."""
+"""``dcrit reproduce``: what is committed in the repository, made again, and figures of the literature."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +21,22 @@ if TYPE_CHECKING:
 
 
 class Names(TyperGroup):
-    """Commands whose names an unknown one is answered with."""
+    """Commands of their own and those of the literature, whose names an unknown one is answered with."""
+
+    @cached_property
+    def literature(self) -> Mapping[str, Any]:
+        """Commands that make figures of the literature."""
+        from dcrit.cli.literature import app as figures
+
+        return typer.main.get_group(figures).commands
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All names, those of the literature last."""
+        return [*super().list_commands(ctx), *self.literature]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name; None where there is none."""
+        return super().get_command(ctx, cmd_name) or self.literature.get(cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As typer does it, but for names that there are none of."""
@@ -32,7 +48,8 @@ class Names(TyperGroup):
 
 
 app = typer.Typer(
-    help="Make again what is committed in the repository, in a clone of it; --help of a name says what it takes.",
+    help="Make again what is committed in a clone of the repository, or a figure of the literature from nothing; "
+    "--help of a name says what it takes.",
     cls=Names,
     no_args_is_help=True,
 )

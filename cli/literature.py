@@ -1,0 +1,138 @@
+"""``dcrit reproduce NAME`` for figures of the literature: one command each, and a table of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dcrit.cli.terminal import options
+from dcrit.cli.terminal.output import print_json, say, table
+from dcrit.cli.terminal.session import session
+from dcrit.theory.literature.figures import LiteratureFigure, literature_figures
+
+#: Heading of these commands in the help.
+PANEL = "Figures of the literature"
+
+#: The page that the table is written to, from the top of a clone.
+PAGE = Path("docs") / "reference" / "literature-figures.md"
+
+#: Above the table.
+INTRODUCTION = """# Figures of the literature
+
+Each line is a figure of a paper that has a counterpart here. One command trains what the store lacks, draws it, and
+writes it as PNG and SVG:
+
+```console
+$ dcrit reproduce huang-2d --store runs --out figures-out
+```
+
+Names count the entries of one paper in the order of its argument. They are not the paper's own figure numbers. Moduli
+are small, 23 and 31, where the papers have 113, so that each takes minutes. Hyperparameters of every run are in
+`theory/literature/figures.toml`.
+
+Minutes are those of one core of {rate:.0f} GFLOP/s, at most. Written by `dcrit reproduce literature --clone .`."""
+
+app = typer.Typer()
+
+
+@app.command("literature", rich_help_panel=PANEL)
+def literature(
+    clone: Annotated[
+        Path | None, typer.Option(help="Top folder of a clone: write the table to its docs/reference.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Beside --clone: write nothing; exit 1 where the page differs.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Every figure below: what the paper shows, what should be seen here, runs and minutes. Trains nothing."""
+    from dcrit.api.literature import list_literature
+
+    if check and clone is None:
+        raise typer.BadParameter("--check must go with --clone, got it alone")
+    listed = list_literature()
+    if clone is not None:
+        _write(clone, page_of(listed.to_dict()), check=check)
+        return
+    if as_json:
+        print_json(listed.to_dict())
+        return
+    rows = [[one["name"], one["shows"], str(one["runs"]), _minutes(one["minutes"])] for one in listed.figures]
+    table("figures of the literature", ["name", "the paper shows", "runs", "minutes"], rows)
+
+
+def _write(clone: Path, text: str, *, check: bool) -> None:
+    from dcrit.empirics.ablations.committed import results_of
+
+    with options.bad_input():
+        results_of(clone)  # it says where there is no clone
+    path = clone / PAGE
+    differs = not path.is_file() or path.read_text(encoding="utf-8") != text
+    if check and differs:
+        say(f"{path} is not what it would be")
+        raise typer.Exit(1)
+    if not check:
+        path.write_text(text, encoding="utf-8")
+        say(str(path))
+
+
+def _minutes(minutes: float) -> str:
+    return f"{minutes:.1f}" if minutes < 10 else f"{minutes:.0f}"
+
+
+def page_of(listed: Mapping[str, Any]) -> str:
+    """The table as a page of the docs.
+
+    Args:
+        listed: As ``--json`` prints it.
+    """
+    lines = [INTRODUCTION.format(rate=listed["core"] / 1e9)]
+    sources = list(dict.fromkeys((one["source"], one["link"]) for one in listed["figures"]))
+    for source, link in sources:
+        lines += ["", f"## {source.split('.')[0]}.", "", f"[{source}]({link})" if link else source, ""]
+        lines += [
+            "| name | the paper shows | here one should see | runs | FLOPs | minutes |",
+            "|---|---|---|---|---|---|",
+        ]
+        for one in listed["figures"]:
+            if one["source"] == source:
+                lines.append(
+                    f"| `{one['name']}` | {one['shows']} | {one['expected']} | {one['runs']} | {one['flops']:.1e} "
+                    f"| {_minutes(one['minutes'])} |"
+                )
+    return "\n".join(lines) + "\n"
+
+
+def _command_of(figure: LiteratureFigure) -> Callable[..., None]:
+    """The command that makes a figure."""
+
+    @options.grouped
+    def made(
+        *,
+        store: options.StoreFolder = options.DEFAULT_STORE,
+        out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the picture, as PNG and SVG.")] = Path(
+            "figures-out"
+        ),
+        machine: options.MachineOptions,
+        as_json: options.Json = False,
+    ) -> None:
+        from dcrit.api.literature import literature_figure
+
+        with session(machine):
+            drawn = literature_figure(figure.name, store=store, out=out, **asdict(machine))
+        if as_json:
+            print_json(drawn.to_dict())
+        else:
+            say(f"One should see: {figure.expected}")
+            say(" ".join(str(path) for path in drawn.files))
+
+    made.__doc__ = f"{figure.shows}\n\nHere one should see: {figure.expected}"
+    return made
+
+
+for _figure in literature_figures():
+    app.command(_figure.name, rich_help_panel=PANEL)(_command_of(_figure))

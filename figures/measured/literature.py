@@ -1,0 +1,198 @@
+"""Counterparts of published figures: curves over training time, numbers over both sizes, and the plane."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dcrit.empirics.experiments.literature import PanelRuns, SeriesRuns
+from dcrit.empirics.measures.capacity import OVERLOADED, memorized_count
+from dcrit.empirics.measures.ungrokking import ungrokking_outcome
+from dcrit.empirics.runs.multitask import MultitaskRun
+from dcrit.empirics.runs.outcomes import HALF_PERSISTENCE, outcome_of, passage, settled_value
+from dcrit.empirics.runs.single import Run
+from dcrit.figures.drawing import canvas, scales, style
+from dcrit.figures.measured.dynamics import log_steps
+from dcrit.figures.measured.model_size import LEAST_LOSS, MARKERS, colours
+from dcrit.figures.measured.phase_map import draw_plane
+
+#: Height of a panel [inches].
+HEIGHT = 2.4
+
+#: What is drawn over places, by the panel's kind: axis label, and whether the axis is logarithmic.
+OVER_PLACES: dict[str, tuple[str, bool]] = {
+    "over-size": ("test accuracy [fraction]", False),
+    "over-width": ("test accuracy [fraction]", False),
+    "loss-over-width": ("test loss [nats]", True),
+    "efficiency": (r"efficiency $\gamma/\|\theta\|^\kappa$", True),
+    "time": ("steps to test accuracy one half", True),
+    "capacity": ("labels memorized [examples]", True),
+}
+
+#: What is drawn over training time: axis label, and curves of the training set and of unseen pairs.
+OVER_TIME: dict[str, tuple[str, tuple[str, ...]]] = {
+    "accuracy": ("accuracy [fraction]", ("train_accuracy", "test_accuracy")),
+    "loss": ("loss [nats]", ("train_loss", "test_loss")),
+    "norm": ("squared norm $Q$ [1]", ("squared_norm",)),
+}
+
+
+def draw(evidence: Sequence[PanelRuns]) -> Figure:
+    """One panel each."""
+    with style.context():
+        figure, axes = canvas.panels(len(evidence), height=HEIGHT)
+        for ax, shown in zip(axes, evidence, strict=False):
+            if shown.grid is not None:
+                missing = draw_plane(ax, shown.grid)
+                canvas.title(ax, shown.panel.title, missing, width=canvas.PANEL_TEXT)
+                continue
+            canvas.prepare(ax)
+            ax.set_title(shown.panel.title)
+            if shown.panel.kind in OVER_TIME:
+                _draw_over_time(ax, shown)
+            else:
+                _draw_over_places(ax, shown)
+        canvas.legend(figure, columns=3)
+        return figure
+
+
+def _draw_over_time(ax: Axes, shown: PanelRuns) -> None:
+    """Curves of every run, one colour a training-set size; those of the training set are broken."""
+    label, names = OVER_TIME[shown.panel.kind]
+    places = [(series, size) for series in shown.series for size in series.runs]
+    last = 1.0
+    for (series, size), colour in zip(places, colours(len(places)), strict=True):
+        for k, run in enumerate(series.runs[size]):
+            step = run.curves.step
+            last = max(last, float(step[-1]))
+            for name in names:
+                is_train = name.startswith("train")
+                what = "" if name == "squared_norm" else ", train" if is_train else ", test"
+                ax.plot(
+                    step,
+                    _curve(run, name),
+                    "--" if is_train else "-",
+                    color=colour,
+                    linewidth=0.8 if is_train else 1.1,
+                    label=f"{_named(series, f'D = {size}')}{what}" if k == 0 else None,
+                )
+    log_steps(ax, last)
+    ax.set(xlabel="training time [steps]", ylabel=label)
+    if shown.panel.kind == "accuracy":
+        ax.set_ylim(-0.04, 1.04)
+    elif shown.panel.kind == "loss":
+        ax.set_yscale("log")
+    else:
+        ax.set_ylim(bottom=0)
+
+
+def _curve(run: Run | MultitaskRun, name: str) -> np.ndarray:
+    """A curve of the first task; losses of nothing have no place on a logarithmic axis."""
+    values = np.asarray(getattr(run.curves, name))
+    values = values[:, 0] if values.ndim > 1 else values
+    return np.maximum(values, LEAST_LOSS) if name.endswith("loss") else values
+
+
+def _named(series: SeriesRuns, place: str) -> str:
+    return ", ".join(filter(None, [series.series.label, place]))
+
+
+def _test_accuracy(run: Run | MultitaskRun) -> float:
+    if isinstance(run, MultitaskRun):
+        return run.settled("test_accuracy")
+    if run.config.start == "generalized":
+        return ungrokking_outcome(run).test_accuracy
+    return settled_value(run, "test_accuracy")
+
+
+def _test_loss(run: Run | MultitaskRun) -> float:
+    found = run.settled("test_loss") if isinstance(run, MultitaskRun) else settled_value(run, "test_loss")
+    return max(found, LEAST_LOSS)
+
+
+def _efficiency(run: Run | MultitaskRun) -> float:
+    assert isinstance(run, Run)
+    return outcome_of(run).efficiency
+
+
+def _memorized(run: Run | MultitaskRun) -> float:
+    """Labels right in networks that have more than they can learn; others say only that there are no fewer."""
+    assert isinstance(run, Run)
+    found = outcome_of(run)
+    return float(memorized_count(found)) if found.train_accuracy < OVERLOADED else math.nan
+
+
+def _time(run: Run | MultitaskRun) -> float:
+    """Step of test accuracy one half; NaN where it does not come."""
+    assert isinstance(run, Run)
+    duration = HALF_PERSISTENCE * run.config.problem.time_constant
+    time = passage(run.curves.step, run.curves.test_accuracy, 0.5, duration)
+    return math.nan if time is None else max(time, 1.0)
+
+
+VALUES: dict[str, Callable[[Run | MultitaskRun], float]] = {
+    "over-size": _test_accuracy,
+    "over-width": _test_accuracy,
+    "loss-over-width": _test_loss,
+    "efficiency": _efficiency,
+    "time": _time,
+    "capacity": _memorized,
+}
+
+
+def _draw_over_places(ax: Axes, shown: PanelRuns) -> None:
+    """One mark a run, and a line through the means of each series; broken lines are sizes predicted before any run."""
+    label, is_log = OVER_PLACES[shown.panel.kind]
+    over_width = shown.panel.kind in ("over-width", "loss-over-width", "capacity")
+    value = VALUES[shown.panel.kind]
+    places: list[float] = []
+    for k, (one, colour) in enumerate(zip(shown.series, colours(len(shown.series)), strict=True)):
+        x = [float(one.series.at(place).n_params) if over_width else float(place) for place in one.runs]
+        places += x
+        values = [[value(run) for run in runs] for runs in one.runs.values()]
+        marker = MARKERS[k % len(MARKERS)]
+        for place, found in zip(x, values, strict=True):
+            ax.plot([place] * len(found), found, marker, color=colour, markersize=3, markerfacecolor="none", alpha=0.7)
+        means = [_mean(found, is_log=is_log) for found in values]
+        ax.plot(x, means, color=colour, marker=marker, markersize=3, label=one.series.label or None)
+        if one.predicted is not None:
+            ax.axvline(
+                one.predicted, color=colour, linestyle=":", linewidth=0.9, label="predicted size" if k == 0 else None
+            )
+    if shown.panel.kind == "time":
+        _mark_censored(ax, shown)
+    ends = scales.spread(places, margin=0.1)
+    if ends is not None:
+        scales.log_axis(ax, "x", *ends, most=5)
+    ax.set(xlabel="model size $N$ [parameters]" if over_width else style.SIZE_LABEL, ylabel=label)
+    if not is_log:
+        ax.set_ylim(-0.04, 1.04)
+    elif any(y > 0 for line in ax.lines for y in np.asarray(line.get_ydata(), dtype=float)):
+        ax.set_yscale("log")
+    else:
+        canvas.blank(ax, "No run shows this within its steps.", width=2.0)
+
+
+def _mean(values: Sequence[float], *, is_log: bool) -> float:
+    """Mean of those that are numbers; geometric on a logarithmic axis."""
+    # A network that fits nothing has a margin below 0, which has no logarithm.
+    known = [one for one in values if math.isfinite(one) and (one > 0 or not is_log)]
+    if not known:
+        return math.nan
+    return float(np.exp(np.mean(np.log(known)))) if is_log else float(np.mean(known))
+
+
+def _mark_censored(ax: Axes, shown: PanelRuns) -> None:
+    """Runs that do not come to one half, at their last step."""
+    named = False
+    for one in shown.series:
+        for place, runs in one.runs.items():
+            lost = [float(run.curves.step[-1]) for run in runs if math.isnan(_time(run))]
+            if lost:
+                text = None if named else "not within the steps"
+                ax.plot([place] * len(lost), lost, "^", color=style.GREY, markerfacecolor="none", label=text)
+                named = True

@@ -1,0 +1,71 @@
+"""Counterparts of published figures, trained in miniature and drawn."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from dcrit.empirics.experiments import literature
+from dcrit.empirics.experiments.laboratory import Machine, open_runs
+from dcrit.empirics.runs.multitask import MultitaskConfig
+from dcrit.figures.measured.literature import OVER_TIME, draw
+from dcrit.theory.literature.figures import LiteratureFigure, PanelKind, literature_figures
+from tests.worlds.literature import miniature
+
+
+@pytest.mark.slow
+def test_figures_of_every_kind_are_made_from_nothing(tmp_path: Path) -> None:
+    chosen = ("huang-1", "huang-2a", "huang-3a", "huang-4", "huang-5b", "varma-2", "varma-3", "nanda-1", "nanda-2")
+    small = [miniature(one, steps=10) for one in literature_figures() if one.name in chosen]
+    assert {panel.kind for one in small for panel in one.panels} == set(get_args(PanelKind))
+    together = replace(small[0], panels=tuple(panel for one in small for panel in one.panels))
+    with open_runs(tmp_path, Machine(workers=1), display=False) as laboratory:
+        evidence = literature.measure(together, laboratory)
+        assert laboratory.lacking(literature.configs_of_figure(together)) == []
+    shown = iter(evidence)
+    for one in small:
+        drawn = draw([next(shown) for _ in one.panels])
+        drawn.draw_without_rendering()
+        check(drawn, one)
+        plt.close(drawn)
+
+
+def check(drawn: Figure, figure: LiteratureFigure) -> None:
+    """Every run of a figure is in its picture."""
+    for ax, panel in zip(drawn.axes, figure.panels, strict=False):
+        if panel.kind in OVER_TIME:
+            assert len(ax.lines) == len(panel.sizes) * (1 if panel.kind == "norm" else 2)
+        elif panel.kind != "plane":
+            # A line through the means of each series, over places in their order.
+            lines = [line for line in ax.lines if np.size(line.get_xdata()) == 2 and line.get_linestyle() == "-"]
+            assert len(lines) >= len(panel.series)
+            assert all(np.diff(line.get_xdata())[0] > 0 for line in lines[: len(panel.series)])
+
+
+def test_runs_are_counted_once_and_differ_in_what_series_differ_in() -> None:
+    by_name = {one.name: one for one in literature_figures()}
+    both = by_name["huang-2a"]
+    assert len(literature.configs_of_figure(both)) == both.panels[0].seeds  # two panels, the same runs
+    facts = literature.configs_of_figure(by_name["huang-5a"])
+    assert {len(one.components) for one in facts if isinstance(one, MultitaskConfig)} == {2}
+    shared, split, pretrained = by_name["huang-5b"].panels[0].series
+    panel = by_name["huang-5b"].panels[0]
+    configs = [literature.config_of(panel, one, 12, 0) for one in (shared, split, pretrained)]
+    assert [one.blocks for one in configs] == ["shared", "split", "shared"]  # type: ignore[union-attr]
+    assert [len(one.phases) for one in configs] == [1, 1, 2]  # type: ignore[union-attr]
+
+
+def test_sizes_that_were_predicted_stand_beside_the_runs(tmp_path: Path) -> None:
+    (figure,) = (one for one in literature_figures() if one.name == "varma-3")
+    panel = figure.panels[0]
+    with open_runs(tmp_path, Machine(workers=1), display=False) as laboratory:
+        scratch, rest = (literature._predicted(panel, one, laboratory) for one in panel.series)
+    assert scratch is not None
+    assert rest is not None
+    assert math.isfinite(rest)
+    assert rest < scratch

@@ -1,0 +1,200 @@
+"""Figures of other groups that have a counterpart here: one data file, checked as it is read; nothing is trained."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, cast, get_args
+
+from dcrit.theory.checks import FieldError, check_choice, check_integer
+from dcrit.theory.problems.problem import Problem
+
+#: What a panel shows: curves over training time, numbers over training-set or model size, or the plane of both.
+PanelKind = Literal[
+    "accuracy",
+    "loss",
+    "norm",
+    "over-size",
+    "over-width",
+    "loss-over-width",
+    "efficiency",
+    "time",
+    "capacity",
+    "plane",
+]
+
+#: Panels with one place a width, at each series' own training-set size.
+OVER_WIDTH = ("over-width", "loss-over-width", "capacity")
+
+Start = Literal["scratch", "generalized"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureSeries:
+    """Runs that share a colour.
+
+    Attributes:
+        problem: What is trained.
+        label: To people; empty where the series is alone.
+        n_train: D, where the panel is over width [examples].
+        start: From where training starts.
+        facts: D_r, random labels that the same network memorizes [examples].
+        split: Whether each of both tasks has a feed-forward block of its own.
+        pretraining: Steps on the task alone before [steps].
+        steps: Horizon [steps]; 0 for that of the panel.
+
+    Raises:
+        ValueError: A field is out of range.
+    """
+
+    problem: Problem
+    label: str = ""
+    n_train: int = 0
+    start: Start = "scratch"
+    facts: int = 0
+    split: bool = False
+    pretraining: int = 0
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("start", self.start, get_args(Start))
+        for name in ("n_train", "facts", "pretraining", "steps"):
+            check_integer(name, getattr(self, name), 0)
+        if self.n_train:
+            self.problem.check_n_train(self.n_train)
+        if self.facts and self.start != "scratch":
+            raise FieldError("start", "be 'scratch' beside facts", repr(self.start))
+
+    def at(self, width: int) -> Problem:
+        """The problem at another width."""
+        return replace(self.problem, width=width)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigurePanel:
+    """A panel of a figure.
+
+    Attributes:
+        kind: What it shows.
+        title: Above it.
+        series: Runs that it shows.
+        sizes: D [examples]; none where series have their own.
+        widths: H or d; none for those of the problems.
+        capacity_widths: Widths at which random labels are memorized, in a plane.
+        seeds: Runs of each.
+        steps: Horizon [steps]; 0 for the protocol's 40/(ηλ).
+
+    Raises:
+        ValueError: A field is out of range, or what the kind needs is missing.
+    """
+
+    kind: PanelKind
+    title: str = ""
+    series: tuple[FigureSeries, ...]
+    sizes: tuple[int, ...] = ()
+    widths: tuple[int, ...] = ()
+    capacity_widths: tuple[int, ...] = ()
+    seeds: int = 3
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("kind", self.kind, get_args(PanelKind))
+        check_integer("seeds", self.seeds, 1)
+        check_integer("steps", self.steps, 0)
+        if not self.series:
+            raise FieldError("series", "hold at least one", "none")
+        over_width = self.kind in OVER_WIDTH
+        if (over_width or self.kind == "plane") and not self.widths:
+            raise FieldError("widths", f"be given for a panel of kind {self.kind}", "none")
+        if not over_width and not self.sizes:
+            raise FieldError("sizes", f"be given for a panel of kind {self.kind}", "none")
+        for one in self.series:
+            if over_width and not one.n_train:
+                raise FieldError("n_train", f"be given for each series of kind {self.kind}", "none")
+            for size in self.sizes:
+                one.problem.check_n_train(size)
+            for width in (*self.widths, *self.capacity_widths):
+                one.at(width)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiteratureFigure:
+    """A figure of a paper, and its counterpart here.
+
+    Attributes:
+        name: On the command line.
+        source: Key into the bibliography.
+        shows: What the paper's figure shows.
+        expected: What should be seen here.
+        panels: What is trained and drawn.
+
+    Raises:
+        ValueError: A word is missing, or there is no panel.
+    """
+
+    name: str
+    source: str
+    shows: str
+    expected: str
+    panels: tuple[FigurePanel, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("name", "source", "shows", "expected"):
+            if not getattr(self, name):
+                raise FieldError(name, "be words", repr(getattr(self, name)))
+        if not self.panels:
+            raise FieldError("panels", "hold at least one", "none")
+
+
+def read_figures(text: str) -> tuple[LiteratureFigure, ...]:
+    """Figures from the text of a data file.
+
+    Raises:
+        ValueError: It is no TOML, lacks a field, has one too many, or a field is out of range; the message names the
+            figure.
+    """
+    document: dict[str, Any] = tomllib.loads(text)
+    problems: dict[str, Problem] = {}
+    for name, fields in cast("dict[str, dict[str, Any]]", document.get("problems", {})).items():
+        own = {key: value for key, value in fields.items() if key != "like"}
+        problems[name] = replace(problems[fields["like"]], **own) if "like" in fields else Problem(**own)
+    figures: list[LiteratureFigure] = []
+    for entry in cast("list[dict[str, Any]]", document.get("figures", [])):
+        try:
+            panels = tuple(_panel(one, problems) for one in entry.get("panels", ()))
+            words = {key: value for key, value in entry.items() if key != "panels"}
+            figures.append(LiteratureFigure(**words, panels=panels))
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"figure {entry.get('name', 'without a name')}: {error}") from error
+    names = [one.name for one in figures]
+    for name in names:
+        if names.count(name) > 1:
+            raise FieldError("name", "be given once", repr(name))
+    return tuple(figures)
+
+
+def _panel(said: Mapping[str, Any], problems: Mapping[str, Problem]) -> FigurePanel:
+    fields = dict(said)
+    # A plane has one problem, and needs no word for its only series.
+    series = fields.pop("series", None) or [{"problem": fields.pop("problem")}]
+    for name in ("sizes", "widths", "capacity_widths"):
+        fields[name] = tuple(fields.get(name, ()))
+    return FigurePanel(**fields, series=tuple(_series(one, problems) for one in series))
+
+
+def _series(said: Mapping[str, Any], problems: Mapping[str, Problem]) -> FigureSeries:
+    fields = dict(said)
+    problem = problems[fields.pop("problem")]
+    if "width" in fields:
+        problem = replace(problem, width=fields.pop("width"))
+    return FigureSeries(problem=problem, **fields)
+
+
+@cache
+def literature_figures() -> tuple[LiteratureFigure, ...]:
+    """Every figure of the package's data file, in its order."""
+    text = (files("dcrit.theory.literature") / "figures.toml").read_text(encoding="utf-8")
+    return read_figures(text)
