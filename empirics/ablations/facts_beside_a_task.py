@@ -234,15 +234,14 @@ def page(chosen_on: dict[str, Any], document: dict[str, Any]) -> str:
         "",
         text(
             "A network learns a task and also memorizes D_r *facts*: random labels of random pairs. Then the task",
-            "needs more examples: D_crit(D_r) is above D_crit(0). This page compares rules for that rise with what was",
-            "measured. `dcrit reproduce facts` writes it; `dcrit reproduce facts --store FOLDER` measures the series",
-            "again, in some twelve minutes on one idle core.",
+            "needs more examples: D_crit(D_r) is above D_crit(0). `dcrit reproduce facts` compares rules for that rise",
+            "with measured sizes, which it measures again with `--store FOLDER` (twelve minutes on an idle core).",
         ),
         "",
         text(
-            "**How far to trust it.** No rule has a constant fitted to runs with facts. But the rule that is kept",
-            f"(bold) was chosen among {len(rules(problem))} after the sizes of a preliminary experiment were known, so",
-            "its error there says little. All series were measured after that choice.",
+            "**How far to trust it.** No rule has a constant fitted to runs with facts. But the kept rule (bold) was",
+            f"chosen among {len(rules(problem))} after the sizes of a preliminary experiment were known. All series",
+            "were measured after that.",
         ),
         "",
         text(
@@ -269,11 +268,10 @@ def page(chosen_on: dict[str, Any], document: dict[str, Any]) -> str:
         "## Rules",
         "",
         text(
-            "A rule says how sets of examples are priced together, which margin a fact needs while the generalizing",
-            "circuit has margin w on the task, and what the deficit on unseen pairs is in proportion to. Ratios",
-            f"D_crit(D_r)/D_crit(0) are compared. The calibration has β = {beta:.3f} and a = {a:.2f}, and predicts",
-            f"D_crit(0) = {alone.n_train:.0f}; D_r is scaled by predicted over measured D_crit(0). *Unscaled* is the",
-            "error without that.",
+            "A rule says how sets of examples are priced together, which margin a fact needs where the generalizing",
+            "circuit has margin w, and what the deficit on unseen pairs is in proportion to. The numbers are ratios",
+            f"D_crit(D_r)/D_crit(0). The calibration has β = {beta:.3f} and a = {a:.2f}. D_r is scaled by predicted",
+            f"({alone.n_train:.0f}) over measured D_crit(0); *unscaled* is the error without that.",
         ),
     ]
     (preliminary,) = chosen_on["series"]

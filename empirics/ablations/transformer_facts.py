@@ -589,9 +589,8 @@ def section(results: Path) -> list[str]:
     lines = [
         "## Transformers",
         "",
-        "A transformer reads [a, b, =_t] and answers at =_t, the token of the task. It shares everything else with",
-        "D_r facts. The rule has to stand out of the noise of all labels that are looked up, so D examples beside D_r",
-        "facts are worth D_eff = D²/(D + a·D_r) examples without facts, and",
+        "A transformer reads [a, b, =_t], where =_t is the token of the task. It shares all else with the facts.",
+        "D examples beside D_r facts are worth D_eff = D²/(D + a·D_r) examples without facts, so",
         "",
         "    D_crit(T, D_r) = D_crit(T)·(1/2 + √(1/4 + a·D_r/D_crit(T)))",
         "",
