@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import jupytext
 import typer
-from jupyter_client.manager import AsyncKernelManager
 from mkdocs.structure.files import File, Files, InclusionLevel
 from nbclient import NotebookClient
 from nbconvert import MarkdownExporter
+from traitlets.config import Config
 from typer.cli import get_docs_for_click
 
 import dcrit
@@ -122,10 +122,16 @@ def executed(config: MkDocsConfig) -> Iterator[File]:
     """The notebook as a page with its outputs, and its pictures. It is run here, from first to last cell."""
     notebook = jupytext.read(ROOT / NOTEBOOK)
     if config.extra["execute_notebook"]:
-        # Nobody else on this machine can talk to the kernel through a file.
-        kernel = AsyncKernelManager(kernel_name="python3", transport="ipc")
         with tempfile.TemporaryDirectory() as folder:
-            NotebookClient(notebook, km=kernel, resources={"metadata": {"path": folder}}).execute()
+            # Through files, which nobody else can read, and not through ports, which everybody on this machine can.
+            kernel = {"transport": "ipc", "connection_file": str(Path(folder) / "kernel.json")}
+            NotebookClient(
+                notebook,
+                config=Config({"KernelManager": kernel}),
+                kernel_name="python3",
+                startup_timeout=600,
+                resources={"metadata": {"path": folder}},
+            ).execute()
     for cell in notebook.cells:
         # Progress on standard error is for those who wait.
         cell["outputs"] = [one for one in cell.get("outputs", []) if one.get("name") != "stderr"]

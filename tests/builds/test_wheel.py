@@ -1,7 +1,8 @@
-"""The wheel holds the whole package, and works where nothing but the wheel and its dependencies is."""
+"""Wheel and source archive hold the whole package, and work where nothing but them and its dependencies is."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,9 +39,9 @@ def run(words: Sequence[str | Path], cwd: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built of a copy, since setuptools leaves its work beside what it builds."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what is built, since setuptools leaves its work beside it."""
+    source = tmp_path_factory.mktemp("source")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for folder in sorted({path.split("/")[0] for path in PACKAGES.values()}):
@@ -48,9 +49,36 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / folder, source / folder, symlinks=True, ignore=ignored)
     # The explorer ships measured sizes by a link to where they are committed.
     shutil.copytree(ROOT / "docs" / "results", source / "docs" / "results")
-    run([sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", out, "."], source)
+    return source
+
+
+def built_from(source: Path | str, out: Path, cwd: Path) -> Path:
+    """The wheel of a folder or of an archive of source."""
+    words = ("--no-deps", "--no-build-isolation", "--wheel-dir", out, source)
+    run([sys.executable, "-m", "pip", "wheel", *words], cwd)
     (built,) = out.iterdir()
     return built
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of a clone."""
+    return built_from(".", tmp_path_factory.mktemp("wheel"), source)
+
+
+@pytest.fixture(scope="module")
+def archive(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source as it is shipped."""
+    out = tmp_path_factory.mktemp("archive")
+    run([sys.executable, "-c", f"from setuptools import build_meta; build_meta.build_sdist({str(out)!r})"], source)
+    (built,) = out.iterdir()
+    return built
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    """Every file of a wheel, but for the list of them."""
+    with zipfile.ZipFile(wheel) as opened:
+        return {name: opened.read(name) for name in opened.namelist() if not name.endswith("/RECORD")}
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +110,17 @@ def test_it_holds_every_module_and_all_data(wheel: Path) -> None:
     assert held == expected
 
 
+def test_the_archive_of_the_source_makes_the_same_wheel(
+    archive: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    version = PROJECT["project"]["version"]
+    assert archive.name == f"dcrit-{version}.tar.gz"
+    again = built_from(str(archive), tmp_path_factory.mktemp("again"), tmp_path_factory.mktemp("elsewhere"))
+    assert again.name == wheel.name == f"dcrit-{version}-py3-none-any.whl"
+    assert contents(again) == contents(wheel)
+    assert "dcrit/py.typed" in contents(wheel)
+
+
 def test_the_installed_command_knows_its_version_and_is_no_checkout(installed: Path, tmp_path: Path) -> None:
     assert run([installed / "dcrit", "--version"], tmp_path).strip() == PROJECT["project"]["version"]
     place = run([installed / "python", "-c", "import dcrit.theory; print(*dcrit.theory.__path__)"], tmp_path).strip()
@@ -92,6 +131,20 @@ def test_the_installed_command_predicts(installed: Path, tmp_path: Path) -> None
     found = json.loads(run([installed / "dcrit", "predict", "critical-size", "--json"], tmp_path))
     size = found["critical_size"]
     assert size["interval"]["low"] <= size["value"] <= size["interval"]["high"]
+
+
+def test_the_installed_command_trains(installed: Path, tmp_path: Path) -> None:
+    words = ["train", "--modulus", "5", "--width", "8", "--n-train", "15", "--seeds", "1", "--steps", "40", "--json"]
+    (trained,) = json.loads(run([installed / "dcrit", *words], tmp_path))["runs"]
+    assert trained["n_train"] == 15
+    assert 0 <= trained["train_accuracy"] <= 1
+
+
+def test_the_version_is_one_everywhere() -> None:
+    version = PROJECT["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == version
 
 
 def test_every_module_of_the_wheel_is_imported_from_it(installed: Path, tmp_path: Path) -> None:

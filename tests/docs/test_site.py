@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 import typer
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 from typer.core import TyperGroup
 
 import dcrit
 from dcrit.cli.app import app
+from tests.worlds.browser import chrome, requests
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow]
 
@@ -89,3 +92,23 @@ def test_the_reference_has_every_public_name(site: Path) -> None:
     headings = set(re.findall(r'<h3 id="dcrit\.[\w.]+?\.(\w+)"', page))
     assert set(dcrit.__all__) - {"__version__"} <= headings
     assert ":func:" not in page
+
+
+@pytest.mark.browser
+def test_the_site_is_searched_where_it_lies_without_a_network(site: Path, tmp_path: Path) -> None:
+    page = site / "index.html"
+    with chrome(tmp_path / "profile") as browser:
+        browser.get(page.as_uri())
+        browser.execute_script("document.querySelector('[data-md-toggle=search]').click()")
+        browser.find_element(By.CSS_SELECTOR, "input.md-search__input").send_keys("ungrokking")
+        found = WebDriverWait(browser, 120).until(
+            lambda browser: browser.find_elements(By.CSS_SELECTOR, ".md-search-result__link")
+        )
+        assert any("glossary.html" in str(link.get_attribute("href")) for link in found)
+        assert [entry["message"] for entry in browser.get_log("browser")] == []
+        asked = requests(browser, page)
+        assert asked
+        assert [address for address in asked if not address.startswith("file:")] == []
+        widths = browser.execute_script("return [...document.querySelectorAll('article img')].map(i => i.naturalWidth)")
+        assert len(widths) == 2
+        assert all(widths)
