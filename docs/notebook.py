@@ -30,7 +30,8 @@ import dcrit
 store = tempfile.mkdtemp()  # runs are kept in this folder
 problem = dcrit.Problem(task="add", modulus=23, width=64)
 prediction = dcrit.predict(problem)
-print(f"predicted: {prediction.critical_size:.0f} examples, {prediction.interval}")
+interval = prediction.interval
+print(f"predicted: {prediction.critical_size:.0f} examples, {interval.low:.0f} to {interval.high:.0f}")
 prediction
 
 # %% [markdown]
@@ -60,7 +61,7 @@ for size in sizes:
 
 # %%
 measured = dcrit.measure(problem, tolerance=0.1, store=store)
-print(f"measured: {measured.critical_size:.0f} examples, {measured.interval}")
+print(f"measured: {measured.critical_size:.0f} examples, {measured.interval.low:.0f} to {measured.interval.high:.0f}")
 axes = measured.plot()
 
 # %% [markdown]
@@ -91,5 +92,5 @@ def factory(seed: int) -> torch.nn.Module:
 
 inputs, labels = dcrit.sparse_parity(8, 2, 256)
 found = dcrit.study(factory, inputs, labels, learning_rate=3e-2, steps=500, predict=False, seeds=1, max_runs=6)
-print(f"measured: {found.critical_size:.0f} examples, {found.interval}")
+print(f"measured: {found.critical_size:.0f} examples, {found.interval.low:.0f} to {found.interval.high:.0f}")
 axes = found.plot()

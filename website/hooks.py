@@ -133,14 +133,19 @@ def executed(config: MkDocsConfig) -> Iterator[File]:
                 resources={"metadata": {"path": folder}},
             ).execute()
     for cell in notebook.cells:
-        # Progress on standard error is for those who wait.
-        cell["outputs"] = [one for one in cell.get("outputs", []) if one.get("name") != "stderr"]
+        cell["outputs"] = [one for one in cell.get("outputs", []) if not _is_progress(one)]
     page, resources = MarkdownExporter().from_notebook_node(
         notebook, {"output_files_dir": "notebook", "unique_key": "notebook"}
     )
     yield File.generated(config, NOTEBOOK_PAGE, content=page)
     for name, content in resources["outputs"].items():
         yield File.generated(config, name, content=content)
+
+
+def _is_progress(output: dict[str, Any]) -> bool:
+    """Whether an output is for those who wait: standard error, and text that is neither printed nor a result."""
+    kind = output["output_type"]
+    return output.get("name") == "stderr" or (kind == "display_data" and "image/png" not in output["data"])
 
 
 def command_line() -> str:

@@ -58,3 +58,12 @@ def test_docs_hold_prose_a_notebook_and_results_only() -> None:
     others.remove(notebook)
     assert [path for path in others if not path.is_relative_to(ROOT / "docs" / "results")] == []
     assert {path.suffix for path in others} <= {".json", ".parquet"}
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    named = re.findall(r": ([\w/-]+\.md)$", navigation, re.MULTILINE)
+    made = {"index.md", "changelog.md", "notebook.md", "figures/gallery/report.md"}
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert len(named) == len(set(named))
+    assert set(named) == pages | made
