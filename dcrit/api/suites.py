@@ -109,7 +109,7 @@ class Validation(Answer):
         folder = Path(folder)
         check_writable_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        pictures = save_all(self.verdicts, folder / "figures")
+        pictures = save_all(self.verdicts, folder / "figures", self.calibrations)
         vector = {name: next(path for path in paths if path.suffix == ".svg") for name, paths in pictures.items()}
         return write_report(self.report(), folder, vector)
 

@@ -103,11 +103,23 @@ class Condition:
     @property
     def words(self) -> str:
         """What is claimed, to people."""
+        return f"{self.stream.words} {self.limit}"
+
+    @property
+    def limit(self) -> str:
+        """The range that was fixed before, to people."""
+        low, high = (self.stream.plain(end) for end in (self.low, self.high))
         if math.isinf(self.high):
-            return f"{self.stream.words} above {self.low:g}"
+            return f"above {low:g}"
         if math.isinf(self.low):
-            return f"{self.stream.words} below {self.high:g}"
-        return f"{self.stream.words} between {self.low:g} and {self.high:g}"
+            return f"below {high:g}"
+        return f"between {low:g} and {high:g}"
+
+    def estimate(self, values: Sequence[float]) -> tuple[float | None, Interval]:
+        """The mean in the unit that people read, None without values, and its 90 % confidence sequence."""
+        plain, found = self.stream.plain, self.interval(values)
+        mean = plain(float(np.mean(values))) if len(values) else None
+        return mean, Interval(low=plain(found.low), high=plain(found.high), level=found.level)
 
     @property
     def place(self) -> str:
@@ -319,18 +331,18 @@ class Finding:
         rows: list[Row] = []
         for part, one, found in self.conditions:
             values = _values(self.records, one.stream)
-            interval = one.interval(values)
+            measured, interval = one.estimate(values)
             rows.append(
                 {
                     "part": part.name,
                     "where": one.place,
                     "quantity": one.stream.words,
-                    "claimed": one.words.removeprefix(one.stream.words).strip(),
-                    "measured": float(np.mean(values)) if len(values) else None,
+                    "claimed": one.limit,
+                    "measured": measured,
                     "low": interval.low,
                     "high": interval.high,
-                    "claimed low": one.low,
-                    "claimed high": one.high,
+                    "claimed low": one.stream.plain(one.low),
+                    "claimed high": one.stream.plain(one.high),
                     "seeds": len(values),
                     "left out": self.records[one.stream].n_left_out if one.stream in self.records else 0,
                     "e holds": found.holds,
@@ -376,10 +388,11 @@ class Verdict:
         values = _values(self.finding.records, one.stream)
         if not len(values):
             return "no run was made yet" if not self.finding.seconds_by_run else f"{part.name}: no run tells yet"
-        interval, evidence = one.interval(values), self.finding.evidence
+        (measured, interval), evidence = one.estimate(values), self.finding.evidence
+        where = ", ".join(filter(None, [part.name, one.place]))
         said = (
-            f"{part.name}, {one.place}: {one.stream.words} is {np.mean(values):.3g} ({interval.low:.3g} to "
-            f"{interval.high:.3g}), claimed {one.words.removeprefix(one.stream.words).strip()}; "
+            f"{where}: {one.stream.words} is {measured:.3g} ({interval.low:.3g} to "
+            f"{interval.high:.3g}), limit {one.limit}; "
             f"e = {evidence.holds:.2g} that it holds, {evidence.fails:.2g} that it fails"
         )
         if self.ruling != "inconclusive":
@@ -402,15 +415,16 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
     claim, finding = verdict.claim, verdict.finding
     _, leading, _ = finding.leading
     values = _values(finding.records, leading.stream)
-    interval = leading.interval(values)
+    measured, interval = leading.estimate(values)
+    plain = leading.stream.plain
     return {
         "id": claim.id,
         "statement": claim.statement,
         "source": list(claim.source),
         "criterion": claim.criterion,
-        "claimed": {"low": clean(leading.low), "high": clean(leading.high)},
+        "claimed": {"low": clean(plain(leading.low)), "high": clean(plain(leading.high))},
         "quantity": leading.stream.words,
-        "measured": float(np.mean(values)) if len(values) else None,
+        "measured": measured,
         "interval": interval.to_dict(),
         "level": interval.level,
         "verdict": verdict.ruling,

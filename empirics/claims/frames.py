@@ -74,8 +74,12 @@ class Frame:
 
     @property
     def words(self) -> str:
-        """What the number is."""
-        return f"mean of min(r², {self.clip:g}²)/{self.clip:g}², r = ln(predicted/measured)"
+        """What the number is, in the unit of :meth:`plain`."""
+        return f"root mean square of ln(predicted/measured), clipped at {self.clip:g}"
+
+    def plain(self, value: float) -> float:
+        """A mean of X as people read it: the error whose square it is, clip·√X; open ends stay."""
+        return self.clip * math.sqrt(value) if 0 <= value < math.inf else value
 
     @property
     def blocks(self) -> int:

@@ -442,6 +442,11 @@ class Stream:
         return MEASURES[self.measure].words
 
     @staticmethod
+    def plain(value: float) -> float:
+        """A mean as people read it: as it is."""
+        return value
+
+    @staticmethod
     def block_of(span: tuple[float, float] | None) -> int:
         """Seeds in a block of numbers that lie between such ends, or have none."""
         return SLOPE_BLOCK if span is None else BLOCK

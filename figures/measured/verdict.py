@@ -28,12 +28,13 @@ def draw(rows: Sequence[Mapping[str, Any]]) -> Figure:
     for row in rows:
         panels.setdefault(str(row["quantity"]), []).append(row)
     heights = [ROW * len(own) + ENDS for own in panels.values()]
-    figure = canvas.new_figure(style.DOUBLE, sum(heights))
-    grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights).ravel().tolist()
-    for ax, (quantity, own) in zip(grid, panels.items(), strict=True):
-        _draw_rows(ax, own)
-        ax.set_xlabel(quantity)
-    return figure
+    with style.context():
+        figure = canvas.new_figure(style.DOUBLE, sum(heights))
+        grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights).ravel().tolist()
+        for ax, (quantity, own) in zip(grid, panels.items(), strict=True):
+            _draw_rows(ax, own)
+            ax.set_xlabel(quantity)
+        return figure
 
 
 def _draw_rows(ax: Axes, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dcrit.api.report.bibliography import reference
+from dcrit.api.report.headline import CAPTIONS, headline_of, pictures
 from dcrit.api.report.pages import html_page, markdown_page
 from dcrit.api.report.pictures import drawable
 from dcrit.api.written import finite
@@ -49,10 +50,21 @@ def document_of(
             "budget_minutes": budget_minutes,
             "runs": len(seconds_by_run),
             "training_seconds": sum(seconds_by_run.values()),
+            "headline": headline_of(verdicts, len(seconds_by_run)),
             "claims": [_claim(suite, verdict) for verdict in verdicts],
             "figures": [
-                {"name": one.claim.id, "title": f"{one.claim.id}: estimates beside claimed ranges", "caption": CAPTION}
-                for one in drawable(verdicts)
+                *(
+                    {"name": name, "title": name.replace("-", " "), "caption": CAPTIONS[name]}
+                    for name in pictures(verdicts, calibrations)
+                ),
+                *(
+                    {
+                        "name": one.claim.id,
+                        "title": f"{one.claim.id}: estimates beside limits that were set before",
+                        "caption": CAPTION,
+                    }
+                    for one in drawable(verdicts)
+                ),
             ],
             "published": [_published(one) for one in compare(published_numbers(), calibrations)],
         }
@@ -65,7 +77,7 @@ SCHEME = "e-values"
 #: Under each picture.
 CAPTION = (
     "Dots: means over fresh seeds. Bars: 90 % confidence sequences, valid however often one looks. "
-    "Grey: what is claimed."
+    "Grey: where the claim says that they lie."
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,6 +30,17 @@ SCHEME = (
     "be decided by itself: such verdicts are wrong in at most 5 % of all suites. The number shown is that of the "
     "condition that decides."
 )
+
+
+#: What a fit to errors of predictions is made of.
+FITS = {
+    "bias": "Bias of ln(predicted/measured)",
+    "between_groups": "Standard deviation between tasks, activations and families",
+    "between_problems": "Between problems of a group",
+}
+
+#: Pictures that stand above the table.
+LEADING = ("predicted-against-measured", "thresholds")
 
 
 def html_page(document: Mapping[str, Any], pictures: Mapping[str, Path]) -> str:
@@ -71,10 +83,13 @@ def _environment(*, autoescape: bool, finalize: Callable[[object], object] | Non
         "span": _span,
         "range": claimed_range,
         "columns": _columns,
+        "shown": _shown,
+        "problems": _problems,
+        "json": _json,
         "address": _address,
         "page": _page,
     }
-    environment.globals |= {"marks": MARKS, "scheme": SCHEME}
+    environment.globals |= {"marks": MARKS, "scheme": SCHEME, "leading": LEADING, "fits": FITS}
     return environment
 
 
@@ -86,6 +101,47 @@ def _span(ends: Mapping[str, float | None] | None) -> str:
     """An interval, a range, or one number where both ends are the same."""
     low, high = (ends["low"], ends["high"]) if ends else (None, None)
     return number(low) if low == high else span(low, high)
+
+
+def _shown(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of conditions as people read them: the effect and its confidence sequence, and then the limit."""
+    return [
+        {
+            "part": row["part"],
+            "network, D, T": row["where"],
+            "quantity": row["quantity"],
+            "measured": row["measured"],
+            "90 % confidence sequence": span(row["low"], row["high"]),
+            "limit": row["claimed"],
+            "seeds": row["seeds"],
+            "left out": row["left out"],
+            "e that it holds": row["e holds"],
+            "e that it fails": row["e fails"],
+        }
+        for row in rows
+    ]
+
+
+def _problems(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of drawn problems as people read them: each size with its interval."""
+    return [
+        {
+            "problem": row["problem"],
+            "T": row["T"],
+            "predicted": row["predicted"],
+            "90 % interval of it": span(row["predicted low"], row["predicted high"]),
+            "measured": row["measured"],
+            "90 % interval of that": span(row["measured low"], row["measured high"]),
+            "ln(predicted/measured)": row["ln(predicted/measured)"],
+            "z": row["z"],
+        }
+        for row in rows
+    ]
+
+
+def _json(value: object) -> str:
+    """The value as indented JSON, to be escaped like any text."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _columns(rows: list[Mapping[str, Any]]) -> list[str]:

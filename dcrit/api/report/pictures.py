@@ -11,9 +11,11 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from dcrit.api.report.headline import pictures
 from dcrit.empirics.claims.claim import Verdict
 from dcrit.figures.drawing.figure import FigureSpec
 from dcrit.figures.measured import verdict
+from dcrit.theory.calibrations.calibration import Calibration
 
 #: Dots per inch of the PNG.
 RESOLUTION = 160
@@ -50,8 +52,17 @@ def drawable(verdicts: Sequence[Verdict]) -> list[Verdict]:
     return [one for one in verdicts if any(row["measured"] is not None for row in one.finding.rows())]
 
 
-def save_all(verdicts: Sequence[Verdict], folder: Path) -> dict[str, list[Path]]:
-    """Draw every claim of which runs tell something; files by the claim's id."""
-    return {
+def save_all(
+    verdicts: Sequence[Verdict], folder: Path, calibrations: Sequence[Calibration] = ()
+) -> dict[str, list[Path]]:
+    """Draw the headline and every claim of which runs tell something; files by the picture's name.
+
+    Args:
+        verdicts: On the claims.
+        folder: Where to.
+        calibrations: For the lines of the headline.
+    """
+    leading = {name: save_drawing(name, make(), folder) for name, make in pictures(verdicts, calibrations).items()}
+    return leading | {
         one.claim.id: save_drawing(one.claim.id, verdict.draw(one.finding.rows()), folder) for one in drawable(verdicts)
     }

@@ -38,7 +38,7 @@ FACTS = """return {
     text: document.body.innerText,
     scripts: document.scripts.length,
     widths: [...document.images].map(image => image.naturalWidth),
-    verdicts: [...document.querySelectorAll('#verdicts tbody tr')].map(row => row.cells[6].innerText),
+    verdicts: [...document.querySelectorAll('#verdicts tbody tr')].map(row => row.querySelector('.ruling').innerText),
     colours: [...document.querySelectorAll('#verdicts .verdict')].map(word => getComputedStyle(word).backgroundColor),
     lost: [...document.querySelectorAll('a[href^="#"]')].filter(
         link => !document.getElementById(link.hash.slice(1))).length,
@@ -75,12 +75,62 @@ def test_the_report_opens_whole_and_runs_nothing(browser: Chrome, tmp_path: Path
     assert found.facts["title"] == "dcrit: suite quick"
     assert len(found.facts["widths"]) == 1
     assert min(found.facts["widths"]) > 100
-    # In the statement, in the reason, as a cell, and in the caption.
-    assert found.facts["text"].count(HARM) == 4
+    # In the statement, twice, in the reason, as a cell, and in the caption.
+    assert found.facts["text"].count(HARM) == 5
     assert found.facts["verdicts"] == ["✓ supported †", "✗ refuted †", "? inconclusive", "? inconclusive"]
     assert len(set(found.facts["colours"])) == 3
     assert found.facts["lost"] == 0
     assert not found.facts["scrolls"]
+
+
+LAYOUT = """const place = element => element.getBoundingClientRect();
+const row = document.querySelector('#verdicts tbody tr'), image = document.images[0];
+return {
+    scrolls: document.documentElement.scrollWidth > innerWidth,
+    cells: [...row.cells].sort((a, b) => place(a).top - place(b).top || place(a).left - place(b).left)
+        .map(cell => cell.className || cell.dataset.label || 'claim'),
+    image: place(image).width / place(image.parentElement.parentElement).width,
+    paper: getComputedStyle(document.body).backgroundColor,
+    nav: place(document.querySelector('nav')).top,
+    json: [...document.querySelectorAll('details')].map(
+        one => [one.id, JSON.parse(one.querySelector('pre').textContent)]),
+}"""
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_the_layout_follows_the_screen(browser: Chrome, tmp_path: Path, width: int) -> None:
+    document = harmful_document()
+    page = write_report(document, tmp_path, picture(tmp_path, document))["html"]
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600},
+    )
+    browser.get(page.as_uri())
+    seen = browser.execute_script(LAYOUT)
+    assert not seen["scrolls"]
+    assert seen["image"] == pytest.approx(1.0, abs=0.01)
+    if width < 600:
+        assert seen["cells"][:3] == ["claim", "ruling", "measured"]
+    else:
+        assert seen["cells"][:5] == ["claim", "measured", "90 % confidence sequence", "limit", "ruling"]
+    # Each claim has its JSON beside it, under an address that stays.
+    assert seen["json"] == [[f"{claim['id']}-json", claim] for claim in document["claims"]]
+
+
+def test_a_dark_screen_gets_a_dark_page_and_links_lead_back(browser: Chrome, tmp_path: Path) -> None:
+    document = harmful_document()
+    page = write_report(document, tmp_path, picture(tmp_path, document))["html"]
+    papers = []
+    for scheme in ("light", "dark"):
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        browser.get(f"{page.as_uri()}#open")
+        seen = browser.execute_script(LAYOUT)
+        papers.append(seen["paper"])
+        assert seen["nav"] == pytest.approx(0, abs=1)  # stays in sight
+    assert papers == ["rgb(255, 255, 255)", "rgb(22, 24, 27)"]
+    links = browser.execute_script("return [...document.querySelectorAll('#claims a')].map(link => link.hash)")
+    assert links.count("#verdicts") == len(document["claims"])
 
 
 def test_a_png_inside_the_page_is_drawn(browser: Chrome, tmp_path: Path) -> None:
