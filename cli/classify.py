@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import print_json, say, table
-from dcrit.cli.terminal.pictures import Out, check_out, save
+from dcrit.cli.terminal.output import print_json, remark, say, table
+from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ EXPLAINED = 20
 
 _PANEL = "Columns, where their names do not say"
 
-Column = Annotated[str | None, typer.Option(metavar="COLUMN", rich_help_panel=_PANEL, help="Column that holds it.")]
+
+def _column(what: str) -> Any:
+    """An option that names the column of a quantity."""
+    return typer.Option(metavar="COLUMN", rich_help_panel=_PANEL, help=f"Column of {what}.")
 
 
 def classify(
@@ -32,15 +35,15 @@ def classify(
             "program printed; also packed by gzip. Several files are parts of one run, or a run each."
         ),
     ],
-    step: Column = None,
-    train_accuracy: Column = None,
-    test_accuracy: Column = None,
-    train_loss: Column = None,
-    test_loss: Column = None,
-    norm: Column = None,
-    squared_norm: Column = None,
-    train_error: Column = None,
-    test_error: Column = None,
+    step: Annotated[str | None, _column("the step, iteration or epoch")] = None,
+    train_accuracy: Annotated[str | None, _column("accuracy on the training set")] = None,
+    test_accuracy: Annotated[str | None, _column("accuracy on unseen examples")] = None,
+    train_loss: Annotated[str | None, _column("loss on the training set")] = None,
+    test_loss: Annotated[str | None, _column("loss on unseen examples")] = None,
+    norm: Annotated[str | None, _column("the norm of the weights")] = None,
+    squared_norm: Annotated[str | None, _column("its square, the squared norm of the weights")] = None,
+    train_error: Annotated[str | None, _column("error on the training set, 1 − accuracy")] = None,
+    test_error: Annotated[str | None, _column("error on unseen examples, 1 − accuracy")] = None,
     run: Annotated[
         list[str] | None,
         typer.Option(
@@ -102,16 +105,12 @@ def classify(
         found = name_dynamics(
             file, columns=columns, run=run or (), n_classes=n_classes, ceiling=ceiling, missing=missing or ()
         )
-    if out is not None:
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(5.2, 3.6), layout="constrained")
-        found.plot(figure.subplots())
-        save(figure, out)
+    draw(found, out)
     if as_json:
         print_json(found.to_dict())
         return
     _show(found)
+    say_where(out)
 
 
 def _show(found: Answer) -> None:
@@ -140,7 +139,7 @@ def _show(found: Answer) -> None:
         say(f"Reasons of {len(verdicts) - EXPLAINED} more runs are in the document of --json.")
     for note in found.curves.notes:
         say(f"Note: {note}.")
-    say(
+    remark(
         f"Thresholds: memorized from train accuracy {thresholds.fitted:g}; generalized from test accuracy "
         f"{thresholds.high:.3g}, not below {thresholds.low:.3g}; settled values are medians over the last "
         f"{thresholds.settled_fraction:.0%} of the steps and may differ by {thresholds.moving:g} from the seventh "

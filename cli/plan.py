@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import note, print_json, say, table
+from dcrit.cli.terminal.following import command_of, horizon_words, list_of, problem_words
+from dcrit.cli.terminal.output import note, print_json, remark, table, then
 from dcrit.cli.terminal.session import session
 from dcrit.cli.train import DeviceChoice
 
@@ -109,7 +110,10 @@ def plan_phase_diagram(
     machine: MachineOptions,
     as_json: options.Json = False,
 ) -> None:
-    """What real training of a whole plane takes: widths × sizes × seeds, both evenly spaced in their logarithms."""
+    """What real training of a whole plane takes: widths × sizes × seeds, both evenly spaced in their logarithms.
+
+    It ends with the command that trains the plane, and 'dcrit predict phase-diagram --store' lays it over the theory.
+    """
     from dcrit.api.suites import plan_phase_diagram as plan_of
 
     with session():
@@ -126,6 +130,10 @@ def plan_phase_diagram(
             **machine,
         )
     _print(found, as_json)
+    if not as_json and found.plane is not None:
+        words = [*problem_words(problem, without=["width"]), "-w", list_of(found.plane.widths)]
+        words += ["-n", list_of(found.plane.sizes), "-s", str(seeds), *horizon_words(steps)]
+        then(command_of("train", words), "train it")
 
 
 def _plan_suite(name: SuiteName, claims: list[str] | None, machine: MachineAsked, as_json: bool) -> None:
@@ -134,6 +142,8 @@ def _plan_suite(name: SuiteName, claims: list[str] | None, machine: MachineAsked
     with session():
         found = plan_of(name, claims=claims or (), note=note, **machine)
     _print(found, as_json)
+    if not as_json:
+        then(command_of("validate", name, *(["--claim", one] for one in claims or ())), "run it")
 
 
 def _print(found: Plan, as_json: bool) -> None:
@@ -148,8 +158,8 @@ def _print(found: Plan, as_json: bool) -> None:
             if speed.device == "cpu"
             else "half of what products reach here"
         )
-    say(f"One worker does {speed.rate / 1e9:.3g} GFLOP/s, {how}.")
-    say(
+    remark(f"One worker does {speed.rate / 1e9:.3g} GFLOP/s, {how}.")
+    remark(
         "All numbers are upper bounds: claims that are decided get no more runs, runs end early where they generalize, "
         "and those that are stored are not made again."
     )

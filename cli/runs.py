@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ import typer
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, say, table
 from dcrit.cli.terminal.session import session
+from dcrit.theory.problems.problem import Problem, label
 
 app = typer.Typer(help="What a store of runs holds: list, verify, export.", no_args_is_help=True)
 
@@ -22,6 +24,10 @@ class KindChoice(StrEnum):
     runs = "runs"
     multitask = "multitask"
     dimensions = "dimensions"
+
+
+#: Fields of a single network's problem.
+_PROBLEM = tuple(one.name for one in fields(Problem))
 
 
 def _size(n_bytes: float) -> str:
@@ -62,17 +68,26 @@ def list_runs(store: options.StoreFolder = options.DEFAULT_STORE, as_json: optio
 
 
 def _show(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    names = [name for name in (rows[0] if rows else ("task", "runs")) if name != "n_bytes"]
-    shown: list[dict[str, Any]] = [
-        dict(row)
-        | {"n_train": " – ".join(map(str, sorted(set(row["n_train"]))))}
-        | ({"tasks": ", ".join(row["tasks"])} if "tasks" in row else {})
-        for row in rows
-    ]
+    """One row a problem and horizon; a single network's problem is told in a few words."""
+    shown: list[dict[str, object]] = []
+    for row in rows:
+        several = {name: row[name] for name in _PROBLEM if name in row}
+        problem: dict[str, object] = dict(several)
+        if len(several) == len(_PROBLEM):
+            one = Problem.from_dict(several)
+            problem = {"problem": label(one), "λ": one.weight_decay, "η": one.learning_rate}
+        elif "tasks" in row:
+            problem = {**several, "tasks": ", ".join(row["tasks"])}
+        rest = {name: value for name, value in row.items() if name not in (*_PROBLEM, "tasks", "n_bytes")}
+        sizes = " – ".join(map(str, sorted(set(row["n_train"]))))
+        counts = rest | {"n_train": sizes, "diverged": row.get("diverged") or None}
+        shown.append({**problem, **counts, "size": _size(row["n_bytes"])})
+    names = list(dict.fromkeys(name for row in shown for name in row)) or ["problem", "runs"]
+    headings = {"n_train": "D", "steps": "T"}
     table(
         title,
-        [*(name.replace("_", " ") for name in names), "size"],
-        [[*(row[name] for name in names), _size(row["n_bytes"])] for row in shown],
+        [headings.get(name, name.replace("_", " ")) for name in names],
+        [[row.get(n) for n in names] for row in shown],
     )
 
 

@@ -9,8 +9,9 @@ import typer
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.calibrations import CalibrationFile
-from dcrit.cli.terminal.output import number, print_json, row_of, say, table
-from dcrit.cli.terminal.pictures import Out, check_out, save
+from dcrit.cli.terminal.following import command_of, horizon_words, problem_words
+from dcrit.cli.terminal.output import number, print_json, remark, row_of, say, table, then
+from dcrit.cli.terminal.pictures import Out, check_out, save, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
 
@@ -92,6 +93,7 @@ def simulate(
     if as_json:
         print_json(document | {"out": None if out is None else str(out)})
         return
+    say(asked.headline)
     _tell(trajectory, f"{label(problem)}, {n_train} examples")
     say(f"train accuracy stays above {FITTED:g} from step {number(passed.memorized)}")
     say(f"test accuracy stays above {accuracy:g} from step {number(passed.generalized)}")
@@ -112,9 +114,9 @@ def simulate(
         )
         scratch, shrunk = _flip(ways.scratch_size, ways.scratch), _flip(ways.ungrokking_size, ways.ungrokking)
         say(f"sizes at 1/2: {scratch} from scratch, {shrunk} after shrinking")
-    say(f"calibration: {document['calibration']}")
-    if out is not None:
-        say(str(out))
+    remark(f"calibration: {document['calibration']}")
+    say_where(out)
+    then(command_of("train", problem_words(problem), "-n", str(n_train), horizon_words(steps)), "train it and see")
 
 
 def _flip(size: float | None, accuracy: NDArray[np.float64]) -> str:
@@ -130,8 +132,6 @@ def _tell(trajectory: Trajectory, title: str) -> None:
 
     from dcrit.api.predictions import CURVES
 
-    if trajectory.reason:
-        say(trajectory.reason)
     columns = ("steps", "train", "test", "train loss", "test loss", "margin gen.", "margin mem.", "Q")
     shown = (
         np.unique(np.linspace(0, len(trajectory.steps) - 1, ROWS).round().astype(int)) if len(trajectory.steps) else []

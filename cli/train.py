@@ -10,9 +10,11 @@ from typing import Annotated
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import print_json, table
+from dcrit.cli.terminal.following import command_of, horizon_words, problem_words, store_words
+from dcrit.cli.terminal.output import print_json, say, table, then
+from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
-from dcrit.theory.problems.problem import label
+from dcrit.theory.problems.problem import Problem, label
 
 
 class PrecisionChoice(StrEnum):
@@ -33,20 +35,19 @@ class DeviceChoice(StrEnum):
 @options.grouped
 def train(
     *,
-    n_train: Annotated[
-        list[int],
-        typer.Option(parser=options.integer, metavar="INTEGER", help="Training-set size; may be given several times."),
-    ],
-    problem: options.ProblemOptions,
+    n_train: options.Sizes,
+    problem: Annotated[Problem, options.Group(make=options.problem_from, without=("width",))],
+    width: options.Widths = None,
     seeds: options.Seeds = 3,
+    seed: options.Seed = 0,
     steps: options.Steps = 0,
     precision: Annotated[
         PrecisionChoice,
-        options.one_of(PrecisionChoice, "Floating-point type."),
+        options.one_of(PrecisionChoice, "Floating-point type of weights and gradients."),
     ] = PrecisionChoice.float32,
     device: Annotated[
         DeviceChoice,
-        options.one_of(DeviceChoice, "Where to train."),
+        options.one_of(DeviceChoice, "Where to train; auto takes the GPU where there is one.", panel="Machine"),
     ] = DeviceChoice.auto,
     store: options.StoreFolder = options.DEFAULT_STORE,
     tensorboard: Annotated[
@@ -54,9 +55,12 @@ def train(
         typer.Option(help="Folder in which the curves of these runs are logged for TensorBoard when all are finished."),
     ] = None,
     machine: options.MachineOptions,
+    out: Out = None,
     as_json: options.Json = False,
 ) -> None:
-    """Train one problem at every given size with every seed; what the store holds is not run again.
+    """Train a problem at every given size and width with every seed; what the store holds is not trained again.
+
+    Several widths and sizes make a plane, which 'dcrit predict phase-diagram --store' lays over the theory.
 
     With --json also what a step took: seconds_per_step, on one core and for one model; model_steps_per_second, its
     inverse; flops_per_step, counted in products of matrices; peak_memory_bytes, of the largest process of this
@@ -70,22 +74,41 @@ def train(
     from dcrit.theory.circuits.regimes import GENERALIZED
 
     with session(machine):
+        check_out(out)
         found = train_runs(
-            problem,
+            replace(problem, width=width[0]) if width else problem,
             n_train,
+            widths=width or None,
             seeds=seeds,
+            seed=seed,
             steps=steps,
             precision=precision.value,
             store=store,
             tensorboard=tensorboard,
             **asdict(replace(machine, device=device.value)),
         )
+        draw(found, out)
     if as_json:
         print_json(found.to_dict())
         return
-    shown = ("n_train", "seed", "dynamics", "train_accuracy", "test_accuracy", "generalized_at", "ending", "converged")
+    columns = {
+        "width": "width",
+        "n_train": "D",
+        "seed": "seed",
+        "dynamics": "dynamics",
+        "train_accuracy": "train",
+        "test_accuracy": "test",
+        "generalized_at": f"test ≥ {GENERALIZED:g} at",
+        "ending": "ending",
+        "converged": "converged",
+    }
+    shown = [name for name in columns if name != "width" or len(found.widths) > 1]
+    say(found.headline)
     table(
-        label(problem),
-        ["D", "seed", "dynamics", "train", "test", f"test ≥ {GENERALIZED:g} at", "ending", "converged"],
+        label(problem, width=False) if len(found.widths) > 1 else label(found.problem),
+        [columns[name] for name in shown],
         [[result[name] for name in shown] for result in found.summaries],
     )
+    say_where(out)
+    words = [*problem_words(problem, without=["width"]), *store_words(store), *horizon_words(steps)]
+    then(command_of("predict", "phase-diagram", words, "-o", "diagram.png"), "lay these runs over the theory")

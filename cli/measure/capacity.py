@@ -2,35 +2,80 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from dcrit.cli.measure.shown import show
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import print_json
+from dcrit.cli.terminal.answered import show_several
+from dcrit.cli.terminal.following import command_of, problem_words
+from dcrit.cli.terminal.output import print_json, say, span_of, then
+from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
-from dcrit.theory.problems.problem import Problem
+
+if TYPE_CHECKING:
+    from dcrit.api.answers import Finding
+
+#: Width where none is given: small enough that all pairs overload the model.
+NARROW = 4
 
 
 @options.grouped
 def capacity(
     *,
-    problem: Annotated[Problem, options.Group(make=options.problem_from, defaults={"task": "random", "width": 4})],
+    problems: Annotated[
+        options.SeveralAsked,
+        options.Group(make=options.problems_from, without=("width",), defaults={"task": "random"}),
+    ],
+    width: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--width",
+            "-w",
+            parser=options.integers,
+            metavar=options.INTEGERS,
+            help="H, hidden units of the pair-MLP, or d_model of the transformer, one or several; small enough that "
+            f"all pairs overload the model. Default: {NARROW}.",
+            rich_help_panel="Problem",
+        ),
+    ] = None,
     seeds: options.Seeds = 3,
+    seed: options.Seed = 0,
     store: options.StoreFolder = options.DEFAULT_STORE,
     machine: options.MachineOptions,
+    out: Out = None,
     as_json: options.Json = False,
 ) -> None:
     """The largest number of random-label examples that the model memorizes, in examples and bits per parameter.
 
-    Labels are random, and as frequent as those of the task.
-    The width must be small enough that all pairs overload the model.
+    Labels are random, and as frequent as those of the task. The width must be small enough that all pairs overload the
+    model. Several moduli or widths are answered in one table.
     """
+    from dcrit.api.answers import Finding
     from dcrit.api.measurements import capacity as measure
 
+    widths = width or [NARROW]
+    lists = dict(problems.lists) | ({"widths": widths} if len(widths) > 1 else {})
     with session(machine):
-        found = measure(problem, seeds=seeds, store=store, **asdict(machine))
+        check_out(out)
+        first = replace(problems.problem, width=widths[0])
+        found = measure(first, **lists, seeds=seeds, seed=seed, store=store, **asdict(machine))
+        draw(found, out)
     if as_json:
         print_json(found.to_dict())
+        return
+    if isinstance(found, Finding):
+        say(found.headline)
+        show(found.problem, found.estimates)
     else:
-        show(problem, found.estimates)
+        show_several(found, ["N", "D_mem", "90% interval", "bits per parameter", "runs", "note"], _row)
+    say_where(out)
+    words = problem_words(first, without=["task", "width", *problems.lists_fields])
+    then(command_of("predict", "phase-diagram", words), "see where this capacity meets D_crit")
+
+
+def _row(found: Finding) -> list[object]:
+    size, bits = found.estimates["capacity"], found.estimates["bits_per_parameter"]
+    return [found.problem.n_params, size.value, span_of(size), bits.value, size.n_runs, size.reason]

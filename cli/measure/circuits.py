@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import print_json, say, span_of, table
+from dcrit.cli.terminal.following import command_of, problem_words
+from dcrit.cli.terminal.output import print_json, remark, say, span_of, table, then
+from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
 
@@ -37,6 +39,8 @@ def circuits(
     n_train: options.NTrain,
     problem: options.ProblemOptions,
     seeds: options.Seeds = 5,
+    seed: options.Seed = 0,
+    out: Out = None,
     as_json: options.Json = False,
 ) -> None:
     """The Fourier circuit that generalizes and the rest that memorizes, over training: losses, margins, norms.
@@ -49,10 +53,13 @@ def circuits(
     from dcrit.empirics.runs.outcomes import SETTLED_FRACTION
 
     with session():
-        found = measure(problem, n_train, seeds=seeds)
+        check_out(out)
+        found = measure(problem, n_train, seeds=seeds, seed=seed)
+        draw(found, out)
     if as_json:
         print_json(found.to_dict())
         return
+    say(found.headline)
     measured, predicted = found.estimates.values()
     rows = found.rows or ()
     # The last tenth stands still: one row says it.
@@ -67,7 +74,7 @@ def circuits(
         )
     table(
         "generalizing share w of the margin at the end",
-        ["", "w", "90% interval", "runs", "note"],
+        ["share", "w", "90% interval", "runs", "note"],
         [
             ("measured", measured.value, span_of(measured), measured.n_runs, measured.reason),
             (
@@ -81,7 +88,10 @@ def circuits(
     )
     for history in found.found:
         keys = history.circuits[-1].keys if history.circuits else ()
-        say(
+        remark(
             f"seed {history.config.seed}: key frequencies {', '.join(map(str, keys)) or 'none'} "
             f"of 1 – {problem.n_symbols // 2}"
         )
+    say_where(out)
+    words = [*problem_words(problem), "-n", str(n_train)]
+    then(command_of("measure", "effective-dimension", words), "count the directions that the data determine")

@@ -1,24 +1,33 @@
-"""``dcrit measure``: real runs turned into an estimate with an interval."""
+"""``dcrit measure critical-size``: full or short runs around the transition, turned into a size with an interval."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dcrit.cli.measure.shown import show
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import print_json
+from dcrit.cli.terminal.answered import show_several
+from dcrit.cli.terminal.following import command_of, horizon_words, problem_words, store_words
+from dcrit.cli.terminal.output import number, print_json, say, span_of, then
+from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
+
+if TYPE_CHECKING:
+    from dcrit.api.measurements import Measurement
+    from dcrit.theory.estimates import Estimate
 
 Horizon = Annotated[
     int | None,
     typer.Option(
+        "--horizon",
+        "-T",
         parser=options.integer,
         metavar="INTEGER",
-        help="T, steps that each run is trained for; default: the protocol's 40/(ηλ).",
+        help="T, steps that each run is trained for; default: 40/(ηλ).",
     ),
 ]
 
@@ -41,7 +50,7 @@ class MethodChoice(StrEnum):
 @options.grouped
 def critical_size(
     *,
-    problem: options.ProblemOptions,
+    problems: options.SeveralProblems,
     start: Annotated[
         StartChoice,
         options.one_of(
@@ -68,30 +77,66 @@ def critical_size(
             parser=options.integer_to(100_000), metavar="INTEGER", help="Runs to make at most, short probes among them."
         ),
     ] = 60,
+    seed: options.Seed = 0,
     horizon: Horizon = None,
     store: options.StoreFolder = options.DEFAULT_STORE,
     machine: options.MachineOptions,
+    out: Out = None,
     as_json: options.Json = False,
 ) -> None:
     """The size at which test accuracy at the horizon, averaged over seeds, crosses one half.
 
     Sizes are chosen round by round. That there is no transition by the horizon is an answer too: it comes with the
-    horizon and the sizes tried.
+    horizon and the sizes tried. Several moduli or widths are measured one after the other, and answered in one table.
     """
-    from dcrit.api.measurements import measure
+    from dcrit.api.measurements import Measurement, measure
 
     with session(machine):
+        check_out(out)
         found = measure(
-            problem,
+            problems.problem,
+            **problems.lists,
             start=start.value,
             method=method.value,
             tolerance=tolerance,
             max_runs=max_runs,
+            seed=seed,
             horizon=horizon,
             store=store,
             **asdict(machine),
         )
+        draw(found, out)
     if as_json:
         print_json(found.to_dict())
         return
-    show(problem, found.estimates, **found.details())
+    if isinstance(found, Measurement):
+        say(found.headline)
+        show(found.problem, found.estimates, **found.details())
+        if found.predicted is not None:
+            say(_beside(found.measured, found.predicted))
+    else:
+        show_several(found, ["T", "D_crit", "90% interval", "runs", "predicted", "interval", "note"], _row)
+    say_where(out)
+    words = problem_words(problems.problem, without=["width", *problems.lists_fields])
+    then(
+        command_of("predict", "phase-diagram", words, horizon_words(horizon), store_words(store), "-o", "diagram.png"),
+        "lay these runs over the theory",
+    )
+
+
+def _row(found: Measurement) -> list[object]:
+    measured, predicted = found.measured, found.predicted
+    told = [None, "–"] if predicted is None else [predicted.value, span_of(predicted)]
+    return [found.horizon, measured.value, span_of(measured), measured.n_runs, *told, measured.reason]
+
+
+def _beside(measured: Estimate, predicted: Estimate) -> str:
+    """The prediction that was made before, beside the measurement."""
+    if predicted.value is None:
+        return f"Predicted before: {predicted.reason}."
+    said = f"Predicted before: {number(predicted.value)} ({span_of(predicted)})"
+    one, other = measured.interval, predicted.interval
+    if measured.value is None or one is None or other is None:
+        return f"{said}."
+    overlap = one.low <= other.high and other.low <= one.high
+    return f"{said}; the intervals {'overlap' if overlap else 'do not overlap'}."

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from dcrit.cli.terminal import options
+from dcrit.cli.terminal.following import command_of, problem_words
 from dcrit.cli.terminal.names import name_of
-from dcrit.cli.terminal.output import print_json, span_of, table
+from dcrit.cli.terminal.output import print_json, say, span_of, table, then
+from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
 
@@ -57,6 +59,8 @@ def effective_dimension(
         ),
     ] = 10,
     seeds: options.Seeds = 3,
+    seed: options.Seed = 0,
+    out: Out = None,
     as_json: options.Json = False,
 ) -> None:
     """N_eff = Σ λ_i/(λ_i + α) over the eigenvalues of the training loss's curvature at the end of training.
@@ -67,13 +71,23 @@ def effective_dimension(
     from dcrit.api.instruments import effective_dimension as measure
 
     with session():
+        check_out(out)
         found = measure(
-            problem, n_train, alpha=alpha, matrix=matrix.value, method=method.value, probes=probes, seeds=seeds
+            problem,
+            n_train,
+            alpha=alpha,
+            matrix=matrix.value,
+            method=method.value,
+            probes=probes,
+            seeds=seeds,
+            seed=seed,
         )
+        draw(found, out)
     document = found.to_dict()
     if as_json:
         print_json(document)
         return
+    say(found.headline)
     measured = found.estimates["effective_dimension"]
     table(
         f"{label(problem)}, {n_train} examples: {matrix.value}, {document['method']}, α = {document['alpha']:.3g}",
@@ -86,13 +100,26 @@ def effective_dimension(
                 problem.n_params,
                 document["standard_error"],
                 measured.n_runs,
-                measured.n_unconverged,
+                measured.n_unconverged or None,
                 measured.reason,
             )
         ],
     )
     table(
         "runs",
-        ["seed", "N_eff", "± trace", "± quadrature", "at α/10", "at 10α", "largest λ", "steps", "train loss", "step"],
+        [
+            "seed",
+            "N_eff",
+            "± trace",
+            "± quadrature",
+            "at α/10",
+            "at 10α",
+            "largest λ",
+            "Lanczos steps",
+            "train loss",
+            "step",
+        ],
         [tuple(run.values()) for run in document["runs"]],
     )
+    say_where(out)
+    then(command_of("train", problem_words(problem), "-n", str(n_train)), "see the curves of such runs")

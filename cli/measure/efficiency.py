@@ -6,7 +6,9 @@ from dataclasses import asdict
 
 from dcrit.cli.measure.shown import show
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import print_json, say, span_of, table
+from dcrit.cli.terminal.following import command_of, problem_words
+from dcrit.cli.terminal.output import number, print_json, say, span_of, table, then
+from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 
 
@@ -15,8 +17,10 @@ def efficiency(
     *,
     problem: options.ProblemOptions,
     seeds: options.Seeds = 3,
+    seed: options.Seed = 0,
     store: options.StoreFolder = options.DEFAULT_STORE,
     machine: options.MachineOptions,
+    out: Out = None,
     as_json: options.Json = False,
 ) -> None:
     """The efficiency of generalizing, the law of memorizing, and the critical size they imply, in three norms.
@@ -27,10 +31,13 @@ def efficiency(
     from dcrit.api.measurements import efficiency as measure
 
     with session(machine):
-        found = measure(problem, seeds=seeds, store=store, **asdict(machine))
+        check_out(out)
+        found = measure(problem, seeds=seeds, seed=seed, store=store, **asdict(machine))
+        draw(found, out)
     if as_json:
         print_json(found.to_dict())
         return
+    say(found.headline)
     show(problem, {"generalizing_efficiency": found.estimates["generalizing_efficiency"]})
     table(
         "the same runs in other norms",
@@ -52,12 +59,14 @@ def efficiency(
     )
     table(
         "runs",
-        ["labels", "n_train", "seed", "train accuracy", "margin γ", "squared norm Q", "efficiency", "converged"],
+        ["labels", "D", "seed", "train", "margin γ", "norm² Q", "efficiency", "converged"],
         [tuple(row.values()) for row in found.rows or ()],
     )
     law, implied = found.found.competition, found.estimates["implied_critical_size"]
     if law is not None:
         say(
             f"e_mem(D) = {law.memorizing.amplitude:.3g}·D^-{law.memorizing.exponent:.3f}, mixing b = {law.mixing:.2f}; "
-            f"implied critical size {implied.value or implied.reason}"
+            f"implied critical size {implied.reason if implied.value is None else number(implied.value)}"
         )
+    say_where(out)
+    then(command_of("measure", "critical-size", problem_words(problem)), "measure the critical size itself")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import number, print_json, say, span_of, table
+from dcrit.cli.terminal.following import command_of, problem_words
+from dcrit.cli.terminal.output import number, print_json, say, span_of, table, then
+from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import Problem, label
 
@@ -18,6 +20,8 @@ def homogeneity(
         options.Group(make=options.problem_from, defaults={"model": options.ModelChoice.transformer, "width": 24}),
     ],
     seeds: options.Seeds = 2,
+    seed: options.Seed = 0,
+    out: Out = None,
     as_json: options.Json = False,
 ) -> None:
     """The power κ of the parameters' scale by which logits grow, on random labels and on the task.
@@ -28,14 +32,19 @@ def homogeneity(
     from dcrit.api.instruments import homogeneity as measure
 
     with session():
-        found = measure(problem, seeds=seeds)
+        check_out(out)
+        found = measure(problem, seeds=seeds, seed=seed)
+        draw(found, out)
     if as_json:
         print_json(found.to_dict())
         return
     measured = found.estimates["homogeneity"]
     table(
         label(problem),
-        ["labels", "D", "seed", "train accuracy", "test accuracy", "κ", "d ln γ/d ln ‖θ‖"],
+        ["labels", "D", "seed", "train", "test", "κ", "d ln γ/d ln ‖θ‖"],
         [tuple(row.values()) for row in found.rows or ()],
     )
-    say(f"κ = {number(measured.value)}, 90 % of networks within {span_of(measured)} {measured.reason}")
+    reason = f"; {measured.reason}" if measured.reason else ""
+    say(f"κ = {number(measured.value)}, 90 % of networks within {span_of(measured)}{reason}.")
+    say_where(out)
+    then(command_of("measure", "efficiency", problem_words(problem)), "measure margin per norm to that power")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dcrit.cli.terminal.names import name_of
-from dcrit.cli.terminal.output import number, say, span_of, table
+from dcrit.cli.terminal.output import number, remark, span_of, table
 from dcrit.theory.problems.problem import label
 
 if TYPE_CHECKING:
@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 
 
 def show(problem: Problem, estimates: Mapping[str, Estimate], **more: object) -> None:
-    """Print estimates of one problem, and single values."""
+    """Print estimates of one problem, and single values; estimates without any value have said why before."""
+    if all(one.value is None for one in estimates.values()):
+        estimates = {}
+    if estimates:
+        _table(problem, estimates)
+    for name, value in more.items():
+        if value is not None:
+            said = ", ".join(map(number, value)) if isinstance(value, list) else number(value)
+            remark(f"{name_of(name)}: {said}")
+
+
+def _table(problem: Problem, estimates: Mapping[str, Estimate]) -> None:
     table(
         label(problem),
         ["quantity", "value", "90% interval", "unit", "runs", "not converged", "note"],
@@ -26,11 +37,9 @@ def show(problem: Problem, estimates: Mapping[str, Estimate], **more: object) ->
                 span_of(one),
                 one.unit,
                 one.n_runs,
-                one.n_unconverged,
+                one.n_unconverged or None,
                 one.reason,
             )
             for one in estimates.values()
         ],
     )
-    for name, value in more.items():
-        say(f"{name_of(name)}: {', '.join(map(number, value)) if isinstance(value, list) else number(value)}")

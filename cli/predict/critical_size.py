@@ -2,76 +2,100 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dcrit.cli.terminal import options
+from dcrit.cli.terminal.answered import say_outside, show_several
 from dcrit.cli.terminal.calibrations import AskedOptions
-from dcrit.cli.terminal.output import print_json, say, span_of, table
+from dcrit.cli.terminal.following import command_of, horizon_words, list_words, problem_words
+from dcrit.cli.terminal.output import print_json, remark, say, span_of, table, then
+from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
+
+if TYPE_CHECKING:
+    from dcrit.api.predictions import Prediction
+    from dcrit.api.several import Answers
 
 
 @options.grouped
 def critical_size(
     *,
-    problem: options.ProblemOptions,
+    problems: options.SeveralProblems,
     asked: AskedOptions,
     explain: Annotated[bool, typer.Option("--explain", help="Print the equations with their numbers.")] = False,
+    out: Out = None,
     as_json: options.Json = False,
 ) -> None:
     """The training-set size at which a network stops memorizing and starts generalizing.
 
     Prints D_crit(T) with its interval, the interval of semi-grokking around it, the size that is needed at rest, the
     capacity D_mem and the generalizing efficiency. For the tasks that ship it follows the law of two thresholds
-    and a clock, with constants from runs at moduli up to 47; for others the mixture of circuits at rest.
+    and a clock, with constants from runs at moduli up to 47; for others the mixture of circuits at rest. Several moduli
+    or widths are answered in one table.
     """
-    from dcrit.api.predictions import predict
+    from dcrit.api.predictions import Prediction, predict
 
     with session():
-        answer = predict(problem, **asked)
-    found, record, told = answer.sizes, answer.track_record, answer.sizes.estimates()
-    efficiency = told["generalizing_efficiency"]
-    sizes = [told[name] for name in ("critical_size", "onset", "completion", "crossing", "capacity")]
+        check_out(out)
+        answer = predict(problems.problem, **problems.lists, **asked)
+        draw(answer, out)
+    each = [answer] if isinstance(answer, Prediction) else answer.answers
     if as_json:
         print_json(answer.to_dict())
+    elif isinstance(answer, Prediction):
+        _show(answer, f"{asked['level']:.0%} interval")
     else:
-        after = f"test accuracy after {found.critical_size.horizon} steps passes"
-        meanings = (
-            f"{after} 1/2: D_crit",
-            f"{after} 1/10: semi-grokking begins",
-            f"{after} 9/10: semi-grokking ends",
-            "both circuits equally efficient at rest: D_cross",
-            "random labels that can be memorized: D_mem",
-        )
-        rows: list[tuple[str, float | None, str, str]] = [
-            (meaning, size.value, span_of(size), size.reason) for meaning, size in zip(meanings, sizes, strict=True)
-        ]
-        rest = [
-            ("memory turns from ordered to unordered pairs: D_sym", told.get("symmetric_size")),
-            ("half is still right at rest, after data shrank: D_rest", told["at_rest"]),
-            ("the mixture at rest has test accuracy 1/2", told["mixture"]),
-        ]
-        rows += [(meaning, size.value, span_of(size), size.reason) for meaning, size in rest if size is not None]
-        if record is not None and 2 * record.n_inside < record.n_configurations:
-            warning = "unreliable: most measured sizes lie outside such intervals, see the track record"
-            meaning, value, interval, note = rows[0]
-            rows[0] = (meaning, value, interval, f"{note}; {warning}" if note else warning)
-        rows.append(
-            (
-                "generalizing efficiency e_gen, nats per norm^κ",
-                efficiency.value,
-                span_of(efficiency),
-                efficiency.reason,
-            )
-        )
-        title = f"{label(problem)} ({problem.n_params} parameters, {problem.n_pairs} pairs)"
-        table(title, ["where", "value", f"{asked['level']:.0%} interval", "note"], rows)
-        say(f"calibration: {found.calibration}")
-        if record is not None:
-            say(f"track record: {record.sentence()}")
-        if found.critical_size.extrapolated:
-            say("extrapolated: the question lies outside the calibrated sizes or optimizer, so intervals are widened")
+        _show_several(answer, f"{asked['level']:.0%} interval")
     if explain:
-        typer.echo(answer.explain(), err=as_json)
+        for one in each:
+            typer.echo(one.explain(), err=as_json)
+    if not as_json:
+        say_where(out)
+        words = [*problem_words(problems.problem, without=problems.lists_fields), *list_words(problems.lists)]
+        then(command_of("measure", "critical-size", words, horizon_words(asked["horizon"])), "train and measure it")
+
+
+def _show(answer: Prediction, interval: str) -> None:
+    found, record, told, problem = answer.sizes, answer.track_record, answer.sizes.estimates(), answer.problem
+    after = f"test accuracy after {found.critical_size.horizon} steps passes"
+    meanings = {
+        "critical_size": f"{after} 1/2: D_crit",
+        "onset": f"{after} 1/10: semi-grokking begins",
+        "completion": f"{after} 9/10: semi-grokking ends",
+        "crossing": "both circuits equally efficient at rest: D_cross",
+        "capacity": "random labels that can be memorized: D_mem",
+        "symmetric_size": "memory turns from ordered to unordered pairs: D_sym",
+        "at_rest": "half is still right at rest, after data shrank: D_rest",
+        "mixture": "the mixture at rest has test accuracy 1/2",
+        "generalizing_efficiency": "generalizing efficiency e_gen, nats per norm^κ",
+    }
+    rows = [
+        [meaning, told[name].value, span_of(told[name]), told[name].reason]
+        for name, meaning in meanings.items()
+        if name in told
+    ]
+    if record is not None and 2 * record.n_inside < record.n_configurations:
+        warning = "unreliable: most measured sizes lie outside such intervals, see the track record"
+        rows[0][-1] = "; ".join(text for text in (str(rows[0][-1]), warning) if text)
+    say(answer.headline)
+    title = f"{label(problem)} ({problem.n_params} parameters, {problem.n_pairs} pairs)"
+    table(title, ["where", "value", interval, "note"], rows)
+    remark(f"calibration: {found.calibration}")
+    if record is not None:
+        remark(f"track record: {record.sentence()}")
+    say_outside(answer.outside)
+
+
+def _show_several(answer: Answers[Prediction], interval: str) -> None:
+    def row(one: Prediction) -> list[object]:
+        told = one.sizes.estimates()
+        size, rest, memory = told["critical_size"], told["at_rest"], told["capacity"]
+        note = size.reason or "; ".join(one.outside)
+        return [size.horizon, size.value, span_of(size), rest.value, memory.value, note]
+
+    show_several(answer, ["T", "D_crit", interval, "D_rest", "D_mem", "note"], row)
+    for name in dict.fromkeys(one.sizes.calibration for one in answer.answers):
+        remark(f"calibration: {name}")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.calibrations import AskedOptions
-from dcrit.cli.terminal.output import print_json, row_of, say, table
-from dcrit.cli.terminal.pictures import Out, check_out, save
+from dcrit.cli.terminal.following import command_of, horizon_words, problem_words
+from dcrit.cli.terminal.output import print_json, remark, row_of, say, table, then
+from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
 
@@ -47,18 +50,12 @@ def emergence(
     with session():
         check_out(out)
         answer = predict(problem, n_train, n_facts, **asked)
-        if out is not None and answer.draw is not None:
-            from dcrit.figures.drawing import canvas, style
-
-            with style.context():
-                figure = canvas.new_figure(style.DOUBLE * 0.6, 3.2)
-                answer.draw(figure.subplots())
-                canvas.legend(figure, columns=2)
-                save(figure, out)
+        draw(answer, out)
     if as_json:
         print_json(answer.to_dict() | {"out": None if out is None else str(out)})
         return
     found = answer.found
+    say(answer.headline)
     table(
         f"{label(problem, width=False)}: the smallest model that generalizes "
         f"from {n_train} examples beside {n_facts} facts within {found.horizon} steps",
@@ -70,6 +67,12 @@ def emergence(
     rows = [tuple(column[k].item() for column in columns) for k in shown]
     title = f"over width, D_crit after {found.horizon} steps"
     table(title, ["width", "D_crit without facts", f"D_crit beside {n_facts} facts", "D_mem"], rows)
-    say(f"calibration: {found.calibration}")
-    if out is not None:
-        say(str(out))
+    remark(f"calibration: {found.calibration}")
+    say_where(out)
+    width = found.width.value
+    step = problem.family.width_step
+    at = replace(problem, width=step * max(1, math.ceil((found.widths[-1] if width is None else width) / step)))
+    then(
+        command_of("predict", "critical-size", problem_words(at), horizon_words(asked["horizon"])),
+        "see what that width needs without facts" if width else "see what the largest width needs without facts",
+    )

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from dcrit.cli.terminal import options
+from dcrit.cli.terminal.answered import say_outside
 from dcrit.cli.terminal.calibrations import AskedOptions, WidthOptions
+from dcrit.cli.terminal.following import command_of, problem_words
 from dcrit.cli.terminal.names import name_of
-from dcrit.cli.terminal.output import print_json, row_of, say, span, table
-from dcrit.cli.terminal.pictures import Out, check_out, save
+from dcrit.cli.terminal.output import print_json, remark, row_of, say, span, table, then
+from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
+
+if TYPE_CHECKING:
+    from dcrit.api.predictions import Diagram
 
 #: Rows of the table for people.
 ROWS = 12
@@ -27,6 +37,15 @@ def phase_diagram(
     problem: options.AnyWidth,
     widths: WidthOptions,
     asked: AskedOptions,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            "--store",
+            "-S",
+            help="Folder of your own runs: those of this problem with this horizon, at any width, are laid over the "
+            "theory in table and picture. 'dcrit train' makes them.",
+        ),
+    ] = None,
     out: Out = None,
     as_json: options.Json = False,
 ) -> None:
@@ -36,35 +55,24 @@ def phase_diagram(
     """
     import numpy as np
 
+    from dcrit.api.headlines import probability
     from dcrit.api.predictions import phase_diagram as predict
 
     with session():
         check_out(out)
-        answer = predict(
-            problem,
-            **widths,
-            **asked,
-        )
+        answer = predict(problem, **widths, **asked, store=store)
+        draw(answer, out)
     found = answer.diagram
-    if out is not None:
-        from dcrit.figures.drawing import canvas, style
-        from dcrit.figures.predicted.phase_diagram import draw_phase_diagram
-
-        with style.context():
-            figure = canvas.new_figure(style.DOUBLE * 0.75, 3.8)
-            draw_phase_diagram(figure.subplots(), found)
-            canvas.legend(figure, columns=4)
-            save(figure, out)
     if as_json:
         print_json(answer.to_dict() | {"out": None if out is None else str(out)})
         return
+    say(answer.headline)
     after = f"D_crit after {found.horizon} steps"
     table(
         f"{label(problem, width=False)}: the star, where D_mem meets {after}",
         ["where", "value", f"{asked['level']:.0%} interval", "note"],
         [row_of(name_of(name), value) for name, value in answer.star.items()],
     )
-    far = found.extrapolated
     far = [bool(one) for one in found.extrapolated]
     spans = [
         [ends(float(low), float(high), far=out_of_range) for low, high, out_of_range in zip(*curve, far, strict=True)]
@@ -75,13 +83,49 @@ def phase_diagram(
             *(int(found.widths[k]), int(found.n_params[k])),
             *(float(found.critical_size[k]), spans[0][k]),
             *(float(found.capacity[k]), spans[1][k]),
-            f"does not fit: {found.unfit[k]:.2f}" if found.unfit[k] else "",
-            "yes" if far[k] else "no",
+            "; ".join(
+                [
+                    *(
+                        [f"the generalizing circuit does not fit with probability {probability(float(found.unfit[k]))}"]
+                        if found.unfit[k]
+                        else []
+                    ),
+                    *(["outside the calibration"] if far[k] else []),
+                ]
+            ),
         )
         for k in np.unique(np.linspace(0, len(found.widths) - 1, ROWS).round().astype(int))
     ]
-    columns = ["width", "N", "D_crit", "interval", "D_mem", "interval", "generalizing circuit", "extrapolated"]
+    columns = ["width", "N", "D_crit", "interval", "D_mem", "interval", "note"]
     table(f"both curves, {after}", columns, rows)
-    say(f"calibration: {found.calibration}")
-    if out is not None:
-        say(str(out))
+    if answer.runs is not None:
+        _show_runs(answer, str(store))
+    remark(f"calibration: {found.calibration}")
+    say_outside(answer.outside)
+    say_where(out)
+    words = problem_words(problem, without=["width"])
+    then(
+        command_of("plan", "phase-diagram", words, "--points", "6", ["--steps", str(found.horizon)]),
+        "see what it costs to train such a plane, and with which command",
+    )
+
+
+def _show_runs(answer: Diagram, store: str) -> None:
+    """What the runs of a folder show, beside the regime that is predicted there."""
+    points, found = answer.points, answer.diagram
+    if not points:
+        say(
+            f"No run in {store} is of this problem with a horizon of {found.horizon} steps: 'dcrit runs list' shows "
+            "what is there."
+        )
+        return
+    agree = sum(one["dynamics"] == one["predicted"] for one in points)
+    table(
+        f"your runs in {store}, from scratch, after {found.horizon} steps",
+        ["width", "D", "runs", "test", "most show", "predicted"],
+        [
+            [one[name] for name in ("width", "n_train", "n_runs", "test_accuracy", "dynamics", "predicted")]
+            for one in points
+        ],
+    )
+    say(f"At {agree} of {len(points)} points most runs show the regime that is most likely there.")

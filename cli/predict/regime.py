@@ -2,36 +2,70 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dcrit.cli.terminal import options
+from dcrit.cli.terminal.answered import say_outside, show_several
 from dcrit.cli.terminal.calibrations import AskedOptions
-from dcrit.cli.terminal.output import print_json, say, table
+from dcrit.cli.terminal.following import command_of, horizon_words, list_of, list_words, problem_words
+from dcrit.cli.terminal.output import print_json, remark, say, table, then
+from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
+
+if TYPE_CHECKING:
+    from dcrit.api.answers import Finding
 
 
 @options.grouped
 def regime(
     *,
-    n_train: options.NTrain,
-    problem: options.ProblemOptions,
+    n_train: options.Sizes,
+    problems: options.SeveralProblems,
     asked: AskedOptions,
+    out: Out = None,
     as_json: options.Json = False,
 ) -> None:
-    """Progression, ungrokking, semi-grokking or grokking, with probabilities; or that nothing that generalizes fits."""
+    """Progression, ungrokking, semi-grokking or grokking, with probabilities; or that nothing that generalizes fits.
+
+    Several sizes, moduli or widths are answered in one table. The first line says a regime as it is from probability
+    0.9 on, and as more likely than not from 0.5 on; below that it says that it cannot tell.
+    """
+    from dcrit.api.answers import Finding
+    from dcrit.api.headlines import chance_cell
     from dcrit.api.predictions import regime as predict
+    from dcrit.theory.circuits.regimes import DYNAMICS
 
     with session():
-        answer = predict(problem, n_train, **asked)
-    document = answer.to_dict()
+        check_out(out)
+        answer = predict(problems.problem, options.one_or_several(n_train), **problems.lists, **asked)
+        draw(answer, out)
     if as_json:
-        print_json(document)
+        print_json(answer.to_dict())
         return
-    found, chances = answer.found, document["probabilities"]
-    title = f"{label(problem)}, {n_train} examples, after {found.sizes.critical_size.horizon} steps"
-    table(title, ["regime", "probability"], [(name, f"{chance:.3f}") for name, chance in chances.items()])
-    say(f"most likely: {found.most_likely}")
+    if isinstance(answer, Finding):
+        _show(answer, n_train[0])
+    else:
+        chances = [one.to_dict()["probabilities"] for one in answer.answers]
+        # The four dynamics always, and what else has a chance somewhere.
+        shown = [name for k, name in enumerate(chances[0]) if k < len(DYNAMICS) or any(one[name] for one in chances)]
+        show_several(answer, shown, lambda one: [chance_cell(one.to_dict()["probabilities"][name]) for name in shown])
+    say_where(out)
+    words = [*problem_words(problems.problem, without=problems.lists_fields), *list_words(problems.lists)]
+    if "moduli" not in problems.lists:
+        command = command_of("train", words, "-n", list_of(n_train), horizon_words(asked["horizon"]))
+        then(command, "train it and see")
+
+
+def _show(answer: Finding, n_train: int) -> None:
+    from dcrit.api.headlines import chance_cell
+
+    found, document = answer.found, answer.to_dict()
+    say(answer.headline)
+    title = f"{label(answer.problem)}, {n_train} examples, after {document['horizon']} steps"
+    rows = [(name, chance_cell(chance)) for name, chance in document["probabilities"].items()]
+    table(title, ["regime", "probability"], rows)
     if found.fit is not None:
-        say(f"the generalizing circuit began to fit between widths {found.fit.unfit} and {found.fit.fitted}")
-    say(f"calibration: {found.sizes.calibration}")
-    if found.extrapolated:
-        say("extrapolated: the question lies outside the calibrated sizes or optimizer, so draws are widened")
+        remark(f"The generalizing circuit began to fit between widths {found.fit.unfit} and {found.fit.fitted}.")
+    remark(f"calibration: {document['calibration']}")
+    say_outside(document["outside"])

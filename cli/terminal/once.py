@@ -11,7 +11,6 @@ import functools
 import shlex
 from collections import Counter
 from collections.abc import Iterable
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +70,6 @@ class Command(TyperCommand):
         rest = super().parse_args(ctx, args)
         for parameter in self.params:
             given = ctx.params.get(parameter.name)
-            if isinstance(given, list) and any(isinstance(one, tuple) for one in given):
-                given = ctx.params[parameter.name] = list(chain.from_iterable(given))
             for path in given if isinstance(given, list | tuple) else (given,):
                 if isinstance(path, Path):
                     name = _name(parameter) if isinstance(parameter, TyperOption) else "the argument"

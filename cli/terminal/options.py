@@ -59,7 +59,8 @@ def integer(text: str) -> int:
     try:
         value = int(str(text))
     except ValueError as error:
-        raise typer.BadParameter(f"must be an integer, got '{text}'") from error
+        one = "one integer, and no list of them" if "," in str(text) else "an integer"
+        raise typer.BadParameter(f"must be {one}, got '{text}'") from error
     if abs(value) > LARGEST:
         raise typer.BadParameter(f"must be an integer between -{LARGEST} and {LARGEST}, got '{text}'")
     return value
@@ -88,8 +89,14 @@ def integers(text: str) -> tuple[int, ...]:
     Raises:
         typer.BadParameter: One of them is none, or too large for any option; the message names it.
     """
-    return tuple(integer(one) for one in str(text).split(","))
+    parts = str(text).split(",")
+    if len(parts) > MOST_VALUES:
+        raise typer.BadParameter(f"must be at most {MOST_VALUES} integers, got {len(parts)}")
+    return tuple(integer(one) for one in parts)
 
+
+#: Most values of one list.
+MOST_VALUES = 10_000
 
 #: What the help shows in the place of such values.
 INTEGERS = "INTEGER,…"
@@ -424,6 +431,71 @@ def problem_from(
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class SeveralAsked:
+    """One problem, or several that differ in modulus or width.
+
+    Attributes:
+        problem: The first of them.
+        lists: ``moduli`` and ``widths`` where there are several, by the names of the library.
+    """
+
+    problem: Problem
+    lists: Mapping[str, list[int]]
+
+    @property
+    def lists_fields(self) -> list[str]:
+        """Fields of the problem that several values stand for."""
+        return [{"moduli": "modulus", "widths": "width"}[name] for name in self.lists]
+
+
+def problems_from(
+    task: Task = "add",
+    modulus: Moduli = None,
+    model: Model = ModelChoice.mlp,
+    activation: Activation = None,
+    width: Widths = None,
+    depth: Depth = Problem.depth,
+    weight_decay: WeightDecay = Problem.weight_decay,
+    learning_rate: LearningRate = None,
+    beta2: Beta2 = Problem.beta2,
+    epsilon: Epsilon = Problem.epsilon,
+) -> SeveralAsked:
+    """The problems that the shared options describe, where modulus and width may be several.
+
+    Raises:
+        typer.BadParameter: A value is outside its range (exit 2).
+    """
+    problem = problem_from(
+        task=task,
+        modulus=modulus[0] if modulus else Problem.modulus,
+        model=model,
+        activation=activation,
+        width=width[0] if width else Problem.width,
+        depth=depth,
+        weight_decay=weight_decay,
+        learning_rate=learning_rate,
+        beta2=beta2,
+        epsilon=epsilon,
+    )
+    given = {"moduli": modulus, "widths": width}
+    return SeveralAsked(
+        problem=problem, lists={name: list(many) for name, many in given.items() if many and len(many) > 1}
+    )
+
+
+def one_or_several(values: list[int]) -> int | list[int]:
+    """A single value as itself, several as a list: the library answers a list with a table."""
+    return values[0] if len(values) == 1 else values
+
+
+def _in_one(value: Any) -> Any:
+    """Values that were given one after the other and as lists, as one list."""
+    if not isinstance(value, list) or not any(isinstance(one, tuple) for one in value):
+        return value
+    return [part for one in value for part in (one if isinstance(one, tuple) else (one,))]
+
+
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """Parameters with their annotations as objects, not as the strings that postponed evaluation leaves."""
     return list(inspect.signature(function, eval_str=True).parameters.values())
@@ -455,6 +527,9 @@ class Group:
 #: A problem, from its options.
 ProblemOptions = Annotated[Problem, Group(make=problem_from)]
 
+#: One problem or several, from its options.
+SeveralProblems = Annotated[SeveralAsked, Group(make=problems_from)]
+
 #: The same for questions over all widths.
 AnyWidth = Annotated[Problem, Group(make=problem_from, without=("width",))]
 
@@ -483,6 +558,7 @@ def grouped(command: Command) -> Command:
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
+        given = {name: _in_one(value) for name, value in given.items()}
         made = {
             name: group.make(**{option: given.pop(option) for option in options})
             for name, (group, options) in groups.items()

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dcrit.cli.terminal.output import remark
 from dcrit.theory.checks import FieldError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from dcrit.api.answers import Answer
 
 
 Out = Annotated[
@@ -42,6 +45,29 @@ def check_out(out: Path | None) -> None:
 def not_a_file(path: Path) -> bool:
     """Whether something is there that is no file: a folder, or a device that a new file must not replace."""
     return path.exists() and not path.is_file()
+
+
+def draw(answer: Answer, out: Path | None) -> None:
+    """Draw an answer under its title into a file.
+
+    Args:
+        answer: What is drawn.
+        out: The file; None for none.
+    """
+    if out is None:
+        return
+    from dcrit.figures.drawing import canvas, style
+
+    with style.context():
+        figure = canvas.new_figure(style.DOUBLE * 0.75, 3.8)
+        answer.plot(figure.subplots())
+        save(figure, out)
+
+
+def say_where(out: Path | None) -> None:
+    """Say where the picture is."""
+    if out is not None:
+        remark(f"picture: {out}")
 
 
 def save(figure: Figure, out: Path) -> None:

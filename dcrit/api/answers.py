@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dcrit.api.headlines import said_of_size
 from dcrit.api.written import finite
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class Statement(ABC):
 class Answer(Statement):
     """An answer that can be drawn as well."""
 
+    @property
+    def headline(self) -> str:
+        """What was found, in a sentence that is as sure as its probabilities."""
+        return self.title
+
     @abstractmethod
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw it.
@@ -61,6 +67,12 @@ class Answer(Statement):
 
 class Sized(Answer):
     """An answer about one critical size."""
+
+    @property
+    def headline(self) -> str:
+        """The size with its interval, or why there is none."""
+        after = "" if self.horizon is None else f" after {self.horizon} steps"
+        return said_of_size(f"D_crit{after}", self.size)
 
     @property
     @abstractmethod
@@ -97,6 +109,7 @@ class Finding(Answer):
         problem: What it was asked about.
         estimates: Numbers with their intervals, by name.
         found: The result of the theory or of the measurement, as it stands.
+        told: What was found, in a sentence; empty for the first estimate.
         document: All but the problem, as JSON values; None where the estimates are all there is.
         rows: Of its table; None for one row an estimate.
         draw: Draws it; None for the estimates with their intervals.
@@ -106,6 +119,7 @@ class Finding(Answer):
     problem: Problem
     estimates: Mapping[str, Estimate]
     found: Any
+    told: str = ""
     document: Mapping[str, Any] | None = field(default=None, repr=False)
     rows: Sequence[Mapping[str, Any]] | None = field(default=None, repr=False)
     draw: Callable[[Axes], None] | None = field(default=None, repr=False, compare=False)
@@ -114,6 +128,12 @@ class Finding(Answer):
     def title(self) -> str:
         """What was asked, in a few words."""
         return self.asked
+
+    @property
+    def headline(self) -> str:
+        """What was found, in a sentence that is as sure as its probabilities."""
+        first = next(iter(self.estimates.items()))
+        return self.told or said_of_size(first[0].replace("_", " "), first[1])
 
     def to_dict(self) -> dict[str, Any]:
         """Problem, estimates and all that belongs to them, as JSON values."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dcrit.api.answers import Finding
+from dcrit.theory.checks import check_integer
 from dcrit.theory.estimates import Estimate
 from dcrit.theory.problems.problem import Problem, label
 
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
     from dcrit.empirics.instruments.effective_dimension import Method
 
 
-def homogeneity(problem: Problem, *, seeds: int = 2) -> Finding:
+def homogeneity(problem: Problem, *, seeds: int = 2, seed: int = 0) -> Finding:
     """Train on random labels and on the task: the power κ of the parameters' scale by which logits grow.
 
     Args:
         problem: What to measure.
         seeds: Runs at every size.
+        seed: First seed; another one makes fresh runs.
 
     Returns:
         The median κ; one row a network.
@@ -34,7 +36,8 @@ def homogeneity(problem: Problem, *, seeds: int = 2) -> Finding:
     from dcrit.empirics.training.progress import display
 
     check_trainable(problem)
-    design = HomogeneityDesign(problem=problem, seeds=seeds)
+    check_integer("seed", seed, 0)
+    design = HomogeneityDesign(problem=problem, seeds=seeds, first_seed=seed)
     n_runs = len(design.configs())
     with display("homogeneity", n_runs, n_runs) as progress:
         found = measure_degrees(design, progress=progress)
@@ -61,13 +64,14 @@ def homogeneity(problem: Problem, *, seeds: int = 2) -> Finding:
     )
 
 
-def circuits(problem: Problem, n_train: int, *, seeds: int = 5, device: str = "auto") -> Finding:
+def circuits(problem: Problem, n_train: int, *, seeds: int = 5, seed: int = 0, device: str = "auto") -> Finding:
     """Train and split the logits over training: the Fourier circuit that generalizes, and the rest that memorizes.
 
     Args:
         problem: A task that is addition in a cyclic group once symbols are renamed.
         n_train: D [examples].
         seeds: Runs.
+        seed: First seed; another one makes fresh runs.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Returns:
@@ -89,7 +93,8 @@ def circuits(problem: Problem, n_train: int, *, seeds: int = 5, device: str = "a
     from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 
     check_trainable(problem)
-    design = CircuitDesign(problem=problem, n_train=n_train, seeds=seeds)
+    check_integer("seed", seed, 0)
+    design = CircuitDesign(problem=problem, n_train=n_train, seeds=seeds, first_seed=seed)
     with display("circuits", seeds, seeds * problem.horizon) as progress:
         histories = circuit_histories(design, device=resolve_device(device), progress=progress)
     measured = measure_generalizing_share(histories)
@@ -140,6 +145,7 @@ def effective_dimension(
     method: Method = "auto",
     probes: int = 10,
     seeds: int = 3,
+    seed: int = 0,
     device: str = "auto",
 ) -> Finding:
     """Train and count directions that the data determine: N_eff = Σ λ_i/(λ_i + α) over the loss's curvature.
@@ -152,6 +158,7 @@ def effective_dimension(
         method: ``exact``: all eigenvalues; ``lanczos``: stochastic quadrature; ``auto``: exact up to 3000 parameters.
         probes: Random vectors of the stochastic trace.
         seeds: Runs.
+        seed: First seed; another one makes fresh runs.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Returns:
@@ -172,8 +179,16 @@ def effective_dimension(
     from dcrit.empirics.training.progress import display
 
     check_trainable(problem)
+    check_integer("seed", seed, 0)
     design = EffectiveDimensionDesign(
-        problem=problem, n_train=n_train, alpha=alpha, matrix=matrix, method=method, probes=probes, seeds=seeds
+        problem=problem,
+        n_train=n_train,
+        alpha=alpha,
+        matrix=matrix,
+        method=method,
+        probes=probes,
+        seeds=seeds,
+        first_seed=seed,
     )
     with display("training", seeds, seeds * problem.horizon) as progress:
         taken = settled_snapshots(design.configs(), device=resolve_device(device), progress=progress)

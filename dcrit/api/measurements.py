@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args, overload
 
 import numpy as np
 
 from dcrit.api.answers import Finding, Sized, Statement, axes_of, finished, table_of
+from dcrit.api.headlines import said_of_size
 from dcrit.api.predictions import Prediction, prediction_if_any
+from dcrit.api.several import Answers, problems_over, several
 from dcrit.api.training import STORE, MachineOptions, laboratory_of
 from dcrit.api.written import finite
 from dcrit.theory.checks import check_choice, check_integer
@@ -156,23 +158,60 @@ class Measurement(Sized):
         return finished(ax, self.title)
 
 
+class MeasureOptions(MachineOptions, total=False):
+    """How a critical size is measured, and where networks are trained.
+
+    Attributes:
+        start: ``scratch``, ``generalized`` or ``both``.
+        method: ``posterior`` or ``clock``.
+        tolerance: Relative half width of the interval to reach.
+        max_runs: Runs at most, short probes among them.
+        seed: First seed.
+        horizon: T, steps of training; None for the protocol's 40/(ηλ) [steps].
+        store: Folder in which runs are kept.
+    """
+
+    start: Starts
+    method: Method
+    tolerance: float
+    max_runs: int
+    seed: int
+    horizon: int | None
+    store: Path | str
+
+
+@overload
+def measure(problem: Problem, **options: Unpack[MeasureOptions]) -> Measurement: ...
+@overload
+def measure(
+    problem: Problem, *, moduli: ArrayLike, widths: ArrayLike | None = None, **options: Unpack[MeasureOptions]
+) -> Answers[Measurement]: ...
+@overload
+def measure(problem: Problem, *, widths: ArrayLike, **options: Unpack[MeasureOptions]) -> Answers[Measurement]: ...
+
+
 def measure(
     problem: Problem,
     *,
+    moduli: ArrayLike | None = None,
+    widths: ArrayLike | None = None,
     start: Starts = "scratch",
     method: Method = "posterior",
     tolerance: float = 0.05,
     max_runs: int = 60,
+    seed: int = 0,
     horizon: int | None = None,
     store: Path | str = STORE,
     **machine: Unpack[MachineOptions],
-) -> Measurement:
+) -> Measurement | Answers[Measurement]:
     """Train until the critical size is known: the size at which mean test accuracy at the horizon crosses one half.
 
     The prediction is made first, from the constants that ship.
 
     Args:
         problem: What to measure.
+        moduli: p, several of them in the place of the problem's: then there is an answer for each.
+        widths: H, several of them in the place of the problem's: then there is an answer for each.
         start: ``scratch``: train on D examples; ``generalized``: train on 90 % of all pairs first, then go on with D of
             them (ungrokking), four runs at most; ``both``: each, and the hysteresis between them.
         method: ``posterior``: full runs on both sides of the transition; ``clock``, from scratch alone: two to four
@@ -180,6 +219,7 @@ def measure(
             steps in all.
         tolerance: Relative half width of the interval to reach.
         max_runs: Runs at most, short probes among them.
+        seed: First seed; another one makes fresh runs.
         horizon: T, steps of training; None for the protocol's 40/(ηλ) [steps].
         store: Folder in which runs are kept; what is there is not trained again.
         **machine: Where to train, as :class:`MachineOptions` has it.
@@ -192,23 +232,74 @@ def measure(
 
     if horizon is not None:
         check_integer("horizon", horizon, 1, LONGEST)
-    design = DirectionsDesign(
-        problem=problem, start=start, method=method, tolerance=tolerance, max_runs=max_runs, steps=horizon or 0
-    )
-    prediction = prediction_if_any(problem, horizon=horizon)
+    check_integer("seed", seed, 0)
+    designs = {
+        one: DirectionsDesign(
+            problem=one,
+            start=start,
+            method=method,
+            tolerance=tolerance,
+            max_runs=max_runs,
+            steps=horizon or 0,
+            first_seed=seed,
+        )
+        for one in problems_over(problem, moduli, widths)
+    }
+    predictions = {one: prediction_if_any(one, horizon=horizon) for one in designs}
     with laboratory_of(store, machine) as laboratory:
-        found = design.measure(laboratory.runs)
-    return Measurement(problem=problem, directions=found, prediction=prediction)
+
+        def ask(one: Problem) -> Measurement:
+            return Measurement(
+                problem=one, directions=designs[one].measure(laboratory.runs), prediction=predictions[one]
+            )
+
+        if moduli is None and widths is None:
+            return ask(problem)
+        return several("measured critical sizes", "critical_size", list(designs), ask)
+
+
+class CapacityOptions(MachineOptions, total=False):
+    """How a capacity is measured, and where networks are trained.
+
+    Attributes:
+        seeds: Runs at every size.
+        seed: First seed.
+        store: Folder in which runs are kept.
+    """
+
+    seeds: int
+    seed: int
+    store: Path | str
+
+
+@overload
+def capacity(problem: Problem, **options: Unpack[CapacityOptions]) -> Finding: ...
+@overload
+def capacity(
+    problem: Problem, *, moduli: ArrayLike, widths: ArrayLike | None = None, **options: Unpack[CapacityOptions]
+) -> Answers[Finding]: ...
+@overload
+def capacity(problem: Problem, *, widths: ArrayLike, **options: Unpack[CapacityOptions]) -> Answers[Finding]: ...
 
 
 def capacity(
-    problem: Problem, *, seeds: int = 3, store: Path | str = STORE, **machine: Unpack[MachineOptions]
-) -> Finding:
+    problem: Problem,
+    *,
+    moduli: ArrayLike | None = None,
+    widths: ArrayLike | None = None,
+    seeds: int = 3,
+    seed: int = 0,
+    store: Path | str = STORE,
+    **machine: Unpack[MachineOptions],
+) -> Finding | Answers[Finding]:
     """Train on random labels until the model is overloaded: the number that it memorizes, and bits a parameter.
 
     Args:
         problem: What to measure; its width must be small enough that all pairs overload the model.
+        moduli: p, several of them in the place of the problem's: then there is an answer for each.
+        widths: H, several of them in the place of the problem's: then there is an answer for each.
         seeds: Runs at every size.
+        seed: First seed; another one makes fresh runs.
         store: Folder in which runs are kept.
         **machine: Where to train, as :class:`MachineOptions` has it.
 
@@ -218,13 +309,28 @@ def capacity(
     from dcrit.empirics.measures.capacity import CapacityDesign, in_bits, measure_capacity
     from dcrit.empirics.runs.single import check_trainable
 
-    check_trainable(problem)
-    design = CapacityDesign(problem=problem, seeds=seeds)
+    check_integer("seed", seed, 0)
+    problems = problems_over(problem, moduli, widths)
+    for one in problems:
+        check_trainable(one)
+    designs = [CapacityDesign(problem=one, seeds=seeds, first_seed=seed) for one in problems]
     with laboratory_of(store, machine) as laboratory:
-        (outcomes,) = laboratory.outcomes([design.configs()], stage="capacity")
-    found = measure_capacity(outcomes)
-    estimates = {"capacity": found, "bits_per_parameter": in_bits(found, problem)}
-    return Finding(asked=f"capacity: {label(problem)}", problem=problem, estimates=estimates, found=outcomes)
+        outcomes = laboratory.outcomes([design.configs() for design in designs], stage="capacity")
+    found = dict(zip(problems, outcomes, strict=True))
+
+    def ask(one: Problem) -> Finding:
+        size = measure_capacity(found[one])
+        return Finding(
+            asked=f"capacity: {label(one)}",
+            problem=one,
+            estimates={"capacity": size, "bits_per_parameter": in_bits(size, one)},
+            found=found[one],
+            told=said_of_size("D_mem", size),
+        )
+
+    if moduli is None and widths is None:
+        return ask(problem)
+    return several("measured capacities", "capacity", problems, ask)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,7 +386,7 @@ def laws_of(fit: CompetitionFit | NoLaws) -> dict[str, float | None]:
 
 
 def efficiency(
-    problem: Problem, *, seeds: int = 3, store: Path | str = STORE, **machine: Unpack[MachineOptions]
+    problem: Problem, *, seeds: int = 3, seed: int = 0, store: Path | str = STORE, **machine: Unpack[MachineOptions]
 ) -> Efficiencies:
     """Train on random labels and well above the transition: both circuits' efficiency, and the size they imply.
 
@@ -289,6 +395,7 @@ def efficiency(
     Args:
         problem: What to measure.
         seeds: Runs at every size.
+        seed: First seed; another one makes fresh runs.
         store: Folder in which runs are kept.
         **machine: Where to train, as :class:`MachineOptions` has it.
 
@@ -301,7 +408,8 @@ def efficiency(
     from dcrit.empirics.runs.single import check_trainable
 
     check_trainable(problem)
-    design = EfficiencyDesign(problem=problem, seeds=seeds)
+    check_integer("seed", seed, 0)
+    design = EfficiencyDesign(problem=problem, seeds=seeds, first_seed=seed)
     memory, general, norms = design.memorizing(), design.generalizing(), recorded_norms(problem)
     with laboratory_of(store, machine) as laboratory:
         # In every norm at once: a run is decoded once.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 
 from dcrit.api.answers import Answer, Finding, Sized, axes_of, finished, plain, table_of
+from dcrit.api.headlines import said_of, said_of_kinds, said_of_size
+from dcrit.api.several import Answers, problems_over, several, values_of
+from dcrit.api.written import number
 from dcrit.theory.calibrations.calibration import Calibration, calibration_of
 from dcrit.theory.checks import FieldError, check_accuracy, check_choice, check_integer, check_level, check_positive
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
@@ -18,11 +21,18 @@ from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predi
 from dcrit.theory.problems.problem import Problem, label
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import polars as pl
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike, NDArray
 
     from dcrit.api.training import Runs
+    from dcrit.empirics.runs.single import Run
+    from dcrit.empirics.store.kinds import Store
     from dcrit.theory.calibrations.track_record import TrackRecord
+    from dcrit.theory.predictions.delay import DelayPrediction
+    from dcrit.theory.predictions.emergence import EmergencePrediction
     from dcrit.theory.predictions.phase_diagram import PhaseDiagram
     from dcrit.theory.predictions.simulation import Hysteresis, Milestones
 
@@ -46,6 +56,20 @@ CURVES = (
     *("steps", "train_accuracy", "test_accuracy", "train_loss", "test_loss"),
     *("generalizing_margin", "memorizing_margin", "squared_norm"),
 )
+
+
+class Asked(TypedDict, total=False):
+    """What every prediction is asked with.
+
+    Attributes:
+        horizon: T, after which accuracy is looked at; None for the protocol's 40/(ηλ) [steps].
+        level: Probability content of the intervals.
+        calibration: Constants, or a file of them that ``dcrit calibrate`` wrote; None for the ones that ship.
+    """
+
+    horizon: int | None
+    level: float
+    calibration: Calibration | Path | str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +108,11 @@ class Prediction(Sized):
     def extrapolated(self) -> bool:
         """Whether the question lies outside what was calibrated."""
         return self.sizes.critical_size.extrapolated
+
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """What of the question lies outside what was calibrated, and by how much."""
+        return outside_of(self.problem, self.calibration, self.horizon)
 
     @property
     def estimates(self) -> dict[str, Estimate]:
@@ -127,7 +156,8 @@ class Prediction(Sized):
     def to_dict(self) -> dict[str, Any]:
         """Everything that was predicted and how such predictions did, as JSON values."""
         record = self.track_record
-        return self.sizes.to_dict() | {"track_record": None if record is None else record.to_dict()}
+        told = {"outside": list(self.outside), "track_record": None if record is None else record.to_dict()}
+        return self.sizes.to_dict() | told
 
     def to_polars(self) -> pl.DataFrame:
         """One row a quantity."""
@@ -146,17 +176,31 @@ class Prediction(Sized):
         return finished(ax, self.title)
 
 
+@overload
+def predict(problem: Problem, **asked: Unpack[Asked]) -> Prediction: ...
+@overload
+def predict(
+    problem: Problem, *, moduli: ArrayLike, widths: ArrayLike | None = None, **asked: Unpack[Asked]
+) -> Answers[Prediction]: ...
+@overload
+def predict(problem: Problem, *, widths: ArrayLike, **asked: Unpack[Asked]) -> Answers[Prediction]: ...
+
+
 def predict(
     problem: Problem,
     *,
+    moduli: ArrayLike | None = None,
+    widths: ArrayLike | None = None,
     horizon: int | None = None,
     level: float = LEVEL,
     calibration: Calibration | Path | str | None = None,
-) -> Prediction:
+) -> Prediction | Answers[Prediction]:
     """Predict the training-set size at which a network stops memorizing and starts to generalize.
 
     Args:
         problem: The question.
+        moduli: p, several of them in the place of the problem's: then there is an answer for each.
+        widths: H, several of them in the place of the problem's: then there is an answer for each.
         horizon: T, after which accuracy is looked at; None for the protocol's 40/(ηλ) [steps].
         level: Probability content of the intervals.
         calibration: Constants, or a file of them that ``dcrit calibrate`` wrote; None for the ones that ship.
@@ -165,9 +209,15 @@ def predict(
         ValueError: A value is out of range, or no calibration speaks for the problem or of that horizon.
     """
     check_level(level)
-    chosen = chosen_calibration(problem, calibration)
-    sizes = predict_critical_size(problem, chosen, horizon=horizon, level=level)
-    return Prediction(sizes=sizes, calibration=chosen)
+
+    def ask(one: Problem) -> Prediction:
+        chosen = chosen_calibration(one, calibration)
+        sizes = predict_critical_size(one, chosen, horizon=horizon, level=level)
+        return Prediction(sizes=sizes, calibration=chosen)
+
+    if moduli is None and widths is None:
+        return ask(problem)
+    return several("predicted critical sizes", "critical_size", problems_over(problem, moduli, widths), ask)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,14 +226,36 @@ class Diagram(Answer):
 
     Attributes:
         diagram: Curves and regimes as arrays.
+        runs: Finished runs of the problem at any width that lie over the theory; None where none were asked for.
+        outside: What of its narrowest and widest model lies outside what was calibrated, and by how much.
     """
 
     diagram: PhaseDiagram
+    runs: Sequence[Run] | None = None
+    outside: Sequence[str] = ()
 
     @property
     def title(self) -> str:
         """What was asked, in a few words."""
         return f"phase diagram: {label(self.diagram.problem, width=False)}, T = {self.diagram.horizon} steps"
+
+    @property
+    def headline(self) -> str:
+        """Where both curves cross, in a sentence."""
+        star = self.diagram.star
+        if star.n_params.value is None:
+            return f"no star: {star.n_params.reason}"
+        where = said_of_size("D_crit meets D_mem at D", star.n_train)
+        return f"{where}, width {number(star.width.value)}"
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """Every width and size that has runs: what most of them show, beside the regime that is predicted there."""
+        if self.runs is None:
+            return []
+        from dcrit.empirics.measures.in_plane import points_in_plane
+
+        return points_in_plane(self.runs, self.diagram)
 
     @property
     def star(self) -> dict[str, Estimate]:
@@ -192,8 +264,9 @@ class Diagram(Answer):
         return {"width": star.width, "n_params": star.n_params, "n_train": star.n_train}
 
     def to_dict(self) -> dict[str, Any]:
-        """Curves, regimes and star as JSON values."""
-        return self.diagram.to_dict()
+        """Curves, regimes, star, and what runs show where they were asked for, as JSON values."""
+        more = {"outside": list(self.outside), "runs": None if self.runs is None else self.points}
+        return self.diagram.to_dict() | more
 
     def to_polars(self) -> pl.DataFrame:
         """One row a width."""
@@ -207,15 +280,16 @@ class Diagram(Answer):
 
         Args:
             ax: Axes to draw on; None for those of a new picture.
-            runs: Finished runs to lay over the theory.
+            runs: Finished runs to lay over the theory; None for those of the answer.
         """
         from dcrit.figures.measured.runs import draw_in_plane
         from dcrit.figures.predicted.phase_diagram import draw_phase_diagram
 
         ax = axes_of(ax)
         draw_phase_diagram(ax, self.diagram)
-        if runs is not None:
-            draw_in_plane(ax, runs.runs)
+        laid = self.runs if runs is None else runs.runs
+        if laid:
+            draw_in_plane(ax, laid)
         return finished(ax, self.title)
 
 
@@ -228,6 +302,7 @@ def phase_diagram(
     horizon: int | None = None,
     level: float = LEVEL,
     calibration: Calibration | Path | str | None = None,
+    store: Path | str | None = None,
 ) -> Diagram:
     """Predict both curves over model size, and the regime of every point of the plane.
 
@@ -239,32 +314,71 @@ def phase_diagram(
         horizon: As for :func:`predict` [steps].
         level: Probability content of the intervals.
         calibration: As for :func:`predict`.
+        store: Folder of runs; those of the problem with this horizon, at any width, lie over the theory. None for none.
 
     Raises:
-        ValueError: A value is out of range, or no calibration speaks for the problem.
+        ValueError: A value is out of range, no calibration speaks for the problem, or there is no such folder.
     """
     from dcrit.theory.predictions.phase_diagram import diagram_over
 
     chosen = chosen_calibration(problem, calibration)
+    held: Store | None = None
+    if store is not None:
+        from dcrit.api.stores import stored_runs_of
+
+        held = stored_runs_of(store)
     found = diagram_over(
         problem, chosen, points=points, min_width=min_width, max_width=max_width, horizon=horizon, level=level
     )
-    return Diagram(diagram=found)
+    outside = outside_at_ends(problem, found.widths.tolist(), chosen, found.horizon)
+    if held is None:
+        return Diagram(diagram=found, outside=outside)
+    from dcrit.api.stores import runs_in_plane
+
+    return Diagram(diagram=found, runs=runs_in_plane(held, problem, found.horizon), outside=outside)
 
 
+@overload
+def regime(problem: Problem, n_train: int, **asked: Unpack[Asked]) -> Finding: ...
+@overload
+def regime(
+    problem: Problem,
+    n_train: Sequence[int] | NDArray[np.integer],
+    *,
+    moduli: ArrayLike | None = None,
+    widths: ArrayLike | None = None,
+    **asked: Unpack[Asked],
+) -> Answers[Finding]: ...
+@overload
 def regime(
     problem: Problem,
     n_train: int,
     *,
+    moduli: ArrayLike,
+    widths: ArrayLike | None = None,
+    **asked: Unpack[Asked],
+) -> Answers[Finding]: ...
+@overload
+def regime(problem: Problem, n_train: int, *, widths: ArrayLike, **asked: Unpack[Asked]) -> Answers[Finding]: ...
+
+
+def regime(
+    problem: Problem,
+    n_train: int | Sequence[int] | NDArray[np.integer],
+    *,
+    moduli: ArrayLike | None = None,
+    widths: ArrayLike | None = None,
     horizon: int | None = None,
     level: float = LEVEL,
     calibration: Calibration | Path | str | None = None,
-) -> Finding:
+) -> Finding | Answers[Finding]:
     """Predict which of the four dynamics a network shows at one training-set size, with probabilities.
 
     Args:
         problem: The question.
-        n_train: D [examples].
+        n_train: D, one or several [examples].
+        moduli: As for :func:`predict`.
+        widths: As for :func:`predict`.
         horizon: As for :func:`predict` [steps].
         level: Probability content of the intervals.
         calibration: As for :func:`predict`.
@@ -272,30 +386,39 @@ def regime(
     Raises:
         ValueError: A value is out of range, or no calibration speaks for the problem.
     """
+
+    def ask(one: Problem, size: int) -> Finding:
+        return _regime(one, size, Asked(horizon=horizon, level=level, calibration=calibration))
+
+    return _asked_of_sizes("predicted regimes", "grokking", ask, problem, n_train=n_train, moduli=moduli, widths=widths)
+
+
+def _regime(problem: Problem, n_train: int, asked: Asked) -> Finding:
+    """The regime of one problem at one size."""
     from dcrit.theory.predictions.regime import REGIMES, predict_regime
 
-    n_train = plain(n_train)
+    level = asked.get("level", LEVEL)
     problem.check_n_train(n_train)
-    chosen = chosen_calibration(problem, calibration)
-    found = predict_regime(problem, chosen, n_train=n_train, horizon=horizon, level=level)
+    chosen = chosen_calibration(problem, asked.get("calibration"))
+    found = predict_regime(problem, chosen, n_train=n_train, horizon=asked.get("horizon"), level=level)
     chances = dict(zip(REGIMES, found.probabilities, strict=True))
     sizes = found.sizes
+    named: dict[str, float] = {str(name): chance for name, chance in chances.items()}
     document: dict[str, Any] = {
         "n_train": n_train,
         "regime": found.most_likely,
         "probabilities": chances,
         "horizon": sizes.critical_size.horizon,
         "extrapolated": found.extrapolated,
+        "outside": list(outside_of(problem, chosen, sizes.critical_size.horizon)),
         "level": level,
         "calibration": sizes.calibration,
     }
     for name in ("onset", "critical_size", "completion", "capacity"):
         document[name] = sizes.estimates()[name].to_dict()
     return Finding(
-        asked=(
-            f"{found.most_likely}, most likely: {label(problem)}, D = {n_train}, "
-            f"T = {sizes.critical_size.horizon} steps"
-        ),
+        asked=f"regime: {label(problem)}, D = {n_train}, T = {sizes.critical_size.horizon} steps",
+        told=said_of_kinds(named, REGIMES[-1]),
         problem=problem,
         estimates={
             name: Estimate(quantity=name, value=chance, unit="probability", extrapolated=found.extrapolated)
@@ -306,20 +429,52 @@ def regime(
     )
 
 
+@overload
+def delay(problem: Problem, n_train: int, *, accuracy: float = GENERALIZED, **asked: Unpack[Asked]) -> Finding: ...
+@overload
+def delay(
+    problem: Problem,
+    n_train: Sequence[int] | NDArray[np.integer],
+    *,
+    moduli: ArrayLike | None = None,
+    widths: ArrayLike | None = None,
+    accuracy: float = GENERALIZED,
+    **asked: Unpack[Asked],
+) -> Answers[Finding]: ...
+@overload
 def delay(
     problem: Problem,
     n_train: int,
     *,
+    moduli: ArrayLike,
+    widths: ArrayLike | None = None,
+    accuracy: float = GENERALIZED,
+    **asked: Unpack[Asked],
+) -> Answers[Finding]: ...
+@overload
+def delay(
+    problem: Problem, n_train: int, *, widths: ArrayLike, accuracy: float = GENERALIZED, **asked: Unpack[Asked]
+) -> Answers[Finding]: ...
+
+
+def delay(
+    problem: Problem,
+    n_train: int | Sequence[int] | NDArray[np.integer],
+    *,
+    moduli: ArrayLike | None = None,
+    widths: ArrayLike | None = None,
     accuracy: float = GENERALIZED,
     horizon: int | None = None,
     level: float = LEVEL,
     calibration: Calibration | Path | str | None = None,
-) -> Finding:
+) -> Finding | Answers[Finding]:
     """Predict the steps until the training set is memorized, and until unseen examples are answered.
 
     Args:
         problem: The question.
-        n_train: D [examples].
+        n_train: D, one or several [examples].
+        moduli: As for :func:`predict`.
+        widths: As for :func:`predict`.
         accuracy: Test accuracy that counts as generalization.
         horizon: As for :func:`predict` [steps].
         level: Probability content of the intervals.
@@ -328,22 +483,34 @@ def delay(
     Raises:
         ValueError: A value is out of range, or no calibration speaks for the problem.
     """
-    from dcrit.theory.predictions.delay import predict_delay
-
-    n_train = plain(n_train)
     check_level(level)
     check_accuracy(accuracy)
+
+    def ask(one: Problem, size: int) -> Finding:
+        return _delay(one, size, accuracy, Asked(horizon=horizon, level=level, calibration=calibration))
+
+    return _asked_of_sizes(
+        "predicted times", "generalize_steps", ask, problem, n_train=n_train, moduli=moduli, widths=widths
+    )
+
+
+def _delay(problem: Problem, n_train: int, accuracy: float, asked: Asked) -> Finding:
+    """The delay of one problem at one size."""
+    from dcrit.theory.predictions.delay import predict_delay
+
+    level = asked.get("level", LEVEL)
     problem.check_n_train(n_train)
-    chosen = chosen_calibration(problem, calibration)
+    chosen = chosen_calibration(problem, asked.get("calibration"))
     if chosen.thresholds is None:
         problem.check_homogeneous()
-    found = predict_delay(problem, chosen, n_train, accuracy, horizon=horizon, content=level)
+    found = predict_delay(problem, chosen, n_train, accuracy, horizon=asked.get("horizon"), content=level)
     steps = {"memorize_steps": found.memorize_steps, "generalize_steps": found.generalize_steps}
     for branch in (found.symmetric, found.generalize_if_symmetric, found.generalize_if_ordered):
         if branch is not None:
             steps[branch.quantity] = branch
     return Finding(
         asked=f"delay: {label(problem)}, D = {n_train}, T = {found.horizon} steps",
+        told=_told_of_delay(found, accuracy),
         problem=problem,
         estimates=steps,
         found=found,
@@ -357,9 +524,34 @@ def delay(
             "probability_by_horizon": found.probability_by_horizon,
             "horizon": found.horizon,
             "extrapolated": found.generalize_steps.extrapolated,
+            "outside": list(outside_of(problem, chosen, found.horizon)),
             "calibration": found.calibration,
         },
     )
+
+
+def _told_of_delay(found: DelayPrediction, accuracy: float) -> str:
+    """Whether and when a network generalizes, in a sentence."""
+    if found.generalize_steps.value is None and found.generalize_steps.reason.startswith("cannot tell"):
+        return found.generalize_steps.reason
+    by, yes = f"within {found.horizon} steps", f"test accuracy passes {accuracy:g}"
+    return said_of(found.probability_by_horizon, f"{yes} {by}", f"test accuracy stays below {accuracy:g} {by}")
+
+
+def _asked_of_sizes(
+    asked: str,
+    main: str,
+    ask: Callable[[Problem, int], Finding],
+    problem: Problem,
+    *,
+    n_train: int | Sequence[int] | NDArray[np.integer],
+    moduli: ArrayLike | None,
+    widths: ArrayLike | None,
+) -> Finding | Answers[Finding]:
+    """One answer, or one for each of several moduli, widths and sizes."""
+    if np.ndim(n_train) == 0 and moduli is None and widths is None:
+        return ask(problem, plain(n_train))
+    return several(asked, main, problems_over(problem, moduli, widths), ask, values_of(n_train, 0))
 
 
 def double_descent(
@@ -412,6 +604,7 @@ def double_descent(
         "dip": found.dip,
         "sharp_capacity": sharp_capacity,
         "probability": found.probability,
+        "outside": outside_at_ends(problem, found.widths.tolist(), chosen, found.horizon),
         "horizon": found.horizon,
         "level": level,
         "calibration": found.calibration,
@@ -429,6 +622,9 @@ def double_descent(
     return Finding(
         asked=(
             f"test accuracy over model size: {label(problem, width=False)}, D = {n_train}, T = {found.horizon} steps"
+        ),
+        told=said_of(
+            found.probability, "test accuracy dips as the model grows", "no dip of test accuracy as the model grows"
         ),
         problem=problem,
         estimates=estimates,
@@ -482,6 +678,7 @@ def emergence(
         asked=(
             f"smallest model: {label(problem, width=False)}, D = {n_train}, {n_facts} facts, T = {found.horizon} steps"
         ),
+        told=_told_of_threshold(found),
         problem=problem,
         estimates=estimates,
         found=found,
@@ -496,6 +693,12 @@ def emergence(
         },
         draw=draw,
     )
+
+
+def _told_of_threshold(found: EmergencePrediction) -> str:
+    """The smallest width that learns the task, in a sentence."""
+    name = f"smallest width that learns the task beside {found.n_facts} facts"
+    return said_of_size(name, found.width)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -593,6 +796,7 @@ def simulate(
 
     return Simulation(
         asked=f"simulated: {label(problem)}, D = {n_train}, T = {horizon} steps",
+        told=_told_of_curves(trajectory.reason, passed.generalized, accuracy, horizon),
         problem=problem,
         estimates=estimates,
         found=trajectory,
@@ -620,6 +824,15 @@ def simulate(
     )
 
 
+def _told_of_curves(reason: str, generalized: float | None, accuracy: float, horizon: int) -> str:
+    """What the expected curve does, in a sentence; it is one curve, and delay says how sure it is."""
+    if reason:
+        return reason
+    if generalized is None:
+        return f"the expected test accuracy stays below {accuracy:g} within {horizon} steps"
+    return f"the expected test accuracy passes {accuracy:g} at step {number(generalized)}"
+
+
 def _hysteresis_values(ways: Hysteresis) -> dict[str, Any]:
     """Both ways as JSON values."""
     return {
@@ -638,6 +851,31 @@ def chosen_calibration(problem: Problem, given: Calibration | Path | str | None)
         ValueError: The file is no calibration, or none speaks for the problem.
     """
     return given if isinstance(given, Calibration) else calibration_of(problem, None if given is None else Path(given))
+
+
+def outside_of(problem: Problem, calibration: Calibration, horizon: int | None) -> tuple[str, ...]:
+    """What of a question lies outside what was calibrated, and by how much: one phrase each.
+
+    Args:
+        problem: The question.
+        calibration: What was calibrated.
+        horizon: T; None for the protocol's [steps].
+    """
+    law = calibration.thresholds
+    return calibration.outside(problem) if law is None else law.outside(problem, horizon or problem.horizon)
+
+
+def outside_at_ends(problem: Problem, widths: Sequence[int], calibration: Calibration, horizon: int) -> list[str]:
+    """What of the narrowest and the widest of some models lies outside what was calibrated, each phrase once.
+
+    Args:
+        problem: Its width is replaced.
+        widths: H, rising.
+        calibration: What was calibrated.
+        horizon: T [steps].
+    """
+    ends = [replace(problem, width=width) for width in (widths[0], widths[-1])]
+    return list(dict.fromkeys(phrase for end in ends for phrase in outside_of(end, calibration, horizon)))
 
 
 def prediction_if_any(problem: Problem, *, horizon: int | None = None) -> Prediction | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -15,8 +15,11 @@ from dcrit.theory.checks import FieldError, check_choice
 if TYPE_CHECKING:
     import polars as pl
 
+    from dcrit.empirics.runs.single import Run
     from dcrit.empirics.store.inventory import Group, Incomplete, StoredFile
+    from dcrit.empirics.store.kinds import Store
     from dcrit.empirics.store.store import ParquetStore
+    from dcrit.theory.problems.problem import Problem
 
     AnyStore = ParquetStore[Any, Any]
 
@@ -265,6 +268,38 @@ def export_runs(
         n_logged=n_logged,
         n_damaged=len({one.path for each in stores for one in each.damaged}),
     )
+
+
+def stored_runs_of(store: Path | str) -> Store:
+    """The store of runs of single networks in a folder.
+
+    Raises:
+        ValueError: It is no such folder.
+    """
+    from dcrit.empirics.store.kinds import Store
+
+    (opened,) = _open(Path(store), ("runs",))["runs"]
+    assert isinstance(opened, Store)
+    return opened
+
+
+def runs_in_plane(store: Store, problem: Problem, horizon: int) -> list[Run]:
+    """Stored runs of a problem at any width: from scratch, and to that horizon or to the end of their rise.
+
+    Args:
+        store: Where they are kept.
+        problem: Its width plays no part.
+        horizon: T [steps].
+    """
+    wanted = [
+        config
+        for config in (one.config for one in store.headings())
+        if replace(config.problem, width=problem.width) == problem
+        and (config.start, config.horizon) == ("scratch", horizon)
+        and config.until in ("horizon", "generalized")
+        and config.n_train < problem.n_pairs
+    ]
+    return list(store.find(wanted).values())
 
 
 def _open(folder: Path, kinds: Sequence[Kind] = KINDS) -> dict[Kind, list[AnyStore]]:

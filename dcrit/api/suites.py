@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dcrit.empirics.claims.claim import Verdict
     from dcrit.empirics.claims.suites import Suite
     from dcrit.empirics.experiments.experiment import SuiteName
+    from dcrit.empirics.experiments.size_grid import Plane
     from dcrit.empirics.training.budget import Speed
     from dcrit.empirics.training.work import Stage, Work
     from dcrit.figures.drawing.figure import FigureSpec
@@ -191,6 +192,7 @@ class Plan(Statement):
         rate_measured: Whether that was measured here, or given.
         workers_here: Workers that this machine has room for.
         walls: Time until the last of some workers ends, by their number [s].
+        plane: Widths and training-set sizes of a plane, which :func:`dcrit.train` takes; None for a suite.
     """
 
     asked: str
@@ -199,6 +201,7 @@ class Plan(Statement):
     rate_measured: bool
     workers_here: int
     walls: Mapping[int, float]
+    plane: Plane | None = None
 
     @property
     def title(self) -> str:
@@ -229,6 +232,8 @@ class Plan(Statement):
             "experiments": [{"name": name} | self._fields(work) for name, work in self.works.items()],
             "total": self._fields(self.total),
             "wall": [{"workers": n, "seconds": seconds} for n, seconds in self.walls.items()],
+            "widths": None if self.plane is None else list(self.plane.widths),
+            "n_train": None if self.plane is None else list(self.plane.sizes),
         }
 
     def to_polars(self) -> pl.DataFrame:
@@ -311,9 +316,10 @@ def plan_phase_diagram(
     widths, sizes = (min_width, max_width), (first, last)
     plane = plane_of(problem, points=points, widths=widths, sizes=sizes, seeds=seeds, steps=steps)
     title = f"phase diagram of {label(problem, width=False)}"
-    return _planned(
+    found = _planned(
         title, {"plane": stages(GridDesign(planes=(plane,)))}, workers=workers, device=device, rate=rate, note=note
     )
+    return replace(found, plane=plane)
 
 
 def _planned(

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+import numpy as np
+
 from dcrit.api.answers import Answer, axes_of, finished
+from dcrit.api.several import problems_over
 from dcrit.api.written import finite
+from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
 from dcrit.theory.problems.problem import Problem, label
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars as pl
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from dcrit.empirics.experiments.laboratory import Laboratory
     from dcrit.empirics.runs.outcomes import Outcome
@@ -45,11 +49,11 @@ class MachineOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Runs(Answer):
-    """Finished runs of one problem, over sizes and seeds.
+    """Finished runs of one problem, over widths, sizes and seeds.
 
     Attributes:
-        problem: What was trained.
-        runs: In the order of sizes, then seeds.
+        problem: What was trained; of several widths, at the first of them.
+        runs: In the order of widths, sizes, then seeds.
         summaries: Settled values and events of each, as JSON values.
         cost: What a step took: time and operations, and the memory of this process.
     """
@@ -63,7 +67,19 @@ class Runs(Answer):
     def title(self) -> str:
         """What was trained, in a few words."""
         horizons = sorted({run.config.horizon for run in self.runs})
-        return f"{len(self.runs)} runs: {label(self.problem)}, T = {', '.join(map(str, horizons))} steps"
+        what = label(self.problem, width=len(self.widths) == 1)
+        return f"{len(self.runs)} runs: {what}, T = {', '.join(map(str, horizons))} steps"
+
+    @property
+    def headline(self) -> str:
+        """How many runs show which dynamics."""
+        shown = Counter(str(one["dynamics"] or "no test") for one in self.summaries)
+        return f"{len(self.summaries)} runs: {', '.join(f'{n} {name}' for name, n in shown.most_common())}"
+
+    @property
+    def widths(self) -> list[int]:
+        """The widths that were trained, each once."""
+        return list(dict.fromkeys(one["width"] for one in self.summaries))
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -97,11 +113,11 @@ class Runs(Answer):
         return RUNS.frame(self.runs)
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw test accuracy over training time, one colour a training-set size; train accuracy in broken lines."""
-        from dcrit.figures.measured.runs import draw_training
+        """Draw test accuracy over training time, or runs of several widths in the plane of both sizes."""
+        from dcrit.figures.measured.runs import draw_plane, draw_training
 
         ax = axes_of(ax)
-        draw_training(ax, self.runs)
+        (draw_training if len(self.widths) == 1 else draw_plane)(ax, self.runs)
         return finished(ax, self.title)
 
 
@@ -109,19 +125,23 @@ def train(
     problem: Problem,
     n_train: int | Sequence[int] | NDArray[np.integer],
     *,
+    widths: ArrayLike | None = None,
     seeds: int | Sequence[int] | NDArray[np.integer] = 3,
+    seed: int = 0,
     steps: int = 0,
     precision: Precision = "float32",
     store: Path | str = STORE,
     tensorboard: Path | str | None = None,
     **machine: Unpack[MachineOptions],
 ) -> Runs:
-    """Train one problem at every size with every seed; what the store holds is not trained again.
+    """Train a problem at every width and size with every seed; what the store holds is not trained again.
 
     Args:
         problem: What to train.
         n_train: One training-set size or several [examples].
-        seeds: How many, counted from 0, or which.
+        widths: H, several of them in the place of the problem's: a plane of both sizes. None for the problem's.
+        seeds: How many, or which.
+        seed: First of them, where seeds is how many.
         steps: Horizon [steps]; 0 for the protocol's 40/(ηλ).
         precision: ``float32`` or ``float64``.
         store: Folder in which runs are kept.
@@ -135,7 +155,14 @@ def train(
     from dcrit.empirics.runs.single import configs_of
     from dcrit.empirics.training.cost import peak_memory_bytes
 
-    configs = configs_of(problem, n_train, seeds, steps=steps, precision=precision)
+    if not isinstance(seeds, (Sequence, np.ndarray)):
+        check_integer("seeds", seeds, 1)
+        check_integer("seed", seed, 0)
+        seeds = range(seed, seed + seeds)
+    elif seed:
+        raise FieldError("seed", "be 0 where seeds says which", seed)
+    problems = problems_over(problem, None, widths)
+    configs = [one for each in problems for one in configs_of(each, n_train, seeds, steps=steps, precision=precision)]
     if tensorboard is not None:
         from dcrit.empirics.store.tensorboard import check_tensorboard
 
@@ -149,10 +176,12 @@ def train(
                 from dcrit.empirics.store.tensorboard import log_curves
 
                 log_curves([one], Path(tensorboard))
-            summaries.append(summary_of(one))
+            summaries.append({"width": one.config.problem.width} | summary_of(one))
             seconds += one.seconds
     taken = sum(one["steps"] for one in summaries)
-    operations = sum(one["steps"] * problem.step_flops(one["n_train"]) for one in summaries)
+    operations = sum(
+        one["steps"] * run.config.problem.step_flops(one["n_train"]) for run, one in zip(runs, summaries, strict=True)
+    )
     cost = {
         "seconds_per_step": seconds / taken if taken else None,
         "model_steps_per_second": taken / seconds if seconds else None,
@@ -160,7 +189,7 @@ def train(
         # Of what nodes of a cluster held nothing is known here.
         "peak_memory_bytes": peak_memory_bytes() if machine.get("executor", "local") == "local" else None,
     }
-    return Runs(problem=problem, runs=runs, summaries=summaries, cost=cost)
+    return Runs(problem=problems[0], runs=runs, summaries=summaries, cost=cost)
 
 
 def laboratory_of(store: Path | str, machine: MachineOptions) -> AbstractContextManager[Laboratory]:

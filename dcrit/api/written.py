@@ -32,7 +32,9 @@ def number(value: object) -> str:
 
 
 def span(low: float | None, high: float | None) -> str:
-    """An interval as people read it."""
+    """An interval as people read it; one without an upper end begins somewhere."""
+    if low is not None and high is not None and math.isinf(high) and math.isfinite(low):
+        return f"≥ {number(low)}"
     return "–" if low is None or high is None else f"{number(low)} – {number(high)}"
 
 

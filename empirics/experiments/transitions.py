@@ -208,6 +208,7 @@ class DirectionsDesign:
         max_runs: Runs at most, and horizons that their steps make up at most, for each start; from above the steps of
             all runs, those before the data shrank included, are never more than ``MOST_FROM_ABOVE`` horizons.
         steps: Horizon [steps]; 0 for the protocol's.
+        first_seed: Seeds count up from here.
 
     Raises:
         ValueError: A field is out of range.
@@ -219,6 +220,7 @@ class DirectionsDesign:
     tolerance: float = 0.05
     max_runs: int = 60
     steps: int = 0
+    first_seed: int = 0
 
     def __post_init__(self) -> None:
         check_choice("start", self.start, get_args(Starts))
@@ -236,6 +238,7 @@ class DirectionsDesign:
             budget=float(self.max_runs),
             max_runs=self.max_runs,
             steps=self.steps,
+            first_seed=self.first_seed,
         )
 
     def measure(self, run: Runner[RunConfig, Run]) -> dict[Start, Direction]:
@@ -287,6 +290,7 @@ class DirectionsDesign:
             tolerance=self.tolerance,
             max_runs=min(self.max_runs, most_runs(self.problem)),
             steps=self.steps,
+            first_seed=self.first_seed,
         )
         runs = timed_runs(design, counted := Counted(run))
         return Direction(measured=design.measure(runs), timed=runs, method="clock", steps=counted.steps)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 from dcrit.figures.drawing import canvas, style
@@ -34,3 +35,42 @@ def draw_estimates(ax: Axes, estimates: Mapping[str, Estimate]) -> None:
         ax.set_xscale("log")
     ax.set_yticks(range(len(names)), names, fontsize=style.SMALL)
     ax.set(ylim=(len(names) - 0.5, -0.5), xlabel="value [in the units beside the names]")
+
+
+#: How what answers differ by is called on an axis.
+AXES = {
+    "modulus": "modulus $p$",
+    "width": "width $H$ [units]",
+    "n_train": style.SIZE_LABEL,
+}
+
+
+def draw_series(ax: Axes, along: str, rows: Sequence[tuple[Mapping[str, int], int, Estimate]]) -> None:
+    """One quantity over a number that varies, with its intervals; one colour for each of what else varies.
+
+    Args:
+        ax: Axes.
+        along: What lies on the axis, a name of ``AXES``.
+        rows: What else tells an answer apart, its place on the axis, and the quantity.
+    """
+    canvas.prepare(ax)
+    groups = list(dict.fromkeys(tuple(others.items()) for others, _, _ in rows))
+    colours = colormaps["viridis"]([0.85 * k / max(1, len(groups) - 1) for k in range(len(groups))])
+    shown: list[Estimate] = []
+    level = next((f"{one.interval.level:.0%} interval" for _, _, one in rows if one.interval), "one estimate each")
+    for group, colour in zip(groups, colours, strict=True):
+        label = ", ".join([*(f"{name.replace('_', ' ')} {value}" for name, value in group), level])
+        for others, place, one in rows:
+            if tuple(others.items()) != group or one.value is None:
+                continue
+            arms = canvas.arms(one.value, one.interval)
+            ax.errorbar([place], [one.value], yerr=arms, fmt="o", color=colour, label=label)
+            label = "_nolegend_"
+            shown.append(one)
+    if not shown:
+        canvas.blank(ax, rows[0][2].reason, width=2.5)
+        return
+    if len({place for _, place, _ in rows}) > 1:
+        ax.set_xscale("log")
+    unit = shown[0].unit or "1"
+    ax.set(xlabel=AXES[along], ylabel=f"{shown[0].quantity.replace('_', ' ')} [{unit}]")

@@ -39,6 +39,7 @@ def draw_training(ax: Axes, runs: Sequence[Run]) -> None:
         named.add(size)
         ax.plot(curves.step, curves.test_accuracy, color=colours[size], label=label or None)
         ax.plot(curves.step, curves.train_accuracy, color=colours[size], linestyle="--", linewidth=0.7, alpha=0.6)
+    ax.plot([], [], color=style.GREY, linestyle="--", linewidth=0.7, label="train, same colours")
     log_steps(ax, max(float(run.curves.step[-1]) for run in runs))
     ax.set(xlabel="training time [steps]", ylabel="accuracy [fraction]", ylim=(-0.04, 1.04))
 
@@ -90,6 +91,14 @@ def draw_in_plane(ax: Axes, runs: Sequence[Run]) -> None:
             label=None if label in named else label,
         )
         named.add(label)
+
+
+def draw_plane(ax: Axes, runs: Sequence[Run]) -> None:
+    """Runs of several widths in the plane of model size and training-set size, without a theory below them."""
+    canvas.prepare(ax)
+    draw_in_plane(ax, runs)
+    ax.set(xscale="log", yscale="log", xlabel="model size $N$ [parameters]", ylabel=style.SIZE_LABEL)
+    ax.margins(0.1)
 
 
 def size_axis(ax: Axes, sizes: Sequence[float], n_pairs: int) -> None:

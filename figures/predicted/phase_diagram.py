@@ -37,7 +37,8 @@ def draw_phase_diagram(ax: Axes, diagram: PhaseDiagram) -> None:
         (critical, diagram.critical_size, diagram.critical_low, diagram.critical_high, style.BLUE, "-"),
         (r"$D_\mathrm{mem}$", diagram.capacity, diagram.capacity_low, diagram.capacity_high, style.VERMILLION, "--"),
     ):
-        ax.fill_between(diagram.n_params, low, high, color=colour, alpha=style.SHADE, linewidth=0)
+        interval = f"{diagram.level:.0%} interval"
+        ax.fill_between(diagram.n_params, low, high, color=colour, alpha=style.SHADE, linewidth=0, label=interval)
         ax.plot(diagram.n_params, np.where(np.isfinite(best), best, np.nan), line, color=colour, label=label)
     star = diagram.star
     if star.n_params.value is not None and star.n_train.value is not None:

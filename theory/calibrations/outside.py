@@ -37,7 +37,7 @@ def beyond(axes: Iterable[Axis]) -> tuple[str, ...]:
         axes: What is asked for.
     """
     return tuple(
-        f"{name} {_short(value)} is {max(low / value, value / high):.2g} times {_side(value, low, high)}"
+        f"{name} {_short(value)} is {max(low / value, value / high):.3g} times {_side(value, low, high)}"
         for name, value, (low, high) in axes
         if not low * (1 - 1e-9) <= value <= high * (1 + 1e-9)
     )

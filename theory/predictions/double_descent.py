@@ -342,7 +342,8 @@ def predict_double_descent(
     def predicted(quantity: str, unit: str, value: float, draws: FloatArray, *, there: bool, index: int) -> Estimate:
         outside = is_outside(problems[index], calibration, steps)
         if not there:
-            reason = f"no dip of {SMALLEST_DIP:g} or more at these widths (probability of a dip {probability:.2f})"
+            chance = f"probability of a dip {probability:.2f}"
+            reason = f"no dip of {SMALLEST_DIP:g} or more at these widths by the best values ({chance})"
             return Estimate(quantity=quantity, value=None, unit=unit, horizon=steps, extrapolated=beyond, reason=reason)
         span = interval_of(draws if len(draws) else [value], level).around(value)
         return Estimate(quantity=quantity, value=value, interval=span, unit=unit, horizon=steps, extrapolated=outside)

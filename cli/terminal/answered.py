@@ -1,0 +1,41 @@
+"""Answers to one question about several problems as one table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dcrit.api.several import Answers
+from dcrit.cli.terminal.output import say, table
+
+#: What answers differ by, as columns name it.
+SYMBOLS = {"modulus": "p", "width": "width", "n_train": "D"}
+
+
+def show_several(found: Answers[Any], columns: Sequence[str], row_of: Callable[[Any], Sequence[object]]) -> None:
+    """Print one row an answer, behind what tells it apart.
+
+    Args:
+        found: The answers.
+        columns: Names of what each has.
+        row_of: These of one answer.
+    """
+    names = [name for name in found.varied[0] if _varies(name, found.varied)]
+    table(
+        found.title,
+        [*(SYMBOLS[name] for name in names), *columns],
+        [
+            [*(where[name] for name in names), *row_of(one)]
+            for where, one in zip(found.varied, found.answers, strict=True)
+        ],
+    )
+
+
+def _varies(name: str, varied: Sequence[Mapping[str, int]]) -> bool:
+    return len({where[name] for where in varied}) > 1
+
+
+def say_outside(outside: Sequence[str]) -> None:
+    """Name what of a question lies outside the calibration."""
+    if outside:
+        say(f"Outside the calibration, so intervals are wider: {'; '.join(outside)}.")

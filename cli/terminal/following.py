@@ -1,0 +1,64 @@
+"""The next useful command, with the options of the last one."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from dcrit.theory.families.family import DEFAULT_MODEL
+from dcrit.theory.problems.problem import Problem
+
+#: Short names of the problem's options.
+_SHORT = {"task": "-t", "modulus": "-p", "model": "-m", "activation": "-a", "width": "-w", "depth": "-d"}
+
+
+def problem_words(problem: Problem, *, without: Iterable[str] = ()) -> list[str]:
+    """Options that make a problem: those that differ from their defaults.
+
+    Args:
+        problem: What is asked about.
+        without: Fields that are left out.
+    """
+    usual = Problem(model=problem.model)
+    left_out = set(without)
+    words: list[str] = []
+    for one in fields(Problem):
+        value = getattr(problem, one.name)
+        default = DEFAULT_MODEL if one.name == "model" else getattr(usual, one.name)
+        if value != default and one.name not in left_out:
+            said = f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+            words += [_SHORT.get(one.name, f"--{one.name.replace('_', '-')}"), said]
+    return words
+
+
+def command_of(*words: str | Sequence[str]) -> str:
+    """A command line of ``dcrit`` that a shell reads as these words.
+
+    Args:
+        *words: Words, and lists of words.
+    """
+    flat = [one for each in words for one in ([each] if isinstance(each, str) else each)]
+    return shlex.join(["dcrit", *flat])
+
+
+def store_words(store: Path) -> list[str]:
+    """The option of a folder of runs."""
+    return ["-S", str(store)]
+
+
+def list_of(values: Iterable[int]) -> str:
+    """Several numbers as an option takes them."""
+    return ",".join(map(str, values))
+
+
+def horizon_words(horizon: int | None) -> list[str]:
+    """The option of a horizon, where it is not the protocol's."""
+    return ["-T", str(horizon)] if horizon else []
+
+
+def list_words(lists: Mapping[str, Sequence[int]]) -> list[str]:
+    """Options of several moduli and widths."""
+    names = {"moduli": "-p", "widths": "-w"}
+    return [word for name, values in lists.items() for word in (names[name], list_of(values))]

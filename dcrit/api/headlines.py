@@ -1,0 +1,88 @@
+"""What an answer says in one sentence: as sure as its probabilities, and no surer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dcrit.api.written import number, span
+
+if TYPE_CHECKING:
+    from dcrit.theory.estimates import Estimate
+
+#: Probability from which on something is said as it is, and from which on it is said to be likely.
+SURE, LIKELY = 0.9, 0.5
+
+
+def probability(chance: float) -> str:
+    """A probability as people read it: never 0 or 1, which no prediction is sure enough for.
+
+    Args:
+        chance: Between 0 and 1.
+    """
+    if chance > 0.99:
+        return "above 0.99"
+    return "below 0.01" if chance < 0.01 else f"{chance:.2f}"
+
+
+def chance_cell(chance: float) -> str:
+    """A probability as a table shows it.
+
+    Args:
+        chance: Between 0 and 1.
+    """
+    return probability(chance).replace("above ", ">").replace("below ", "<")
+
+
+def said_of(chance: float, yes: str, no: str) -> str:
+    """Whether something is so, as surely as its probability allows.
+
+    Args:
+        chance: That it is so.
+        yes: The sentence that says so.
+        no: The sentence that says it is not.
+    """
+    known = f"probability {probability(chance)}"
+    if chance >= SURE:
+        return f"{yes}: {known}"
+    if chance >= LIKELY:
+        return f"more likely than not, {yes}: {known}"
+    if chance > 1 - SURE:
+        return f"more likely not: {yes} with {known}"
+    return f"{no}: {yes} with {known}"
+
+
+def said_of_kinds(chances: Mapping[str, float], unknown: str) -> str:
+    """Which of several kinds it is, as surely as their probabilities allow.
+
+    Args:
+        chances: Probability of each kind; they sum to 1.
+        unknown: The kind that says that nothing is known.
+    """
+    best, second = sorted(chances, key=lambda name: -chances[name])[:2]
+    chance = chances[best]
+    if best == unknown and chance >= LIKELY:
+        return "cannot tell: nothing is known so far outside the calibration"
+    if chance >= SURE:
+        return f"{best}: probability {probability(chance)}"
+    then = f"{second} {probability(chances[second])}"
+    if chance >= LIKELY:
+        return f"more likely than not {best}: probability {probability(chance)}, then {then}"
+    return f"cannot tell: {best} has probability {probability(chance)}, {then}"
+
+
+def said_of_size(name: str, found: Estimate) -> str:
+    """A number with its interval, or why there is none.
+
+    Args:
+        name: What it is.
+        found: The estimate.
+    """
+    if found.value is None:
+        reason = found.reason or "the calibration says nothing of it"
+        return reason if reason.startswith("cannot tell") else f"{name}: {reason}"
+    words = f"{name} = {number(found.value)} {found.unit}"
+    if found.interval is not None:
+        within = span(found.interval.low, found.interval.high)
+        words += f" ({found.interval.level:.0%} interval {within})"
+    return words + (", outside what was calibrated" if found.extrapolated else "")

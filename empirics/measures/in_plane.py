@@ -1,0 +1,54 @@
+"""Runs in the plane of model size and training-set size, beside the regimes that are predicted there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from dcrit.empirics.measures.planes import means
+from dcrit.empirics.runs.outcomes import dynamics_of, outcome_of
+from dcrit.empirics.runs.single import Run
+from dcrit.theory.circuits.regimes import DYNAMICS
+from dcrit.theory.predictions.phase_diagram import PhaseDiagram
+from dcrit.theory.predictions.regime import REGIMES
+
+
+def place_of(run: Run) -> tuple[int, int, int]:
+    """Width, number of parameters and training-set size of a run."""
+    return run.config.problem.width, run.config.problem.n_params, run.config.n_train
+
+
+def points_in_plane(runs: Sequence[Run], diagram: PhaseDiagram | None) -> list[dict[str, Any]]:
+    """One row a width and training-set size: runs, mean test accuracy, what most show, and what was predicted.
+
+    Args:
+        runs: Finished runs of one problem at any width.
+        diagram: The predicted plane; its regime nearest to a point is the point's. None where there is none.
+    """
+    rows: list[dict[str, Any]] = []
+    for (width, n_params, n_train), some in groupby(sorted(runs, key=place_of), key=place_of):
+        group = list(some)
+        shown = [dynamics_of(run) for run in group]
+        accuracy = float(means(np.array([outcome_of(run).test_accuracy for run in group])))
+        rows.append(
+            {
+                "width": width,
+                "n_params": n_params,
+                "n_train": n_train,
+                "n_runs": len(group),
+                "test_accuracy": accuracy if np.isfinite(accuracy) else None,
+                "dynamics": max(DYNAMICS, key=shown.count),
+                "predicted": None if diagram is None else _regime_at(diagram, width, n_train),
+            }
+        )
+    return rows
+
+
+def _regime_at(diagram: PhaseDiagram, width: int, n_train: int) -> str:
+    """The regime of the point of the plane that is nearest in both logarithms."""
+    row = int(np.abs(np.log(diagram.n_trains / n_train)).argmin())
+    column = int(np.abs(np.log(diagram.widths / width)).argmin())
+    return REGIMES[int(diagram.codes[row, column])]
