@@ -125,6 +125,15 @@ def ablation(clone: Clone = HERE, check: Check = False, as_json: options.Json = 
     _finish(files, check=check, as_json=as_json, predictors=rows)
 
 
+@app.command("findings")
+def findings(clone: Clone = HERE, check: Check = False, as_json: options.Json = False) -> None:
+    """docs/results/findings.md: what holds, what is refuted and what is new. Seconds; trains nothing."""
+    results = _results(clone)
+    from dcrit.empirics.ablations.findings import findings as page
+
+    _finish(page(results), check=check, as_json=as_json)
+
+
 @app.command("two-thresholds")
 def two_thresholds(
     store: Stored = None,
