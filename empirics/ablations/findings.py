@@ -37,8 +37,8 @@ EXPONENTS = """### A rule is found from more examples than it is kept by
 
 From scratch D_crit grows as about p^(3/2), at rest D_rest grows nearly as p. A network that has the rule keeps it on
 few examples; one that has to find it by gradient descent needs more, and more so at large moduli. Sizes from scratch
-are moved to one width and horizon by the [law's](../explanation/two-thresholds.md) own ratio. Exponents are slopes of ln D
-over ln p with 90 % intervals.
+are moved to one width and horizon by the [law's](../explanation/two-thresholds.md) own ratio. Exponents are slopes of
+ln D over ln p with 90 % intervals.
 
 | networks | width, steps | exponent from scratch | moduli, sizes | exponent at rest | moduli, sizes |
 |---|---|---|---|---|---|"""
