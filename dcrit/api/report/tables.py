@@ -46,26 +46,28 @@ def number(value: float | None) -> str:
 
 
 def verdicts(report: Row) -> str:
-    """A suite's table of verdicts, as Markdown; the quick one with its reasons, which others have in their report."""
+    """A suite's table of verdicts, as Markdown: each claim in plain words, what was measured, and then the limit."""
     from dcrit.empirics.training.budget import duration
 
-    whole, is_first = report["suite"] == "quick", "scheme" not in report
+    is_first = "scheme" not in report
     lines = [
         f"`dcrit validate {report['suite']}`: {report['runs']} runs, "
         f"{duration(report['training_seconds'])} of training on one core"
         + (", judged by the first release's p-values and Holm's correction:" if is_first else ":"),
         "",
-        f"| claim | {'predicted' if is_first else 'claimed'} | measured | 90 % interval | verdict |",
+        f"| claim | measured | 90 % {'interval' if is_first else 'confidence sequence'} "
+        f"| {'predicted' if is_first else 'limit'} | verdict |",
         "|---|---|---|---|---|",
     ]
     for claim in report["claims"]:
         interval = claim["interval"]
         span = "–" if interval is None else f"{number(interval['low'])} – {number(interval['high'])}"
-        claimed = number(claim["predicted"]) if is_first else claimed_range(claim["claimed"])
+        limit = number(claim["predicted"]) if is_first else claimed_range(claim["claimed"])
         dagger = "" if is_first or not claim["alone"] else " †"
+        statement = claim["statement"].replace("|", chr(92) + "|")
         lines.append(
-            f"| `{claim['id']}` | {claimed} | {number(claim['measured'])} | {span} "
-            f"| {claim['verdict']}{dagger}{': ' + claim['reason'].replace('|', chr(92) + '|') if whole else ''} |"
+            f"| `{claim['id']}`: {statement} | {number(claim['measured'])} | {span} | {limit} "
+            f"| {claim['verdict']}{dagger} |"
         )
     return "\n".join(lines)
 
@@ -80,7 +82,7 @@ def configurations(report: Row) -> str:
     for row in claim["rows"]:
         lines.append(
             f"| {row['part']} | {row['where']} | {number(row['measured'])} ({number(row['low'])} – "
-            f"{number(row['high'])}), claimed {row['claimed']} | {row['seeds']} |"
+            f"{number(row['high'])}), limit {row['claimed']} | {row['seeds']} |"
         )
     return "\n".join(lines)
 
