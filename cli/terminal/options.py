@@ -185,7 +185,7 @@ Model = Annotated[
         ModelChoice,
         "Model family. mlp: the pair-MLP, W·σ(U[a] + V[b]), one hidden layer without biases. transformer: 4 heads, "
         "learned positions, a ReLU layer of 4·width hidden units, no LayerNorm, no biases, answer read at the last "
-        "token of [a, b, =].",
+        "token of a, b, =.",
         "--model",
         "-m",
         panel="Problem",
