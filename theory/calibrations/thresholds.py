@@ -275,8 +275,9 @@ class Thresholds:
             )
         ratio = math.exp(min(700.0, 2 * 1.645 * self.deviation(problem, horizon)))
         if ratio > WIDEST:
+            apart = "more than 100" if ratio > 100 else f"{ratio:.3g}"
             return (
-                f"cannot tell: the interval's ends would be {ratio:.3g} times apart; "
+                f"cannot tell: the interval's ends would be {apart} times apart; "
                 f"{', '.join(self.outside(problem, horizon))}"
             )
         return ""

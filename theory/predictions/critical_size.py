@@ -60,7 +60,8 @@ def told(estimate: Estimate, outside: Sequence[str] = ()) -> Estimate:
     low, high = interval.low, interval.high
     if high <= WIDEST * low or low == high:
         return estimate
-    apart = f"{high / low:.2g} times apart" if low > 0 and math.isfinite(high) else "without bound"
+    ratio = high / low if low > 0 else math.inf
+    apart = "more than 100 times apart" if ratio > 100 else f"{ratio:.2g} times apart"
     why = f"cannot tell: so far outside the calibration the interval's ends would be {apart}"
     reasons = [why, *(one for one in outside if one not in estimate.reason), estimate.reason]
     return replace(estimate, value=None, interval=None, reason="; ".join(one for one in reasons if one))

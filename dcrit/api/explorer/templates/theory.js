@@ -123,7 +123,7 @@ const Theory = (() => {
     const spread = data.common.half_width * Math.exp(read(place.subject, "deviation", { ...place, horizon }));
     const ratio = Math.exp(2 * Math.min(350, spread));
     return ratio > data.common.widest
-      ? `cannot tell: the interval's ends would be ${digits(ratio, 3)} times apart` : "";
+      ? `cannot tell: the interval's ends would be ${ratio > 100 ? "more than 100" : digits(ratio, 3)} times apart` : "";
   }
 
   // So far outside that the circuits at rest are none of a network: then nothing is told at all.
@@ -247,7 +247,7 @@ const Theory = (() => {
     const [low, value, high] = around(known.rest, known.restSpread);
     if (high > data.common.widest * low)
       return none("cannot tell: so far outside the calibration the interval's ends would be " +
-        `${digits(high / low, 2)} times apart`);
+        `${high > 100 * low ? "more than 100" : digits(high / low, 2)} times apart`);
     return { value, low, high, reason: "" };
   }
 
@@ -256,7 +256,7 @@ const Theory = (() => {
     if (senseless(place)) return none(senseless(place));
     if (high > data.common.widest * low)
       return none("cannot tell: so far outside the calibration the interval's ends would be " +
-        `${digits(high / low, 2)} times apart`);
+        `${high > 100 * low ? "more than 100" : digits(high / low, 2)} times apart`);
     return { value, low, high, reason: "" };
   }
 
