@@ -17,7 +17,9 @@ from dcrit.cli.validate import SuiteChoice
 @options.grouped
 def figure(
     *,
-    name: Annotated[str | None, typer.Argument(help="Which figure; see --list.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(autocompletion=options.figure_names, help="Which figure; see --list.")
+    ] = None,
     list_figures_only: Annotated[bool, typer.Option("--list", help="List the figures.")] = False,
     suite: Annotated[
         SuiteChoice,

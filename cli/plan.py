@@ -24,7 +24,10 @@ app = typer.Typer(
 )
 
 Claims = Annotated[
-    list[str] | None, typer.Option("--claim", help="Plan only for this claim; may be given several times.")
+    list[str] | None,
+    typer.Option(
+        "--claim", autocompletion=options.claim_ids, help="Plan only for this claim; may be given several times."
+    ),
 ]
 Workers = Annotated[
     list[int] | None,

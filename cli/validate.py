@@ -34,10 +34,14 @@ def validate(
         SuiteChoice,
         typer.Argument(
             parser=options.choice(SuiteChoice),
+            autocompletion=lambda: list(SuiteChoice),
             help="Which suite: on two cores quick takes three minutes, standard two hours.",
         ),
     ],
-    claim: Annotated[list[str] | None, typer.Option(help="Judge only this claim; may be given several times.")] = None,
+    claim: Annotated[
+        list[str] | None,
+        typer.Option(autocompletion=options.claim_ids, help="Judge only this claim; may be given several times."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for report, figures and runs; default: validation/SUITE.")
     ] = None,

@@ -150,8 +150,8 @@ def takes_one(option: TyperOption) -> bool:
 
 
 def _name(option: Any) -> str:
-    """The long name of an option."""
-    return str(max(option.opts, key=len))
+    """The first long name of an option."""
+    return next((str(one) for one in option.opts if one.startswith("--")), str(option.opts[0]))
 
 
 def _values(names: Iterable[str], words: list[str]) -> list[str]:

@@ -158,6 +158,20 @@ def one_of(kind: type[StrEnum], text: str, *names: str, panel: str | None = None
     )
 
 
+def claim_ids() -> list[str]:
+    """Ids of all claims, for shells that complete them."""
+    from dcrit.empirics.claims.suites import SUITE_NAMES, suite_of
+
+    return sorted({claim.id for name in SUITE_NAMES for claim in suite_of(name).claims})
+
+
+def figure_names() -> list[str]:
+    """Names of all comparison figures, for shells that complete them."""
+    from dcrit.figures import FIGURES
+
+    return list(FIGURES)
+
+
 Task = Annotated[
     str,
     typer.Option(

@@ -22,6 +22,7 @@ from dcrit.api.written import finite, number, span
 from dcrit.cli.terminal.notations import latex_table, latex_text, markdown_table, markdown_text
 from dcrit.cli.terminal.printing import FormatChoice, current
 from dcrit.cli.terminal.sentences import printable
+from dcrit.empirics.training.quiet import display_begins
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -161,6 +162,7 @@ def remark(text: str) -> None:
 def note(text: str) -> None:
     """Say on standard error what is going on, unless the answer alone is wanted."""
     if not current().quiet:
+        display_begins()
         print(_clean(text), file=sys.stderr, flush=True)
 
 

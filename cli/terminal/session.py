@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from dcrit.cli.terminal import options
+from dcrit.cli.terminal.waiting import waiting
 
 if TYPE_CHECKING:
     from dcrit.empirics.experiments.laboratory import Laboratory, Machine
@@ -33,7 +34,7 @@ def session(machine: Machine | None = None) -> Iterator[None]:
             # Ray prints news of lost workers and nodes on standard output, which is the command's.
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         try:
-            with options.bad_input():
+            with waiting(), options.bad_input():
                 yield
         except ValueError as error:
             # Predictions have no laboratory, and need not wait for one to be loaded.

@@ -10,12 +10,15 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from dcrit.empirics.training.quiet import is_silent
+from dcrit.empirics.training.quiet import display_begins, is_silent
 from dcrit.empirics.training.sweep import Report, SweepProgress
+
+#: Where standard error is no terminal, a line says how far work is after so long [s].
+LINE_EVERY = 30.0
 
 
 class SweepDisplay:
-    """How far sweeps are: a bar a stage on a terminal, elsewhere a line where a stage begins and ends.
+    """How far sweeps are: a bar a stage on a terminal, elsewhere a line now and then.
 
     Args:
         console: Where to write; None for standard error, or nowhere where progress is silenced.
@@ -40,6 +43,7 @@ class SweepDisplay:
         )
 
     def __enter__(self) -> Self:
+        display_begins()
         self._bars.start()
         return self
 
@@ -66,14 +70,20 @@ class SweepDisplay:
 
     def _lines(self, name: str) -> Report:
         began: float | None = None
+        last = 0.0
 
         def report(sweep: SweepProgress) -> None:
-            nonlocal began
+            nonlocal began, last
+            now = time.monotonic()
             if began is None:
-                began = time.monotonic()
+                began = last = now
                 self._print(f"{name}: {sweep.runs_total} runs, {sweep.runs_reused} of them stored before")
             elif sweep.runs_done == sweep.runs_total:
-                self._print(f"{name}: done in {time.monotonic() - began:.0f} s{_failures(sweep)}")
+                self._print(f"{name}: done in {now - began:.0f} s{_failures(sweep)}")
+            elif now - last >= LINE_EVERY:
+                last = now
+                done = sweep.done / sweep.total if sweep.total else 1.0
+                self._print(f"{name}: {done:.0%} of the work, {_so_far(sweep)}, after {now - began:.0f} s")
 
         return report
 
