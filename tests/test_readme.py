@@ -7,10 +7,8 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 from matplotlib import pyplot
-from typer.testing import CliRunner
 
 from dcrit.api.report.tables import RELIANCE, VERDICTS, committed, reliance, tables, with_block
-from dcrit.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -19,10 +17,6 @@ RESULTS = ROOT / "docs" / "results"
 
 #: Words that a reader has the patience for, listings and what pictures are called aside.
 MOST_WORDS = 800
-
-
-#: Commands that have commands of their own.
-GROUPS = {"predict", "measure", "reproduce"}
 
 
 def words(markdown: str) -> list[str]:
@@ -69,14 +63,6 @@ def test_both_explained_pictures_are_shown_and_said_how_to_read() -> None:
     pictures = re.findall(r"^!\[[^\]]+\]\((figures/[\w/-]+\.png)\)\n\n\*[^*]+\*$", README, flags=re.MULTILINE)
     assert pictures == ["figures/explained/two-thresholds.png", "figures/explained/four-dynamics.png"]
     assert all((ROOT / picture).is_file() for picture in pictures)
-
-
-@pytest.mark.parametrize("line", re.findall(r"`(dcrit [a-z][^`]+)`", README))
-def test_commands_are_accepted(line: str) -> None:
-    words = line.split()[1:]
-    help_page = CliRunner().invoke(app, [*words[: 2 if words[0] in GROUPS else 1], "--help"], env={"COLUMNS": "200"})
-    assert help_page.exit_code == 0
-    assert [word for word in words if word.startswith("--") and word not in help_page.output] == []
 
 
 @pytest.mark.slow
