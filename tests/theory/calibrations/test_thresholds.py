@@ -79,7 +79,7 @@ def test_inside_the_calibration_nothing_lies_outside() -> None:
 
 def test_what_lies_outside_is_said_with_its_factor() -> None:
     assert phrases(SQUARE, 4000, modulus=94 - 5, width=128) == (
-        "the number of symbols 89 is 1.9 times above the largest calibrated, 47"
+        "the number of symbols 89 is 1.89 times above the largest calibrated, 47"
     )
     assert "the width 1024 is 2 times above" in phrases(SQUARE, 4000, modulus=47, width=1024)
     assert "symbols per unit of width" in phrases(SQUARE, 4000, modulus=47, width=16)
@@ -170,6 +170,6 @@ def test_a_size_at_rest_is_worse_known_for_narrower_networks_than_those_at_rest(
     assert law.deviation_at_rest(narrow) == pytest.approx(math.hypot(own, math.log(37 / 16 / reach[1])))
     assert law.outside_at_rest(wide) == ()
     assert law.outside_at_rest(narrow) == (
-        f"at rest, symbols per unit of width 2.312 is 1.7 times above the largest calibrated, {reach[1]:g}",
+        f"at rest, symbols per unit of width 2.312 is 1.72 times above the largest calibrated, {reach[1]:g}",
     )
     assert SQUARE.outside_at_rest(Problem(modulus=199, width=128)) == ()
