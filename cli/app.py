@@ -18,6 +18,7 @@ from dcrit.cli import (
     reproduce,
     runs,
     simulate,
+    study,
     train,
     validate,
 )
@@ -35,7 +36,7 @@ app = typer.Typer(
 app.add_typer(predict.app, name="predict")
 app.add_typer(measure.app, name="measure")
 app.add_typer(plan.app, name="plan")
-add_commands(app, simulate, explore, train, calibrate, validate, figure, classify)
+add_commands(app, simulate, explore, train, calibrate, validate, figure, classify, study)
 app.add_typer(runs.app, name="runs")
 app.add_typer(reproduce.app, name="reproduce")
 once(app)

@@ -35,6 +35,7 @@ from dcrit.empirics.experiments.laboratory import Machine
 from dcrit.empirics.measures import calibrate as calibrating
 from dcrit.empirics.measures import calibrate_law
 from dcrit.empirics.measures.calibrate import CalibrationDesign
+from dcrit.empirics.study.design import StudyDesign
 from dcrit.theory.calibrations.calibration import calibration_of
 from dcrit.theory.checks import FieldError
 from tests.worlds.miniature import accuracy, claim_of
@@ -527,6 +528,10 @@ def test_every_command_has_its_function_with_the_same_arguments(path: tuple[str,
     if path == ("classify",):
         arguments["source"] = arguments["file"] = arguments["columns"]
         allowed |= {"file", *FIELDS}
+    if path == ("study",):
+        # The file defines what the function takes, and the choices are those of a design.
+        arguments = {**inspect.signature(StudyDesign).parameters, "file": arguments["factory"]}
+        allowed = set(arguments)
     if "out" not in arguments:
         options.pop("out", None)  # A picture: ``plot`` draws it.
     assert set(options) <= allowed

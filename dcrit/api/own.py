@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dcrit.api.answers import Answer, Sized, axes_of, finished, table_of
+from dcrit.theory.checks import FieldError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -96,6 +100,43 @@ def study(
     elif choices:
         raise ValueError(f"design must be left out beside {', '.join(choices)}, got both")
     return Study(result=study_of(factory, inputs, labels, design))
+
+
+#: What a file of one's own model and data defines, in the order in which :func:`study` takes it.
+DEFINED = ("factory", "inputs", "labels")
+
+
+def model_and_data(file: Path | str) -> tuple[Factory, ArrayLike, ArrayLike]:
+    """What a Python file defines for :func:`study`: ``factory``, ``inputs`` and ``labels``.
+
+    The file is run, with its own folder first among those that modules are imported from.
+
+    Args:
+        file: Its path.
+
+    Raises:
+        ValueError: There is no such file, it fails as it runs, or it lacks one of the three.
+    """
+    path = Path(file)
+    if path.suffix != ".py" or not path.is_file():
+        raise FieldError("file", "be a Python file that exists, ending in .py", str(path))
+    before = list(sys.path)
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        found = runpy.run_path(str(path))
+    except Exception as error:
+        lines = [one.lineno for one in traceback.extract_tb(error.__traceback__) if one.filename == str(path)]
+        where = f" in line {lines[-1]}" if lines else ""
+        why = f"{type(error).__name__}{where}: {error}"
+        raise FieldError("file", "be a Python file that runs to its end", str(path), why=why) from error
+    finally:
+        sys.path[:] = before
+    if lacking := [name for name in DEFINED if name not in found]:
+        raise FieldError(
+            "file", f"define {', '.join(DEFINED)}", str(path), why=f"{' and '.join(lacking)} are not defined in it"
+        )
+    factory, inputs, labels = (found[name] for name in DEFINED)
+    return factory, inputs, labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +258,6 @@ def _frame(source: Any) -> pl.DataFrame:
     import polars as pl
 
     from dcrit.empirics.curves.json_tables import table_of_values
-    from dcrit.theory.checks import FieldError
 
     if isinstance(source, pl.DataFrame):
         return source

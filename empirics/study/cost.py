@@ -22,6 +22,7 @@ from dcrit.empirics.study.design import (
     largest_of,
 )
 from dcrit.empirics.study.module_runs import Factory, Training
+from dcrit.empirics.training.quiet import display_begins, is_silent
 from dcrit.theory.checks import FieldError
 
 #: Steps that are not timed, and for how long steps are timed at each of two sizes [s].
@@ -165,7 +166,8 @@ class Watch:
         if cost.seconds < PATIENCE_SECONDS:
             self.console = None
             return
-        self.console = Console(file=sys.stderr)
+        display_begins()
+        self.console = Console(file=sys.stderr, quiet=is_silent())
         self.console.print(f"study: {cost}", highlight=False)
         if self.console.is_interactive:
             self.bar = stack.enter_context(Progress(console=self.console, transient=True))
