@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from dcrit.theory.circuits.regimes import DYNAMICS
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     ROOT / "README.md",
@@ -67,3 +69,14 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
     pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
     assert len(named) == len(set(named))
     assert set(named) == pages | made
+
+
+def test_the_glossary_is_in_order_and_has_the_words_of_the_field() -> None:
+    page = (ROOT / "docs" / "reference" / "glossary.md").read_text(encoding="utf-8")
+    words = re.findall(r"^### (.+)$", page.partition("\n## Symbols\n")[0], re.MULTILINE)
+    assert words == sorted(words, key=lambda word: word.lower().replace("-", ""))
+    needed = (
+        "pair-MLP margin efficiency circuit horizon star cell capacity clock facts grokking semi-grokking ungrokking"
+    )
+    singles = {part.strip() for word in words for part in word.split(",")}
+    assert {*needed.split(), "at rest", "from scratch", "D_crit", "D_mem", "D_rest", *DYNAMICS} <= singles
