@@ -41,6 +41,9 @@ LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(?=\))")
 #: Where a page wants the command line's reference, and that of Python.
 COMMANDS, NAMES = "<!-- reference: command line -->", "<!-- reference: python -->"
 
+#: The page to play with, which is made when the site is built, and where another page links to it.
+EXPLORER, EXPLORER_LINK = "explorer.html", "<!-- explorer: on the site a link -->"
+
 #: What each module of the Python interface is about.
 SUBJECTS = {
     "theory.problems": "Problems and examples",
@@ -89,6 +92,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     files.append(File.generated(config, script, abs_src_path=str(ROOT / "website" / "iframe-worker.js")))
     for file in executed(config):
         files.append(file)
+    files.append(explorer(config))
     for page in list(files.documentation_pages()):
         source = source_of(page)
         for path in linked(page.content_string, source) if source else ():
@@ -104,6 +108,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     source = source_of(page.file)
     if source is None:
         return markdown
+    there = posixpath.relpath(EXPLORER, posixpath.dirname(page.file.src_uri) or ".")
+    markdown = markdown.replace(EXPLORER_LINK, f"**[Open it here]({there})**, as it comes with these pages.")
     for marker, reference in ((COMMANDS, command_line), (NAMES, python_names)):
         if marker in markdown:
             markdown = markdown.replace(marker, reference())
@@ -116,6 +122,14 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"{link[1]}{posixpath.relpath(uri_of(path), posixpath.dirname(page.file.src_uri) or '.')}{link[3] or ''}"
 
     return LINK.sub(moved, markdown)
+
+
+def explorer(config: MkDocsConfig) -> File:
+    """The page that ``dcrit explore`` writes, beside the others."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / EXPLORER
+        dcrit.explore(path)
+        return File.generated(config, EXPLORER, content=path.read_bytes())
 
 
 def executed(config: MkDocsConfig) -> Iterator[File]:

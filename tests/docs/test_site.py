@@ -56,6 +56,12 @@ def test_every_page_of_the_repository_is_on_the_site(site: Path) -> None:
     assert pages | {Path(name) for name in outside} <= built
 
 
+def test_the_explorer_comes_with_the_site(site: Path) -> None:
+    page = (site / "how-to" / "explore.html").read_text(encoding="utf-8")
+    assert re.search(r'href="?\.\./explorer\.html', page)
+    assert "dcrit explore" in (site / "explorer.html").read_text(encoding="utf-8")
+
+
 def test_the_notebook_was_run_and_shows_its_pictures_and_tables(site: Path) -> None:
     page = (site / "notebook.html").read_text(encoding="utf-8")
     pictures = re.findall(r'<img alt="png" src="(notebook/[\w.]+\.png)"', page)
