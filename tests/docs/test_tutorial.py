@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(sh|python|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 #: Setting up, which the tests of what is shipped do.
-SETUP = {"python3 -m venv .venv", "source .venv/bin/activate", "pip install ."}
+SETUP = {"make setup", "source .venv/bin/activate"}
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
@@ -91,9 +91,10 @@ def test_numbers_may_differ_a_little_and_words_not() -> None:
     assert not says(output, "80 grokking 0.98")
 
 
-def test_the_tutorial_installs_as_the_tests_of_what_is_shipped_do() -> None:
+def test_the_tutorial_installs_by_a_target_of_the_makefile() -> None:
     lines = {line for language, text in blocks("docs/tutorial.md") if language == "sh" for line in text.splitlines()}
     assert lines >= SETUP
+    assert "\nsetup:" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def test_the_calibration_of_the_how_to_is_one_that_can_be_asked_for(
