@@ -32,7 +32,7 @@ ELSEWHERE = {
 }
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-MARK = re.compile(r"<!-- (?!begin:|end:|reference:)([\w/-]+): (.+?) -->", re.DOTALL)
+MARK = re.compile(r"<!-- (?!begin:|end:|reference:|explorer:)([\w/-]+): (.+?) -->", re.DOTALL)
 NUMBER = re.compile(r"([+−-]?)(\d[\d,]*(?:\.\d+)?)( ?%)?$")
 
 OF_A_LIST: dict[str, Callable[[list[Any]], float]] = {
