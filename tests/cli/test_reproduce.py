@@ -124,8 +124,9 @@ def test_names_are_listed_and_no_other_is_taken() -> None:
     assert [name for name in NAMES_OF_COMMANDS if name not in reproduce("--help").output] == []
     refused = reproduce("everything")
     assert refused.exit_code == 2
-    assert f"NAME must be one of {', '.join(NAMES_OF_COMMANDS)}, literature, huang-1, " in refused.stderr
-    assert "got 'everything'" in refused.stderr
+    said = re.sub(r"[│\s]+", " ", refused.stderr)  # the list is longer than a line of the box
+    assert f"NAME must be one of {', '.join(NAMES_OF_COMMANDS)}, literature, huang-1, " in said
+    assert "got 'everything'" in said
 
 
 @pytest.mark.parametrize("name", NAMES_OF_COMMANDS)
