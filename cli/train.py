@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.following import command_of, horizon_words, problem_words, store_words
-from dcrit.cli.terminal.output import print_json, say, table, then
+from dcrit.cli.terminal.following import then_diagram
+from dcrit.cli.terminal.output import print_json, say, table
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import Problem, label
@@ -110,5 +110,4 @@ def train(
         [[result[name] for name in shown] for result in found.summaries],
     )
     say_where(out)
-    words = [*problem_words(problem, without=["width"]), *store_words(store), *horizon_words(steps)]
-    then(command_of("predict", "phase-diagram", words, "-o", "diagram.png"), "lay these runs over the theory")
+    then_diagram(found.problem, steps or None, store)

@@ -10,8 +10,8 @@ import typer
 from dcrit.cli.measure.shown import show
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.answered import show_several
-from dcrit.cli.terminal.following import command_of, problem_words
-from dcrit.cli.terminal.output import print_json, say, span_of, then
+from dcrit.cli.terminal.following import then_diagram
+from dcrit.cli.terminal.output import print_json, say, span_of
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 
@@ -72,8 +72,8 @@ def capacity(
     else:
         show_several(found, ["N", "D_mem", "90% interval", "bits per parameter", "runs", "note"], _row)
     say_where(out)
-    words = problem_words(first, without=["task", "width", *problems.lists_fields])
-    then(command_of("predict", "phase-diagram", words), "see where this capacity meets D_crit")
+    # Random labels have no critical size; the task that they stand for may.
+    then_diagram(replace(first, task="add") if first.task == "random" else first, None, store)
 
 
 def _row(found: Finding) -> list[object]:

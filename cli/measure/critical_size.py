@@ -11,8 +11,8 @@ import typer
 from dcrit.cli.measure.shown import show
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.answered import show_several
-from dcrit.cli.terminal.following import command_of, horizon_words, problem_words, store_words
-from dcrit.cli.terminal.output import number, print_json, say, span_of, then
+from dcrit.cli.terminal.following import then_diagram
+from dcrit.cli.terminal.output import number, print_json, say, span_of
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 
@@ -117,11 +117,7 @@ def critical_size(
     else:
         show_several(found, ["T", "D_crit", "90% interval", "runs", "predicted", "interval", "note"], _row)
     say_where(out)
-    words = problem_words(problems.problem, without=["width", *problems.lists_fields])
-    then(
-        command_of("predict", "phase-diagram", words, horizon_words(horizon), store_words(store), "-o", "diagram.png"),
-        "lay these runs over the theory",
-    )
+    then_diagram(problems.problem, horizon, store)
 
 
 def _row(found: Measurement) -> list[object]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
+from dcrit.cli.terminal.output import then
 from dcrit.theory.families.family import DEFAULT_MODEL
 from dcrit.theory.problems.problem import Problem
 
@@ -46,6 +47,32 @@ def command_of(*words: str | Sequence[str]) -> str:
 def store_words(store: Path) -> list[str]:
     """The option of a folder of runs."""
     return ["-S", str(store)]
+
+
+def has_diagram(problem: Problem, horizon: int | None) -> bool:
+    """Whether a phase diagram of a problem can be predicted.
+
+    Args:
+        problem: Its width plays no part.
+        horizon: T; None for the protocol's [steps].
+    """
+    from dcrit.api.predictions import phase_diagram
+    from dcrit.theory.checks import FieldError
+
+    try:
+        phase_diagram(problem, points=2, horizon=horizon)
+    except FieldError:
+        return False
+    return True
+
+
+def then_diagram(problem: Problem, horizon: int | None, store: Path) -> None:
+    """Name the command that lays runs over the theory, or, where the theory is silent, the one that lists them."""
+    if not has_diagram(problem, horizon):
+        then(command_of("runs", "list", store_words(store)), "see what the folder holds")
+        return
+    words = [*problem_words(problem, without=["width"]), *horizon_words(horizon), *store_words(store)]
+    then(command_of("predict", "phase-diagram", words, "-o", "diagram.png"), "lay these runs over the theory")
 
 
 def list_of(values: Iterable[int]) -> str:

@@ -91,7 +91,7 @@ def _print_grids(title: str, names: Sequence[str], cells: Sequence[Sequence[str 
     console = Console()
     room = console.width
     natural = [max(map(cell_len, (name, *(str(row[k]) for row in cells)))) for k, name in enumerate(names)]
-    least = [_least(name, [str(row[k]) for row in cells]) for k, name in enumerate(names)]
+    least = [_least(name, [str(row[k]) for row in cells], most=room // 4) for k, name in enumerate(names)]
     for number_of_part, part in enumerate(_parts(least, room)):
         widths = _fitted([natural[k] for k in part], [least[k] for k in part], room - 3 * len(part) - 1)
         heading = title if not number_of_part else ""
@@ -109,10 +109,11 @@ def _cell(cell: str | Text) -> Text:
     return cell if isinstance(cell, Text) else Text(cell)
 
 
-def _least(name: str, cells: Sequence[str]) -> int:
-    """Least width of a column: no number and no word is broken."""
-    whole = [cell if _NUMBER.fullmatch(cell) else max(cell.split(), key=cell_len, default="") for cell in cells]
-    return max(map(cell_len, (*name.split(), *whole, "–")))
+def _least(name: str, cells: Sequence[str], *, most: int) -> int:
+    """Least width of a column: no number is broken, and no word but one that is longer than most, such as a path."""
+    numbers = [cell for cell in cells if _NUMBER.fullmatch(cell)]
+    others = [word for cell in (name, *cells) if not _NUMBER.fullmatch(cell) for word in cell.split()]
+    return max([1, *map(cell_len, numbers), *(min(most, cell_len(word)) for word in others)])
 
 
 def _parts(least: Sequence[int], room: int) -> list[list[int]]:

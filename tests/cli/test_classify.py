@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from dcrit.cli.app import app
+from tests.cli.test_reading import check
 from tests.worlds.command_line import document_of, invoking
 
 invoke = invoking(app, "classify")
@@ -156,6 +157,7 @@ def test_several_files_are_answered_together_in_eighty_columns(grokked: Path) ->
     grid = [line for line in result.stdout.splitlines() if line[:1] in "┏┃┡│└"]
     assert len(grid) >= 6
     assert max(map(len, grid)) <= 80
+    check(result.stdout)
     found = document_of(invoke(str(grokked), str(other), "--json"))
     assert found["file"] is None
     assert found["files"] == [str(grokked), str(other)]

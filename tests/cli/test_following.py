@@ -10,6 +10,7 @@ from dcrit.cli.app import app
 from dcrit.cli.terminal.following import command_of, problem_words
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.theory.problems.problem import Problem
+from tests.cli.test_reading import check
 from tests.worlds.command_line import invoking
 
 invoke = invoking(app, columns=80)
@@ -39,7 +40,7 @@ MEASUREMENTS = [
     ["measure", "efficiency", *FAST, "-s", "1"],
     ["measure", "circuits", *FAST, "-s", "1", "-n", "30"],
     ["measure", "homogeneity", *FAST, "-m", "mlp", "-s", "1"],
-    ["measure", "effective-dimension", *FAST, "-s", "1", "-n", "20", "--method", "lanczos", "--probes", "1"],
+    ["measure", "effective-dimension", *FAST, "-s", "1", "-n", "20", "--method", "lanczos", "--probes", "2"],
 ]
 
 
@@ -90,8 +91,10 @@ def test_what_a_measurement_ends_with_runs(words: list[str], alone: Path, monkey
     said = invoke(*words, *(["-S", "here", "--workers", "1"] if trains else []))
     assert said.exit_code == 0, said.output
     assert (alone / "here").is_dir() == trains
-    following = next_command(said.stdout)
-    check_runs(following, monkeypatch)
+    check(said.stdout)
+    check_runs(next_command(said.stdout), monkeypatch)
+    if trains:
+        check(invoke("runs", "list", "-S", "here").stdout)
     quiet = invoke(*words, *(["-S", "here", "--workers", "1"] if trains else []), "-q")
     assert quiet.stderr == ""
     assert "Next, " not in quiet.stdout
