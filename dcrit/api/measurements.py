@@ -106,6 +106,13 @@ class Measurement(Sized):
         return f"measured: {label(self.problem)}{when}"
 
     @property
+    def headline(self) -> str:
+        """The size with its interval, or why there is none; the first of both where both were measured."""
+        name = "D_crit" if "scratch" in self.directions else "D_rest, from above,"
+        after = "" if self.horizon is None else f" after {self.horizon} steps"
+        return said_of_size(f"{name}{after}", self.size)
+
+    @property
     def _first(self) -> Direction:
         return next(iter(self.directions.values()))
 
