@@ -173,9 +173,10 @@ def _claim(one: Row) -> str:
         return f"* `{one['id']}`: {one['statement']} No run tells yet."
     dagger = " †" if one["alone"] else ""
     parts = [row["part"] for row in one["rows"] if row["measured"] == one["measured"]]
-    where = f"*{parts[0]}*: the" if len(one["rows"]) > 1 and parts else "The"
+    quantity = one["quantity"][0].upper() + one["quantity"][1:]
+    where = f" (*{parts[0]}*)" if len(one["rows"]) > 1 and parts else ""
     return (
-        f"* `{one['id']}`{dagger}: {one['statement']} {where} {one['quantity']} is {_number(one['measured'])} "
+        f"* `{one['id']}`{dagger}: {one['statement']} {quantity}{where}: {_number(one['measured'])} "
         f"({_span(one['interval'])}), limit {_limit(one['claimed'])}."
     )
 

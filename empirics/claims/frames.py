@@ -75,7 +75,7 @@ class Frame:
     @property
     def words(self) -> str:
         """What the number is, in the unit of :meth:`plain`."""
-        return f"root mean square of ln(predicted/measured), clipped at {self.clip:g}"
+        return f"root mean square of ln(predicted/measured) clipped at {self.clip:g}"
 
     def plain(self, value: float) -> float:
         """A mean of X as people read it: the error whose square it is, clip·√X; open ends stay."""
