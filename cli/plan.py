@@ -10,6 +10,7 @@ import typer
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.following import command_of, horizon_words, list_of, problem_words
 from dcrit.cli.terminal.output import note, print_json, remark, table, then
+from dcrit.cli.terminal.sentences import Branch
 from dcrit.cli.terminal.session import session
 from dcrit.cli.train import DeviceChoice
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from dcrit.empirics.experiments.experiment import SuiteName
 
 app = typer.Typer(
+    cls=Branch,
     help="How many runs, FLOPs, bytes and hours a suite or a phase diagram takes at most; nothing is trained for it "
     "but some ensembles for seconds, to know how fast this machine is.",
     no_args_is_help=True,

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, say
+from dcrit.cli.terminal.sentences import Branch
 
 if TYPE_CHECKING:
     from dcrit.empirics.experiments.laboratory import Laboratory
 
 
-class Names(TyperGroup):
+class Names(Branch):
     """Commands of their own and those of the literature, whose names an unknown one is answered with."""
 
     @cached_property

@@ -12,10 +12,11 @@ import typer
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, say, table
+from dcrit.cli.terminal.sentences import Branch
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import Problem, label
 
-app = typer.Typer(help="What a store of runs holds: list, verify, export.", no_args_is_help=True)
+app = typer.Typer(cls=Branch, help="What a store of runs holds: list, verify, export.", no_args_is_help=True)
 
 
 class KindChoice(StrEnum):

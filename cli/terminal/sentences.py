@@ -73,12 +73,24 @@ def sentence(text: str) -> str:
     return line if len(line) <= LONGEST_SENTENCE else f"{line[: LONGEST_SENTENCE - 200]} … {line[-200:]}"
 
 
-class Commands(TyperGroup):
-    """The root of the command tree: what a user did wrong leaves it as one printable sentence."""
+class Branch(TyperGroup):
+    """A branch of the command tree, whose help runs on to the width of the screen."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.help = unwrapped(self.help or "")
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """As typer does it; options without a value show none."""
+        found = super().get_params(ctx)
+        for one in found:
+            if isinstance(one, TyperOption) and one.is_flag and one.metavar is None:
+                one.metavar = ""
+        return found
+
+
+class Commands(Branch):
+    """The root of the command tree: what a user did wrong leaves it as one printable sentence."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """As typer does it."""

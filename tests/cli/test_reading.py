@@ -62,7 +62,7 @@ def test_answers_fit_eighty_columns_and_break_no_number(words: list[str], monkey
     assert numbers <= words_of(wide(*words).stdout)
 
 
-@pytest.mark.parametrize("path", list(commands()), ids=" ".join)
+@pytest.mark.parametrize("path", [(), ("predict",), ("runs",), ("reproduce",), *commands()], ids=" ".join)
 def test_helps_fit_eighty_columns_and_paragraphs_run_on(path: tuple[str, ...]) -> None:
     text = invoke(*path, "--help").stdout
     assert max(map(len, text.splitlines())) <= COLUMNS
