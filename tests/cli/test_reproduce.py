@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dcrit.api.report.document import write_report
+from dcrit.api.report.pages import markdown_page
 from dcrit.api.report.tables import RELIANCE, VERDICTS, tables, with_block
 from dcrit.cli.app import app
 from dcrit.cli.reproduce import app as reproduce_app
@@ -43,6 +44,11 @@ def test_its_page_holds_every_picture_and_every_claim() -> None:
     assert len(images) == len(NAMES)
     assert all(b"<svg" in base64.b64decode(image) for image in images)
     assert [claim["id"] for claim in REPORT["claims"]] == re.findall(r'<h2 id="([^"]+)">', page)[:-1]
+
+
+def test_its_markdown_is_what_the_report_says() -> None:
+    page = markdown_page(REPORT, {name: f"{name}.png" for name in NAMES})
+    assert (GALLERY / "report.md").read_text(encoding="utf-8") == page
 
 
 @pytest.mark.parametrize("suffix", ["json", "md", "html"])
