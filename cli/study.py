@@ -97,7 +97,7 @@ def study(
     say(found.headline)
     say(result.comparison)
     table(
-        f"{file}: {result.n_params} parameters, {result.n_examples} examples",
+        f"{file.name}: {result.n_params} parameters, {result.n_examples} examples",
         ["quantity", "value", f"{result.design.level:.0%} interval", "runs", "not converged", "note"],
         [
             [name_of(one.quantity), one.value, span_of(one), one.n_runs, one.n_unconverged or None, one.reason]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dcrit.theory.calibrations.calibration import Calibration, calibration_for, shipped_calibrations
 from dcrit.theory.calibrations.thresholds import (
+    FARTHEST_DECAY,
     FARTHEST_LOAD,
     HORIZON,
     LOAD,
@@ -30,7 +31,7 @@ from dcrit.theory.estimates import LEVEL, half_width
 from dcrit.theory.families.family import FAMILIES
 from dcrit.theory.predictions.critical_size import LARGEST_FRACTION, LEAST_EXPONENT, LEAST_MIXING, law_normal
 from dcrit.theory.predictions.delay import delay_steps
-from dcrit.theory.predictions.phase_diagram import N_DRAWS, SMALLEST_FRACTION, star_widths
+from dcrit.theory.predictions.phase_diagram import N_DRAWS, SMALLEST_FRACTION, STAR_SCATTER, star_widths
 from dcrit.theory.predictions.regime import REGIMES, STANDS_OUT, fit_range
 from dcrit.theory.problems.problem import HORIZON as TIME_CONSTANTS
 from dcrit.theory.problems.problem import Problem
@@ -149,6 +150,7 @@ class Subject:
                 *([name, axis, *law.reach[name]] for name, axis in REACH[-1:]),
             ],
             "farthest_load": FARTHEST_LOAD * law.largest_load,
+            "usual_decay": law.law.pace.weight_decay,
             "overload": None if law.overload is None else law.overload.exponent,
             "most_at_rest": None if law.calibrated.load_at_rest is None else law.calibrated.load_at_rest[1],
             "star_widths": star_widths(_problem(one, self.tasks[0], moduli_of(self.tasks[0])[0]), one),
@@ -280,7 +282,7 @@ def subject_of(calibration: Calibration, tasks: tuple[str, ...]) -> Subject:
 
 def common_facts() -> dict[str, Any]:
     """What all laws have in common, as JSON values."""
-    normal = law_normal(N_DRAWS, 0), np.random.default_rng([0, 1]).standard_normal(N_DRAWS)
+    normal = law_normal(N_DRAWS, 0), *(np.random.default_rng([0, k]).standard_normal(N_DRAWS) for k in (1, 2))
     return {
         "level": LEVEL,
         "half_width": half_width(1.0, level=LEVEL),
@@ -293,6 +295,8 @@ def common_facts() -> dict[str, Any]:
         "levels": list(SEMI_GROKKING),
         "stands_out": STANDS_OUT,
         "regimes": list(REGIMES),
+        "star_scatter": STAR_SCATTER,
+        "farthest_decay": FARTHEST_DECAY,
         "draws": [np.round(one, 5).tolist() for one in normal],
         "tasks": {
             name: {"formula": task.formula, "moduli": moduli, "symbols": [task.n_symbols(one) for one in moduli]}

@@ -511,7 +511,9 @@ def test_a_small_study_runs_and_becomes_json_and_tables(
 ) -> None:
     screen = io.StringIO()
     patch.setattr(costs, "PATIENCE_SECONDS", -1.0)
-    patch.setattr(costs, "Console", lambda file: Console(file=screen, force_terminal=True, width=100))
+    patch.setattr(
+        costs, "Console", lambda file, quiet: Console(file=screen, quiet=quiet, force_terminal=True, width=100)
+    )
     inputs = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
     design = StudyDesign(
         n_classes=2,

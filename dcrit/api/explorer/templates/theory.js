@@ -71,8 +71,14 @@ const Theory = (() => {
     return Number.isNaN(found) && n > 2 ? read(subject, name, place, 2) : found;
   }
 
-  // Six digits at most, as Python's %g has them.
-  const digits = (value, n = 6) => String(Number(value.toPrecision(n)));
+  // Six digits at most, as Python's %g has them: halves are rounded to even, where toPrecision rounds them up.
+  function digits(value, n = 6) {
+    const scale = 10 ** (n - 1 - Math.floor(Math.log10(Math.abs(value) || 1)));
+    const below = Math.floor(value * scale);
+    const tie = value * scale - below === 0.5;
+    return String(Number((tie ? (below + (below % 2)) / scale : value).toPrecision(n)));
+  }
+  const short = (value) => (Number.isInteger(value) && Math.abs(value) < 1e9 ? value.toFixed(0) : digits(value, 4));
 
   const odds = (level) => Math.log(level / (1 - level));
   const part = (logOdds) => 1 / (1 + Math.exp(-logOdds));
@@ -108,8 +114,8 @@ const Theory = (() => {
       .map(([name, axis, low, high]) => {
         const value = asked[axis];
         const below = value < low;
-        return `${name} ${digits(value)} is ${digits(Math.max(low / value, value / high), 2)} times ` +
-          `${below ? "below the least" : "above the largest"} calibrated, ${digits(below ? low : high)}`;
+        return `${name} ${short(value)} is ${digits(Math.max(low / value, value / high), 3)} times ` +
+          `${below ? "below the least" : "above the largest"} calibrated, ${short(below ? low : high)}`;
       });
   }
 
@@ -120,6 +126,11 @@ const Theory = (() => {
     if (load > most)
       return `cannot tell: there are ${digits(load, 3)} symbols per unit of width, and the law says ` +
         `nothing beyond ${digits(most, 3)}`;
+    const usual = place.subject.usual_decay;
+    const strongest = data.common.farthest_decay * usual;
+    if (place.decay > strongest)
+      return `cannot tell: weight decay ${digits(place.decay)} is ${digits(place.decay / usual, 3)} times that of ` +
+        `calibration runs, and above ${digits(strongest)} a network need not fit its examples`;
     const spread = data.common.half_width * Math.exp(read(place.subject, "deviation", { ...place, horizon }));
     const ratio = Math.exp(2 * Math.min(350, spread));
     return ratio > data.common.widest
@@ -353,12 +364,14 @@ const Theory = (() => {
     if (!Number.isFinite(root))
       return none(`the curves cross ${root < 0 ? "below the smallest" : "above the largest"} width looked at, ` +
         `${Math.exp(root < 0 ? xs[0] : xs[xs.length - 1]).toFixed(0)}`);
-    const [forSize, forMemory] = data.common.draws;
+    const [forSize, forMemory, forStar] = data.common.draws;
     const drawn = forSize.map((one, k) => {
       const mine = rows.map((row) => row.known.capacity + (row.known.capacitySpread / z) * forMemory[k]);
       const found = lastFall(xs, rows.map(
         (row, i) => seen(row.known.critical + (row.known.spread / z) * one) - mine[i]));
-      const x = Math.min(Math.max(found, xs[0]), xs[xs.length - 1]);
+      const clipped = Math.min(Math.max(found, xs[0]), xs[xs.length - 1]);
+      const moved = between(clipped, xs, params) + data.common.star_scatter * forStar[k];
+      const x = Number.isFinite(found) ? between(moved, params, xs) : clipped;
       return { x, params: between(x, xs, params), size: between(x, xs, mine) };
     });
     const tail = (1 - data.common.level) / 2;
