@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from dcrit.figures.drawing import canvas, style
 from dcrit.theory.predictions.double_descent import DoubleDescent
@@ -62,5 +63,5 @@ def new_double_descent(found: DoubleDescent, *, title: str) -> Figure:
         draw_accuracy(left, found)
         draw_loss(right, found)
         canvas.legend(figure, columns=3)
-        figure.legends[0].set_title(title, prop={"size": style.FONT + 1})
+        figure.legends[0].set_title(title, prop=FontProperties(size=style.FONT + 1))
         return figure
