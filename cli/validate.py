@@ -53,9 +53,9 @@ def validate(
         typer.Option(
             parser=options.decimal,
             metavar="MINUTES",
-            help="Make fresh runs of what is undecided for so many minutes, the cheapest first; called again, more are "
-            "added to those that are stored. 'inf' goes on until blocks are spent. Default: 30 for paper, inf for the "
-            "others.",
+            help="Make fresh runs for so many minutes, of the undecided claims nearest to a verdict first; called "
+            "again, more are added to those that are stored. 'inf' goes on until blocks are spent. Default: 30 for "
+            "paper, inf for the others.",
         ),
     ] = None,
     machine: options.MachineOptions,

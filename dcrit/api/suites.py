@@ -150,8 +150,8 @@ def validate(
     Args:
         suite: ``quick``, ``standard`` or ``paper``.
         claims: Ids of the claims to judge; none for all.
-        budget: Time for fresh runs of what is undecided, the cheapest first [minutes]; None for the suite's own. Called
-            again, more runs are added to those that are stored.
+        budget: Time for fresh runs, of the undecided claims nearest to a verdict first [minutes]; None for the
+            suite's own. Called again, more runs are added to those that are stored.
         store: Folder in which runs are kept; what is there is not trained again.
         note: Told how long it may take, and what each round makes, in words.
         **machine: Where to train, as :class:`MachineOptions` has it.

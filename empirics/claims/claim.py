@@ -302,28 +302,31 @@ class Finding:
         """Seeds that did not tell."""
         return sum(self.records[stream].n_left_out for stream in self.streams if stream in self.records)
 
-    @property
-    def more_runs(self) -> int | None:
-        """Runs that would bring the claim to e = 100 if evidence grew as before; None where it does not grow.
+    @cached_property
+    def more_seeds(self) -> dict[AnyStream, float]:
+        """Seeds of each stream that would bring the claim to e = 100; inf where evidence does not grow.
 
         Where a seed multiplies the evidence of a condition by a factor, ln(100/e) over its logarithm more are needed.
+        A claim that may hold needs all its conditions, one that may fail the condition that is nearest to it.
         """
         if self.evidence.larger >= ENOUGH:
-            return 0
+            return {}
         holds = self.evidence.holds >= self.evidence.fails
         goal = ENOUGH if holds else ENOUGH * len(self.conditions)
-        needed: list[float] = []
+        needed: dict[AnyStream, float] = {}
         for _, one, found in self.conditions:
-            own = found.holds if holds else found.fails
-            n = len(_values(self.records, one.stream))
-            if own >= goal:
-                needed.append(0.0)
-            elif own <= 1 or not n:
-                needed.append(math.inf)
-            else:
-                arms = len(one.stream.configs(0))
-                needed.append(arms * math.ceil(n * (math.log(goal / own) / math.log(own))))
-        total = sum(needed) if holds else min(needed)
+            own, n = found.holds if holds else found.fails, len(_values(self.records, one.stream))
+            seeds = math.ceil(n * (math.log(goal / own) / math.log(own))) if 1 < own < goal and n else math.inf
+            needed[one.stream] = max(needed.get(one.stream, 0.0), 0.0 if own >= goal else seeds)
+        if holds:
+            return needed
+        nearest = min(needed, key=lambda stream: needed[stream] * len(stream.configs(0)))
+        return {nearest: needed[nearest]}
+
+    @property
+    def more_runs(self) -> int | None:
+        """Runs that would bring the claim to e = 100 if evidence grew as before; None where it does not grow."""
+        total = sum(seeds * len(stream.configs(0)) for stream, seeds in self.more_seeds.items())
         return None if math.isinf(total) else int(total)
 
     def rows(self) -> list[Row]:

@@ -156,7 +156,8 @@ def gather(
         suite: What to run.
         laboratory: Trains runs, or finds them.
         begin: Told in words what each round makes.
-        budget: Time for what is not stored; None for as long as it takes. The cheapest blocks come first.
+        budget: Time for what is not stored; None for as long as it takes. It goes to the claims that are nearest to a
+            decision, by the work that is expected until then.
 
     Returns:
         What the streams gave.
@@ -171,7 +172,7 @@ def gather(
             for stream, record in records.items()
             if any(stream in one.streams and one.wants(stream) for one in findings)
         }
-        chosen = _affordable(wanted, laboratory, budget)
+        chosen = wanted if budget is None else _affordable(wanted, findings, laboratory, budget)
         if not chosen:
             return records
         open_claims = sum(any(stream in one.streams and one.wants(stream) for stream in chosen) for one in findings)
@@ -191,21 +192,58 @@ def _stored(records: Mapping[AnyStream, Record], laboratory: Laboratory) -> dict
 
 
 def _affordable(
-    blocks: Mapping[AnyStream, list[AnyConfig]], laboratory: Laboratory, budget: Budget | None
+    blocks: Mapping[AnyStream, list[AnyConfig]], findings: Sequence[Finding], laboratory: Laboratory, budget: Budget
 ) -> dict[AnyStream, list[AnyConfig]]:
-    """The blocks, cheapest first, that the time is enough for."""
-    if budget is None:
-        return dict(blocks)
+    """The blocks that the time goes to: of the nearest claims, as many as it is expected to decide, cheapest first."""
 
     def work(block: Sequence[AnyConfig]) -> Work:
         return work_of([Stage(known=laboratory.lacking(block))], budget.speed.device)
 
+    costs = {stream: work(block).cost for stream, block in blocks.items()}
+    near = _nearest(findings, costs, most=budget.remaining * budget.workers * budget.speed.rate)
     chosen: dict[AnyStream, list[AnyConfig]] = {}
-    for stream, block in sorted(blocks.items(), key=lambda entry: work(entry[1]).cost):
-        together = [config for other in (*chosen.values(), block) for config in other]
+    # What the nearest claims want may be too dear for what is left, and blocks of others cheap enough.
+    for stream in sorted(blocks, key=lambda stream: (stream not in near, costs[stream])):
+        if chosen and stream not in near:
+            break
+        together = [config for other in (*chosen.values(), blocks[stream]) for config in other]
         if budget.suffices(work(together)):
-            chosen[stream] = block
+            chosen[stream] = blocks[stream]
     return chosen
+
+
+def _nearest(findings: Sequence[Finding], costs: Mapping[AnyStream, float], *, most: float) -> set[AnyStream]:
+    """Streams of the claims that so much work is expected to decide, the nearest to a decision first.
+
+    Evidence of means may be added wherever it is wanted. That of slopes may depend on nothing but itself, so that
+    streams of slopes are never left out.
+
+    Args:
+        findings: Of all claims so far.
+        costs: Of the next block of each stream that is wanted [FLOPs].
+        most: All the work that there is time for [FLOPs].
+    """
+    near = {stream for stream in costs if stream.span is None}
+    left = most - sum(costs[stream] for stream in near)
+    expected = [_expected(one, costs) for one in findings]
+    for one in sorted(filter(None, expected), key=lambda one: sum(one.values())):
+        left -= sum(cost for stream, cost in one.items() if stream not in near)
+        if left < 0 and near:
+            break
+        near |= set(one)
+    return near
+
+
+def _expected(finding: Finding, costs: Mapping[AnyStream, float]) -> dict[AnyStream, float]:
+    """Work on each stream until a claim is decided [FLOPs]: all its blocks where its evidence does not grow."""
+    expected: dict[AnyStream, float] = {}
+    for stream, seeds in finding.more_seeds.items():
+        done = finding.records[stream].seeds
+        # Of what was never looked at nothing is known: the first look costs one block.
+        left = stream.blocks - done // stream.block if done else 1
+        if stream in costs and seeds:
+            expected[stream] = costs[stream] * min(left, math.ceil(seeds / stream.block) if seeds < math.inf else left)
+    return expected
 
 
 def _make(
