@@ -88,6 +88,7 @@ def readme(
         clone / "README.md": (RELIANCE, reliance(results)),
     }
     files = {results / f"{suite}.json": text for suite, (text, _) in made.items()}
+    files |= {path: text for folder in validation or [] for path, text in _evidence_in(folder, results).items()}
     pages = {
         path: with_block(path.read_text(encoding="utf-8"), marks, block) for path, (marks, block) in blocks.items()
     }
@@ -108,7 +109,8 @@ def gallery(
         remake_gallery(validation, target)
     except FileNotFoundError as error:
         raise typer.BadParameter(f"VALIDATION must be a whole validation, got {validation}: {error}") from error
-    _finish({results / f"{suite}.json": text}, as_json=as_json, gallery=str(target))
+    files = {results / f"{suite}.json": text} | _evidence_in(validation, results)
+    _finish(files, as_json=as_json, gallery=str(target))
 
 
 @app.command("ablation")
@@ -618,6 +620,13 @@ def _report_in(validation: Path) -> tuple[str, str, dict[str, Any]]:
     if suite not in SUITES:
         raise typer.BadParameter(f"VALIDATION must be of suite {' or '.join(SUITES)}, got '{suite}' in {validation}")
     return suite, text, document
+
+
+def _evidence_in(validation: Path, results: Path) -> dict[Path, str]:
+    """The evidence of a validation, as it is committed: others go on from it. Reports of quick need no more."""
+    suite, _, _ = _report_in(validation)
+    path = validation / "evidence.json"
+    return {results / f"{suite}-evidence.json": path.read_text(encoding="utf-8")} if suite != "quick" else {}
 
 
 def remake_gallery(folder: Path, gallery: Path) -> None:

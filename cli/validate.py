@@ -58,6 +58,13 @@ def validate(
             "paper, inf for the others.",
         ),
     ] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(
+            help="Go on from the evidence.json of an earlier validation, whose runs are not needed. The output folder "
+            "gets the file with what is added."
+        ),
+    ] = None,
     machine: options.MachineOptions,
     as_json: options.Json = False,
 ) -> None:
@@ -76,6 +83,7 @@ def validate(
             claims=claim or (),
             budget=budget,
             store=store or folder / "runs",
+            evidence=evidence,
             note=note,
             **asdict(machine),
         )

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from dcrit.empirics.claims.claim import Verdict
+    from dcrit.empirics.claims.claim import Record, Verdict
+    from dcrit.empirics.claims.frames import AnyStream
     from dcrit.empirics.claims.suites import Suite
     from dcrit.empirics.experiments.experiment import SuiteName
     from dcrit.empirics.experiments.size_grid import Plane
@@ -41,6 +42,7 @@ class Validation(Answer):
         calibrations: Constants of the predictions beside published numbers.
         budget_minutes: Time that the runs were given; None for as long as they took [minutes].
         seconds: That it took; runs that were stored before took none of them [s].
+        records: Evidence on every stream of runs, also of claims that were not asked for where it was given.
     """
 
     suite: Suite
@@ -48,6 +50,7 @@ class Validation(Answer):
     calibrations: Sequence[Calibration]
     budget_minutes: float | None
     seconds: float
+    records: Mapping[AnyStream, Record]
 
     @property
     def title(self) -> str:
@@ -92,7 +95,7 @@ class Validation(Answer):
         )
 
     def write(self, folder: Path | str) -> dict[str, Path]:
-        """Write the report, as JSON, Markdown and HTML, and its pictures in ``figures``.
+        """Write the report, as JSON, Markdown and HTML, its pictures in ``figures``, and ``evidence.json``.
 
         Args:
             folder: Where to.
@@ -105,11 +108,13 @@ class Validation(Answer):
         """
         from dcrit.api.report.document import write_report
         from dcrit.api.report.pictures import save_all
-        from dcrit.empirics.store.whole_files import check_writable_folder
+        from dcrit.empirics.claims.kept import evidence_text
+        from dcrit.empirics.store.whole_files import check_writable_folder, write_whole
 
         folder = Path(folder)
         check_writable_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / "evidence.json", evidence_text(self.records).encode())
         pictures = save_all(self.verdicts, folder / "figures", self.calibrations)
         vector = {name: next(path for path in paths if path.suffix == ".svg") for name, paths in pictures.items()}
         return write_report(self.report(), folder, vector)
@@ -142,6 +147,7 @@ def validate(
     claims: Sequence[str] = (),
     budget: float | None = None,
     store: Path | str = STORE,
+    evidence: Path | str | None = None,
     note: Callable[[str], None] = lambda _: None,
     **machine: Unpack[MachineOptions],
 ) -> Validation:
@@ -153,17 +159,20 @@ def validate(
         budget: Time for fresh runs, of the undecided claims nearest to a verdict first [minutes]; None for the
             suite's own. Called again, more runs are added to those that are stored.
         store: Folder in which runs are kept; what is there is not trained again.
+        evidence: File ``evidence.json`` that an earlier validation wrote, to go on from: its runs are not needed.
         note: Told how long it may take, and what each round makes, in words.
         **machine: Where to train, as :class:`MachineOptions` has it.
 
     Raises:
-        ValueError: A value is out of range, or the folder cannot be written.
+        ValueError: A value is out of range, the folder cannot be written, or the file is no evidence.
     """
     from dcrit.empirics.claims.suites import SUITE_NAMES, budget_of, gather, judge, minutes_of, select, suite_of
 
     began = time.monotonic()
     check_choice("suite", suite, SUITE_NAMES)
-    chosen = select(suite_of(suite), tuple(claims))
+    whole = suite_of(suite)
+    chosen = select(whole, tuple(claims))
+    known = {} if evidence is None else _known(Path(evidence), whole, note)
     workers = machine.get("workers", 0)
     minutes = minutes_of(suite, budget, workers=workers, address=machine.get("address"))
     limited = budget_of(minutes, workers)
@@ -171,14 +180,28 @@ def validate(
         rate = f"{limited.speed.rate / 1e9:.3g} GFLOP/s"
         note(f"budget {minutes:g} minutes on {limited.workers} workers at {rate} each")
     with laboratory_of(store, machine) as laboratory:
-        records = gather(chosen, laboratory, begin=note, budget=limited)
+        records = known | gather(chosen, laboratory, begin=note, budget=limited, known=known)
     return Validation(
         suite=chosen,
         verdicts=judge(chosen, records),
         calibrations=laboratory.calibrations,
         budget_minutes=None if limited is None else minutes,
         seconds=time.monotonic() - began,
+        records=records,
     )
+
+
+def _known(path: Path, suite: Suite, note: Callable[[str], None]) -> dict[AnyStream, Record]:
+    """What a file of evidence says of a suite."""
+    from dcrit.empirics.claims.kept import MOST_BYTES, evidence_from
+    from dcrit.theory.calibrations.bounded_files import read_bounded
+
+    known, others = evidence_from(read_bounded(path, "evidence", MOST_BYTES), suite.streams)
+    runs = len({run for record in known.values() for run in record.seconds_by_run})
+    note(f"going on from {runs} runs in {path}")
+    if others:
+        note(f"evidence on {others} kinds of runs in {path} belongs to no claim of suite {suite.name}, and is left out")
+    return known
 
 
 @dataclass(frozen=True, kw_only=True)

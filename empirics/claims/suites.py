@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -147,6 +148,7 @@ def gather(
     *,
     begin: Callable[[str], None] = lambda _: None,
     budget: Budget | None = None,
+    known: Mapping[AnyStream, Record] | None = None,
 ) -> dict[AnyStream, Record]:
     """Make fresh runs, block by block, until every claim is decided or its blocks or the time are spent.
 
@@ -158,11 +160,12 @@ def gather(
         begin: Told in words what each round makes.
         budget: Time for what is not stored; None for as long as it takes. It goes to the claims that are nearest to a
             decision, by the work that is expected until then.
+        known: Evidence to go on from, whose runs are not needed; none of it is changed.
 
     Returns:
         What the streams gave.
     """
-    records = {stream: Record() for stream in suite.streams}
+    records = {stream: deepcopy((known or {}).get(stream, Record())) for stream in suite.streams}
     while stored := _stored(records, laboratory):
         _make(stored, records, laboratory)
     while True:

@@ -92,6 +92,24 @@ def test_only_the_paper_suite_has_a_budget_unless_it_is_asked_for(words: tuple[s
     assert monkeyed["budget_minutes"] == (30.0 if verdict == "inconclusive" else None)
 
 
+@pytest.mark.slow
+def test_a_file_of_evidence_stands_for_the_runs_that_it_came_from() -> None:
+    first = json.loads(invoke("quick", "--claim", "cheap", "--json").stdout)
+    done = invoke("quick", "--evidence", "validation/quick/evidence.json", "--out", "new", "--json")
+    assert done.stderr.splitlines()[:2] == [
+        f"going on from {first['runs']} runs in validation/quick/evidence.json",
+        "4 fresh runs for 1 of 2 claims",
+    ]
+    second = json.loads(done.stdout)
+    assert second["claims"][0]["rows"] == first["claims"][0]["rows"]
+    assert second["claims"][1]["verdict"] == "supported"
+    kept = json.loads(Path("new/evidence.json").read_text(encoding="utf-8"))["streams"]
+    assert sum(len(one["runs"]) for one in kept.values()) == second["runs"] > first["runs"]
+    refused = invoke("quick", "--evidence", "validation/quick/report.json")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--evidence must be a file evidence.json of format 1" in refused.stderr
+
+
 @pytest.mark.parametrize("minutes", ["0", "-5", "nan"])
 def test_no_time_at_all_is_refused(minutes: str) -> None:
     done = invoke("quick", "--budget", minutes)
