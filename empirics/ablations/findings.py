@@ -28,17 +28,15 @@ SERIES = (
 #: Above the claims, and above the table of exponents.
 INTRODUCTION = """# Findings
 
-Written by `dcrit reproduce findings` from committed results; no number is typed. Claims are judged by fresh runs, as
-[verdicts](../explanation/verdicts.md) says. Each line has the number that decides, its 90 % confidence sequence, and
-the limit that was set before any run. † would be decided whatever the other claims were. Parts, runs and criteria are
-in the [report](../../figures/gallery/report.md)."""
+Written by `dcrit reproduce findings` from committed results. Claims are
+[judged by fresh runs](../explanation/verdicts.md). Each claim's number and limit are in [verdicts](verdicts.md), its
+criterion and runs in the [report](../../figures/gallery/report.md)."""
 
 EXPONENTS = """### A rule is found from more examples than it is kept by
 
-From scratch D_crit grows as about p^(3/2), at rest D_rest grows nearly as p. A network that has the rule keeps it on
-few examples; one that has to find it by gradient descent needs more, and more so at large moduli. Sizes from scratch
-are moved to one width and horizon by the [law's](../explanation/two-thresholds.md) own ratio. Exponents are slopes of
-ln D over ln p with 90 % intervals.
+From scratch D_crit grows as about p^(3/2), at rest D_rest grows nearly as p. Exponents are slopes of ln D over ln p,
+with 90 % intervals. Sizes from scratch are moved to one width and horizon by the
+[law's](../explanation/two-thresholds.md) own ratio.
 
 | networks | width, steps | exponent from scratch | moduli, sizes | exponent at rest | moduli, sizes |
 |---|---|---|---|---|---|"""
@@ -145,16 +143,6 @@ def _span(ends: Mapping[str, float | None]) -> str:
     return f"{_number(ends['low'])} to {_number(ends['high'])}"
 
 
-def _limit(ends: Mapping[str, float | None]) -> str:
-    if ends["high"] is None:
-        return f"above {_number(ends['low'])}"
-    return (
-        f"below {_number(ends['high'])}"
-        if ends["low"] is None
-        else f"{_number(ends['low'])} to {_number(ends['high'])}"
-    )
-
-
 def claims_of(results: Path) -> dict[str, Row]:
     """Claims by id, of the latest report that judges them by e-values."""
     found: dict[str, Row] = {}
@@ -168,23 +156,14 @@ def claims_of(results: Path) -> dict[str, Row]:
 
 
 def _claim(one: Row) -> str:
-    """A claim in a line: its sentence, what decides, and how much."""
-    if one["measured"] is None:
-        return f"* `{one['id']}`: {one['statement']} No run tells yet."
-    dagger = " †" if one["alone"] else ""
-    parts = [row["part"] for row in one["rows"] if row["measured"] == one["measured"]]
-    quantity = one["quantity"][0].upper() + one["quantity"][1:]
-    where = f" (*{parts[0]}*)" if len(one["rows"]) > 1 and parts else ""
-    return (
-        f"* `{one['id']}`{dagger}: {one['statement']} {quantity}{where}: {_number(one['measured'])} "
-        f"({_span(one['interval'])}), limit {_limit(one['claimed'])}."
-    )
+    """A claim in a line: its name and its sentence."""
+    return f"* `{one['id']}`: {one['statement']}{'' if one['measured'] is not None else ' No run tells yet.'}"
 
 
+#: Verdicts whose claims are told in sentences; all others are named.
 SECTIONS = (
     ("supported", "What holds"),
     ("refuted", "What is refuted"),
-    ("inconclusive", "What is not decided"),
 )
 
 
@@ -200,7 +179,13 @@ def findings(results: Path) -> dict[Path, str]:
         own = [one for one in claims.values() if one["verdict"] == ruling]
         lines += ["", f"## {title}", ""]
         lines += [_claim(one) for one in own] or ["None of the claims."]
+    told = {ruling for ruling, _ in SECTIONS}
+    others = ", ".join(f"`{name}`" for name, one in claims.items() if one["verdict"] not in told)
     lines += [
+        "",
+        "## What is not decided",
+        "",
+        f"{others}." if others else "None of the claims.",
         "",
         "## What is new",
         "",

@@ -81,12 +81,24 @@ def results(tmp_path: Path) -> Path:
 def test_claims_of_the_later_report_stand_under_their_verdicts(results: Path) -> None:
     (text,) = findings(results).values()
     holds, rest = text.split("## What is refuted")
-    refuted, new = rest.split("## What is not decided")
+    refuted, rest = rest.split("## What is not decided")
+    undecided, new = rest.split("## What is new")
     assert "`dcrit-predicted`" in holds
     assert "`emergence-split`" in holds  # of the quick report, which alone has it here
     assert "* `norm-signature`: Grokking lowers the norm. No run tells yet." in refuted
+    assert undecided.strip() == "None of the claims."
     assert "| change of ln Q | -0.7 (-0.9 to -0.5) |" in new
     assert "| `dcrit-predicted` | 36 | 0.071 | 0.210 | +0.011 (-0.010 to +0.030) | 75% | 1.40 |" in new
+
+
+def test_claims_that_are_not_decided_are_named(results: Path) -> None:
+    report = json.loads((results / "standard.json").read_text(encoding="utf-8"))
+    report["claims"][0]["verdict"] = "inconclusive"
+    (results / "standard.json").write_text(json.dumps(report), encoding="utf-8")
+    (text,) = findings(results).values()
+    before, rest = text.split("## What is not decided")
+    assert rest.partition("##")[0].strip() == "`norm-signature`."
+    assert "`norm-signature`" not in before
 
 
 def test_reports_by_p_values_are_no_findings(results: Path) -> None:
