@@ -235,13 +235,13 @@ def page(chosen_on: dict[str, Any], document: dict[str, Any]) -> str:
         text(
             "A network learns a task and also memorizes D_r *facts*: random labels of random pairs. Then the task",
             "needs more examples: D_crit(D_r) is above D_crit(0). `dcrit reproduce facts` compares rules for that rise",
-            "with measured sizes, which it measures again with `--store FOLDER` (twelve minutes on an idle core).",
+            "with measured sizes, which `--store FOLDER` measures again.",
         ),
         "",
         text(
             "**How far to trust it.** No rule has a constant fitted to runs with facts. But the kept rule (bold) was",
-            f"chosen among {len(rules(problem))} after the sizes of a preliminary experiment were known. All series",
-            "were measured after that.",
+            f"chosen among {len(rules(problem))} with the sizes of a preliminary experiment in view. The series came",
+            "after that.",
         ),
         "",
         text(
@@ -253,8 +253,8 @@ def page(chosen_on: dict[str, Any], document: dict[str, Any]) -> str:
         "## What was measured",
         "",
         text(
-            "A network with *one block* is h = σ(U[a] + V[b] + T[t]) with a token T for each task t. With *a block for",
-            "each* task it has rows U and V for each task and no T. A size `over` a number is above the largest tried.",
+            "*One block* is h = σ(U[a] + V[b] + T[t]) with a token T for each task t. *A block for each* task has rows",
+            "U and V of its own, and no T. A size `over` a number is above the largest tried.",
         ),
         "",
         *(text(f"* {key}: {found.meanings[key]}") for key in document),
@@ -269,8 +269,8 @@ def page(chosen_on: dict[str, Any], document: dict[str, Any]) -> str:
         "",
         text(
             "A rule says how sets of examples are priced together, which margin a fact needs where the generalizing",
-            "circuit has margin w, and what the deficit on unseen pairs is in proportion to. The numbers are ratios",
-            f"D_crit(D_r)/D_crit(0). The calibration has β = {beta:.3f} and a = {a:.2f}. D_r is scaled by predicted",
+            "circuit has margin w, and what the deficit on unseen pairs is in proportion to. Numbers are ratios",
+            f"D_crit(D_r)/D_crit(0), for β = {beta:.3f} and a = {a:.2f}. D_r is scaled by predicted",
             f"({alone.n_train:.0f}) over measured D_crit(0); *unscaled* is the error without that.",
         ),
     ]
@@ -310,17 +310,12 @@ def interference(found: Measured) -> list[str]:
         lines.append(row(name, ", ".join(each)))
     return [
         text(
-            "Another way to say it: facts make examples count for less, D_eff = D²/(D + a·D_r)",
-            "(`theory/circuits/facts_from_scratch.py`), with one constant a for each architecture. Measured sizes give",
+            "Or facts make examples count for less: D_eff = D²/(D + a·D_r)",
+            "(`theory/circuits/facts_from_scratch.py`). Measured sizes give",
         ),
         "",
         *lines,
     ]
-
-
-def change(found: Measured, name: str, other: str, n_facts: int) -> str:
-    """Both ratios at one number of facts."""
-    return f"{found.ratio(name, n_facts)} against {found.ratio(other, n_facts)} at D_r = {n_facts}"
 
 
 def reading(found: Measured, errors: dict[str, list[float]], alone: float) -> list[str]:
@@ -329,8 +324,7 @@ def reading(found: Measured, errors: dict[str, list[float]], alone: float) -> li
     lines = [
         "* For `square`, costs that add in norm² are far too high, most of all for few facts.",
         text(
-            f"* The kept rule has a mean error of {scaled:.3f} in ln on `shared` (unscaled {unscaled:.3f}). At",
-            f"D_r = 160 only a bound is known: the ratio is {found.ratio('shared', 160)}.",
+            f"* The kept rule has a mean error of {scaled:.3f} in ln on `shared` (unscaled {unscaled:.3f}).",
         ),
         text(
             "* Why it may hold: the generalizing circuit answers facts on the same pairs as well, which memory has to",
@@ -340,42 +334,18 @@ def reading(found: Measured, errors: dict[str, list[float]], alone: float) -> li
     if "split" in found.points:
         lines += [
             text(
-                "* **The token T alone raises D_crit(0)**, without any facts, from",
+                "* **The token T alone raises D_crit(0)** from",
                 f"{found.alone('split'):.0f} (predicted {alone:.0f}) to {found.alone('shared'):.0f}. Calibrations are",
                 "made without T, so only ratios are tested here.",
             ),
-            text(f"* **A block for each task** (`split`): {change(found, 'split', 'shared', 80)}."),
         ]
-    if "apart, split" in found.points and "apart" in found.points:
-        lines.append(
-            text(
-                "* **A block for each above an embedding that all share**, as in a transformer:",
-                f"{change(found, 'apart, split', 'apart', 80)}.",
-            )
-        )
     if "own operands" in errors:
         lines.append(
-            text(
-                f"* **Facts on operands of their own**: {change(found, 'own operands', 'shared', 40)}, and",
-                f"{found.ratio('own operands', 160)} at D_r = 160. The kept rule, which is for shared operands, is off",
-                f"by {errors['own operands'][0]:.2f}.",
-            )
+            f"* On `own operands` the kept rule, which is for shared ones, is off by {errors['own operands'][0]:.2f}."
         )
-    if "pretrained" in found.points:
-        both = "; ".join(change(found, "pretrained", "shared", n) for n in found.points["pretrained"])
-        lines.append(text(f"* **Trained on the task alone first**, then on both: {both}."))
     if "relu" in found.points:
-        _, competition = laws(found.problems["relu"])
-        predicted = competition.size_at_accuracy(0.5)
-        assert isinstance(predicted, Crossing)
-        shown = ", ".join(f"{found.ratio('relu', n)} at {n}" for n in found.points["relu"] if n)
-        lines.append(
-            text(
-                f"* **`relu`**: the ratios are {shown}; the kept rule's mean error is {errors['relu'][0]:.3f}.",
-                f"D_crit(0) is {found.alone('relu'):.0f} with T ({predicted.n_train:.0f} predicted without).",
-            )
-        )
-    return [*lines, "* Open: other widths and moduli, and a calibration with T."]
+        lines.append(f"* On `relu` its mean error is {errors['relu'][0]:.3f}.")
+    return [*lines, "* Other widths and moduli are open, and a calibration with T."]
 
 
 def facts_page(results: Path) -> dict[Path, str]:

@@ -589,23 +589,21 @@ def section(results: Path) -> list[str]:
     lines = [
         "## Transformers",
         "",
-        "A transformer reads [a, b, =_t], where =_t is the token of the task. It shares all else with the facts.",
-        "D examples beside D_r facts are worth D_eff = D²/(D + a·D_r) examples without facts, so",
+        "A transformer reads [a, b, =_t], where =_t is the token of the task. D examples beside D_r facts are worth",
+        "D_eff = D²/(D + a·D_r) examples without facts, so",
         "",
         "    D_crit(T, D_r) = D_crit(T)·(1/2 + √(1/4 + a·D_r/D_crit(T)))",
         "",
         f"The one constant is a = {beside.interference:.2f} (standard deviation of ln a: {beside.log_error:.2f}), from",
         f"times of {beside.n_runs} runs of {CALIBRATION_STEPS} steps at p = {moduli}. By width it is {each}: they",
-        f"hardly agree. Everything below was predicted before any of its runs was made: T = {told['steps']} steps,",
-        f"{SEEDS} seeds a size, intervals of {LEVEL:.0%}.",
-        "`dcrit reproduce emergence` writes this part, and measures what is missing with `--store FOLDER`.",
+        f"hardly agree. Everything below was predicted before its runs: T = {told['steps']} steps,",
+        f"{SEEDS} seeds a size, intervals of {LEVEL:.0%}. `dcrit reproduce emergence` writes this part.",
         "",
         "| p | d | D_r | D_crit predicted | measured | runs | ln(predicted/measured) |",
         "| --- | --- | --- | --- | --- | --- | --- |",
         *map(size_line, sizes),
         "",
-        f"The smallest width that learns the task from D = {told['n_train']} examples at p = {told['modulus']},"
-        " with mean accuracies by width:",
+        f"The smallest width that learns the task from D = {told['n_train']} examples at p = {told['modulus']}:",
         "",
         "| D_r | width predicted | measured | and facts held | accuracy of the task | of the facts |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -615,10 +613,9 @@ def section(results: Path) -> list[str]:
     lines += [
         "*Measured* is where the mean accuracy of the task passes one half. **The prediction is wrong there**: it asks",
         "for room for all facts, but networks too narrow for the facts learn the task without them. *And facts held*",
-        f"is the smallest width that also has {HELD:.0%} of the facts right; this was added after the first runs. At",
-        f"D = {told['n_train']}, mirror images alone are right on"
-        f" {mirrored_fraction(told['n_train'], told['modulus']):.0%} of the unseen pairs. So accuracies near one half",
-        "say little about the rule.",
+        f"is the smallest width that also has {HELD:.0%} of the facts right; this was added after the first runs.",
+        f"Mirror images alone are {mirrored_fraction(told['n_train'], told['modulus']):.0%} of the unseen pairs, so",
+        "accuracies near one half say little about the rule.",
         "",
     ]
     for name, scores in (("sizes", errors_of(sizes)), ("widths", errors_of(widths))):
