@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,8 +12,11 @@ from dcrit.cli.terminal import options
 from dcrit.cli.terminal.names import name_of
 from dcrit.cli.terminal.output import print_json, remark, say, span_of, table
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
+from dcrit.cli.terminal.sentences import in_options
 from dcrit.cli.terminal.session import session
-from dcrit.cli.train import DeviceChoice
+from dcrit.cli.train import DeviceChoice, PrecisionChoice
+
+_TRAINING, _RUNS = "How networks are trained", "Which runs are made"
 
 
 class OptimizerChoice(StrEnum):
@@ -23,17 +26,41 @@ class OptimizerChoice(StrEnum):
     sgd = "sgd"
 
 
-def _number(text: str, *names: str) -> object:
+class LossChoice(StrEnum):
+    """Losses of a study."""
+
+    cross_entropy = "cross-entropy"
+    mean_squared_error = "mean-squared-error"
+
+
+class LabelsChoice(StrEnum):
+    """Random labels of a study."""
+
+    uniform = "uniform"
+    permuted = "permuted"
+
+
+def _number(text: str, panel: str) -> Any:
     """An option that takes a number."""
-    return typer.Option(*names, parser=options.decimal, metavar="NUMBER", help=text)
+    return typer.Option(parser=options.decimal, metavar="NUMBER", help=text, rich_help_panel=panel)
 
 
-def _integer(text: str, *names: str) -> object:
+def _integer(text: str, panel: str, *names: str) -> Any:
     """An option that takes an integer."""
-    return typer.Option(*names, parser=options.integer, metavar="INTEGER", help=text)
+    return typer.Option(*names, parser=options.integer, metavar="INTEGER", help=text, rich_help_panel=panel)
 
 
+def _sizes(text: str) -> Any:
+    """An option that takes training-set sizes."""
+    return typer.Option(
+        parser=options.integers, metavar=options.INTEGERS, help=f"{text} Default: chosen.", rich_help_panel=_RUNS
+    )
+
+
+@options.grouped
 def study(
+    *,
+    ctx: typer.Context,
     file: Annotated[
         Path,
         typer.Argument(
@@ -41,23 +68,57 @@ def study(
             "examples; and labels, their classes. It is run."
         ),
     ],
-    learning_rate: Annotated[float, _number("η, step size.")] = 0.01,
-    weight_decay: Annotated[float, _number("λ, weight decay; 0 for none, which is measured and not predicted.")] = 1.0,
+    learning_rate: Annotated[float, _number("η, step size.", _TRAINING)] = 0.01,
+    weight_decay: Annotated[
+        float, _number("λ, weight decay; 0 for none, which is measured and not predicted.", _TRAINING)
+    ] = 1.0,
     optimizer: Annotated[
-        OptimizerChoice, options.one_of(OptimizerChoice, "AdamW, or gradient descent without momentum.")
+        OptimizerChoice, options.one_of(OptimizerChoice, "AdamW, or gradient descent.", panel=_TRAINING)
     ] = OptimizerChoice.adamw,
-    batch_size: Annotated[int, _integer("Examples a step; 0 for all.")] = 0,
+    beta2: Annotated[float, _number("β₂ of AdamW.", _TRAINING)] = 0.98,
+    epsilon: Annotated[float, _number("ε of AdamW.", _TRAINING)] = 1e-8,
+    momentum: Annotated[float, _number("Of gradient descent.", _TRAINING)] = 0.0,
+    warm_up: Annotated[int, _integer("Steps in which the learning rate rises from 0.", _TRAINING)] = 0,
+    batch_size: Annotated[int, _integer("Examples a step; 0 for all.", _TRAINING)] = 0,
+    loss: Annotated[
+        LossChoice, options.one_of(LossChoice, "What is made small.", panel=_TRAINING)
+    ] = LossChoice.cross_entropy,
+    loss_precision: Annotated[
+        PrecisionChoice,
+        options.one_of(PrecisionChoice, "Of the loss; float32 for studies of softmax collapse.", panel=_TRAINING),
+    ] = PrecisionChoice.float64,
+    label_noise: Annotated[
+        float, _number("Part of the training labels that is replaced by another class. Not predicted.", _TRAINING)
+    ] = 0.0,
     steps: options.Steps = 0,
+    predict: Annotated[
+        bool,
+        typer.Option(
+            help="Whether to train on random labels and to predict the size before it is measured.",
+            rich_help_panel=_RUNS,
+        ),
+    ] = True,
+    sizes: Annotated[list[int] | None, _sizes("Training-set sizes across the transition.")] = None,
+    generalizing_sizes: Annotated[list[int] | None, _sizes("Sizes on real labels, well above the transition.")] = None,
+    memorizing_sizes: Annotated[list[int] | None, _sizes("Sizes on random labels that fit.")] = None,
+    overloading_sizes: Annotated[list[int] | None, _sizes("Sizes on random labels that do not all fit.")] = None,
     seeds: options.Seeds = 2,
     first_seed: Annotated[
-        int, _integer("First seed; the others count up from it. Another one makes fresh runs.", "--seed")
+        int, _integer("First seed; the others count up from it. Another one makes fresh runs.", _RUNS, "--seed")
     ] = 0,
-    tolerance: Annotated[float, _number("Relative half width of the interval to reach.")] = 0.1,
-    max_runs: Annotated[int, _integer("Full runs across the transition at most.")] = 12,
+    tolerance: Annotated[float, _number("Relative half width of the interval to reach.", _RUNS)] = 0.1,
+    max_runs: Annotated[int, _integer("Full runs across the transition at most.", _RUNS)] = 12,
     budget_minutes: Annotated[
-        float, _number("What the study may take at most, in minutes; one that would take longer is refused.")
+        float, _number("What the study may take at most, in minutes; one that would take longer is refused.", _RUNS)
     ] = 15.0,
-    ceiling: Annotated[float, _number("Best possible test accuracy, as where labels are noisy.")] = 1.0,
+    n_classes: Annotated[int | None, _integer("C, classes; default: the largest label and one.", _RUNS)] = None,
+    random_labels: Annotated[
+        LabelsChoice,
+        options.one_of(LabelsChoice, "Drawn evenly among all classes, or the real ones, shuffled.", panel=_RUNS),
+    ] = LabelsChoice.uniform,
+    homogeneity: Annotated[float | None, _number("κ, where it is known. Default: measured.", _RUNS)] = None,
+    ceiling: Annotated[float, _number("Best possible test accuracy, as where labels are noisy.", _RUNS)] = 1.0,
+    level: options.Level = 0.9,
     device: Annotated[
         DeviceChoice,
         options.one_of(DeviceChoice, "Where to train; auto takes the GPU where there is one.", panel="Machine"),
@@ -67,11 +128,12 @@ def study(
 ) -> None:
     """The critical size of your own network on your own data: predicted first, then measured.
 
-    The file is Python that you wrote, and it is run. 'dcrit.study' in Python takes the same three, and more choices.
+    The file is Python that you wrote, and it is run. 'dcrit.study' in Python takes the same three and the same choices.
     """
     from dcrit.api.own import model_and_data
     from dcrit.api.own import study as study_of
 
+    more: dict[str, Any] = {} if n_classes is None else {"n_classes": n_classes}
     with session():
         check_out(out)
         found = study_of(
@@ -79,28 +141,51 @@ def study(
             learning_rate=learning_rate,
             weight_decay=weight_decay,
             optimizer=optimizer.value,
+            beta2=beta2,
+            epsilon=epsilon,
+            momentum=momentum,
+            warm_up=warm_up,
             batch_size=batch_size,
+            loss=loss.value,
+            loss_precision=loss_precision.value,
+            label_noise=label_noise,
             steps=steps,
+            predict=predict,
+            sizes=sizes or (),
+            generalizing_sizes=generalizing_sizes or (),
+            memorizing_sizes=memorizing_sizes or (),
+            overloading_sizes=overloading_sizes or (),
             seeds=seeds,
             first_seed=first_seed,
             tolerance=tolerance,
             max_runs=max_runs,
             budget_minutes=budget_minutes,
+            random_labels=random_labels.value,
+            homogeneity=homogeneity,
             ceiling=ceiling,
+            level=level,
             device=device.value,
+            **more,
         )
         draw(found, out)
     if as_json:
         print_json(found.to_dict())
         return
     result = found.result
-    say(found.headline)
+    say(in_options(found.headline, ctx.command.params))
     say(result.comparison)
     table(
         f"{file.name}: {result.n_params} parameters, {result.n_examples} examples",
         ["quantity", "value", f"{result.design.level:.0%} interval", "runs", "not converged", "note"],
         [
-            [name_of(one.quantity), one.value, span_of(one), one.n_runs, one.n_unconverged or None, one.reason]
+            [
+                name_of(one.quantity),
+                one.value,
+                span_of(one),
+                one.n_runs,
+                one.n_unconverged or None,
+                in_options(one.reason, ctx.command.params),
+            ]
             for one in result.estimates()
         ],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import typer
@@ -39,10 +39,38 @@ class BadField(typer.BadParameter):
     def format_message(self) -> str:
         """The sentence in the words of the command that was called."""
         named = self.error.field
-        for parameter in () if self.ctx is None else self.ctx.command.params:
+        parameters = [] if self.ctx is None else self.ctx.command.params
+        for parameter in parameters:
             if parameter.name == self.error.field and isinstance(parameter, TyperOption):
                 named = parameter.opts[0]
-        return f"Invalid value: {sentence(f'{named} {self.error.demand}')}"
+        demand = FieldError(
+            named, in_options(self.error.allowed, parameters), self.error.got, in_options(self.error.why, parameters)
+        )
+        return f"Invalid value: {sentence(str(demand))}"
+
+
+def in_options(text: str, parameters: Sequence[Any]) -> str:
+    """A sentence of the library in which the options of a command stand for its arguments.
+
+    ``steps=40`` becomes ``--steps 40``, ``predict=False`` becomes ``--no-predict``, ``sizes=(10, 20)`` becomes
+    ``--sizes 10,20``, and ``max_runs=`` becomes ``--max-runs``. Only options that the command has are put in.
+
+    Args:
+        text: The sentence.
+        parameters: Of the command.
+    """
+    known = {one.name: one for one in parameters if isinstance(one, TyperOption)}
+
+    def option(found: re.Match[str]) -> str:
+        one = known.get(found["name"])
+        if one is None:
+            return found[0]
+        value = re.sub(r"\s", "", found["value"].strip("()'")).rstrip(",")
+        if one.is_flag:
+            return (one.secondary_opts if value == "False" else one.opts)[0]
+        return f"{one.opts[0]} {value}".strip()
+
+    return re.sub(r"\b(?P<name>[a-z]\w*)=(?P<value>\([^)]*\)|'[^']*'|[\w.+…-]*)", option, text)
 
 
 def unwrapped(text: str) -> str:

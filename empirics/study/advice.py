@@ -47,7 +47,7 @@ def advice_to_predict(
             said.append(f"{counted}: {_longer(design)}")
         if n_unfitted:
             fitted = [o.config.n_train for o in outcomes if o.train_accuracy >= FITTED]
-            sizes = f"try {role}_sizes up to {max(fitted)}" if fitted else f"try {role}_sizes below those tried"
+            sizes = f"try {role}_sizes= up to {max(fitted)}" if fitted else f"try {role}_sizes= below those tried"
             said.append(f"{counted}: {n_unfitted} did not fit their training set, {sizes}, or a larger network")
     return said
 

@@ -144,8 +144,8 @@ def check_budget(cost: Cost, design: StudyDesign) -> None:
         changes.append(f"steps={fits}")
     elif design.weight_decay:
         why = f"steps={fits} would fit, but that is below 10/(ηλ) = {math.ceil(10 * design.time_constant):,}"
-        changes.append(f"a larger learning_rate or weight_decay ({why})")
-    changes += ["fewer examples, seeds or max_runs"]
+        changes.append(f"larger learning_rate= or weight_decay= ({why})")
+    changes += ["fewer examples, or smaller seeds= or max_runs="]
     if design.predict and not design.why_unpredicted:
         changes.append("predict=False to measure alone")
     raise FieldError(

@@ -94,7 +94,7 @@ class Recipe:
         """
         if not self.weight_decay:
             why = "without weight decay there is no time constant 1/(ηλ) to choose it by"
-            raise FieldError("steps", "be given where weight_decay is 0", "none", why=why)
+            raise FieldError("steps", "be given where there is no weight decay", "none", why=why)
         return protocol_horizon(self.learning_rate / (1 - self.momentum), self.weight_decay)
 
     def recipe(self) -> dict[str, Any]:

@@ -333,7 +333,9 @@ def _measured(
         tolerance=None if design.sizes else design.tolerance,
         level=design.level,
     )
+    where = f"test accuracy {half:.3g} counts as one half"
     if found.value is None:
         found = replace(found, reason=with_advice(found.reason, advice_to_measure(sizes, shares, design, n_examples)))
-    where = f"test accuracy {half:.3g} counts as one half"
+        if sizes.size:
+            where += f"; in brackets, 0 stands for chance, {chance:.3g}, and 1 for the ceiling, {design.ceiling:.3g}"
     return replace(found, reason=f"{found.reason}; {where}" if found.reason else where)

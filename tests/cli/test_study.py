@@ -1,5 +1,8 @@
 """``dcrit study``: one's own file through typer's runner, and what is wrong with it in one sentence."""
 
+import ast
+import re
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
@@ -7,8 +10,11 @@ import pytest
 import dcrit
 from dcrit.api.own import model_and_data
 from dcrit.cli.app import app
+from dcrit.cli.terminal.sentences import in_options
+from dcrit.empirics.study.design import StudyDesign
 from dcrit.theory.checks import FieldError
 from tests.worlds.command_line import document_of, invoking
+from tests.worlds.option_words import parameters
 
 FILE = """
 import dcrit
@@ -77,3 +83,64 @@ def test_a_bad_choice_names_its_option(mine: Path) -> None:
     refused = invoke(str(mine), "--learning-rate", "-1")
     assert refused.exit_code == 2
     assert "--learning-rate must be" in refused.stderr
+
+
+def test_the_command_takes_every_choice_of_a_study() -> None:
+    given = {one.name: one.default for one in parameters(("study",))}
+    for one in fields(StudyDesign):
+        assert one.name in given
+        if one.default not in (MISSING, ()):
+            assert given[one.name] == one.default, one.name
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--weight-decay", "0"], "--steps must be given where there is no weight decay"),
+        (["--momentum", "0.5"], "--momentum must be left out unless --optimizer sgd, got 0.5"),
+        (["--sizes", "10,40"], "--sizes must be at most 31 for 32 examples, got 40"),
+        (["--weight-decay", "1e-7"], "or --no-predict to measure alone"),
+        (["--weight-decay", "1e-7"], "or smaller --seeds or --max-runs"),
+        (["--weight-decay", "1e-7"], "or larger --learning-rate or --weight-decay (--steps "),
+        (["--n-classes", "1"], "--n-classes must be"),
+    ],
+)
+def test_what_a_choice_has_to_be_is_told_in_options(words: list[str], says: str, mine: Path) -> None:
+    refused = invoke(str(mine), *words)
+    assert refused.exit_code == 2
+    said = " ".join(refused.stderr.replace("│", " ").split())
+    assert says in said
+    assert not re.search(r"[a-z_]=|[a-z]_[a-z]", said), said
+
+
+@pytest.mark.slow
+def test_reasons_of_an_answer_name_options(mine: Path) -> None:
+    words = ["--learning-rate", "0.05", "--steps", "20", "--sizes", "3,4", "-s", "1", "--memorizing-sizes", "5,8"]
+    said = " ".join(invoke(str(mine), *words).stdout.split())
+    assert "--steps 20 is below 10/(ηλ) = 200, try --steps 800" in said
+    assert not re.search(r"[a-z]=", said), said
+    measured = " ".join(invoke(str(mine), *words, "--no-predict").stdout.split())
+    assert "not asked for: --no-predict" in measured
+
+
+def test_messages_write_every_choice_so_that_options_can_stand_for_it() -> None:
+    """Arguments stand in messages as ``name=``, which the command line knows how to replace."""
+    names = {one.name for one in fields(StudyDesign)}
+    several = {name for name in names if "_" in name}
+    folder = Path(dcrit.__file__).parent / "empirics" / "study"
+    messages = [
+        text.value
+        for path in folder.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.JoinedStr | ast.Call | ast.Return | ast.List | ast.Assign)
+        for text in ast.walk(node)
+        if isinstance(text, ast.Constant) and isinstance(text.value, str) and " " in text.value
+    ]
+    assert len(messages) > 50
+    for message in messages:
+        for found in re.finditer(r"\b([a-z]\w*)(=?)", message):
+            word, equals = found.groups()
+            assert not equals or word in names, message
+            assert equals or word not in several, message
+    assert any("predict=False" in message for message in messages)
+    assert in_options("try predict=False", parameters(("study",))) == "try --no-predict"

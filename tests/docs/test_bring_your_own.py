@@ -57,6 +57,17 @@ def test_another_recipe_is_measured_alone(example: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
+def test_embeddings_take_pairs_of_symbols(example: dict[str, Any]) -> None:
+    symbols, sums = example["symbols"], example["sums"]
+    assert (symbols.shape, sums.shape, symbols.dtype.kind, sums.dtype.kind) == ((289, 2), (289,), "i", "i")
+    assert (symbols.sum(1) % 17 == sums).all()
+    assert (symbols.min(), symbols.max()) == (0, 16)
+    found: dcrit.Study = example["embedded"]
+    assert found.horizon == 1334
+    assert found.critical_size == pytest.approx(95.4, rel=0.15)
+
+
+@pytest.mark.slow
 def test_tasks_have_the_shapes_that_the_page_says(example: dict[str, Any]) -> None:
     assert example["inputs_of_group"].shape == (14400, 2)
     assert example["inputs_of_formula"].shape == (9409, 2)

@@ -173,6 +173,7 @@ def test_no_transition_is_an_outcome_and_says_what_to_change(
     assert advice in found.measured.reason
     assert all(f"{size} (" in found.measured.reason for size in sizes)
     assert f"test accuracy {HALF:.3g} counts as one half" in found.measured.reason
+    assert found.measured.reason.endswith("; in brackets, 0 stands for chance, 0.05, and 1 for the ceiling, 1")
     assert found.comparison == "Prediction and measurement cannot be compared: there is no predicted critical size."
     assert found.agrees is found.ratio is None
 
@@ -441,7 +442,7 @@ def test_sizes_are_chosen_where_none_are_given() -> None:
 
 
 def test_without_decay_steps_have_to_be_given() -> None:
-    with pytest.raises(ValueError, match="steps must be given where weight_decay is 0, got none: without"):
+    with pytest.raises(ValueError, match="steps must be given where there is no weight decay, got none: without"):
         StudyDesign(n_classes=2, weight_decay=0.0)
     assert StudyDesign(n_classes=2, weight_decay=0.0, steps=100).horizon == 100
 
