@@ -131,7 +131,7 @@ def ablation(clone: Clone = HERE, check: Check = False, as_json: options.Json = 
 def findings(clone: Clone = HERE, check: Check = False, as_json: options.Json = False) -> None:
     """docs/results/findings.md: what holds, what is refuted and what is new. Seconds; trains nothing."""
     results = _results(clone)
-    from dcrit.empirics.ablations.findings import findings as page
+    from dcrit.api.report.findings import findings as page
 
     _finish(page(results), check=check, as_json=as_json)
 
@@ -200,21 +200,20 @@ def _check_alone(store: Path | None, *, check: bool) -> None:
 
 def _draw_thresholds(results: Path, files: Mapping[Path, str]) -> None:
     """The picture of both thresholds over the modulus, beside the page that explains them."""
-    from dcrit.empirics.ablations.transformer_clock import sizes_over_modulus as transformer_sizes
-    from dcrit.empirics.ablations.two_thresholds import sizes_over_modulus
-    from dcrit.figures.predicted.two_thresholds import PANELS, ThresholdPanel, draw, points_of, published_points
-    from dcrit.theory.calibrations.thresholds import THRESHOLDS, thresholds_from
+    from dcrit.empirics.ablations.over_modulus import PICTURED, sizes_over_modulus
+    from dcrit.figures.predicted.two_thresholds import ThresholdPanel, draw, points_of, published_points
+    from dcrit.theory.calibrations.thresholds import THRESHOLDS, thresholds_from, thresholds_of
     from dcrit.theory.literature.published import published_numbers
+    from dcrit.theory.problems.problem import Problem
 
     (constants,) = [text for path, text in files.items() if path.name == THRESHOLDS]
-    laws = {(one.model, one.activation): one for one in thresholds_from(constants) if "add" in one.tasks}
+    laws = thresholds_from(constants)
     shown: list[ThresholdPanel] = []
-    for model, activation, width, horizon in PANELS:
-        law = laws[model, activation]
-        if model == "mlp":
-            points = points_of(sizes_over_modulus(results, law, width, horizon))
-        else:
-            points = points_of(transformer_sizes(results, law, width, horizon)) + published_points(published_numbers())
+    for model, activation, width, horizon in PICTURED:
+        law = thresholds_of(Problem(model=model, activation=activation), laws)
+        points = points_of(sizes_over_modulus(results, law, width, horizon))
+        if model == "transformer":
+            points += published_points(published_numbers())
         title = f"{model}, {activation}, width {width}"
         shown.append(ThresholdPanel(title=title, law=law, width=width, horizon=horizon, points=points))
     draw(shown).savefig(results.parents[1] / "figures" / "explained" / "two-thresholds.png", dpi=200)
@@ -619,6 +618,11 @@ def _report_in(validation: Path) -> tuple[str, str, dict[str, Any]]:
         ) from error
     if suite not in SUITES:
         raise typer.BadParameter(f"VALIDATION must be of suite {' or '.join(SUITES)}, got '{suite}' in {validation}")
+    if "open_claims" not in document:
+        raise typer.BadParameter(
+            f"VALIDATION must be written by this version of 'dcrit validate', got a report of another in {validation}: "
+            "call 'dcrit validate' again, which finds its runs"
+        )
     return suite, text, document
 
 

@@ -26,7 +26,6 @@ from typer.testing import CliRunner
 import dcrit
 from dcrit.api.answers import Answer, Statement
 from dcrit.api.training import MachineOptions
-from dcrit.api.written import finite
 from dcrit.cli.app import app
 from dcrit.empirics.claims import suites
 from dcrit.empirics.claims.claim import Condition
@@ -38,6 +37,7 @@ from dcrit.empirics.measures.calibrate import CalibrationDesign
 from dcrit.empirics.study.design import StudyDesign
 from dcrit.theory.calibrations.calibration import calibration_of
 from dcrit.theory.checks import FieldError
+from dcrit.theory.written import finite
 from tests.worlds.miniature import accuracy, claim_of
 from tests.worlds.theory import EXACT
 

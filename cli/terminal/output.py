@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dcrit.api.written import finite, number, span
 from dcrit.cli.terminal.notations import latex_table, latex_text, markdown_table, markdown_text
 from dcrit.cli.terminal.printing import FormatChoice, current
 from dcrit.cli.terminal.sentences import printable
 from dcrit.empirics.training.quiet import display_begins
+from dcrit.theory.written import finite, number, span
 
 
 def print_json(document: Mapping[str, Any]) -> None:

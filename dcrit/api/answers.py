@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dcrit.api.headlines import said_of_size
-from dcrit.api.written import finite
+from dcrit.theory.written import finite
 
 if TYPE_CHECKING:
     import polars as pl

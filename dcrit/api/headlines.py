@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dcrit.api.written import number, span
+from dcrit.theory.written import number, span
 
 if TYPE_CHECKING:
     from dcrit.theory.estimates import Estimate

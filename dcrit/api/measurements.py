@@ -14,10 +14,10 @@ from dcrit.api.headlines import said_of_size
 from dcrit.api.predictions import Prediction, prediction_if_any
 from dcrit.api.several import Answers, problems_over, several
 from dcrit.api.training import STORE, MachineOptions, laboratory_of
-from dcrit.api.written import finite
 from dcrit.theory.checks import check_choice, check_integer
 from dcrit.theory.estimates import Estimate
 from dcrit.theory.problems.problem import Problem, label
+from dcrit.theory.written import finite
 
 if TYPE_CHECKING:
     import polars as pl

@@ -12,13 +12,13 @@ import numpy as np
 from dcrit.api.answers import Answer, Finding, Sized, axes_of, finished, plain, table_of
 from dcrit.api.headlines import said_of, said_of_kinds, said_of_size
 from dcrit.api.several import Answers, problems_over, several, values_of
-from dcrit.api.written import number
 from dcrit.theory.calibrations.calibration import Calibration, calibration_of
 from dcrit.theory.checks import FieldError, check_accuracy, check_choice, check_integer, check_level, check_positive
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
 from dcrit.theory.estimates import LEVEL, Estimate
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
 from dcrit.theory.problems.problem import Problem, label
+from dcrit.theory.written import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -43,6 +43,7 @@ class Validation(Answer):
         budget_minutes: Time that the runs were given; None for as long as they took [minutes].
         seconds: That it took; runs that were stored before took none of them [s].
         records: Evidence on every stream of runs, also of claims that were not asked for where it was given.
+        n_stored: How many of the runs behind the verdicts were made before.
     """
 
     suite: Suite
@@ -51,6 +52,7 @@ class Validation(Answer):
     budget_minutes: float | None
     seconds: float
     records: Mapping[AnyStream, Record]
+    n_stored: int
 
     @property
     def title(self) -> str:
@@ -91,7 +93,12 @@ class Validation(Answer):
         from dcrit.api.report.document import document_of
 
         return document_of(
-            self.suite, self.verdicts, self.calibrations, seconds=self.seconds, budget_minutes=self.budget_minutes
+            self.suite,
+            self.verdicts,
+            self.calibrations,
+            seconds=self.seconds,
+            n_stored=self.n_stored,
+            budget_minutes=self.budget_minutes,
         )
 
     def write(self, folder: Path | str) -> dict[str, Path]:
@@ -166,7 +173,16 @@ def validate(
     Raises:
         ValueError: A value is out of range, the folder cannot be written, or the file is no evidence.
     """
-    from dcrit.empirics.claims.suites import SUITE_NAMES, budget_of, gather, judge, minutes_of, select, suite_of
+    from dcrit.empirics.claims.suites import (
+        SUITE_NAMES,
+        budget_of,
+        gather,
+        judge,
+        minutes_of,
+        select,
+        stored_runs,
+        suite_of,
+    )
 
     began = time.monotonic()
     check_choice("suite", suite, SUITE_NAMES)
@@ -180,14 +196,18 @@ def validate(
         rate = f"{limited.speed.rate / 1e9:.3g} GFLOP/s"
         note(f"budget {minutes:g} minutes on {limited.workers} workers at {rate} each")
     with laboratory_of(store, machine) as laboratory:
+        before = stored_runs(chosen, laboratory) | {run for one in known.values() for run in one.seconds_by_run}
         records = known | gather(chosen, laboratory, begin=note, budget=limited, known=known)
+    verdicts = judge(chosen, records)
+    behind = {run for one in verdicts for run in one.finding.seconds_by_run}
     return Validation(
         suite=chosen,
-        verdicts=judge(chosen, records),
+        verdicts=verdicts,
         calibrations=laboratory.calibrations,
         budget_minutes=None if limited is None else minutes,
         seconds=time.monotonic() - began,
         records=records,
+        n_stored=len(before & behind),
     )
 
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from dcrit.api.answers import Answer, axes_of, finished
 from dcrit.api.several import problems_over
-from dcrit.api.written import finite
 from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
 from dcrit.theory.problems.problem import Problem, label
+from dcrit.theory.written import finite
 
 if TYPE_CHECKING:
     import polars as pl

@@ -16,7 +16,7 @@ from dcrit.empirics.ablations.committed import Row, sized
 from dcrit.empirics.ablations.run_rows import keep, row_of
 from dcrit.empirics.ablations.transformer_branches import fitted_branches
 from dcrit.empirics.ablations.transformer_norms import norm_law, page_with_norms
-from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, rest_sizes
+from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, rows_at_rest
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
 from dcrit.empirics.measures.seed_fit import law_of_seeds, time_beyond_mirrors
@@ -260,10 +260,7 @@ def sizes_over_modulus(results: Path, law: Thresholds, width: int, horizon: floa
         found.append(
             {"n_symbols": problem.n_symbols, "size": size["measured"] * ratio, "interval": interval, "at_rest": False}
         )
-    for modulus, own_width, size in rest_sizes(runs, "relu", "transformer"):
-        ratio = law.law.thresholds.load_factor(modulus, width) / law.law.thresholds.load_factor(modulus, own_width)
-        found.append({"n_symbols": modulus, "size": size * ratio, "interval": None, "at_rest": True})
-    return found
+    return found + rows_at_rest(runs, law, width)
 
 
 def scored_rows(results: Path) -> list[Row]:

@@ -36,7 +36,7 @@ from dcrit.empirics.ablations.two_thresholds_fit import (
     levels_of,
     optimizer_clocks,
     optimizer_rows,
-    rest_sizes,
+    rows_at_rest,
     runs_of,
 )
 from dcrit.empirics.ablations.two_thresholds_optimizer import page_with_effects
@@ -558,7 +558,4 @@ def sizes_over_modulus(results: Path, law: Thresholds, width: int, horizon: floa
         size, ends = collapsed(row, law, width, horizon), row.get("measured_interval")
         interval = None if ends is None else [size * end / row["measured"] for end in ends]
         found.append({"n_symbols": problem_of(row).n_symbols, "size": size, "interval": interval, "at_rest": False})
-    for modulus, own_width, size in rest_sizes(runs, law.activation):
-        ratio = law.law.thresholds.load_factor(modulus, width) / law.law.thresholds.load_factor(modulus, own_width)
-        found.append({"n_symbols": modulus, "size": size * ratio, "interval": None, "at_rest": True})
-    return found
+    return found + rows_at_rest(runs, law, width)

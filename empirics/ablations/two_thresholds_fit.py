@@ -102,6 +102,26 @@ def rest_sizes(runs: Sequence[Row], activation: str, model: str = "mlp") -> list
     return sizes_at_rest([row for row in runs if (row["model"], row["part"], row["activation"]) == kind])
 
 
+def rows_at_rest(runs: Sequence[Row], law: Thresholds, width: int) -> list[Row]:
+    """Those sizes as they would be at one width, by the law's ratio: rows of n_symbols, size, interval and at_rest.
+
+    Args:
+        runs: All runs.
+        law: Of their family and activation.
+        width: H or d.
+    """
+    factor = law.law.thresholds.load_factor
+    return [
+        {
+            "n_symbols": modulus,
+            "size": size * factor(modulus, width) / factor(modulus, own_width),
+            "interval": None,
+            "at_rest": True,
+        }
+        for modulus, own_width, size in rest_sizes(runs, law.activation, law.model)
+    ]
+
+
 def law_fits(runs: Sequence[Row]) -> dict[tuple[str, str], Fit]:
     """The fit that ships of every activation and task; tasks other than addition share its k1, r and m.
 

@@ -29,6 +29,7 @@ from dcrit.empirics.runs.dimensions import DimensionConfig
 from dcrit.theory.checks import FieldError, check_choice
 from dcrit.theory.estimates import Interval
 from dcrit.theory.problems.problem import label
+from dcrit.theory.written import confidence_sequence, finite, number
 
 FloatArray = NDArray[np.float64]
 Row = Mapping[str, str | float | None]
@@ -268,12 +269,13 @@ class Finding:
         """Streams of the parts, each once."""
         return list(dict.fromkeys(one.stream for _, one, _ in self.conditions))
 
-    @property
-    def leading(self) -> tuple[Part, Condition, EValues]:
-        """The condition that decides: the weakest of a claim that may hold, the worst of one that may fail."""
+    @cached_property
+    def leading(self) -> int:
+        """Place of the condition that decides: the weakest of a claim that may hold, the worst of one that may fail."""
+        found = [one for _, _, one in self.conditions]
         if self.evidence.holds >= self.evidence.fails:
-            return min(self.conditions, key=lambda entry: entry[2].holds)
-        return max(self.conditions, key=lambda entry: entry[2].fails)
+            return min(range(len(found)), key=lambda k: found[k].holds)
+        return max(range(len(found)), key=lambda k: found[k].fails)
 
     def wants(self, stream: AnyStream) -> bool:
         """Whether more seeds of a stream would help: its blocks are not spent, and neither it nor the claim is decided.
@@ -287,6 +289,11 @@ class Finding:
             return False
         own = [found for _, one, found in self.conditions if one.stream == stream]
         return any(one.holds < ENOUGH and one.fails < ENOUGH * len(self.conditions) for one in own)
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether more seeds of any of its streams would help."""
+        return any(map(self.wants, self.streams))
 
     @property
     def seconds_by_run(self) -> dict[str, float]:
@@ -387,45 +394,48 @@ class Verdict:
     @property
     def reason(self) -> str:
         """One sentence: what the leading condition measured, the evidence, and what more is needed."""
-        part, one, _ = self.finding.leading
+        part, one, _ = self.finding.conditions[self.finding.leading]
         values = _values(self.finding.records, one.stream)
         if not len(values):
             return "no run was made yet" if not self.finding.seconds_by_run else f"{part.name}: no run tells yet"
         (measured, interval), evidence = one.estimate(values), self.finding.evidence
         where = ", ".join(filter(None, [part.name, one.place]))
+        within = confidence_sequence(interval.to_dict(), len(values), between="to")
         said = (
-            f"{where}: {one.stream.words} is {measured:.3g} ({interval.low:.3g} to "
-            f"{interval.high:.3g}), limit {one.limit}; "
+            f"{where}: {one.stream.words} is {number(measured)} ({within}), limit {one.limit}; "
             f"e = {evidence.holds:.2g} that it holds, {evidence.fails:.2g} that it fails"
         )
         if self.ruling != "inconclusive":
             return said
+        return f"{said}, {self.decision.needed:.2g} needed; {self._outlook}"
+
+    @property
+    def _outlook(self) -> str:
+        """What more runs are expected to do for a claim that is not decided."""
+        if self.finding.evidence.larger >= ENOUGH:
+            return f"no more seeds are made beyond e = {ENOUGH:g}"
+        if not self.finding.wants_more:
+            return "all seeds that it may take are spent"
         more = self.finding.more_runs
-        return f"{said}, {self.decision.needed:.2g} needed" + (
-            "; at this rate more runs do not decide it" if more is None else f"; some {more} more runs at this rate"
-        )
+        if more is None:
+            return "how many more runs would decide it cannot be told, because the evidence of a part does not grow yet"
+        return f"about {more} more runs would bring it to e = {ENOUGH:g}, if its evidence keeps growing at this rate"
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:
     """The verdict as the report and ``--json`` hold it; numbers that are not finite are null."""
-
-    def clean(value: str | float | None) -> str | float | None:
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    def cleaned(rows: Sequence[Row]) -> list[dict[str, str | float | None]]:
-        return [{key: clean(value) for key, value in row.items()} for row in rows]
-
     claim, finding = verdict.claim, verdict.finding
-    _, leading, _ = finding.leading
+    _, leading, _ = finding.conditions[finding.leading]
     values = _values(finding.records, leading.stream)
     measured, interval = leading.estimate(values)
     plain = leading.stream.plain
-    return {
+    document = {
         "id": claim.id,
         "statement": claim.statement,
         "source": list(claim.source),
         "criterion": claim.criterion,
-        "claimed": {"low": clean(plain(leading.low)), "high": clean(plain(leading.high))},
+        "leading": finding.leading,
+        "claimed": {"low": plain(leading.low), "high": plain(leading.high)},
         "quantity": leading.stream.words,
         "measured": measured,
         "interval": interval.to_dict(),
@@ -440,7 +450,8 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "n_runs": len(finding.seconds_by_run),
         "n_left_out": finding.n_left_out,
         "training_seconds": sum(finding.seconds_by_run.values()),
-        "rows": cleaned(finding.rows()),
-        "details": cleaned(finding.details()),
+        "rows": finding.rows(),
+        "details": finding.details(),
         "prediction_errors": finding.prediction_errors(),
     }
+    return finite(document)

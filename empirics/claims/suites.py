@@ -70,6 +70,18 @@ def block_of(stream: AnyStream, block: int) -> list[AnyConfig]:
     return [config for unit in range(first, first + stream.block) for config in stream.configs(unit)]
 
 
+def stored_runs(suite: Suite, laboratory: Laboratory) -> set[str]:
+    """Addresses of all runs of a suite that are stored.
+
+    Args:
+        suite: Whose.
+        laboratory: Knows what is stored.
+    """
+    blocks = [block_of(stream, k) for stream in suite.streams for k in range(stream.blocks)]
+    configs = [config for block in blocks for config in block]
+    return {one.address for one in configs} - {one.address for one in laboratory.lacking(configs)}
+
+
 def suite_of(name: SuiteName) -> Suite:
     """All claims that have a part in a suite."""
     return Suite(name=name, claims=tuple(claim for claim in CLAIMS.values() if name in claim.suites))

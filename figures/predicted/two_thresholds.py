@@ -23,9 +23,6 @@ FloatArray = NDArray[np.float64]
 #: Moduli that lines are drawn over.
 ENDS = (13, 199)
 
-#: Model, activation, width and horizon of each panel; 40/(ηλ) steps, as others trained transformers.
-PANELS = (("mlp", "square", 128, 4000), ("mlp", "relu", 128, 4000), ("transformer", "relu", 128, 13_333))
-
 #: Size of a panel [inches].
 WIDTH, HEIGHT = 3.4, 3.9
 

@@ -72,13 +72,14 @@ def test_a_budget_goes_to_the_cheapest_and_more_of_it_adds_to_what_is_there() ->
     document = json.loads(done.stdout)
     assert done.stderr.splitlines()[0] == "budget 30 minutes on 1 workers at 1e-05 GFLOP/s each"
     assert json.loads(Path("validation/quick/report.json").read_text(encoding="utf-8")) == document
-    assert document["budget_minutes"] == 30.0
+    assert (document["budget_minutes"], document["open_claims"], document["stored_runs"]) == (30.0, 1, 0)
     cheap, dear = document["claims"]
     assert (cheap["verdict"], dear["verdict"]) == ("supported", "inconclusive")
     assert (dear["n_runs"], dear["reason"]) == (0, "no run was made yet")
     more = json.loads(invoke("quick", "--budget", "inf", "--json").stdout)
     assert [one["verdict"] for one in more["claims"]] == ["supported", "supported"]
     assert more["claims"][0]["rows"] == cheap["rows"]
+    assert (more["budget_minutes"], more["open_claims"], more["stored_runs"]) == (None, 0, document["runs"])
 
 
 @pytest.mark.slow
@@ -103,6 +104,7 @@ def test_a_file_of_evidence_stands_for_the_runs_that_it_came_from() -> None:
     second = json.loads(done.stdout)
     assert second["claims"][0]["rows"] == first["claims"][0]["rows"]
     assert second["claims"][1]["verdict"] == "supported"
+    assert (first["stored_runs"], second["stored_runs"]) == (0, first["runs"])
     kept = json.loads(Path("new/evidence.json").read_text(encoding="utf-8"))["streams"]
     assert sum(len(one["runs"]) for one in kept.values()) == second["runs"] > first["runs"]
     refused = invoke("quick", "--evidence", "validation/quick/report.json")

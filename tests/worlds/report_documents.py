@@ -65,7 +65,7 @@ def records() -> dict[AnyStream, Record]:
 def harmful_document() -> dict[str, Any]:
     """A report with one figure, whose caption, title and a claim's statement, reason and rows mean harm."""
     chosen = suite()
-    document = document_of(chosen, judge(chosen, records()), [], seconds=1.5, budget_minutes=30.0)
+    document = document_of(chosen, judge(chosen, records()), [], seconds=1.5, n_stored=2, budget_minutes=30.0)
     figure = next(one for one in document["figures"] if one["name"] == "open")
     return document | {"figures": [figure | {"caption": f"Caption {HARM}", "title": f'Title " {HARM}'}]}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -377,3 +378,19 @@ def thresholds_from(text: str) -> tuple[Thresholds, ...]:
 def shipped_thresholds() -> tuple[Thresholds, ...]:
     """The laws that come with the package."""
     return thresholds_from((files("dcrit.theory.calibrations") / THRESHOLDS).read_text(encoding="utf-8"))
+
+
+def thresholds_of(problem: Problem, laws: Sequence[Thresholds] | None = None) -> Thresholds:
+    """The law of a problem's task, model and activation; its modulus and its width do not matter.
+
+    Args:
+        problem: Whose.
+        laws: Those to choose from; None for the ones that come with the package.
+
+    Raises:
+        ValueError: There is none.
+    """
+    found = [law for law in (shipped_thresholds() if laws is None else laws) if law.covers(problem)]
+    if len(found) != 1:
+        raise FieldError("laws", f"hold one of {problem.task}, {problem.model} and {problem.activation}", len(found))
+    return found[0]

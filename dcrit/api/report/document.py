@@ -14,12 +14,12 @@ from dcrit.api.report.bibliography import reference
 from dcrit.api.report.headline import CAPTIONS, headline_of, pictures
 from dcrit.api.report.pages import html_page, markdown_page
 from dcrit.api.report.pictures import drawable
-from dcrit.api.written import finite
 from dcrit.empirics.claims.claim import Verdict, verdict_json
 from dcrit.empirics.claims.comparison import Comparison, compare
 from dcrit.empirics.claims.suites import Suite
 from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.literature.published import published_numbers
+from dcrit.theory.written import finite
 
 
 def document_of(
@@ -28,6 +28,7 @@ def document_of(
     calibrations: Sequence[Calibration],
     *,
     seconds: float,
+    n_stored: int = 0,
     budget_minutes: float | None = None,
 ) -> dict[str, Any]:
     """Everything that the report says, as JSON values.
@@ -37,6 +38,7 @@ def document_of(
         verdicts: On its claims.
         calibrations: For the predictions beside published numbers.
         seconds: That the validation took; runs that were stored before took none of them [s].
+        n_stored: How many of the runs were stored before.
         budget_minutes: Time that the runs were given [minutes]; None for as long as they took.
     """
     # Claims may share runs, which then count once.
@@ -48,7 +50,9 @@ def document_of(
             "version": version("dcrit"),
             "seconds": seconds,
             "budget_minutes": budget_minutes,
+            "open_claims": sum(one.finding.wants_more for one in verdicts),
             "runs": len(seconds_by_run),
+            "stored_runs": n_stored,
             "training_seconds": sum(seconds_by_run.values()),
             "headline": headline_of(verdicts, len(seconds_by_run)),
             "claims": [_claim(suite, verdict) for verdict in verdicts],

@@ -12,7 +12,7 @@ import numpy as np
 from dcrit.empirics.claims.claim import Verdict
 from dcrit.empirics.claims.frames import Frame
 from dcrit.theory.calibrations.calibration import Calibration, calibration_for
-from dcrit.theory.calibrations.thresholds import shipped_thresholds
+from dcrit.theory.calibrations.thresholds import thresholds_of
 from dcrit.theory.estimates import LEVEL, Interval
 from dcrit.theory.literature.published import published_numbers
 from dcrit.theory.predictions.critical_size import predict_critical_size
@@ -40,9 +40,6 @@ CAPTIONS = {
     ),
 }
 
-#: Model, activation, width and horizon of each panel of the second picture.
-PANELS = (("mlp", "square", 128, 4000), ("mlp", "relu", 128, 4000), ("transformer", "relu", 32, 5000))
-
 
 def drawn_rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
     """Rows of all problems that were drawn, whatever their claim."""
@@ -69,16 +66,13 @@ def pictures(verdicts: Sequence[Verdict], calibrations: Sequence[Calibration]) -
 
 
 def _panels(verdicts: Sequence[Verdict], calibrations: Sequence[Calibration]) -> list[ThresholdPanel]:
+    from dcrit.empirics.ablations.over_modulus import SERIES
     from dcrit.figures.predicted.two_thresholds import SizePoint, ThresholdPanel, published_points
 
     measured = list(_measured(verdicts))
     found: list[ThresholdPanel] = []
-    for model, activation, width, horizon in PANELS:
-        (law,) = (
-            one
-            for one in shipped_thresholds()
-            if (one.model, one.activation) == (model, activation) and "add" in one.tasks
-        )
+    for model, activation, width, horizon in SERIES:
+        law = thresholds_of(Problem(model=model, activation=activation))
         points: list[SizePoint] = []
         for problem, steps, size, interval in measured:
             if (problem.model, problem.activation) != (model, activation):

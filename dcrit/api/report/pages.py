@@ -12,8 +12,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from dcrit.api.written import claimed_range, number, span
+from dcrit.api.report.said import ADDS, adding, effort, sequence_of
 from dcrit.theory.checks import FieldError
+from dcrit.theory.written import confidence_sequence, ends, number, span
 
 #: Kinds of pictures that browsers draw without running anything in them.
 MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -81,7 +82,10 @@ def _environment(*, autoescape: bool, finalize: Callable[[object], object] | Non
     environment.filters |= {
         "number": number,
         "span": _span,
-        "range": claimed_range,
+        "ends": ends,
+        "sequence": sequence_of,
+        "effort": effort,
+        "adding": adding,
         "columns": _columns,
         "shown": _shown,
         "problems": _problems,
@@ -89,7 +93,7 @@ def _environment(*, autoescape: bool, finalize: Callable[[object], object] | Non
         "address": _address,
         "page": _page,
     }
-    environment.globals |= {"marks": MARKS, "scheme": SCHEME, "leading": LEADING, "fits": FITS}
+    environment.globals |= {"marks": MARKS, "scheme": SCHEME, "leading": LEADING, "fits": FITS, "adds": ADDS}
     return environment
 
 
@@ -97,10 +101,11 @@ def _data_uri(path: Path) -> str:
     return f"data:{MEDIA[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
 
 
-def _span(ends: Mapping[str, float | None] | None) -> str:
+def _span(found: Mapping[str, float | None] | None) -> str:
     """An interval, a range, or one number where both ends are the same."""
-    low, high = (ends["low"], ends["high"]) if ends else (None, None)
-    return number(low) if low == high else span(low, high)
+    if found is None or found["low"] == found["high"]:
+        return number(found and found["low"])
+    return ends(found)
 
 
 def _shown(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -111,7 +116,7 @@ def _shown(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "network, D, T": row["where"],
             "quantity": row["quantity"],
             "measured": row["measured"],
-            "90 % confidence sequence": span(row["low"], row["high"]),
+            "90 % confidence sequence": confidence_sequence(row, row["seeds"]),
             "limit": row["claimed"],
             "seeds": row["seeds"],
             "left out": row["left out"],

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dcrit.api.written import claimed_range
+from dcrit.api.report.said import ADDS, adding, effort, sequence_of
+from dcrit.theory.written import confidence_sequence, ends, number
 
 Row = dict[str, Any]
 
@@ -38,38 +39,33 @@ def committed(results: Path) -> dict[str, Row]:
     return {path.stem: _read(path) for path in paths if path.is_file()}
 
 
-def number(value: float | None) -> str:
-    """Three significant digits."""
-    if value is None:
-        return "–"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
 def verdicts(report: Row) -> str:
     """A suite's table of verdicts, as Markdown: each claim in plain words, what was measured, and then the limit."""
-    from dcrit.empirics.training.budget import duration
-
-    is_first = "scheme" not in report
     lines = [
-        f"`dcrit validate {report['suite']}`: {report['runs']} runs, "
-        f"{duration(report['training_seconds'])} of training on one core"
-        + (", judged by the first release's p-values and Holm's correction:" if is_first else ":"),
+        trained(report),
         "",
-        f"| claim | measured | 90 % {'interval' if is_first else 'confidence sequence'} "
-        f"| {'predicted' if is_first else 'limit'} | verdict |",
+        "| claim | measured | 90 % confidence sequence | limit | verdict |",
         "|---|---|---|---|---|",
     ]
     for claim in report["claims"]:
-        interval = claim["interval"]
-        span = "–" if interval is None else f"{number(interval['low'])} – {number(interval['high'])}"
-        limit = number(claim["predicted"]) if is_first else claimed_range(claim["claimed"])
-        dagger = "" if is_first or not claim["alone"] else " †"
+        dagger = " †" if claim["alone"] else ""
         statement = claim["statement"].replace("|", chr(92) + "|")
         lines.append(
-            f"| `{claim['id']}`: {statement} | {number(claim['measured'])} | {span} | {limit} "
-            f"| {claim['verdict']}{dagger} |"
+            f"| `{claim['id']}`: {statement} | {number(claim['measured'])} | {sequence_of(claim)} "
+            f"| {ends(claim['claimed'])} | {claim['verdict']}{dagger} |"
         )
     return "\n".join(lines)
+
+
+def trained(report: Row) -> str:
+    """What was trained for a suite, what ended it, and the command that adds evidence, as Markdown.
+
+    Args:
+        report: Its document.
+    """
+    command = adding(report)
+    more = "" if command is None else f" `{command}` {ADDS}"
+    return f"`dcrit validate {report['suite']}`: {effort(report)}{more}"
 
 
 def configurations(report: Row) -> str:
@@ -81,8 +77,8 @@ def configurations(report: Row) -> str:
     ]
     for row in claim["rows"]:
         lines.append(
-            f"| {row['part']} | {row['where']} | {number(row['measured'])} ({number(row['low'])} – "
-            f"{number(row['high'])}), limit {row['claimed']} | {row['seeds']} |"
+            f"| {row['part']} | {row['where']} | {number(row['measured'])} "
+            f"({confidence_sequence(row, row['seeds'])}), limit {row['claimed']} | {row['seeds']} |"
         )
     return "\n".join(lines)
 

@@ -6,7 +6,8 @@ import re
 import pytest
 from matplotlib import pyplot as plt
 
-from dcrit.api.report.headline import PANELS, PREDICTED, THRESHOLDS, headline_of, pictures
+from dcrit.api.report.headline import PREDICTED, THRESHOLDS, headline_of, pictures
+from dcrit.empirics.ablations.over_modulus import SERIES
 from dcrit.empirics.claims.claim import Claim, Condition, Part, Record, Verdict
 from dcrit.empirics.claims.frames import Drawn, Frame
 from dcrit.empirics.claims.suites import Suite, judge
@@ -70,7 +71,7 @@ def test_both_pictures_show_every_measured_problem() -> None:
     assert len(bars.lines[0].get_xdata()) == 3  # type: ignore[attr-defined]
     assert sum(bar.get_height() for bar in ranks.patches) == 3  # type: ignore[attr-defined]
     panels = made[THRESHOLDS]().axes
-    assert len(panels) == len(PANELS)
+    assert len(panels) == len(SERIES)
     square = panels[0].containers[0].lines[0].get_xdata()  # type: ignore[attr-defined]
     assert list(square) == [23, 31, 53]
     plt.close("all")

@@ -12,7 +12,7 @@ from dcrit.empirics.ablations import model_sizes_fit as narrow
 from dcrit.empirics.ablations.committed import Row
 from dcrit.empirics.experiments.size_grid import Plane
 from dcrit.empirics.runs.single import Run
-from dcrit.theory.calibrations.thresholds import Thresholds, shipped_thresholds
+from dcrit.theory.calibrations.thresholds import Thresholds, thresholds_of
 from dcrit.theory.circuits.overload import Overload
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import run_of
@@ -21,8 +21,7 @@ RESULTS = Path(__file__).parents[3] / "docs" / "results"
 
 
 def transformers() -> Thresholds:
-    (law,) = [one for one in shipped_thresholds() if one.model == "transformer"]
-    return law
+    return thresholds_of(Problem(model="transformer"))
 
 
 def wide_law() -> Thresholds:

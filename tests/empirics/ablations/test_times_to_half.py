@@ -9,16 +9,11 @@ from dcrit.empirics.ablations import times_to_half
 from dcrit.empirics.ablations.committed import Row
 from dcrit.empirics.ablations.times_to_half import TIMES_TO_HALF, cells, time_errors
 from dcrit.empirics.ablations.two_thresholds_fit import FOLDER
-from dcrit.theory.calibrations.thresholds import Thresholds, shipped_thresholds
+from dcrit.theory.calibrations.thresholds import shipped_thresholds, thresholds_of
 from dcrit.theory.problems.problem import Problem
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
 PROBLEM = Problem(modulus=43, width=128)
-
-
-def law_of(problem: Problem) -> Thresholds:
-    (law,) = [one for one in shipped_thresholds() if one.covers(problem)]
-    return law
 
 
 def run(n_train: int, time: float | None, part: str = "near") -> Row:
@@ -31,7 +26,7 @@ def test_seeds_of_a_cell_are_one_median() -> None:
 
 
 def test_errors_are_those_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    clocks = law_of(PROBLEM).clocks(PROBLEM)
+    clocks = thresholds_of(PROBLEM).clocks(PROBLEM)
     size = clocks.size(0.5, 4000)
     rows: list[Row] = []
     for multiple, off in ((1.0, 9.0), (1.3, 1 / 1.1), (1.5, 1 / 0.7), (3.2, 9.0)):
@@ -57,6 +52,6 @@ def test_committed_errors_come_out_of_what_ships() -> None:
 
 
 def test_a_clock_tells_times_apart_later_where_it_runs_slower() -> None:
-    law = law_of(PROBLEM)
+    law = thresholds_of(PROBLEM)
     assert law.earliest(PROBLEM) == pytest.approx(law.calibrated.steps[0])
     assert law.earliest(replace(PROBLEM, weight_decay=0.5)) > 1.8 * law.calibrated.steps[0]

@@ -9,7 +9,8 @@ from dcrit.empirics.ablations import transformer_clock as clock
 from dcrit.empirics.ablations.committed import Row
 from dcrit.empirics.ablations.two_thresholds_fit import FOLDER
 from dcrit.empirics.measures.seed_fit import TIME
-from dcrit.theory.calibrations.thresholds import shipped_thresholds
+from dcrit.theory.calibrations.thresholds import thresholds_of
+from dcrit.theory.problems.problem import Problem
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
 
@@ -32,7 +33,7 @@ def run(modulus: int, width: int, n_train: float, time: float | None, steps: int
 
 @pytest.mark.slow
 def test_what_ships_is_what_committed_runs_say() -> None:
-    (shipped,) = [law for law in shipped_thresholds() if law.model == "transformer"]
+    shipped = thresholds_of(Problem(model="transformer"))
     found = clock.fitted_law(RESULTS)
     assert (found.tasks, found.calibrated, found.law.pace) == (shipped.tasks, shipped.calibrated, shipped.law.pace)
     for modulus, width, horizon in ((31, 24, 5000), (113, 64, 13_333)):

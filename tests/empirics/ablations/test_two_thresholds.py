@@ -17,7 +17,7 @@ from dcrit.empirics.ablations.two_thresholds_fit import (
 )
 from dcrit.empirics.measures.threshold_fit import NAMES
 from dcrit.empirics.runs.single import RunConfig
-from dcrit.theory.calibrations.thresholds import shipped_thresholds
+from dcrit.theory.calibrations.thresholds import shipped_thresholds, thresholds_of
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import run_of
 
@@ -53,7 +53,7 @@ def test_committed_predictions_come_out_of_what_ships() -> None:
     rows = tables.read(RESULTS, "fourth-law")["rows"]
     for row in rows:
         problem = tables.problem_of(row)
-        (law,) = [one for one in shipped_thresholds() if one.covers(problem)]
+        law = thresholds_of(problem)
         size = law.clocks(problem).size(0.5, row["steps"])
         assert size == pytest.approx(row["predicted"], abs=0.06, rel=1e-4)
         interval = tables.interval_around(math.log(size), law.deviation(problem, row["steps"]))
@@ -72,12 +72,10 @@ def test_no_scored_row_has_the_modulus_of_a_calibration_run() -> None:
 
 
 def test_calibration_runs_lie_above_the_transition() -> None:
-    laws = shipped_thresholds()
     for run in runs_of(RESULTS):
         if run["part"] == "calibration" and run["task"] == "add" and run["time_50"] is not None:
             problem = Problem(modulus=run["modulus"], activation=run["activation"], width=run["width"])
-            (law,) = [one for one in laws if one.covers(problem)]
-            assert run["n_train"] > 0.95 * law.clocks(problem).size(0.5, run["steps"])
+            assert run["n_train"] > 0.95 * thresholds_of(problem).clocks(problem).size(0.5, run["steps"])
 
 
 def test_early_and_late_runs_are_not_told_apart() -> None:

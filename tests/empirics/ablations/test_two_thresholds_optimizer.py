@@ -18,7 +18,7 @@ from dcrit.empirics.ablations.two_thresholds_runs import measure_asked, measure_
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.calibrations.calibration import shipped_calibrations
-from dcrit.theory.calibrations.thresholds import shipped_thresholds
+from dcrit.theory.calibrations.thresholds import shipped_thresholds, thresholds_of
 from dcrit.theory.circuits.clock import Clock, Pace
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import World, no_multitask, run_of
@@ -108,7 +108,7 @@ def test_sizes_that_were_asked_for_are_predicted_as_they_were_then() -> None:
     assert tuple(Problem.from_dict(row["problem"]) for row in rows) == optimizer.ASKED
     third = least_squares_fits(runs_of(RESULTS))
     for row, problem in zip(rows, optimizer.ASKED, strict=True):
-        (law,) = [one for one in shipped_thresholds() if one.covers(problem)]
+        law = thresholds_of(problem)
         # By the constants that shipped then, those of the third law; what β₂ does has stayed.
         clock = third[problem.activation, "add"].clock(problem.n_symbols, problem.width)
         size = clock.at(pace=law.law.pace, **problem.optimizer).critical_size(row["steps"])
@@ -151,7 +151,7 @@ def test_the_law_is_within_its_interval_of_most_runs_it_was_not_fitted_to() -> N
     inside: list[bool] = []
     for one in optimizer.twins(optimizer_rows(RESULTS)):
         problem = Problem(modulus=one.modulus, width=optimizer.WIDTH, activation=one.activation)
-        (law,) = [each for each in shipped_thresholds() if each.covers(problem)]
+        law = thresholds_of(problem)
         problem = replace(problem, beta2=one.beta2, epsilon=one.epsilon)
         if optimizer.EARLIEST <= one.time < math.inf:
             size, spread = law.clocks(problem).size(0.5, one.time), 1.645 * law.deviation(problem, one.time)

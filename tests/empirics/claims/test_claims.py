@@ -230,9 +230,9 @@ def verdict(found: Finding) -> Verdict:
 
 def test_the_weakest_part_leads_a_claim_that_may_hold_and_the_worst_one_that_may_fail() -> None:
     held = finding(above=[1.0] * 12, below=[0.1] * 4)
-    assert held.leading[0].name == "below"
+    assert held.rows()[held.leading]["part"] == "below"
     failing = finding(above=[1.0] * 12, below=[1.0] * 12)
-    assert failing.leading[0].name == "below"
+    assert failing.rows()[failing.leading]["part"] == "below"
     assert verdict(failing).ruling == "refuted"
 
 
@@ -244,9 +244,37 @@ def test_what_more_is_needed_is_told_at_the_present_rate() -> None:
     assert finding(above=[0.5] * 8, below=[0.5] * 8).more_runs is None
     open_verdict = verdict(found)
     assert open_verdict.ruling == "inconclusive"
-    assert re.search(r"; some \d+ more runs at this rate$", open_verdict.reason)
-    assert verdict(finding(above=[0.5] * 8)).reason.endswith("at this rate more runs do not decide it")
+    assert re.search(
+        r"; about \d+ more runs would bring it to e = 100, if its evidence keeps growing at this rate$",
+        open_verdict.reason,
+    )
+    assert verdict(finding(above=[0.5] * 8)).reason.endswith("because the evidence of a part does not grow yet")
     assert verdict(finding()).reason == "no run was made yet"
+
+
+def test_a_claim_that_gets_no_more_seeds_says_why() -> None:
+    most = ABOVE.stream.block * ABOVE.stream.blocks
+    spent = finding(above=[0.5] * most, below=[0.5] * most)
+    assert not spent.wants_more
+    assert verdict(spent).reason.endswith("; all seeds that it may take are spent")
+    enough = finding(above=[1.0] * 12, below=[0.0] * 12)
+    (decision,) = decide([enough.evidence], n_claims=100_000)
+    undecided = replace(verdict(enough), decision=decision)
+    assert undecided.ruling == "inconclusive"
+    assert undecided.reason.endswith("; no more seeds are made beyond e = 100")
+    assert finding(above=[1.0] * 4).wants_more
+
+
+def test_what_too_few_seeds_leave_open_is_said_in_words() -> None:
+    arms = tuple(Arm(problem=PROBLEM, n_train=size) for size in (10, 20))
+    slope = Condition(stream=Stream(measure="memorizing-slope", arms=arms, blocks=8), high=-0.2)
+    records = {slope.stream: record(-0.7, -0.72)}
+    part = Part(name="slope", conditions=(slope,))
+    found = Finding(parts=(part,), records=records)
+    document = verdict_json(replace(verdict(found), claim=claim_of("made", slope)))
+    assert document["interval"] == {"low": None, "high": None}
+    assert "is -0.71 (no interval yet from 2 seeds), limit below -0.2;" in document["reason"]
+    assert "inf" not in document["reason"]
 
 
 def test_rows_show_the_estimate_beside_what_is_claimed() -> None:
@@ -262,4 +290,5 @@ def test_a_verdict_in_json_has_no_number_that_is_none() -> None:
     assert document["claimed"] in ({"low": 0.5, "high": None}, {"low": None, "high": 0.5})
     assert (document["n_runs"], document["training_seconds"], document["e_holds"]) == (12, 6.0, 1.0)
     assert document["rows"][0]["claimed high"] is None
+    assert document["rows"][document["leading"]]["part"] == "below"  # which has no run yet
     assert (document["details"], document["alone"]) == ([], False)

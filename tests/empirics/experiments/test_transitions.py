@@ -6,12 +6,12 @@ import pytest
 
 from dcrit.empirics.experiments.transitions import MOST_FROM_ABOVE, Counted, DirectionsDesign
 from dcrit.empirics.runs.single import Run, RunConfig
-from dcrit.theory.calibrations.thresholds import shipped_thresholds
+from dcrit.theory.calibrations.thresholds import thresholds_of
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import run_of
 
 PROBLEM = Problem(modulus=31, width=128)
-LAW = next(law for law in shipped_thresholds() if law.covers(PROBLEM))
+LAW = thresholds_of(PROBLEM)
 AT_REST = LAW.clocks(PROBLEM).half.rest
 
 

@@ -7,17 +7,13 @@ import pytest
 
 from dcrit.empirics.measures.calibrate_law import LawDesign, lack_of_law, measure_law
 from dcrit.empirics.runs.single import Run, RunConfig
-from dcrit.theory.calibrations.thresholds import Thresholds, shipped_thresholds
+from dcrit.theory.calibrations.thresholds import Thresholds, thresholds_of
 from dcrit.theory.checks import FieldError
 from dcrit.theory.circuits.clock import Pace
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import run_of
 
 SQUARE, RELU = Problem(), Problem(activation="relu")
-
-
-def law_of(problem: Problem) -> Thresholds:
-    return next(law for law in shipped_thresholds() if law.covers(problem))
 
 
 @dataclass(kw_only=True)
@@ -63,10 +59,10 @@ def moved(law: Thresholds, **steps: float) -> Thresholds:
 @pytest.mark.parametrize(
     "truth",
     [
-        law_of(SQUARE),
-        law_of(RELU),
-        moved(law_of(SQUARE), prefactor=0.25, rest=0.2, load=0.1),
-        moved(law_of(RELU), prefactor=-0.2, rate=0.3),
+        thresholds_of(SQUARE),
+        thresholds_of(RELU),
+        moved(thresholds_of(SQUARE), prefactor=0.25, rest=0.2, load=0.1),
+        moved(thresholds_of(RELU), prefactor=-0.2, rate=0.3),
     ],
     ids=["square", "relu", "larger", "faster"],
 )
@@ -88,13 +84,13 @@ def test_constants_that_made_the_times_are_found_again(truth: Thresholds) -> Non
 
 @pytest.fixture(scope="module")
 def asked() -> list[RunConfig]:
-    world = Timed(law=law_of(SQUARE))
+    world = Timed(law=thresholds_of(SQUARE))
     measure_law(LawDesign(problem=SQUARE), world)
     return world.asked
 
 
 def test_no_run_is_at_a_critical_size_or_at_a_large_modulus(asked: list[RunConfig]) -> None:
-    law = law_of(SQUARE)
+    law = thresholds_of(SQUARE)
     assert max(config.problem.modulus for config in asked) == 47
     scratch = [config for config in asked if config.start == "scratch"]
     for config in scratch:
@@ -109,7 +105,7 @@ def test_no_run_is_at_a_critical_size_or_at_a_large_modulus(asked: list[RunConfi
 @pytest.mark.parametrize("activation", ["square", "relu"])
 def test_its_operations_are_counted(task: str, activation: str) -> None:
     # What two cores do in three minutes at 2e10 operations a second each, if no run ended early.
-    law = law_of(Problem(task=task, activation=activation))
+    law = thresholds_of(Problem(task=task, activation=activation))
     world = Timed(law=law)
     measure_law(LawDesign(problem=Problem(task=task, activation=activation)), world)
     operations = 0.0
@@ -125,9 +121,9 @@ def test_its_operations_are_counted(task: str, activation: str) -> None:
 @pytest.mark.parametrize("activation", ["square", "relu"])
 def test_images_leave_a_law_of_sum_squares_at_moduli_that_are_large_enough(activation: str) -> None:
     problem = Problem(task="sum-squares", activation=activation)
-    world = Timed(law=law_of(problem))
+    world = Timed(law=thresholds_of(problem))
     found = measure_law(LawDesign(problem=problem), world)
-    assert found.tasks == law_of(problem).tasks
+    assert found.tasks == thresholds_of(problem).tasks
     assert {config.problem.modulus for config in world.asked} == {41, 43, 47}
     far = replace(problem, modulus=113)
     assert found.clocks(far).size(0.5, 4000) == pytest.approx(world.law.clocks(far).size(0.5, 4000), rel=0.09)
@@ -135,7 +131,7 @@ def test_images_leave_a_law_of_sum_squares_at_moduli_that_are_large_enough(activ
 
 def test_another_optimizer_has_a_pace_of_its_own() -> None:
     slow = replace(SQUARE, weight_decay=0.5)
-    truth = law_of(SQUARE)
+    truth = thresholds_of(SQUARE)
     found = measure_law(LawDesign(problem=slow), Timed(law=truth))
     assert found.law.pace == Pace(weight_decay=0.5)
     far = replace(slow, modulus=53)
@@ -143,7 +139,7 @@ def test_another_optimizer_has_a_pace_of_its_own() -> None:
 
 
 def test_a_world_in_which_nothing_generalizes_has_no_law() -> None:
-    hopeless = Timed(law=moved(law_of(SQUARE), prefactor=3.0))
+    hopeless = Timed(law=moved(thresholds_of(SQUARE), prefactor=3.0))
     with pytest.raises(ValueError, match="0 runs from scratch"):
         measure_law(LawDesign(problem=SQUARE), hopeless)
 

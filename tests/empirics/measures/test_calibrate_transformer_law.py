@@ -8,7 +8,7 @@ import pytest
 from dcrit.empirics.measures.calibrate_transformer_law import TransformerLawDesign, measure_transformer_law
 from dcrit.empirics.runs.outcomes import level_beyond_mirrors
 from dcrit.empirics.runs.single import Run, RunConfig
-from dcrit.theory.calibrations.thresholds import Thresholds, shipped_thresholds
+from dcrit.theory.calibrations.thresholds import Thresholds, thresholds_of
 from dcrit.theory.checks import FieldError
 from dcrit.theory.circuits.clock import Pace
 from dcrit.theory.problems.problem import Problem
@@ -19,7 +19,7 @@ ADDITION = Problem(model="transformer", activation="relu", learning_rate=3e-3)
 #: Of ln D between the seeds of these worlds.
 SCATTER = 0.15
 
-(SHIPPED,) = [law for law in shipped_thresholds() if law.model == "transformer"]
+SHIPPED = thresholds_of(Problem(model="transformer"))
 
 
 @dataclass(kw_only=True)

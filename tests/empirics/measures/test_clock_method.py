@@ -21,7 +21,7 @@ from dcrit.empirics.measures.clock_method import (
 from dcrit.empirics.runs.outcomes import level_beyond_mirrors
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.training.ensemble import train
-from dcrit.theory.calibrations.thresholds import Thresholds, shipped_thresholds
+from dcrit.theory.calibrations.thresholds import thresholds_of
 from dcrit.theory.circuits.symmetry import mirrored_fraction
 from dcrit.theory.estimates import LEVEL
 from dcrit.theory.problems.problem import Problem
@@ -30,11 +30,7 @@ from tests.worlds.runs import run_of
 PROBLEM = Problem(modulus=31, width=64)
 
 
-def law_of(problem: Problem) -> Thresholds:
-    return next(law for law in shipped_thresholds() if law.covers(problem))
-
-
-DESIGN = ClockDesign(problem=PROBLEM, law=law_of(PROBLEM), steps=4000)
+DESIGN = ClockDesign(problem=PROBLEM, law=thresholds_of(PROBLEM), steps=4000)
 
 
 def experiment(design: ClockDesign, world: int, *, shift: float | None = None) -> tuple[list[TimedRun], float]:
@@ -63,7 +59,7 @@ def experiment(design: ClockDesign, world: int, *, shift: float | None = None) -
     ],
 )
 def test_sizes_hidden_in_times_are_found_and_intervals_cover_them(problem: Problem, steps: int) -> None:
-    design = ClockDesign(problem=problem, law=law_of(problem), steps=steps)
+    design = ClockDesign(problem=problem, law=thresholds_of(problem), steps=steps)
     errors: list[float] = []
     covered, n_experiments = 0, 20
     for world in range(n_experiments):
@@ -82,7 +78,7 @@ def test_sizes_hidden_in_times_are_found_and_intervals_cover_them(problem: Probl
 @pytest.mark.slow
 def test_seeds_of_transformers_take_more_runs_and_wider_intervals() -> None:
     problem = Problem(modulus=59, width=32, model="transformer", activation="relu", learning_rate=3e-3)
-    design = ClockDesign(problem=problem, law=law_of(problem))
+    design = ClockDesign(problem=problem, law=thresholds_of(problem))
     errors: list[float] = []
     covered, n_experiments = 0, 20
     for world in range(n_experiments):
@@ -121,7 +117,7 @@ def test_the_prefactor_of_the_law_is_not_taken_as_true(shift: float) -> None:
 
 
 def test_the_first_run_is_well_above_and_later_ones_go_nearer() -> None:
-    clock = law_of(PROBLEM).clocks(PROBLEM).half
+    clock = thresholds_of(PROBLEM).clocks(PROBLEM).half
     (first,) = DESIGN.propose([])
     assert first.n_train == round(FIRST * float(clock.critical_size(4000)))
     assert (first.until, first.start, first.horizon, first.seed) == ("half", "scratch", FIRST_CUT * 4000, 0)
@@ -131,7 +127,7 @@ def test_the_first_run_is_well_above_and_later_ones_go_nearer() -> None:
     assert [one.config.seed for one in runs] == list(range(len(runs)))
     # A short horizon would be passed faster than by any run that the law is from.
     (early,) = replace(DESIGN, steps=600).propose([])
-    at_horizon, earliest = clock.critical_size([600, law_of(PROBLEM).calibrated.steps[0]]).tolist()
+    at_horizon, earliest = clock.critical_size([600, thresholds_of(PROBLEM).calibrated.steps[0]]).tolist()
     assert 1.05 * at_horizon < early.n_train <= max(1.1 * at_horizon, earliest) + 1
 
 
@@ -164,7 +160,7 @@ def test_where_no_law_speaks_nothing_is_trained() -> None:
     design = ClockDesign(problem=Problem(modulus=31, width=64, model="transformer", activation="relu"), law=None)
     assert design.propose([]) == []
     assert design.measure([]).reason == "cannot tell: no law of the time to generalize speaks for this problem"
-    narrow = ClockDesign(problem=Problem(modulus=97, width=8), law=law_of(PROBLEM))
+    narrow = ClockDesign(problem=Problem(modulus=97, width=8), law=thresholds_of(PROBLEM))
     assert narrow.propose([]) == []
     assert "there are 12.1 symbols per unit of width" in narrow.measure([]).reason
 
@@ -215,7 +211,7 @@ def trained(configs: Sequence[RunConfig], /, *, stage: str) -> list[Run]:
 @pytest.mark.slow
 def test_a_small_problem_is_measured_with_one_horizon_of_steps() -> None:
     problem = Problem(modulus=17, width=64)
-    design = ClockDesign(problem=problem, law=law_of(problem))
+    design = ClockDesign(problem=problem, law=thresholds_of(problem))
     runs = timed_runs(design, trained)
     found = design.measure(runs)
     # `dcrit measure critical-size --modulus 17 --width 64` has 116 (113 – 122), by its other method.

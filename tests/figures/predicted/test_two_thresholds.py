@@ -2,13 +2,12 @@ import numpy as np
 import pytest
 
 from dcrit.figures.predicted.two_thresholds import SizePoint, ThresholdPanel, draw, lines, points_of, published_points
-from dcrit.theory.calibrations.thresholds import shipped_thresholds
+from dcrit.theory.calibrations.thresholds import thresholds_of
 from dcrit.theory.estimates import Interval
 from dcrit.theory.literature.published import published_numbers
+from dcrit.theory.problems.problem import Problem
 
-(SQUARE,) = [
-    one for one in shipped_thresholds() if (one.model, one.activation) == ("mlp", "square") and "add" in one.tasks
-]
+SQUARE = thresholds_of(Problem(activation="square"))
 ROWS = [
     {"n_symbols": 31, "size": 260.0, "interval": [250.0, 270.0], "at_rest": False},
     {"n_symbols": 31, "size": 190.0, "interval": None, "at_rest": True},

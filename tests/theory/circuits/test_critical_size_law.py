@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcrit.theory.calibrations.thresholds import shipped_thresholds
+from dcrit.theory.calibrations.thresholds import thresholds_of
 from dcrit.theory.circuits.critical_size_law import CriticalSizeLaw, Levels, Scatter
 from dcrit.theory.circuits.finding import FindingLaw
+from dcrit.theory.problems.problem import Problem
 
-SQUARE = next(one for one in shipped_thresholds() if one.activation == "square" and "add" in one.tasks).law
+SQUARE = thresholds_of(Problem(activation="square")).law
 LEVELS = Levels(low=0.15, high=0.13, symbols_exponent=0.6, width_exponent=0.4)
 PLAIN = CriticalSizeLaw(
     thresholds=FindingLaw(prefactor=1.0, load=0.1, rest=6.0), rate=1e-3, bend=1.2, sharpness=3.0, levels=LEVELS
