@@ -35,22 +35,12 @@ def calibrate(
     problem: Annotated[Problem, options.Group(make=options.problem_from, without=("modulus", "width", "depth"))],
     modulus: Annotated[
         list[int] | None,
-        typer.Option(
-            "--modulus",
-            "-p",
-            parser=options.integers,
-            metavar=options.INTEGERS,
-            help="Moduli of the cells, at least two. Default: 17,19,23,29.",
-        ),
+        options.integers_of("Moduli of the cells, at least two. Default: 17,19,23,29.", "--modulus", "-p"),
     ] = None,
     width: Annotated[
         list[int] | None,
-        typer.Option(
-            "--width",
-            "-w",
-            parser=options.integers,
-            metavar=options.INTEGERS,
-            help="Widths of the cells, at least three. Default: 16,24,32,48,64,96,128,256.",
+        options.integers_of(
+            "Widths of the cells, at least three. Default: 16,24,32,48,64,96,128,256.", "--width", "-w"
         ),
     ] = None,
     seeds: options.Seeds = 3,

@@ -54,10 +54,8 @@ def classify(
     ] = None,
     n_classes: Annotated[
         int | None,
-        typer.Option(
-            parser=options.integer,
-            metavar="INTEGER",
-            help="C, classes: levels then count from chance 1/C, and losses are taken as mean cross-entropies in nats.",
+        options.integer_of(
+            "C, classes: levels then count from chance 1/C, and losses are taken as mean cross-entropies in nats."
         ),
     ] = None,
     ceiling: Annotated[

@@ -33,11 +33,9 @@ Claims = Annotated[
 ]
 Workers = Annotated[
     list[int] | None,
-    typer.Option(
-        parser=options.integer,
-        metavar="INTEGER",
-        help="Number of workers to tell the time for, each a core or a GPU; may be given several times. Default: 1, "
-        "those of this machine, 8, 64, 512.",
+    options.integer_of(
+        "Number of workers to tell the time for, each a core or a GPU; may be given several times. Default: 1, "
+        "those of this machine, 8, 64, 512."
     ),
 ]
 Device = Annotated[
@@ -98,18 +96,12 @@ def plan_phase_diagram(
     *,
     problem: options.AnyWidth,
     points: options.Points = 20,
-    min_width: Annotated[int, typer.Option(parser=options.integer, metavar="INTEGER", help="First width.")] = 4,
-    max_width: Annotated[int, typer.Option(parser=options.integer, metavar="INTEGER", help="Last width.")] = 128,
+    min_width: Annotated[int, options.integer_of("First width.")] = 4,
+    max_width: Annotated[int, options.integer_of("Last width.")] = 128,
     min_n_train: Annotated[
-        int | None,
-        typer.Option(
-            parser=options.integer, metavar="INTEGER", help="First training-set size; default: 3 % of all pairs."
-        ),
+        int | None, options.integer_of("First training-set size; default: 3 % of all pairs.")
     ] = None,
-    max_n_train: Annotated[
-        int | None,
-        typer.Option(parser=options.integer, metavar="INTEGER", help="Last one; default: 95 % of all pairs."),
-    ] = None,
+    max_n_train: Annotated[int | None, options.integer_of("Last one; default: 95 % of all pairs.")] = None,
     seeds: options.Seeds = 3,
     steps: options.Steps = 0,
     machine: MachineOptions,

@@ -49,11 +49,7 @@ def simulate(
     ] = CircuitsChoice.shared,
     start_ratio: Annotated[
         float,
-        typer.Option(
-            parser=options.decimal,
-            metavar="NUMBER",
-            help="Generalizing over memorizing amplitude at step 0; another than 0.1 sets the clock aside.",
-        ),
+        options.number_of("Generalizing over memorizing amplitude at step 0; another than 0.1 sets the clock aside."),
     ] = 0.1,
     hysteresis: Annotated[
         bool,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from dcrit.cli.measure.shown import show
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.answered import show_several
@@ -31,14 +29,12 @@ def capacity(
     ],
     width: Annotated[
         list[int] | None,
-        typer.Option(
+        options.integers_of(
+            "H, hidden units of the pair-MLP, or d_model of the transformer, one or several; small enough that "
+            f"all pairs overload the model. Default: {NARROW}.",
             "--width",
             "-w",
-            parser=options.integers,
-            metavar=options.INTEGERS,
-            help="H, hidden units of the pair-MLP, or d_model of the transformer, one or several; small enough that "
-            f"all pairs overload the model. Default: {NARROW}.",
-            rich_help_panel="Problem",
+            panel="Problem",
         ),
     ] = None,
     seeds: options.Seeds = 3,

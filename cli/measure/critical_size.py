@@ -21,14 +21,7 @@ if TYPE_CHECKING:
     from dcrit.theory.estimates import Estimate
 
 Horizon = Annotated[
-    int | None,
-    typer.Option(
-        "--horizon",
-        "-T",
-        parser=options.integer,
-        metavar="INTEGER",
-        help="T, steps that each run is trained for; default: 40/(ηλ).",
-    ),
+    int | None, options.integer_of("T, steps that each run is trained for; default: 40/(ηλ).", "--horizon", "-T")
 ]
 
 
@@ -67,10 +60,7 @@ def critical_size(
             "of a transformer, carried on by the law's clock; one horizon of steps in all, from scratch alone.",
         ),
     ] = MethodChoice.posterior,
-    tolerance: Annotated[
-        float,
-        typer.Option(parser=options.decimal, metavar="NUMBER", help="Relative half width of the interval to reach."),
-    ] = 0.05,
+    tolerance: Annotated[float, options.number_of("Relative half width of the interval to reach.")] = 0.05,
     max_runs: Annotated[
         int,
         typer.Option(

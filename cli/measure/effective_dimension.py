@@ -37,12 +37,7 @@ def effective_dimension(
     n_train: options.NTrain,
     problem: options.ProblemOptions,
     alpha: Annotated[
-        float,
-        typer.Option(
-            parser=options.decimal,
-            metavar="NUMBER",
-            help="α; 0 for ελ, the curvature of the penalty that weight decay amounts to in AdamW.",
-        ),
+        float, options.number_of("α; 0 for ελ, the curvature of the penalty that weight decay amounts to in AdamW.")
     ] = 0.0,
     matrix: Annotated[
         MatrixChoice,

@@ -158,6 +158,39 @@ def one_of(kind: type[StrEnum], text: str, *names: str, panel: str | None = None
     )
 
 
+def number_of(text: str, *names: str, panel: str | None = None) -> Any:
+    """An option that takes a number.
+
+    Args:
+        text: For the help.
+        *names: Of the option, where it has a short one.
+        panel: Of the help; None for that of all other options.
+    """
+    return typer.Option(*names, parser=decimal, metavar="NUMBER", help=text, rich_help_panel=panel)
+
+
+def integer_of(text: str, *names: str, panel: str | None = None) -> Any:
+    """An option that takes an integer.
+
+    Args:
+        text: For the help.
+        *names: Of the option, where it has a short one.
+        panel: Of the help; None for that of all other options.
+    """
+    return typer.Option(*names, parser=integer, metavar="INTEGER", help=text, rich_help_panel=panel)
+
+
+def integers_of(text: str, *names: str, panel: str | None = None) -> Any:
+    """An option that takes integers, one after the other and as lists.
+
+    Args:
+        text: For the help.
+        *names: Of the option, where it has a short one.
+        panel: Of the help; None for that of all other options.
+    """
+    return typer.Option(*names, parser=integers, metavar=INTEGERS, help=text, rich_help_panel=panel)
+
+
 def claim_ids() -> list[str]:
     """Ids of all claims, for shells that complete them."""
     from dcrit.empirics.claims.suites import SUITE_NAMES, suite_of
@@ -184,13 +217,11 @@ Task = Annotated[
 ]
 Modulus = Annotated[
     int,
-    typer.Option(
+    integer_of(
+        "p, modulus of the arithmetic; things that symmetric-group permutes, bits of sparse-parity.",
         "--modulus",
         "-p",
-        parser=integer,
-        metavar="INTEGER",
-        help="p, modulus of the arithmetic; things that symmetric-group permutes, bits of sparse-parity.",
-        rich_help_panel="Problem",
+        panel="Problem",
     ),
 ]
 Model = Annotated[
@@ -216,64 +247,21 @@ Activation = Annotated[
     ),
 ]
 Width = Annotated[
-    int,
-    typer.Option(
-        "--width",
-        "-w",
-        parser=integer,
-        metavar="INTEGER",
-        help="H, hidden units of the pair-MLP, or d_model of the transformer.",
-        rich_help_panel="Problem",
-    ),
+    int, integer_of("H, hidden units of the pair-MLP, or d_model of the transformer.", "--width", "-w", panel="Problem")
 ]
-Depth = Annotated[
-    int,
-    typer.Option(
-        "--depth",
-        "-d",
-        parser=integer,
-        metavar="INTEGER",
-        help="Layers of the transformer; 1 for the pair-MLP.",
-        rich_help_panel="Problem",
-    ),
-]
-WeightDecay = Annotated[
-    float,
-    typer.Option(
-        parser=decimal, metavar="NUMBER", help="λ, decoupled weight decay of AdamW.", rich_help_panel="Problem"
-    ),
-]
+Depth = Annotated[int, integer_of("Layers of the transformer; 1 for the pair-MLP.", "--depth", "-d", panel="Problem")]
+WeightDecay = Annotated[float, number_of("λ, decoupled weight decay of AdamW.", panel="Problem")]
 LearningRate = Annotated[
     float | None,
-    typer.Option(
-        parser=decimal,
-        metavar="NUMBER",
-        help="η, step size of AdamW; default: the model's own, 1e-2 for mlp and 3e-3 for transformer.",
-        rich_help_panel="Problem",
+    number_of(
+        "η, step size of AdamW; default: the model's own, 1e-2 for mlp and 3e-3 for transformer.", panel="Problem"
     ),
 ]
 Beta2 = Annotated[
-    float,
-    typer.Option(
-        parser=decimal,
-        metavar="NUMBER",
-        help="β₂ of AdamW, the part of the mean squared gradient that a step keeps.",
-        rich_help_panel="Problem",
-    ),
+    float, number_of("β₂ of AdamW, the part of the mean squared gradient that a step keeps.", panel="Problem")
 ]
-Epsilon = Annotated[
-    float,
-    typer.Option(
-        parser=decimal,
-        metavar="NUMBER",
-        help="ε of AdamW, added to the root of the mean squared gradient.",
-        rich_help_panel="Problem",
-    ),
-]
-NTrain = Annotated[
-    int,
-    typer.Option("--n-train", "-n", parser=integer, metavar="INTEGER", help="D, training-set size, in examples."),
-]
+Epsilon = Annotated[float, number_of("ε of AdamW, added to the root of the mean squared gradient.", panel="Problem")]
+NTrain = Annotated[int, integer_of("D, training-set size, in examples.", "--n-train", "-n")]
 Json = Annotated[
     bool, typer.Option("--json", "-j", help="Print one JSON document on stdout.", rich_help_panel="Output")
 ]
@@ -306,38 +294,24 @@ Address = Annotated[
         rich_help_panel="Machine",
     ),
 ]
-Sizes = Annotated[
-    list[int],
-    typer.Option(
-        "--n-train",
-        "-n",
-        parser=integers,
-        metavar=INTEGERS,
-        help="D, training-set size, in examples; one or several.",
-    ),
-]
+Sizes = Annotated[list[int], integers_of("D, training-set size, in examples; one or several.", "--n-train", "-n")]
 Moduli = Annotated[
     list[int] | None,
-    typer.Option(
+    integers_of(
+        f"p, modulus of the arithmetic, one or several; things that symmetric-group permutes, bits of "
+        f"sparse-parity. Default: {Problem.modulus}.",
         "--modulus",
         "-p",
-        parser=integers,
-        metavar=INTEGERS,
-        help=f"p, modulus of the arithmetic, one or several; things that symmetric-group permutes, bits of "
-        f"sparse-parity. Default: {Problem.modulus}.",
-        rich_help_panel="Problem",
+        panel="Problem",
     ),
 ]
 Widths = Annotated[
     list[int] | None,
-    typer.Option(
+    integers_of(
+        f"H, hidden units of the pair-MLP, or d_model of the transformer; one or several. Default: {Problem.width}.",
         "--width",
         "-w",
-        parser=integers,
-        metavar=INTEGERS,
-        help=f"H, hidden units of the pair-MLP, or d_model of the transformer; one or several. Default: "
-        f"{Problem.width}.",
-        rich_help_panel="Problem",
+        panel="Problem",
     ),
 ]
 Seeds = Annotated[
@@ -350,45 +324,26 @@ Seeds = Annotated[
         help="Runs per training-set size, each with a seed of its own.",
     ),
 ]
-Seed = Annotated[
-    int,
-    typer.Option(
-        "--seed",
-        parser=integer,
-        metavar="INTEGER",
-        help="First seed; the others count up from it. Another one makes fresh runs.",
-    ),
-]
-Accuracy = Annotated[
-    float, typer.Option("--accuracy", parser=decimal, metavar="NUMBER", help="Test accuracy to reach.")
-]
-Level = Annotated[float, typer.Option(parser=decimal, metavar="NUMBER", help="Probability content of the intervals.")]
+Seed = Annotated[int, integer_of("First seed; the others count up from it. Another one makes fresh runs.", "--seed")]
+Accuracy = Annotated[float, number_of("Test accuracy to reach.", "--accuracy")]
+Level = Annotated[float, number_of("Probability content of the intervals.")]
 
 Horizon = Annotated[
     int | None,
-    typer.Option(
+    integer_of(
+        "T, steps of training that the answer speaks of; default: 40/(ηλ). Another one needs a law with a clock, "
+        "which the tasks that ship have.",
         "--horizon",
         "-T",
-        parser=integer,
-        metavar="INTEGER",
-        help="T, steps of training that the answer speaks of; default: 40/(ηλ). Another one needs a law with a clock, "
-        "which the tasks that ship have.",
     ),
 ]
 
-Steps = Annotated[
-    int,
-    typer.Option(
-        "--steps",
-        "--horizon",
-        "-T",
-        parser=integer,
-        metavar="INTEGER",
-        help="T, the horizon: steps of training; 0 for 40/(ηλ).",
-    ),
-]
+Steps = Annotated[int, integer_of("T, the horizon: steps of training; 0 for 40/(ηλ).", "--steps", "--horizon", "-T")]
 
 DEFAULT_STORE = Path("dcrit-runs")
+
+Making = TypeVar("Making", bound=Callable[..., Any])
+Command = TypeVar("Command", bound=Callable[..., None])
 
 
 @contextlib.contextmanager
@@ -463,34 +418,37 @@ class SeveralAsked:
         return [{"moduli": "modulus", "widths": "width"}[name] for name in self.lists]
 
 
-def problems_from(
-    task: Task = "add",
-    modulus: Moduli = None,
-    model: Model = ModelChoice.mlp,
-    activation: Activation = None,
-    width: Widths = None,
-    depth: Depth = Problem.depth,
-    weight_decay: WeightDecay = Problem.weight_decay,
-    learning_rate: LearningRate = None,
-    beta2: Beta2 = Problem.beta2,
-    epsilon: Epsilon = Problem.epsilon,
-) -> SeveralAsked:
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Parameters with their annotations as objects, not as the strings that postponed evaluation leaves."""
+    return list(inspect.signature(function, eval_str=True).parameters.values())
+
+
+def _passing_on(other: Callable[..., Any]) -> Callable[[Making], Making]:
+    """A function that takes all options of another one: its own in place of theirs, the rest to be passed on.
+
+    Args:
+        other: Has the options, in the order of the help.
+    """
+
+    def with_options(function: Making) -> Making:
+        own = {one.name: one for one in _parameters(function)}
+        options = [own.get(one.name, one) for one in _parameters(other)]
+        keywords = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in options]
+        function.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]
+        return function
+
+    return with_options
+
+
+@_passing_on(problem_from)
+def problems_from(*, modulus: Moduli = None, width: Widths = None, **others: Any) -> SeveralAsked:
     """The problems that the shared options describe, where modulus and width may be several.
 
     Raises:
         typer.BadParameter: A value is outside its range (exit 2).
     """
     problem = problem_from(
-        task=task,
-        modulus=modulus[0] if modulus else Problem.modulus,
-        model=model,
-        activation=activation,
-        width=width[0] if width else Problem.width,
-        depth=depth,
-        weight_decay=weight_decay,
-        learning_rate=learning_rate,
-        beta2=beta2,
-        epsilon=epsilon,
+        modulus=modulus[0] if modulus else Problem.modulus, width=width[0] if width else Problem.width, **others
     )
     given = {"moduli": modulus, "widths": width}
     return SeveralAsked(
@@ -508,11 +466,6 @@ def _in_one(value: Any) -> Any:
     if not isinstance(value, list) or not any(isinstance(one, tuple) for one in value):
         return value
     return [part for one in value for part in (one if isinstance(one, tuple) else (one,))]
-
-
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Parameters with their annotations as objects, not as the strings that postponed evaluation leaves."""
-    return list(inspect.signature(function, eval_str=True).parameters.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -549,8 +502,6 @@ AnyWidth = Annotated[Problem, Group(make=problem_from, without=("width",))]
 
 #: Where to train.
 MachineOptions = Annotated["Machine", Group(make=machine_from)]
-
-Command = TypeVar("Command", bound=Callable[..., None])
 
 
 def grouped(command: Command) -> Command:
