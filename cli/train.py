@@ -60,7 +60,8 @@ def train(
 ) -> None:
     """Train a problem at every given size and width with every seed; what the store holds is not trained again.
 
-    Several widths and sizes make a plane, which 'dcrit predict phase-diagram --store' lays over the theory.
+    Several widths and sizes make a plane, which 'dcrit predict phase-diagram --store' lays over the theory. Several
+    widths at one size are what 'dcrit predict double-descent --store' lays over the theory.
 
     With --json also what a step took: seconds_per_step, on one core and for one model; model_steps_per_second, its
     inverse; flops_per_step, counted in products of matrices; peak_memory_bytes, of the largest process of this
@@ -110,4 +111,4 @@ def train(
         [[result[name] for name in shown] for result in found.summaries],
     )
     say_where(out)
-    then_diagram(found.problem, steps or None, store)
+    then_diagram(found.problem, steps or None, store, n_widths=len(found.widths), sizes=n_train)

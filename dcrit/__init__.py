@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dcrit.api.answers import Finding
+    from dcrit.api.double_descent import SizeCurve, double_descent
     from dcrit.api.explorer.page import Explorer, explore
     from dcrit.api.instruments import circuits, effective_dimension, homogeneity
     from dcrit.api.measurements import Calibrated, Efficiencies, Measurement, calibrate, capacity, efficiency, measure
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
         Prediction,
         Simulation,
         delay,
-        double_descent,
         emergence,
         phase_diagram,
         predict,
@@ -67,6 +67,7 @@ __all__ = [
     "Problem",
     "Runs",
     "Simulation",
+    "SizeCurve",
     "Soundness",
     "Study",
     "Validation",
@@ -106,6 +107,7 @@ _MODULES = (
     "theory.problems.problem",
     "theory.problems.examples",
     "api.predictions",
+    "api.double_descent",
     "api.training",
     "api.measurements",
     "api.instruments",

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.answered import say_outside
+from dcrit.cli.terminal.answered import say_none_beside, say_outside
 from dcrit.cli.terminal.calibrations import AskedOptions, WidthOptions
-from dcrit.cli.terminal.following import command_of, horizon_words, list_of, problem_words
+from dcrit.cli.terminal.following import (
+    calibration_words,
+    command_of,
+    descent_command,
+    diagram_command,
+    horizon_words,
+    list_of,
+    problem_words,
+    store_words,
+)
 from dcrit.cli.terminal.names import name_of
-from dcrit.cli.terminal.output import print_json, remark, row_of, say, table, then
+from dcrit.cli.terminal.output import print_json, remark, row_of, say, span, span_of, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, save, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import label
 
-#: Widths of the plane that is named as the next command.
-TRAINED = 6
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from dcrit.api.double_descent import LaidOver, SizeCurve
+    from dcrit.empirics.measures.over_width import AtWidth
+
+#: Widths of the runs that the next command makes, and seeds of each.
+TRAINED, SEEDS = 6, 5
 
 
 @options.grouped
@@ -30,6 +50,7 @@ def double_descent(
         bool, typer.Option("--sharp-capacity", help="Let memorizing stop at capacity, as the starting theory has it.")
     ] = False,
     asked: AskedOptions,
+    store: options.OverTheory = None,
     out: Out = None,
     as_json: options.Json = False,
 ) -> None:
@@ -37,25 +58,18 @@ def double_descent(
 
     The first line says that there is a dip from probability 0.9 on, that one is more likely than not from 0.5 on, and
     below that that it is more likely not there. The width of the problem that --json prints plays no part.
-    """
-    import numpy as np
 
-    from dcrit.api.predictions import double_descent as predict
+    With --store also what your own runs of this problem reach, with this training-set size and this horizon: a row a
+    width in the table, a point a seed in the picture.
+    """
+    from dcrit.api.double_descent import double_descent as predict
     from dcrit.theory.predictions.double_descent import SMALLEST_DIP
 
     with session():
         check_out(out)
-        answer = predict(
-            problem,
-            n_train,
-            **widths,
-            sharp_capacity=sharp_capacity,
-            **asked,
-        )
+        answer = predict(problem, n_train, **widths, sharp_capacity=sharp_capacity, **asked, store=store)
         if out is not None:
-            from dcrit.figures.predicted.double_descent import new_double_descent
-
-            save(new_double_descent(answer.found, title=answer.title), out)
+            save(answer.figure(), out)
     found = answer.found
     if as_json:
         print_json(answer.to_dict() | {"out": None if out is None else str(out)})
@@ -68,9 +82,76 @@ def double_descent(
         f"A dip is a fall by {SMALLEST_DIP:g} at least. Its place moves with the training-set size as "
         f"N ∝ D^{found.params_exponent:.2f}, width ∝ D^{found.width_exponent:.2f}."
     )
+    if answer.runs is not None:
+        _show_runs(answer.runs, str(store), found.horizon)
     remark(f"calibration: {found.calibration}")
     say_outside(answer.to_dict()["outside"])
     say_where(out)
-    some = np.unique(np.linspace(0, len(found.widths) - 1, TRAINED).round().astype(int))
-    words = [*problem_words(problem, without=["width"]), "-w", list_of(found.widths[some].tolist())]
-    then(command_of("train", words, "-n", str(n_train), horizon_words(asked["horizon"])), "train such widths and see")
+    more = [*(["--sharp-capacity"] if sharp_capacity else []), *calibration_words(asked["calibration"])]
+    _say_next(answer, asked["horizon"], store, more)
+
+
+def _show_runs(laid: LaidOver, store: str, horizon: int) -> None:
+    """What the runs of a folder reach at each width, beside what is predicted there."""
+    if not laid.measured:
+        say_none_beside(store, laid.left_out)
+        return
+    table(
+        f"your runs in {store}: test accuracy after {horizon} steps, predicted and measured",
+        ["width", "predicted", "interval", "measured", "interval of mean", "seeds", "note"],
+        [
+            [
+                *(one.width, expected.value, span_of(expected)),
+                *(one.mean, _span_of_mean(one), len(one.accuracies), expected.reason),
+            ]
+            for one, expected in zip(laid.measured, laid.predicted, strict=True)
+        ],
+    )
+    n = len(laid.measured)
+    say(f"Of {store}, {laid.told}.")
+    say(f"At {laid.n_inside} of {n} width{'s' * (n != 1)} the mean lies inside the interval of the prediction.")
+
+
+def _span_of_mean(one: AtWidth) -> str:
+    return span(None, None) if one.interval is None else span(one.interval.low, one.interval.high)
+
+
+def _say_next(answer: SizeCurve, horizon: int | None, store: Path | None, more: Sequence[str]) -> None:
+    """Name the commands that make such runs and lay them over the curve; where there are some, the one of the plane.
+
+    Args:
+        answer: The curve.
+        horizon: T, where it was asked for [steps].
+        store: Folder of runs that was given.
+        more: Other options that the curve was asked with.
+    """
+    problem, n_train = answer.problem, answer.found.n_train
+    if answer.runs is not None and answer.runs.measured:
+        assert store is not None
+        then(diagram_command(problem, horizon, store), "see where these runs lie in the plane of both sizes")
+        return
+    from dcrit.api.costs import time_of
+    from dcrit.empirics.runs.single import configs_of
+
+    folder, some = store or options.DEFAULT_STORE, some_widths(answer.found.widths)
+    configs = [
+        config
+        for width in some
+        for config in configs_of(replace(problem, width=width), n_train, range(SEEDS), steps=horizon or 0)
+    ]
+    words = [*problem_words(problem, without=["width"]), "-w", list_of(some), "-n", str(n_train), "-s", str(SEEDS)]
+    then(
+        command_of("train", words, horizon_words(horizon), store_words(folder)),
+        f"train such widths ({len(configs)} runs, at most {time_of(configs)} on one core) and lay them over this curve",
+        descent_command(problem, n_train, horizon, folder, more),
+    )
+
+
+def some_widths(widths: NDArray[np.int64]) -> list[int]:
+    """A few of many widths, as evenly spaced in their logarithms as they are there.
+
+    Args:
+        widths: Rising.
+    """
+    wanted = np.geomspace(widths[0], widths[-1], TRAINED)
+    return sorted({int(widths[np.abs(np.log(widths / one)).argmin()]) for one in wanted})

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.answered import say_outside
+from dcrit.cli.terminal.answered import say_none_beside, say_outside
 from dcrit.cli.terminal.calibrations import AskedOptions, WidthOptions
 from dcrit.cli.terminal.following import command_of, problem_words
 from dcrit.cli.terminal.names import name_of
@@ -37,15 +34,7 @@ def phase_diagram(
     problem: options.AnyWidth,
     widths: WidthOptions,
     asked: AskedOptions,
-    store: Annotated[
-        Path | None,
-        typer.Option(
-            "--store",
-            "-S",
-            help="Folder of your own runs: those of this problem with this horizon, at any width, are laid over the "
-            "theory in table and picture. 'dcrit train' makes them.",
-        ),
-    ] = None,
+    store: options.OverTheory = None,
     out: Out = None,
     as_json: options.Json = False,
 ) -> None:
@@ -112,12 +101,11 @@ def phase_diagram(
 
 def _show_runs(answer: Diagram, store: str) -> None:
     """What the runs of a folder show, beside the regime that is predicted there."""
+    from dcrit.empirics.measures.beside import told
+
     points, found = answer.points, answer.diagram
     if not points:
-        say(
-            f"No run in {store} is of this problem with a horizon of {found.horizon} steps: 'dcrit runs list' shows "
-            "what is there."
-        )
+        say_none_beside(store, answer.left_out)
         return
     agree = sum(one["dynamics"] == one["predicted"] for one in points)
     table(
@@ -128,4 +116,5 @@ def _show_runs(answer: Diagram, store: str) -> None:
             for one in points
         ],
     )
+    say(f"Of {store}, {told(len(answer.runs or ()), answer.left_out)}.")
     say(f"At {agree} of {len(points)} points most runs show the regime that is most likely there.")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dcrit.api.several import Answers
 from dcrit.cli.terminal.output import say, table
+
+if TYPE_CHECKING:
+    from dcrit.empirics.measures.beside import LeftOut
 
 #: What answers differ by, as columns name it.
 SYMBOLS = {"modulus": "p", "width": "width", "n_train": "D"}
@@ -39,3 +42,17 @@ def say_outside(outside: Sequence[str]) -> None:
     """Name what of a question lies outside the calibration."""
     if outside:
         say(f"Outside the calibration, so intervals are wider: {'; '.join(outside)}.")
+
+
+def say_none_beside(store: str, left_out: Sequence[LeftOut]) -> None:
+    """Say that no run of a folder may lie over a prediction, and why.
+
+    Args:
+        store: The folder.
+        left_out: Its runs, by reason.
+    """
+    if not left_out:
+        say(f"{store} holds no runs of single networks.")
+        return
+    reasons = "; ".join(map(str, left_out))
+    say(f"No run in {store} was trained as this prediction assumes: {reasons}. 'dcrit runs list' shows what is there.")

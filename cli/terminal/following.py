@@ -66,13 +66,51 @@ def has_diagram(problem: Problem, horizon: int | None) -> bool:
     return True
 
 
-def then_diagram(problem: Problem, horizon: int | None, store: Path) -> None:
-    """Name the command that lays runs over the theory, or, where the theory is silent, the one that lists them."""
+def diagram_command(problem: Problem, horizon: int | None, store: Path) -> str:
+    """The command that lays runs of several widths and sizes over the plane."""
+    words = [*problem_words(problem, without=["width"]), *horizon_words(horizon), *store_words(store)]
+    return command_of("predict", "phase-diagram", words, "-o", "diagram.png")
+
+
+def descent_command(problem: Problem, n_train: int, horizon: int | None, store: Path, more: Sequence[str] = ()) -> str:
+    """The command that lays runs of several widths at one size over test accuracy against model size.
+
+    Args:
+        problem: Its width plays no part.
+        n_train: D [examples].
+        horizon: T; None for the protocol's [steps].
+        store: Folder of the runs.
+        more: Other options.
+    """
+    words = [*problem_words(problem, without=["width"]), "-n", str(n_train), *horizon_words(horizon), *more]
+    return command_of("predict", "double-descent", words, store_words(store), "-o", "double-descent.png")
+
+
+def then_diagram(
+    problem: Problem, horizon: int | None, store: Path, *, n_widths: int = 1, sizes: Sequence[int] = ()
+) -> None:
+    """Name the command that lays runs over the theory, or, where the theory is silent, the one that lists them.
+
+    Args:
+        problem: What was run.
+        horizon: T; None for the protocol's [steps].
+        store: Folder of the runs.
+        n_widths: How many widths were run.
+        sizes: Training-set sizes that were run [examples].
+    """
     if not has_diagram(problem, horizon):
         then(command_of("runs", "list", store_words(store)), "see what the folder holds")
         return
-    words = [*problem_words(problem, without=["width"]), *horizon_words(horizon), *store_words(store)]
-    then(command_of("predict", "phase-diagram", words, "-o", "diagram.png"), "lay these runs over the theory")
+    if n_widths > 1 and len(set(sizes)) == 1:
+        command = descent_command(problem, sizes[0], horizon, store)
+        then(command, "lay these runs over the predicted accuracy of each model size")
+        return
+    then(diagram_command(problem, horizon, store), "lay these runs over the theory")
+
+
+def calibration_words(calibration: Path | None) -> list[str]:
+    """The option of constants of one's own."""
+    return [] if calibration is None else ["--calibration", str(calibration)]
 
 
 def list_of(values: Iterable[int]) -> str:

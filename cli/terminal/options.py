@@ -269,6 +269,15 @@ StoreFolder = Annotated[
     Path,
     typer.Option("--store", "-S", help="Folder in which runs are kept; what is there is not trained again."),
 ]
+OverTheory = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        "-S",
+        help="Folder of your own runs: those that were trained as the prediction assumes, at any width, are laid over "
+        "the theory in table and picture. 'dcrit train' makes them.",
+    ),
+]
 Workers = Annotated[
     int,
     typer.Option(

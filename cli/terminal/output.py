@@ -167,16 +167,18 @@ def note(text: str) -> None:
         print(_clean(text), file=sys.stderr, flush=True)
 
 
-def then(command: str, purpose: str) -> None:
-    """Print the next useful command, in one line that can be pasted.
+def then(command: str, purpose: str, *following: str) -> None:
+    """Print the next useful command, or some that belong together, each in one line that can be pasted.
 
     Args:
         command: Its words, quoted where a shell needs it.
-        purpose: What it does.
+        purpose: What it does, or all of them do.
+        *following: Commands to give after it.
     """
     if current().notation is FormatChoice.table and not current().quiet:
         say(f"Next, {purpose}:")
-        Console(highlight=False, soft_wrap=True).print(Text(f"  {_clean(command)}"))
+        for one in (command, *following):
+            Console(highlight=False, soft_wrap=True).print(Text(f"  {_clean(one)}"))
 
 
 def _paragraphs(texts: Sequence[str]) -> None:

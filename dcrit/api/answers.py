@@ -170,19 +170,29 @@ def axes_of(ax: Axes | None) -> Axes:
     return new
 
 
-def finished(ax: Axes, title: str) -> Axes:
-    """Title and legend; the legend stands above the axes, where it hides nothing."""
-    from dcrit.figures.drawing import style
+def finished(ax: Axes, title: str, remark: str = "") -> Axes:
+    """Title and legend; the legend stands above the axes, where it hides nothing.
 
+    Args:
+        ax: What was drawn on.
+        title: What was asked.
+        remark: What else is to be known, below the title.
+    """
+    from dcrit.figures.drawing import canvas, style
+
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    room, size = ax.get_position().width * figure.get_figwidth(), style.FONT + 1
+    heading = "\n".join(canvas.wrapped(text, room, size=size) for text in (title, remark) if text)
     handles, labels = ax.get_legend_handles_labels()
     if handles:
         columns = min(3, len(handles))
         where = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": columns, "frameon": False}
         ax.legend(handles, labels, fontsize=style.SMALL, **where)
         rows = -(-len(handles) // columns)
-        ax.set_title(title, pad=6 + 13 * rows, fontsize=style.FONT + 1)
+        ax.set_title(heading, pad=6 + 13 * rows, fontsize=size)
     else:
-        ax.set_title(title, fontsize=style.FONT + 1)
+        ax.set_title(heading, fontsize=size)
     return ax
 
 

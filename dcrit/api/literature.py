@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from dcrit.api.answers import Statement
+from dcrit.api.costs import CORE, seconds_on_one_core
 from dcrit.api.training import MachineOptions, laboratory_of
 from dcrit.theory.checks import FieldError
 from dcrit.theory.literature.figures import LiteratureFigure, literature_figures
@@ -15,9 +16,6 @@ from dcrit.theory.literature.figures import LiteratureFigure, literature_figures
 if TYPE_CHECKING:
     import polars as pl
     from matplotlib.figure import Figure
-
-#: What one core does in a second, for times that are told without measuring [FLOP/s].
-CORE = 5e10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +49,6 @@ def list_literature() -> LiteratureList:
     """Every figure of the literature that has a counterpart here, with what it takes on one core."""
     from dcrit.api.report.bibliography import reference
     from dcrit.empirics.experiments.literature import configs_of_figure, stages
-    from dcrit.empirics.training.budget import Speed
     from dcrit.empirics.training.work import work_of
 
     entries: list[Mapping[str, Any]] = []
@@ -68,7 +65,7 @@ def list_literature() -> LiteratureList:
                 "command": f"dcrit reproduce {one.name}",
                 "runs": len(configs_of_figure(one)),
                 "flops": work.flops,
-                "minutes": Speed(device="cpu", rate=CORE).seconds(work) / 60,
+                "minutes": seconds_on_one_core(stages(one)) / 60,
             }
         )
     return LiteratureList(figures=entries)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from dcrit.api.training import Runs
+    from dcrit.empirics.measures.beside import LeftOut
     from dcrit.empirics.runs.single import Run
     from dcrit.empirics.store.kinds import Store
     from dcrit.theory.calibrations.track_record import TrackRecord
@@ -227,11 +228,13 @@ class Diagram(Answer):
     Attributes:
         diagram: Curves and regimes as arrays.
         runs: Finished runs of the problem at any width that lie over the theory; None where none were asked for.
+        left_out: Why other runs of the folder do not.
         outside: What of its narrowest and widest model lies outside what was calibrated, and by how much.
     """
 
     diagram: PhaseDiagram
     runs: Sequence[Run] | None = None
+    left_out: Sequence[LeftOut] = ()
     outside: Sequence[str] = ()
 
     @property
@@ -265,8 +268,11 @@ class Diagram(Answer):
 
     def to_dict(self) -> dict[str, Any]:
         """Curves, regimes, star, and what runs show where they were asked for, as JSON values."""
-        more = {"outside": list(self.outside), "runs": None if self.runs is None else self.points}
-        return self.diagram.to_dict() | more
+        return self.diagram.to_dict() | {
+            "outside": list(self.outside),
+            "runs": None if self.runs is None else self.points,
+            "left_out": [one.to_dict() for one in self.left_out],
+        }
 
     def to_polars(self) -> pl.DataFrame:
         """One row a width."""
@@ -280,17 +286,22 @@ class Diagram(Answer):
 
         Args:
             ax: Axes to draw on; None for those of a new picture.
-            runs: Finished runs to lay over the theory; None for those of the answer.
+            runs: Finished runs to lay over the theory, of which those of its problem and horizon are drawn; None for
+                those of the answer.
         """
+        from dcrit.empirics.measures.beside import choose, told
         from dcrit.figures.measured.runs import draw_in_plane
         from dcrit.figures.predicted.phase_diagram import draw_phase_diagram
 
-        ax = axes_of(ax)
+        ax, remark = axes_of(ax), ""
         draw_phase_diagram(ax, self.diagram)
-        laid = self.runs if runs is None else runs.runs
-        if laid:
+        laid, left_out = self.runs, self.left_out
+        if runs is not None:
+            laid, left_out = choose(runs.runs, self.diagram.problem, horizon=self.diagram.horizon)
+        if laid is not None:
             draw_in_plane(ax, laid)
-        return finished(ax, self.title)
+            remark = told(len(laid), left_out)
+        return finished(ax, self.title, remark)
 
 
 def phase_diagram(
@@ -333,9 +344,10 @@ def phase_diagram(
     outside = outside_at_ends(problem, found.widths.tolist(), chosen, found.horizon)
     if held is None:
         return Diagram(diagram=found, outside=outside)
-    from dcrit.api.stores import runs_in_plane
+    from dcrit.api.stores import runs_beside
 
-    return Diagram(diagram=found, runs=runs_in_plane(held, problem, found.horizon), outside=outside)
+    runs, left_out = runs_beside(held, problem, horizon=found.horizon)
+    return Diagram(diagram=found, runs=runs, left_out=left_out, outside=outside)
 
 
 @overload
@@ -552,86 +564,6 @@ def _asked_of_sizes(
     if np.ndim(n_train) == 0 and moduli is None and widths is None:
         return ask(problem, plain(n_train))
     return several(asked, main, problems_over(problem, moduli, widths), ask, values_of(n_train, 0))
-
-
-def double_descent(
-    problem: Problem,
-    n_train: int,
-    *,
-    points: int = 200,
-    min_width: int | None = None,
-    max_width: int | None = None,
-    sharp_capacity: bool = False,
-    horizon: int | None = None,
-    level: float = LEVEL,
-    calibration: Calibration | Path | str | None = None,
-) -> Finding:
-    """Predict test accuracy over model size at a fixed training set: where it dips, how deep, how sure.
-
-    Args:
-        problem: The question; its width is replaced.
-        n_train: D [examples].
-        points: Widths at most.
-        min_width: First width; None for half the smallest calibrated one.
-        max_width: Last width; None for the largest calibrated one.
-        sharp_capacity: Let memorizing stop at capacity, as the starting theory has it.
-        horizon: As for :func:`predict` [steps].
-        level: Probability content of the intervals.
-        calibration: As for :func:`predict`.
-
-    Raises:
-        ValueError: A value is out of range, or no calibration speaks for the problem.
-    """
-    from dcrit.theory.predictions.double_descent import predict_double_descent
-    from dcrit.theory.predictions.phase_diagram import default_widths
-
-    n_train = plain(n_train)
-    problem.check_n_train(n_train)
-    chosen = chosen_calibration(problem, calibration)
-    widths = default_widths(problem, chosen, points, smallest=min_width, largest=max_width)
-    found = predict_double_descent(
-        problem, chosen, n_train=n_train, widths=widths, horizon=horizon, sharp_capacity=sharp_capacity, level=level
-    )
-    estimates = {
-        "depth": found.depth,
-        "width": found.width,
-        "n_params": found.place,
-        "loss_peak_width": found.loss_peak,
-    }
-    curves = ("widths", "n_params", "accuracy", "accuracy_low", "accuracy_high", "loss")
-    document: dict[str, Any] = {
-        "n_train": n_train,
-        "dip": found.dip,
-        "sharp_capacity": sharp_capacity,
-        "probability": found.probability,
-        "outside": outside_at_ends(problem, found.widths.tolist(), chosen, found.horizon),
-        "horizon": found.horizon,
-        "level": level,
-        "calibration": found.calibration,
-        **{name: one.to_dict() for name, one in estimates.items()},
-        "params_exponent": found.params_exponent,
-        "width_exponent": found.width_exponent,
-        **{"params" if name == "n_params" else name: getattr(found, name).tolist() for name in curves},
-    }
-
-    def draw(ax: Axes) -> None:
-        from dcrit.figures.predicted.double_descent import draw_accuracy
-
-        draw_accuracy(ax, found)
-
-    return Finding(
-        asked=(
-            f"test accuracy over model size: {label(problem, width=False)}, D = {n_train}, T = {found.horizon} steps"
-        ),
-        told=said_of(
-            found.probability, "test accuracy dips as the model grows", "no dip of test accuracy as the model grows"
-        ),
-        problem=problem,
-        estimates=estimates,
-        found=found,
-        document=document,
-        draw=draw,
-    )
 
 
 def emergence(

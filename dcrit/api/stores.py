@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -15,6 +15,7 @@ from dcrit.theory.checks import FieldError, check_choice
 if TYPE_CHECKING:
     import polars as pl
 
+    from dcrit.empirics.measures.beside import LeftOut
     from dcrit.empirics.runs.single import Run
     from dcrit.empirics.store.inventory import Group, Incomplete, StoredFile
     from dcrit.empirics.store.kinds import Store
@@ -283,23 +284,21 @@ def stored_runs_of(store: Path | str) -> Store:
     return opened
 
 
-def runs_in_plane(store: Store, problem: Problem, horizon: int) -> list[Run]:
-    """Stored runs of a problem at any width: from scratch, and to that horizon or to the end of their rise.
+def runs_beside(
+    store: Store, problem: Problem, *, horizon: int, n_train: int | None = None
+) -> tuple[list[Run], list[LeftOut]]:
+    """Stored runs that may lie over a prediction for a problem at any width, and why others may not.
 
     Args:
         store: Where they are kept.
         problem: Its width plays no part.
         horizon: T [steps].
+        n_train: D; None for any [examples].
     """
-    wanted = [
-        config
-        for config in (one.config for one in store.headings())
-        if replace(config.problem, width=problem.width) == problem
-        and (config.start, config.horizon) == ("scratch", horizon)
-        and config.until in ("horizon", "generalized")
-        and config.n_train < problem.n_pairs
-    ]
-    return list(store.find(wanted).values())
+    from dcrit.empirics.measures.beside import choose
+
+    kept, left_out = choose(store.headings(), problem, horizon=horizon, n_train=n_train)
+    return list(store.find([one.config for one in kept]).values()), left_out
 
 
 def _open(folder: Path, kinds: Sequence[Kind] = KINDS) -> dict[Kind, list[AnyStore]]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
+from dcrit.theory.estimates import LEVEL
 from dcrit.theory.predictions.double_descent import deepest
 from dcrit.theory.predictions.phase_diagram import last_fall
 
@@ -48,6 +49,21 @@ def means(values: ArrayLike) -> FloatArray:
     sample = np.asarray(values, dtype=np.float64)
     count = np.isfinite(sample).sum(-1)
     return np.where(count > 0, np.nansum(sample, axis=-1) / np.maximum(count, 1), np.nan)
+
+
+def mean_intervals(values: ArrayLike, *, level: float = LEVEL) -> tuple[FloatArray, FloatArray]:
+    """Both ends of the interval of the mean over seeds, by Student's t; NaN with fewer than two.
+
+    Args:
+        values: (..., n) values a seed; NaN where a run was lost.
+        level: Probability content.
+
+    Returns:
+        (...) each; the mean lies between them.
+    """
+    low, high = np.nanquantile(mean_draws(values), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    mean = means(values)
+    return np.minimum(low, mean), np.maximum(high, mean)
 
 
 @dataclass(frozen=True, kw_only=True)

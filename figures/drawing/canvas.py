@@ -53,9 +53,9 @@ def prepare(ax: Axes) -> None:
     ax.grid(True, which="major", **style.GRID)
 
 
-def wrapped(text: str, width: float) -> str:
-    """Text broken into lines of small print no wider than a width [inches]."""
-    return textwrap.fill(text, max(16, int(width / CHARACTER)))
+def wrapped(text: str, width: float, *, size: float = style.SMALL) -> str:
+    """Text broken into lines no wider than a width [inches], in small print or another size [points]."""
+    return textwrap.fill(text, max(16, int(width / CHARACTER * style.SMALL / size)))
 
 
 def title(ax: Axes, text: str, remarks: Sequence[str] = (), *, width: float) -> float:

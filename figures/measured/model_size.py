@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dcrit.empirics.experiments.size_grid import EXPERIMENT, Grid, GridEvidence
-from dcrit.empirics.measures.planes import mean_draws, means
+from dcrit.empirics.measures.planes import mean_intervals, means
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.figure import FigureSpec
 from dcrit.theory.estimates import LEVEL
@@ -41,9 +41,7 @@ def colours(n: int) -> list[str]:
 
 def curve(values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Means over seeds of (K, n) values and the two ends of their intervals: (K,) each."""
-    low, high = np.nanquantile(mean_draws(values), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    mean = means(values)
-    return mean, np.minimum(low, mean), np.maximum(high, mean)
+    return means(values), *mean_intervals(values)
 
 
 def draw_curves(ax: Axes, grid: Grid, quantity: str) -> None:

@@ -27,6 +27,7 @@ PREDICTIONS = [
     ["predict", "regime", "-n", "160,300", "-w", "32,64"],
     ["predict", "delay", "-n", "300", "-T", "2000"],
     ["predict", "double-descent", "-n", "300", "--points", "20"],
+    ["predict", "double-descent", "-m", "transformer", "-n", "200", "-T", "900", "--sharp-capacity"],
     ["predict", "emergence", "-n", "300", "--n-facts", "40"],
     ["predict", "phase-diagram", "--points", "9"],
     ["simulate", "-n", "300"],
@@ -35,6 +36,7 @@ PREDICTIONS = [
 
 MEASUREMENTS = [
     ["train", *FAST, "-n", "20", "-s", "1"],
+    ["train", *FAST[:2], "-w", "8,16", *FAST[4:], "-n", "20", "-s", "1"],
     ["measure", "critical-size", *FAST],
     ["measure", "capacity", "-p", "7", "-w", "1", "--learning-rate", "0.1", "--weight-decay", "4", "-s", "2"],
     ["measure", "efficiency", *FAST, "-s", "1"],
@@ -52,12 +54,10 @@ def stop(*_: object, **__: object) -> None:
     raise WorkBeginsError
 
 
-def next_command(text: str) -> list[str]:
-    """Words of the one command that an answer ends with."""
-    last = text.rstrip("\n").splitlines()[-1]
-    assert last.startswith("  dcrit "), text
-    assert len(re.findall(r"^Next, ", text, re.MULTILINE)) == 1
-    return shlex.split(last)[1:]
+def next_commands(text: str) -> list[list[str]]:
+    """Words of the commands that an answer ends with: one, or some that belong together."""
+    (last,) = re.findall(r"^Next, .*?:\n((?:  dcrit [^\n]*\n)+)\Z", text, re.MULTILINE | re.DOTALL)
+    return [shlex.split(line)[1:] for line in last.splitlines()]
 
 
 def check_runs(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,25 +79,39 @@ def test_what_a_prediction_ends_with_runs(words: list[str], alone: Path, monkeyp
     if said.exit_code == 2:  # No calibration ships for the formula.
         assert "No calibration ships" in " ".join(said.stderr.replace("│", " ").split())
         return
-    check_runs(next_command(said.stdout), monkeypatch)
+    for command in next_commands(said.stdout):
+        check_runs(command, monkeypatch)
     for silent in ("--json", "--quiet"):
         assert "Next, " not in invoke(*words, silent).stdout
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", MEASUREMENTS, ids=lambda words: " ".join(words[:2]))
+@pytest.mark.parametrize("words", MEASUREMENTS, ids=" ".join)
 def test_what_a_measurement_ends_with_runs(words: list[str], alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trains = words[0] == "train" or words[1] in ("critical-size", "capacity", "efficiency")
     said = invoke(*words, *(["-S", "here", "--workers", "1"] if trains else []))
     assert said.exit_code == 0, said.output
     assert (alone / "here").is_dir() == trains
     check(said.stdout)
-    check_runs(next_command(said.stdout), monkeypatch)
+    (command,) = next_commands(said.stdout)
+    check_runs(command, monkeypatch)
     if trains:
         check(invoke("runs", "list", "-S", "here").stdout)
     quiet = invoke(*words, *(["-S", "here", "--workers", "1"] if trains else []), "-q")
     assert quiet.stderr == ""
     assert "Next, " not in quiet.stdout
+
+
+@pytest.mark.slow
+def test_widths_at_one_size_lead_to_their_curve_and_several_sizes_to_the_plane(alone: Path) -> None:
+    del alone
+    train = ["train", "-p", "13", "-w", "16,32", "-T", "30", "-s", "1", "--workers", "1", "-S", "here", "-n"]
+    (one,), (several,) = (next_commands(invoke(*train, sizes).stdout) for sizes in ("60", "60,80"))
+    assert one[:2] == ["predict", "double-descent"]
+    assert several[:2] == ["predict", "phase-diagram"]
+    text = " ".join(invoke(*one).stdout.split())
+    assert "2 runs lie over the prediction, 2 were left out: 2 with another training-set size (80)" in text
+    assert Path("double-descent.png").is_file()
 
 
 def test_words_make_the_same_problem_again() -> None:

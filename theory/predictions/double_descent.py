@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,8 +16,8 @@ from dcrit.theory.calibrations.thresholds import Thresholds
 from dcrit.theory.checks import FieldError, check_integer, check_level
 from dcrit.theory.circuits.constants import ANCHOR
 from dcrit.theory.circuits.margin import margin_from_loss
-from dcrit.theory.estimates import LEVEL, Estimate, interval_of
-from dcrit.theory.predictions.critical_size import horizon_of, is_outside, law_normal, least_size
+from dcrit.theory.estimates import LEVEL, Estimate, Interval, interval_of
+from dcrit.theory.predictions.critical_size import check_covers, horizon_of, is_outside, law_normal, least_size
 from dcrit.theory.predictions.phase_diagram import N_DRAWS, aligned_draws, central_constants, check_widths, thinned
 from dcrit.theory.predictions.regime import probability_unfit
 from dcrit.theory.problems.problem import Problem
@@ -257,6 +258,149 @@ def place_exponents(problem: Problem, calibration: Calibration, n_train: int) ->
     return float(np.diff(n)[0] / np.diff(ends)[0]), float(np.diff(h)[0] / np.diff(ends)[0])
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Curve:
+    """Test accuracy and loss over some widths.
+
+    Attributes:
+        n_params: N (K,) [parameters].
+        accuracy: At the best values (K,).
+        loss: At the best values (K,) [nats].
+        drawn: Accuracy of every draw at some of the widths (k, n).
+    """
+
+    n_params: FloatArray
+    accuracy: FloatArray
+    loss: FloatArray
+    drawn: FloatArray
+
+
+def _curve(
+    problems: list[Problem],
+    calibration: Calibration,
+    *,
+    n_train: int,
+    steps: int,
+    sharp_capacity: bool,
+    n_draws: int,
+    seed: int,
+    some: NDArray[np.int64],
+) -> _Curve:
+    """Accuracy and loss of problems that differ in width, and draws of the accuracy of some of them.
+
+    Args:
+        problems: The questions (K).
+        calibration: Constants.
+        n_train: D [examples].
+        steps: T [steps].
+        sharp_capacity: Whether memorizing stops at capacity.
+        n_draws: n.
+        seed: Of the draws.
+        some: Indices of the problems that are drawn (k,).
+
+    Raises:
+        ValueError: The calibration says nothing of one of them.
+    """
+    constants = central_constants(problems, calibration, steps)
+    first, widths = problems[0], [one.width for one in problems]
+    n_params = np.array([float(each.n_params) for each in problems])
+    # Measured networks over capacity go on mixing, so the starting theory's step is on demand only.
+    memorized = calibration.capacity.capacity(n_params, first.n_classes)
+    memorized = memorized if sharp_capacity else np.full_like(memorized, np.inf)
+    unfit = probability_unfit(first, calibration, widths)
+    mirrored = np.array([_mirrored(each, calibration, n_train, 1, seed)[0] for each in problems])  # (K,)
+    law = calibration.thresholds
+    if law is None:
+        accuracy = accuracy_from(constants, first.n_pairs, n_train, memorized, unfit, mirrored=mirrored)
+    else:
+        accuracy = accuracy_by_clock(law, problems, n_train, steps, memorized=memorized[:, None], unfit=unfit[:, None])[
+            :, 0
+        ]
+    loss = loss_of(constants, first, n_train, memorized, unfit, mirrored=mirrored)
+    few = [problems[int(k)] for k in some]
+    limits: ArrayLike = np.inf
+    if sharp_capacity:
+        normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
+        limits = np.array([calibration.memorized(each, deviation=normal) for each in few])
+    if law is None:
+        drawn = accuracy_from(
+            aligned_draws(few, calibration, n_draws, seed, horizon=steps),
+            first.n_pairs,
+            n_train,
+            limits,
+            unfit[some, None],
+            mirrored=np.array([_mirrored(each, calibration, n_train, n_draws, seed)[1] for each in few]),
+        )
+    else:
+        off = law_normal(n_draws, seed)
+        drawn = accuracy_by_clock(law, few, n_train, steps, memorized=limits, unfit=unfit[some, None], normal=off)
+    return _Curve(n_params=n_params, accuracy=accuracy, loss=loss, drawn=drawn)
+
+
+def _ends(drawn: FloatArray, level: float) -> FloatArray:
+    """Both ends of the interval of drawn accuracies (k, n): (2, k); 0 and 1 where no draw says anything."""
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    spans = [np.quantile(row[np.isfinite(row)], tails) if np.isfinite(row).any() else [0.0, 1.0] for row in drawn]
+    return np.array(spans).T
+
+
+def predict_accuracies(
+    problem: Problem,
+    calibration: Calibration,
+    *,
+    n_train: int,
+    widths: Sequence[int],
+    horizon: int | None = None,
+    sharp_capacity: bool = False,
+    level: float = LEVEL,
+    n_draws: int = N_DRAWS,
+    seed: int = 0,
+) -> list[Estimate]:
+    """Expected test accuracy at single widths, as :func:`predict_double_descent` has it, each with its interval.
+
+    Args:
+        problem: The question; its width is replaced.
+        calibration: Constants; must cover the problem.
+        n_train: D [examples].
+        widths: H, in any order; where the calibration does not reach one, there is no value there.
+        horizon: T; None for the protocol's [steps].
+        sharp_capacity: As for :func:`predict_double_descent`.
+        level: Probability content of the intervals.
+        n_draws: Draws of the constants.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: A number is out of range, or the calibration does not cover the problem.
+    """
+    problem.check_n_train(n_train)
+    check_level(level)
+    check_covers(problem, calibration)
+    steps = horizon_of(problem, calibration, horizon)
+    found: list[Estimate] = []
+    for width in widths:
+        one = replace(problem, width=width)
+        outside = is_outside(one, calibration, steps)
+        told: dict[str, Any] = {"quantity": "test_accuracy", "unit": "fraction", "horizon": steps}
+        try:
+            curve = _curve(
+                [one],
+                calibration,
+                n_train=n_train,
+                steps=steps,
+                sharp_capacity=sharp_capacity,
+                n_draws=n_draws,
+                seed=seed,
+                some=np.zeros(1, dtype=np.int64),
+            )
+        except FieldError as silence:
+            found.append(Estimate(value=None, reason=str(silence), extrapolated=outside, **told))
+            continue
+        value, (low, high) = float(curve.accuracy[0]), _ends(curve.drawn, level)[:, 0]
+        span = Interval(low=float(low), high=float(high), level=level).around(value)
+        found.append(Estimate(value=value, interval=span, extrapolated=outside, **told))
+    return found
+
+
 def predict_double_descent(
     problem: Problem,
     calibration: Calibration,
@@ -293,44 +437,21 @@ def predict_double_descent(
     check_integer("n_draws", n_draws, 1)
     problems = [replace(problem, width=width) for width in whole]
     steps = horizon_of(problem, calibration, horizon)
-    constants = central_constants(problems, calibration, steps)
-    n_params = np.array([float(each.n_params) for each in problems])
-    # Measured networks over capacity go on mixing, so the starting theory's step is on demand only.
-    memorized = calibration.capacity.capacity(n_params, problem.n_classes)
-    memorized = memorized if sharp_capacity else np.full_like(memorized, np.inf)
-    unfit = probability_unfit(problem, calibration, whole)
-    mirrored = np.array([_mirrored(each, calibration, n_train, 1, seed)[0] for each in problems])  # (K,)
-    law = calibration.thresholds
-    if law is None:
-        accuracy = accuracy_from(constants, problem.n_pairs, n_train, memorized, unfit, mirrored=mirrored)
-    else:
-        accuracy = accuracy_by_clock(law, problems, n_train, steps, memorized=memorized[:, None], unfit=unfit[:, None])[
-            :, 0
-        ]
-    loss = loss_of(constants, problem, n_train, memorized, unfit, mirrored=mirrored)
-
+    # Draws are smooth over the width, so that those at some widths serve.
     some = thinned(len(whole))
-    few = [problems[int(k)] for k in some]
-    normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
-    limits: ArrayLike = np.inf
-    if sharp_capacity:
-        limits = np.array([calibration.memorized(each, deviation=normal) for each in few])
-    if law is None:
-        drawn = accuracy_from(
-            aligned_draws(few, calibration, n_draws, seed, horizon=steps),
-            problem.n_pairs,
-            n_train,
-            limits,
-            unfit[some, None],
-            mirrored=np.array([_mirrored(each, calibration, n_train, n_draws, seed)[1] for each in few]),
-        )
-    else:
-        off = law_normal(n_draws, seed)
-        drawn = accuracy_by_clock(law, few, n_train, steps, memorized=limits, unfit=unfit[some, None], normal=off)
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    spans = [np.quantile(row[np.isfinite(row)], tails) if np.isfinite(row).any() else [0.0, 1.0] for row in drawn]
-    log_params = np.log(n_params)
-    low, high = (np.interp(log_params, log_params[some], [span[side] for span in spans]) for side in (0, 1))
+    curve = _curve(
+        problems,
+        calibration,
+        n_train=n_train,
+        steps=steps,
+        sharp_capacity=sharp_capacity,
+        n_draws=n_draws,
+        seed=seed,
+        some=some,
+    )
+    n_params, accuracy, loss, drawn = curve.n_params, curve.accuracy, curve.loss, curve.drawn
+    log_params, ends = np.log(n_params), _ends(drawn, level)
+    low, high = (np.interp(log_params, log_params[some], ends[side]) for side in (0, 1))
 
     depth, at = deepest(accuracy[:, None])
     depths, places = deepest(drawn)

@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from dcrit.theory.predictions.double_descent import (
     accuracy_from,
     deepest,
     loss_of,
+    predict_accuracies,
     predict_double_descent,
 )
 from dcrit.theory.predictions.phase_diagram import phase_diagram, predict_star
@@ -177,3 +179,27 @@ def test_bad_input_is_refused(name: str) -> None:
     bad = {"widths": [3], "n_train": 0, "level": 0.0, "n_draws": 0}[name]
     with pytest.raises(ValueError, match=f"^{name} must be"):
         predict_double_descent(Problem(), CALIBRATION, **{"widths": [16, 24], "n_train": 9, name: bad})  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("problem", [Problem(), Problem(model="transformer")], ids=str)
+@pytest.mark.parametrize("sharp_capacity", [False, True])
+def test_single_widths_are_told_as_the_curve_tells_them(problem: Problem, sharp_capacity: bool) -> None:
+    calibration, widths = calibration_of(problem, None), [48, 16, 32]
+    asked: dict[str, Any] = {"n_train": 200, "horizon": 900, "n_draws": 60, "sharp_capacity": sharp_capacity}
+    curve = predict_double_descent(problem, calibration, widths=sorted(widths), **asked)
+    for width, one in zip(widths, predict_accuracies(problem, calibration, widths=widths, **asked), strict=True):
+        at = sorted(widths).index(width)
+        assert one.value == pytest.approx(curve.accuracy[at])
+        assert one.interval is not None
+        assert one.interval.low == pytest.approx(curve.accuracy_low[at])
+        assert one.interval.high == pytest.approx(curve.accuracy_high[at])
+
+
+@pytest.mark.slow
+def test_a_width_that_a_calibration_does_not_reach_has_no_value_but_a_reason() -> None:
+    problem = Problem(modulus=13, model="transformer", beta2=0.99)
+    calibration = calibration_of(problem, None)
+    silent = predict_accuracies(problem, calibration, n_train=60, widths=[16], n_draws=20)
+    assert silent[0].value is None
+    assert "calibration must reach width 16" in silent[0].reason

@@ -1,0 +1,228 @@
+"""Test accuracy over model size at a fixed training set: what the theory says, and what runs show beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dcrit.api.answers import Finding, axes_of, finished, plain
+from dcrit.api.headlines import said_of
+from dcrit.api.predictions import chosen_calibration, outside_at_ends
+from dcrit.theory.calibrations.calibration import Calibration
+from dcrit.theory.estimates import LEVEL, Estimate
+from dcrit.theory.problems.problem import Problem, label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from dcrit.api.training import Runs
+    from dcrit.empirics.measures.beside import LeftOut
+    from dcrit.empirics.measures.over_width import AtWidth
+    from dcrit.empirics.runs.single import Run
+    from dcrit.empirics.store.kinds import Store
+    from dcrit.theory.predictions.double_descent import DoubleDescent
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaidOver:
+    """Runs that lie over a curve.
+
+    Attributes:
+        measured: What networks of each width reached, rising.
+        predicted: What the theory says of each of these widths.
+        left_out: Why other runs do not lie over the curve.
+    """
+
+    measured: Sequence[AtWidth]
+    predicted: Sequence[Estimate]
+    left_out: Sequence[LeftOut]
+
+    @property
+    def told(self) -> str:
+        """How many runs lie over the curve, and how many were left out and why, in a sentence."""
+        from dcrit.empirics.measures.beside import told
+
+        return told(sum(len(one.accuracies) for one in self.measured), self.left_out)
+
+    @property
+    def n_inside(self) -> int:
+        """Widths whose measured mean lies inside the interval of the prediction."""
+        pairs = zip(self.measured, self.predicted, strict=True)
+        return sum(told.interval is not None and one.mean in told.interval for one, told in pairs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """One entry a width, and why other runs were left out, as JSON values."""
+        return {
+            "widths": [
+                {
+                    "width": one.width,
+                    "n_params": one.n_params,
+                    "predicted": expected.to_dict(),
+                    "measured": one.mean,
+                    "interval": None if one.interval is None else one.interval.to_dict(),
+                    "n_seeds": len(one.accuracies),
+                    "accuracies": list(one.accuracies),
+                }
+                for one, expected in zip(self.measured, self.predicted, strict=True)
+            ],
+            "left_out": [one.to_dict() for one in self.left_out],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeCurve(Finding):
+    """Test accuracy over model size at one training set, as predicted, and as runs show it.
+
+    Attributes:
+        found: The predicted curves as arrays.
+        lay: Lays those of some runs over the curve that it speaks of.
+        runs: Those of a folder; None where none were asked for.
+    """
+
+    found: DoubleDescent
+    lay: Callable[[Iterable[Run]], LaidOver] = field(repr=False, compare=False)
+    runs: LaidOver | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Curves, the dip, and what runs show where they were asked for, as JSON values."""
+        return super().to_dict() | {"runs": None if self.runs is None else self.runs.to_dict()}
+
+    def plot(self, ax: Axes | None = None, *, runs: Runs | None = None) -> Axes:
+        """Draw test accuracy over model size in its band, and real runs over it.
+
+        Args:
+            ax: Axes to draw on; None for those of a new picture.
+            runs: Finished runs to lay over the theory, of which those of its problem, training-set size and horizon
+                are drawn; None for those of the answer.
+        """
+        from dcrit.figures.predicted.double_descent import draw_accuracy, draw_measured
+
+        ax, laid = axes_of(ax), self.runs if runs is None else self.lay(runs.runs)
+        draw_accuracy(ax, self.found)
+        if laid is not None:
+            draw_measured(ax, laid.measured, level=self.found.level)
+        return finished(ax, self.title, "" if laid is None else laid.told)
+
+    def figure(self) -> Figure:
+        """Accuracy, with the runs of the answer, and loss beside each other."""
+        from dcrit.figures.predicted.double_descent import new_double_descent
+
+        laid = self.runs
+        return new_double_descent(
+            self.found,
+            title=self.title,
+            measured=() if laid is None else laid.measured,
+            remark="" if laid is None else laid.told,
+        )
+
+
+def double_descent(
+    problem: Problem,
+    n_train: int,
+    *,
+    points: int = 200,
+    min_width: int | None = None,
+    max_width: int | None = None,
+    sharp_capacity: bool = False,
+    horizon: int | None = None,
+    level: float = LEVEL,
+    calibration: Calibration | Path | str | None = None,
+    store: Path | str | None = None,
+) -> SizeCurve:
+    """Predict test accuracy over model size at a fixed training set: where it dips, how deep, how sure.
+
+    Args:
+        problem: The question; its width is replaced.
+        n_train: D [examples].
+        points: Widths at most.
+        min_width: First width; None for half the smallest calibrated one.
+        max_width: Last width; None for the largest calibrated one.
+        sharp_capacity: Let memorizing stop at capacity, as the starting theory has it.
+        horizon: As for :func:`predict` [steps].
+        level: Probability content of the intervals.
+        calibration: As for :func:`predict`.
+        store: Folder of runs; those of the problem with this training-set size and horizon, at any width, lie over the
+            theory. None for none.
+
+    Raises:
+        ValueError: A value is out of range, no calibration speaks for the problem, or there is no such folder.
+    """
+    from dcrit.theory.predictions.double_descent import predict_accuracies, predict_double_descent
+    from dcrit.theory.predictions.phase_diagram import default_widths
+
+    n_train = plain(n_train)
+    problem.check_n_train(n_train)
+    chosen = chosen_calibration(problem, calibration)
+    held: Store | None = None
+    if store is not None:
+        from dcrit.api.stores import stored_runs_of
+
+        held = stored_runs_of(store)
+    widths = default_widths(problem, chosen, points, smallest=min_width, largest=max_width)
+    found = predict_double_descent(
+        problem, chosen, n_train=n_train, widths=widths, horizon=horizon, sharp_capacity=sharp_capacity, level=level
+    )
+
+    def laid(runs: Sequence[Run], left_out: Sequence[LeftOut]) -> LaidOver:
+        from dcrit.empirics.measures.over_width import over_width
+
+        measured = over_width(runs, level=level)
+        expected = predict_accuracies(
+            problem,
+            chosen,
+            n_train=n_train,
+            widths=[one.width for one in measured],
+            horizon=horizon,
+            sharp_capacity=sharp_capacity,
+            level=level,
+        )
+        return LaidOver(measured=measured, predicted=expected, left_out=left_out)
+
+    def lay(runs: Iterable[Run]) -> LaidOver:
+        from dcrit.empirics.measures.beside import choose
+
+        return laid(*choose(runs, problem, horizon=found.horizon, n_train=n_train))
+
+    over: LaidOver | None = None
+    if held is not None:
+        from dcrit.api.stores import runs_beside
+
+        over = laid(*runs_beside(held, problem, horizon=found.horizon, n_train=n_train))
+    estimates = {
+        "depth": found.depth,
+        "width": found.width,
+        "n_params": found.place,
+        "loss_peak_width": found.loss_peak,
+    }
+    curves = ("widths", "n_params", "accuracy", "accuracy_low", "accuracy_high", "loss")
+    document: dict[str, Any] = {
+        "n_train": n_train,
+        "dip": found.dip,
+        "sharp_capacity": sharp_capacity,
+        "probability": found.probability,
+        "outside": outside_at_ends(problem, found.widths.tolist(), chosen, found.horizon),
+        "horizon": found.horizon,
+        "level": level,
+        "calibration": found.calibration,
+        **{name: one.to_dict() for name, one in estimates.items()},
+        "params_exponent": found.params_exponent,
+        "width_exponent": found.width_exponent,
+        **{"params" if name == "n_params" else name: getattr(found, name).tolist() for name in curves},
+    }
+    return SizeCurve(
+        asked=(
+            f"test accuracy over model size: {label(problem, width=False)}, D = {n_train}, T = {found.horizon} steps"
+        ),
+        told=said_of(
+            found.probability, "test accuracy dips as the model grows", "no dip of test accuracy as the model grows"
+        ),
+        problem=problem,
+        estimates=estimates,
+        found=found,
+        document=document,
+        lay=lay,
+        runs=over,
+    )

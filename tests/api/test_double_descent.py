@@ -1,0 +1,122 @@
+"""Runs over the predicted accuracy of each model size: in the answer, its table, its picture and its documents."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import dcrit
+from dcrit.api.training import Runs
+from dcrit.cli.app import app
+from dcrit.empirics.runs.single import Run, RunConfig
+from dcrit.empirics.store.kinds import Store
+from dcrit.theory.checks import FieldError
+from tests.worlds.command_line import document_of, invoking
+from tests.worlds.runs import run_of
+
+PROBLEM = dcrit.Problem(model="transformer", modulus=23)
+N_TRAIN, STEPS = 200, 600
+WORDS = ["predict", "double-descent", "-m", "transformer", "-p", "23", "-n", str(N_TRAIN), "-T", str(STEPS)]
+
+#: Final test accuracy of each seed, by width.
+REACHED = {8: (0.1, 0.3), 16: (0.05,), 48: (0.9, 0.95, 1.0)}
+
+invoke = invoking(app, columns=80)
+
+pytestmark = pytest.mark.slow
+
+
+def run(width: int, seed: int, accuracy: float, n_train: int = N_TRAIN, steps: int = STEPS) -> Run:
+    config = RunConfig(problem=replace(PROBLEM, width=width), n_train=n_train, seed=seed, steps=steps)
+    return run_of(config, test_accuracy=accuracy, train_accuracy=1.0)
+
+
+FITTING = [run(width, seed, value) for width, some in REACHED.items() for seed, value in enumerate(some)]
+OTHERS = [run(8, 0, 0.5, n_train=150), run(8, 1, 0.5, n_train=150), run(16, 0, 0.5, steps=900)]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    Store(tmp_path / "runs").add([*FITTING, *OTHERS])
+    return tmp_path / "runs"
+
+
+def runs_of(some: Sequence[Run]) -> Runs:
+    return Runs(problem=PROBLEM, runs=some, summaries=(), cost={})
+
+
+def test_each_width_has_what_is_predicted_and_what_its_seeds_reach(store: Path) -> None:
+    found = dcrit.double_descent(PROBLEM, N_TRAIN, horizon=STEPS, store=store)
+    assert found.runs is not None
+    assert {one.width: one.accuracies for one in found.runs.measured} == REACHED
+    curve = found.found
+    for one, expected in zip(found.runs.measured, found.runs.predicted, strict=True):
+        assert expected.value == pytest.approx(float(curve.accuracy[list(curve.widths).index(one.width)]))
+    document = document_of(invoke(*WORDS, "-S", str(store), "--json"))
+    assert document.pop("out") is None
+    assert document == found.to_dict()
+    assert [(one["width"], one["n_seeds"]) for one in document["runs"]["widths"]] == [(8, 2), (16, 1), (48, 3)]
+    assert document["runs"]["left_out"] == [
+        {"why": "with another training-set size", "n_runs": 2, "values": [150]},
+        {"why": "with another horizon", "n_runs": 1, "values": [900]},
+    ]
+
+
+def test_a_table_and_the_picture_say_how_many_runs_there_are_and_why_others_are_not(
+    store: Path, tmp_path: Path
+) -> None:
+    picture = tmp_path / "descent.svg"
+    done = invoke(*WORDS, "-S", str(store), "-o", str(picture))
+    assert done.exit_code == 0, done.output
+    text = " ".join(done.stdout.split())
+    told = "6 runs lie over the prediction, 3 were left out: 2 with another training-set size (150), 1 with another"
+    assert told in text
+    rows = [line.split("│") for line in done.stdout.splitlines() if line.startswith(("│ 8 ", "│ 16 ", "│ 48 "))]
+    assert [(row[1].strip(), row[4].strip(), row[6].strip()) for row in rows] == [
+        ("8", "0.2", "2"),
+        ("16", "0.05", "1"),
+        ("48", "0.95", "3"),
+    ]
+    assert picture.stat().st_size > 1000
+    assert "dcrit predict phase-diagram -m transformer -T 600" in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("given", ["store", "runs"])
+def test_every_seed_is_a_point_and_every_width_a_mean_with_its_interval(store: Path, given: str) -> None:
+    asked = dcrit.double_descent(PROBLEM, N_TRAIN, horizon=STEPS, store=store if given == "store" else None)
+    ax = asked.plot(Figure().subplots(), runs=None if given == "store" else runs_of([*FITTING, *OTHERS]))
+    labels = ax.get_legend_handles_labels()[1]
+    assert "one run, final" in labels
+    assert "mean of a width, 90% interval" in labels
+    points = next(line for line in ax.lines if line.get_label() == "one run, final")
+    assert sorted(np.asarray(points.get_ydata(), dtype=float)) == sorted(
+        value for some in REACHED.values() for value in some
+    )
+    (bars,) = ax.containers
+    segments = bars.lines[2][0].get_segments()  # type: ignore[attr-defined]
+    assert [bool(np.ptp(one[:, 1]) > 0) for one in segments] == [True, False, True]
+    assert "6 runs lie over the prediction, 3 were left out" in " ".join(ax.get_title().split())
+
+
+def test_where_no_run_fits_it_is_said_why_and_how_to_make_some(store: Path) -> None:
+    words = [*WORDS[:6], "-n", "180", *WORDS[8:]]
+    done = invoke(*words, "-S", str(store))
+    text = " ".join(done.stdout.split())
+    assert "No run in" in text
+    assert "9 with another training-set size (150, 200)" in text
+    train, lay = done.stdout.splitlines()[-2:]
+    assert train.startswith("  dcrit train -m transformer -w 4,")
+    assert lay.startswith("  dcrit predict double-descent -m transformer -n 180 -T 600 ")
+    assert all(str(store) in command for command in (train, lay))
+    ax = dcrit.double_descent(PROBLEM, 180, horizon=STEPS, store=store).plot(Figure().subplots())
+    assert "one run, final" not in ax.get_legend_handles_labels()[1]
+    assert "no runs lie over the prediction" in " ".join(ax.get_title().split())
+
+
+def test_a_folder_that_is_not_there_is_refused_and_none_is_no_runs(tmp_path: Path) -> None:
+    with pytest.raises(FieldError, match="store must be a folder that holds runs"):
+        dcrit.double_descent(PROBLEM, N_TRAIN, store=tmp_path / "none")
+    assert dcrit.double_descent(PROBLEM, N_TRAIN, points=9).to_dict()["runs"] is None
