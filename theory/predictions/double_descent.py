@@ -18,7 +18,14 @@ from dcrit.theory.circuits.constants import ANCHOR
 from dcrit.theory.circuits.margin import margin_from_loss
 from dcrit.theory.estimates import LEVEL, Estimate, Interval, interval_of
 from dcrit.theory.predictions.critical_size import check_covers, horizon_of, is_outside, law_normal, least_size
-from dcrit.theory.predictions.phase_diagram import N_DRAWS, aligned_draws, central_constants, check_widths, thinned
+from dcrit.theory.predictions.phase_diagram import (
+    N_DRAWS,
+    aligned_draws,
+    between,
+    central_constants,
+    check_widths,
+    thinned,
+)
 from dcrit.theory.predictions.regime import probability_unfit
 from dcrit.theory.problems.problem import Problem
 
@@ -451,7 +458,7 @@ def predict_double_descent(
     )
     n_params, accuracy, loss, drawn = curve.n_params, curve.accuracy, curve.loss, curve.drawn
     log_params, ends = np.log(n_params), _ends(drawn, level)
-    low, high = (np.interp(log_params, log_params[some], ends[side]) for side in (0, 1))
+    low, high = (between(log_params, log_params[some], end) for end in ends)
 
     depth, at = deepest(accuracy[:, None])
     depths, places = deepest(drawn)

@@ -280,7 +280,7 @@ def last_fall(log_widths: FloatArray, excess: FloatArray) -> FloatArray:
     return roots
 
 
-def _between(x: FloatArray, known: FloatArray, values: FloatArray) -> FloatArray:
+def between(x: FloatArray, known: FloatArray, values: FloatArray) -> FloatArray:
     """Linear interpolation of values (k,) at known places (k,) to the places x (n,)."""
     return np.interp(x, known, values)
 
@@ -330,11 +330,11 @@ def _star(
         return Star(width=none[0], n_params=none[1], n_train=none[2])
     log_params = np.log(n_params)
     clipped = np.clip(roots, low, high)
-    moved = _between(_between(clipped, log_widths, log_params) + off, log_params, log_widths)
+    moved = between(between(clipped, log_widths, log_params) + off, log_params, log_widths)
     clipped = np.where(np.isfinite(roots), moved, clipped)
     # D* of a draw lies on its own capacity, which is nearly linear in ln H.
     sizes: FloatArray = np.array(
-        [_between(clipped[j : j + 1], log_widths, column)[0] for j, column in enumerate(drawn[1].T)]
+        [between(clipped[j : j + 1], log_widths, column)[0] for j, column in enumerate(drawn[1].T)]
     )
     nearest = problems[int(np.abs(log_widths - root).argmin())]
     far = outside(nearest)
@@ -559,7 +559,7 @@ def phase_diagram(
         np.exp(np.interp(log_params, log_params[some], np.log([span[side] for span in spans]))) for side in (0, 1)
     )
     edges: FloatArray = np.asarray(np.quantile(drawn_capacity, tails, axis=1), dtype=np.float64)
-    capacity_low, capacity_high = (_between(log_params, log_params[some], edges[side]) for side in (0, 1))
+    capacity_low, capacity_high = (between(log_params, log_params[some], edges[side]) for side in (0, 1))
 
     unfit = probability_unfit(problem, calibration, whole)
     if law is None:
