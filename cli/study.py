@@ -40,21 +40,9 @@ class LabelsChoice(StrEnum):
     permuted = "permuted"
 
 
-def _number(text: str, panel: str) -> Any:
-    """An option that takes a number."""
-    return typer.Option(parser=options.decimal, metavar="NUMBER", help=text, rich_help_panel=panel)
-
-
-def _integer(text: str, panel: str, *names: str) -> Any:
-    """An option that takes an integer."""
-    return typer.Option(*names, parser=options.integer, metavar="INTEGER", help=text, rich_help_panel=panel)
-
-
 def _sizes(text: str) -> Any:
     """An option that takes training-set sizes."""
-    return typer.Option(
-        parser=options.integers, metavar=options.INTEGERS, help=f"{text} Default: chosen.", rich_help_panel=_RUNS
-    )
+    return options.integers_of(f"{text} Default: chosen.", panel=_RUNS)
 
 
 @options.grouped
@@ -68,18 +56,18 @@ def study(
             "examples; and labels, their classes. It is run."
         ),
     ],
-    learning_rate: Annotated[float, _number("η, step size.", _TRAINING)] = 0.01,
+    learning_rate: Annotated[float, options.number_of("η, step size.", panel=_TRAINING)] = 0.01,
     weight_decay: Annotated[
-        float, _number("λ, weight decay; 0 for none, which is measured and not predicted.", _TRAINING)
+        float, options.number_of("λ, weight decay; 0 for none, which is measured and not predicted.", panel=_TRAINING)
     ] = 1.0,
     optimizer: Annotated[
         OptimizerChoice, options.one_of(OptimizerChoice, "AdamW, or gradient descent.", panel=_TRAINING)
     ] = OptimizerChoice.adamw,
-    beta2: Annotated[float, _number("β₂ of AdamW.", _TRAINING)] = 0.98,
-    epsilon: Annotated[float, _number("ε of AdamW.", _TRAINING)] = 1e-8,
-    momentum: Annotated[float, _number("Of gradient descent.", _TRAINING)] = 0.0,
-    warm_up: Annotated[int, _integer("Steps in which the learning rate rises from 0.", _TRAINING)] = 0,
-    batch_size: Annotated[int, _integer("Examples a step; 0 for all.", _TRAINING)] = 0,
+    beta2: Annotated[float, options.number_of("β₂ of AdamW.", panel=_TRAINING)] = 0.98,
+    epsilon: Annotated[float, options.number_of("ε of AdamW.", panel=_TRAINING)] = 1e-8,
+    momentum: Annotated[float, options.number_of("Of gradient descent.", panel=_TRAINING)] = 0.0,
+    warm_up: Annotated[int, options.integer_of("Steps in which the learning rate rises from 0.", panel=_TRAINING)] = 0,
+    batch_size: Annotated[int, options.integer_of("Examples a step; 0 for all.", panel=_TRAINING)] = 0,
     loss: Annotated[
         LossChoice, options.one_of(LossChoice, "What is made small.", panel=_TRAINING)
     ] = LossChoice.cross_entropy,
@@ -88,7 +76,10 @@ def study(
         options.one_of(PrecisionChoice, "Of the loss; float32 for studies of softmax collapse.", panel=_TRAINING),
     ] = PrecisionChoice.float64,
     label_noise: Annotated[
-        float, _number("Part of the training labels that is replaced by another class. Not predicted.", _TRAINING)
+        float,
+        options.number_of(
+            "Part of the training labels that is replaced by another class. Not predicted.", panel=_TRAINING
+        ),
     ] = 0.0,
     steps: options.Steps = 0,
     predict: Annotated[
@@ -104,20 +95,32 @@ def study(
     overloading_sizes: Annotated[list[int] | None, _sizes("Sizes on random labels that do not all fit.")] = None,
     seeds: options.Seeds = 2,
     first_seed: Annotated[
-        int, _integer("First seed; the others count up from it. Another one makes fresh runs.", _RUNS, "--seed")
+        int,
+        options.integer_of(
+            "First seed; the others count up from it. Another one makes fresh runs.", "--seed", panel=_RUNS
+        ),
     ] = 0,
-    tolerance: Annotated[float, _number("Relative half width of the interval to reach.", _RUNS)] = 0.1,
-    max_runs: Annotated[int, _integer("Full runs across the transition at most.", _RUNS)] = 12,
+    tolerance: Annotated[float, options.number_of("Relative half width of the interval to reach.", panel=_RUNS)] = 0.1,
+    max_runs: Annotated[int, options.integer_of("Full runs across the transition at most.", panel=_RUNS)] = 12,
     budget_minutes: Annotated[
-        float, _number("What the study may take at most, in minutes; one that would take longer is refused.", _RUNS)
+        float,
+        options.number_of(
+            "What the study may take at most, in minutes; one that would take longer is refused.", panel=_RUNS
+        ),
     ] = 15.0,
-    n_classes: Annotated[int | None, _integer("C, classes; default: the largest label and one.", _RUNS)] = None,
+    n_classes: Annotated[
+        int | None, options.integer_of("C, classes; default: the largest label and one.", panel=_RUNS)
+    ] = None,
     random_labels: Annotated[
         LabelsChoice,
         options.one_of(LabelsChoice, "Drawn evenly among all classes, or the real ones, shuffled.", panel=_RUNS),
     ] = LabelsChoice.uniform,
-    homogeneity: Annotated[float | None, _number("κ, where it is known. Default: measured.", _RUNS)] = None,
-    ceiling: Annotated[float, _number("Best possible test accuracy, as where labels are noisy.", _RUNS)] = 1.0,
+    homogeneity: Annotated[
+        float | None, options.number_of("κ, where it is known. Default: measured.", panel=_RUNS)
+    ] = None,
+    ceiling: Annotated[
+        float, options.number_of("Best possible test accuracy, as where labels are noisy.", panel=_RUNS)
+    ] = 1.0,
     level: options.Level = 0.9,
     device: Annotated[
         DeviceChoice,

@@ -13,6 +13,7 @@ from dcrit.empirics.study.design import Role, StudyDesign
 from dcrit.empirics.study.module_runs import LabelKind, ModuleRun
 from dcrit.theory.circuits.laws import bits_per_parameter
 from dcrit.theory.estimates import Estimate, Interval
+from dcrit.theory.written import number, span
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +119,8 @@ class StudyResult:
             missing = "predicted" if one.value is None else "measured"
             return f"Prediction and measurement cannot be compared: there is no {missing} critical size."
         sizes = (
-            f"predicted {one.value:.3g} ({_span(one.interval)}) is {self.ratio:.2f} times measured {other.value:.3g}"
+            f"predicted {number(one.value)} ({_span(one.interval)}) is {self.ratio:.2f} times measured "
+            f"{number(other.value)}"
         )
         if self.agrees:
             return f"Prediction and measurement agree: {sizes} ({_span(other.interval)}), intervals overlap."
@@ -161,7 +163,7 @@ class StudyResult:
         for one in self.estimates():
             first.add_row(
                 one.quantity.replace("_", " "),
-                _shown(one.value),
+                number(one.value),
                 _span(one.interval),
                 str(one.n_runs),
                 str(one.n_unconverged),
@@ -182,9 +184,9 @@ class StudyResult:
             second.add_row(
                 point.labels,
                 str(point.n_train),
-                _shown(point.efficiency),
+                number(point.efficiency),
                 _span(point.interval),
-                _shown(point.test_accuracy),
+                number(point.test_accuracy),
                 str(point.n_runs),
                 str(point.n_unconverged),
                 str(point.n_unfitted),
@@ -192,9 +194,5 @@ class StudyResult:
         return first, second
 
 
-def _shown(value: float | None) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{value:.3g}"
-
-
 def _span(interval: Interval | None) -> str:
-    return "–" if interval is None else f"{interval.low:.3g} – {interval.high:.3g}"
+    return span(None, None) if interval is None else span(interval.low, interval.high)

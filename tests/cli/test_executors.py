@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dcrit.cli.app import app
-from tests.cli.test_processes import TIMEOUT, run, start, wait_for_a_batch
+from tests.cli.test_processes import TIMEOUT, run, start, verified, wait_for_a_batch
 
 TRAIN = ["train", "--modulus", "5", "--width", "5", "--n-train", "10", "--seeds", "6", "--steps", "40"]
 
@@ -185,6 +185,6 @@ def test_a_stopped_command_leaves_no_processes_behind(tmp_path: Path, mark: str,
         assert rest == ["Interrupted. Finished batches are kept: the same command goes on from there."]
     # Agents of Ray that have lost all others take a minute to see it.
     assert all_gone(mark) if how is signal.SIGINT else all_gone(mark, trainers)
-    verdict = run(["runs", "verify", "--store", "runs", "--json"], tmp_path)
-    assert verdict.returncode == 0
+    verdict = verified(tmp_path / "runs")
+    assert verdict.exit_code == 0
     assert 0 < json.loads(verdict.stdout)["n_runs"] < 360

@@ -25,7 +25,7 @@ COMMANDS = list(commands())
 
 #: Calls of each command within this process, for each of its parameters, of which a call gives odd values to two on
 #: average; and calls as processes of their own.
-CALLS, PROCESSES = 6, 24
+CALLS, PROCESSES = 6, 12
 
 
 class WorkBeginsError(Exception):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
+
+from dcrit.cli.app import app
 
 pytestmark = pytest.mark.processes
 
@@ -54,9 +58,29 @@ def test_bad_input_loads_nothing_heavy(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_training_twice_trains_once(tmp_path: Path) -> None:
-    first = run(TRAIN, tmp_path)
-    assert first.returncode == 0, first.stderr
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A folder in which a command has trained, and what it printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    done = run(TRAIN, folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+@pytest.fixture
+def first(made_once: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """What that command printed; its folder is copied to where the test works."""
+    folder, done = made_once
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return done
+
+
+def verified(store: Path) -> Result:
+    """What the command says that looks a store over."""
+    return CliRunner().invoke(app, ["runs", "verify", "--store", str(store), "--json"])
+
+
+def test_training_twice_trains_once(first: subprocess.CompletedProcess[str], tmp_path: Path) -> None:
     assert first.stderr.startswith("training: 4 runs, 0 of them stored before\n")
     files = {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")}
     assert files
@@ -69,8 +93,7 @@ def test_training_twice_trains_once(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == files
 
 
-def test_a_file_cut_short_is_found_told_and_made_again(tmp_path: Path) -> None:
-    first = run(TRAIN, tmp_path)
+def test_a_file_cut_short_is_found_told_and_made_again(first: subprocess.CompletedProcess[str], tmp_path: Path) -> None:
     victim = sorted((tmp_path / "runs").glob("*.parquet"))[0]
     victim.write_bytes(victim.read_bytes()[:-100])
     verdict = run(["runs", "verify", "--store", "runs"], tmp_path)
@@ -80,7 +103,7 @@ def test_a_file_cut_short_is_found_told_and_made_again(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert "was damaged and its runs are made again" in again.stderr
     assert json.loads(again.stdout)["runs"] == json.loads(first.stdout)["runs"]
-    assert run(["runs", "verify", "--store", "runs"], tmp_path).returncode == 0
+    assert verified(tmp_path / "runs").exit_code == 0
     assert [path.name for path in (tmp_path / "runs" / "damaged").iterdir()] == [victim.name]
 
 
@@ -143,8 +166,8 @@ def test_ctrl_c_in_the_middle_keeps_whole_batches(workers: str, tmp_path: Path) 
         if process.poll() is None:
             process.kill()
             process.wait()
-    verdict = run(["runs", "verify", "--store", "runs", "--json"], tmp_path)
+    verdict = verified(tmp_path / "runs")
     found = json.loads(verdict.stdout)
-    assert (verdict.returncode, found["damaged"]) == (0, [])
+    assert (verdict.exit_code, found["damaged"]) == (0, [])
     assert 0 < found["n_runs"] < 360
     assert [path.name for path in (tmp_path / "runs").iterdir() if path.name.startswith(".")] == []
