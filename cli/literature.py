@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import print_json, say, table
+from dcrit.cli.terminal.output import note, print_json, say, table
 from dcrit.cli.terminal.session import session
 from dcrit.theory.literature.figures import LiteratureFigure, literature_figures
 
@@ -34,7 +34,11 @@ Names count the entries of one paper in the order of its argument. They are not 
 are small, 23 and 31, where the papers have 113, so that each takes minutes. Hyperparameters of every run are in
 `theory/literature/figures.toml`.
 
-Minutes are those of one core of {rate:.0f} GFLOP/s, at most. Written by `dcrit reproduce literature --clone .`."""
+A prediction is drawn, dotted or as a map, where the column *predicted* says yes. Minutes are those of one core of
+{rate:.0f} GFLOP/s, at most. With `--quick` a figure has one seed and every second size and width, and says so;
+`--seeds` sets the number of seeds alone. What was trained before an interruption is kept, and the same command goes on.
+
+Written by `dcrit reproduce literature --clone .`."""
 
 app = typer.Typer()
 
@@ -61,8 +65,15 @@ def literature(
     if as_json:
         print_json(listed.to_dict())
         return
-    rows = [[one["name"], one["shows"], str(one["runs"]), _minutes(one["minutes"])] for one in listed.figures]
-    table("figures of the literature", ["name", "the paper shows", "runs", "minutes"], rows)
+    rows = [
+        [one["name"], one["shows"], one["predicted"], str(one["runs"]), _minutes(one["minutes"])]
+        for one in listed.figures
+    ]
+    table("figures of the literature", ["name", "the paper shows", "predicted", "runs", "minutes"], rows)
+    say(
+        "Predicted: whether what was predicted before any run is drawn as well. Minutes are at most, on one core; "
+        "--quick and --seeds take fewer."
+    )
 
 
 def _write(clone: Path, text: str, *, check: bool) -> None:
@@ -95,13 +106,14 @@ def page_of(listed: Mapping[str, Any]) -> str:
     for source, link in sources:
         lines += ["", f"## {source.split('.')[0]}.", "", f"[{source}]({link})" if link else source, ""]
         lines += [
-            "| name | the paper shows | here one should see | runs | FLOPs | minutes |",
-            "|---|---|---|---|---|---|",
+            "| name | the paper shows | here one should see | predicted | runs | FLOPs | minutes |",
+            "|---|---|---|---|---|---|---|",
         ]
         for one in listed["figures"]:
             if one["source"] == source:
                 lines.append(
-                    f"| `{one['name']}` | {one['shows']} | {one['expected']} | {one['runs']} | {one['flops']:.1e} "
+                    f"| `{one['name']}` | {one['shows']} | {one['expected']} "
+                    f"| {'yes' if one['predicted'] else 'no'} | {one['runs']} | {one['flops']:.1e} "
                     f"| {_minutes(one['minutes'])} |"
                 )
     return "\n".join(lines) + "\n"
@@ -113,6 +125,20 @@ def _command_of(figure: LiteratureFigure) -> Callable[..., None]:
     @options.grouped
     def made(
         *,
+        seeds: Annotated[
+            int | None,
+            typer.Option(
+                "--seeds",
+                "-s",
+                parser=options.integer_to(1000),
+                metavar="INTEGER",
+                help="Runs of each, each with a seed of its own; default: as many as the figure has.",
+            ),
+        ] = None,
+        quick: Annotated[
+            bool,
+            typer.Option("--quick", help="One seed, or two of a plane, and every second size and width; says so."),
+        ] = False,
         store: options.StoreFolder = options.DEFAULT_STORE,
         out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the picture, as PNG and SVG.")] = Path(
             "figures-out"
@@ -123,10 +149,14 @@ def _command_of(figure: LiteratureFigure) -> Callable[..., None]:
         from dcrit.api.literature import literature_figure
 
         with session(machine):
-            drawn = literature_figure(figure.name, store=store, out=out, **asdict(machine))
+            drawn = literature_figure(
+                figure.name, seeds=seeds, quick=quick, store=store, out=out, note=note, **asdict(machine)
+            )
         if as_json:
             print_json(drawn.to_dict())
         else:
+            if drawn.variant:
+                say(drawn.variant)
             say(f"One should see: {figure.expected}")
             say(" ".join(str(path) for path in drawn.files))
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from dcrit.theory.estimates import Estimate
 
 Horizon = Annotated[
-    int | None, options.integer_of("T, steps that each run is trained for; default: 40/(ηλ).", "--horizon", "-T")
+    int | None,
+    options.integer_of("T, steps that each run is trained for; default: 40/(ηλ).", "--horizon", "--steps", "-T"),
 ]
 
 

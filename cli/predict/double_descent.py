@@ -142,7 +142,7 @@ def _say_next(answer: SizeCurve, horizon: int | None, store: Path | None, more: 
     words = [*problem_words(problem, without=["width"]), "-w", list_of(some), "-n", str(n_train), "-s", str(SEEDS)]
     then(
         command_of("train", words, horizon_words(horizon), store_words(folder)),
-        f"train such widths ({len(configs)} runs, at most {time_of(configs)} on one core) and lay them over this curve",
+        f"train such widths ({len(configs)} runs, about {time_of(configs)} on one core) and lay them over this curve",
         descent_command(problem, n_train, horizon, folder, more),
     )
 

@@ -343,6 +343,7 @@ Horizon = Annotated[
         "T, steps of training that the answer speaks of; default: 40/(ηλ). Another one needs a law with a clock, "
         "which the tasks that ship have.",
         "--horizon",
+        "--steps",
         "-T",
     ),
 ]

@@ -25,7 +25,7 @@ def seconds_on_one_core(stages: Sequence[Stage]) -> float:
 
 
 def time_of(configs: Sequence[Trained]) -> str:
-    """The same of runs that are made in one sweep, as people say it.
+    """About how long one core trains runs that are made in one sweep, as people say it.
 
     Args:
         configs: The runs.

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from dcrit.api.answers import Statement
-from dcrit.api.costs import CORE, seconds_on_one_core
+from dcrit.api.costs import CORE, seconds_on_one_core, time_of
 from dcrit.api.training import MachineOptions, laboratory_of
+from dcrit.theory.calibrations.calibration import shipped_calibrations
 from dcrit.theory.checks import FieldError
-from dcrit.theory.literature.figures import LiteratureFigure, literature_figures
+from dcrit.theory.literature.figures import (
+    LiteratureFigure,
+    difference,
+    literature_figures,
+    quick_variant,
+    with_seeds,
+)
 
 if TYPE_CHECKING:
     import polars as pl
     from matplotlib.figure import Figure
+
+    from dcrit.empirics.training.work import Trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +32,8 @@ class LiteratureList(Statement):
     """Every figure of the literature that has a counterpart here.
 
     Attributes:
-        figures: One entry a figure: name, source, what the paper shows, what should be seen here, its command, and
-            runs, FLOPs and minutes on one core.
+        figures: One entry a figure: name, source, what the paper shows, what should be seen here, its command,
+            whether a prediction is drawn in it, and runs, FLOPs and minutes on one core.
     """
 
     figures: Sequence[Mapping[str, Any]]
@@ -48,7 +57,7 @@ class LiteratureList(Statement):
 def list_literature() -> LiteratureList:
     """Every figure of the literature that has a counterpart here, with what it takes on one core."""
     from dcrit.api.report.bibliography import reference
-    from dcrit.empirics.experiments.literature import configs_of_figure, stages
+    from dcrit.empirics.experiments.literature import configs_of_figure, has_prediction, stages
     from dcrit.empirics.training.work import work_of
 
     entries: list[Mapping[str, Any]] = []
@@ -63,6 +72,7 @@ def list_literature() -> LiteratureList:
                 "shows": one.shows,
                 "expected": one.expected,
                 "command": f"dcrit reproduce {one.name}",
+                "predicted": has_prediction(one, shipped_calibrations()),
                 "runs": len(configs_of_figure(one)),
                 "flops": work.flops,
                 "minutes": seconds_on_one_core(stages(one)) / 60,
@@ -79,11 +89,13 @@ class LiteratureDrawing(Statement):
         figure_of: What it is the counterpart of.
         evidence: Runs of each panel.
         files: Where it was written.
+        variant: What it leaves out of the whole figure, in words; empty where it is whole.
     """
 
     figure_of: LiteratureFigure
     evidence: Sequence[Any]
     files: Sequence[Path]
+    variant: str = ""
 
     @property
     def title(self) -> str:
@@ -94,7 +106,7 @@ class LiteratureDrawing(Statement):
         """The figure, drawn anew."""
         from dcrit.figures.measured.literature import draw
 
-        return draw(self.evidence)
+        return draw(self.evidence, self.variant)
 
     def to_dict(self) -> dict[str, Any]:
         """What it shows and where it was written, as JSON values."""
@@ -104,6 +116,7 @@ class LiteratureDrawing(Statement):
             "source": one.source,
             "shows": one.shows,
             "expected": one.expected,
+            "variant": self.variant,
             "files": [str(path) for path in self.files],
         }
 
@@ -116,34 +129,58 @@ class LiteratureDrawing(Statement):
 
 
 def literature_figure(
-    name: str, *, store: Path | str = "runs", out: Path | str | None = None, **machine: Unpack[MachineOptions]
+    name: str,
+    *,
+    seeds: int | None = None,
+    quick: bool = False,
+    store: Path | str = "runs",
+    out: Path | str | None = None,
+    note: Callable[[str], None] = lambda _: None,
+    **machine: Unpack[MachineOptions],
 ) -> LiteratureDrawing:
     """The counterpart of a published figure; what the store lacks is trained.
 
     Args:
         name: As :func:`list_literature` has it.
-        store: Folder in which runs are kept.
+        seeds: Runs of each; None for those of the figure.
+        quick: Whether it is the quick variant: one seed, or two of a plane, and every second size and width.
+        store: Folder in which runs are kept; what an interrupted call has trained is there for the next one.
         out: Folder that it is written to, as PNG and SVG; None for none.
+        note: Told what is trained and how long that takes at most, in words, before it begins.
         **machine: Where to train, as :class:`MachineOptions` has it.
 
     Raises:
-        ValueError: There is no such figure, or a folder cannot be written.
+        ValueError: There is no such figure, seeds are too few for it, or a folder cannot be written.
     """
-    from dcrit.empirics.experiments.literature import measure
+    from dcrit.empirics.experiments.literature import configs_of_figure, measure
     from dcrit.empirics.store.whole_files import check_writable_folder
 
     known = {one.name: one for one in literature_figures()}
     if name not in known:
         raise FieldError("name", f"be one of {', '.join(known)}", repr(name))
+    asked = quick_variant(known[name]) if quick else known[name]
+    asked = asked if seeds is None else with_seeds(asked, seeds)
+    left_out = difference(known[name], asked)
+    variant = f"{'Quick variant' if quick else 'Variant'} of {name}: {left_out}." if left_out else ""
     if out is not None:
         check_writable_folder(Path(out))
     with laboratory_of(store, machine) as laboratory:
-        evidence = measure(known[name], laboratory)
-    made = LiteratureDrawing(figure_of=known[name], evidence=evidence, files=())
+        configs = configs_of_figure(asked)
+        note(_cost(asked, configs, laboratory.lacking(configs)))
+        evidence = measure(asked, laboratory)
+    made = LiteratureDrawing(figure_of=asked, evidence=evidence, files=(), variant=variant)
     if out is None:
         return made
     from dcrit.api.report.pictures import save_drawing
 
-    return LiteratureDrawing(
-        figure_of=known[name], evidence=evidence, files=save_drawing(name, made.figure(), Path(out))
-    )
+    # A picture that leaves something out does not take the place of the whole one.
+    written = save_drawing(f"{name}-quick" if quick else name, made.figure(), Path(out))
+    return replace(made, files=written)
+
+
+def _cost(figure: LiteratureFigure, configs: Sequence[Trained], lacking: Sequence[Trained]) -> str:
+    """What a figure trains and how long that takes, in words."""
+    if not lacking:
+        return f"{figure.name}: all {len(configs)} runs are stored, none is trained"
+    stored = f", {len(configs) - len(lacking)} of them stored" if len(lacking) < len(configs) else ""
+    return f"{figure.name}: {len(configs)} runs{stored}; training takes about {time_of(lacking)} on one core"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dcrit.api.answers import Answer, Sized, axes_of, finished, table_of
+from dcrit.api.horizons import steps_of
 from dcrit.theory.checks import FieldError
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def study(
         inputs: (n, …) all examples, as tensor or array.
         labels: (n,) their classes, as tensor or array.
         design: Which runs to make; None to have them chosen.
-        **choices: Fields of :class:`~dcrit.empirics.study.design.StudyDesign`, where no design is given.
+        **choices: Fields of :class:`~dcrit.empirics.study.design.StudyDesign`, where no design is given; ``horizon``
+            is another name for its ``steps``.
 
     Raises:
         ValueError: Module, data and design do not fit together, or the study would take longer than it may.
@@ -91,6 +93,8 @@ def study(
 
     if design is None:
         classes = as_examples(inputs, labels)[1]
+        length = steps_of(choices.pop("steps", 0), choices.pop("horizon", None))
+        choices |= {"steps": length} if length else {}
         choices.setdefault("n_classes", max(2, int(classes.max()) + 1) if classes.numel() else 2)
         unknown = sorted(set(choices) - {one.name for one in fields(StudyDesign)})
         if unknown:

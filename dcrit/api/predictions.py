@@ -11,6 +11,7 @@ import numpy as np
 
 from dcrit.api.answers import Answer, Finding, Sized, axes_of, finished, plain, table_of
 from dcrit.api.headlines import said_of, said_of_kinds, said_of_size
+from dcrit.api.horizons import steps_of
 from dcrit.api.several import Answers, problems_over, several, values_of
 from dcrit.theory.calibrations.calibration import Calibration, calibration_of
 from dcrit.theory.checks import FieldError, check_accuracy, check_choice, check_integer, check_level, check_positive
@@ -651,6 +652,7 @@ def simulate(
     n_train: int,
     *,
     steps: int = 0,
+    horizon: int | None = None,
     accuracy: float = GENERALIZED,
     level: float = LEVEL,
     circuits: Sharing = "shared",
@@ -666,7 +668,8 @@ def simulate(
     Args:
         problem: The question.
         n_train: D [examples].
-        steps: Horizon [steps]; 0 for the protocol's 40/(ηλ).
+        steps: How long is simulated, the horizon [steps]; 0 for the protocol's 40/(ηλ).
+        horizon: T, another name for steps; None where it is not given [steps].
         accuracy: Test accuracy that counts as generalization.
         level: Probability content of the intervals.
         circuits: ``shared``: circuits share weights, as calibrated; ``additive``: they add up, so the winner takes all.
@@ -697,25 +700,26 @@ def simulate(
     check_level(level)
     check_choice("circuits", circuits, get_args(Sharing))
     check_positive("start_ratio", start_ratio)
+    steps = steps_of(steps, horizon)
     start, shared = Start(generalizing=start_ratio), circuits == "shared"
     if not 0 <= steps <= LONGEST:
         raise FieldError("steps", f"be an integer from 0 to {LONGEST}", steps)
-    chosen, horizon = chosen_calibration(problem, calibration), steps or problem.horizon
+    chosen, length = chosen_calibration(problem, calibration), steps or problem.horizon
     clocked = chosen.thresholds is not None and shared and start_ratio == START_RATIO
     if not clocked:
         problem.check_homogeneous()
-    sizes = predict_critical_size(problem, chosen, horizon=horizon if clocked else None, level=level)
+    sizes = predict_critical_size(problem, chosen, horizon=length if clocked else None, level=level)
     if clocked:
         trajectory = simulate_by_clock(problem, chosen, sizes, n_train)
     else:
-        trajectory = simulated(flow_at(problem, sizes.from_scratch, n_train, shared=shared), start, steps=horizon)
+        trajectory = simulated(flow_at(problem, sizes.from_scratch, n_train, shared=shared), start, steps=length)
     ways: Hysteresis | None = None
     if hysteresis:
         some = np.geomspace(max(1.0, SMALLEST_FRACTION * problem.n_pairs), problem.n_pairs, SIZES)
         ways = (
             hysteresis_by_law(chosen, sizes, some)
             if clocked
-            else ungrokking_and_scratch(problem, sizes.competition, some, shared=shared, start=start, steps=horizon)
+            else ungrokking_and_scratch(problem, sizes.competition, some, shared=shared, start=start, steps=length)
         )
     passed = grokking_delay(trajectory, level=accuracy)
     curves = {name: getattr(trajectory, name).tolist() for name in CURVES}
@@ -727,8 +731,8 @@ def simulate(
         draw_panel(ax, trajectory)
 
     return Simulation(
-        asked=f"simulated: {label(problem)}, D = {n_train}, T = {horizon} steps",
-        told=_told_of_curves(trajectory.reason, passed.generalized, accuracy, horizon),
+        asked=f"simulated: {label(problem)}, D = {n_train}, T = {length} steps",
+        told=_told_of_curves(trajectory.reason, passed.generalized, accuracy, length),
         problem=problem,
         estimates=estimates,
         found=trajectory,
@@ -736,7 +740,7 @@ def simulate(
         hysteresis=ways,
         document={
             "n_train": n_train,
-            "horizon": horizon,
+            "horizon": length,
             "memorized_accuracy": FITTED,
             "generalized_accuracy": accuracy,
             "circuits": circuits,

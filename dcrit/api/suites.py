@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from dcrit.api.answers import Answer, Statement, axes_of, finished
+from dcrit.api.horizons import steps_of
 from dcrit.api.training import STORE, MachineOptions, laboratory_of
 from dcrit.theory.checks import FieldError, check_choice, check_integer
 from dcrit.theory.problems.problem import Problem, label
@@ -328,6 +329,7 @@ def plan_phase_diagram(
     max_n_train: int | None = None,
     seeds: int = 3,
     steps: int = 0,
+    horizon: int | None = None,
     workers: Sequence[int] = (),
     device: str = "auto",
     rate: float | None = None,
@@ -343,7 +345,8 @@ def plan_phase_diagram(
         min_n_train: First training-set size; None for 3 % of all pairs [examples].
         max_n_train: Last one; None for 95 % of all pairs [examples].
         seeds: Runs per point, at least 2.
-        steps: Horizon [steps]; 0 for the protocol's 40/(ηλ).
+        steps: How long each run is trained, its horizon [steps]; 0 for the protocol's 40/(ηλ).
+        horizon: T, another name for steps; None where it is not given [steps].
         workers: As for :func:`plan`.
         device: As for :func:`plan`.
         rate: As for :func:`plan` [FLOP/s].
@@ -356,7 +359,7 @@ def plan_phase_diagram(
 
     first = max(1, round(0.03 * problem.n_pairs)) if min_n_train is None else min_n_train
     last = max(first + 1, round(0.95 * problem.n_pairs)) if max_n_train is None else max_n_train
-    widths, sizes = (min_width, max_width), (first, last)
+    widths, sizes, steps = (min_width, max_width), (first, last), steps_of(steps, horizon)
     plane = plane_of(problem, points=points, widths=widths, sizes=sizes, seeds=seeds, steps=steps)
     title = f"phase diagram of {label(problem, width=False)}"
     found = _planned(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 
 from dcrit.api.answers import Answer, axes_of, finished
+from dcrit.api.horizons import steps_of
 from dcrit.api.several import problems_over
 from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
@@ -129,6 +130,7 @@ def train(
     seeds: int | Sequence[int] | NDArray[np.integer] = 3,
     seed: int = 0,
     steps: int = 0,
+    horizon: int | None = None,
     precision: Precision = "float32",
     store: Path | str = STORE,
     tensorboard: Path | str | None = None,
@@ -142,7 +144,8 @@ def train(
         widths: H, several of them in the place of the problem's: a plane of both sizes. None for the problem's.
         seeds: How many, or which.
         seed: First of them, where seeds is how many.
-        steps: Horizon [steps]; 0 for the protocol's 40/(ηλ).
+        steps: How long each run is trained, its horizon [steps]; 0 for the protocol's 40/(ηλ).
+        horizon: T, another name for steps; None where it is not given [steps].
         precision: ``float32`` or ``float64``.
         store: Folder in which runs are kept.
         tensorboard: Folder to which curves are logged for TensorBoard; None for nowhere.
@@ -161,6 +164,7 @@ def train(
         seeds = range(seed, seed + seeds)
     elif seed:
         raise FieldError("seed", "be 0 where seeds says which", seed)
+    steps = steps_of(steps, horizon)
     problems = problems_over(problem, None, widths)
     configs = [one for each in problems for one in configs_of(each, n_train, seeds, steps=steps, precision=precision)]
     if tensorboard is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dcrit.empirics.experiments.laboratory import Laboratory
@@ -10,9 +10,11 @@ from dcrit.empirics.experiments.size_grid import Grid, Plane, grid_of, predicted
 from dcrit.empirics.runs.multitask import MultitaskConfig, MultitaskRun, beside_facts
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.training.work import Stage
-from dcrit.theory.calibrations.calibration import calibration_for
+from dcrit.theory.calibrations.calibration import Calibration, calibration_for
+from dcrit.theory.estimates import Estimate
 from dcrit.theory.literature.figures import OVER_WIDTH, FigurePanel, FigureSeries, LiteratureFigure
 from dcrit.theory.predictions.critical_size import predict_critical_size
+from dcrit.theory.predictions.double_descent import predict_accuracies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +26,13 @@ class SeriesRuns:
         runs: Finished runs by the panel's places: a training-set size, or a width.
         predicted: D_crit(T) of the series from scratch, or D_rest, before any run; None over widths, and where nothing
             speaks for it [examples].
+        accuracies: Test accuracy at each width before any run; empty over sizes, and where nothing speaks for it.
     """
 
     series: FigureSeries
     runs: dict[int, list[Run | MultitaskRun]]
     predicted: float | None = None
+    accuracies: Mapping[int, Estimate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,18 +150,49 @@ def _panel_runs(panel: FigurePanel, found: dict[str, Run | MultitaskRun], labora
                 place: [found[config_of(panel, one, place, seed).address] for seed in range(panel.seeds)]
                 for place in places_of(panel)
             },
-            predicted=_predicted(panel, one, laboratory),
+            predicted=_predicted(panel, one, laboratory.calibrations),
+            accuracies=_accuracies(panel, one, laboratory.calibrations),
         )
         for one in panel.series
     ]
     return PanelRuns(panel=panel, series=series)
 
 
-def _predicted(panel: FigurePanel, series: FigureSeries, laboratory: Laboratory) -> float | None:
-    if panel.kind != "over-size":
+def has_prediction(figure: LiteratureFigure, calibrations: Sequence[Calibration]) -> bool:
+    """Whether something that was predicted before any run is drawn in a figure.
+
+    Args:
+        figure: Which.
+        calibrations: Constants for predictions.
+    """
+    return any(
+        calibration_for(plane_of_panel(panel).problem, calibrations) is not None
+        if panel.kind == "plane"
+        else any(_speaking(panel, one, calibrations) is not None for one in panel.series)
+        for panel in figure.panels
+    )
+
+
+def _speaking(panel: FigurePanel, series: FigureSeries, calibrations: Sequence[Calibration]) -> Calibration | None:
+    """The calibration whose predictions are drawn beside a series; None where there is none."""
+    if panel.kind not in ("over-size", "over-width") or series.facts:
         return None
-    calibration = calibration_for(series.problem, laboratory.calibrations)
-    if calibration is None or calibration.thresholds is None:
+    calibration = calibration_for(series.problem, calibrations)
+    return None if calibration is None or calibration.thresholds is None else calibration
+
+
+def _predicted(panel: FigurePanel, series: FigureSeries, calibrations: Sequence[Calibration]) -> float | None:
+    calibration = _speaking(panel, series, calibrations)
+    if calibration is None or panel.kind != "over-size":
         return None
     found = predict_critical_size(series.problem, calibration, horizon=series.steps or panel.steps or None)
     return (found.critical_size if series.start == "scratch" else found.at_rest).value
+
+
+def _accuracies(panel: FigurePanel, series: FigureSeries, calibrations: Sequence[Calibration]) -> dict[int, Estimate]:
+    calibration = _speaking(panel, series, calibrations)
+    if calibration is None or panel.kind != "over-width":
+        return {}
+    steps = series.steps or panel.steps or None
+    told = predict_accuracies(series.problem, calibration, n_train=series.n_train, widths=panel.widths, horizon=steps)
+    return dict(zip(panel.widths, told, strict=True))

@@ -166,14 +166,14 @@ def _passages(run: Run) -> tuple[float, float]:
 
 
 def predicted_map(plane: Plane, laboratory: Laboratory) -> PhaseDiagram | None:
-    """The plane as a calibration predicts it, over the plane's widths as far as its laws reach."""
+    """The plane as a calibration predicts it after its steps, over its widths as far as the laws reach."""
     calibration = calibration_for(plane.problem, laboratory.calibrations)
     if calibration is None:
         return None
     widths = default_widths(plane.problem, calibration, MAP_WIDTHS, largest=plane.widths[-1])
     low, high = MAP_FRACTIONS
     sizes = plane.problem.n_pairs * np.geomspace(low, high, MAP_SIZES)
-    return phase_diagram(plane.problem, calibration, widths=widths, n_trains=sizes)
+    return phase_diagram(plane.problem, calibration, widths=widths, n_trains=sizes, horizon=plane.steps or None)
 
 
 def grid_of(

@@ -19,9 +19,14 @@ from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.measured.dynamics import log_steps
 from dcrit.figures.measured.model_size import LEAST_LOSS, MARKERS, colours
 from dcrit.figures.measured.phase_map import draw_plane
+from dcrit.theory.estimates import LEVEL
+from dcrit.theory.literature.figures import OVER_TIME
 
 #: Height of a panel [inches].
 HEIGHT = 2.4
+
+#: Opacity of a predicted interval among those of other series.
+FAINT_SHADE = 0.1
 
 #: What is drawn over places, by the panel's kind: axis label, and whether the axis is logarithmic.
 OVER_PLACES: dict[str, tuple[str, bool]] = {
@@ -34,15 +39,20 @@ OVER_PLACES: dict[str, tuple[str, bool]] = {
 }
 
 #: What is drawn over training time: axis label, and curves of the training set and of unseen pairs.
-OVER_TIME: dict[str, tuple[str, tuple[str, ...]]] = {
+CURVES: dict[str, tuple[str, tuple[str, ...]]] = {
     "accuracy": ("accuracy [fraction]", ("train_accuracy", "test_accuracy")),
     "loss": ("loss [nats]", ("train_loss", "test_loss")),
     "norm": ("squared norm $Q$ [1]", ("squared_norm",)),
 }
 
 
-def draw(evidence: Sequence[PanelRuns]) -> Figure:
-    """One panel each."""
+def draw(evidence: Sequence[PanelRuns], remark: str = "") -> Figure:
+    """One panel each.
+
+    Args:
+        evidence: What the panels show.
+        remark: What the figure leaves out, below everything.
+    """
     with style.context():
         figure, axes = canvas.panels(len(evidence), height=HEIGHT)
         for ax, shown in zip(axes, evidence, strict=False):
@@ -56,13 +66,15 @@ def draw(evidence: Sequence[PanelRuns]) -> Figure:
                 _draw_over_time(ax, shown)
             else:
                 _draw_over_places(ax, shown)
-        canvas.legend(figure, columns=3)
+        labels = [one.series.label for shown in evidence for one in shown.series if one.series.label]
+        canvas.legend(figure, columns=3, order=list(dict.fromkeys(labels)))
+        canvas.footnotes(figure, [remark] if remark else [])
         return figure
 
 
 def _draw_over_time(ax: Axes, shown: PanelRuns) -> None:
     """Curves of every run, one colour a training-set size; those of the training set are broken."""
-    label, names = OVER_TIME[shown.panel.kind]
+    label, names = CURVES[shown.panel.kind]
     places = [(series, size) for series in shown.series for size in series.runs]
     last = 1.0
     for (series, size), colour in zip(places, colours(len(places)), strict=True):
@@ -145,7 +157,7 @@ VALUES: dict[str, Callable[[Run | MultitaskRun], float]] = {
 
 
 def _draw_over_places(ax: Axes, shown: PanelRuns) -> None:
-    """One mark a run, and a line through the means of each series; broken lines are sizes predicted before any run."""
+    """One mark a run, and a line through the means of each series; dotted is what was predicted before any run."""
     label, is_log = OVER_PLACES[shown.panel.kind]
     over_width = shown.panel.kind in ("over-width", "loss-over-width", "capacity")
     value = VALUES[shown.panel.kind]
@@ -163,6 +175,7 @@ def _draw_over_places(ax: Axes, shown: PanelRuns) -> None:
             ax.axvline(
                 one.predicted, color=colour, linestyle=":", linewidth=0.9, label="predicted size" if k == 0 else None
             )
+        _draw_predicted(ax, one, colour, named=k == 0)
     if shown.panel.kind == "time":
         _mark_censored(ax, shown)
     ends = scales.spread(places, margin=0.1)
@@ -175,6 +188,28 @@ def _draw_over_places(ax: Axes, shown: PanelRuns) -> None:
         ax.set_yscale("log")
     else:
         canvas.blank(ax, "No run shows this within its steps.", width=2.0)
+
+
+def _draw_predicted(ax: Axes, one: SeriesRuns, colour: str, *, named: bool) -> None:
+    """Predicted test accuracy over model size in its interval.
+
+    Args:
+        ax: Axes.
+        one: A series.
+        colour: Of the series.
+        named: Whether the legend names both.
+    """
+    told = [(one.series.at(width).n_params, found) for width, found in one.accuracies.items()]
+    rows = [
+        (n, found.value, found.interval.low, found.interval.high) for n, found in told if found.interval is not None
+    ]
+    if not rows:
+        return
+    x, value, low, high = zip(*rows, strict=True)
+    level = f"its {LEVEL:.0%} interval"
+    ax.fill_between(x, low, high, color=colour, alpha=FAINT_SHADE, linewidth=0, label=level if named else None)
+    label = "predicted accuracy, same colours" if named else None
+    ax.plot(x, value, linestyle=":", color=colour, linewidth=1.0, label=label)
 
 
 def _mean(values: Sequence[float], *, is_log: bool) -> float:

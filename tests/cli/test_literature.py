@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,10 @@ from typer.testing import CliRunner
 
 from dcrit.api import literature as api
 from dcrit.cli.app import app
-from dcrit.theory.literature.figures import literature_figures
+from dcrit.empirics.experiments.literature import configs_of_figure
+from dcrit.empirics.runs.single import Run
+from dcrit.empirics.store.kinds import Store
+from dcrit.theory.literature.figures import difference, literature_figures, quick_variant, with_seeds
 from tests.worlds.literature import miniature
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +57,80 @@ def test_each_command_says_what_should_be_seen() -> None:
     said = re.sub(r"\s+", " ", reproduce("nanda-1", "--help").stdout)  # type: ignore[attr-defined]
     assert "train loss falls at once" in said
     assert "Here one should see: Train loss is below 0.01" in said
+
+
+def test_the_table_says_where_a_prediction_is_drawn() -> None:
+    figures = {one["name"]: one["predicted"] for one in json.loads(reproduce("literature", "--json").stdout)["figures"]}  # type: ignore[attr-defined]
+    # The plane, accuracy over width and over size; curves over time and capacities of random labels have none.
+    assert all(figures[name] for name in ("huang-1", "huang-3a", "huang-3b", "varma-3"))
+    assert not any(figures[name] for name in ("huang-2a", "huang-4", "nanda-1"))
+
+
+def test_quick_variants_take_less_and_say_what_they_leave_out() -> None:
+    for one in literature_figures():
+        few = quick_variant(one)
+        assert 0 < len(configs_of_figure(few)) < len(configs_of_figure(one))
+        assert "seeds" in difference(one, few)
+        for panel, small in zip(one.panels, few.panels, strict=True):
+            for places, left in ((panel.sizes, small.sizes), (panel.widths, small.widths)):
+                assert set(left) <= set(places)
+                assert (left[:1], left[-1:]) == (places[:1], places[-1:])
+    (dips,) = (one for one in literature_figures() if one.name == "huang-3a")
+    assert quick_variant(dips).panels[0].widths == (4, 12, 24, 48)
+    assert difference(dips, quick_variant(dips)) == "1 of 3 seeds, every second size and width"
+    assert difference(dips, with_seeds(dips, 2)) == "2 of 3 seeds"
+    assert difference(dips, dips) == ""
+
+
+def test_too_few_seeds_are_refused() -> None:
+    refused = reproduce("huang-1", "--seeds", 1)
+    assert refused.exit_code == 2  # type: ignore[attr-defined]
+    assert "--seeds must be an integer of at least 2, got 1" in refused.stderr  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_what_was_trained_before_an_interruption_is_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = tuple(miniature(one) for one in literature_figures() if one.name == "huang-3a")
+    monkeypatch.setattr(api, "literature_figures", lambda: small)
+    words = ("huang-3a", "--store", tmp_path / "runs", "--out", tmp_path, "--workers", 1)
+    add, n_added = Store.add, [0]
+
+    def added(self: Store, runs: Sequence[Run]) -> None:
+        add(self, runs)
+        n_added[0] += len(runs)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "add", added)
+        stopped = reproduce(*words)
+    assert stopped.exit_code == 130  # type: ignore[attr-defined]
+    assert not list(tmp_path.glob("*.png"))
+    n_all = len(configs_of_figure(small[0]))
+    assert 0 < n_added[0] < n_all
+    assert f"huang-3a: {n_all} runs; training takes about " in stopped.stderr  # type: ignore[attr-defined]
+    again = reproduce(*words)
+    assert again.exit_code == 0, again.output  # type: ignore[attr-defined]
+    assert f"huang-3a: {n_all} runs, {n_added[0]} of them stored; training takes about" in again.stderr  # type: ignore[attr-defined]
+    assert (tmp_path / "huang-3a.png").is_file()
+    assert f"all {n_all} runs are stored, none is trained" in reproduce(*words).stderr  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_a_quick_variant_says_so_in_words_and_on_its_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = tuple(
+        replace(miniature(one), panels=tuple(replace(panel, seeds=2) for panel in miniature(one).panels))
+        for one in literature_figures()
+        if one.name == "huang-2b"
+    )
+    monkeypatch.setattr(api, "literature_figures", lambda: small)
+    done = reproduce("huang-2b", "--quick", "--store", tmp_path / "runs", "--out", tmp_path, "--workers", 1)
+    said = "Quick variant of huang-2b: 1 of 2 seeds."
+    assert said in done.stdout  # type: ignore[attr-defined]
+    assert (tmp_path / "huang-2b-quick.png").is_file()
+    assert not (tmp_path / "huang-2b.png").exists()
+    assert said in (tmp_path / "huang-2b-quick.svg").read_text().replace("&#160;", " ")
 
 
 @pytest.mark.slow

@@ -26,8 +26,14 @@ PanelKind = Literal[
     "plane",
 ]
 
+#: Panels of curves over training time, one for each training-set size.
+OVER_TIME = ("accuracy", "loss", "norm")
+
 #: Panels with one place a width, at each series' own training-set size.
 OVER_WIDTH = ("over-width", "loss-over-width", "capacity")
+
+#: Fewest seeds of a plane: its star has an interval.
+PLANE_SEEDS = 2
 
 Start = Literal["scratch", "generalized"]
 
@@ -147,6 +153,69 @@ class LiteratureFigure:
                 raise FieldError(name, "be words", repr(getattr(self, name)))
         if not self.panels:
             raise FieldError("panels", "hold at least one", "none")
+
+
+def with_seeds(figure: LiteratureFigure, seeds: int) -> LiteratureFigure:
+    """The same figure with another number of seeds in every panel.
+
+    Args:
+        figure: A counterpart.
+        seeds: Runs of each.
+
+    Raises:
+        ValueError: It is too few for a panel.
+    """
+    least = PLANE_SEEDS if any(one.kind == "plane" for one in figure.panels) else 1
+    check_integer("seeds", seeds, least)
+    return replace(figure, panels=tuple(replace(one, seeds=seeds) for one in figure.panels))
+
+
+def quick_variant(figure: LiteratureFigure) -> LiteratureFigure:
+    """A figure that trains fast and shows the same roughly: fewest seeds, and every second place of each panel.
+
+    Curves over training time are a few from the start, and all stay.
+
+    Args:
+        figure: A counterpart.
+    """
+    return replace(figure, panels=tuple(_quick(one) for one in figure.panels))
+
+
+def _quick(panel: FigurePanel) -> FigurePanel:
+    seeds = PLANE_SEEDS if panel.kind == "plane" else 1
+    if panel.kind in OVER_TIME:
+        return replace(panel, seeds=seeds)
+    few = {name: _every_second(getattr(panel, name)) for name in ("sizes", "widths", "capacity_widths")}
+    return replace(panel, seeds=seeds, **few)
+
+
+def _every_second(places: tuple[int, ...]) -> tuple[int, ...]:
+    """Every second of some places, the first and the last among them."""
+    return tuple(place for k, place in enumerate(places) if k % 2 == 0 or k == len(places) - 1)
+
+
+def difference(figure: LiteratureFigure, variant: LiteratureFigure) -> str:
+    """What a variant of a figure leaves out, in words; empty where it is the figure itself.
+
+    Args:
+        figure: A counterpart.
+        variant: The same with other seeds or places.
+    """
+    seeds, usual = ([one.seeds for one in each.panels] for each in (variant, figure))
+    places, all_places = (
+        [(one.sizes, one.widths, one.capacity_widths) for one in each.panels] for each in (variant, figure)
+    )
+    return ", ".join(
+        [
+            *([f"{_range(seeds)} of {_range(usual)} seeds"] if seeds != usual else []),
+            *(["every second size and width"] if places != all_places else []),
+        ]
+    )
+
+
+def _range(values: list[int]) -> str:
+    low, high = min(values), max(values)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def read_figures(text: str) -> tuple[LiteratureFigure, ...]:

@@ -10,11 +10,12 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+import dcrit
 from dcrit.empirics.experiments import literature
 from dcrit.empirics.experiments.laboratory import Machine, open_runs
 from dcrit.empirics.runs.multitask import MultitaskConfig
-from dcrit.figures.measured.literature import OVER_TIME, draw
-from dcrit.theory.literature.figures import LiteratureFigure, PanelKind, literature_figures
+from dcrit.figures.measured.literature import draw
+from dcrit.theory.literature.figures import OVER_TIME, LiteratureFigure, PanelKind, literature_figures
 from tests.worlds.literature import miniature
 
 
@@ -64,8 +65,23 @@ def test_sizes_that_were_predicted_stand_beside_the_runs(tmp_path: Path) -> None
     (figure,) = (one for one in literature_figures() if one.name == "varma-3")
     panel = figure.panels[0]
     with open_runs(tmp_path, Machine(workers=1), display=False) as laboratory:
-        scratch, rest = (literature._predicted(panel, one, laboratory) for one in panel.series)
+        scratch, rest = (literature._predicted(panel, one, laboratory.calibrations) for one in panel.series)
     assert scratch is not None
     assert rest is not None
     assert math.isfinite(rest)
     assert rest < scratch
+
+
+def test_accuracies_that_were_predicted_stand_beside_those_over_width(tmp_path: Path) -> None:
+    (figure,) = (one for one in literature_figures() if one.name == "huang-3a")
+    panel = figure.panels[0]
+    with open_runs(tmp_path, Machine(workers=1), display=False) as laboratory:
+        told = [literature._accuracies(panel, one, laboratory.calibrations) for one in panel.series]
+        assert literature._accuracies(figure.panels[1], panel.series[0], laboratory.calibrations) == {}
+    asked = dcrit.double_descent(panel.series[1].problem, panel.series[1].n_train, horizon=panel.steps, points=60)
+    curve = dict(zip(asked.found.widths.tolist(), asked.found.accuracy.tolist(), strict=True))
+    assert {width: one.value for width, one in told[1].items()} == {
+        width: pytest.approx(curve[width]) for width in panel.widths
+    }
+    # Few examples are never enough, many are for every width.
+    assert all(few.value < many.value for few, many in zip(told[0].values(), told[3].values(), strict=True))  # type: ignore[operator]
