@@ -13,6 +13,8 @@ from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dcrit.api.own import Classification as Answer
     from dcrit.empirics.curves.classify import Classification
 
@@ -113,7 +115,7 @@ def classify(
 
 def _show(found: Answer) -> None:
     """Table, reasons, what was assumed, and thresholds."""
-    verdicts, thresholds = found.runs, found.runs[0].thresholds
+    verdicts = found.runs
     table(
         str(found.files[0]) if len(found.files) == 1 else f"{len(found.files)} files",
         ["run", "dynamics", "train", "test", "memorized at", "generalized at", "delay"],
@@ -137,15 +139,56 @@ def _show(found: Answer) -> None:
         say(f"Reasons of {len(verdicts) - EXPLAINED} more runs are in the document of --json.")
     for note in found.curves.notes:
         say(f"Note: {note}.")
-    remark(
-        f"Thresholds: memorized from train accuracy {thresholds.fitted:g}; generalized from test accuracy "
-        f"{thresholds.high:.3g}, not below {thresholds.low:.3g}; settled values are medians over the last "
-        f"{thresholds.settled_fraction:.0%} of the steps and may differ by {thresholds.moving:g} from the seventh "
-        f"tenth; an event takes {thresholds.persistent_evaluations} evaluations in a row; times count from the first "
-        f"evaluation; delayed from {thresholds.delayed:g} times the steps to memorize; memorization takes "
-        f"{thresholds.patience:g} times those; the squared norm has fallen below {thresholds.fallen:g} of its largest "
-        "value."
-    )
+    if compared := _thresholds(verdicts):
+        remark(f"Thresholds: {'; '.join(compared)}.")
+
+
+def _thresholds(verdicts: Sequence[Classification]) -> list[str]:
+    """What the verdicts were compared with: nothing that none of them rests on."""
+    levels = verdicts[0].thresholds
+    shown = {one.dynamics for one in verdicts}
+    known = {name for one in verdicts for name in one.settled}
+    train, test = (any(name.startswith(f"{side}_accuracy") for name in known) for side in ("train", "test"))
+    both = train and test
+    memorized = any(one.events.memorized_at is not None for one in verdicts)
+    said = [
+        (
+            f"memorized from train accuracy {levels.fitted:g}",
+            train,
+        ),
+        (
+            f"generalized from test accuracy {levels.high:.3g}, not below {levels.low:.3g}",
+            test,
+        ),
+        (
+            f"settled values are medians over the last {levels.settled_fraction:.0%} of the steps and may differ by "
+            f"{levels.moving:g} from the seventh tenth",
+            both,
+        ),
+        (f"an event takes {levels.persistent_evaluations} evaluations in a row", both),
+        (
+            f"times count from the first evaluation; delayed from {levels.delayed:g} times the steps to memorize",
+            any(one.events.delayed is not None for one in verdicts),
+        ),
+        (
+            f"memorization takes {levels.patience:g} times the steps to memorize",
+            both and memorized and bool(shown & {"memorization", "cannot tell"}),
+        ),
+        (
+            f"test accuracy rests where its last 30% of evaluations keep within {levels.still:g}",
+            any(one.ceiling_estimated is not None for one in verdicts),
+        ),
+        (
+            f"unstable from {levels.unstable:.0%} of the evaluations since generalizing below "
+            f"{levels.high - levels.moving:.3g}",
+            "unstable after generalizing" in shown,
+        ),
+        (
+            f"the squared norm has fallen below {levels.fallen:g} of its largest value",
+            "norm_ratio" in known,
+        ),
+    ]
+    return [text for text, applies in said if applies]
 
 
 def _accuracy(verdict: Classification, side: str) -> object:

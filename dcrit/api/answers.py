@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from dcrit.theory.problems.problem import Problem
 
 
+#: Labels that are longer than this [characters] stand two beside each other, shorter ones three.
+LONG_LABEL = 24
+
+
 class Statement(ABC):
     """What every answer can do: be a table, be JSON, and show itself in a notebook."""
 
@@ -186,7 +190,7 @@ def finished(ax: Axes, title: str, remark: str = "") -> Axes:
     heading = "\n".join(canvas.wrapped(text, room, size=size) for text in (title, remark) if text)
     handles, labels = ax.get_legend_handles_labels()
     if handles:
-        columns = min(3, len(handles))
+        columns = min(3 if max(map(len, labels)) <= LONG_LABEL else 2, len(handles))
         where = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": columns, "frameon": False}
         ax.legend(handles, labels, fontsize=style.SMALL, **where)
         rows = -(-len(handles) // columns)

@@ -198,11 +198,11 @@ class Classification(Answer):
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the curves, each named by what it shows."""
+        """Draw the curves, each named by what it shows, and the events that this rests on."""
         from dcrit.figures.measured.curves import draw_curves
 
         ax = axes_of(ax)
-        draw_curves(ax, self.curves.runs, self.dynamics)
+        draw_curves(ax, self.curves.runs, self.runs)
         return finished(ax, self.title)
 
 

@@ -16,11 +16,15 @@ from dcrit.empirics.curves.settling import (
     Thresholds,
     classes_by_start,
     events_of,
+    jumps,
     origin_of,
     settled_values,
     side_of,
 )
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
+
+#: Leaps of test accuracy at the end, from nothing to nearly all, that no training makes.
+FEWEST_JUMPS = 2
 
 #: What a run may show; see :func:`classify`.
 Shown = Literal[
@@ -139,7 +143,7 @@ def _verdict(curves: CurveSet, levels: Thresholds, dynamics: Shown, *reasons: st
 def _resting_at(test: Side, levels: Thresholds) -> float | None:
     """The level at which test accuracy rests well above chance; None where it wanders, rises or is low."""
     middle = levels.chance + 0.5 * (1 - levels.chance)
-    if test.bounded or test.settled < middle or test.spread > levels.still or abs(test.moved) > levels.still:
+    if test.bounded or test.settled < middle or test.spread > levels.still:
         return None
     return test.settled
 
@@ -212,7 +216,7 @@ class _Judged:
             )
         if lost := _collapsed(train, test, events, levels):
             return told("collapsed", lost, history, norm)
-        moving = [reason for side in sides if (reason := _still_moving(side, levels))]
+        moving = [reason for side in sides if (reason := _still_moving(side, levels) or _jumping(side, levels))]
         fits = _memorization(train, events, levels)
         if nearly:
             fits += f", as noise may keep it below {self.levels.fitted:g} where the test set is generalized to"
@@ -391,6 +395,19 @@ def _still_moving(side: Side, thresholds: Thresholds) -> str:
     return (
         f"the run has not settled: {what} by {by} from the seventh tenth to the last "
         f"{thresholds.settled_fraction:.0%} of the steps, more than {most}"
+    )
+
+
+def _jumping(side: Side, levels: Thresholds) -> str:
+    """Why a median hides what accuracy does at the end; empty where it does not."""
+    if side.name != "test" or side.bounded or side.settled >= levels.high:
+        return ""
+    times = jumps(side.accuracy, levels.low, levels.high)
+    if times < FEWEST_JUMPS:
+        return ""
+    return (
+        f"test accuracy leaps {times} times from below {levels.low:.3g} to {levels.high:.3g} or more in the last 30% "
+        "of its evaluations: these may be two runs in one, or values that stand for nothing measured"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,10 @@ ROUNDING = 1e-6
 
 #: Rows that come before a log begins anew, as part of all its rows, where that is a run begun twice and not two runs.
 FALSE_START = 0.2
+
+#: Rows that go back to earlier steps more often than this are in no order at all. Those of two runs that share a range
+#: of steps differ by this much in accuracy, at so many evaluations.
+MOST_RESTARTS, CONTRADICTING, FEWEST_SHARED = 20, 0.3, 3
 
 _ACCURACIES = ("train_accuracy", "test_accuracy")
 
@@ -144,7 +148,7 @@ def curves_of(
     frame = whole.frame
     matched = _matched(whole, dict(columns or {}), list(run))
     found, notes = matched.found, [*whole.notes, *matched.notes]
-    table, more = _table(frame, found, matched.runs, missing)
+    table, more = _table(frame, found, matched.runs, missing, columns or {})
     notes += more
     table, more = _within_epochs(table, frame, found)
     notes += more
@@ -424,9 +428,16 @@ def _lacking(wanted: str, table: Table, found: Mapping[str, str], runs: Sequence
 
 
 def _table(
-    frame: pl.DataFrame, found: Mapping[str, str], runs: Sequence[str], missing: Sequence[float]
+    frame: pl.DataFrame,
+    found: dict[str, str],
+    runs: Sequence[str],
+    missing: Sequence[float],
+    given: Mapping[str, str],
 ) -> tuple[pl.DataFrame, list[str]]:
-    """Columns named after their fields, numbers as numbers, the run as text, and the place of each row."""
+    """Columns named after their fields, numbers as numbers, the run as text, and the place of each row.
+
+    Columns that nobody asked for and no verdict needs are left out of ``found`` where they hold no numbers.
+    """
     _check_short(frame, runs)
     notes: list[str] = []
     label = (
@@ -445,8 +456,20 @@ def _table(
         ) from error
     commas = has_decimal_commas([table[wanted] for wanted in found])
     percent: list[str] = []
-    for wanted, name in found.items():
-        numbers, signs = numbers_of(table[wanted].alias(name), wanted, decimal_commas=commas)
+    for wanted, name in list(found.items()):
+        try:
+            numbers, signs = numbers_of(table[wanted].alias(name), wanted, decimal_commas=commas)
+        except FieldError as error:
+            side = wanted.split("_")[0]
+            spare = wanted in ("norm", "squared_norm") or (
+                wanted.endswith("_loss") and found.keys() & {f"{side}_accuracy", f"{side}_error"}
+            )
+            if wanted in given or not spare:
+                raise
+            notes.append(f"column {name!r} is left, as it holds {error.got.partition(' in column')[0]}")
+            table = table.drop(wanted)
+            del found[wanted]
+            continue
         if wanted != "step" and missing:
             numbers = numbers.to_frame("x").select(
                 pl.when(~pl.col("x").is_in([float(one) for one in missing])).then("x")
@@ -523,7 +546,7 @@ def _fractions(table: pl.DataFrame, found: Mapping[str, str]) -> tuple[pl.DataFr
             if high > largest:
                 largest, at = high, name
             if low < 0 or high > 100 * (1 + ROUNDING):
-                helps = f"--missing {low:g} says that this value stands where nothing was measured" if low < 0 else ""
+                helps = _missing(values.filter(values < 0), "so this is no accuracy") if low < 0 else ""
                 raise FieldError(
                     sources[wanted],
                     "lie between 0 and 1, or between 0 and 100 percent",
@@ -557,20 +580,29 @@ def _fractions(table: pl.DataFrame, found: Mapping[str, str]) -> tuple[pl.DataFr
     return table, notes
 
 
+def _missing(below: pl.Series, otherwise: str) -> str:
+    """What helps where values lie below 0: one value may stand for nothing, and many do not."""
+    low = float(below.min())  # type: ignore[arg-type]
+    if below.n_unique() > 1:
+        return f"{below.n_unique()} values lie below 0, {otherwise}"
+    return f"--missing {low:g} says that this value stands where nothing was measured"
+
+
 def _losses(table: pl.DataFrame, found: dict[str, str]) -> tuple[pl.DataFrame, list[str]]:
     """Refuse losses below 0 where they have to be judged; leave them where accuracies are."""
     notes: list[str] = []
     for side in ("train", "test"):
         wanted = f"{side}_loss"
-        low = table[wanted].drop_nans().min() if wanted in found else None
-        if low is None or float(low) >= 0:  # type: ignore[arg-type]
+        below = table[wanted].filter(table[wanted] < 0) if wanted in found else pl.Series()
+        if below.is_empty():
             continue
+        low = float(below.min())  # type: ignore[arg-type]
         if f"{side}_accuracy" not in found:
             raise FieldError(
                 wanted,
                 "be at least 0",
                 f"{low:g} in column {found[wanted]!r}",
-                why=f"--missing {low:g} says that this value stands where nothing was measured",
+                why=_missing(below, f"so this is no cross-entropy, and --{side}-accuracy is needed to judge by"),
             )
         notes.append(f"column {found.pop(wanted)!r} falls below 0 and is left, as {side} accuracy is there")
         table = table.drop(wanted)
@@ -599,8 +631,9 @@ def _curve_sets(
             logged = rows.filter(pl.col(wanted).is_not_null())
             in_file = logged["step"].to_numpy()
             step, values, again, differ = _one_a_step(in_file, logged[wanted].to_numpy())
-            kinds.append(_several_runs(in_file) if differ.size else "")
-            if kinds[-1]:
+            if differ.size or not again.size:  # values that repeat themselves say nothing
+                kinds.append(_several_runs(in_file) if differ.size else "")
+            if kinds and kinds[-1]:
                 doubt = doubt or f"step {differ[0]:g} has more than one value of {wanted.replace('_', ' ')}"
             if again.size > n_repeats:
                 first, n_repeats = float(again[0]), int(again.size)
@@ -610,8 +643,9 @@ def _curve_sets(
                     curves["squared_norm"] = (step, np.square(values))
             else:
                 curves[wanted] = (step, values)
+            doubt = doubt or (_contradiction(in_file, logged[wanted].to_numpy()) if wanted in _ACCURACIES else "")
         # One curve with many rows a step, beside one with few, is logged in batches.
-        mixed = "one after the other" in kinds or (not running and all(kinds))
+        mixed = "one after the other" in kinds or (not running and bool(kinds) and all(kinds)) or doubt == _APART
         problem = doubt if mixed else ""
         if problem:
             tells = _telling(frame, found, runs)
@@ -666,6 +700,29 @@ def _several_runs(step: FloatArray) -> str:
         return "one after the other" if rows[:-1].max() > FALSE_START * rows.max() else ""
     numbers = np.unique(step, return_counts=True)[1]
     return "side by side" if numbers.min() == numbers.max() > 1 else ""
+
+
+#: What is wrong with rows that go back and tell other values than those before them.
+_APART = "steps go back, and the rows from there on tell other accuracies than those before"
+
+
+def _contradiction(step: FloatArray, values: FloatArray) -> str:
+    """Why the rows are those of two runs, at steps of their own, one below the other; empty where they need not be."""
+    real = np.isfinite(values)
+    step, values = step[real], values[real]
+    starts = np.flatnonzero(np.diff(step) < 0) + 1
+    if not 0 < starts.size <= MOST_RESTARTS:
+        return ""
+    parts = list(zip(np.split(step, starts), np.split(values, starts), strict=True))
+    for (before, earlier), (after, later) in pairwise(parts):
+        begins_anew = before.size > 1 and after[0] - before[0] <= np.median(np.diff(before))
+        if not begins_anew or before.size <= FALSE_START * after.size:
+            continue
+        shared = (after > before[0]) & (after < before[-1]) & ~np.isin(after, before)
+        apart = np.abs(later[shared] - np.interp(after[shared], before, earlier)) > CONTRADICTING
+        if apart.sum() >= FEWEST_SHARED and apart.mean() > FALSE_START:
+            return _APART
+    return ""
 
 
 def _telling(frame: pl.DataFrame, found: Mapping[str, str], runs: Sequence[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ import polars as pl
 from dcrit.empirics.curves.event_files import event_files_in, is_event_file, table_of_events
 from dcrit.empirics.curves.foreign_parquet import MOST_COLUMNS, MOST_VALUES, ForeignParquetError, read_parquet
 from dcrit.empirics.curves.json_tables import table_of_json, table_of_values
-from dcrit.empirics.curves.names import is_known, is_step
+from dcrit.empirics.curves.names import is_known, is_step, listed
 from dcrit.empirics.curves.numbers import is_number
 from dcrit.empirics.curves.printed import table_of_prints
 from dcrit.empirics.curves.reshaping import reshaped
@@ -30,7 +30,6 @@ LARGEST_FILE = 256_000_000
 #: What files that hold no readable curves begin with, what they are, and what helps.
 _OTHERS = (
     (b"PK\x03\x04", "a ZIP archive, such as .xlsx or .pt", "save its curves as CSV"),
-    (b"\x93NUMPY", "one NumPy array without names", "save its curves as CSV, or by numpy.savez with their names"),
     (b"\x89HDF", "an HDF5 file", "save its curves as CSV"),
     (b"SQLite format 3", "an SQLite database", "export its metrics as CSV"),
     (b":W&B", "a run file of Weights & Biases", "export the chart or the run's history as CSV"),
@@ -42,8 +41,12 @@ _OTHERS = (
     (b"\xfd7zXZ", "packed by xz", "unpack it"),
     (b"\x28\xb5\x2f\xfd", "packed by zstd", "unpack it"),
     *(
-        (bytes((0x80, version)), "a pickle", "which is never unpickled: save its curves as CSV")
+        (bytes((0x80, version)), "a pickle, which is never unpickled", "save its curves as CSV")
         for version in range(2, 6)
+    ),
+    *(
+        (start, "a pickle, which is never unpickled", "save its curves as CSV")
+        for start in (b"(dp0\n", b"(lp0\n", b"}q\x00", b"]q\x00", b"ccopy_reg\n", b"cnumpy", b"ccollections\n")
     ),
 )
 
@@ -80,6 +83,8 @@ def read_table(path: Path) -> Table:
         found = _parquet(data, path)
     elif (arrays := _arrays(data, path)) is not None:
         found = arrays
+    elif data.startswith(b"\x93NUMPY"):
+        found = _array(data, path, name)
     else:
         found = _text(_decoded(data, path), str(path), name)
     if found.frame.is_empty():
@@ -158,12 +163,47 @@ def _arrays(data: bytes, path: Path) -> Table | None:
         raise FieldError("file", f"hold at most {LARGEST_FILE / 1e6:g} MB when unpacked", path)
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            columns = {name: np.squeeze(arrays[name]) for name in arrays.files}
+            columns: dict[str, np.ndarray] = {}
+            objects: list[str] = []
+            for name in arrays.files:
+                try:
+                    columns[name] = np.squeeze(arrays[name])
+                except ValueError as error:
+                    if "pickle" not in str(error):
+                        raise
+                    objects.append(name)
     except (zipfile.BadZipFile, ValueError, EOFError, OSError, zlib.error) as error:
         reason = str(error).partition("\n")[0]
         raise FieldError("file", READ, path, why=f"it begins as NumPy's arrays do, but {reason}") from error
     curves = {name: one.tolist() for name, one in columns.items() if one.ndim == 1 and one.dtype.kind in "biuf"}
-    return replace(table_of_values(curves), format="arrays of NumPy", name=path.name)
+    left = f"arrays of objects, which are never unpickled, are left out: {listed(objects)}"
+    if not curves:
+        raise FieldError("file", "hold an array of numbers for each curve", path, why=left if objects else "")
+    return replace(table_of_values(curves), format="arrays of NumPy", name=path.name, notes=(left,) if objects else ())
+
+
+def _array(data: bytes, path: Path, name: str) -> Table:
+    """What ``numpy.save`` wrote: one curve, columns, or fields with names. Objects are never unpickled."""
+    try:
+        found = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError, OSError, MemoryError) as error:
+        objects = "pickle" in str(error)
+        reason = "it holds objects, which are never unpickled: save its curves as CSV" if objects else str(error)
+        raise FieldError("file", READ, f"{path}, which is one NumPy array", why=reason.partition("\n")[0]) from error
+    if found.dtype.names:
+        curves = {one: found[one].tolist() for one in found.dtype.names if found[one].ndim == 1}
+        return replace(table_of_values(curves), format="a NumPy array with names", name=name)
+    rows = np.squeeze(found)
+    if rows.ndim not in (1, 2) or rows.dtype.kind not in "biuf" or not rows.size:
+        raise FieldError(
+            "file",
+            READ,
+            f"{path}, which is one NumPy array of shape {found.shape}",
+            why="save its curves as CSV, or by numpy.savez with their names",
+        )
+    columns = rows[:, None] if rows.ndim == 1 else rows
+    frame = pl.DataFrame({str(k): [repr(one) for one in columns[:, k].tolist()] for k in range(columns.shape[1])})
+    return _without_header(frame, [], ",", str(path), name.removesuffix(".npy"))
 
 
 def _decoded(data: bytes, path: Path) -> str:
@@ -209,6 +249,7 @@ def _text(text: str, source: str, name: str) -> Table:
     found = table_of_json(text, source, name)
     if found is not None:
         return found
+    text = _drawn(text)
     layout = _layout(text)
     if layout is None:
         printed = table_of_prints(text, name)
@@ -216,6 +257,19 @@ def _text(text: str, source: str, name: str) -> Table:
             return printed
         layout = ","
     return _separated(text, layout, source, name)
+
+
+def _drawn(text: str) -> str:
+    """Tables that are drawn with lines, or typeset by LaTeX, with bars between their cells; other text as it is."""
+    first = text[:20_000]
+    if first.count("│") + first.count("┃") >= 6:
+        text = re.sub(
+            r"^[^\S\n]*[\u2500-\u257f \t]+$\n?", "", text.replace("│", "|").replace("┃", "|"), flags=re.MULTILINE
+        )
+    elif len(re.findall(r"&[^\n]*\\\\", first)) >= 3:
+        text = re.sub(r"^[ \t]*\\[^\n&]*$\n?", "", text, flags=re.MULTILINE)
+        text = re.sub(r"\\\\.*$", "", text.replace("\\%", "%"), flags=re.MULTILINE).replace("&", "|")
+    return text
 
 
 def _rows(text: str) -> list[str]:
@@ -324,9 +378,13 @@ def _from_first_row(body: str, separator: str) -> tuple[str, tuple[str, ...]]:
     rows = _rows(body)
     width, times = Counter(len(_cells(line, separator)) for line in rows).most_common(1)[0] if rows else (1, 0)
     skipped = next((k for k, line in enumerate(rows) if len(_cells(line, separator)) == width), 0)
-    # An index without a name: pandas prints one cell less in the header.
-    if skipped == 1 and times == len(rows) - 1 and len(_cells(rows[0], separator)) == width - 1 and separator == "\t":
-        return f"index{separator}{body.lstrip()}", ()
+    # One cell less in the header: pandas and R print an index without a name, and others end rows with a separator.
+    if skipped == 1 and times == len(rows) - 1 and len(_cells(rows[0], separator)) == width - 1:
+        if all(not _cells(row, separator)[-1].strip() for row in rows[1:]):
+            head, _, rest = body.lstrip("\n").partition("\n")
+            return f"{head}{separator}\n{rest}", ()
+        if not any(map(is_number, _cells(rows[0], separator))):
+            return f"index{separator}{body.lstrip()}", ()
     if not skipped or times < 3 or width < 2:
         return body.lstrip("\n"), ()
     start = body.index(rows[skipped])

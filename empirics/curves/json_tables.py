@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from dcrit.empirics.curves.names import is_field, is_known, listed, metric_of, names_steps, set_of
+from dcrit.empirics.curves.names import is_field, is_known, is_step, listed, metric_of, names_steps, set_of
 from dcrit.empirics.curves.table import (
     ASSUMED,
     NAMELESS,
@@ -75,15 +75,22 @@ _ASSIGNMENT = re.compile(
 )
 
 
+#: A list of YAML, one value a line.
+_BLOCK = re.compile(r"^[ \t]*(\w[\w./@ -]{0,80}?):[ \t]*\n((?:[ \t]*-[ \t]+[^\n:]+\n)+)", re.MULTILINE)
+
 #: Numbers as NumPy and PyTorch print them inside lists.
 _TYPED = re.compile(r"(?:np\.float\d*|tensor)\(([^(),]*)[^()]*\)")
 
 
 def _assignments(text: str) -> dict[str, Any]:
     """Lists with names, a line each, as ``train_acc = [0.1, 0.2]``; none where no curve is among them."""
-    if not re.match(r"\s*\w", text):
+    if not re.match(r"\s*(\[[\w. ]+\]\s*\n\s*)?\w", text):
         return {}
     found: dict[str, Any] = {}
+    for name, rows in _BLOCK.findall(text) if "\n- " in text or " - " in text else ():
+        values = [re.sub(r"^\s*-\s*", "", row).strip() for row in rows.splitlines()]
+        with contextlib.suppress(ValueError):
+            found[name] = json.loads(_TYPED.sub(r"\1", f"[{','.join(values)}]"))
     for name, values in _ASSIGNMENT.findall(text):
         with contextlib.suppress(ValueError):
             found[name] = json.loads(_TYPED.sub(r"\1", values))
@@ -195,8 +202,13 @@ def _is_pairs(value: Any) -> bool:
     )
 
 
-def _integers(keys: Sequence[str]) -> bool:
-    return len(keys) > 1 and all(re.fullmatch(r"-?\d+", key) for key in keys)
+def _counted(keys: Sequence[str]) -> list[int]:
+    """Numbers of keys that are numbers, or a word for steps and a number: ``epoch_10``; none for other keys."""
+    found = [re.fullmatch(r"(?P<word>[A-Za-z_ ]*?)[ _#:=-]*(?P<number>-?\d+)", key) for key in keys]
+    words = {one and one["word"] for one in found}
+    if len(keys) < 2 or None in words or len(words) > 1 or not all(not word or is_step(word) for word in words if word):
+        return []
+    return [int(one["number"]) for one in found if one]
 
 
 def _document(value: Any, source: str, name: str) -> Table:
@@ -268,12 +280,25 @@ class _Curves:
             if _is_column(one):
                 self.columns[here] = one
             elif isinstance(one, list) and len(one) > 1 and all(isinstance(record, dict) for record in one):
-                self.records[here] = one
+                if not self._named_curves(one, here):
+                    self.records[here] = one
             elif _is_pairs(one):
                 places = (1, 2) if len(one[0]) == 3 and one[0][0] > _WALL_TIME else (0, 1)
                 self.pairs[here] = [row[places[0]] for row in one], [row[places[1]] for row in one]
             elif isinstance(one, dict) and one:
                 self.look_inside(one, here, depth)
+
+    def _named_curves(self, records: Sequence[Mapping[str, Any]], here: tuple[str, ...]) -> bool:
+        """Records that are curves, each with its name beside its steps and values; whether that is what they are."""
+        label = next((key for key in records[0] if key in ("name", "metric", "tag", "key")), None)
+        if label is None or not all(isinstance(one.get(label), str) and is_known(one[label]) for one in records):
+            return False
+        pair = next(((s, v) for s, v in _PAIRS if all(_is_column(one.get(v)) for one in records) and s != "x"), None)
+        if pair is None or not all(_is_column(one.get(pair[0])) for one in records):
+            return False
+        for one in records:
+            self.pairs[(*here, one[label])] = one[pair[0]], one[pair[1]]
+        return True
 
     def look_inside(self, one: Mapping[str, Any], here: tuple[str, ...], depth: int) -> None:
         """The same of one object, which may be a curve itself."""
@@ -281,14 +306,14 @@ class _Curves:
             if _is_column(one.get(steps)) and _is_column(one.get(values)) and len(one[steps]) == len(one[values]):
                 self.pairs[here or ("value",)] = one[steps], one[values]
                 return
-        if _integers(list(one)):
+        if numbers := _counted(list(map(str, one))):
             if all(isinstance(record, dict) for record in one.values()):
-                records = [{"step": int(key)} | record for key, record in one.items()]
+                records = [{"step": number} | record for number, record in zip(numbers, one.values(), strict=True)]
                 if not any(_is_column(item) for record in records for item in record.values()):
                     self.records[here] = records
                     return
             elif all(item is None or isinstance(item, int | float | str) for item in one.values()):
-                self.pairs[here or ("value",)] = [int(key) for key in one], list(one.values())
+                self.pairs[here or ("value",)] = numbers, list(one.values())
                 return
         self.look(one, here, depth + 1)
 

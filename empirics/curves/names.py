@@ -19,7 +19,7 @@ FIELDS = ("step", *QUANTITIES, "train_error", "test_error")
 _SET = "(set|data|dataset|split)?"
 _INSIDE, _OUTSIDE = "(id|iid|indist|indistribution)", "(ood|outofdist|outofdistribution)"
 _TRAIN = f"({_INSIDE}?(train|training)|(train|training){_INSIDE}|tr|trn|insample){_SET}"
-_TEST = f"(test|testing|te|tst|heldout|holdout|unseen|generali[sz]ation){_SET}"
+_TEST = f"(test|testing|te|tst|heldout|holdout|unseen|outofsample|generali[sz]ation){_SET}"
 _VALIDATION = f"(va|val|vali|valid|validation|dev|eval|evaluation){_SET}"
 
 _ACCURACY = (

@@ -14,9 +14,13 @@ ABSENT = ("", "none", "null", "na", "n/a", "#n/a", "<na>", "nil", "-", "–", "�
 
 _THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$"
 _COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+([eE][+-]?\d+)?$"
+_APOSTROPHES = r"^[+-]?[1-9]\d{0,2}(['’]\d{3})+(\.\d+)?$"
 
 #: A number as it stands in text.
 NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+
+#: Steps with words around them: ``epoch 10``, ``step_100``, ``10/500``.
+_COUNTED = r"^(?:[A-Za-z]+[ _#:=-]*)?(\d+)(?:\s*/\s*\d+)?$"
 
 #: What a number may be wrapped in when it is printed.
 _WRAPPED = (
@@ -27,12 +31,13 @@ _WRAPPED = (
 
 def is_number(text: str) -> bool:
     """Whether a cell holds a number or a word for none."""
-    word = text.strip().strip("\"'")
+    word = text.strip().strip("\"'").replace("−", "-")
     return bool(
         word.casefold() in (*ABSENT, "nan", "inf", "-inf")
         or re.fullmatch(NUMBER + r"\s*%?", word)
         or re.fullmatch(_THOUSANDS, word)
         or re.fullmatch(_COMMA, word)
+        or re.fullmatch(_APOSTROPHES, word)
     )
 
 
@@ -78,6 +83,12 @@ def numbers_of(column: pl.Series, field: str, *, decimal_commas: bool) -> tuple[
         return values, False
     rest = text.filter(unread)
     signs = rest.str.ends_with("%")
+    rest = rest.str.replace_all("−", "-", literal=True).str.replace(
+        rf"^({NUMBER})\s*(±|\+/-|\+-)\s*{NUMBER}\s*%?$", "${1}"
+    )
+    if field == "step":
+        rest = rest.str.replace(_COUNTED, "${1}")
+    rest = rest.str.replace_all("['’]", "").zip_with(rest.str.contains(_APOSTROPHES), rest)
     rest = rest.str.replace(r"\s*%$", "").str.replace(_WRAPPED, "${1}").str.replace_all(r"[\s_\x{A0}\x{202F}]", "")
     rest = rest.str.replace(r"(?i)^([-+\d.]+)k$", "${1}e3").str.replace(r"^([-+\d.]+)M$", "${1}e6")
     if decimal_commas:

@@ -26,10 +26,27 @@ _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])")
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d+)(?![\d,.])")
 _PAIR = re.compile(
     r"(?P<key>[A-Za-z_][\w@/.\-() ]*?)[\"']?(?:\s*[:=]\s*|\s+)\(?"
-    rf"(?P<value>{NUMBER}|nan|NaN|inf|-inf)(?![\w.])"
+    rf"(?P<value>{NUMBER}[kKM]?|nan|NaN|inf|-inf)(?![\w.])"
     r"(?P<percent>\s*%)?(?:\s*/\s*(?P<of>\d+))?"
 )
 _WORDS = re.compile(r"[A-Za-z_]+")
+
+_VALUE = rf"{NUMBER}\s*%?"
+#: One metric of two sets at once: ``train/val acc: 0.9/0.1``, ``acc (train/val) 0.9/0.1``.
+_TWO_SETS = (
+    re.compile(
+        rf"\b(?P<one>[A-Za-z]+)\s*/\s*(?P<two>[A-Za-z]+)[ _]+(?P<metric>[A-Za-z]+)\s*[:=]?\s*"
+        rf"(?P<first>{_VALUE})\s*[/|,]\s*(?P<second>{_VALUE})"
+    ),
+    re.compile(
+        rf"\b(?P<metric>[A-Za-z]+)[ _]*[(\[]?(?P<one>[A-Za-z]+)\s*/\s*(?P<two>[A-Za-z]+)[)\]]?\s*[:=]?\s*"
+        rf"(?P<first>{_VALUE})\s*[/|,]\s*(?P<second>{_VALUE})"
+    ),
+    re.compile(
+        rf"\b(?P<metric>[A-Za-z]+)\s*[:=]?\s*(?P<first>{_VALUE})\s*\((?P<one>[A-Za-z]+)\)\s*[/|,]?\s*"
+        rf"(?P<second>{_VALUE})\s*\((?P<two>[A-Za-z]+)\)"
+    ),
+)
 
 
 @remembered
@@ -43,11 +60,21 @@ def _name_of(key: str) -> str:
     return ""
 
 
+def _apart(found: re.Match[str]) -> str:
+    """Two sets' values of one metric, each behind its own name; unchanged where the words are none."""
+    sets, metric = (found["one"], found["two"]), found["metric"]
+    if not all(map(set_of, sets)) or not metric_of(metric):
+        return found[0]
+    return f"{sets[0]} {metric} {found['first']} {sets[1]} {metric} {found['second']}"
+
+
 def _pairs(line: str) -> Iterator[tuple[str, str]]:
     """Names and values in a line; a name without a set belongs to the set that was named last."""
     text = _OF_MANY.sub(r" \1 ", _NOISE.sub(" ", line))
     text = _THOUSANDS.sub(lambda found: found[1].replace(",", ""), text)
     text = _DECIMAL_COMMA.sub(r"\1.\2", text)
+    for pattern in _TWO_SETS if "/" in text or ")" in text else ():
+        text = pattern.sub(_apart, text)
     # PyTorch's example of ImageNet prints the accuracy of a whole validation so.
     part, end = "test" if text.lstrip().startswith("* Acc@1") else "", 0
     for found in _PAIR.finditer(text):

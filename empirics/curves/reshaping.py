@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from dcrit.empirics.curves.names import is_field, is_known, metric_of, plain, set_of
-from dcrit.empirics.curves.table import Table, one_curve, stacked
+from dcrit.empirics.curves.names import is_field, is_known, is_step, metric_of, plain, set_of
+from dcrit.empirics.curves.table import Table, metric_named, one_curve, stacked
 
 #: Columns that name what the value of a row is, and columns that hold it.
 _LABELS = (
@@ -50,6 +50,11 @@ def reshaped(table: Table, source: str) -> Table:
     if names.keys() == {"walltime", "step", "value"}:
         rows = table.frame.select(pl.col(names["step"]).alias("step"), pl.col(names["value"]).alias("value"))
         return one_curve(rows, source, table.name, "TensorBoard's download of one curve")
+    if len(names) == 2 and (step := next((name for key, name in names.items() if is_step(key)), None)) is not None:
+        (value,) = (name for name in names.values() if name != step)
+        if plain(value) in _VALUES and metric_named(table.name):
+            rows = table.frame.select(pl.col(step).alias("step"), pl.col(value).alias("value"))
+            return one_curve(rows, source, table.name, "steps and values of one curve")
     return _numbered_runs(_long_sets(_flags(_long_metrics(_charts(table)))))
 
 
@@ -63,9 +68,16 @@ def _flags(table: Table) -> Table:
     return replace(table, frame=frame)
 
 
+#: What a sweep may change from run to run, as it stands in the names of columns.
+_SWEPT = "seed|s|run|rep|trial|fold|wd|weight_?decay|lr|frac|fraction|width|modulus|n|d"
+
 _NUMBERED = (
     re.compile(r"(?P<base>.*?[A-Za-z])[_\-/. (]*(?:seed|run|rep|trial)?[_\-/. ]*(?P<number>\d+)\)?"),
     re.compile(r"(?:seed|run|rep|trial)[_\-. ]?(?P<number>\d+)[_\-/. ]+(?P<base>.+)", re.IGNORECASE),
+    re.compile(
+        rf"(?P<base>.*?[A-Za-z])[_\-/. (\[]+(?P<number>(?:{_SWEPT})[_\-= ]*\d+(?:\.\d+)?(?:e[+-]?\d+)?)[)\]]?",
+        re.IGNORECASE,
+    ),
 )
 
 
@@ -89,11 +101,16 @@ def _numbered_runs(table: Table) -> Table:
             table.frame.select(
                 *shared, *(pl.col(name).alias(base) for name, (base, other) in found.items() if other == number)
             ).with_columns(pl.lit(number).alias("run"))
-            for number in sorted(some, key=int)
+            for number in sorted(some, key=_size)
         ]
         note = f"{len(some)} runs are told apart by the numbers in names such as {next(iter(found))!r}"
         return replace(table, frame=stacked(frames), notes=(*table.notes, note))
     return table
+
+
+def _size(label: str) -> tuple[float, str]:
+    number = re.search(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?$", label, re.IGNORECASE)
+    return float(number[0]) if number else 0.0, label
 
 
 def _charts(table: Table) -> Table:

@@ -218,7 +218,8 @@ def side_of(
     if step[-1] - origin < (1 - thresholds.settled_fraction) * (end - origin):
         return f"{name} {kind} ends {step[-1] - origin:g} steps after the log begins, and the run at {end - origin:g}"
     if step.size < FEWEST_EVALUATIONS:
-        return f"there are {step.size} evaluations of {name} {kind}, and {FEWEST_EVALUATIONS} are needed"
+        are = "is 1 evaluation" if step.size == 1 else f"are {step.size} evaluations"
+        return f"there {are} of {name} {kind}, and {FEWEST_EVALUATIONS} are needed"
     if kind == "accuracy" and (doubt := suspected_placeholder(values)):
         return f"{name} accuracy {doubt}"
     settled_part, before = windows(step, thresholds.settled_fraction)
@@ -263,6 +264,14 @@ def suspected_placeholder(values: FloatArray) -> str:
         f"is exactly 0 in {int(zero.sum())} of {values.size} evaluations, {begins} times right after one half or "
         "more: where that stands for nothing measured, --missing 0 says so"
     )
+
+
+def jumps(values: FloatArray, low: float, high: float) -> int:
+    """How many times accuracy leaps from below one level to another in the last 30 % of the evaluations."""
+    rest = values[-max(round(EARLIER[0] * values.size), FEWEST_SETTLED) :]
+    sides = np.where(rest >= high, 1, np.where(rest < low, -1, 0))
+    sides = sides[sides != 0]
+    return int(np.count_nonzero((sides[1:] == 1) & (sides[:-1] == -1)))
 
 
 def windows(step: FloatArray, settled_fraction: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

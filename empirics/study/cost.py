@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -89,12 +90,13 @@ def pace_of(factory: Factory, inputs: Tensor, labels: Tensor, design: StudyDesig
         for _ in range(WARM_UP_STEPS):
             work()
         _wait(device)
-        began, done = time.perf_counter(), 0
-        while not done or time.perf_counter() - began < TIMED_SECONDS:
+        taken: list[float] = []
+        while sum(taken) < TIMED_SECONDS:
+            began = time.perf_counter()
             work()
             _wait(device)
-            done += 1
-        return (time.perf_counter() - began) / done
+            taken.append(time.perf_counter() - began)
+        return statistics.median(taken)  # a step during which another process had the core counts once
 
     largest = largest_of(len(labels))
     sizes = sorted({max(1, largest // 8), largest})

@@ -58,6 +58,26 @@ def test_the_answer_for_people_says_the_same(grokked: Path) -> None:
         assert words in " ".join(result.stdout.split())
 
 
+def test_thresholds_are_those_that_apply(grokked: Path, tmp_path: Path) -> None:
+    def said(path: Path, *words: str) -> str:
+        return " ".join(invoke(str(path), *words).stdout.split()).partition("Thresholds: ")[2]
+
+    assert "squared norm has fallen below 0.9" in said(grokked)
+    frame = pl.read_csv(grokked)
+    path = tmp_path / "plain.csv"
+    frame.drop("weight_norm").write_csv(path)
+    plain = said(path)
+    assert "delayed from 2 times" in plain
+    for word in ("norm", "unstable", "rests", "patience", "memorization takes"):
+        assert word not in plain
+    frame.with_columns(val_acc=pl.lit(1.5)).drop("weight_norm").write_csv(path)
+    memorized = said(path)
+    assert "memorization takes 5 times" in memorized
+    assert "delayed" not in memorized
+    path.write_text("step,train_loss\n" + "".join(f"{k},1.0\n" for k in range(20)))
+    assert said(path) == ""
+
+
 def test_classes_and_columns_may_be_given(grokked: Path) -> None:
     run = document_of(invoke(str(grokked), "--n-classes", "2", "--json"))["runs"][0]
     assert run["thresholds"]["high"] == pytest.approx(0.95)

@@ -147,6 +147,8 @@ def test_a_ceiling_may_be_given() -> None:
     assert found.events.generalized_at == 600.0
     still: dict[Any, Any] = {**curves, "test_accuracy": (STEP, rising(0.7, at=600.0))}
     assert classify(CurveSet(run="", curves=still)).dynamics == "generalized below a ceiling"
+    late: dict[Any, Any] = {**curves, "test_accuracy": (STEP, rising(0.7, at=690.0, start=0.62))}
+    assert classify(CurveSet(run="", curves=late)).dynamics == "generalized below a ceiling"
     assert classify(CurveSet(run="", curves=still), ceiling=1.0).dynamics == "semi-grokking"
     with pytest.raises(FieldError, match=r"ceiling must be above chance, 0\.5, and at most 1, got 0\.4"):
         classify(CurveSet(run="", curves=still), n_classes=2, ceiling=0.4)

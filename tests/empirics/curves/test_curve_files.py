@@ -33,6 +33,12 @@ def saved(**arrays: np.ndarray) -> bytes:
     return data.getvalue()
 
 
+def array(values: np.ndarray) -> bytes:
+    data = io.BytesIO()
+    np.save(data, values, allow_pickle=True)
+    return data.getvalue()
+
+
 def table(folder: Path, columns: Mapping[str, Sequence[object]], *, kind: str = "csv") -> Path:
     frame, path = pl.DataFrame(columns), folder / f"curves.{kind}"
     if kind == "csv":
@@ -187,6 +193,10 @@ def test_a_named_column_ends_the_ambiguity(tmp_path: Path) -> None:
             "step,train_loss\n1,-2\n",
             "train_loss must be at least 0, got -2 .*: --missing -2 says that this value stands",
         ),
+        (
+            "step,train_loss\n1,-2\n2,-3\n",
+            "train_loss must be at least 0, got -3 .*: 2 values lie below 0, so this is no cross-entropy",
+        ),
         ("step,train_acc\n1,101\n", "train_accuracy must lie between .* got 101"),
         (
             "step,train_acc\n1,0.5\n1,0.6\n",
@@ -194,10 +204,20 @@ def test_a_named_column_ends_the_ambiguity(tmp_path: Path) -> None:
         ),
         ("step,train_acc\n1,2\n1,2,3,4\n", "line 3 of its table has 4 cells, and the first 2"),
         ("step,train_acc\n,\n,\n", "at least one row with a value"),
-        (b"\x80\x04\x95\x10\x00", "which is a pickle: which is never unpickled"),
+        (b"\x80\x04\x95\x10\x00", "which is a pickle, which is never unpickled: save its curves as CSV"),
+        (b"(dp0\nVstep\np1\n", "which is a pickle, which is never unpickled: save its curves as CSV"),
+        (array(np.array({}, dtype=object)), "one NumPy array: it holds objects, which are never unpickled"),
+        (
+            array(np.zeros((2, 3, 4))),
+            r"one NumPy array of shape \(2, 3, 4\): save its curves as CSV, or by numpy.savez",
+        ),
+        (b"\x93NUMPY and more", "which is one NumPy array: "),
         (b"PK\x03\x04 and more", "which is a ZIP archive, such as .xlsx or .pt: save its curves as CSV"),
         (zipped("xl/workbook.xml"), "which is a ZIP archive, such as .xlsx or .pt: save its curves as CSV"),
-        (saved(train_acc=np.array([{}], dtype=object)), "begins as NumPy's arrays do, but Object arrays cannot be"),
+        (
+            saved(train_acc=np.array([{}], dtype=object)),
+            "objects, which are never unpickled, are left out: 'train_acc'",
+        ),
         (saved(train_acc=np.zeros(3), test_acc=np.zeros(2)), "lists of one length, .* train_acc 3, test_acc 2"),
         (b":W&B\x01\x02", "which is a run file of Weights & Biases: export"),
         (b"\x00\x01\x02\x03 anything", "which is binary"),

@@ -100,6 +100,13 @@ TABLES = {
         "a,acc,\"{{'subset': 'train'}}\",{s},{t}\na,acc,\"{{'subset': 'val'}}\",{s},{v}",
     ),
     "x": ("x,train_acc,test_acc", "{s},{t},{v}"),
+    "rows that end with a comma": ("step,train_acc,test_acc", "{s},{t},{v},"),
+    "R's write.table": ("step,train_acc,test_acc", "row,{s},{t},{v}"),
+    "drawn with lines": ("┏━━━━┳━━━━┓\n┃ step ┃ train acc ┃ test acc ┃\n┡━━━━╇━━━━┩", "│ {s} │ {t} │ {v} │"),
+    "words around steps": ("step,train_acc,test_acc", "step {s}/10000,{t},{v}"),
+    "a minus of typesetting": ("step,train_acc,test_acc,loss", "{s},{t},{v},−1.5"),
+    "an unreadable loss": ("step,train_acc,test_acc,train_loss", "{s},{t},{v},low"),
+    "outside of the sample": ("step,in_sample_acc,out_of_sample_acc", "{s},{t},{v}"),
     "sets inside the distribution": ("step,id_train,ood_test", "{s},{t},{v}"),
     "tokens seen": ("tokens_seen,train_acc,heldout_acc", "{s},{t},{v}"),
     "trainer's step": ("train/global_step,train/acc_epoch,val/acc_epoch", "{s},{t},{v}"),
@@ -135,6 +142,12 @@ NUMBERS: dict[str, tuple[str, str, Callable[[float], str]]] = {
     "decimal commas and blanks": ("step train_acc test_acc", "{s} {t} {v}", lambda x: f"{x:.4f}".replace(".", ",")),
     "errors": ("step,train_err,test_err", "{s},{t},{v}", lambda x: f"{1 - x:.4f}"),
     "errors in percent": ("step,train error (%),test error (%)", "{s},{t},{v}", lambda x: f"{100 - 100 * x:.2f}"),
+    "deviations": ("step,train_acc,test_acc", "{s},{t},{v}", lambda x: f"{x:.4f} ± 0.01"),
+    "LaTeX": (
+        "\\begin{tabular}{rrr}\nstep & train acc & test acc \\\\\n\\hline",
+        "{s} & {t} & {v} \\\\",
+        lambda x: f"{100 * x:.2f}\\%",
+    ),
 }
 for _name, (_header, _row, _number) in NUMBERS.items():
     written(_name)(lambda header=_header, row=_row, number=_number: lines(header, row, number=number))
@@ -163,6 +176,9 @@ PRINTS = {
     "JSON behind a time": '2021-01-01 00:00:00 | INFO | train | {{"step": {s}, "train_acc": "{t}"}}\n'
     '2021-01-01 | INFO | valid | {{"step": {s}, "valid_acc": "{v}"}}',
     "two lines": "Epoch {s}\n  Train | loss 0.1 | acc {t}\n  Test | loss 0.4 | acc {v}",
+    "prints of two sets": "epoch {s:03d} train/val acc: {t}/{v}",
+    "prints of sets behind the metric": "step {s}: acc (train/test) {t} / {v}",
+    "prints of sets behind the value": "[{s}] acc: {t} (train) / {v} (test)",
 }
 for _name, _row in PRINTS.items():
     written(_name)(lambda row=_row: "Using device: cuda\nModel has 1,234 parameters\n" + lines("", row))
@@ -186,6 +202,13 @@ DOCUMENTS: dict[str, Any] = {
     "Sacred's metrics": {
         "train.acc": {"steps": STEP, "values": TRAIN, "timestamps": [str(s) for s in STEP]},
         "test.acc": {"steps": STEP, "values": TEST, "timestamps": [str(s) for s in STEP]},
+    },
+    "JSON keyed by words": {f"step_{s}": {"train_acc": t, "test_acc": v} for s, t, v in ROWS},
+    "JSON curves with names": {
+        "metrics": [
+            {"name": "train_accuracy", "steps": STEP, "values": TRAIN},
+            {"name": "test_accuracy", "steps": STEP, "values": TEST},
+        ]
     },
     "JSON keyed by step": {str(s): {"train_acc": t, "test_acc": v} for s, t, v in ROWS},
     "pandas's JSON": {name: dict(zip(map(str, range(101)), column, strict=True)) for name, column in COLUMNS.items()},
@@ -224,6 +247,27 @@ for _name, _document in DOCUMENTS.items():
 @written("lists with names")
 def _() -> str:
     return "\n".join(f"{name} = {values}" for name, values in COLUMNS.items())
+
+
+@written("prints of thousands")
+def _() -> str:
+    return "".join(f"step {s / 1000:g}k train acc {t} test acc {v}\n" for s, t, v in ROWS)
+
+
+@written("apostrophes")
+def _() -> str:
+    rows = "".join(f"{f'{s:,}'.replace(',', chr(39))},{t},{v}\n" for s, t, v in ROWS)
+    return f"step,train_acc,test_acc\n{rows}"
+
+
+@written("TOML")
+def _() -> str:
+    return "[history]\n" + "\n".join(f"{name} = {values}" for name, values in COLUMNS.items())
+
+
+@written("YAML")
+def _() -> str:
+    return "".join(f"{name}:\n" + "".join(f"- {one}\n" for one in values) for name, values in COLUMNS.items())
 
 
 @written("JSON lines")
@@ -286,6 +330,32 @@ def _(folder: Path) -> list[Path]:
     path = folder / "curves.npz"
     np.savez(path, steps=np.array(STEP), train_acc=np.array(TRAIN), test_acc=np.array(TEST)[:, None], modulus=97)
     return [path]
+
+
+@files("arrays of NumPy beside objects")
+def _(folder: Path) -> list[Path]:
+    path = folder / "curves.npz"
+    config = np.array({"lr": 1}, dtype=object)
+    np.savez(path, steps=np.array(STEP), train_acc=np.array(TRAIN), test_acc=np.array(TEST), config=config)
+    return [path]
+
+
+@files("one array of NumPy")
+def _(folder: Path) -> list[Path]:
+    np.save(folder / "curves.npy", np.array(ROWS))
+    return [folder / "curves.npy"]
+
+
+@files("an array of NumPy with names")
+def _(folder: Path) -> list[Path]:
+    kinds = [("step", "i8"), ("train_acc", "f8"), ("test_acc", "f8")]
+    np.save(folder / "curves.npy", np.array(ROWS, dtype=kinds))
+    return [folder / "curves.npy"]
+
+
+@files("steps and values, a file each")
+def _(folder: Path) -> list[Path]:
+    return two(folder, ("train_acc.csv", "val_acc.csv"), "step,value", "{s},{y}")
 
 
 def two(folder: Path, names: tuple[str, str], header: str, row: str) -> list[Path]:
@@ -427,6 +497,10 @@ SEVERAL: dict[str, tuple[str, str]] = {
         "chart.csv",
         lines('"Step","0 - train/acc","0 - test/acc","1 - train/acc","1 - test/acc"', "{s},{t},{v},{t},0.01"),
     ),
+    "a sweep in columns": (
+        "log.csv",
+        lines("step,train_acc_wd=0.1,test_acc_wd=0.1,train_acc_wd=1.0,test_acc_wd=1.0", "{s},{t},{v},{t},0.01"),
+    ),
     "JSON by run": (
         "log.json",
         json.dumps({str(k): COLUMNS | {"test_acc": test} for k, test in enumerate((TEST, [0.01] * 101))}),
@@ -455,7 +529,33 @@ def test_several_runs_are_told_apart(name: str, tmp_path: Path) -> None:
     file, text = SEVERAL[name]
     (tmp_path / file).write_text(text)
     found = read_curves(tmp_path / file)
-    assert [(one.run, one.dynamics) for one in said(found)] == [("0", "grokking"), ("1", "memorization")]
+    runs = ("wd=0.1", "wd=1.0") if "sweep" in name else ("0", "1")
+    assert [(one.run, one.dynamics) for one in said(found)] == list(
+        zip(runs, ("grokking", "memorization"), strict=True)
+    )
+
+
+def test_rows_of_two_runs_are_refused_and_those_of_one_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    header = "step,train_acc,test_acc\n"
+    other = [(s, t, 0.01) for s, t, _ in ROWS]
+    several = {
+        "one after the other": [*ROWS, *((s + 50, t, v) for s, t, v in other)],
+        "side by side": [row for pair in zip(ROWS, other, strict=True) for row in pair],
+    }
+    for rows in several.values():
+        path.write_text(header + "".join(f"{s},{t},{v}\n" for s, t, v in rows))
+        with pytest.raises(ValueError, match="run must be a column that tells runs apart, got none"):
+            read_curves(path)
+    single = {"twice": [*ROWS, *ROWS], "odd, then even": [*ROWS[1::2], *ROWS[::2]], "backwards": ROWS[::-1]}
+    for name, rows in single.items():
+        path.write_text(header + "".join(f"{s},{t},{v}\n" for s, t, v in rows))
+        assert said(read_curves(path))[0].events.generalized_at == 5500, name
+    alternating = [(s + 50 * k, t, v) for pair in zip(ROWS, other, strict=True) for k, (s, t, v) in enumerate(pair)]
+    path.write_text(header + "".join(f"{s},{t},{v}\n" for s, t, v in alternating))
+    (found,) = said(read_curves(path))
+    assert found.dynamics == "cannot tell"
+    assert "leaps 30 times from below 0.1 to 0.9 or more" in found.reasons[0]
 
 
 def test_several_files_are_a_run_each_or_parts_of_runs(tmp_path: Path) -> None:
