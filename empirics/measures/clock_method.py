@@ -311,11 +311,12 @@ class ClockPosterior:
             if one.time is None:
                 log_density += log_ndtr((self._places(one.last_step) - log_size) / self._scatter)
             else:
-                log_density += -0.5 * ((self._places(one.time) - log_size) / self._scatter) ** 2
+                places = self._places(one.time)
+                log_density += -0.5 * ((places - log_size) / self._scatter) ** 2
                 if self.problem.family.shares_embedding:
                     # Times scatter, not sizes: with little scatter that makes no difference.
                     later = self._places(one.time * math.exp(SLOPE_STEP))
-                    log_density += np.log(np.abs(self._places(one.time) - later) / SLOPE_STEP)
+                    log_density += np.log(np.abs(places - later) / SLOPE_STEP)
         weights = np.exp(log_density - log_density.max())
         return weights / weights.sum()
 
@@ -331,8 +332,7 @@ class ClockPosterior:
         """Ln D_crit at a step, (draws, shifts)."""
         step = max(step, 1.0)
         drift = self._drifts * math.log(step / self.horizon)
-        log_sizes = np.log([float(clock.critical_size(step)) for clock in _drawn_clocks(self.law, self.problem)])
-        return (log_sizes + drift)[:, None] + self._shifts
+        return (_log_sizes(self.law, self.problem, step) + drift)[:, None] + self._shifts
 
     @cached_property
     def _drifts(self) -> FloatArray:
@@ -342,3 +342,9 @@ class ClockPosterior:
 @lru_cache(maxsize=64)
 def _drawn_clocks(law: Thresholds, problem: Problem) -> list[Clock]:
     return law.drawn_clocks(problem, DRAWS)
+
+
+@lru_cache(maxsize=256)
+def _log_sizes(law: Thresholds, problem: Problem, step: float) -> FloatArray:
+    """Ln D_crit at a step by each of these clocks: every run's time is asked for again with every further run."""
+    return np.log([float(clock.critical_size(step)) for clock in _drawn_clocks(law, problem)])
