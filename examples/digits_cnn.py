@@ -29,7 +29,7 @@ def study(small: bool) -> dcrit.Study:
         labels[:n],
         learning_rate=1e-2,
         batch_size=64,
-        steps=20 if small else 4000,
+        steps=20 if small else 1000,
         max_runs=2 if small else 10,
         budget_minutes=60,
     )

@@ -94,15 +94,17 @@ def _size(estimate: dict[str, Any]) -> str:
 
 
 def missing() -> str:
-    """Scripts whose study is not committed, each with its first line."""
+    """A section on scripts whose study is not committed, each with its first line; empty where all are."""
     folder = Path(__file__).parent
     names = sorted(path.stem for path in folder.glob("*.py") if path != Path(__file__))
     first = {name: (ast.get_docstring(ast.parse((folder / f"{name}.py").read_text("utf-8"))) or "") for name in names}
-    return "\n".join(
+    lines = [
         f"* [{name}](../../examples/{name}.py): {first[name].splitlines()[0]}"
         for name in names
         if not (RESULTS / f"{name}.json").exists()
-    )
+    ]
+    head = ["## Scripts without a result yet", "", "The tests run these at a small size.", ""]
+    return "\n".join([*head, *lines] if lines else [])
 
 
 def with_table(page: str) -> str:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,32 @@ def test_a_script_runs_at_its_small_size(name: str, loaded: list[str]) -> None:
     roles = {role for role, _ in found.result.runs}
     assert "probing" in roles
     assert ("memorizing" in roles) == found.result.design.predict
+
+
+class AskedError(Exception):
+    """A script asks for a study."""
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_result_is_that_of_the_design_in_its_script(
+    name: str, loaded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def ask(factory: object, inputs: Any, labels: Any, **choices: Any) -> None:
+        asked.update(choices)
+        asked["n_examples"] = len(labels)
+        raise AskedError
+
+    script = load(name)
+    monkeypatch.setattr(dcrit, "study", ask)
+    with pytest.raises(AskedError):
+        script.study(False)
+    found = json.loads((ROOT / "docs" / "results" / "studies" / f"{name}.json").read_text(encoding="utf-8"))
+    assert found["n_examples"] == asked.pop("n_examples")
+    assert asked.keys() >= {"max_runs", "steps"}
+    del asked["budget_minutes"]  # a limit that changes nothing
+    assert {one: found["design"][one] for one in asked} == asked
 
 
 def test_the_table_is_that_of_the_committed_results(loaded: list[str]) -> None:
