@@ -48,6 +48,7 @@ EXPLORER, EXPLORER_LINK = "explorer.html", "<!-- explorer: on the site a link --
 SUBJECTS = {
     "theory.problems": "Problems and examples",
     "api.predictions": "Predict",
+    "api.double_descent": "Predict",
     "api.training": "Train",
     "api.measurements": "Measure",
     "api.instruments": "Look inside networks",
