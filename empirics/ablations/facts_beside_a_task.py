@@ -235,13 +235,12 @@ def page(chosen_on: dict[str, Any], document: dict[str, Any]) -> str:
         text(
             "A network learns a task and also memorizes D_r *facts*: random labels of random pairs. Then the task",
             "needs more examples: D_crit(D_r) is above D_crit(0). `dcrit reproduce facts` compares rules for that rise",
-            "with measured sizes, which `--store FOLDER` measures again.",
+            "with measured sizes.",
         ),
         "",
         text(
             "**How far to trust it.** No rule has a constant fitted to runs with facts. But the kept rule (bold) was",
-            f"chosen among {len(rules(problem))} with the sizes of a preliminary experiment in view. The series came",
-            "after that.",
+            f"chosen among {len(rules(problem))} with the sizes of a preliminary experiment in view.",
         ),
         "",
         text(
