@@ -57,8 +57,8 @@ def critical_size(
         MethodChoice,
         options.one_of(
             MethodChoice,
-            "posterior: full runs on both sides of the transition. clock: two to four short runs above it, or twelve "
-            "of a transformer, carried on by the law's clock; one horizon of steps in all, from scratch alone.",
+            "posterior: full runs on both sides of the transition. clock: two to four short runs above it, carried "
+            "on by the law's clock; one horizon of steps in all, pair-MLPs from scratch alone.",
         ),
     ] = MethodChoice.posterior,
     tolerance: Annotated[float, options.number_of("Relative half width of the interval to reach.")] = 0.05,

@@ -221,9 +221,8 @@ def measure(
         widths: H, several of them in the place of the problem's: then there is an answer for each.
         start: ``scratch``: train on D examples; ``generalized``: train on 90 % of all pairs first, then go on with D of
             them (ungrokking), four runs at most; ``both``: each, and the hysteresis between them.
-        method: ``posterior``: full runs on both sides of the transition; ``clock``, from scratch alone: two to four
-            short runs above it, up to twelve of a transformer, carried on by the law's clock, with one horizon of
-            steps in all.
+        method: ``posterior``: full runs on both sides of the transition; ``clock``, of pair-MLPs from scratch alone:
+            two to four short runs above it, carried on by the law's clock, with one horizon of steps in all.
         tolerance: Relative half width of the interval to reach.
         max_runs: Runs at most, short probes among them.
         seed: First seed; another one makes fresh runs.

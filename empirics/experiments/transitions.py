@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.experiments.laboratory import Laboratory
-from dcrit.empirics.measures.clock_method import ClockDesign, TimedRun, most_runs, timed_runs
+from dcrit.empirics.measures.clock_method import MOST_RUNS, ClockDesign, TimedRun, timed_runs
 from dcrit.empirics.measures.critical_size import posterior_of_outcomes
 from dcrit.empirics.measures.sequential import ROUND_RUNS, SequentialDesign
 from dcrit.empirics.measures.ungrokking import FIRST_LOOK, UngrokkingDesign, ungrokking_runs
@@ -288,7 +288,7 @@ class DirectionsDesign:
             problem=self.problem,
             law=None if calibration is None else calibration.thresholds,
             tolerance=self.tolerance,
-            max_runs=min(self.max_runs, most_runs(self.problem)),
+            max_runs=min(self.max_runs, MOST_RUNS),
             steps=self.steps,
             first_seed=self.first_seed,
         )

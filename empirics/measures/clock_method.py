@@ -2,8 +2,7 @@
 
     ln D = ln D_crit(t) + ε,   ln D_crit(t) = δ + ln D_law(t) + b·ln(t/T)
 
-A run on D examples that passes test accuracy 1/2 at step t says that D was enough by step t; of a network with one
-embedding, half of what mirror images of trained pairs leave is passed instead. The law of both thresholds
+A run on D examples that passes test accuracy 1/2 at step t says that D was enough by step t. The law of both thresholds
 says how much less is enough by the horizon. Of that law only the shape is used, with the covariance of its constants
 and a drift b that no constant explains. Its prefactor is free for each problem: δ has a wide prior. A run that does not
 pass by the step at which it is cut off says that D was not enough by then.
@@ -18,17 +17,15 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, ndtri
+from scipy.special import log_ndtr
 
 from dcrit.empirics.runs.addressed import Runner
-from dcrit.empirics.runs.outcomes import HALF_PERSISTENCE, SETTLED_FRACTION, level_beyond_mirrors, passage
-from dcrit.empirics.runs.single import Run, RunConfig, Until
+from dcrit.empirics.runs.outcomes import HALF_PERSISTENCE, SETTLED_FRACTION, passage
+from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.theory.calibrations.thresholds import Thresholds
 from dcrit.theory.checks import check_integer, check_positive
 from dcrit.theory.circuits.clock import Clock
-from dcrit.theory.circuits.regimes import SEMI_GROKKING
 from dcrit.theory.estimates import LEVEL, Estimate, Interval
-from dcrit.theory.families.family import FAMILIES
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -41,17 +38,14 @@ SCATTER, DRIFT = 0.03, 0.04
 #: Standard deviation of δ.
 PREFACTOR_SPREAD = 0.3
 
-#: Runs at most, and where seeds differ as widely as those of transformers.
-MOST_RUNS, MOST_RUNS_OF_SEEDS = 4, 12
+#: Runs at most.
+MOST_RUNS = 4
 
 #: The first run has this many times the size that the law puts at the horizon, at most and at least.
 FIRST, NEAREST = 1.35, 1.1
 
 #: Part of the horizon that the first run may take.
 FIRST_CUT = 0.5
-
-#: Where seeds differ widely: part of the horizon that each run may take, as one slow seed is to cost little.
-CUT_OF_SEEDS = 1 / 8
 
 #: Later runs have a size that passes one half before they are cut off, by this many standard deviations.
 SURE = 1.0
@@ -61,9 +55,6 @@ SHARED, LEAST = 0.7, 0.15
 
 #: Largest size that a run is made at, as a part of all pairs.
 LARGEST = 0.95
-
-#: Step in ln t of a numeric slope.
-SLOPE_STEP = 0.01
 
 #: Draws of the law's constants, and values of δ between −4 and 4 standard deviations.
 DRAWS, SHIFTS = 200, 601
@@ -87,12 +78,11 @@ class TimedRun:
 
 
 def timed(run: Run) -> TimedRun:
-    """The time to one half, or to half beyond mirror images, of a run that was asked for it."""
+    """The time to one half of a run."""
     duration = HALF_PERSISTENCE * run.config.problem.time_constant
-    level = level_beyond_mirrors(run.config) if run.config.until == "beyond-mirrors" else 0.5
     return TimedRun(
         config=run.config,
-        time=passage(run.curves.step, run.curves.test_accuracy, level, duration),
+        time=passage(run.curves.step, run.curves.test_accuracy, 0.5, duration),
         last_step=int(run.curves.step[-1]),
         diverged=run.ending == "diverged",
     )
@@ -111,29 +101,6 @@ def timed_runs(design: ClockDesign, run: Runner[RunConfig, Run]) -> list[TimedRu
     return found
 
 
-def scatter_between_runs(law: Thresholds) -> float:
-    """Standard deviation of ln D between runs of one network.
-
-    Where one embedding serves both symbols the law is of seeds: its levels 0.1 and 0.9 are where so many of them have
-    generalized.
-
-    Args:
-        law: Of the network's family.
-    """
-    if not FAMILIES.find(law.model).shares_embedding:
-        return SCATTER
-    return law.law.levels.high / float(ndtri(SEMI_GROKKING[1]))
-
-
-def most_runs(problem: Problem) -> int:
-    """Runs that a measurement makes at most.
-
-    Args:
-        problem: What is measured.
-    """
-    return MOST_RUNS_OF_SEEDS if problem.family.shares_embedding else MOST_RUNS
-
-
 @dataclass(frozen=True, kw_only=True)
 class ClockDesign:
     """Which short runs measure the critical size of one problem from scratch, one after the other.
@@ -146,7 +113,7 @@ class ClockDesign:
         law: Whose shape is used; None where no law speaks for the problem.
         tolerance: Half width of the 90 % interval to reach, relative.
         budget: Steps to take at most, all runs together, in horizons.
-        max_runs: Runs to make at most; 0 for as many as suit the model.
+        max_runs: Runs to make at most.
         steps: Horizon [steps]; 0 for the protocol's.
         first_seed: Seeds count up from here.
 
@@ -158,14 +125,14 @@ class ClockDesign:
     law: Thresholds | None
     tolerance: float = 0.05
     budget: float = 1.0
-    max_runs: int = 0
+    max_runs: int = MOST_RUNS
     steps: int = 0
     first_seed: int = 0
 
     def __post_init__(self) -> None:
         check_positive("tolerance", self.tolerance)
         check_positive("budget", self.budget)
-        check_integer("max_runs", self.max_runs, 0)
+        check_integer("max_runs", self.max_runs, 1)
         check_integer("steps", self.steps, 0)
         check_integer("first_seed", self.first_seed, 0)
         self._config(1, 0, self.steps)
@@ -180,27 +147,25 @@ class ClockDesign:
         """Why the clock says nothing of the problem; empty where it speaks."""
         if self.law is None:
             return "cannot tell: no law of the time to generalize speaks for this problem"
+        if self.problem.family.shares_embedding:
+            # Measured: in short runs such networks need more than the shape of the law says.
+            return f"cannot tell: short runs of a {self.problem.model} put the size too high; measure it by full runs"
         return self.law.silence(self.problem, self.horizon)
 
     def propose(self, runs: Sequence[TimedRun]) -> list[RunConfig]:
         """The run to make next; none when the interval is narrow enough, or no run fits into what is left."""
         left = math.floor(self.budget * self.horizon) - sum(one.last_step for one in runs)
-        most = self.max_runs or most_runs(self.problem)
-        if self.silence or len(runs) >= most or left < max(1.0, LEAST * self.horizon):
+        if self.silence or len(runs) >= self.max_runs or left < max(1.0, LEAST * self.horizon):
             return []
         seed = self.first_seed + len(runs)
-        by_seeds = self.problem.family.shares_embedding
         if not runs:
-            part = CUT_OF_SEEDS if by_seeds else FIRST_CUT
-            cut = min(left, max(1, math.floor(part * self.horizon)))
+            cut = min(left, max(1, math.floor(FIRST_CUT * self.horizon)))
             return [self._config(self._first_size(), seed, cut)]
         posterior = self._posterior(runs)
         if any(one.time is not None for one in runs) and posterior.half_width() <= self.tolerance:
             return []
-        shared = left >= SHARED * self.horizon and most - len(runs) > 1
+        shared = left >= SHARED * self.horizon and self.max_runs - len(runs) > 1
         cut = left // 2 if shared else left
-        if by_seeds:
-            cut = min(left, max(1, math.floor(CUT_OF_SEEDS * self.horizon)))
         # The run goes on for a while after it has passed.
         passed = max(0.5 * cut, cut - 2 * HALF_PERSISTENCE * self.problem.time_constant)
         return [self._config(posterior.size_that_passes(passed), seed, cut)]
@@ -250,8 +215,7 @@ class ClockDesign:
 
     def _config(self, n_train: float, seed: int, steps: int) -> RunConfig:
         size = min(max(1, math.floor(LARGEST * self.problem.n_pairs)), max(1, round(n_train)))
-        until: Until = "beyond-mirrors" if self.problem.family.shares_embedding else "half"
-        return RunConfig(problem=self.problem, n_train=size, seed=seed, steps=steps, until=until)
+        return RunConfig(problem=self.problem, n_train=size, seed=seed, steps=steps, until="half")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,7 +262,7 @@ class ClockPosterior:
         places = self._places(step)
         mean = float((self._weights * places).sum())
         variance = float((self._weights * (places - mean) ** 2).sum())
-        return math.exp(mean + SURE * math.sqrt(variance + self._scatter**2))
+        return math.exp(mean + SURE * math.sqrt(variance + SCATTER**2))
 
     @cached_property
     def _weights(self) -> FloatArray:
@@ -309,20 +273,11 @@ class ClockPosterior:
             if one.diverged:
                 continue
             if one.time is None:
-                log_density += log_ndtr((self._places(one.last_step) - log_size) / self._scatter)
+                log_density += log_ndtr((self._places(one.last_step) - log_size) / SCATTER)
             else:
-                places = self._places(one.time)
-                log_density += -0.5 * ((places - log_size) / self._scatter) ** 2
-                if self.problem.family.shares_embedding:
-                    # Times scatter, not sizes: with little scatter that makes no difference.
-                    later = self._places(one.time * math.exp(SLOPE_STEP))
-                    log_density += np.log(np.abs(places - later) / SLOPE_STEP)
+                log_density += -0.5 * ((self._places(one.time) - log_size) / SCATTER) ** 2
         weights = np.exp(log_density - log_density.max())
         return weights / weights.sum()
-
-    @cached_property
-    def _scatter(self) -> float:
-        return scatter_between_runs(self.law)
 
     @cached_property
     def _shifts(self) -> FloatArray:

@@ -11,18 +11,15 @@ from dcrit.empirics.measures.clock_method import (
     FIRST,
     FIRST_CUT,
     MOST_RUNS,
-    MOST_RUNS_OF_SEEDS,
+    SCATTER,
     ClockDesign,
     TimedRun,
-    scatter_between_runs,
     timed,
     timed_runs,
 )
-from dcrit.empirics.runs.outcomes import level_beyond_mirrors
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.training.ensemble import train
 from dcrit.theory.calibrations.thresholds import thresholds_of
-from dcrit.theory.circuits.symmetry import mirrored_fraction
 from dcrit.theory.estimates import LEVEL
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import run_of
@@ -36,7 +33,7 @@ DESIGN = ClockDesign(problem=PROBLEM, law=thresholds_of(PROBLEM), steps=4000)
 def experiment(design: ClockDesign, world: int, *, shift: float | None = None) -> tuple[list[TimedRun], float]:
     """Runs whose times are drawn from a clock with other constants and another prefactor, and the size they hide."""
     assert design.law is not None
-    rng, scatter = np.random.default_rng(world), scatter_between_runs(design.law)
+    rng, scatter = np.random.default_rng(world), SCATTER
     clock = design.law.drawn_clocks(design.problem, DRAWS + 1 + world)[-1]
     factor = math.exp(0.12 * rng.standard_normal()) if shift is None else shift
     runs: list[TimedRun] = []
@@ -75,35 +72,13 @@ def test_sizes_hidden_in_times_are_found_and_intervals_cover_them(problem: Probl
     assert covered >= binom.ppf(0.001, n_experiments, LEVEL)
 
 
-@pytest.mark.slow
-def test_seeds_of_transformers_take_more_runs_and_wider_intervals() -> None:
+def test_of_transformers_it_says_nothing_as_measurements_proved_it_wrong() -> None:
     problem = Problem(modulus=59, width=32, model="transformer", activation="relu", learning_rate=3e-3)
     design = ClockDesign(problem=problem, law=thresholds_of(problem))
-    errors: list[float] = []
-    covered, n_experiments = 0, 20
-    for world in range(n_experiments):
-        runs, hidden = experiment(design, world)
-        found = design.measure(runs)
-        assert found.value is not None
-        assert found.interval is not None
-        errors.append(abs(math.log(found.value / hidden)))
-        covered += hidden in found.interval
-        assert MOST_RUNS < len(runs) <= MOST_RUNS_OF_SEEDS
-        assert {one.config.until for one in runs} == {"beyond-mirrors"}
-        assert sum(one.last_step for one in runs) <= problem.horizon
-    assert np.median(errors) < 0.08
-    assert covered >= binom.ppf(0.001, n_experiments, LEVEL)
-
-
-def test_a_run_is_timed_at_the_level_that_it_was_asked_for() -> None:
-    problem = Problem(modulus=31, width=16, model="transformer", activation="relu", learning_rate=3e-3)
-    config = RunConfig(problem=problem, n_train=480, seed=0, steps=4000, until="beyond-mirrors")
-    step = np.array(config.evaluation_steps(), dtype=np.float64)
-    rising = run_of(config, test_accuracy=step / 4000)
-    level = level_beyond_mirrors(config)
-    assert level == pytest.approx((1 + float(mirrored_fraction(480, 31))) / 2)
-    assert timed(rising).time == pytest.approx(4000 * level, rel=1e-3)
-    assert timed(replace(rising, config=replace(config, until="half"))).time == pytest.approx(2000, rel=1e-3)
+    assert design.propose([]) == []
+    found = design.measure([])
+    assert (found.value, found.interval, found.n_runs) == (None, None, 0)
+    assert found.reason.startswith("cannot tell: short runs of a transformer put the size too high")
 
 
 @pytest.mark.slow
