@@ -148,7 +148,7 @@ class ClockDesign:
         if self.law is None:
             return "cannot tell: no law of the time to generalize speaks for this problem"
         if self.problem.family.shares_embedding:
-            # Measured: in short runs such networks need more than the shape of the law says.
+            # Measured: such networks pass one half by mirror images, and their times beyond these are of larger sizes.
             return f"cannot tell: short runs of a {self.problem.model} put the size too high; measure it by full runs"
         return self.law.silence(self.problem, self.horizon)
 
