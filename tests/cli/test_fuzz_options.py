@@ -19,6 +19,7 @@ from dcrit.cli.terminal.sentences import LONGEST_SENTENCE
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.training import ensemble, speed
 from dcrit.theory.calibrations.calibration import shipped_calibrations
+from tests.worlds.bare_explorer import without_theory
 from tests.worlds.option_words import command_lines, commands, parameters
 
 COMMANDS = list(commands())
@@ -80,6 +81,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         patch.setattr(ensemble.Ensemble, "__init__", stop)
         patch.setattr(speed, "measure_speed", stop)
         patch.setattr(predictions, "SIZES", 2)
+        without_theory(patch)
         yield Place(tmp_path_factory.mktemp("fuzz") / "top")
     os.chdir(before)
 
@@ -150,8 +152,8 @@ def test_every_command_and_option_is_walked() -> None:
     assert {one.name for one in parameters(("classify",))} >= {"file", "step", "run", "n_classes"}
 
 
-#: What one call is, that trains nothing: questions that are answered at once, and input that is refused.
-SLOW = ("train", "calibrate", "validate", "measure")
+#: Commands that train or take seconds; calls of all others are questions that are answered at once, or are refused.
+SLOW = ("train", "calibrate", "validate", "measure", "explore")
 
 
 @pytest.mark.processes

@@ -4,27 +4,20 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import dcrit
 from dcrit.api.explorer import page
-from dcrit.api.explorer.grids import Grid, Subject
 from dcrit.cli.app import app
+from tests.worlds.bare_explorer import without_theory
 from tests.worlds.command_line import invoking
 
 
 @pytest.fixture
 def no_theory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the seconds that grids take: nothing here looks at them."""
-    subject = Subject(
-        calibration=dcrit.predict(dcrit.Problem()).calibration,
-        tasks=("add",),
-        nodes={"symbols": (10.0, 200.0)},
-        grids={"size": Grid.of(("symbols",), np.array([1.0, 2.0]))},
-    )
-    monkeypatch.setattr(page, "subjects", lambda: [subject])
+    without_theory(monkeypatch)
 
 
 @pytest.mark.usefixtures("no_theory")
