@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -137,7 +139,8 @@ def study(
     from dcrit.api.own import study as study_of
 
     more: dict[str, Any] = {} if n_classes is None else {"n_classes": n_classes}
-    with session():
+    # What the file prints is not the answer of the command.
+    with session(), contextlib.redirect_stdout(sys.stderr):
         check_out(out)
         found = study_of(
             *model_and_data(file),

@@ -88,14 +88,19 @@ def study(
         ValueError: Module, data and design do not fit together, or the study would take longer than it may.
     """
     from dcrit.empirics.study.design import StudyDesign
-    from dcrit.empirics.study.module_runs import as_examples
+    from dcrit.empirics.study.module_runs import as_examples, check_labels
     from dcrit.empirics.study.study import study as study_of
 
     if design is None:
         classes = as_examples(inputs, labels)[1]
+        check_labels(classes)
+        least, most = (int(classes.min()), int(classes.max())) if classes.numel() else (0, 1)
+        if least > 0 and "n_classes" not in choices:
+            why = f"give labels - {least}, or n_classes={most + 1} where there is a class 0 that does not occur"
+            raise FieldError("labels", "count classes from 0", f"{least} to {most}", why=why)
         length = steps_of(choices.pop("steps", 0), choices.pop("horizon", None))
         choices |= {"steps": length} if length else {}
-        choices.setdefault("n_classes", max(2, int(classes.max()) + 1) if classes.numel() else 2)
+        choices.setdefault("n_classes", max(2, most + 1))
         unknown = sorted(set(choices) - {one.name for one in fields(StudyDesign)})
         if unknown:
             names = ", ".join(one.name for one in fields(StudyDesign))
@@ -128,7 +133,7 @@ def model_and_data(file: Path | str) -> tuple[Factory, ArrayLike, ArrayLike]:
     sys.path.insert(0, str(path.resolve().parent))
     try:
         found = runpy.run_path(str(path))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = [one.lineno for one in traceback.extract_tb(error.__traceback__) if one.filename == str(path)]
         where = f" in line {lines[-1]}" if lines else ""
         why = f"{type(error).__name__}{where}: {error}"

@@ -142,9 +142,9 @@ def check_budget(cost: Cost, design: StudyDesign) -> None:
         return
     fits = math.floor(design.horizon * allowed / cost.seconds)
     changes = [f"budget_minutes={math.ceil(1.1 * cost.seconds / 60)}"]
-    if fits >= 10 * design.time_constant or not design.weight_decay:
+    if (fits and fits >= 10 * design.time_constant) or not design.weight_decay:
         changes.append(f"steps={fits}")
-    elif design.weight_decay:
+    elif fits:
         why = f"steps={fits} would fit, but that is below 10/(ηλ) = {math.ceil(10 * design.time_constant):,}"
         changes.append(f"larger learning_rate= or weight_decay= ({why})")
     changes += ["fewer examples, or smaller seeds= or max_runs="]

@@ -24,6 +24,9 @@ FloatArray = NDArray[np.float64]
 Role = Literal["probing", "generalizing", "memorizing", "overloading", "transition"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
+#: Most classes: accuracies are counted by class.
+MOST_CLASSES = 1_000_000
+
 #: Sizes of the prediction's runs, as multiples of where probes put the transition.
 GENERALIZING_MULTIPLES, MEMORIZING_MULTIPLES = (1.5, 2.2, 3.3), (0.4, 0.63, 1.0, 1.6)
 
@@ -87,7 +90,7 @@ class StudyDesign(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_integer("n_classes", self.n_classes, 2)
+        check_integer("n_classes", self.n_classes, 2, MOST_CLASSES)
         for name in ("sizes", "generalizing_sizes", "memorizing_sizes", "overloading_sizes"):
             given = getattr(self, name)
             if isinstance(given, (int, str)) or not isinstance(given, (Sequence, np.ndarray)):

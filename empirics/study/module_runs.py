@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import math
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -166,7 +167,8 @@ def outcome_at(run: ModuleRun, homogeneity: float) -> ModuleOutcome:
 
     last = 1.0 - SETTLED_FRACTION
     margin = float(margin_from_loss(run.settled("train_loss"), run.config.n_classes))
-    drift = log_efficiency(last, 1.0) - log_efficiency(0.6, 0.7)
+    with np.errstate(invalid="ignore"):  # both may be infinite in a run that diverged
+        drift = float(np.subtract(log_efficiency(last, 1.0), log_efficiency(0.6, 0.7)))
     low, median, high = (run.settled(f"deficit_{level}") / (margin or math.nan) for level in ("low", "median", "high"))
     return ModuleOutcome(
         config=run.config,
@@ -181,6 +183,25 @@ def outcome_at(run: ModuleRun, homogeneity: float) -> ModuleOutcome:
     )
 
 
+def check_labels(labels: Tensor) -> None:
+    """Refuse labels that are not one whole number an example.
+
+    Raises:
+        ValueError: They have another shape or type.
+    """
+    if labels.ndim == 1 and not labels.dtype.is_floating_point and labels.dtype not in {torch.bool, torch.complex64}:
+        return
+    why = ""
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        why = "one column a class is not a class: give labels.argmax(1)"
+    elif labels.ndim == 2:
+        why = "give labels[:, 0]"
+    elif labels.dtype == torch.bool or (labels.dtype.is_floating_point and bool((labels == labels.round()).all())):
+        why = "give them as integers, such as labels.astype(int) of an array or labels.long() of a tensor"
+    got = f"{labels.dtype} of shape {tuple(labels.shape)}"
+    raise FieldError("labels", "be integers of shape (n,)", got, why=why)
+
+
 def check_data(inputs: Tensor, labels: Tensor, n_classes: int) -> None:
     """Refuse data that no run could use.
 
@@ -192,14 +213,7 @@ def check_data(inputs: Tensor, labels: Tensor, n_classes: int) -> None:
     Raises:
         ValueError: Shapes, types or values do not fit.
     """
-    if labels.ndim != 1 or labels.dtype.is_floating_point or labels.dtype in {torch.bool, torch.complex64}:
-        wide = labels.ndim == 2 and 1 < labels.shape[1] <= n_classes
-        raise FieldError(
-            "labels",
-            "be integers of shape (n,)",
-            f"{labels.dtype} of shape {tuple(labels.shape)}",
-            why="one column a class is not a class: give labels.argmax(1)" if wide else "",
-        )
+    check_labels(labels)
     if inputs.ndim < 1 or len(inputs) != len(labels) or len(labels) < 2:
         raise FieldError(
             "inputs", "hold one example for each of at least 2 labels", f"{tuple(inputs.shape)} for {len(labels)}"
@@ -214,14 +228,40 @@ def check_data(inputs: Tensor, labels: Tensor, n_classes: int) -> None:
 
 @contextlib.contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Torch's generators, of every device, at a seed within, and as they were afterwards."""
-    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
-        torch.manual_seed(seed)
+    """Generators of torch, NumPy and Python at a seed within, and as they were afterwards."""
+    before = np.random.get_state(), random.getstate()  # noqa: NPY002 - that one is what modules of others draw from
+    try:
+        with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
+            torch.manual_seed(seed)
+            np.random.seed(seed % 2**32)  # noqa: NPY002
+            random.seed(seed)
+            yield
+    finally:
+        np.random.set_state(before[0])  # noqa: NPY002
+        random.setstate(before[1])
+
+
+@contextlib.contextmanager
+def somebodys(demand: str) -> Iterator[None]:
+    """Where code of somebody else runs: what it raises is told as what the factory has to do.
+
+    Args:
+        demand: What it has to do, as it follows the word "must".
+
+    Raises:
+        ValueError: It raised something.
+    """
+    try:
         yield
+    except FieldError:
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        raise FieldError("factory", demand, type(error).__name__, lines[0] if lines else "") from error
 
 
 def build(factory: Factory, seed: int, device: str) -> nn.Module:
-    """The module of a seed, made with torch's generator seeded by it and left as it was.
+    """The module of a seed, made with all generators seeded by it and left as they were.
 
     Raises:
         ValueError: The factory is none, or returns something else than a module.
@@ -241,14 +281,14 @@ def build(factory: Factory, seed: int, device: str) -> nn.Module:
         raise FieldError("factory", wanted, "a function that takes no seed", why=error) from error
     except ValueError:
         pass  # a callable of C has no signature to look at
-    with _seeded(seed):
+    with _seeded(seed), somebodys(f"return a new module, as for seed {seed}"):
         module = factory(seed)
     if not isinstance(module, nn.Module):
         raise FieldError("factory", "return a torch.nn.Module", type(module).__name__)
     return module.to(device)
 
 
-def check_factory(factory: Factory, inputs: Tensor, n_classes: int, device: str) -> None:
+def check_factory(factory: Factory, inputs: Tensor, n_classes: int, device: str, *, loss: str) -> str:
     """Refuse a factory that does not make a new module at each call, or one that does not take the inputs.
 
     Args:
@@ -256,21 +296,66 @@ def check_factory(factory: Factory, inputs: Tensor, n_classes: int, device: str)
         inputs: (n, …) examples.
         n_classes: C.
         device: Where to train.
+        loss: Name of the loss.
+
+    Returns:
+        What an answer has to say of the modules; empty where that is nothing.
 
     Raises:
-        ValueError: Two calls share a parameter, or the module does not make logits of the inputs.
+        ValueError: Two calls share a parameter or differ in size, or the module does not make logits of the inputs.
     """
     first, *others = (build(factory, seed, device) for seed in (0, 1, 0))  # the last one finds those that are kept
     made = {id(one) for one in trained_parameters(first)}
     if any(id(one) in made for other in others for one in trained_parameters(other)):
         why = "the same parameters would be trained on from run to run; make the layers inside of the function"
         raise FieldError("factory", "return a new module at every call", "one that shares parameters", why=why)
-    some = inputs[:2]
+    kinds = {one.dtype for one in trained_parameters(first)}
+    if torch.float16 in kinds:
+        why = "in float16 the ε of the optimizer is 0"
+        raise FieldError("factory", "return a module of float32, float64 or bfloat16", "one of float16", why=why)
     try:
-        logits_of(first, some.to(device), n_classes)
-    except (RuntimeError, TypeError, IndexError) as error:
-        kind = f"{str(some.dtype).removeprefix('torch.')} of shape (n, {', '.join(map(str, some.shape[1:]))})"
-        raise FieldError("factory", f"return a module that takes inputs {kind}", type(error).__name__, error) from error
+        logits = logits_of(first, inputs.to(device), n_classes)
+    except FieldError as error:
+        fitting = next((kind for kind in _KINDS if _takes(first, inputs[:2], kind, device)), None)
+        if error.__cause__ is None or fitting in (None, inputs.dtype):
+            raise
+        raise FieldError(error.field, error.allowed, error.got, f"{error.why}; it takes them as {fitting}") from error
+    if not torch.isfinite(logits).all():
+        raise FieldError("factory", "return a module whose logits are finite before training", "values that are not")
+    sums = logits.sum(1)
+    if loss == "cross-entropy" and bool((logits >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3):
+        why = "the loss takes the softmax of what the module returns: leave it out there"
+        raise FieldError("factory", "return a module that gives logits", "probabilities", why=why)
+    for other in others:
+        logits_of(other, inputs[:2].to(device), n_classes)  # lazy layers have parameters from here on
+    sizes = {sum(one.numel() for one in trained_parameters(module)) for module in (first, *others)}
+    if len(sizes) > 1:
+        raise FieldError(
+            "factory", "return modules of one size", f"modules of {' and '.join(map(str, sorted(sizes)))} parameters"
+        )
+    pairs = zip(trained_parameters(first), trained_parameters(others[0]), strict=True)
+    if all(torch.equal(one, other) for one, other in pairs):
+        return "every seed begins with the same weights, so the interval lacks how runs differ by them"
+    return ""
+
+
+#: Types that inputs may be wanted in.
+_KINDS = (torch.float32, torch.float64, torch.int64)
+
+
+def _kind(inputs: Tensor) -> str:
+    shape = ", ".join(["n", *map(str, inputs.shape[1:])]) + ("," if inputs.ndim == 1 else "")
+    return f"{str(inputs.dtype).removeprefix('torch.')} of shape ({shape})"
+
+
+@torch.no_grad()
+def _takes(module: nn.Module, some: Tensor, kind: torch.dtype, device: str) -> bool:
+    """Whether a module takes inputs of another type."""
+    try:
+        module(some.to(device=device, dtype=kind))
+    except Exception:  # whatever it raises, it does not
+        return False
+    return True
 
 
 def as_examples(inputs: ArrayLike | Tensor, labels: ArrayLike | Tensor) -> tuple[Tensor, Tensor]:
@@ -285,10 +370,21 @@ def as_examples(inputs: ArrayLike | Tensor, labels: ArrayLike | Tensor) -> tuple
     """
     found: list[Tensor] = []
     for name, given in (("inputs", inputs), ("labels", labels)):
+        if isinstance(given, Tensor):
+            found.append(given.detach())
+            continue
+        wanted, got = "be a tensor or an array of numbers", type(given).__name__
         try:
-            found.append(given if isinstance(given, Tensor) else torch.as_tensor(np.array(given)))
+            array = np.array(given)
         except (TypeError, ValueError) as error:
-            raise FieldError(name, "be a tensor or an array of numbers", type(given).__name__, why=error) from error
+            raise FieldError(name, wanted, got, why=str(error).partition(". ")[0]) from error
+        if array.dtype.kind == "O" and array.ndim:
+            with contextlib.suppress(TypeError, ValueError):
+                array = np.array(array.tolist())  # numbers that a table keeps as objects
+        if array.dtype.kind not in "biufc":
+            what = {"U": "text", "S": "text", "M": "dates"}.get(array.dtype.kind, "objects")
+            raise FieldError(name, wanted, f"{got} of {what}")
+        found.append(torch.as_tensor(array))
     examples, classes = found
     if examples.dtype == torch.float64 and not isinstance(inputs, Tensor):
         examples = examples.to(torch.get_default_dtype())  # arrays are double by default, modules are not
@@ -317,13 +413,28 @@ def logits_of(module: nn.Module, inputs: Tensor, n_classes: int) -> Tensor:
     """
     was_training = module.training
     module.eval()
-    rows = [module(chunk) for chunk in inputs.split(CHUNK)]
+    with somebodys(f"return a module that takes inputs {_kind(inputs)}"):
+        rows = [module(chunk) for chunk in inputs.split(CHUNK)]
     module.train(was_training)
     for row, chunk in zip(rows, inputs.split(CHUNK), strict=True):
         if not isinstance(row, Tensor) or row.shape != (len(chunk), n_classes):
             got = tuple(row.shape) if isinstance(row, Tensor) else type(row).__name__
-            raise FieldError("factory", f"return a module whose logits have shape (n, {n_classes})", got)
+            wanted = f"return a module whose logits have shape (n, {n_classes})"
+            raise FieldError("factory", wanted, got, why=_instead(row, len(chunk), n_classes))
     return torch.cat(rows).double()  # (n, C)
+
+
+def _instead(given: object, n: int, n_classes: int) -> str:
+    """What a module should return in the place of what it returns."""
+    if not isinstance(given, Tensor):
+        return "return the logits alone, such as the first part of a tuple or output.logits"
+    if given.ndim == 3 and given.shape[0] == n and given.shape[2] == n_classes:
+        return "return the logits of one position, such as logits[:, -1]"
+    if n_classes == 2 and given.shape in ((n,), (n, 1)):
+        return "two classes have two logits: a last layer with two outputs"
+    if given.ndim == 2 and given.shape[0] == n and given.shape[1] > n_classes:
+        return f"n_classes={given.shape[1]} says that there are more classes than labels show"
+    return ""
 
 
 @torch.no_grad()
@@ -413,6 +524,9 @@ class Training:
         self.config = config
         self.module = build(factory, config.seed, device)
         self.parameters = trained_parameters(self.module)
+        if any(map(nn.parameter.is_lazy, self.parameters)):
+            with _seeded(config.seed):
+                logits_of(self.module, inputs[:2].to(device), config.n_classes)
         self.optimizer = optimizer_of(self.parameters, config)
         train, test = order[: config.n_train], order[config.n_train :]
         self.seen = inputs[train].to(device), with_noise(config, given[train]).to(device)  # (D, …), (D,)
@@ -429,8 +543,9 @@ class Training:
                 group["lr"] = self.config.learning_rate * self.taken / self.config.warm_up
         (x, y), batch = self.seen, next(self.indices)
         self.optimizer.zero_grad()
-        loss = loss_of(self.module(x if batch is None else x[batch]), y if batch is None else y[batch], self.config)
-        loss.backward()
+        some, classes = (x, y) if batch is None else (x[batch], y[batch])
+        with somebodys(f"return a module that can be trained on {len(classes)} examples at once"):
+            loss_of(self.module(some), classes, self.config).backward()
         self.optimizer.step()
 
     def evaluated(self) -> list[float]:
@@ -507,7 +622,8 @@ def _evaluated(
     test = [math.nan] * 2 + [math.nan] * len(DEFICIT_QUANTILES)
     if len(unseen[1]):
         deficit, loss = deficits_and_losses(logits_of(module, unseen[0], n_classes).T, unseen[1][None])  # (n − D,)
-        quantiles = np.quantile(deficit.cpu().numpy(), DEFICIT_QUANTILES)
+        with np.errstate(invalid="ignore"):  # a run that diverged has infinite ones
+            quantiles = np.quantile(deficit.cpu().numpy(), DEFICIT_QUANTILES)
         test = [float(loss.mean()), float((deficit < 0).double().mean()), *map(float, quantiles)]
     norm = float(sum(parameter.double().square().sum() for parameter in parameters))
     return [*values, *test[:2], norm, *test[2:]]

@@ -98,7 +98,7 @@ def study(factory: Factory, inputs: Tensor | ArrayLike, labels: Tensor | ArrayLi
     if design.ceiling <= chance:
         raise FieldError("ceiling", f"be above chance, which is {chance:.3g}", repr(design.ceiling))
     design.for_examples(n_examples)  # refuses sizes that do not fit, before anything is trained
-    check_factory(factory, inputs, design.n_classes, device)
+    note = check_factory(factory, inputs, design.n_classes, device, loss=design.loss)
     cost = cost_of(design, n_examples, pace_of(factory, inputs, labels, design, device))
     check_budget(cost, design)
     with ExitStack() as stack:
@@ -139,7 +139,7 @@ def study(factory: Factory, inputs: Tensor | ArrayLike, labels: Tensor | ArrayLi
         chance=chance,
         half_accuracy=half,
         predicted=predicted,
-        measured=_measured(real, chance, half, design, n_examples),
+        measured=_measured(real, chance, half, design, n_examples=n_examples, note=note),
         runs=tuple(runs),
     )
 
@@ -320,7 +320,7 @@ def _predicted(fit: LawsFit | NoLaws, slope: Estimate, half: float, level: float
 
 
 def _measured(
-    outcomes: Sequence[ModuleOutcome], chance: float, half: float, design: StudyDesign, n_examples: int
+    outcomes: Sequence[ModuleOutcome], chance: float, half: float, design: StudyDesign, *, n_examples: int, note: str
 ) -> Estimate:
     """Critical size from accuracies, counted from chance to the ceiling."""
     sizes, shares = sizes_and_shares(outcomes, chance, design)
@@ -338,4 +338,4 @@ def _measured(
         found = replace(found, reason=with_advice(found.reason, advice_to_measure(sizes, shares, design, n_examples)))
         if sizes.size:
             where += f"; in brackets, 0 stands for chance, {chance:.3g}, and 1 for the ceiling, {design.ceiling:.3g}"
-    return replace(found, reason=f"{found.reason}; {where}" if found.reason else where)
+    return replace(found, reason="; ".join(one for one in (found.reason, note, where) if one))

@@ -63,9 +63,13 @@ def test_a_file_is_studied_as_by_the_function(mine: Path) -> None:
         (None, "file must be a Python file that exists, ending in .py, got mine.py"),
         ("x = 1\ny = unknown\n", "got mine.py: NameError in line 2: name 'unknown' is not defined"),
         ("factory = inputs = 1\n", "file must define factory, inputs, labels, got mine.py: labels"),
+        (
+            "import sys\nsys.exit(3)\n",
+            "file must be a Python file that runs to its end, got mine.py: SystemExit in line 2",
+        ),
         ("def f(:\n", "file must be a Python file that runs to its end, got mine.py: SyntaxError"),
     ],
-    ids=["absent", "fails", "lacks", "no Python"],
+    ids=["absent", "fails", "lacks", "ends", "no Python"],
 )
 def test_what_is_wrong_with_a_file_is_one_sentence(text: str | None, says: str, alone: Path) -> None:
     path = Path("mine.py")
@@ -111,6 +115,14 @@ def test_what_a_choice_has_to_be_is_told_in_options(words: list[str], says: str,
     said = " ".join(refused.stderr.replace("│", " ").split())
     assert says in said
     assert not re.search(r"[a-z_]=|[a-z]_[a-z]", said), said
+
+
+@pytest.mark.slow
+def test_what_a_file_prints_is_no_part_of_the_answer(mine: Path) -> None:
+    mine.write_text(f"print('ready')\n{FILE}", encoding="utf-8")
+    answer = invoke(str(mine), "--steps", "20", "--sizes", "3,20", "-s", "1", "--no-predict", "--json")
+    assert document_of(answer)["design"]["sizes"] == [3, 20]
+    assert "ready" in answer.stderr
 
 
 @pytest.mark.slow
