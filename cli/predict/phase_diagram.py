@@ -12,6 +12,7 @@ from dcrit.cli.terminal.names import name_of
 from dcrit.cli.terminal.output import print_json, remark, row_of, say, span, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
+from dcrit.theory.circuits.regimes import shown_from_scratch
 from dcrit.theory.problems.problem import label
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def phase_diagram(
 ) -> None:
     """Both curves over model size, the star where they cross, and the regime of every point of the plane.
 
+    In the regime called ungrokking training from scratch shows memorization; a network that generalizes loses it there.
     The width of the problem that --json prints plays no part.
     """
     import numpy as np
@@ -102,19 +104,23 @@ def phase_diagram(
 def _show_runs(answer: Diagram, store: str) -> None:
     """What the runs of a folder show, beside the regime that is predicted there."""
     from dcrit.empirics.measures.beside import told
+    from dcrit.empirics.measures.in_plane import as_predicted
 
     points, found = answer.points, answer.diagram
     if not points:
         say_none_beside(store, answer.left_out)
         return
-    agree = sum(one["dynamics"] == one["predicted"] for one in points)
+    agree = sum(as_predicted(one["dynamics"], one["predicted"]) for one in points)
     table(
         f"your runs in {store}, from scratch, after {found.horizon} steps",
         ["width", "D", "runs", "test", "most show", "predicted"],
         [
-            [one[name] for name in ("width", "n_train", "n_runs", "test_accuracy", "dynamics", "predicted")]
+            [
+                *(one[name] for name in ("width", "n_train", "n_runs", "test_accuracy", "dynamics")),
+                shown_from_scratch(one["predicted"]),
+            ]
             for one in points
         ],
     )
     say(f"Of {store}, {told(len(answer.runs or ()), answer.left_out)}.")
-    say(f"At {agree} of {len(points)} points most runs show the regime that is most likely there.")
+    say(f"At {agree} of {len(points)} points most runs show what is most likely there.")

@@ -28,13 +28,14 @@ def regime(
 ) -> None:
     """Progression, ungrokking, semi-grokking or grokking, with probabilities; or that nothing that generalizes fits.
 
+    In the regime called ungrokking training from scratch shows memorization; a network that generalizes loses it there.
     Several sizes, moduli or widths are answered in one table. The first line says a regime as it is from probability
     0.9 on, and as more likely than not from 0.5 on; below that it says that it cannot tell.
     """
     from dcrit.api.answers import Finding
     from dcrit.api.headlines import chance_cell
     from dcrit.api.predictions import regime as predict
-    from dcrit.theory.circuits.regimes import DYNAMICS
+    from dcrit.theory.circuits.regimes import DYNAMICS, region_label
 
     with session():
         check_out(out)
@@ -49,7 +50,8 @@ def regime(
         chances = [one.to_dict()["probabilities"] for one in answer.answers]
         # The four dynamics always, and what else has a chance somewhere.
         shown = [name for k, name in enumerate(chances[0]) if k < len(DYNAMICS) or any(one[name] for one in chances)]
-        show_several(answer, shown, lambda one: [chance_cell(one.to_dict()["probabilities"][name]) for name in shown])
+        columns = [region_label(name) for name in shown]
+        show_several(answer, columns, lambda one: [chance_cell(one.to_dict()["probabilities"][name]) for name in shown])
     say_where(out)
     words = [*problem_words(problems.problem, without=problems.lists_fields), *list_words(problems.lists)]
     if "moduli" not in problems.lists:
@@ -59,11 +61,12 @@ def regime(
 
 def _show(answer: Finding, n_train: int) -> None:
     from dcrit.api.headlines import chance_cell
+    from dcrit.theory.circuits.regimes import region_label
 
     found, document = answer.found, answer.to_dict()
     say(answer.headline)
     title = f"{label(answer.problem)}, {n_train} examples, after {document['horizon']} steps"
-    rows = [(name, chance_cell(chance)) for name, chance in document["probabilities"].items()]
+    rows = [(region_label(name), chance_cell(chance)) for name, chance in document["probabilities"].items()]
     table(title, ["regime", "probability"], rows)
     if found.fit is not None:
         remark(f"The generalizing circuit began to fit between widths {found.fit.unfit} and {found.fit.fitted}.")

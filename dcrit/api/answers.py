@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from dcrit.theory.problems.problem import Problem
 
 
-#: Labels that are longer than this [characters] stand two beside each other, shorter ones three.
-LONG_LABEL = 24
+#: Room left of the axes, where a legend above them does not begin [inches].
+LEFT = 0.7
 
 
 class Statement(ABC):
@@ -190,10 +190,10 @@ def finished(ax: Axes, title: str, remark: str = "") -> Axes:
     heading = "\n".join(canvas.wrapped(text, room, size=size) for text in (title, remark) if text)
     handles, labels = ax.get_legend_handles_labels()
     if handles:
-        columns = min(3 if max(map(len, labels)) <= LONG_LABEL else 2, len(handles))
+        columns = canvas.columns_within(labels, figure.get_figwidth() - LEFT)
         where = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": columns, "frameon": False}
         ax.legend(handles, labels, fontsize=style.SMALL, **where)
-        rows = -(-len(handles) // columns)
+        rows = -(-len(handles) // columns) + sum(label.count("\n") for label in labels)
         ax.set_title(heading, pad=6 + 13 * rows, fontsize=size)
     else:
         ax.set_title(heading, fontsize=size)

@@ -15,7 +15,7 @@ from dcrit.api.horizons import steps_of
 from dcrit.api.several import Answers, problems_over, several, values_of
 from dcrit.theory.calibrations.calibration import Calibration, calibration_of
 from dcrit.theory.checks import FieldError, check_accuracy, check_choice, check_integer, check_level, check_positive
-from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
+from dcrit.theory.circuits.regimes import FITTED, GENERALIZED, region_label
 from dcrit.theory.estimates import LEVEL, Estimate
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
 from dcrit.theory.problems.problem import Problem, label
@@ -291,17 +291,18 @@ class Diagram(Answer):
                 those of the answer.
         """
         from dcrit.empirics.measures.beside import choose, told
-        from dcrit.figures.measured.runs import draw_in_plane
-        from dcrit.figures.predicted.phase_diagram import draw_phase_diagram
+        from dcrit.figures.measured.runs import draw_over_plane
+        from dcrit.figures.predicted.phase_diagram import draw_phase_diagram, draw_star
 
         ax, remark = axes_of(ax), ""
-        draw_phase_diagram(ax, self.diagram)
+        draw_phase_diagram(ax, self.diagram, star=False)
         laid, left_out = self.runs, self.left_out
         if runs is not None:
             laid, left_out = choose(runs.runs, self.diagram.problem, horizon=self.diagram.horizon)
         if laid is not None:
-            draw_in_plane(ax, laid)
+            draw_over_plane(ax, laid)
             remark = told(len(laid), left_out)
+        draw_star(ax, self.diagram.star)
         return finished(ax, self.title, remark)
 
 
@@ -416,7 +417,7 @@ def _regime(problem: Problem, n_train: int, asked: Asked) -> Finding:
     found = predict_regime(problem, chosen, n_train=n_train, horizon=asked.get("horizon"), level=level)
     chances = dict(zip(REGIMES, found.probabilities, strict=True))
     sizes = found.sizes
-    named: dict[str, float] = {str(name): chance for name, chance in chances.items()}
+    named = {region_label(name): chance for name, chance in chances.items()}
     document: dict[str, Any] = {
         "n_train": n_train,
         "regime": found.most_likely,

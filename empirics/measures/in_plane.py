@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -9,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from dcrit.empirics.measures.planes import means
-from dcrit.empirics.runs.outcomes import dynamics_of, outcome_of
+from dcrit.empirics.runs.outcomes import outcome_of, shown_by
 from dcrit.empirics.runs.single import Run
-from dcrit.theory.circuits.regimes import DYNAMICS
+from dcrit.theory.circuits.regimes import shown_from_scratch
 from dcrit.theory.predictions.phase_diagram import PhaseDiagram
 from dcrit.theory.predictions.regime import REGIMES
 
@@ -19,6 +20,25 @@ from dcrit.theory.predictions.regime import REGIMES
 def place_of(run: Run) -> tuple[int, int, int]:
     """Width, number of parameters and training-set size of a run."""
     return run.config.problem.width, run.config.problem.n_params, run.config.n_train
+
+
+def most_show(runs: Sequence[Run]) -> str:
+    """What most of some runs from scratch show, in the words of ``dcrit classify``.
+
+    Args:
+        runs: Finished runs.
+    """
+    return Counter(map(shown_by, runs)).most_common(1)[0][0]
+
+
+def as_predicted(shown: str, region: str) -> bool:
+    """Whether runs show what training from scratch shows in a region; grokking without a delay is grokking there.
+
+    Args:
+        shown: What most runs show.
+        region: The regime that is predicted.
+    """
+    return shown == shown_from_scratch(region) or (shown, region) == ("generalized at once", "grokking")
 
 
 def points_in_plane(runs: Sequence[Run], diagram: PhaseDiagram | None) -> list[dict[str, Any]]:
@@ -31,7 +51,6 @@ def points_in_plane(runs: Sequence[Run], diagram: PhaseDiagram | None) -> list[d
     rows: list[dict[str, Any]] = []
     for (width, n_params, n_train), some in groupby(sorted(runs, key=place_of), key=place_of):
         group = list(some)
-        shown = [dynamics_of(run) for run in group]
         accuracy = float(means(np.array([outcome_of(run).test_accuracy for run in group])))
         rows.append(
             {
@@ -40,7 +59,7 @@ def points_in_plane(runs: Sequence[Run], diagram: PhaseDiagram | None) -> list[d
                 "n_train": n_train,
                 "n_runs": len(group),
                 "test_accuracy": accuracy if np.isfinite(accuracy) else None,
-                "dynamics": max(DYNAMICS, key=shown.count),
+                "dynamics": most_show(group),
                 "predicted": None if diagram is None else _regime_at(diagram, width, n_train),
             }
         )

@@ -16,6 +16,9 @@ from dcrit.theory.estimates import Interval
 LINE_HEIGHT = style.SMALL * 1.35 / 72
 CHARACTER = style.SMALL * 0.56 / 72
 
+#: Width of what stands before and after a label of a legend [inches].
+HANDLE = 0.45
+
 #: Mean width of a character of a title [inches].
 TITLE_CHARACTER = style.FONT * 0.56 / 72
 
@@ -102,6 +105,24 @@ def blank(ax: Axes, text: str, *, width: float) -> None:
         fontsize=style.SMALL,
         color=style.NOTE,
     )
+
+
+def columns_within(labels: Sequence[str], width: float, *, most: int = 3) -> int:
+    """Columns of a legend in small print that fit beside each other; at least one.
+
+    Args:
+        labels: In their order, which runs down each column.
+        width: Room for all columns [inches].
+        most: Columns at most.
+    """
+
+    def room(columns: int) -> float:
+        rows = math.ceil(len(labels) / columns)
+        lines = [max(map(len, label.split("\n"))) for label in labels]
+        longest = [max(lines[k : k + rows]) for k in range(0, len(lines), rows)]
+        return sum(HANDLE + CHARACTER * one for one in longest)
+
+    return next((n for n in range(min(most, len(labels)), 1, -1) if room(n) <= width), 1)
 
 
 def legend(figure: Figure, *, columns: int, order: Sequence[str] = ()) -> None:

@@ -58,6 +58,23 @@ def log_axis(
     return exponent
 
 
+def include(ax: Axes, marks: Sequence[tuple[float, float]], margin: float = 0.03) -> None:
+    """Widen logarithmic axes until marks lie inside them, a part of each axis away from its ends.
+
+    Args:
+        ax: Axes with limits.
+        marks: Places in data coordinates, above 0.
+        margin: That part.
+    """
+    for values, limits, widen in zip(
+        zip(*marks, strict=True), (ax.get_xlim(), ax.get_ylim()), (ax.set_xlim, ax.set_ylim), strict=True
+    ):
+        low, high = map(math.log, limits)
+        room = margin * (high - low)
+        ends = math.log(min(values)) - room, math.log(max(values)) + room
+        widen(math.exp(min(low, ends[0])), math.exp(max(high, ends[1])))
+
+
 def _plain(value: float) -> str:
     """A number without exponent; digits are grouped from 10 000 on, where zeros have to be counted."""
     return f"{value:.3g}" if value < 1e3 else f"{value:.0f}" if value < 1e4 else f"{value:,.0f}".replace(",", "\u2009")

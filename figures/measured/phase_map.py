@@ -11,8 +11,8 @@ from dcrit.empirics.experiments.size_grid import EXPERIMENT, Grid, GridEvidence
 from dcrit.empirics.experiments.star import critical_sizes, star_of
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.drawing.figure import FigureSpec
-from dcrit.figures.predicted.phase_diagram import COLOURS, draw_phase_diagram
-from dcrit.theory.circuits.regimes import DYNAMICS, FITTED, SEMI_GROKKING
+from dcrit.figures.predicted.phase_diagram import COLOURS, draw_phase_diagram, draw_star
+from dcrit.theory.circuits.regimes import DYNAMICS, FITTED, SEMI_GROKKING, shown_from_scratch
 from dcrit.theory.estimates import LEVEL
 from dcrit.theory.problems.problem import label
 
@@ -51,7 +51,7 @@ def draw_points(ax: Axes, grid: Grid) -> None:
                 markeredgecolor=style.BLACK,
                 markeredgewidth=0.5,
                 zorder=4,
-                label=f"{name}, measured",
+                label=f"{shown_from_scratch(name)}, measured",
             )
 
 
@@ -108,7 +108,7 @@ def draw_plane(ax: Axes, grid: Grid) -> list[str]:
     if grid.diagram is None:
         missing.append("No prediction: no calibration speaks for this family.")
     else:
-        draw_phase_diagram(ax, grid.diagram)
+        draw_phase_diagram(ax, grid.diagram, star=False)
     draw_points(ax, grid)
     without = draw_measured(ax, grid)
     missing += [without] if without else []
@@ -116,6 +116,8 @@ def draw_plane(ax: Axes, grid: Grid) -> list[str]:
         ends = scales.spread(values, margin=0.1)
         assert ends is not None
         scales.log_axis(ax, which, *ends, most=4 if which == "x" else 6)  # type: ignore[arg-type]
+    if grid.diagram is not None:
+        draw_star(ax, grid.diagram.star)
     ax.set(xlabel="model size $N$ [parameters]", ylabel=style.SIZE_LABEL)
     return missing
 

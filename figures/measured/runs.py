@@ -10,13 +10,26 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 
-from dcrit.empirics.runs.outcomes import Outcome, dynamics_of
+from dcrit.empirics.measures.in_plane import most_show
+from dcrit.empirics.runs.outcomes import Outcome
 from dcrit.empirics.runs.single import Run
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.measured.dynamics import log_steps
 from dcrit.figures.measured.phase_map import MARKERS
 from dcrit.figures.predicted.phase_diagram import COLOURS
-from dcrit.theory.circuits.regimes import DYNAMICS
+from dcrit.theory.circuits.regimes import DYNAMICS, shown_from_scratch
+
+#: Marker and colour of what runs show; the four that regions are named after have the colours of these.
+MARKS: dict[str, tuple[str, str]] = {
+    **{
+        shown_from_scratch(one): (marker, colour)
+        for one, marker, colour in zip(DYNAMICS, MARKERS, COLOURS[: len(DYNAMICS)], strict=True)
+    },
+    "generalized at once": ("v", COLOURS[3]),
+    "ungrokking": ("X", COLOURS[1]),
+    "collapsed": ("P", style.GREY),
+    "learned nothing": ("X", style.GREY),
+}
 
 
 def _size(run: Run) -> int:
@@ -72,25 +85,29 @@ def draw_in_plane(ax: Axes, runs: Sequence[Run]) -> None:
     def place(run: Run) -> tuple[int, int]:
         return run.config.problem.n_params, run.config.n_train
 
-    named: set[str] = set()
-    for (n_params, n_train), some in groupby(sorted(runs, key=place), key=place):
-        shown = [dynamics_of(run) for run in some]
-        dynamics = max(DYNAMICS, key=shown.count)
-        code = DYNAMICS.index(dynamics)
-        label = f"{dynamics}, measured"
+    places: dict[str, list[tuple[int, int]]] = {}
+    for where, some in groupby(sorted(runs, key=place), key=place):
+        places.setdefault(most_show(list(some)), []).append(where)
+    for shown in filter(places.__contains__, MARKS):
+        marker, colour = MARKS[shown]
         ax.plot(
-            [n_params],
-            [n_train],
-            MARKERS[code],
-            color=COLOURS[code],
+            *zip(*places[shown], strict=True),
+            marker,
+            color=colour,
             markeredgecolor=style.BLACK,
             markeredgewidth=0.6,
             markersize=5.5,
             linestyle="none",
             zorder=6,
-            label=None if label in named else label,
+            label=f"{shown}, measured",
         )
-        named.add(label)
+
+
+def draw_over_plane(ax: Axes, runs: Sequence[Run]) -> None:
+    """The same over a predicted plane, whose axes are widened where a mark would lie outside of them or be cut off."""
+    draw_in_plane(ax, runs)
+    if runs:
+        scales.include(ax, [(run.config.problem.n_params, run.config.n_train) for run in runs])
 
 
 def draw_plane(ax: Axes, runs: Sequence[Run]) -> None:

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 
 from dcrit.figures.drawing import canvas, style
-from dcrit.theory.predictions.phase_diagram import PhaseDiagram
+from dcrit.theory.circuits.regimes import region_label
+from dcrit.theory.predictions.phase_diagram import PhaseDiagram, Star
 from dcrit.theory.predictions.regime import REGIMES
 
 #: One colour a regime, in the order of ``REGIMES``: a plane has none of which nothing can be told.
@@ -17,8 +18,14 @@ COLOURS = (style.SKY, style.ORANGE, style.PURPLE, style.GREEN, style.FAINT)
 OPACITY = 0.45
 
 
-def draw_phase_diagram(ax: Axes, diagram: PhaseDiagram) -> None:
-    """Regimes as areas, D_crit and D_mem as curves in their bands, and the star with its error bars."""
+def draw_phase_diagram(ax: Axes, diagram: PhaseDiagram, *, star: bool = True) -> None:
+    """Regimes as areas, D_crit and D_mem as curves in their bands, and the star with its error bars.
+
+    Args:
+        ax: Axes; what they show is set.
+        diagram: What is drawn.
+        star: Whether the star is drawn, or told where it is; False where axes change afterwards.
+    """
     canvas.prepare(ax)
     ax.set(xscale="log", yscale="log")
     ax.pcolormesh(
@@ -40,30 +47,42 @@ def draw_phase_diagram(ax: Axes, diagram: PhaseDiagram) -> None:
         interval = f"{diagram.level:.0%} interval"
         ax.fill_between(diagram.n_params, low, high, color=colour, alpha=style.SHADE, linewidth=0, label=interval)
         ax.plot(diagram.n_params, np.where(np.isfinite(best), best, np.nan), line, color=colour, label=label)
-    star = diagram.star
-    if star.n_params.value is not None and star.n_train.value is not None:
-        x, y = star.n_params, star.n_train
-        assert x.value is not None
-        assert y.value is not None
-        assert x.interval is not None
-        assert y.interval is not None
-        ax.errorbar(
-            [x.value],
-            [y.value],
-            xerr=[[x.value - x.interval.low], [x.interval.high - x.value]],
-            yerr=[[y.value - y.interval.low], [y.interval.high - y.value]],
-            fmt="*",
-            color=style.BLACK,
-            markersize=9,
-            zorder=5,
-            label="star",
-        )
     for code in np.unique(diagram.codes):
         # Empty areas, for the legend.
-        ax.fill_between([], [], color=COLOURS[code], alpha=OPACITY, linewidth=0, label=REGIMES[code])
+        ax.fill_between([], [], color=COLOURS[code], alpha=OPACITY, linewidth=0, label=region_label(REGIMES[code]))
     ax.set(
         xlabel="model size $N$ [parameters]",
         ylabel=style.SIZE_LABEL,
         xlim=(diagram.n_params[0], diagram.n_params[-1]),
         ylim=(diagram.n_trains[0], diagram.n_trains[-1]),
+    )
+    if star:
+        draw_star(ax, diagram.star)
+
+
+def draw_star(ax: Axes, star: Star) -> None:
+    """The star with its error bars, or in the legend where it is, if that is outside of the picture.
+
+    Args:
+        ax: Axes with their final limits.
+        star: Where both curves cross.
+    """
+    x, y = star.n_params, star.n_train
+    if x.value is None or y.value is None:
+        return
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    if not (left <= x.value <= right and bottom <= y.value <= top):
+        label = f"star outside the picture:\nN = {x.value:.0f}, D = {y.value:.0f}"
+        ax.plot([], [], "*", color=style.BLACK, markersize=9, linestyle="none", label=label)
+        return
+    ax.errorbar(
+        [x.value],
+        [y.value],
+        xerr=canvas.arms(x.value, x.interval),
+        yerr=canvas.arms(y.value, y.interval),
+        fmt="*",
+        color=style.BLACK,
+        markersize=9,
+        zorder=5,
+        label="star",
     )

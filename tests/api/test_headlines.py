@@ -9,6 +9,7 @@ import pytest
 import dcrit
 from dcrit.api.headlines import LIKELY, SURE, probability, said_of, said_of_kinds
 from dcrit.theory.checks import FieldError
+from dcrit.theory.circuits.regimes import region_label
 from dcrit.theory.predictions.regime import REGIMES
 
 FAMILIES: tuple[dict[str, Any], ...] = ({}, {"activation": "relu"}, {"model": "transformer"})
@@ -83,7 +84,8 @@ def test_headlines_say_what_the_probabilities_say(problem: dcrit.Problem) -> Non
         if best == REGIMES[-1] or chances[best] < LIKELY:
             assert regime.headline.startswith("cannot tell")
         else:
-            start = f"{best}: " if chances[best] >= SURE else f"more likely than not {best}: "
+            start = f"{region_label(best)}: "
+            start = start if chances[best] >= SURE else f"more likely than not {start}"
             assert regime.headline.startswith(start + f"probability {probability(chances[best])}")
         delay = asked(dcrit.delay, problem, n_train)
         if not delay.headline.startswith("cannot tell"):

@@ -113,7 +113,7 @@ def test_runs_over_a_phase_diagram_are_those_of_its_problem_and_horizon(tmp_path
     assert sum("interval" in label for label in labels) == 2
     text = invoke(*diagram).stdout
     assert "most show" in text
-    assert "points most runs show the regime that is most likely there" in " ".join(text.split())
+    assert "points most runs show what is most likely there" in " ".join(text.split())
     with pytest.raises(FieldError, match="store must be a folder that holds runs"):
         dcrit.phase_diagram(dcrit.Problem(modulus=13), points=9, store=tmp_path / "none")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,10 @@ Dynamics = Literal["progression", "ungrokking", "semi-grokking", "grokking"]
 #: In the order of the codes that :func:`dynamics_codes` returns.
 DYNAMICS: tuple[Dynamics, ...] = ("progression", "ungrokking", "semi-grokking", "grokking")
 
+#: What training from scratch shows in a region that is named after something else: ungrokking is what a network that
+#: generalizes does there when its data shrink.
+FROM_SCRATCH: Mapping[str, str] = {"ungrokking": "memorization"}
+
 #: Train accuracy from which a training set counts as memorized.
 FITTED = 0.99
 
@@ -20,6 +25,24 @@ GENERALIZED = 0.9
 
 #: Expected test accuracy at the two ends of semi-grokking.
 SEMI_GROKKING = (0.1, GENERALIZED)
+
+
+def shown_from_scratch(region: str) -> str:
+    """What training from scratch shows in a region, in the words of ``dcrit classify``.
+
+    Args:
+        region: Its name.
+    """
+    return FROM_SCRATCH.get(region, region)
+
+
+def region_label(region: str) -> str:
+    """A region as people read it: where training from scratch shows something of another name, both names.
+
+    Args:
+        region: Its name.
+    """
+    return f"{region} ({FROM_SCRATCH[region]})" if region in FROM_SCRATCH else region
 
 
 def dynamics_codes(

@@ -25,7 +25,7 @@ from dcrit.theory.calibrations.thresholds import (
 )
 from dcrit.theory.circuits.clock import log_odds
 from dcrit.theory.circuits.constants import CONSTANTS
-from dcrit.theory.circuits.regimes import SEMI_GROKKING
+from dcrit.theory.circuits.regimes import SEMI_GROKKING, region_label
 from dcrit.theory.circuits.symmetry import mirrored_fraction
 from dcrit.theory.estimates import LEVEL, half_width
 from dcrit.theory.families.family import FAMILIES
@@ -295,6 +295,7 @@ def common_facts() -> dict[str, Any]:
         "levels": list(SEMI_GROKKING),
         "stands_out": STANDS_OUT,
         "regimes": list(REGIMES),
+        "region_labels": [region_label(name) for name in REGIMES],
         "star_scatter": STAR_SCATTER,
         "farthest_decay": FARTHEST_DECAY,
         "draws": [np.round(one, 5).tolist() for one in normal],

@@ -40,8 +40,16 @@ SCRIPTS = ("theory.js", "panels.js", "page.js")
 #: How far off interpolated sizes are at most, in ln, and widths of intervals; twice that those of capacity.
 TOLERANCE, WIDTH_TOLERANCE = 0.002, 0.05
 
-#: Marks of runs by their dynamics, as Plotly calls those of ``dcrit.figures.measured.phase_map``.
-SYMBOLS = ("circle", "square", "diamond", "triangle-up")
+#: Marks of runs, as Plotly calls those of ``dcrit.figures.measured.runs``.
+SYMBOLS = {
+    "o": "circle",
+    "s": "square",
+    "D": "diamond",
+    "^": "triangle-up",
+    "v": "triangle-down",
+    "P": "cross",
+    "X": "x",
+}
 
 #: Opacity of bands and areas.
 SHADES = {"band": 0.22, "area": 0.3}
@@ -239,9 +247,9 @@ def _laid_out(known: Iterable[Subject]) -> tuple[list[dict[str, Any]], np.ndarra
 def _look() -> dict[str, Any]:
     """Colours and marks, the same as those of all figures."""
     from dcrit.figures.drawing import style
+    from dcrit.figures.measured.runs import MARKS
     from dcrit.figures.predicted.phase_diagram import COLOURS
     from dcrit.figures.predicted.two_thresholds import AT_REST, FROM_SCRATCH
-    from dcrit.theory.circuits.regimes import DYNAMICS
 
     return {
         "colours": {
@@ -249,7 +257,7 @@ def _look() -> dict[str, Any]:
             "rest": AT_REST,
             "capacity": style.VERMILLION,
             "regimes": COLOURS,
-            "symbols": dict(zip(DYNAMICS, SYMBOLS, strict=True)),
+            "symbols": {shown: SYMBOLS[marker] for shown, (marker, _) in MARKS.items()},
         },
         "opacity": SHADES,
     }

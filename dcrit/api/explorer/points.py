@@ -136,7 +136,7 @@ def _from_scratch(runs: Iterable[Run]) -> Iterator[Run]:
 
 
 def _run(run: Run) -> dict[str, Any]:
-    from dcrit.empirics.runs.outcomes import dynamics_of, settled_value
+    from dcrit.empirics.runs.outcomes import settled_value, shown_by
 
     config, curves = run.config, run.curves
     kept = np.unique(np.linspace(0, len(curves.step) - 1, MOST_EVALUATIONS).round().astype(int))
@@ -149,7 +149,7 @@ def _run(run: Run) -> dict[str, Any]:
         "horizon": config.horizon,
         "n_train": config.n_train,
         "seed": config.seed,
-        "dynamics": dynamics_of(run),
+        "dynamics": shown_by(run),
         "accuracy": _rounded([settled_value(run, "test_accuracy")])[0] if ended else None,
         "steps": curves.step[kept].astype(int).tolist(),
         "train": _rounded(curves.train_accuracy[kept]),

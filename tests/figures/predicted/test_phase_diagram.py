@@ -4,7 +4,7 @@ import pytest
 from dcrit.figures.drawing import canvas, style
 from dcrit.figures.predicted.double_descent import draw_accuracy, draw_loss
 from dcrit.figures.predicted.phase_diagram import draw_phase_diagram
-from dcrit.theory.calibrations.calibration import shipped_calibrations
+from dcrit.theory.calibrations.calibration import calibration_of, shipped_calibrations
 from dcrit.theory.predictions.double_descent import predict_double_descent
 from dcrit.theory.predictions.phase_diagram import phase_diagram
 from dcrit.theory.problems.problem import Problem
@@ -14,9 +14,14 @@ CHOSEN = next(calibration for calibration in shipped_calibrations() if calibrati
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("widths", [WIDTHS, WIDTHS[10:]])
-def test_the_map_says_its_units_and_draws_a_star_where_there_is_one(widths: np.ndarray) -> None:
-    found = phase_diagram(Problem(), CHOSEN, widths=widths, n_trains=np.geomspace(10, 529, 20), n_draws=30)
+@pytest.mark.parametrize(
+    ("widths", "largest", "inside"),
+    [(np.arange(4, 49, 4), 529, True), (np.arange(4, 49, 4), 90, False), (np.arange(16, 49, 4), 529, False)],
+)
+def test_the_map_says_its_units_and_where_its_star_is(widths: np.ndarray, largest: int, inside: bool) -> None:
+    problem = Problem(model="transformer")
+    sizes, calibration = np.geomspace(10, largest, 20), calibration_of(problem, None)
+    found = phase_diagram(problem, calibration, widths=widths, n_trains=sizes, n_draws=30)
     with style.context():
         figure = canvas.new_figure(5, 4)
         ax = figure.subplots()
@@ -24,8 +29,12 @@ def test_the_map_says_its_units_and_draws_a_star_where_there_is_one(widths: np.n
         canvas.legend(figure, columns=4)
         figure.draw_without_rendering()
     labels = ax.get_legend_handles_labels()[1]
-    assert ("star" in labels) == (found.star.width.value is not None)
-    assert "grokking" in labels
+    n_params, n_train = found.star.n_params.value, found.star.n_train.value
+    assert n_params is not None
+    assert n_train is not None
+    outside = f"star outside the picture:\nN = {n_params:.0f}, D = {n_train:.0f}"
+    assert [one for one in labels if "star" in one] == ["star" if inside else outside]
+    assert "ungrokking (memorization)" in labels
     assert "[parameters]" in ax.get_xlabel()
     assert "[examples]" in ax.get_ylabel()
 
@@ -42,4 +51,4 @@ def test_double_descent_is_drawn_with_its_units(n_train: int) -> None:
         figure.draw_without_rendering()
     assert "[nats]" in right.get_ylabel()
     assert "[fraction]" in left.get_ylabel()
-    assert ("dip" in left.get_legend_handles_labels()[1]) == found.dip
+    assert any("dip" in label for label in left.get_legend_handles_labels()[1]) == found.dip

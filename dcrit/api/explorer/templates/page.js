@@ -138,6 +138,12 @@ const Page = (() => {
     return lines.join("<br>");
   };
 
+  // A region as people read it, with what training from scratch shows there.
+  function named(region) {
+    const { regimes, region_labels: labels } = Theory.data.common;
+    return labels[regimes.indexOf(region)];
+  }
+
   function textOf(point) {
     const many = point.interval ? ` (${Panels.shown(point.interval[0])} – ${Panels.shown(point.interval[1])})` : "";
     const what = point.n_train === undefined
@@ -197,9 +203,9 @@ const Page = (() => {
     star.querySelector(".interval").textContent = found.star.value === null ? "" :
       `90 % interval: ${range(found.star.n_train)}; at width ${Panels.shown(found.star.width.value)} ` +
       `(${range(found.star.width)})`;
-    byId("here").querySelector(".value").textContent = found.regime.name;
+    byId("here").querySelector(".value").textContent = named(found.regime.name);
     const chance = found.regime.likeliest === null ? "" :
-      `${found.regime.name === found.regime.likeliest ? "probability" : `${found.regime.likeliest} is likeliest, with probability`} ` +
+      `${found.regime.name === found.regime.likeliest ? "probability" : `${named(found.regime.likeliest)} is likeliest, with probability`} ` +
       `${found.regime.probability.toFixed(2)}; `;
     byId("here").querySelector(".interval").textContent =
       `${chance}with ${Panels.grouped(question.n_train)} of ${Panels.grouped(found.pairs)} pairs and ` +
@@ -283,7 +289,7 @@ const Page = (() => {
     const rows = Theory.diagram(place);
     const star = Theory.star(place);
     const view = {
-      place, question, known, regime: found.regime.name, quiet: found.silence, rows, star,
+      place, question, known, regime: named(found.regime.name), quiet: found.silence, rows, star,
       measured: points.filter(isHere).map((one) => ({
         ...one, same: one.same || (usual(one) && one.horizon === place.horizon && one.problem.weight_decay === place.decay),
       })),

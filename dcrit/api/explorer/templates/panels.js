@@ -123,7 +123,7 @@ const Panels = (() => {
     const clip = (values) => values.map((one) => Math.min(Math.max(one, low), top));
     const most = Theory.data.common.largest_fraction * place.pairs;
     // The likeliest regime as colours, each named where its area is highest.
-    const names = Theory.data.common.regimes;
+    const names = Theory.data.common.region_labels;
     const sizes = Array.from({ length: 90 }, (_, k) => low * (top / low) ** (k / 89));
     const codes = Theory.plane(place, rows, sizes);
     const colour = (k) => fade(colours.regimes[k], opacity.area);
