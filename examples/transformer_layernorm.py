@@ -29,7 +29,7 @@ def study(small: bool) -> dcrit.Study:
         learning_rate=5e-3,
         weight_decay=2.0,
         warm_up=10,
-        steps=40 if small else 2000,
+        steps=40 if small else 4000,
         max_runs=2 if small else 8,
         budget_minutes=120,
     )

@@ -160,6 +160,10 @@ def curves_of(
         notes += more
     table, more = _losses(table, found)
     notes += more
+    for wanted in ("norm", "squared_norm"):
+        if wanted in found and bool((table[wanted] < 0).any()):
+            notes.append(f"column {found.pop(wanted)!r} falls below 0 and is left, as no norm does")
+            table = table.drop(wanted)
     if "norm" in found:
         notes.append(f"column {found['norm']!r} is taken as a norm, and squared")
     left = tuple(
@@ -553,7 +557,7 @@ def _fractions(table: pl.DataFrame, found: Mapping[str, str]) -> tuple[pl.DataFr
                     f"{(low if low < 0 else high):g} in column {name!r}",
                     why=helps,
                 )
-    says = any("percent" in plain(name) or "pct" in plain(name) for name in named.values())
+    says = any(re.search("perc|pct", plain(name)) for name in named.values())
     if 1 + ROUNDING < largest < PERCENT_FROM and not says:
         raise FieldError(
             "accuracies",

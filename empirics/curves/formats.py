@@ -15,7 +15,7 @@ import polars as pl
 
 from dcrit.empirics.curves.event_files import event_files_in, is_event_file, table_of_events
 from dcrit.empirics.curves.foreign_parquet import MOST_COLUMNS, MOST_VALUES, ForeignParquetError, read_parquet
-from dcrit.empirics.curves.json_tables import table_of_json, table_of_values
+from dcrit.empirics.curves.json_tables import MOST_GRID, table_of_json, table_of_values
 from dcrit.empirics.curves.names import is_known, is_step, listed
 from dcrit.empirics.curves.numbers import is_number
 from dcrit.empirics.curves.printed import table_of_prints
@@ -49,6 +49,9 @@ _OTHERS = (
         for start in (b"(dp0\n", b"(lp0\n", b"}q\x00", b"]q\x00", b"ccopy_reg\n", b"cnumpy", b"ccollections\n")
     ),
 )
+
+#: Fewest columns of a table that lies on its side.
+FEWEST_TURNED = 8
 
 #: Lines that a format is told by.
 _SAMPLE = 200
@@ -176,6 +179,10 @@ def _arrays(data: bytes, path: Path) -> Table | None:
         reason = str(error).partition("\n")[0]
         raise FieldError("file", READ, path, why=f"it begins as NumPy's arrays do, but {reason}") from error
     curves = {name: one.tolist() for name, one in columns.items() if one.ndim == 1 and one.dtype.kind in "biuf"}
+    for name, one in columns.items():
+        if one.ndim == 2 and one.dtype.kind in "biuf" and min(one.shape) <= MOST_GRID:
+            runs = one if one.shape[0] <= one.shape[1] else one.T
+            curves |= {f"{name}_{k}": row.tolist() for k, row in enumerate(runs)}
     left = f"arrays of objects, which are never unpickled, are left out: {listed(objects)}"
     if not curves:
         raise FieldError("file", "hold an array of numbers for each curve", path, why=left if objects else "")
@@ -343,6 +350,7 @@ def _separated(text: str, separator: str, source: str, name: str) -> Table:
         raise FieldError("file", READ, source, why=reason) from error
     if headless:
         return _without_header(frame, comments, separator, source, name)
+    frame = _on_its_side(_under_two_headers(frame))
     frame, more = _without_words(frame)
     notes = (*notes, *more)
     again = pl.all_horizontal(pl.col(one).str.strip_chars() == one.strip() for one in frame.columns)
@@ -351,6 +359,31 @@ def _separated(text: str, separator: str, source: str, name: str) -> Table:
         frame = frame.filter(~again.fill_null(False))
         notes = (*notes, f"the header stands in {n_again} more places, as where a run was taken up again")
     return Table(frame=frame, format="a table with a header", name=name, notes=notes)
+
+
+def _under_two_headers(frame: pl.DataFrame) -> pl.DataFrame:
+    """A table below two rows of names, such as sets above metrics, with both in the name of each column."""
+    if frame.is_empty() or not any(re.search(r"_duplicated_\d+$", one) for one in frame.columns):
+        return frame
+    words = frame.row(0)
+    if any(one is not None and is_number(one) and one.strip() for one in words):
+        return frame
+    names = [re.sub(r"_duplicated_\d+$", "", one) for one in frame.columns]
+    both = [f"{name}/{word}".strip("/") if word else name for name, word in zip(names, words, strict=True)]
+    return frame.slice(1).rename(dict(zip(frame.columns, both, strict=True))) if len(set(both)) == len(both) else frame
+
+
+def _on_its_side(frame: pl.DataFrame) -> pl.DataFrame:
+    """A table with a row for every curve and a column for every step, turned."""
+    first, *others = frame.columns
+    words = [one or "" for one in frame[first].head(MOST_GRID).to_list()]
+    steps = [re.sub(r"_duplicated_\d+$", "", one) for one in others]
+    if len(others) < FEWEST_TURNED or frame.height > MOST_GRID or not all(map(is_number, steps)):
+        return frame
+    if len(set(words)) < len(words) or not any(map(is_known, words)):
+        return frame
+    turned = {word: frame.row(k)[1:] for k, word in enumerate(words)}
+    return pl.DataFrame({"step": steps} | {word: list(values) for word, values in turned.items() if word != "step"})
 
 
 def _without_words(frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:

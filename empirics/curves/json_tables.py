@@ -27,6 +27,9 @@ from dcrit.empirics.curves.table import (
 )
 from dcrit.theory.checks import FieldError
 
+#: Most runs whose curves are rows of one list.
+MOST_GRID = 100
+
 #: Deepest nesting that is looked into.
 DEEPEST = 12
 
@@ -60,7 +63,9 @@ def table_of_json(text: str, source: str, name: str) -> Table | None:
         except ValueError as error:
             if isinstance(error, FieldError):
                 raise
-    records, skipped = _lines(text)
+    if start[:1] == "[" and (rows := _list_lines(start)):
+        return _listed_document(rows, source, name)
+    records, skipped = _lines(text.replace("}{", "}\n{"))
     if not records:
         if re.match(r"\{|\[\s*[\[{\"]", start):
             raise FieldError("file", READ, source, why="it begins as JSON does, and is damaged or breaks off")
@@ -107,6 +112,22 @@ def table_of_values(value: Any) -> Table:
         ValueError: It holds no curves.
     """
     return _document(list(value) if isinstance(value, tuple) else value, "the table", "")
+
+
+def _list_lines(text: str) -> list[Any]:
+    """Lists, one a line; none where any line is something else."""
+    found: list[Any] = []
+    for line in text.splitlines():
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            return []
+        if not isinstance(value, list):
+            return []
+        found.append(value)
+    return found
 
 
 def _lines(text: str) -> tuple[list[Mapping[str, Any]], int]:
@@ -202,6 +223,16 @@ def _is_pairs(value: Any) -> bool:
     )
 
 
+def _is_grid(value: Any) -> bool:
+    """Whether a list holds a curve for each of several runs."""
+    return (
+        isinstance(value, list)
+        and 1 < len(value) <= MOST_GRID
+        and all(_is_column(one) and len(one) > 3 and len(one) == len(value[0]) for one in value)
+        and all(isinstance(one, int | float) for one in value[0])
+    )
+
+
 def _counted(keys: Sequence[str]) -> list[int]:
     """Numbers of keys that are numbers, or a word for steps and a number: ``epoch_10``; none for other keys."""
     found = [re.fullmatch(r"(?P<word>[A-Za-z_ ]*?)[ _#:=-]*(?P<number>-?\d+)", key) for key in keys]
@@ -282,6 +313,8 @@ class _Curves:
             elif isinstance(one, list) and len(one) > 1 and all(isinstance(record, dict) for record in one):
                 if not self._named_curves(one, here):
                     self.records[here] = one
+            elif _is_grid(one):
+                self.columns |= {(*path, f"{key}_{k}"): row for k, row in enumerate(one)}
             elif _is_pairs(one):
                 places = (1, 2) if len(one[0]) == 3 and one[0][0] > _WALL_TIME else (0, 1)
                 self.pairs[here] = [row[places[0]] for row in one], [row[places[1]] for row in one]
@@ -293,7 +326,7 @@ class _Curves:
         label = next((key for key in records[0] if key in ("name", "metric", "tag", "key")), None)
         if label is None or not all(isinstance(one.get(label), str) and is_known(one[label]) for one in records):
             return False
-        pair = next(((s, v) for s, v in _PAIRS if all(_is_column(one.get(v)) for one in records) and s != "x"), None)
+        pair = next(((s, v) for s, v in _PAIRS if all(_is_column(one.get(v)) for one in records)), None)
         if pair is None or not all(_is_column(one.get(pair[0])) for one in records):
             return False
         for one in records:

@@ -30,7 +30,10 @@ _LOSS = "(batch)?(loss|losses|nll|ce|xent|crossentropy|crossentropyloss|celoss|n
 _ERROR = "(err|errs|error|errors|errorrate|err1|error1|top1err|top1error|top1errorrate|misclassification|zerooneloss)"
 
 _BEFORE = "(metrics?|logs?|history|hist|final|running|mean|avg|average|epochs?|perf|performance|scalars?|curves?)*"
-_AFTER = "(epochs?|mean|avg|average|pct|percent|history|hist|list|curve|curves|values?|last|final|clean)*"
+_AFTER = (
+    "(epochs?|mean|avg|average|pct|perc|percent|fraction|frac|ratio|history|hist|list|curve|curves|values?|last|final"
+    "|clean)*"
+)
 
 
 def _either_way(part: str, metric: str, after: str = _AFTER) -> str:
@@ -60,7 +63,7 @@ def _on_test(metric: str, word: str) -> tuple[tuple[str, str], ...]:
 #: lower case and without anything but letters and digits. Two columns under one preference are ambiguous.
 _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
     "step": (
-        ("steps?", "step"),
+        ("steps?(iterations?|iters?|number|count|index)?", "step"),
         (
             "(n|num)?(global|optimizer|optim|opt|train|training|trainer|total|gradient|grad|current|update|log)+steps?"
             "|stepnumber",

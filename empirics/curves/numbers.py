@@ -13,7 +13,7 @@ from dcrit.theory.checks import FieldError
 ABSENT = ("", "none", "null", "na", "n/a", "#n/a", "<na>", "nil", "-", "–", "—", "?", "missing", "undefined")
 
 _THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$"
-_COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+([eE][+-]?\d+)?$"
+_COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+([eE][+-]?\d+)?\s*%?$"
 _APOSTROPHES = r"^[+-]?[1-9]\d{0,2}(['’]\d{3})+(\.\d+)?$"
 
 #: A number as it stands in text.
@@ -21,6 +21,9 @@ NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 
 #: Steps with words around them: ``epoch 10``, ``step_100``, ``10/500``.
 _COUNTED = r"^(?:[A-Za-z]+[ _#:=-]*)?(\d+)(?:\s*/\s*\d+)?$"
+
+#: Right answers out of all: ``982/1000``.
+_PART = r"^(\d+)\s*/\s*(\d+)$"
 
 #: What a number may be wrapped in when it is printed.
 _WRAPPED = (
@@ -86,6 +89,9 @@ def numbers_of(column: pl.Series, field: str, *, decimal_commas: bool) -> tuple[
     rest = rest.str.replace_all("−", "-", literal=True).str.replace(
         rf"^({NUMBER})\s*(±|\+/-|\+-)\s*{NUMBER}\s*%?$", "${1}"
     )
+    if field.endswith(("_accuracy", "_error")):
+        parts = [rest.str.extract(_PART, group).cast(pl.Float64) for group in (1, 2)]
+        rest = (parts[0] / parts[1]).cast(pl.String).zip_with(rest.str.contains(_PART), rest)
     if field == "step":
         rest = rest.str.replace(_COUNTED, "${1}")
     rest = rest.str.replace_all("['’]", "").zip_with(rest.str.contains(_APOSTROPHES), rest)

@@ -105,6 +105,9 @@ TABLES = {
     "drawn with lines": ("┏━━━━┳━━━━┓\n┃ step ┃ train acc ┃ test acc ┃\n┡━━━━╇━━━━┩", "│ {s} │ {t} │ {v} │"),
     "words around steps": ("step,train_acc,test_acc", "step {s}/10000,{t},{v}"),
     "a minus of typesetting": ("step,train_acc,test_acc,loss", "{s},{t},{v},−1.5"),
+    "units in names": ("step (iterations),train accuracy (fraction),test accuracy (fraction)", "{s},{t},{v}"),
+    "two headers": (",train,train,test,test\n,acc,loss,acc,loss", "{s},{t},0.1,{v},0.2"),
+    "an impossible norm": ("step,train_acc,test_acc,weight_norm", "{s},{t},{v},-1"),
     "an unreadable loss": ("step,train_acc,test_acc,train_loss", "{s},{t},{v},low"),
     "outside of the sample": ("step,in_sample_acc,out_of_sample_acc", "{s},{t},{v}"),
     "sets inside the distribution": ("step,id_train,ood_test", "{s},{t},{v}"),
@@ -142,6 +145,12 @@ NUMBERS: dict[str, tuple[str, str, Callable[[float], str]]] = {
     "decimal commas and blanks": ("step train_acc test_acc", "{s} {t} {v}", lambda x: f"{x:.4f}".replace(".", ",")),
     "errors": ("step,train_err,test_err", "{s},{t},{v}", lambda x: f"{1 - x:.4f}"),
     "errors in percent": ("step,train error (%),test error (%)", "{s},{t},{v}", lambda x: f"{100 - 100 * x:.2f}"),
+    "decimal commas and percent signs": (
+        "step;train_acc;test_acc",
+        "{s};{t};{v}",
+        lambda x: f"{100 * x:.2f} %".replace(".", ","),
+    ),
+    "right of all": ("step,train_acc,test_acc", "{s},{t},{v}", lambda x: f"{round(10_000 * x)}/10000"),
     "deviations": ("step,train_acc,test_acc", "{s},{t},{v}", lambda x: f"{x:.4f} ± 0.01"),
     "LaTeX": (
         "\\begin{tabular}{rrr}\nstep & train acc & test acc \\\\\n\\hline",
@@ -204,6 +213,13 @@ DOCUMENTS: dict[str, Any] = {
         "test.acc": {"steps": STEP, "values": TEST, "timestamps": [str(s) for s in STEP]},
     },
     "JSON keyed by words": {f"step_{s}": {"train_acc": t, "test_acc": v} for s, t, v in ROWS},
+    "traces of Plotly": {
+        "data": [
+            {"name": "train accuracy", "x": STEP, "y": TRAIN},
+            {"name": "test accuracy", "x": STEP, "y": TEST},
+        ],
+        "layout": {},
+    },
     "JSON curves with names": {
         "metrics": [
             {"name": "train_accuracy", "steps": STEP, "values": TRAIN},
@@ -258,6 +274,22 @@ def _() -> str:
 def _() -> str:
     rows = "".join(f"{f'{s:,}'.replace(',', chr(39))},{t},{v}\n" for s, t, v in ROWS)
     return f"step,train_acc,test_acc\n{rows}"
+
+
+@written("a table on its side")
+def _() -> str:
+    rows = (("step", STEP), ("train_acc", TRAIN), ("test_acc", TEST))
+    return "".join(f"{name},{','.join(map(str, values))}\n" for name, values in rows)
+
+
+@written("JSON rows, one a line")
+def _() -> str:
+    return "".join(f"{json.dumps(row)}\n" for row in ROWS)
+
+
+@written("JSON records without lines")
+def _() -> str:
+    return "".join(map(json.dumps, RECORDS))
 
 
 @written("TOML")
@@ -501,6 +533,10 @@ SEVERAL: dict[str, tuple[str, str]] = {
         "log.csv",
         lines("step,train_acc_wd=0.1,test_acc_wd=0.1,train_acc_wd=1.0,test_acc_wd=1.0", "{s},{t},{v},{t},0.01"),
     ),
+    "JSON lists for each run": (
+        "log.json",
+        json.dumps({"step": STEP, "train_acc": [TRAIN, TRAIN], "test_acc": [TEST, [0.01] * 101]}),
+    ),
     "JSON by run": (
         "log.json",
         json.dumps({str(k): COLUMNS | {"test_acc": test} for k, test in enumerate((TEST, [0.01] * 101))}),
@@ -533,6 +569,13 @@ def test_several_runs_are_told_apart(name: str, tmp_path: Path) -> None:
     assert [(one.run, one.dynamics) for one in said(found)] == list(
         zip(runs, ("grokking", "memorization"), strict=True)
     )
+
+
+def test_arrays_of_several_runs_are_told_apart(tmp_path: Path) -> None:
+    train, test = np.array([TRAIN, TRAIN]), np.array([TEST, [0.01] * 101])
+    np.savez(tmp_path / "runs.npz", step=np.array(STEP), train_acc=train, test_acc=test.T)
+    found = read_curves(tmp_path / "runs.npz")
+    assert [(one.run, one.dynamics) for one in said(found)] == [("0", "grokking"), ("1", "memorization")]
 
 
 def test_rows_of_two_runs_are_refused_and_those_of_one_are_not(tmp_path: Path) -> None:
