@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dcrit.cli.terminal import options
+from dcrit.cli.terminal.answered import say_calibration
 from dcrit.cli.terminal.calibrations import CalibrationFile
 from dcrit.cli.terminal.following import command_of, horizon_words, problem_words
-from dcrit.cli.terminal.output import number, print_json, remark, row_of, say, table, then
+from dcrit.cli.terminal.output import number, print_json, row_of, say, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, save, say_where
 from dcrit.cli.terminal.session import session
-from dcrit.theory.problems.problem import label
+from dcrit.theory.problems.problem import full_label
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,13 +85,13 @@ def simulate(
     if out is not None:
         from dcrit.figures.predicted.simulation import new_simulation
 
-        save(new_simulation(trajectory, title=f"{label(problem)}, $D={n_train}$"), out)
+        save(new_simulation(trajectory, title=f"{full_label(problem)}, $D={n_train}$"), out)
     document = asked.to_dict()
     if as_json:
         print_json(document | {"out": None if out is None else str(out)})
         return
     say(asked.headline)
-    _tell(trajectory, f"{label(problem)}, {n_train} examples")
+    _tell(trajectory, f"{full_label(problem)}, {n_train} examples")
     say(f"train accuracy stays above {FITTED:g} from step {number(passed.memorized)}")
     say(f"test accuracy stays above {accuracy:g} from step {number(passed.generalized)}")
     size = asked.estimates["critical_size"]
@@ -110,7 +111,7 @@ def simulate(
         )
         scratch, shrunk = _flip(ways.scratch_size, ways.scratch), _flip(ways.ungrokking_size, ways.ungrokking)
         say(f"sizes at 1/2: {scratch} from scratch, {shrunk} after shrinking")
-    remark(f"calibration: {document['calibration']}")
+    say_calibration(problem, calibration)
     say_where(out)
     then(command_of("train", problem_words(problem), "-n", str(n_train), horizon_words(steps)), "train it and see")
 

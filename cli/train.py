@@ -14,7 +14,7 @@ from dcrit.cli.terminal.following import then_diagram
 from dcrit.cli.terminal.output import print_json, say, table
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
-from dcrit.theory.problems.problem import Problem, label
+from dcrit.theory.problems.problem import Problem, full_label
 
 
 class PrecisionChoice(StrEnum):
@@ -106,7 +106,7 @@ def train(
     shown = [name for name in columns if name != "width" or len(found.widths) > 1]
     say(found.headline)
     table(
-        label(problem, width=False) if len(found.widths) > 1 else label(found.problem),
+        full_label(problem, width=False) if len(found.widths) > 1 else full_label(found.problem),
         [columns[name] for name in shown],
         [[result[name] for name in shown] for result in found.summaries],
     )

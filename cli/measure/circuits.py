@@ -7,7 +7,7 @@ from dcrit.cli.terminal.following import command_of, problem_words
 from dcrit.cli.terminal.output import print_json, remark, say, span_of, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
-from dcrit.theory.problems.problem import label
+from dcrit.theory.problems.problem import full_label
 
 #: Columns of the tables over training, with the quantities they show.
 BEHAVIOUR = {
@@ -65,7 +65,7 @@ def circuits(
     # The last tenth stands still: one row says it.
     start = problem.horizon * (1 - SETTLED_FRACTION)
     shown = [*(row for row in rows if row["step"] < start), *rows[-1:]]
-    what = f"{label(problem)}, {n_train} examples"
+    what = f"{full_label(problem)}, {n_train} examples"
     for title, columns in (("losses and margins in nats", BEHAVIOUR), ("weights", WEIGHTS)):
         table(
             f"{what}: {title}, means of {measured.n_runs} runs",

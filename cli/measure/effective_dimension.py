@@ -13,7 +13,7 @@ from dcrit.cli.terminal.names import name_of
 from dcrit.cli.terminal.output import print_json, say, span_of, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
-from dcrit.theory.problems.problem import label
+from dcrit.theory.problems.problem import full_label
 
 
 class MatrixChoice(StrEnum):
@@ -85,7 +85,7 @@ def effective_dimension(
     say(found.headline)
     measured = found.estimates["effective_dimension"]
     table(
-        f"{label(problem)}, {n_train} examples: {matrix.value}, {document['method']}, α = {document['alpha']:.3g}",
+        f"{full_label(problem)}, {n_train} examples: {matrix.value}, {document['method']}, α = {document['alpha']:.3g}",
         ["quantity", "value", "90% interval", "of", "stochastic error", "runs", "not converged", "note"],
         [
             (

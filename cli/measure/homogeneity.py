@@ -9,7 +9,7 @@ from dcrit.cli.terminal.following import command_of, problem_words
 from dcrit.cli.terminal.output import number, print_json, say, span_of, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
-from dcrit.theory.problems.problem import Problem, label
+from dcrit.theory.problems.problem import Problem, full_label
 
 
 @options.grouped
@@ -40,7 +40,7 @@ def homogeneity(
         return
     measured = found.estimates["homogeneity"]
     table(
-        label(problem),
+        full_label(problem),
         ["labels", "D", "seed", "train", "test", "κ", "d ln γ/d ln ‖θ‖"],
         [tuple(row.values()) for row in found.rows or ()],
     )

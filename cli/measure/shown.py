@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dcrit.cli.terminal.names import name_of
 from dcrit.cli.terminal.output import number, remark, span_of, table
-from dcrit.theory.problems.problem import label
+from dcrit.theory.problems.problem import full_label
 
 if TYPE_CHECKING:
     from dcrit.theory.estimates import Estimate
@@ -28,7 +28,7 @@ def show(problem: Problem, estimates: Mapping[str, Estimate], **more: object) ->
 
 def _table(problem: Problem, estimates: Mapping[str, Estimate]) -> None:
     table(
-        label(problem),
+        full_label(problem),
         ["quantity", "value", "90% interval", "unit", "runs", "not converged", "note"],
         [
             (

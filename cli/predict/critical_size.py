@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.answered import say_outside, show_several
+from dcrit.cli.terminal.answered import say_calibration, say_outside, show_several
 from dcrit.cli.terminal.calibrations import AskedOptions
 from dcrit.cli.terminal.following import command_of, horizon_words, list_words, problem_words
 from dcrit.cli.terminal.output import print_json, remark, say, span_of, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
-from dcrit.theory.problems.problem import label
+from dcrit.theory.problems.problem import full_label
 
 if TYPE_CHECKING:
     from dcrit.api.predictions import Prediction
@@ -81,9 +81,9 @@ def _show(answer: Prediction, interval: str) -> None:
         warning = "unreliable: most measured sizes lie outside such intervals, see the track record"
         rows[0][-1] = "; ".join(text for text in (str(rows[0][-1]), warning) if text)
     say(answer.headline)
-    title = f"{label(problem)} ({problem.n_params} parameters, {problem.n_pairs} pairs)"
+    title = f"{full_label(problem)} ({problem.n_params} parameters, {problem.n_pairs} pairs)"
     table(title, ["where", "value", interval, "note"], rows)
-    remark(f"calibration: {found.calibration}")
+    say_calibration(problem, answer.calibration)
     if record is not None:
         remark(f"track record: {record.sentence()}")
     say_outside(answer.outside)
@@ -97,5 +97,5 @@ def _show_several(answer: Answers[Prediction], interval: str) -> None:
         return [size.horizon, size.value, span_of(size), rest.value, memory.value, note]
 
     show_several(answer, ["T", "D_crit", interval, "D_rest", "D_mem", "note"], row)
-    for name in dict.fromkeys(one.sizes.calibration for one in answer.answers):
-        remark(f"calibration: {name}")
+    for one in {one.calibration.name: one for one in answer.answers}.values():
+        say_calibration(one.problem, one.calibration)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.answered import say_outside, show_several
+from dcrit.cli.terminal.answered import say_calibration, say_outside, show_several
 from dcrit.cli.terminal.calibrations import AskedOptions
 from dcrit.cli.terminal.following import command_of, horizon_words, list_of, list_words, problem_words
-from dcrit.cli.terminal.output import print_json, remark, row_of, say, span_of, table, then
+from dcrit.cli.terminal.output import print_json, row_of, say, span_of, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
-from dcrit.theory.problems.problem import label
+from dcrit.theory.problems.problem import full_label
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dcrit.api.answers import Finding
 
 
@@ -46,7 +48,7 @@ def delay(
         return
     interval = f"{asked['level']:.0%} interval"
     if isinstance(answer, Finding):
-        _show(answer, n_train[0], accuracy, interval)
+        _show(answer, n_train[0], accuracy, interval, asked["calibration"])
     else:
 
         def row(one: Finding) -> list[object]:
@@ -64,7 +66,7 @@ def delay(
         then(command, "train it and see")
 
 
-def _show(answer: Finding, n_train: int, accuracy: float, interval: str) -> None:
+def _show(answer: Finding, n_train: int, accuracy: float, interval: str, calibration: Path | None) -> None:
     from dcrit.api.headlines import probability
     from dcrit.theory.circuits.regimes import FITTED
 
@@ -76,7 +78,7 @@ def _show(answer: Finding, n_train: int, accuracy: float, interval: str) -> None
     )
     say(answer.headline)
     table(
-        f"{label(answer.problem)}, {n_train} examples",
+        f"{full_label(answer.problem)}, {n_train} examples",
         ["until", "steps", interval, "note"],
         [
             row_of(f"train accuracy stays above {FITTED:g}", found.memorize_steps),
@@ -88,5 +90,5 @@ def _show(answer: Finding, n_train: int, accuracy: float, interval: str) -> None
         f"Probability that it ever does: {probability(found.probability)}; within {found.horizon} steps: "
         f"{probability(found.probability_by_horizon)}."
     )
-    remark(f"calibration: {found.calibration}")
+    say_calibration(answer.problem, calibration)
     say_outside(answer.to_dict()["outside"])

@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.answered import say_none_beside, say_outside
+from dcrit.cli.terminal.answered import say_calibration, say_none_beside, say_outside
 from dcrit.cli.terminal.calibrations import AskedOptions, WidthOptions
 from dcrit.cli.terminal.following import (
     calibration_words,
@@ -22,10 +22,10 @@ from dcrit.cli.terminal.following import (
     store_words,
 )
 from dcrit.cli.terminal.names import name_of
-from dcrit.cli.terminal.output import print_json, remark, row_of, say, span, span_of, table, then
+from dcrit.cli.terminal.output import print_json, row_of, say, span, span_of, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, save, say_where
 from dcrit.cli.terminal.session import session
-from dcrit.theory.problems.problem import label
+from dcrit.theory.problems.problem import full_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ def double_descent(
         print_json(answer.to_dict() | {"out": None if out is None else str(out)})
         return
     say(answer.headline)
-    title = f"{label(problem, width=False)}, {n_train} examples, after {found.horizon} steps"
+    title = f"{full_label(problem, width=False)}, {n_train} examples, after {found.horizon} steps"
     rows = [row_of(name_of(name), value) for name, value in answer.estimates.items()]
     table(title, ["of the dip", "value", f"{asked['level']:.0%} interval", "note"], rows)
     say(
@@ -84,7 +84,7 @@ def double_descent(
     )
     if answer.runs is not None:
         _show_runs(answer.runs, str(store), found.horizon)
-    remark(f"calibration: {found.calibration}")
+    say_calibration(problem, asked["calibration"])
     say_outside(answer.to_dict()["outside"])
     say_where(out)
     more = [*(["--sharp-capacity"] if sharp_capacity else []), *calibration_words(asked["calibration"])]

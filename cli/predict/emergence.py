@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from dcrit.cli.terminal import options
+from dcrit.cli.terminal.answered import say_calibration
 from dcrit.cli.terminal.calibrations import AskedOptions
 from dcrit.cli.terminal.following import command_of, horizon_words, problem_words
-from dcrit.cli.terminal.output import print_json, remark, row_of, say, table, then
+from dcrit.cli.terminal.output import print_json, row_of, say, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
-from dcrit.theory.problems.problem import label
+from dcrit.theory.problems.problem import full_label
 
 NFacts = Annotated[
     int,
@@ -57,7 +58,7 @@ def emergence(
     found = answer.found
     say(answer.headline)
     table(
-        f"{label(problem, width=False)}: the smallest model that generalizes "
+        f"{full_label(problem, width=False)}: the smallest model that generalizes "
         f"from {n_train} examples beside {n_facts} facts within {found.horizon} steps",
         ["threshold", "value", f"{asked['level']:.0%} interval", "note"],
         [row_of("width", found.width), row_of("N, parameters", found.n_params)],
@@ -67,7 +68,7 @@ def emergence(
     rows = [tuple(column[k].item() for column in columns) for k in shown]
     title = f"over width, D_crit after {found.horizon} steps"
     table(title, ["width", "D_crit without facts", f"D_crit beside {n_facts} facts", "D_mem"], rows)
-    remark(f"calibration: {found.calibration}")
+    say_calibration(problem, asked["calibration"])
     say_where(out)
     width = found.width.value
     step = problem.family.width_step

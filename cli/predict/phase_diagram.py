@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.answered import say_none_beside, say_outside
+from dcrit.cli.terminal.answered import say_calibration, say_none_beside, say_outside
 from dcrit.cli.terminal.calibrations import AskedOptions, WidthOptions
 from dcrit.cli.terminal.following import command_of, problem_words
 from dcrit.cli.terminal.names import name_of
-from dcrit.cli.terminal.output import print_json, remark, row_of, say, span, table, then
+from dcrit.cli.terminal.output import print_json, row_of, say, span, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.circuits.regimes import shown_from_scratch
-from dcrit.theory.problems.problem import label
+from dcrit.theory.problems.problem import full_label
 
 if TYPE_CHECKING:
     from dcrit.api.predictions import Diagram
@@ -60,7 +60,7 @@ def phase_diagram(
     say(answer.headline)
     after = f"D_crit after {found.horizon} steps"
     table(
-        f"{label(problem, width=False)}: the star, where D_mem meets {after}",
+        f"{full_label(problem, width=False)}: the star, where D_mem meets {after}",
         ["where", "value", f"{asked['level']:.0%} interval", "note"],
         [row_of(name_of(name), value) for name, value in answer.star.items()],
     )
@@ -91,7 +91,7 @@ def phase_diagram(
     table(f"both curves, {after}", columns, rows)
     if answer.runs is not None:
         _show_runs(answer, str(store))
-    remark(f"calibration: {found.calibration}")
+    say_calibration(problem, asked["calibration"])
     say_outside(answer.outside)
     say_where(out)
     words = problem_words(problem, without=["width"])

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.answered import say_outside, show_several
+from dcrit.cli.terminal.answered import say_calibration, say_outside, show_several
 from dcrit.cli.terminal.calibrations import AskedOptions
 from dcrit.cli.terminal.following import command_of, horizon_words, list_of, list_words, problem_words
 from dcrit.cli.terminal.output import print_json, remark, say, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
-from dcrit.theory.problems.problem import label
+from dcrit.theory.problems.problem import full_label
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dcrit.api.answers import Finding
 
 
@@ -45,7 +47,7 @@ def regime(
         print_json(answer.to_dict())
         return
     if isinstance(answer, Finding):
-        _show(answer, n_train[0])
+        _show(answer, n_train[0], asked["calibration"])
     else:
         chances = [one.to_dict()["probabilities"] for one in answer.answers]
         # The four dynamics always, and what else has a chance somewhere.
@@ -59,16 +61,16 @@ def regime(
         then(command, "train it and see")
 
 
-def _show(answer: Finding, n_train: int) -> None:
+def _show(answer: Finding, n_train: int, calibration: Path | None) -> None:
     from dcrit.api.headlines import chance_cell
     from dcrit.theory.circuits.regimes import region_label
 
     found, document = answer.found, answer.to_dict()
     say(answer.headline)
-    title = f"{label(answer.problem)}, {n_train} examples, after {document['horizon']} steps"
+    title = f"{full_label(answer.problem)}, {n_train} examples, after {document['horizon']} steps"
     rows = [(region_label(name), chance_cell(chance)) for name, chance in document["probabilities"].items()]
     table(title, ["regime", "probability"], rows)
     if found.fit is not None:
         remark(f"The generalizing circuit began to fit between widths {found.fit.unfit} and {found.fit.fitted}.")
-    remark(f"calibration: {document['calibration']}")
+    say_calibration(answer.problem, calibration)
     say_outside(document["outside"])

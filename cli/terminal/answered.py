@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dcrit.api.several import Answers
-from dcrit.cli.terminal.output import say, table
+from dcrit.cli.terminal.output import remark, say, table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dcrit.empirics.measures.beside import LeftOut
+    from dcrit.theory.calibrations.calibration import Calibration
+    from dcrit.theory.problems.problem import Problem
 
 #: What answers differ by, as columns name it.
 SYMBOLS = {"modulus": "p", "width": "width", "n_train": "D"}
@@ -42,6 +46,19 @@ def say_outside(outside: Sequence[str]) -> None:
     """Name what of a question lies outside the calibration."""
     if outside:
         say(f"Outside the calibration, so intervals are wider: {'; '.join(outside)}.")
+
+
+def say_calibration(problem: Problem, given: Calibration | Path | None) -> None:
+    """Name the constants that a prediction rests on, and between what sizes they were measured.
+
+    Args:
+        problem: The question.
+        given: Constants, or a file of one's own; None for those that ship.
+    """
+    from dcrit.api.predictions import chosen_calibration
+
+    chosen = chosen_calibration(problem, given)
+    remark(f"calibration: {chosen.subject} ({chosen.ranges})")
 
 
 def say_none_beside(store: str, left_out: Sequence[LeftOut]) -> None:

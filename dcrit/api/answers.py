@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dcrit.api.headlines import said_of_size
+from dcrit.api.headlines import at_rates, said_of_size
 from dcrit.theory.written import finite
 
 if TYPE_CHECKING:
@@ -76,7 +76,12 @@ class Sized(Answer):
     def headline(self) -> str:
         """The size with its interval, or why there is none."""
         after = "" if self.horizon is None else f" after {self.horizon} steps"
-        return said_of_size(f"D_crit{after}", self.size)
+        return said_of_size(f"D_crit{after}{self._at}", self.size)
+
+    @property
+    def _at(self) -> str:
+        """η and λ, where they are not the usual ones of a problem that is known."""
+        return ""
 
     @property
     @abstractmethod
@@ -137,7 +142,7 @@ class Finding(Answer):
     def headline(self) -> str:
         """What was found, in a sentence that is as sure as its probabilities."""
         first = next(iter(self.estimates.items()))
-        return self.told or said_of_size(first[0].replace("_", " "), first[1])
+        return (self.told or said_of_size(first[0].replace("_", " "), first[1])) + at_rates(self.problem)
 
     def to_dict(self) -> dict[str, Any]:
         """Problem, estimates and all that belongs to them, as JSON values."""

@@ -12,7 +12,7 @@ from dcrit.api.headlines import said_of
 from dcrit.api.predictions import chosen_calibration, outside_at_ends
 from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.estimates import LEVEL, Estimate
-from dcrit.theory.problems.problem import Problem, label
+from dcrit.theory.problems.problem import Problem, full_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -214,7 +214,8 @@ def double_descent(
     }
     return SizeCurve(
         asked=(
-            f"test accuracy over model size: {label(problem, width=False)}, D = {n_train}, T = {found.horizon} steps"
+            f"test accuracy over model size: {full_label(problem, width=False)}, D = {n_train}, "
+            f"T = {found.horizon} steps"
         ),
         told=said_of(
             found.probability, "test accuracy dips as the model grows", "no dip of test accuracy as the model grows"

@@ -9,6 +9,7 @@ from dcrit.theory.written import number, span
 
 if TYPE_CHECKING:
     from dcrit.theory.estimates import Estimate
+    from dcrit.theory.problems.problem import Problem
 
 #: Probability from which on something is said as it is, and from which on it is said to be likely.
 SURE, LIKELY = 0.9, 0.5
@@ -69,6 +70,18 @@ def said_of_kinds(chances: Mapping[str, float], unknown: str) -> str:
     if chance >= LIKELY:
         return f"more likely than not {best}: probability {probability(chance)}, then {then}"
     return f"cannot tell: {best} has probability {probability(chance)}, {then}"
+
+
+def at_rates(problem: Problem) -> str:
+    """η and λ in brackets where they are not the defaults, to stand behind what holds for them alone; else empty.
+
+    Args:
+        problem: What was asked about.
+    """
+    from dcrit.theory.problems.problem import rates_label
+
+    rates = rates_label(problem)
+    return f" ({rates})" if rates else ""
 
 
 def said_of_size(name: str, found: Estimate) -> str:

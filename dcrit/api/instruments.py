@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dcrit.api.answers import Finding
 from dcrit.theory.checks import check_integer
 from dcrit.theory.estimates import Estimate
-from dcrit.theory.problems.problem import Problem, label
+from dcrit.theory.problems.problem import Problem, full_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def homogeneity(problem: Problem, *, seeds: int = 2, seed: int = 0) -> Finding:
         for one in found
     ]
     return Finding(
-        asked=f"homogeneity: {label(problem)}",
+        asked=f"homogeneity: {full_label(problem)}",
         problem=problem,
         estimates={measured.quantity: measured},
         found=found,
@@ -107,7 +107,7 @@ def circuits(problem: Problem, n_train: int, *, seeds: int = 5, seed: int = 0, d
         draw_margins(ax, rows)
 
     return Finding(
-        asked=f"circuits: {label(problem)}, D = {n_train}",
+        asked=f"circuits: {full_label(problem)}, D = {n_train}",
         problem=problem,
         estimates={measured.quantity: measured, "predicted_generalizing_share": predicted},
         found=histories,
@@ -213,7 +213,7 @@ def effective_dimension(
         for one in found
     ]
     return Finding(
-        asked=f"effective dimensionality: {label(problem)}, D = {n_train}",
+        asked=f"effective dimensionality: {full_label(problem)}, D = {n_train}",
         problem=problem,
         estimates={measured.quantity: measured},
         found=found,

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args, overload
 import numpy as np
 
 from dcrit.api.answers import Finding, Sized, Statement, axes_of, finished, table_of
-from dcrit.api.headlines import said_of_size
+from dcrit.api.headlines import at_rates, said_of_size
 from dcrit.api.predictions import Prediction, prediction_if_any
 from dcrit.api.several import Answers, problems_over, several
 from dcrit.api.training import STORE, MachineOptions, laboratory_of
 from dcrit.theory.checks import check_choice, check_integer
 from dcrit.theory.estimates import Estimate
-from dcrit.theory.problems.problem import Problem, label
+from dcrit.theory.problems.problem import Problem, full_label
 from dcrit.theory.written import finite
 
 if TYPE_CHECKING:
@@ -103,14 +103,14 @@ class Measurement(Sized):
     def title(self) -> str:
         """What was measured, in a few words."""
         when = "" if self.horizon is None else f", T = {self.horizon} steps"
-        return f"measured: {label(self.problem)}{when}"
+        return f"measured: {full_label(self.problem)}{when}"
 
     @property
     def headline(self) -> str:
         """The size with its interval, or why there is none; the first of both where both were measured."""
         name = "D_crit" if "scratch" in self.directions else "D_rest, from above,"
         after = "" if self.horizon is None else f" after {self.horizon} steps"
-        return said_of_size(f"{name}{after}", self.size)
+        return said_of_size(f"{name}{after}{at_rates(self.problem)}", self.size)
 
     @property
     def _first(self) -> Direction:
@@ -327,7 +327,7 @@ def capacity(
     def ask(one: Problem) -> Finding:
         size = measure_capacity(found[one])
         return Finding(
-            asked=f"capacity: {label(one)}",
+            asked=f"capacity: {full_label(one)}",
             problem=one,
             estimates={"capacity": size, "bits_per_parameter": in_bits(size, one)},
             found=found[one],
@@ -430,7 +430,7 @@ def efficiency(
     outcomes = [outcome for outcome, _ in each]
     fit = fitted(outcomes)
     return Efficiencies(
-        asked=f"efficiencies: {label(problem)}",
+        asked=f"efficiencies: {full_label(problem)}",
         problem=problem,
         estimates=efficiency_estimates(fit),
         found=fit,

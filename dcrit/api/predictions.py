@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args, ove
 import numpy as np
 
 from dcrit.api.answers import Answer, Finding, Sized, axes_of, finished, plain, table_of
-from dcrit.api.headlines import said_of, said_of_kinds, said_of_size
+from dcrit.api.headlines import at_rates, said_of, said_of_kinds, said_of_size
 from dcrit.api.horizons import steps_of
 from dcrit.api.several import Answers, problems_over, several, values_of
 from dcrit.theory.calibrations.calibration import Calibration, calibration_of
@@ -18,7 +18,7 @@ from dcrit.theory.checks import FieldError, check_accuracy, check_choice, check_
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED, region_label
 from dcrit.theory.estimates import LEVEL, Estimate
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
-from dcrit.theory.problems.problem import Problem, label
+from dcrit.theory.problems.problem import Problem, full_label
 from dcrit.theory.written import number
 
 if TYPE_CHECKING:
@@ -97,6 +97,10 @@ class Prediction(Sized):
         return self.sizes.problem
 
     @property
+    def _at(self) -> str:
+        return at_rates(self.problem)
+
+    @property
     def at_rest(self) -> float | None:
         """D_rest, what circuits at rest need [examples]."""
         return self.estimates["at_rest"].value
@@ -131,7 +135,7 @@ class Prediction(Sized):
     @property
     def title(self) -> str:
         """What was asked, in a few words."""
-        return f"predicted: {label(self.problem)}, T = {self.horizon} steps"
+        return f"predicted: {full_label(self.problem)}, T = {self.horizon} steps"
 
     def explain(self) -> str:
         """The equations behind it, with their numbers."""
@@ -241,16 +245,16 @@ class Diagram(Answer):
     @property
     def title(self) -> str:
         """What was asked, in a few words."""
-        return f"phase diagram: {label(self.diagram.problem, width=False)}, T = {self.diagram.horizon} steps"
+        return f"phase diagram: {full_label(self.diagram.problem, width=False)}, T = {self.diagram.horizon} steps"
 
     @property
     def headline(self) -> str:
         """Where both curves cross, in a sentence."""
         star = self.diagram.star
         if star.n_params.value is None:
-            return f"no star: {star.n_params.reason}"
+            return f"no star: {star.n_params.reason}{at_rates(self.diagram.problem)}"
         where = said_of_size("D_crit meets D_mem at D", star.n_train)
-        return f"{where}, width {number(star.width.value)}"
+        return f"{where}, width {number(star.width.value)}{at_rates(self.diagram.problem)}"
 
     @property
     def points(self) -> list[dict[str, Any]]:
@@ -431,7 +435,7 @@ def _regime(problem: Problem, n_train: int, asked: Asked) -> Finding:
     for name in ("onset", "critical_size", "completion", "capacity"):
         document[name] = sizes.estimates()[name].to_dict()
     return Finding(
-        asked=f"regime: {label(problem)}, D = {n_train}, T = {sizes.critical_size.horizon} steps",
+        asked=f"regime: {full_label(problem)}, D = {n_train}, T = {sizes.critical_size.horizon} steps",
         told=said_of_kinds(named, REGIMES[-1]),
         problem=problem,
         estimates={
@@ -523,7 +527,7 @@ def _delay(problem: Problem, n_train: int, accuracy: float, asked: Asked) -> Fin
         if branch is not None:
             steps[branch.quantity] = branch
     return Finding(
-        asked=f"delay: {label(problem)}, D = {n_train}, T = {found.horizon} steps",
+        asked=f"delay: {full_label(problem)}, D = {n_train}, T = {found.horizon} steps",
         told=_told_of_delay(found, accuracy),
         problem=problem,
         estimates=steps,
@@ -610,7 +614,8 @@ def emergence(
 
     return Finding(
         asked=(
-            f"smallest model: {label(problem, width=False)}, D = {n_train}, {n_facts} facts, T = {found.horizon} steps"
+            f"smallest model: {full_label(problem, width=False)}, D = {n_train}, {n_facts} facts, "
+            f"T = {found.horizon} steps"
         ),
         told=_told_of_threshold(found),
         problem=problem,
@@ -732,7 +737,7 @@ def simulate(
         draw_panel(ax, trajectory)
 
     return Simulation(
-        asked=f"simulated: {label(problem)}, D = {n_train}, T = {length} steps",
+        asked=f"simulated: {full_label(problem)}, D = {n_train}, T = {length} steps",
         told=_told_of_curves(trajectory.reason, passed.generalized, accuracy, length),
         problem=problem,
         estimates=estimates,

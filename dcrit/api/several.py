@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from dcrit.api.answers import Answer, axes_of, finished, table_of
-from dcrit.theory.problems.problem import Problem, label
+from dcrit.theory.problems.problem import Problem, full_label
 
 if TYPE_CHECKING:
     import polars as pl
@@ -71,7 +71,7 @@ class Answers(Answer, Generic[AnySingle]):
     def title(self) -> str:
         """What was asked, in a few words."""
         problem, fixed = self.answers[0].problem, self._fixed()
-        return f"{self.asked}: {label(problem, modulus='modulus' in fixed, width='width' in fixed)}"
+        return f"{self.asked}: {full_label(problem, modulus='modulus' in fixed, width='width' in fixed)}"
 
     @property
     def headline(self) -> str:

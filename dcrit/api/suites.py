@@ -12,7 +12,7 @@ from dcrit.api.answers import Answer, Statement, axes_of, finished
 from dcrit.api.horizons import steps_of
 from dcrit.api.training import STORE, MachineOptions, laboratory_of
 from dcrit.theory.checks import FieldError, check_choice, check_integer
-from dcrit.theory.problems.problem import Problem, label
+from dcrit.theory.problems.problem import Problem, full_label
 
 if TYPE_CHECKING:
     import polars as pl
@@ -361,7 +361,7 @@ def plan_phase_diagram(
     last = max(first + 1, round(0.95 * problem.n_pairs)) if max_n_train is None else max_n_train
     widths, sizes, steps = (min_width, max_width), (first, last), steps_of(steps, horizon)
     plane = plane_of(problem, points=points, widths=widths, sizes=sizes, seeds=seeds, steps=steps)
-    title = f"phase diagram of {label(problem, width=False)}"
+    title = f"phase diagram of {full_label(problem, width=False)}"
     found = _planned(
         title, {"plane": stages(GridDesign(planes=(plane,)))}, workers=workers, device=device, rate=rate, note=note
     )

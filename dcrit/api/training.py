@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 
 from dcrit.api.answers import Answer, axes_of, finished
+from dcrit.api.headlines import at_rates
 from dcrit.api.horizons import steps_of
 from dcrit.api.several import problems_over
 from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
-from dcrit.theory.problems.problem import Problem, label
+from dcrit.theory.problems.problem import Problem, full_label
 from dcrit.theory.written import finite
 
 if TYPE_CHECKING:
@@ -68,14 +69,15 @@ class Runs(Answer):
     def title(self) -> str:
         """What was trained, in a few words."""
         horizons = sorted({run.config.horizon for run in self.runs})
-        what = label(self.problem, width=len(self.widths) == 1)
+        what = full_label(self.problem, width=len(self.widths) == 1)
         return f"{len(self.runs)} runs: {what}, T = {', '.join(map(str, horizons))} steps"
 
     @property
     def headline(self) -> str:
         """How many runs show which dynamics."""
         shown = Counter(str(one["dynamics"] or "no test") for one in self.summaries)
-        return f"{len(self.summaries)} runs: {', '.join(f'{n} {name}' for name, n in shown.most_common())}"
+        said = ", ".join(f"{n} {name}" for name, n in shown.most_common())
+        return f"{len(self.summaries)} runs{at_rates(self.problem)}: {said}"
 
     @property
     def widths(self) -> list[int]:

@@ -106,3 +106,29 @@ def test_headlines_say_what_the_probabilities_say(problem: dcrit.Problem) -> Non
     model = asked(dcrit.emergence, problem, n_pairs // 3, 20)
     if model is not None:
         assert (model.found.width.value is not None) == (" = " in model.headline)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, ""),
+        ({"learning_rate": 2e-3}, "(η = 0.002)"),
+        ({"weight_decay": 0.5}, "(λ = 0.5)"),
+        ({"learning_rate": 2e-3, "weight_decay": 0.5}, "(η = 0.002, λ = 0.5)"),
+    ],
+    ids=str,
+)
+def test_headlines_and_titles_name_rates_that_are_not_the_defaults(fields: dict[str, float], said: str) -> None:
+    problem = dcrit.Problem(model="transformer", width=32, **fields)  # type: ignore[arg-type]
+    for answer in (
+        dcrit.predict(problem),
+        dcrit.regime(problem, 200),
+        dcrit.delay(problem, 300),
+        dcrit.double_descent(problem, 200, points=9),
+        dcrit.phase_diagram(problem, points=9),
+    ):
+        assert answer.headline.count("η = ") == said.count("η")
+        assert answer.headline.count("λ = ") == said.count("λ")
+        assert said in answer.headline
+        assert said.strip("()").replace(" = ", "=").replace(",", "") in answer.title

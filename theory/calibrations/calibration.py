@@ -17,8 +17,16 @@ from numpy.typing import ArrayLike, NDArray
 from dcrit.theory.calibrations.bounded_files import read_bounded
 from dcrit.theory.calibrations.facts import FACTS
 from dcrit.theory.calibrations.omission import Omission
-from dcrit.theory.calibrations.outside import Axis, beyond, optimizer_axes
-from dcrit.theory.calibrations.thresholds import THRESHOLDS, Thresholds, check_subject, shipped_thresholds
+from dcrit.theory.calibrations.outside import CELLS, LAW, Axis, beyond, optimizer_axes
+from dcrit.theory.calibrations.thresholds import (
+    HORIZON,
+    SYMBOLS,
+    THRESHOLDS,
+    WIDTH,
+    Thresholds,
+    check_subject,
+    shipped_thresholds,
+)
 from dcrit.theory.checks import FieldError, check_integer, check_probability
 from dcrit.theory.circuits.constants import CONSTANTS
 from dcrit.theory.circuits.laws import CapacityLaw
@@ -93,6 +101,11 @@ MIXING_REGRESSORS = [0, 2]
 FEWEST_CELLS = len(_features(20, 48)) + len(CONSTANTS)
 
 
+def _range(values: Sequence[float]) -> str:
+    """From the least to the largest of some values."""
+    return f"{min(values):.0f} to {max(values):.0f}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
     """Measured cells of one problem family, and the scaling laws through them.
@@ -164,14 +177,29 @@ class Calibration:
             raise FieldError("cells", "lie at 2 or more moduli, and 3 or more widths", "fewer")
 
     @property
+    def subject(self) -> str:
+        """What it speaks for, in a word."""
+        return f"{self.tasks[0]}-{self.model}-{self.activation}"
+
+    @property
     def name(self) -> str:
         """Short name for people."""
         sizes = sorted({cell.n_symbols for cell in self.cells})
         widths = sorted({cell.width for cell in self.cells})
         return (
-            f"{self.tasks[0]}-{self.model}-{self.activation} "
-            f"({len(self.cells)} cells, {sizes[0]}-{sizes[-1]} symbols, widths {widths[0]}-{widths[-1]})"
+            f"{self.subject} ({len(self.cells)} cells, {sizes[0]}-{sizes[-1]} symbols, widths {widths[0]}-{widths[-1]})"
         )
+
+    @property
+    def ranges(self) -> str:
+        """Between what symbols, widths and steps its constants were measured, for each set of runs behind it."""
+        symbols, widths = [cell.n_symbols for cell in self.cells], [cell.width for cell in self.cells]
+        cells = f"{CELLS}: {len(self.cells)} cells, {_range(symbols)} symbols, widths {_range(widths)}"
+        if self.thresholds is None:
+            return cells
+        reach = self.thresholds.reach
+        law = f"{LAW}: {_range(reach[SYMBOLS])} symbols, widths {_range(reach[WIDTH])}, {_range(reach[HORIZON])} steps"
+        return f"{law}; {cells}"
 
     @property
     def largest_n_symbols(self) -> int:
@@ -216,8 +244,11 @@ class Calibration:
         return factors + abs(math.log(epsilon / calibrated)) / EPSILON_FACTOR
 
     def outside(self, problem: Problem) -> tuple[str, ...]:
-        """What of a problem lies outside the calibrated box, and by how much: one phrase each."""
-        return beyond(self._axes(problem))
+        """What of a problem lies outside the calibrated box, and by how much: one phrase each.
+
+        Beside a law of sizes from scratch, which has ranges of its own, phrases say that these are those of the cells.
+        """
+        return beyond(self._axes(problem), "" if self.thresholds is None else CELLS)
 
     def silence(self, problem: Problem, horizon: float) -> str:
         """Why nothing is said of sizes and times from scratch; empty where something is.

@@ -9,6 +9,10 @@ from dcrit.theory.problems.problem import Problem
 #: Its name, the value that is asked for, and the least and largest calibrated.
 Axis = tuple[str, float, tuple[float, float]]
 
+#: The two sets of runs behind a calibration, each with ranges of its own: sizes and times come from the one, and
+#: efficiencies and mixtures from the other.
+LAW, CELLS = "the law of sizes", "circuits at rest"
+
 
 def optimizer_axes(
     problem: Problem, *, weight_decay: float, learning_rate: float, beta2: float, epsilon: float
@@ -30,24 +34,26 @@ def optimizer_axes(
     )
 
 
-def beyond(axes: Iterable[Axis]) -> tuple[str, ...]:
+def beyond(axes: Iterable[Axis], calibrated: str = "") -> tuple[str, ...]:
     """One phrase for each value that lies outside its range.
 
     Args:
         axes: What is asked for.
+        calibrated: What the runs calibrated that the ranges are of, where there may be several such sets of runs.
     """
+    of = f" for {calibrated}" if calibrated else ""
     return tuple(
-        f"{name} {_short(value)} is {max(low / value, value / high):.3g} times {_side(value, low, high)}"
+        f"{name} {_short(value)} is {max(low / value, value / high):.3g} times {_side(value, low, high, of)}"
         for name, value, (low, high) in axes
         if not low * (1 - 1e-9) <= value <= high * (1 + 1e-9)
     )
 
 
-def _side(value: float, low: float, high: float) -> str:
+def _side(value: float, low: float, high: float, of: str) -> str:
     """Which end of the calibrated range a value lies beyond."""
     if value < low:
-        return f"below the least calibrated, {_short(low)}"
-    return f"above the largest calibrated, {_short(high)}"
+        return f"below the least calibrated{of}, {_short(low)}"
+    return f"above the largest calibrated{of}, {_short(high)}"
 
 
 def _short(value: float) -> str:

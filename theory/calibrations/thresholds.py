@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dcrit.theory.calibrations.outside import beyond, optimizer_axes
+from dcrit.theory.calibrations.outside import LAW, beyond, optimizer_axes
 from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
 from dcrit.theory.circuits.branches import BranchLaw
 from dcrit.theory.circuits.clock import Clock, LevelClocks, Pace
@@ -248,7 +248,7 @@ class Thresholds:
             [(name, asked[name], reach[name]) for name in some] for some in ((SYMBOLS, WIDTH, LOAD), (HORIZON,))
         )
         axes = (*first, *optimizer_axes(problem, **self.law.pace.optimizer), *last)
-        return beyond(axes)
+        return beyond(axes, LAW)
 
     def silence(self, problem: Problem, horizon: float) -> str:
         """Why the law says nothing of a question; empty where it speaks.

@@ -235,3 +235,26 @@ def label(problem: Problem, *, modulus: bool = True, width: bool = True) -> str:
     beta2 = "" if problem.beta2 == Problem.beta2 else f" β₂={problem.beta2:g}"
     epsilon = "" if problem.epsilon == Problem.epsilon else f" ε={problem.epsilon:g}"
     return f"{task} {problem.activation} {model}{layers}{beta2}{epsilon}"
+
+
+def rates_label(problem: Problem) -> str:
+    """η and λ in a few words where they are not the defaults of the problem's model; empty otherwise.
+
+    Args:
+        problem: What is named.
+    """
+    usual = {"η": problem.family.learning_rate, "λ": Problem.weight_decay}
+    own = {"η": problem.learning_rate, "λ": problem.weight_decay}
+    return ", ".join(f"{name} = {value:g}" for name, value in own.items() if value != usual[name])
+
+
+def full_label(problem: Problem, *, modulus: bool = True, width: bool = True) -> str:
+    """A problem as :func:`label` has it, with η and λ where they are not the defaults.
+
+    Args:
+        problem: What is named.
+        modulus: As for :func:`label`.
+        width: As for :func:`label`.
+    """
+    rates = rates_label(problem).replace(" = ", "=").replace(",", "")
+    return " ".join(filter(None, [label(problem, modulus=modulus, width=width), rates]))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.theory.calibrations.calibration import Calibration, calibration_for, shipped_calibrations
+from dcrit.theory.calibrations.outside import LAW
 from dcrit.theory.calibrations.thresholds import (
     FARTHEST_DECAY,
     FARTHEST_LOAD,
@@ -294,6 +295,7 @@ def common_facts() -> dict[str, Any]:
         "protocol": TIME_CONSTANTS,
         "levels": list(SEMI_GROKKING),
         "stands_out": STANDS_OUT,
+        "law": LAW,
         "regimes": list(REGIMES),
         "region_labels": [region_label(name) for name in REGIMES],
         "star_scatter": STAR_SCATTER,

@@ -27,7 +27,8 @@ def shown(*words: str) -> str:
 def test_every_prediction_names_its_horizon(command: str) -> None:
     asked = shown(*COMMANDS[command], "--horizon", "3000")
     assert " 3000 steps" in asked
-    assert "4000" not in asked
+    # The constants were measured over a range of steps of their own.
+    assert "4000" not in re.sub(r"calibration: [^)]*\)", "", asked)
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from dcrit.theory.calibrations.calibration import (
     Calibration,
     Cell,
     calibration_for,
+    calibration_of,
     load_calibration,
     shipped_calibrations,
 )
@@ -305,3 +306,21 @@ def test_the_symmetry_law_is_written_where_there_is_one() -> None:
     assert "symmetry" not in DOCUMENT
     with pytest.raises(ValueError, match="calibration must be a document written by 'dcrit calibrate'"):
         Calibration.from_json(with_law.to_json().replace('"scatter"', '"scatters"'))
+
+
+def test_each_set_of_runs_says_its_own_ranges() -> None:
+    shipped = calibration_of(Problem(model="transformer"), None)
+    assert shipped.thresholds is not None
+    far = Problem(model="transformer", modulus=59, width=32)
+    (cells,), (law,) = shipped.outside(far), shipped.thresholds.outside(far, 13334)
+    assert cells.endswith(
+        f"above the largest calibrated for circuits at rest, {max(c.n_symbols for c in shipped.cells)}"
+    )
+    assert law.endswith(
+        f"above the largest calibrated for the law of sizes, {shipped.thresholds.calibrated.n_symbols[1]}"
+    )
+    law_said, cells_said = shipped.ranges.split("; ")
+    assert law_said.startswith("the law of sizes: ")
+    assert f"to {shipped.thresholds.calibrated.n_symbols[1]} symbols" in law_said
+    assert cells_said.startswith(f"circuits at rest: {len(shipped.cells)} cells, ")
+    assert replace(shipped, thresholds=None).ranges == cells_said
