@@ -168,7 +168,7 @@ SERIES: dict[str, Callable[[random.Random], pl.Series]] = {
 
 
 @pytest.mark.processes
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(kinds=st.lists(st.sampled_from(sorted(SERIES)), min_size=1, max_size=5), seed=st.integers(0, 100))
 def test_any_parquet_is_read_or_refused(kinds: list[str], seed: int, folder: Path) -> None:
     rng = random.Random(seed)

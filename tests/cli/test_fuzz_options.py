@@ -26,7 +26,7 @@ COMMANDS = list(commands())
 
 #: Calls of each command within this process, for each of its parameters, of which a call gives odd values to two on
 #: average; and calls as processes of their own.
-CALLS, PROCESSES = 6, 12
+CALLS, PROCESSES = 4, 12
 
 
 class WorkBeginsError(Exception):
