@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dcrit.cli.app import app
-from tests.cli.test_processes import TIMEOUT, start, verified, wait_for_a_batch
+from tests.cli.test_processes import TIMEOUT, start, told, verified, wait_for_a_batch
 
 TRAIN = ["train", "--modulus", "5", "--width", "5", "--n-train", "10", "--seeds", "6", "--steps", "40"]
 
@@ -185,7 +185,7 @@ def test_a_stopped_command_leaves_no_processes_behind(tmp_path: Path, mark: str,
         process.kill()
         raise
     assert out == ""
-    first, *rest = errors.splitlines()
+    first, *rest = told(errors)
     assert first == "training: 360 runs, 0 of them stored before"
     if how is signal.SIGINT:
         assert process.returncode == 130
