@@ -130,7 +130,7 @@ def test_a_prediction_is_that_of_the_command() -> None:
 
 
 @pytest.mark.slow
-def test_a_phase_diagram_is_drawn_with_runs_over_it(runs: dcrit.Runs) -> None:
+def test_a_phase_diagram_is_drawn_without_runs_of_another_problem(runs: dcrit.Runs) -> None:
     found = dcrit.phase_diagram(dcrit.Problem(modulus=23), points=30)
     shown(found)
     assert found.star["n_train"].quantity == "star_n_train"
@@ -139,9 +139,12 @@ def test_a_phase_diagram_is_drawn_with_runs_over_it(runs: dcrit.Runs) -> None:
     assert said.pop("out") is None
     assert said == json.loads(json.dumps(found.to_dict()))
     assert said["problem"] == dcrit.Problem(modulus=23).to_dict()
+    # These runs are of another problem.
     ax = found.plot(Figure().subplots(), runs=runs)
-    labels = ax.get_legend_handles_labels()[1]
-    assert any(label.endswith(", measured") for label in labels)
+    assert not any(label.endswith(", measured") for label in ax.get_legend_handles_labels()[1])
+    n_runs = len(runs.runs)
+    told = f"no runs lie over the prediction, {n_runs} were left out: {n_runs} of another problem"
+    assert told in " ".join(ax.get_title().split())
 
 
 SIZE = dcrit.Problem(modulus=23)
