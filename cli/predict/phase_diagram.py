@@ -110,17 +110,18 @@ def _show_runs(answer: Diagram, store: str) -> None:
     if not points:
         say_none_beside(store, answer.left_out)
         return
-    agree = sum(as_predicted(one["dynamics"], one["predicted"]) for one in points)
+    inside = [one for one in points if one["predicted"] is not None]
+    agree = sum(as_predicted(one["dynamics"], one["predicted"]) for one in inside)
     table(
         f"your runs in {store}, from scratch, after {found.horizon} steps",
         ["width", "D", "runs", "test", "most show", "predicted"],
         [
             [
                 *(one[name] for name in ("width", "n_train", "n_runs", "test_accuracy", "dynamics")),
-                shown_from_scratch(one["predicted"]),
+                one["predicted"] and shown_from_scratch(one["predicted"]),
             ]
             for one in points
         ],
     )
     say(f"Of {store}, {told(len(answer.runs or ()), answer.left_out)}.")
-    say(f"At {agree} of {len(points)} points most runs show what is most likely there.")
+    say(f"At {agree} of {len(inside)} points most runs show what is most likely there.")

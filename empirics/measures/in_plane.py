@@ -46,7 +46,8 @@ def points_in_plane(runs: Sequence[Run], diagram: PhaseDiagram | None) -> list[d
 
     Args:
         runs: Finished runs of one problem at any width.
-        diagram: The predicted plane; its regime nearest to a point is the point's. None where there is none.
+        diagram: The predicted plane; its regime nearest to a point is the point's, and a point outside of it has none.
+            None where there is no plane.
     """
     rows: list[dict[str, Any]] = []
     for (width, n_params, n_train), some in groupby(sorted(runs, key=place_of), key=place_of):
@@ -66,8 +67,11 @@ def points_in_plane(runs: Sequence[Run], diagram: PhaseDiagram | None) -> list[d
     return rows
 
 
-def _regime_at(diagram: PhaseDiagram, width: int, n_train: int) -> str:
-    """The regime of the point of the plane that is nearest in both logarithms."""
+def _regime_at(diagram: PhaseDiagram, width: int, n_train: int) -> str | None:
+    """The regime of the point of the plane that is nearest in both logarithms; None outside of it."""
+    for values, one in ((diagram.widths, width), (diagram.n_trains, n_train)):
+        if not values[0] * (1 - 1e-9) <= one <= values[-1] * (1 + 1e-9):
+            return None
     row = int(np.abs(np.log(diagram.n_trains / n_train)).argmin())
     column = int(np.abs(np.log(diagram.widths / width)).argmin())
     return REGIMES[int(diagram.codes[row, column])]

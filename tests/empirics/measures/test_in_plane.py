@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import dcrit
 from dcrit.empirics.measures.in_plane import as_predicted, most_show, points_in_plane
 from dcrit.empirics.runs.outcomes import summary_of
 from dcrit.empirics.runs.single import Run, RunConfig
@@ -49,3 +50,15 @@ def test_memorization_is_what_the_region_called_ungrokking_predicts() -> None:
     others = [one for one in DYNAMICS if one != "ungrokking"]
     assert all(as_predicted(one, one) and shown_from_scratch(one) == one == region_label(one) for one in others)
     assert region_label("ungrokking") == "ungrokking (memorization)"
+
+
+@pytest.mark.slow
+def test_nothing_is_predicted_outside_of_the_plane() -> None:
+    plane = dcrit.phase_diagram(Problem(), points=9, min_width=32, max_width=64).diagram
+    inside, narrow, wide = (
+        run_of(RunConfig(problem=Problem(width=width), n_train=200, seed=0), train_accuracy=1.0)
+        for width in (48, 16, 128)
+    )
+    told = {one["width"]: one["predicted"] for one in points_in_plane([inside, narrow, wide], plane)}
+    assert told.pop(48) in DYNAMICS
+    assert told == {16: None, 128: None}
