@@ -29,9 +29,9 @@ def study(small: bool) -> dcrit.Study:
         labels[:n],
         learning_rate=1e-2,
         batch_size=64,
-        steps=20 if small else 1000,
+        steps=20 if small else 4000,
         max_runs=2 if small else 10,
-        budget_minutes=60,
+        budget_minutes=600,
     )
 
 
