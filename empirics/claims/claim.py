@@ -277,13 +277,18 @@ class Finding:
             return min(range(len(found)), key=lambda k: found[k].holds)
         return max(range(len(found)), key=lambda k: found[k].fails)
 
-    def wants(self, stream: AnyStream) -> bool:
-        """Whether more seeds of a stream would help: its blocks are not spent, and neither it nor the claim is decided.
+    def wants(self, stream: AnyStream, *, beyond: bool = False) -> bool:
+        """Whether more seeds of a stream would help: there are some, and neither it nor the claim is decided.
 
         The evidence of slopes may depend on nothing but itself: their streams do not ask about the claim.
+
+        Args:
+            stream: Which.
+            beyond: Whether there may be more seeds than were declared. Of drawn problems there are never more.
         """
         record = self.records.get(stream)
-        if record is not None and record.seeds >= stream.block * stream.blocks:
+        limited = not beyond or isinstance(stream, Frame)
+        if limited and record is not None and record.seeds >= stream.block * stream.blocks:
             return False
         if stream.span is not None and self.evidence.larger >= ENOUGH:
             return False
@@ -314,26 +319,37 @@ class Finding:
         """Seeds of each stream that would bring the claim to e = 100; inf where evidence does not grow.
 
         Where a seed multiplies the evidence of a condition by a factor, ln(100/e) over its logarithm more are needed.
-        A claim that may hold needs all its conditions, one that may fail the condition that is nearest to it.
+        A claim that may hold needs all its conditions. One that may fail needs the part that is nearest to it, and of
+        that part one condition, or all where only together they fail.
         """
         if self.evidence.larger >= ENOUGH:
             return {}
-        holds = self.evidence.holds >= self.evidence.fails
-        goal = ENOUGH if holds else ENOUGH * len(self.conditions)
+        if self.evidence.holds >= self.evidence.fails:
+            return self._seeds_until([(one, found.holds) for _, one, found in self.conditions], ENOUGH)
+        ways: list[dict[AnyStream, float]] = []
+        for part in self.parts:
+            own = [(one, found.fails) for other, one, found in self.conditions if other is part]
+            goal = ENOUGH * len(self.parts)
+            ways += (
+                [self._seeds_until(own, goal)]
+                if part.joined == "together"
+                else [self._seeds_until([one], goal * len(own)) for one in own]
+            )
+        return min(ways, key=_runs)
+
+    def _seeds_until(self, conditions: Sequence[tuple[Condition, float]], goal: float) -> dict[AnyStream, float]:
+        """Seeds of each stream until all of some conditions, given with their e-values, reach a goal."""
         needed: dict[AnyStream, float] = {}
-        for _, one, found in self.conditions:
-            own, n = found.holds if holds else found.fails, len(_values(self.records, one.stream))
+        for one, own in conditions:
+            n = len(_values(self.records, one.stream))
             seeds = math.ceil(n * (math.log(goal / own) / math.log(own))) if 1 < own < goal and n else math.inf
             needed[one.stream] = max(needed.get(one.stream, 0.0), 0.0 if own >= goal else seeds)
-        if holds:
-            return needed
-        nearest = min(needed, key=lambda stream: needed[stream] * len(stream.configs(0)))
-        return {nearest: needed[nearest]}
+        return needed
 
     @property
     def more_runs(self) -> int | None:
         """Runs that would bring the claim to e = 100 if evidence grew as before; None where it does not grow."""
-        total = sum(seeds * len(stream.configs(0)) for stream, seeds in self.more_seeds.items())
+        total = _runs(self.more_seeds)
         return None if math.isinf(total) else int(total)
 
     def rows(self) -> list[Row]:
@@ -370,6 +386,11 @@ class Finding:
     def details(self) -> list[Row]:
         """A row a problem of the frames that were drawn."""
         return [row for stream in self.streams if stream in self.records for row in self.records[stream].details]
+
+
+def _runs(seeds: Mapping[AnyStream, float]) -> float:
+    """Runs of so many seeds of each stream."""
+    return sum(more * len(stream.configs(0)) for stream, more in seeds.items())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -415,7 +436,7 @@ class Verdict:
         if self.finding.evidence.larger >= ENOUGH:
             return f"no more seeds are made beyond e = {ENOUGH:g}"
         if not self.finding.wants_more:
-            return "all seeds that it may take are spent"
+            return "all seeds that were declared are spent, and --budget adds more"
         more = self.finding.more_runs
         if more is None:
             return "how many more runs would decide it cannot be told, because the evidence of a part does not grow yet"

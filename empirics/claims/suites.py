@@ -10,7 +10,7 @@ from typing import get_args
 
 from dcrit.empirics.claims.claim import Claim, Finding, Record, Verdict
 from dcrit.empirics.claims.evidence import decide
-from dcrit.empirics.claims.frames import AnyStream
+from dcrit.empirics.claims.frames import AnyStream, Frame
 from dcrit.empirics.claims.protocol import CLAIMS
 from dcrit.empirics.claims.streams import AnyRun
 from dcrit.empirics.experiments.experiment import SuiteName
@@ -164,7 +164,8 @@ def gather(
 ) -> dict[AnyStream, Record]:
     """Make fresh runs, block by block, until every claim is decided or its blocks or the time are spent.
 
-    What is stored is taken in first, whatever the time: called again, it goes on where it ended.
+    What is stored is taken in first, whatever the time: called again, it goes on where it ended. Where a time is given
+    it is the limit, and seeds beyond those that were declared may be made: evidence allows that at any time.
 
     Args:
         suite: What to run.
@@ -182,15 +183,19 @@ def gather(
         _make(stored, records, laboratory)
     while True:
         findings = [suite.finding(claim, records) for claim in suite.claims]
+
+        def wanting(stream: AnyStream, among: Sequence[Finding] = findings) -> int:
+            return sum(stream in one.streams and one.wants(stream, beyond=budget is not None) for one in among)
+
         wanted = {
             stream: block_of(stream, record.seeds // stream.block)
             for stream, record in records.items()
-            if any(stream in one.streams and one.wants(stream) for one in findings)
+            if wanting(stream)
         }
         chosen = wanted if budget is None else _affordable(wanted, findings, laboratory, budget)
         if not chosen:
             return records
-        open_claims = sum(any(stream in one.streams and one.wants(stream) for stream in chosen) for one in findings)
+        open_claims = sum(any(wanting(stream, [one]) for stream in chosen) for one in findings)
         begin(f"{sum(map(len, chosen.values()))} fresh runs for {open_claims} of {len(findings)} claims")
         _make(chosen, records, laboratory)
 
@@ -200,7 +205,7 @@ def _stored(records: Mapping[AnyStream, Record], laboratory: Laboratory) -> dict
     blocks = {
         stream: block_of(stream, record.seeds // stream.block)
         for stream, record in records.items()
-        if record.seeds < stream.block * stream.blocks
+        if record.seeds < stream.block * stream.blocks or not isinstance(stream, Frame)
     }
     lacking = {one.address for one in laboratory.lacking([config for block in blocks.values() for config in block])}
     return {stream: block for stream, block in blocks.items() if not lacking & {one.address for one in block}}
@@ -255,7 +260,7 @@ def _expected(finding: Finding, costs: Mapping[AnyStream, float]) -> dict[AnyStr
     for stream, seeds in finding.more_seeds.items():
         done = finding.records[stream].seeds
         # Of what was never looked at nothing is known: the first look costs one block.
-        left = stream.blocks - done // stream.block if done else 1
+        left = stream.blocks if done else 1
         if stream in costs and seeds:
             expected[stream] = costs[stream] * min(left, math.ceil(seeds / stream.block) if seeds < math.inf else left)
     return expected
