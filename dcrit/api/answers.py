@@ -57,6 +57,9 @@ class Answer(Statement):
         """What was found, in a sentence that is as sure as its probabilities."""
         return self.title
 
+    def __str__(self) -> str:
+        return "\n".join(dict.fromkeys((self.headline, self.title)))
+
     @abstractmethod
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw it.

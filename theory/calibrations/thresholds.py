@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -58,9 +59,10 @@ EFFECTS = ("beta2", "epsilon")
 #: What of networks at rest is kept.
 AT_REST = "load_at_rest"
 
-#: Standard deviation of ln D_rest per ln of how far S/H lies beyond that of the networks at rest. A transformer of
-#: width 16 at p = 37 has a D_rest 0.51 above the line in ln, at 1.7 times the largest S/d of those.
-PER_LOAD_AT_REST = 1.0
+#: Standard deviation of ln D_rest, and of ln D_crit(T), per ln of how far S/H lies beyond that of measured networks.
+#: A transformer of width 16 at p = 37 has a D_rest 0.51 above the line in ln, at 1.7 times the largest S/d of those at
+#: rest; a squared pair-MLP of p/H = 1.9 a D_crit 0.44 above the law, at 1.3 times the largest.
+PER_LOAD = 1.0
 
 
 def check_subject(tasks: tuple[str, ...], model: str, activation: str) -> None:
@@ -185,7 +187,7 @@ class Thresholds:
         return float(self.deviations(problem, horizon))
 
     def deviations(self, problem: Problem, horizons: ArrayLike) -> FloatArray:
-        """Standard deviations of ln D_crit(T) at many horizons at once.
+        """Standard deviations of ln D_crit(T) at many horizons at once; larger for narrower networks than the measured.
 
         Args:
             problem: The question.
@@ -195,8 +197,10 @@ class Thresholds:
             ValueError: A horizon is not above 0.
         """
         own = self.law.deviations(problem.n_symbols, problem.width, horizons, **problem.optimizer)
-        narrow = problem.n_symbols / problem.width > self.calibrated.load[1]
-        return own if self.overload is None or not narrow else np.hypot(own, self.overload.scatter)
+        beyond_load = math.log(problem.n_symbols / problem.width / self.calibrated.load[1])
+        if beyond_load <= 0:
+            return own
+        return np.hypot(own, PER_LOAD * beyond_load if self.overload is None else self.overload.scatter)
 
     def deviation_at_rest(self, problem: Problem) -> float:
         """Standard deviation of ln D_rest; larger for narrower networks than those at rest that were measured."""
@@ -204,7 +208,12 @@ class Thresholds:
         if self.calibrated.load_at_rest is None:
             return own
         beyond_load = math.log(problem.n_symbols / problem.width / self.calibrated.load_at_rest[1])
-        return math.hypot(own, PER_LOAD_AT_REST * max(0.0, beyond_load))
+        return math.hypot(own, PER_LOAD * max(0.0, beyond_load))
+
+    @property
+    def carried_on(self) -> Thresholds:
+        """The law with the error of its constants alone, however narrow a network is; who asks adds what is lacking."""
+        return replace(self, calibrated=replace(self.calibrated, load=(self.calibrated.load[0], sys.float_info.max)))
 
     @property
     def largest_load(self) -> float:

@@ -18,7 +18,7 @@ from dcrit.theory.calibrations.thresholds import (
     FARTHEST_LOAD,
     HORIZON,
     LOAD,
-    PER_LOAD_AT_REST,
+    PER_LOAD,
     SYMBOLS,
     WIDEST,
     WIDTH,
@@ -153,6 +153,7 @@ class Subject:
             "farthest_load": FARTHEST_LOAD * law.largest_load,
             "usual_decay": law.law.pace.weight_decay,
             "overload": None if law.overload is None else law.overload.exponent,
+            "most_from_scratch": law.calibrated.load[1] if law.overload is None else None,
             "most_at_rest": None if law.calibrated.load_at_rest is None else law.calibrated.load_at_rest[1],
             "star_widths": star_widths(_problem(one, self.tasks[0], moduli_of(self.tasks[0])[0]), one),
             "widths": [max(family.width_step, min(widths) // 2), max(widths)],
@@ -253,8 +254,12 @@ def subject_of(calibration: Calibration, tasks: tuple[str, ...]) -> Subject:
         for k, decay in enumerate(DECAYS):
             asked = replace(here, weight_decay=decay)
             half[i, j, k] = np.log(law.clocks(asked).half.critical_size(steps))
-            deviation[i, j, k] = np.log(law.deviations(asked, steps))
-            # The widening beyond the networks at rest has a bend, so the page adds it.
+            # The widening beyond the networks that were measured has a bend, so the page adds it.
+            deviation[i, j, k] = np.log(
+                law.deviations(asked, steps)
+                if law.overload is not None
+                else law.law.deviations(asked.n_symbols, asked.width, steps, **asked.optimizer)
+            )
             own = law.law.deviation_at_rest(asked.n_symbols, asked.width, **asked.optimizer)
             spread["rest_deviation"][i, j, k] = math.log(own)
             # Outside the calibration errors widen by a factor.
@@ -288,7 +293,7 @@ def common_facts() -> dict[str, Any]:
         "level": LEVEL,
         "half_width": half_width(1.0, level=LEVEL),
         "widest": WIDEST,
-        "per_load_at_rest": PER_LOAD_AT_REST,
+        "per_load": PER_LOAD,
         "least": LEAST,
         "largest_fraction": LARGEST_FRACTION,
         "smallest_fraction": SMALLEST_FRACTION,

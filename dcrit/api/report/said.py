@@ -20,7 +20,7 @@ def effort(report: Mapping[str, Any]) -> str:
     said = f"{report['runs']} runs" + (f", {before} of them made by earlier calls," if before else "")
     said += f" took {duration(report['training_seconds'])} of training on one core."
     minutes, n_open = report["budget_minutes"], report["open_claims"]
-    enough = "no claim wants more seeds: each has e = 100, or all the seeds that it may take."
+    enough = "no claim wants more seeds: each has e = 100, or all the seeds that were declared."
     if minutes is None:
         return f"{said} No time budget ended them, and {enough}"
     said += f" The last call had a time budget of {number(minutes)} minutes"

@@ -1,6 +1,7 @@
 import copy
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from dcrit.theory.calibrations.thresholds import (
     thresholds_text,
 )
 from dcrit.theory.problems.problem import Problem
+
+RESULTS = Path(__file__).parents[3] / "docs" / "results"
 
 SHIPPED = shipped_thresholds()
 SQUARE = next(one for one in SHIPPED if one.covers(Problem()))
@@ -173,3 +176,32 @@ def test_a_size_at_rest_is_worse_known_for_narrower_networks_than_those_at_rest(
         f"at rest, symbols per unit of width 2.312 is 1.72 times above the largest calibrated, {reach[1]:g}",
     )
     assert SQUARE.outside_at_rest(Problem(modulus=199, width=128)) == ()
+
+
+@pytest.mark.parametrize(
+    ("activation", "modulus", "width"), [("square", 31, 16), ("relu", 31, 32), ("relu", 37, 32), ("square", 47, 24)]
+)
+def test_from_scratch_a_size_is_worse_known_for_narrower_networks_too(
+    activation: str, modulus: int, width: int
+) -> None:
+    problem = Problem(modulus=modulus, width=width, activation=activation)
+    law = thresholds_of(problem)
+    own = law.law.deviation(modulus, width, 4000)
+    beyond = math.log(modulus / width / law.calibrated.load[1])
+    assert beyond > 0
+    assert law.deviation(problem, 4000) == pytest.approx(math.hypot(own, beyond))
+    assert law.carried_on.deviation(problem, 4000) == own
+    wide = Problem(modulus=modulus, width=64, activation=activation)
+    assert law.deviation(wide, 4000) == law.law.deviation(modulus, 64, 4000)
+
+
+def test_narrow_networks_that_were_measured_lie_inside_their_intervals() -> None:
+    """The squared one of width 16 at p = 31 lies far above its prediction, and once lay far outside."""
+    rows = json.loads((RESULTS / "held-out.json").read_text(encoding="utf-8"))
+    problems = [(Problem.from_dict(row["problem"]), row["measured"]) for row in rows]
+    laws = [(problem, thresholds_of(problem), measured) for problem, measured in problems]
+    narrow = [one for one in laws if one[0].n_symbols / one[0].width > one[1].calibrated.load[1]]
+    assert len(narrow) == 3
+    for problem, law, measured in narrow:
+        predicted = float(law.clocks(problem).half.critical_size(problem.horizon))
+        assert abs(math.log(predicted / measured)) < 1.645 * law.deviation(problem, problem.horizon)

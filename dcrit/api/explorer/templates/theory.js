@@ -131,7 +131,7 @@ const Theory = (() => {
     if (place.decay > strongest)
       return `cannot tell: weight decay ${digits(place.decay)} is ${digits(place.decay / usual, 3)} times that of ` +
         `calibration runs, and above ${digits(strongest)} a network need not fit its examples`;
-    const spread = data.common.half_width * Math.exp(read(place.subject, "deviation", { ...place, horizon }));
+    const spread = data.common.half_width * deviationOf(place, read(place.subject, "deviation", { ...place, horizon }));
     const ratio = Math.exp(2 * Math.min(350, spread));
     return ratio > data.common.widest
       ? `cannot tell: the interval's ends would be ${ratio > 100 ? "more than 100" : digits(ratio, 3)} times apart` : "";
@@ -143,11 +143,14 @@ const Theory = (() => {
       ? "cannot tell: the laws do not reach so far outside the calibration" : "";
   }
 
-  // How much less is known at rest of networks narrower than those that were measured at rest.
-  function beyondRest(place) {
-    const most = place.subject.most_at_rest;
-    return most === null ? 0 : data.common.per_load_at_rest * Math.max(0, Math.log(place.symbols / place.width / most));
+  // How much less is known of networks narrower than those that were measured, at rest or from scratch.
+  function beyondLoad(place, most) {
+    return most === null ? 0 : data.common.per_load * Math.max(0, Math.log(place.symbols / place.width / most));
   }
+  const beyondRest = (place) => beyondLoad(place, place.subject.most_at_rest);
+
+  // Standard deviation of ln D_crit(T), from its logarithm for networks as wide as those that were measured.
+  const deviationOf = (place, log) => Math.hypot(Math.exp(log), beyondLoad(place, place.subject.most_from_scratch));
 
   // What a network's memory does to its test accuracy: D_eff(D), the part a of the rule that it holds, and the part h of
   // unseen pairs that it knows without the rule.
@@ -218,7 +221,7 @@ const Theory = (() => {
       onset: sizeAt(low, curve),
       critical: sizeAt(0.5, curve),
       completion: sizeAt(high, curve),
-      spread: z * Math.exp(read(subject, "deviation", place)),
+      spread: z * deviationOf(place, read(subject, "deviation", place)),
       capacity: curve.memory.capacity,
       capacitySpread: z * Math.exp(read(subject, "capacity_widening", place)) *
         Math.sqrt(Math.max(1e-9, read(subject, "capacity_variance", place))),
@@ -408,7 +411,7 @@ const Theory = (() => {
       memorized,
       rows: steps.map((step) => {
         const curve = { half: half(Math.log(step)), levels, memory };
-        const spread = data.common.half_width * Math.exp(deviation(Math.log(step)));
+        const spread = data.common.half_width * deviationOf(place, deviation(Math.log(step)));
         const [accuracy, low, high] = [0, -spread, spread].map(
           (shift) => (step < begin ? 0 : accuracyAt(log + shift, curve)));
         return { step, accuracy, low, high };
