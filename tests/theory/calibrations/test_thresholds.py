@@ -14,6 +14,7 @@ from dcrit.theory.calibrations.thresholds import (
     Thresholds,
     shipped_thresholds,
     thresholds_from,
+    thresholds_of,
     thresholds_text,
 )
 from dcrit.theory.problems.problem import Problem
