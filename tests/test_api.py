@@ -516,7 +516,8 @@ def options_of(callback: Callable[..., Any], function: Callable[..., Any]) -> di
     several = {name: many for name, many in PLURALS.items() if many in arguments}
     shared = {one.name for one in fields(dcrit.Problem)} - set(several) if "problem" in arguments else set[str]()
     given = inspect.signature(callback).parameters.items()
-    return {several.get(name, name): one for name, one in given if name not in shared | PRINTING}
+    options = {name: one for name, one in given if one.annotation not in (typer.Context, "typer.Context")}
+    return {several.get(name, name): one for name, one in options.items() if name not in shared | PRINTING}
 
 
 @pytest.mark.parametrize("path", TREE, ids=" ".join)
