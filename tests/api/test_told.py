@@ -65,7 +65,7 @@ def test_no_interval_says_nothing(family: dict[str, Any], place: dict[str, Any])
     seen = 0
     for answer in answers(dcrit.Problem(**family, **place)):
         assert f"T = {answer.to_dict().get('horizon') or answer.horizon} steps" in answer.title
-        assert str(answer) == answer.title
+        assert str(answer).endswith(answer.title)
         for one in estimates(answer.to_dict()):
             seen += 1
             if one["value"] is None:
