@@ -32,6 +32,9 @@ WARM_UP_STEPS, TIMED_SECONDS = 3, 0.1
 #: Studies that last longer say what they cost and how far they are [s].
 PATIENCE_SECONDS = 2.0
 
+#: One thread is named to people where it is so many times as fast as those that are set.
+MUCH_FASTER = 2.0
+
 #: Where nobody watches a bar, a line is written so often [s].
 LINE_SECONDS = 15.0
 
@@ -110,6 +113,16 @@ def pace_of(factory: Factory, inputs: Tensor, labels: Tensor, design: StudyDesig
     return Pace(step=max(0.0, small - at_once[0] * example), example=example, evaluation=timed(trainings[-1].evaluated))
 
 
+def with_one_thread(work: Callable[[], Cost]) -> Cost:
+    """What a study would cost with one thread: on a busy machine several threads of a small module wait in turn."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return work()
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _wait(device: str) -> None:
     if device.startswith("cuda"):
         torch.cuda.synchronize()
@@ -131,8 +144,13 @@ def cost_of(design: StudyDesign, n_examples: int, pace: Pace) -> Cost:
     return Cost(runs=len(made) + len(probes), steps=len(made) * horizon + len(probes) * short, seconds=seconds)
 
 
-def check_budget(cost: Cost, design: StudyDesign) -> None:
+def check_budget(cost: Cost, design: StudyDesign, alone: Callable[[], Cost] | None = None) -> None:
     """Refuse a study that takes longer than it may.
+
+    Args:
+        cost: What it takes at most.
+        design: Which study.
+        alone: Times the cost with one thread; asked only where the study is refused.
 
     Raises:
         ValueError: It does; the message says what to change.
@@ -142,6 +160,11 @@ def check_budget(cost: Cost, design: StudyDesign) -> None:
         return
     fits = math.floor(design.horizon * allowed / cost.seconds)
     changes = [f"budget_minutes={math.ceil(1.1 * cost.seconds / 60)}"]
+    one = cost if alone is None else alone()
+    if one.seconds < cost.seconds / MUCH_FASTER:
+        changes.insert(
+            0, f"the environment: OMP_NUM_THREADS=1 makes it {duration(one.seconds)}, as the machine is busy"
+        )
     if (fits and fits >= 10 * design.time_constant) or not design.weight_decay:
         changes.append(f"steps={fits}")
     elif fits:

@@ -28,7 +28,7 @@ from dcrit.empirics.measures.efficiency import (
     usable,
 )
 from dcrit.empirics.study.advice import advice_to_measure, advice_to_predict, with_advice
-from dcrit.empirics.study.cost import Watch, check_budget, cost_of, pace_of
+from dcrit.empirics.study.cost import Cost, Watch, check_budget, cost_of, pace_of, with_one_thread
 from dcrit.empirics.study.design import PROBE_FRACTION, ROLES, Role, StudyDesign
 from dcrit.empirics.study.module_runs import (
     Factory,
@@ -99,8 +99,12 @@ def study(factory: Factory, inputs: Tensor | ArrayLike, labels: Tensor | ArrayLi
         raise FieldError("ceiling", f"be above chance, which is {chance:.3g}", repr(design.ceiling))
     design.for_examples(n_examples)  # refuses sizes that do not fit, before anything is trained
     note = check_factory(factory, inputs, design.n_classes, device, loss=design.loss)
-    cost = cost_of(design, n_examples, pace_of(factory, inputs, labels, design, device))
-    check_budget(cost, design)
+
+    def timed() -> Cost:
+        return cost_of(design, n_examples, pace_of(factory, inputs, labels, design, device))
+
+    cost = timed()
+    check_budget(cost, design, alone=lambda: with_one_thread(timed))
     with ExitStack() as stack:
         bench = _Bench(factory, inputs, labels, design, device=device, chance=chance, watch=Watch(cost, stack))
         bench.make_runs()

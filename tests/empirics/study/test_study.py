@@ -389,6 +389,26 @@ def test_a_study_that_takes_too_long_is_refused_before_its_first_run(patch: pyte
     check_budget(Cost(runs=1, steps=4000, seconds=59), StudyDesign(n_classes=2, budget_minutes=1))
 
 
+def test_where_threads_wait_for_each_other_the_refusal_names_one_thread() -> None:
+    long, design = Cost(runs=1, steps=4000, seconds=1200), StudyDesign(n_classes=2, budget_minutes=1)
+    with pytest.raises(ValueError, match=r"change the environment: OMP_NUM_THREADS=1 makes it about 31 s"):
+        check_budget(long, design, alone=lambda: replace(long, seconds=31))
+    with pytest.raises(ValueError, match=r"change budget_minutes=") as caught:
+        check_budget(long, design, alone=lambda: replace(long, seconds=1000))
+    assert "OMP_NUM_THREADS" not in str(caught.value)
+
+
+def test_time_is_taken_with_one_thread_and_the_threads_come_back() -> None:
+    before, seen = torch.get_num_threads(), list[int]()
+
+    def cost() -> Cost:
+        seen.append(torch.get_num_threads())
+        return Cost(runs=1, steps=1, seconds=1.0)
+
+    costs.with_one_thread(cost)
+    assert (seen, torch.get_num_threads()) == ([1], before)
+
+
 def test_costs_and_progress_are_said_where_nobody_watches(
     patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
