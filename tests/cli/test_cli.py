@@ -196,7 +196,10 @@ def test_answers_for_people_hold_the_numbers_of_the_document() -> None:
     assert f" {size['value']:.0f} " in text
     assert f"{size['interval']['low']:.0f} – {size['interval']['high']:.0f}" in text
     assert size["level"] == 0.9
-    assert found["calibration"] in text
+    name, ranges = found["calibration"].removesuffix(")").split(" (", 1)
+    told = " ".join(text.split())
+    assert f"calibration: {name} (" in told
+    assert all(one in told for one in ("circuits at rest: ", ranges.split(",")[0]))
 
 
 # --- training ---

