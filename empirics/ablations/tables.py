@@ -127,7 +127,8 @@ def track_records(results: Path) -> dict[str, Any]:
             calibration = calibration_for(problem, calibrations)
             if calibration is None:
                 continue
-            size = predict_critical_size(problem, calibration).critical_size
+            # Intervals of narrow networks were widened with some of these in view: that earns them no record.
+            size = predict_critical_size(problem, calibration.carried_on).critical_size
             if size.value is not None and size.interval is not None and row["measured"] is not None:
                 error = math.log(size.value / row["measured"])
                 inside = row["measured"] in size.interval
@@ -220,6 +221,7 @@ def page(summary: Rows, held: Rows, problems: Sequence[Problem], shipped: Sequen
         "",
         "* **dcrit as shipped** is the law of [two thresholds and a clock](../explanation/two-thresholds.md). These",
         "  sizes were known when its form was chosen. [Another page](two-thresholds.md) has larger and blind ones.",
+        "  Intervals are those of its constants alone. What narrow networks add was chosen with two of these in view.",
         "* **First release** is the theory of circuits at rest alone; the last 8 configurations were blind to it. The",
         "  lines below it (…) change one piece of it.",
         "* **Baselines** are fitted to critical sizes measured at moduli up to 29, which no predictor sees.",

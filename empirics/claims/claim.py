@@ -436,7 +436,8 @@ class Verdict:
         if self.finding.evidence.larger >= ENOUGH:
             return f"no more seeds are made beyond e = {ENOUGH:g}"
         if not self.finding.wants_more:
-            return "all seeds that were declared are spent, and --budget adds more"
+            beyond = any(self.finding.wants(stream, beyond=True) for stream in self.finding.streams)
+            return "all seeds that were declared are spent" + (", and --budget adds more" if beyond else "")
         more = self.finding.more_runs
         if more is None:
             return "how many more runs would decide it cannot be told, because the evidence of a part does not grow yet"

@@ -191,6 +191,11 @@ class Calibration:
         )
 
     @property
+    def carried_on(self) -> Calibration:
+        """The same with the law's errors as its constants alone give them, however narrow a network is."""
+        return self if self.thresholds is None else replace(self, thresholds=self.thresholds.carried_on)
+
+    @property
     def ranges(self) -> str:
         """Between what symbols, widths and steps its constants were measured, for each set of runs behind it."""
         symbols, widths = [cell.n_symbols for cell in self.cells], [cell.width for cell in self.cells]

@@ -467,8 +467,9 @@ def predict_star(
     if len(widths) < 2:
         raise FieldError("calibration", f"reach {problem.n_symbols} symbols", calibration.name)
     # What narrow networks add to the error is in the scatter of measured stars.
-    carried = calibration if law is None else replace(calibration, thresholds=law.carried_on)
-    found = curves_of(problems, carried, steps, some=np.arange(len(problems)), n_draws=n_draws, seed=seed)
+    found = curves_of(
+        problems, calibration.carried_on, steps, some=np.arange(len(problems)), n_draws=n_draws, seed=seed
+    )
     memorized = np.array([float(calibration.memorized(each)) for each in problems])
     normal = np.random.default_rng([seed, 1]).standard_normal(n_draws)
     drawn_capacity = np.array([calibration.memorized(each, deviation=normal) for each in problems])

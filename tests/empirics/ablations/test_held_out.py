@@ -34,7 +34,8 @@ def compared() -> list[tuple[float, bool, bool]]:
         problem = Problem.from_dict(row["problem"])
         calibration = calibration_for(problem, calibrations)
         assert calibration is not None
-        size = predict_critical_size(problem, calibration).critical_size
+        # Without what was chosen with some of these networks in view.
+        size = predict_critical_size(problem, calibration.carried_on).critical_size
         if size.value is None or size.interval is None:
             assert "cannot tell" in size.reason
             continue
@@ -87,9 +88,8 @@ def test_no_prediction_is_off_by_more_than_three_tenths(compared: list[tuple[flo
 
 
 @pytest.mark.slow
-def test_the_ninety_percent_intervals_cover_at_least_eighty_percent(compared: list[tuple[float, bool, bool]]) -> None:
-    """All of them since those of narrow networks widen: more than ninety percent should, and told as it is."""
-    assert np.mean([inside for _, inside, _ in compared]) >= 0.80
+def test_the_ninety_percent_intervals_cover_about_ninety_percent(compared: list[tuple[float, bool, bool]]) -> None:
+    assert 0.80 <= np.mean([inside for _, inside, _ in compared]) <= 0.97
 
 
 def test_a_size_that_the_file_has_is_not_measured_again_once_problems_gain_a_field(

@@ -27,7 +27,7 @@ def test_the_shipped_record_is_that_of_the_committed_results() -> None:
             calibration = calibration_for(problem, calibrations)
             if calibration is None:
                 continue
-            size = predict_critical_size(problem, calibration).critical_size
+            size = predict_critical_size(problem, calibration.carried_on).critical_size
             if size.value is None:
                 assert size.reason.startswith("cannot tell")
                 continue
