@@ -14,10 +14,13 @@ class FieldError(ValueError):
         allowed: What the field must do or be, as it follows the word "must".
         got: What was got, as it is written for people.
         why: What makes this value wrong, where that is not plain; empty otherwise.
+
+    ``allowed`` and ``why`` that name other settings are :class:`~dcrit.theory.advice.Advice`, and stay so.
     """
 
     def __init__(self, field: str, allowed: str, got: object, why: object = "") -> None:
-        self.field, self.allowed, self.got, self.why = field, allowed, str(got), str(why)
+        self.field, self.allowed, self.got = field, allowed, str(got)
+        self.why = why if isinstance(why, str) else str(why)
         super().__init__(field, allowed, self.got, self.why)  # of these it is made anew outside a worker process
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperGroup, TyperOption
 
+from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.checks import FieldError
 
 #: Longest word of a sentence, and longest sentence [characters].
@@ -56,12 +57,28 @@ def in_options(text: str, parameters: Sequence[Any]) -> str:
     ``--sizes 10,20``, and ``max_runs=`` becomes ``--max-runs``. Only options that the command has are put in.
 
     Args:
-        text: The sentence.
+        text: The sentence; one without settings in it stays as it is.
         parameters: Of the command.
     """
     known = {one.name: one for one in parameters if isinstance(one, TyperOption)}
 
-    def option(found: re.Match[str]) -> str:
+    def option(setting: Setting) -> str:
+        one = known.get(setting.name)
+        if one is None:
+            return str(setting)
+        value = setting.value
+        if value is None:
+            return one.opts[0]
+        if one.is_flag:
+            return (one.opts if value else one.secondary_opts)[0]
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            return f"{one.opts[0]} {','.join(map(str, value))}"
+        return f"{one.opts[0]} {value}"
+
+    if isinstance(text, Advice):
+        return text.written(option)
+
+    def found_option(found: re.Match[str]) -> str:
         one = known.get(found["name"])
         if one is None:
             return found[0]
@@ -70,7 +87,7 @@ def in_options(text: str, parameters: Sequence[Any]) -> str:
             return (one.secondary_opts if value == "False" else one.opts)[0]
         return f"{one.opts[0]} {value}".strip()
 
-    return re.sub(r"\b(?P<name>[a-z]\w*)=(?P<value>\([^)]*\)|'[^']*'|[\w.+…-]*)", option, text)
+    return re.sub(r"\b(?P<name>[a-z]\w*)=(?P<value>\([^)]*\)|'[^']*'|[\w.+…-]*)", found_option, text)
 
 
 def unwrapped(text: str) -> str:
