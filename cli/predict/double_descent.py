@@ -79,7 +79,8 @@ def double_descent(
     rows = [row_of(name_of(name), value) for name, value in answer.estimates.items()]
     table(title, ["of the dip", "value", f"{asked['level']:.0%} interval", "note"], rows)
     say(
-        f"A dip is a fall by {SMALLEST_DIP:g} at least. Its place moves with the training-set size as "
+        f"A dip is a fall by {SMALLEST_DIP:g} at least. Its depth is the fall below the best smaller width, and at "
+        "most twice what a larger width recovers. Its place moves with the training-set size as "
         f"N ∝ D^{found.params_exponent:.2f}, width ∝ D^{found.width_exponent:.2f}."
     )
     if answer.runs is not None:
@@ -109,6 +110,7 @@ def _show_runs(laid: LaidOver, store: str, horizon: int) -> None:
     )
     n = len(laid.measured)
     say(f"Of {store}, {laid.told}.")
+    say(laid.verdict)
     say(f"At {laid.n_inside} of {n} width{'s' * (n != 1)} the mean lies inside the interval of the prediction.")
 
 

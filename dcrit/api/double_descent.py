@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dcrit.api.answers import Finding, axes_of, finished, plain
-from dcrit.api.headlines import said_of
+from dcrit.api.headlines import LIKELY, probability, said_of
 from dcrit.api.predictions import chosen_calibration, outside_at_ends
 from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.estimates import LEVEL, Estimate
 from dcrit.theory.problems.problem import Problem, full_label
+from dcrit.theory.written import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from dcrit.api.training import Runs
     from dcrit.empirics.measures.beside import LeftOut
-    from dcrit.empirics.measures.over_width import AtWidth
+    from dcrit.empirics.measures.over_width import AtWidth, MeasuredDip
     from dcrit.empirics.runs.single import Run
     from dcrit.empirics.store.kinds import Store
     from dcrit.theory.predictions.double_descent import DoubleDescent
@@ -34,11 +35,49 @@ class LaidOver:
         measured: What networks of each width reached, rising.
         predicted: What the theory says of each of these widths.
         left_out: Why other runs do not lie over the curve.
+        dip: Whether these runs show a dip, where and how deep; None where no run lies over the curve.
+        expected: The prediction for the widths alone by which the runs tell that, so that both speak of the same; None
+            where those are too few, or the calibration does not reach them.
     """
 
     measured: Sequence[AtWidth]
     predicted: Sequence[Estimate]
     left_out: Sequence[LeftOut]
+    dip: MeasuredDip | None = None
+    expected: DoubleDescent | None = None
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether prediction and runs say the same of a dip at these widths; None where one of them says nothing.
+
+        Where both say that there is one, the intervals of its depth have to overlap as well.
+        """
+        if self.dip is None or self.expected is None or self.dip.ruling == "cannot tell":
+            return None
+        shown, likely = self.dip.ruling == "dip", self.expected.probability >= LIKELY
+        if not (shown and likely):
+            return shown == likely
+        measured, predicted = self.dip.depth.interval, self.expected.depth.interval
+        assert measured is not None
+        assert predicted is not None
+        return measured.overlaps(predicted)
+
+    @property
+    def verdict(self) -> str:
+        """What the runs show of a dip, and whether the prediction agrees, in two sentences; empty without runs."""
+        if self.dip is None:
+            return ""
+        told = f"{self.dip.told[0].upper()}{self.dip.told[1:]}."
+        if self.expected is None:
+            return f"{told} There is no prediction for such widths."
+        predicted = f"for these widths a dip has probability {probability(self.expected.probability)}"
+        depth, interval = self.expected.depth.value, self.expected.depth.interval
+        if depth is not None and interval is not None:
+            predicted += f", and a depth of {number(depth)} ({number(interval.low)} to {number(interval.high)})"
+        agreed = {True: "agrees", False: "disagrees", None: "cannot be compared"}[self.agrees]
+        if self.agrees is False and self.dip.ruling == "dip" and self.expected.probability >= LIKELY:
+            agreed = "agrees that there is a dip, and disagrees on its depth"
+        return f"{told} The prediction {agreed}: {predicted}."
 
     @property
     def told(self) -> str:
@@ -46,6 +85,11 @@ class LaidOver:
         from dcrit.empirics.measures.beside import told
 
         return told(sum(len(one.accuracies) for one in self.measured), self.left_out)
+
+    @property
+    def remark(self) -> str:
+        """What a picture says of these runs: the verdict, how many there are, and why others were left out."""
+        return f"{self.verdict} {self.told[0].upper()}{self.told[1:]}." if self.verdict else self.told
 
     @property
     def n_inside(self) -> int:
@@ -69,6 +113,12 @@ class LaidOver:
                 for one, expected in zip(self.measured, self.predicted, strict=True)
             ],
             "left_out": [one.to_dict() for one in self.left_out],
+            "dip": None if self.dip is None else self.dip.to_dict(),
+            "predicted_dip": None
+            if self.expected is None
+            else {"probability": self.expected.probability, "depth": self.expected.depth.to_dict()},
+            "agrees": self.agrees,
+            "verdict": self.verdict,
         }
 
 
@@ -104,7 +154,7 @@ class SizeCurve(Finding):
         draw_accuracy(ax, self.found)
         if laid is not None:
             draw_measured(ax, laid.measured, level=self.found.level)
-        return finished(ax, self.title, "" if laid is None else laid.told)
+        return finished(ax, self.title, "" if laid is None else laid.remark)
 
     def figure(self) -> Figure:
         """Accuracy, with the runs of the answer, and loss beside each other."""
@@ -115,7 +165,7 @@ class SizeCurve(Finding):
             self.found,
             title=self.title,
             measured=() if laid is None else laid.measured,
-            remark="" if laid is None else laid.told,
+            remark="" if laid is None else laid.remark,
         )
 
 
@@ -167,7 +217,7 @@ def double_descent(
     )
 
     def laid(runs: Sequence[Run], left_out: Sequence[LeftOut]) -> LaidOver:
-        from dcrit.empirics.measures.over_width import over_width
+        from dcrit.empirics.measures.over_width import FEWEST_WIDTHS, dip_over_width, over_width
 
         measured = over_width(runs, level=level)
         expected = predict_accuracies(
@@ -179,7 +229,24 @@ def double_descent(
             sharp_capacity=sharp_capacity,
             level=level,
         )
-        return LaidOver(measured=measured, predicted=expected, left_out=left_out)
+        dip = dip_over_width(measured, level=level) if measured else None
+        same: DoubleDescent | None = None
+        told = {one.width: guess for one, guess in zip(measured, expected, strict=True)}
+        if (
+            dip is not None
+            and len(dip.widths) >= FEWEST_WIDTHS
+            and all(told[one].value is not None for one in dip.widths)
+        ):
+            same = predict_double_descent(
+                problem,
+                chosen,
+                n_train=n_train,
+                widths=dip.widths,
+                horizon=horizon,
+                sharp_capacity=sharp_capacity,
+                level=level,
+            )
+        return LaidOver(measured=measured, predicted=expected, left_out=left_out, dip=dip, expected=same)
 
     def lay(runs: Iterable[Run]) -> LaidOver:
         from dcrit.empirics.measures.beside import choose

@@ -29,7 +29,7 @@ from dcrit.empirics.runs.single import Run
 from dcrit.theory.calibrations.calibration import Calibration, calibration_of
 from dcrit.theory.checks import FieldError
 from dcrit.theory.estimates import Estimate, Interval
-from dcrit.theory.predictions.double_descent import SMALLEST_DIP, predict_double_descent
+from dcrit.theory.predictions.double_descent import predict_double_descent
 from dcrit.theory.predictions.phase_diagram import Star, predict_star
 from dcrit.theory.problems.problem import Problem, label
 
@@ -83,9 +83,6 @@ FURTHER = tuple(
     for activation, width in (("square", 8), ("square", 16), ("relu", 12), ("relu", 24))
 )
 CAPACITY_SEEDS = 2
-
-#: A dip is measured where mean accuracy falls by ``SMALLEST_DIP`` and curves that only rise look so this rarely.
-RARELY = 0.05
 
 #: Within this factor of the measured N a place counts as predicted.
 FACTOR = 1.5
@@ -313,7 +310,7 @@ def _curve_row(plane: Plane, n_train: int, runs: Sequence[Run]) -> Row:
         "n_train": n_train,
         "test_accuracy": test.round(4).tolist(),
         "train_accuracy": train.round(4).tolist(),
-        "dip": dip.depth >= SMALLEST_DIP and dip.p_rising <= RARELY,
+        "dip": dip.ruling == "dip",
         "depth": round(dip.depth, 4),
         "p_rising": round(dip.p_rising, 4),
         "lowest": round(n_params[dip.index], 1) if fallen else None,

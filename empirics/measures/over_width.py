@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
+
+import numpy as np
 
 from dcrit.empirics.measures.in_plane import place_of
-from dcrit.empirics.measures.planes import mean_intervals, means
+from dcrit.empirics.measures.planes import RARELY, DipRuling, dip_of, mean_intervals, means
 from dcrit.empirics.runs.outcomes import settled_value
 from dcrit.empirics.runs.single import Run
-from dcrit.theory.estimates import LEVEL, Interval
+from dcrit.theory.estimates import LEVEL, Estimate, Interval, interval_of
+from dcrit.theory.predictions.double_descent import SMALLEST_DIP
+from dcrit.theory.written import number
+
+#: Fewest seeds of a width that says something of a dip: two that end alike by chance look as if all did. Where seeds
+#: generalize or do not, and mean accuracy is the same at all widths, two a width showed a dip in 18 of 100 cases.
+FEWEST_SEEDS = 3
+
+#: Fewest widths that can show one.
+FEWEST_WIDTHS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,3 +61,93 @@ def over_width(runs: Sequence[Run], *, level: float = LEVEL) -> list[AtWidth]:
         mean = float(means(accuracies))
         found.append(AtWidth(width=width, n_params=n_params, accuracies=accuracies, mean=mean, interval=interval))
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredDip:
+    """Whether mean test accuracy of runs falls and recovers over growing width.
+
+    Attributes:
+        ruling: ``dip``, ``no dip`` or ``cannot tell``.
+        depth: How far it falls below the best smaller width, with its interval over seeds. Noise makes it too deep.
+        width: Where it is lowest, as a width; no value unless there is a dip.
+        n_params: The same in parameters.
+        widths: Those with enough seeds to count.
+        seeds: Fewest and most seeds of any width.
+    """
+
+    ruling: DipRuling
+    depth: Estimate
+    width: Estimate
+    n_params: Estimate
+    widths: tuple[int, ...]
+    seeds: tuple[int, int]
+
+    @property
+    def told(self) -> str:
+        """What the runs show, in a sentence."""
+        low, high = self.seeds
+        seeds = f"{low} seed{'s' * (high > 1)} a width" if low == high else f"{low} to {high} seeds a width"
+        fall, interval = self.depth.value, self.depth.interval
+        if fall is None or interval is None:
+            return f"cannot tell whether the runs show a dip: {self.depth.reason} ({seeds})"
+        deep = (
+            f"{number(fall)} ({interval.level:.0%} interval {number(interval.low)} to {number(interval.high)}, {seeds})"
+        )
+        if self.ruling == "dip":
+            place = f"width {number(self.width.value)} (N = {number(self.n_params.value)})"
+            return f"the runs show a dip: at {place} mean test accuracy falls by {deep}"
+        if self.ruling == "no dip":
+            return f"the runs show no dip of {SMALLEST_DIP:g} at these widths: the largest fall that recovers is {deep}"
+        return f"cannot tell whether the runs show a dip: the largest fall that recovers is {deep}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, as JSON values."""
+        return {
+            "ruling": self.ruling,
+            "told": self.told,
+            **{name: getattr(self, name).to_dict() for name in ("depth", "width", "n_params")},
+            "widths": list(self.widths),
+            "seeds": list(self.seeds),
+        }
+
+
+def dip_over_width(measured: Sequence[AtWidth], *, level: float = LEVEL) -> MeasuredDip:
+    """Whether runs show a dip over width, where and how deep: that of :func:`~dcrit.empirics.measures.planes.dip_of`.
+
+    A dip is a fall by ``SMALLEST_DIP`` of which a larger width recovers at least half, and as deep as curves that only
+    rise look in at most 5 % of all cases. There is none where so deep a fall is as rare by the scatter of the seeds.
+
+    Args:
+        measured: Widths that have runs, rising; at least one.
+        level: Probability content of the interval of the depth.
+
+    Source: efron1993 (bootstrap test).
+    """
+    counted = [one for one in measured if len(one.accuracies) >= FEWEST_SEEDS]
+    counts = [len(one.accuracies) for one in measured]
+    n_runs = sum(len(one.accuracies) for one in counted)
+
+    def estimate(quantity: str, unit: str, value: float | None, reason: str = "") -> Estimate:
+        return Estimate(quantity=quantity, value=value, unit=unit, n_runs=n_runs, reason=reason)
+
+    most = max(map(len, (one.accuracies for one in counted)), default=0)
+    values = [[*one.accuracies, *[np.nan] * (most - len(one.accuracies))] for one in counted]
+    dip = dip_of(values) if len(counted) >= FEWEST_WIDTHS else None
+    if dip is None:
+        reason = f"{len(counted)} of {len(measured)} widths have {FEWEST_SEEDS} seeds or more, {FEWEST_WIDTHS} must"
+    else:
+        reason = f"no dip of {SMALLEST_DIP:g} that seeds alone make in {RARELY:.0%} of all cases at most"
+    ruling = "cannot tell" if dip is None else dip.ruling
+    lowest = counted[dip.index] if dip is not None and ruling == "dip" else None
+    depth = estimate("dip_depth", "fraction", None if dip is None else dip.depth, reason if dip is None else "")
+    if dip is not None:
+        depth = replace(depth, interval=interval_of(dip.depths, level).around(dip.depth))
+    return MeasuredDip(
+        ruling=ruling,
+        depth=depth,
+        width=estimate("dip_width", "hidden units", lowest and lowest.width, "" if lowest else reason),
+        n_params=estimate("dip_n_params", "parameters", lowest and lowest.n_params, "" if lowest else reason),
+        widths=tuple(one.width for one in counted),
+        seeds=(min(counts), max(counts)),
+    )

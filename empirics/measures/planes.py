@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
 from dcrit.theory.estimates import LEVEL
-from dcrit.theory.predictions.double_descent import deepest
+from dcrit.theory.predictions.double_descent import SMALLEST_DIP, deepest
 from dcrit.theory.predictions.phase_diagram import last_fall
 
 FloatArray = NDArray[np.float64]
+
+#: What runs say of a dip.
+DipRuling = Literal["dip", "no dip", "cannot tell"]
+
+#: A dip is there where curves that only rise look so this rarely, and not there where draws are so deep this rarely.
+RARELY = 0.05
 
 #: Draws of everything: enough for p-values beside twenty other claims.
 DRAWS = 4000
@@ -86,6 +93,13 @@ class Dip:
     def p_deeper(self, least: float) -> float:
         """Fraction of draws at least so deep, one added: smallness says that there is no such dip."""
         return float((self.depths >= least).sum() + 1) / (self.depths.size + 1)
+
+    @property
+    def ruling(self) -> DipRuling:
+        """Whether there is a dip of ``SMALLEST_DIP``, there is none, or the runs are too few to tell."""
+        if self.depth >= SMALLEST_DIP and self.p_rising <= RARELY:
+            return "dip"
+        return "no dip" if self.p_deeper(SMALLEST_DIP) <= RARELY else "cannot tell"
 
 
 def dip_of(values: ArrayLike, *, n_draws: int = DRAWS, seed: int = 0) -> Dip | None:

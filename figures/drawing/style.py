@@ -24,7 +24,7 @@ VERMILLION, PURPLE, SKY = "#D55E00", "#CC79A7", "#56B4E9"
 GREY, FAINT = "#707070", "#D9D9D9"
 
 #: What is missing from a picture, in words.
-NOTE = "#8B1A1A"
+NOTE = "#505050"
 
 #: Opacity of every shaded interval.
 SHADE = 0.22

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.patheffects import withStroke
 
 from dcrit.empirics.measures.over_width import AtWidth
 from dcrit.figures.drawing import canvas, style
-from dcrit.theory.predictions.double_descent import DoubleDescent
+from dcrit.theory.predictions.double_descent import SMALLEST_DIP, DoubleDescent
+from dcrit.theory.written import number, span
 
 #: Ratio of the places of two seeds of one width.
 ASIDE = 1.015
@@ -40,11 +43,43 @@ def draw_accuracy(ax: Axes, found: DoubleDescent) -> None:
             label=f"{interval} of the lowest point",
         )
         ax.axvline(found.place.value, color=style.BLACK, linestyle=":", label="lowest point of a dip")
+    _draw_depth(ax, found)
     ax.set(
         xscale="log",
         ylim=(-0.04, 1.04),
         xlabel="model size $N$ [parameters]",
         ylabel="test accuracy [fraction]",
+    )
+
+
+def _draw_depth(ax: Axes, found: DoubleDescent) -> None:
+    """The depth of the dip with its interval, as an arrow at the lowest point; without a dip, a line that says so."""
+    depth, interval = found.depth.value, found.depth.interval
+    assert depth is not None
+    said = f"predicted depth {number(depth)}" + ("" if interval is None else f"\n({span(interval.low, interval.high)})")
+    if found.place.value is None:
+        said = f"no dip of {SMALLEST_DIP:g}: {said}".replace("\n", " ")
+        ax.text(0.98, 0.02, said, transform=ax.transAxes, ha="right", va="bottom", fontsize=style.SMALL)
+        return
+    lowest = float(np.interp(found.place.value, found.n_params, found.accuracy))
+    ax.annotate(
+        "",
+        (found.place.value, lowest),
+        (found.place.value, lowest + depth),
+        arrowprops={"arrowstyle": "<->", "color": style.BLACK, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0},
+    )
+    # On the side with more room, so that no end of the axes cuts it; rimmed in white, so that it hides no run.
+    left = 2 * np.log(found.place.value) > np.log(found.n_params[0]) + np.log(found.n_params[-1])
+    ax.annotate(
+        said,
+        (found.place.value, lowest + depth),
+        xytext=(-4 if left else 4, 2),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        va="bottom",
+        fontsize=style.SMALL,
+        path_effects=[withStroke(linewidth=2, foreground="white")],
+        zorder=6,
     )
 
 

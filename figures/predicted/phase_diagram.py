@@ -39,14 +39,15 @@ def draw_phase_diagram(ax: Axes, diagram: PhaseDiagram, *, star: bool = True) ->
         rasterized=True,
         zorder=0,
     )
-    critical = rf"$D_\mathrm{{crit}}$ after {diagram.horizon} steps"
-    for label, best, low, high, colour, line in (
-        (critical, diagram.critical_size, diagram.critical_low, diagram.critical_high, style.BLUE, "-"),
-        (r"$D_\mathrm{mem}$", diagram.capacity, diagram.capacity_low, diagram.capacity_high, style.VERMILLION, "--"),
+    critical, capacity, after = r"$D_\mathrm{crit}$", r"$D_\mathrm{mem}$", f" after {diagram.horizon} steps"
+    for name, more, best, low, high, colour, line in (
+        (critical, after, diagram.critical_size, diagram.critical_low, diagram.critical_high, style.BLUE, "-"),
+        (capacity, "", diagram.capacity, diagram.capacity_low, diagram.capacity_high, style.VERMILLION, "--"),
     ):
-        interval = f"{diagram.level:.0%} interval"
-        ax.fill_between(diagram.n_params, low, high, color=colour, alpha=style.SHADE, linewidth=0, label=interval)
-        ax.plot(diagram.n_params, np.where(np.isfinite(best), best, np.nan), line, color=colour, label=label)
+        band = f"{diagram.level:.0%} interval of {name}"
+        ax.fill_between(diagram.n_params, low, high, color=colour, alpha=style.SHADE, linewidth=0, label=band)
+        shown = np.where(np.isfinite(best), best, np.nan)
+        ax.plot(diagram.n_params, shown, line, color=colour, label=name + more)
     for code in np.unique(diagram.codes):
         # Empty areas, for the legend.
         ax.fill_between([], [], color=COLOURS[code], alpha=OPACITY, linewidth=0, label=region_label(REGIMES[code]))

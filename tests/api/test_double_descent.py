@@ -120,3 +120,52 @@ def test_a_folder_that_is_not_there_is_refused_and_none_is_no_runs(tmp_path: Pat
     with pytest.raises(FieldError, match="store must be a folder that holds runs"):
         dcrit.double_descent(PROBLEM, N_TRAIN, store=tmp_path / "none")
     assert dcrit.double_descent(PROBLEM, N_TRAIN, points=9).to_dict()["runs"] is None
+
+
+@pytest.fixture
+def dipped(tmp_path: Path) -> Path:
+    """Three seeds at each of four widths, whose means dip by 0.3."""
+    reached = {8: 0.4, 16: 0.1, 24: 0.1, 48: 0.9}
+    found = [run(width, k, mean + 0.01 * k) for width, mean in reached.items() for k in range(3)]
+    Store(tmp_path / "dipped").add(found)
+    return tmp_path / "dipped"
+
+
+def test_runs_that_dip_say_so_with_place_depth_and_seeds_beside_what_is_predicted(dipped: Path, tmp_path: Path) -> None:
+    found = dcrit.double_descent(PROBLEM, N_TRAIN, horizon=STEPS, store=dipped)
+    assert found.runs is not None
+    told = found.to_dict()["runs"]
+    assert (told["dip"]["ruling"], told["dip"]["width"]["value"]) == ("dip", 16)
+    assert told["dip"]["depth"]["value"] == pytest.approx(0.3)
+    assert told["dip"]["seeds"] == [3, 3]
+    likely = told["predicted_dip"]["probability"] >= 0.5
+    depth = found.runs.expected
+    assert depth is not None
+    assert list(depth.widths) == [8, 16, 24, 48]
+    low, high = depth.depth.interval.low, depth.depth.interval.high  # type: ignore[union-attr]
+    assert told["agrees"] == (likely and low <= told["dip"]["depth"]["interval"]["high"] and high >= 0.28)
+    assert "The runs show a dip: at width 16 (N = " in told["verdict"]
+    done = invoke(*WORDS, "-S", str(dipped), "-o", str(tmp_path / "dip.png"))
+    assert told["verdict"] in " ".join(done.stdout.split())
+    assert told["verdict"] in " ".join(found.plot(Figure().subplots()).get_title().split())
+    (text,) = [one.get_text() for one in found.figure().texts]
+    assert told["verdict"] in " ".join(text.split())
+
+
+def test_few_seeds_cannot_tell_and_no_runs_say_nothing(store: Path) -> None:
+    found = dcrit.double_descent(PROBLEM, N_TRAIN, horizon=STEPS, store=store)
+    assert found.runs is not None
+    assert found.runs.agrees is None
+    assert found.runs.verdict.startswith("Cannot tell whether the runs show a dip: 1 of 3 widths have 3 seeds or more")
+    assert "(1 to 3 seeds a width)" in found.runs.verdict
+    none = dcrit.double_descent(PROBLEM, 180, horizon=STEPS, store=store).to_dict()["runs"]
+    assert (none["dip"], none["agrees"], none["verdict"]) == (None, None, "")
+
+
+def test_a_picture_says_how_deep_the_predicted_dip_is() -> None:
+    dip = dcrit.double_descent(dcrit.Problem(model="transformer", modulus=31), 360, horizon=5000)
+    (said,) = [one.get_text() for one in dip.plot(Figure().subplots()).texts if one.get_text()]
+    assert said.startswith(f"predicted depth {dip.found.depth.value:.3g}\n(")
+    flat = dcrit.double_descent(dcrit.Problem(modulus=31), 360)
+    (said,) = [one.get_text() for one in flat.plot(Figure().subplots()).texts]
+    assert said.startswith("no dip of 0.1: predicted depth 0 (")

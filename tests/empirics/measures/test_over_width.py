@@ -1,10 +1,11 @@
-"""Every seed, the mean of each width, and an interval that is Student's."""
+"""Every seed, the mean of each width with an interval that is Student's, and whether these means dip."""
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from dcrit.empirics.measures.over_width import over_width
+from dcrit.empirics.measures.over_width import AtWidth, dip_over_width, over_width
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import run_of
@@ -44,3 +45,64 @@ def test_an_interval_stays_between_no_accuracy_and_all() -> None:
     assert wider.interval is not None
     assert wider.interval.low < narrower.interval.low
     assert wider.interval.high > narrower.interval.high
+
+
+def widths_of(means: list[float], seeds: int, *, scatter: float = 0.01) -> list[AtWidth]:
+    """Widths 8, 16, 24 … whose seeds lie evenly around their mean."""
+    around = np.linspace(-scatter, scatter, seeds)
+    return over_width([run for k, mean in enumerate(means) for run in runs(8 * (k + 1), *(mean + around))])
+
+
+def test_a_dip_has_a_place_and_a_depth_with_an_interval() -> None:
+    found = dip_over_width(widths_of([0.5, 0.3, 0.1, 0.6], 4))
+    assert found.ruling == "dip"
+    assert (found.width.value, found.n_params.value) == (24, replace(PROBLEM, width=24).n_params)
+    assert found.depth.value == pytest.approx(0.4)
+    assert found.depth.interval is not None
+    # Student's t of the two means that make it: 0.4 ± some 2.4·√2·s/√4 with s = 0.0086.
+    assert found.depth.interval.low == pytest.approx(0.385, abs=0.01)
+    assert found.depth.interval.high == pytest.approx(0.415, abs=0.01)
+    assert found.depth.n_runs == 16
+    place = f"width 24 (N = {found.n_params.value:.0f})"
+    assert found.told.startswith(f"the runs show a dip: at {place} mean test accuracy falls by 0.4 (90% interval 0.3")
+    assert found.told.endswith("4 seeds a width)")
+
+
+def test_a_rise_is_no_dip_and_scattered_seeds_cannot_tell() -> None:
+    rising = dip_over_width(widths_of([0.1, 0.3, 0.5, 0.9], 4))
+    assert rising.ruling == "no dip"
+    assert rising.width.value is None
+    assert rising.told.startswith("the runs show no dip of 0.1 at these widths")
+    unsure = dip_over_width(widths_of([0.5, 0.3, 0.5], 3, scatter=0.4))
+    assert unsure.ruling == "cannot tell"
+    assert unsure.told.startswith("cannot tell whether the runs show a dip: the largest fall that recovers is 0.2 (")
+
+
+@pytest.mark.parametrize(("means", "seeds"), [([0.9, 0.1, 0.9], 2), ([0.9, 0.1, 0.9], 1), ([0.9, 0.1], 9)])
+def test_too_few_seeds_or_widths_cannot_tell_and_say_how_many_there_are(means: list[float], seeds: int) -> None:
+    found = dip_over_width(widths_of(means, seeds))
+    assert found.ruling == "cannot tell"
+    assert found.depth.value is None
+    assert f"({seeds} seed{'s' * (seeds > 1)} a width)" in found.told
+    assert found.to_dict()["seeds"] == [seeds, seeds]
+
+
+def test_widths_with_too_few_seeds_do_not_count() -> None:
+    measured = [*widths_of([0.5, 0.3, 0.6], 3), *over_width(runs(40, 0.0, 0.0)), *over_width(runs(48, 1.0, 1.0))]
+    found = dip_over_width(measured)
+    assert found.widths == (8, 16, 24)
+    assert found.width.value == 16
+    assert found.seeds == (2, 3)
+
+
+def test_seeds_that_generalize_or_do_not_seldom_show_a_dip_where_there_is_none() -> None:
+    """Nominally 5 %; of 40 worlds more than 6 would be rarer than one in a hundred."""
+    rng, rising = np.random.default_rng(0), np.array([0.1, 0.3, 0.5, 0.5, 0.9])
+    worlds = [
+        [
+            AtWidth(width=k, n_params=k, accuracies=tuple(one), mean=float(one.mean()), interval=None)
+            for k, one in enumerate((rng.random((5, 3)) < rising[:, None]).astype(float), start=1)
+        ]
+        for _ in range(40)
+    ]
+    assert sum(dip_over_width(world).ruling == "dip" for world in worlds) <= 6

@@ -34,14 +34,17 @@ def test_a_dip_is_told_from_a_rise_and_from_noise() -> None:
     assert deep.depth == pytest.approx(0.4, abs=0.05)
     assert deep.index in (1, 2)
     assert deep.p_rising < 0.001
+    assert deep.ruling == "dip"
     rise = dip_of(seeds_of([0.1, 0.2, 0.5, 0.6]))
     assert rise is not None
     assert rise.p_rising > 0.05
     assert rise.p_deeper(0.1) < 0.01
+    assert rise.ruling == "no dip"
     noisy = dip_of(seeds_of([0.3, 0.25, 0.3, 0.3], noise=0.3))
     assert noisy is not None
     assert noisy.p_rising > 0.05
     assert noisy.p_deeper(0.1) > 0.05
+    assert noisy.ruling == "cannot tell"
     assert dip_of(seeds_of([0.1, 0.2])) is None
 
 

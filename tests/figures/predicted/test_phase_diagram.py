@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from dcrit.figures.drawing import canvas, style
 from dcrit.figures.predicted.double_descent import draw_accuracy, draw_loss
@@ -35,6 +36,10 @@ def test_the_map_says_its_units_and_where_its_star_is(widths: np.ndarray, larges
     outside = f"star outside the picture:\nN = {n_params:.0f}, D = {n_train:.0f}"
     assert [one for one in labels if "star" in one] == ["star" if inside else outside]
     assert "ungrokking (memorization)" in labels
+    assert len(set(labels)) == len(labels)
+    assert {one for one in labels if "interval" in one} == {
+        rf"90% interval of $D_\mathrm{{{name}}}$" for name in ("crit", "mem")
+    }
     assert "[parameters]" in ax.get_xlabel()
     assert "[examples]" in ax.get_ylabel()
 
@@ -52,3 +57,8 @@ def test_double_descent_is_drawn_with_its_units(n_train: int) -> None:
     assert "[nats]" in right.get_ylabel()
     assert "[fraction]" in left.get_ylabel()
     assert any("dip" in label for label in left.get_legend_handles_labels()[1]) == found.dip
+
+
+def test_notes_are_no_alarm() -> None:
+    red, green, blue = to_rgb(style.NOTE)
+    assert red == green == blue
