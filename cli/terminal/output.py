@@ -87,12 +87,15 @@ def _footnotes(cells: Sequence[Sequence[str | Text]]) -> tuple[list[list[str | T
 
 
 def _print_grids(title: str, names: Sequence[str], cells: Sequence[Sequence[str | Text]]) -> None:
-    """One table, or several where one would be wider than the screen; each begins with the first column."""
+    """One table, or several where one would be wider than the screen; each begins with what tells its rows apart."""
     console = Console()
     room = console.width
     natural = [max(map(cell_len, (name, *(str(row[k]) for row in cells)))) for k, name in enumerate(names)]
     least = [_least(name, [str(row[k]) for row in cells], most=room // 4) for k, name in enumerate(names)]
-    for number_of_part, part in enumerate(_parts(least, room)):
+    n_keys = _n_keys(cells)
+    while n_keys > 1 and sum(least[k] + 3 for k in range(n_keys)) > room // 2:
+        n_keys -= 1  # what tells rows apart would leave no room for anything else
+    for number_of_part, part in enumerate(_parts(least, room, n_keys)):
         widths = _fitted([natural[k] for k in part], [least[k] for k in part], room - 3 * len(part) - 1)
         heading = title if not number_of_part else ""
         if heading:
@@ -116,13 +119,22 @@ def _least(name: str, cells: Sequence[str], *, most: int) -> int:
     return max([1, *map(cell_len, numbers), *(min(most, cell_len(word)) for word in others)])
 
 
-def _parts(least: Sequence[int], room: int) -> list[list[int]]:
-    """Columns that fit beside each other, the first before each."""
-    parts: list[list[int]] = [[0]]
-    for k in range(1, len(least)):
+def _n_keys(cells: Sequence[Sequence[str | Text]]) -> int:
+    """How many columns tell the rows apart, counted from the first; one where equal rows are not to be told apart."""
+    for n in range(1, len(cells[0]) if cells else 0):
+        if len({tuple(map(str, row[:n])) for row in cells}) == len(cells):
+            return n
+    return 1
+
+
+def _parts(least: Sequence[int], room: int, n_keys: int = 1) -> list[list[int]]:
+    """Columns that fit beside each other, those that tell rows apart before each."""
+    keys = list(range(min(n_keys, len(least))))
+    parts: list[list[int]] = [keys]
+    for k in range(len(keys), len(least)):
         together = [*parts[-1], k]
-        if len(parts[-1]) > 1 and sum(least[j] + 3 for j in together) + 1 > room:
-            parts.append([0, k])
+        if len(parts[-1]) > len(keys) and sum(least[j] + 3 for j in together) + 1 > room:
+            parts.append([*keys, k])
         else:
             parts[-1] = together
     return parts
