@@ -203,6 +203,7 @@ def _draw_thresholds(results: Path, files: Mapping[Path, str]) -> None:
     from dcrit.empirics.ablations.over_modulus import PICTURED, sizes_over_modulus
     from dcrit.figures.predicted.two_thresholds import ThresholdPanel, draw, points_of, published_points
     from dcrit.theory.calibrations.thresholds import THRESHOLDS, thresholds_from, thresholds_of
+    from dcrit.theory.families.family import FAMILIES
     from dcrit.theory.literature.published import published_numbers
     from dcrit.theory.problems.problem import Problem
 
@@ -214,7 +215,7 @@ def _draw_thresholds(results: Path, files: Mapping[Path, str]) -> None:
         points = points_of(sizes_over_modulus(results, law, width, horizon))
         if model == "transformer":
             points += published_points(published_numbers())
-        title = f"{model}, {activation}, width {width}"
+        title = f"{FAMILIES[model].label}, {activation}, width {width}"
         shown.append(ThresholdPanel(title=title, law=law, width=width, horizon=horizon, points=points))
     draw(shown).savefig(results.parents[1] / "figures" / "explained" / "two-thresholds.png", dpi=200)
 

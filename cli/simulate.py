@@ -63,7 +63,8 @@ def simulate(
     """The training curves that the theory expects of one problem at one training-set size; nothing is trained.
 
     Test accuracy passes every level when 'dcrit predict delay' says so. The other curves are those of two competing
-    circuits.
+    circuits. Their squared norm Q falls once memory is complete: so does that of trained transformers, while that of
+    trained pair-MLPs goes on rising.
     """
     from dcrit.api.predictions import simulate as predict
     from dcrit.theory.circuits.regimes import FITTED
@@ -92,6 +93,8 @@ def simulate(
         return
     say(asked.headline)
     _tell(trajectory, f"{full_label(problem)}, {n_train} examples")
+    if asked.norm_caveat:
+        say(f"Note: {asked.norm_caveat}")
     say(f"train accuracy stays above {FITTED:g} from step {number(passed.memorized)}")
     say(f"test accuracy stays above {accuracy:g} from step {number(passed.generalized)}")
     size = asked.estimates["critical_size"]

@@ -53,6 +53,9 @@ LONGEST = 10**9
 #: Generalizing over memorizing amplitude at step 0.
 START_RATIO = 0.1
 
+#: What measured pair-MLPs do where simulated ones lose norm.
+RISING_NORM = "the squared norm Q falls here once memory is complete; that of trained pair-MLPs goes on rising"
+
 #: Curves that are simulated, in the order of the columns.
 CURVES = (
     *("steps", "train_accuracy", "test_accuracy", "train_loss", "test_loss"),
@@ -647,10 +650,12 @@ class Simulation(Finding):
     Attributes:
         milestones: Steps at which accuracies get to stay up.
         hysteresis: Final accuracies from scratch and after data shrank; None where they were not asked for.
+        norm_caveat: What is known to be wrong with the curve of the norm; empty where nothing is.
     """
 
     milestones: Milestones
     hysteresis: Hysteresis | None
+    norm_caveat: str
 
 
 def simulate(
@@ -669,7 +674,8 @@ def simulate(
     """Integrate the training curves that the theory expects at one training-set size; nothing is trained.
 
     Test accuracy is the clock's and passes every level when :func:`delay` says; the other curves are those of both
-    circuits' amplitudes. Additive circuits, another start and calibrations without a clock have amplitudes alone.
+    circuits' amplitudes. Where the squared norm of a pair-MLP falls there, that of trained ones goes on rising. Additive
+    circuits, another start and calibrations without a clock have amplitudes alone.
 
     Args:
         problem: The question.
@@ -730,6 +736,7 @@ def simulate(
     passed = grokking_delay(trajectory, level=accuracy)
     curves = {name: getattr(trajectory, name).tolist() for name in CURVES}
     estimates = {name: sizes.estimates()[name] for name in ("critical_size", "crossing")}
+    norm_caveat = RISING_NORM if problem.model == "mlp" and trajectory.norm_falls else ""
 
     def draw(ax: Axes) -> None:
         from dcrit.figures.predicted.simulation import draw_panel
@@ -744,6 +751,7 @@ def simulate(
         found=trajectory,
         milestones=passed,
         hysteresis=ways,
+        norm_caveat=norm_caveat,
         document={
             "n_train": n_train,
             "horizon": length,
@@ -757,6 +765,7 @@ def simulate(
             "level": level,
             **{name: one.to_dict() for name, one in estimates.items()},
             "reason": trajectory.reason,
+            "norm_caveat": norm_caveat,
             "curves": curves,
             "hysteresis": None if ways is None else _hysteresis_values(ways),
             "calibration": sizes.calibration,

@@ -9,11 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dcrit.empirics.runs.outcomes import generalized_at, memorized_at
 from dcrit.empirics.runs.single import Run
 from dcrit.figures.drawing import canvas, style
 from dcrit.figures.measured.dynamics import log_steps
 from dcrit.theory.checks import FieldError
-from dcrit.theory.circuits.regimes import DYNAMICS, FITTED, GENERALIZED, Dynamics
+from dcrit.theory.circuits.regimes import DYNAMICS, GENERALIZED, Dynamics
 from dcrit.theory.predictions.simulation import Trajectory
 from dcrit.theory.problems.problem import Problem
 
@@ -21,9 +22,6 @@ CRITICAL_SIZE = r"$D_\mathrm{crit}$"
 
 #: Height of the figure [inches].
 HEIGHT = 4.2
-
-#: Accuracy at which what is pointed at has come up.
-HALF = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +78,16 @@ class DynamicsPanel:
             raise FieldError("run", f"be of {self.place.n_train} examples", str(self.run.config.n_train))
 
 
-def passed(steps: np.ndarray, accuracy: np.ndarray) -> float | None:
-    """The first step at which an accuracy is one half or more; None where it never is."""
-    above = np.flatnonzero(accuracy >= HALF)
-    return float(steps[above[0]]) if above.size else None
+def delay_of(run: Run) -> tuple[float, float] | None:
+    """Steps at which a run has memorized and generalized, as tables have them; None where it did not do both.
+
+    Args:
+        run: Whose train accuracy gets to stay at 0.99, and whose test accuracy gets to stay at 0.9.
+    """
+    curves = run.curves
+    memorized = memorized_at(run.config, curves.step, curves.train_accuracy)
+    generalized = generalized_at(run.config, curves.step, curves.test_accuracy)
+    return None if memorized is None or generalized is None else (memorized, generalized)
 
 
 def sizes_told(panel: DynamicsPanel) -> str:
@@ -94,7 +98,7 @@ def sizes_told(panel: DynamicsPanel) -> str:
 
 
 def draw_panel(ax: Axes, panel: DynamicsPanel) -> None:
-    """Accuracies of a run and of the theory over steps, and where each comes up.
+    """Accuracies of a run and of the theory over steps, and the delay between memorizing and generalizing.
 
     Args:
         ax: Axes.
@@ -121,13 +125,10 @@ def draw_panel(ax: Axes, panel: DynamicsPanel) -> None:
         f"{place.dynamics}: $H$ = {place.width}, $D$ = {place.n_train}" + (f"\n{told}" if told else ""), loc="left"
     )
     ax.text(1.0, 1.27, place.says, fontsize=style.SMALL, color=style.GREY, va="top", linespacing=1.2)
-    memorized = passed(curves.step, curves.train_accuracy)
-    generalized = passed(curves.step, curves.test_accuracy)
-    final = float(curves.train_accuracy[-1]), float(curves.test_accuracy[-1])
-    if memorized is not None and generalized is not None and final[0] >= FITTED and final[1] >= GENERALIZED:
+    if (delay := delay_of(panel.run)) is not None:
         arrow = {"arrowstyle": "<->", "color": style.GREY, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
-        ax.annotate("", (memorized, HALF), xytext=(generalized, HALF), arrowprops=arrow)
-        ax.text(np.sqrt(memorized * generalized), HALF + 0.03, "delay", fontsize=style.SMALL, ha="center")
+        ax.annotate("", (delay[0], GENERALIZED), xytext=(delay[1], GENERALIZED), arrowprops=arrow)
+        ax.text(np.sqrt(delay[0] * delay[1]), GENERALIZED - 0.03, "delay", fontsize=style.SMALL, ha="center", va="top")
 
 
 def draw(panels: Sequence[DynamicsPanel]) -> Figure:

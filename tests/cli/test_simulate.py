@@ -45,6 +45,26 @@ def numbers(value: Any) -> list[float]:
     return [value] if isinstance(value, (int, float)) else []
 
 
+@pytest.mark.parametrize(
+    ("words", "caveat"),
+    [
+        (("--modulus", "31", "--n-train", "400"), True),  # The rule takes over.
+        (("--modulus", "31", "--n-train", "100"), False),  # Memory stays.
+        (("--modulus", "31", "--n-train", "400", "--model", "transformer", "--width", "24"), False),
+    ],
+)
+def test_a_falling_norm_of_a_pair_mlp_is_said_to_be_wrong(words: tuple[str, ...], caveat: bool) -> None:
+    found = document_of(invoke("simulate", *words, "--json"))
+    norm = found["curves"]["squared_norm"]
+    if caveat:
+        assert norm[-1] < 0.99 * max(norm)
+        assert "trained pair-MLPs goes on rising" in found["norm_caveat"]
+    else:
+        assert found["norm_caveat"] == ""
+    said = " ".join(invoke("simulate", *words).stdout.split())
+    assert ("trained pair-MLPs goes on rising" in said) == caveat
+
+
 def test_curves_are_those_of_the_library(known: str) -> None:
     found = document_of(invoke("simulate", "--n-train", "300", "--modulus", "23", "--calibration", known, "--json"))
     laws = EXACT.competition(Problem(), np.random.default_rng(0))

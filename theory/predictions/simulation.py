@@ -200,6 +200,9 @@ CURVES = (
 class Trajectory:
     """Training curves by the theory, or why there are none.
 
+    The norm peaks once memory is complete, and falls back as the cheaper rule takes over. So do measured norms of
+    transformers; those of pair-MLPs go on rising instead (``norm_falls``).
+
     Attributes:
         steps: (E,) log-spaced, from 0 on [steps].
         generalizing_margin: (E,) γ_gen [nats].
@@ -224,6 +227,11 @@ class Trajectory:
     train_accuracy: FloatArray
     test_accuracy: FloatArray
     reason: str = ""
+
+    @property
+    def norm_falls(self) -> bool:
+        """Whether the squared norm ends more than a hundredth below its largest value."""
+        return self.squared_norm.size > 0 and bool(self.squared_norm[-1] < 0.99 * self.squared_norm.max())
 
     def __post_init__(self) -> None:
         if self.steps.ndim != 1 or any(getattr(self, name).shape != self.steps.shape for name in CURVES):

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 import dcrit
 from dcrit.cli.app import app
-from dcrit.empirics.runs.outcomes import dynamics_of
-from dcrit.figures.predicted.four_dynamics import PLACES, DynamicsPanel, draw, passed
+from dcrit.empirics.runs.outcomes import dynamics_of, summary_of
+from dcrit.figures.predicted.four_dynamics import PLACES, DynamicsPanel, delay_of, draw
 from dcrit.theory.circuits.regimes import DYNAMICS
 
 
@@ -56,7 +56,7 @@ def test_panels_have_the_curves_of_run_and_theory(panels: list[DynamicsPanel]) -
         # Beyond what is calibrated the theory says nothing, and no line stands for that.
         assert ("unseen examples, predicted" in lines) == (panel.critical_size is not None)
     grokking = figure.axes[-1]
-    assert any(text.get_text() == "delay" for text in grokking.texts)
+    assert [any(text.get_text() == "delay" for text in ax.texts) for ax in figure.axes] == [False, False, False, True]
     assert f"{panels[-1].critical_size:.0f} predicted" in grokking.get_title(loc="left")
 
 
@@ -67,7 +67,15 @@ def test_a_run_of_another_size_is_refused(panels: list[DynamicsPanel]) -> None:
         replace(panels[0], run=panels[1].run)
 
 
-def test_an_accuracy_that_stays_low_passes_nowhere() -> None:
-    steps = np.array([0, 10, 20])
-    assert passed(steps, np.array([0.1, 0.6, 0.4])) == 10
-    assert passed(steps, np.array([0.1, 0.2, 0.4])) is None
+@pytest.mark.slow
+@pytest.mark.processes
+def test_the_arrow_spans_the_delay_that_tables_and_the_glossary_mean(panels: list[DynamicsPanel]) -> None:
+    assert [delay_of(panel.run) for panel in panels[:3]] == [None] * 3
+    delay, run = delay_of(panels[-1].run), panels[-1].run
+    summary = summary_of(run)
+    assert delay == (summary["memorized_at"], summary["generalized_at"])
+    assert delay is not None
+    curves = run.curves
+    assert (curves.train_accuracy[curves.step >= delay[0]] >= 0.99).all()
+    assert (curves.test_accuracy[curves.step >= delay[1]] >= 0.9).all()
+    assert curves.test_accuracy[curves.step < delay[1]].max() < 0.9
