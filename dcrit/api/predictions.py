@@ -674,8 +674,8 @@ def simulate(
     """Integrate the training curves that the theory expects at one training-set size; nothing is trained.
 
     Test accuracy is the clock's and passes every level when :func:`delay` says; the other curves are those of both
-    circuits' amplitudes. Where the squared norm of a pair-MLP falls there, that of trained ones goes on rising. Additive
-    circuits, another start and calibrations without a clock have amplitudes alone.
+    circuits' amplitudes. Where the squared norm of a pair-MLP falls there, that of trained ones goes on rising.
+    Additive circuits, another start and calibrations without a clock have amplitudes alone.
 
     Args:
         problem: The question.
