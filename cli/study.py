@@ -128,6 +128,7 @@ def study(
         DeviceChoice,
         options.one_of(DeviceChoice, "Where to train; auto takes the GPU where there is one.", panel="Machine"),
     ] = DeviceChoice.auto,
+    store: options.StoreFolder = options.DEFAULT_STORE,
     out: Out = None,
     as_json: options.Json = False,
 ) -> None:
@@ -144,6 +145,7 @@ def study(
         check_out(out)
         found = study_of(
             *model_and_data(file),
+            store=store,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
             optimizer=optimizer.value,
@@ -196,4 +198,6 @@ def study(
         ],
     )
     remark(f"One half is test accuracy {result.half_accuracy:.3g}, between chance and the ceiling.")
+    if result.n_found:
+        remark(f"{result.n_found} of {len(result.runs)} runs were in {store} already.")
     say_where(out)

@@ -70,22 +70,32 @@ class Study(Sized):
 
 
 def study(
-    factory: Factory, inputs: ArrayLike, labels: ArrayLike, design: StudyDesign | None = None, **choices: Any
+    factory: Factory,
+    inputs: ArrayLike,
+    labels: ArrayLike,
+    design: StudyDesign | None = None,
+    *,
+    store: Path | str | None = None,
+    **choices: Any,
 ) -> Study:
     """Train anybody's model on anybody's data, on real and on random labels; predict its critical size and measure it.
 
     Sizes are chosen where none are given. What the study costs is timed first: above ``budget_minutes`` it is refused.
+    First runs tell whether it can predict; if not, it says so at once, and measures.
 
     Args:
         factory: Makes a new torch module from a seed; its logits have shape (n, C).
         inputs: (n, …) all examples, as tensor or array.
         labels: (n,) their classes, as tensor or array.
         design: Which runs to make; None to have them chosen.
+        store: Folder in which finished runs are kept: the same call, or one with more runs, takes them from there.
+            None to keep nothing.
         **choices: Fields of :class:`~dcrit.empirics.study.design.StudyDesign`, where no design is given; ``horizon``
             is another name for its ``steps``.
 
     Raises:
-        ValueError: Module, data and design do not fit together, or the study would take longer than it may.
+        ValueError: Module, data, design and store do not fit together, or the study would take longer than it may.
+        StoreWriteError: A finished run cannot be kept.
     """
     from dcrit.empirics.study.design import StudyDesign
     from dcrit.empirics.study.module_runs import as_examples, check_labels
@@ -108,7 +118,7 @@ def study(
         design = StudyDesign(**choices)
     elif choices:
         raise ValueError(f"design must be left out beside {', '.join(choices)}, got both")
-    return Study(result=study_of(factory, inputs, labels, design))
+    return Study(result=study_of(factory, inputs, labels, design, store=store))
 
 
 #: What a file of one's own model and data defines, in the order in which :func:`study` takes it.

@@ -26,7 +26,7 @@ CURVE = pl.List(pl.Float64)
 _NAME = re.compile(r"[0-9a-f]{16}-(?P<checksum>[0-9a-f]{32})\.parquet")
 
 #: What a configuration has at its top to say of which kind its run is: the version of that kind's protocol.
-KINDS = ("protocol", "mixture_protocol", "dimension_protocol")
+KINDS = ("protocol", "mixture_protocol", "dimension_protocol", "study_protocol")
 
 
 class UntrustedError(Exception):

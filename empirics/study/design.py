@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
+from dcrit.empirics.measures.efficiency import FEWEST
 from dcrit.empirics.measures.sequential import FEWEST_RUNS, ROUND_RUNS, guess_of, is_narrow, near, sizes_around
 from dcrit.empirics.study.module_runs import LabelKind, ModuleRunConfig
 from dcrit.empirics.study.recipe import Recipe
@@ -29,6 +30,12 @@ MOST_CLASSES = 1_000_000
 
 #: Sizes of the prediction's runs, as multiples of where probes put the transition.
 GENERALIZING_MULTIPLES, MEMORIZING_MULTIPLES = (1.5, 2.2, 3.3), (0.4, 0.63, 1.0, 1.6)
+
+#: The same of e_gen where one run is made at each size, as laws take four at least.
+GENERALIZING_ALONE = (1.5, 1.9, 2.5, 3.3)
+
+#: Seeds of one role and size lie so close; those of another begin at the next multiple.
+SEEDS_A_SIZE = 1000
 
 #: Largest part of all examples that is trained on where some have to be left to test on.
 LARGEST_FRACTION = 0.9
@@ -56,7 +63,7 @@ class StudyDesign(Recipe):
         tolerance: Relative half width of the measured interval at which a search ends.
         max_runs: Full runs across the transition that a search makes at most.
         budget_minutes: Time that all runs may take at most; a study that would take longer is refused.
-        first_seed: Seeds count up from here; every run has one of its own.
+        first_seed: Added to the seed of every run, see :meth:`seed`.
         steps: Horizon of every run; 0 for 40 time constants 1/(ηλ).
         random_labels: ``uniform`` over classes, or ``permuted``: the real labels, shuffled.
         homogeneity: κ; None to measure it.
@@ -130,6 +137,11 @@ class StudyDesign(Recipe):
             return "weight_decay=0: nothing makes a network prefer the circuit with more margin per norm"
         if self.label_noise:
             return f"label_noise={self.label_noise:g}: what fits noise is more than the rule, so e_gen is unknown"
+        for name in ("generalizing_sizes", "memorizing_sizes"):
+            given = set(getattr(self, name))
+            if given and (len(given) < 2 or self.seeds * len(given) < FEWEST):
+                least = max(2, math.ceil(FEWEST / self.seeds))
+                return f"laws take {FEWEST} runs over two sizes: give {least} sizes in {name}= for seeds={self.seeds}"
         return ""
 
     @property
@@ -165,7 +177,8 @@ class StudyDesign(Recipe):
         if not self.why_unpredicted:
             filled = replace(
                 self,
-                generalizing_sizes=self.generalizing_sizes or multiples(GENERALIZING_MULTIPLES),
+                generalizing_sizes=self.generalizing_sizes
+                or multiples(GENERALIZING_MULTIPLES if self.seeds > 1 else GENERALIZING_ALONE),
                 memorizing_sizes=self.memorizing_sizes or multiples(MEMORIZING_MULTIPLES),
                 overloading_sizes=self.overloading_sizes or (n_examples,),
             )
@@ -197,6 +210,19 @@ class StudyDesign(Recipe):
             for size in sizes:
                 for _ in range(self.seeds):
                     yield role, labels, size
+
+    def seed(self, role: Role, size: int, index: int) -> int:
+        """Seed of one run: first_seed + index + 1000·(number of the role + number of roles·size).
+
+        It does not depend on how many runs are made elsewhere: with more ``seeds`` or ``max_runs``, those that were
+        made before are made by the same seeds.
+
+        Args:
+            role: What the run is for.
+            size: D.
+            index: How many runs of that role and size are made before.
+        """
+        return self.first_seed + index + SEEDS_A_SIZE * (ROLES.index(role) + len(ROLES) * size)
 
     def config(self, labels: LabelKind, n_train: int, seed: int, **more: Any) -> ModuleRunConfig:
         """One run of this design."""
@@ -260,6 +286,11 @@ def _multiples(place: float, largest: int, multiples: Sequence[float]) -> tuple[
     """Multiples of a size; where the largest one does not fit, all are moved down by one factor."""
     fits = min(1.0, largest / (place * multiples[-1]))
     return _distinct([place * multiple * fits for multiple in multiples], largest)
+
+
+def sizes_times(sizes: Sequence[int], factor: float, largest: int) -> tuple[int, ...]:
+    """Sizes moved by a factor; where the largest one does not fit, all are moved by less."""
+    return _multiples(1.0, largest, [factor * size for size in sizes])
 
 
 def _distinct(sizes: Sequence[float], largest: int) -> tuple[int, ...]:

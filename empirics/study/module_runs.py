@@ -288,7 +288,40 @@ def build(factory: Factory, seed: int, device: str) -> nn.Module:
     return module.to(device)
 
 
-def check_factory(factory: Factory, inputs: Tensor, n_classes: int, device: str, *, loss: str) -> str:
+def new_module(factory: Factory, inputs: Tensor, seed: int, n_classes: int, *, device: str) -> nn.Module:
+    """The module of a seed with all its parameters, those of lazy layers as well.
+
+    Args:
+        factory: Makes it.
+        inputs: (n, …) examples.
+        seed: Its seed.
+        n_classes: C.
+        device: Where it lies.
+
+    Raises:
+        ValueError: The factory is none, or its module does not fit the data.
+    """
+    module = build(factory, seed, device)
+    if any(map(nn.parameter.is_lazy, trained_parameters(module))):
+        with _seeded(seed):
+            logits_of(module, inputs[:2].to(device), n_classes)
+    return module
+
+
+@dataclass(frozen=True, kw_only=True)
+class Factories:
+    """What two calls of a factory show.
+
+    Attributes:
+        note: What an answer has to say of its modules; empty where that is nothing.
+        repeats: Whether the same seed gives the same weights.
+    """
+
+    note: str
+    repeats: bool
+
+
+def check_factory(factory: Factory, inputs: Tensor, n_classes: int, device: str, *, loss: str) -> Factories:
     """Refuse a factory that does not make a new module at each call, or one that does not take the inputs.
 
     Args:
@@ -299,7 +332,7 @@ def check_factory(factory: Factory, inputs: Tensor, n_classes: int, device: str,
         loss: Name of the loss.
 
     Returns:
-        What an answer has to say of the modules; empty where that is nothing.
+        Whether its modules differ by their seed, and by nothing else.
 
     Raises:
         ValueError: Two calls share a parameter or differ in size, or the module does not make logits of the inputs.
@@ -333,10 +366,21 @@ def check_factory(factory: Factory, inputs: Tensor, n_classes: int, device: str,
         raise FieldError(
             "factory", "return modules of one size", f"modules of {' and '.join(map(str, sorted(sizes)))} parameters"
         )
-    pairs = zip(trained_parameters(first), trained_parameters(others[0]), strict=True)
-    if all(torch.equal(one, other) for one, other in pairs):
-        return "every seed begins with the same weights, so the interval lacks how runs differ by them"
-    return ""
+    one, same = (new_module(factory, inputs, 0, n_classes, device=device) for _ in range(2))
+    if not _alike(one, same):
+        note = (
+            "two calls of the factory with one seed give different weights, so that this study cannot be repeated: "
+            "draw them from the generators of torch, NumPy or Python, which are seeded before each call"
+        )
+        return Factories(note=note, repeats=False)
+    note = "every seed begins with the same weights, so the interval lacks how runs differ by them"
+    return Factories(note=note if _alike(first, others[0]) else "", repeats=True)
+
+
+def _alike(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two modules have the same trained parameters."""
+    pairs = zip(trained_parameters(one), trained_parameters(other), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
 
 
 #: Types that inputs may be wanted in.
@@ -522,11 +566,8 @@ class Training:
     ) -> None:
         given, order = drawn(config, labels)
         self.config = config
-        self.module = build(factory, config.seed, device)
+        self.module = new_module(factory, inputs, config.seed, config.n_classes, device=device)
         self.parameters = trained_parameters(self.module)
-        if any(map(nn.parameter.is_lazy, self.parameters)):
-            with _seeded(config.seed):
-                logits_of(self.module, inputs[:2].to(device), config.n_classes)
         self.optimizer = optimizer_of(self.parameters, config)
         train, test = order[: config.n_train], order[config.n_train :]
         self.seen = inputs[train].to(device), with_noise(config, given[train]).to(device)  # (D, …), (D,)

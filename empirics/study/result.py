@@ -72,6 +72,7 @@ class StudyResult:
         predicted: Critical size from the efficiencies alone; no run across the transition enters.
         measured: Critical size by the accuracies of all full runs on real labels.
         runs: Every run, with what it was for.
+        n_found: How many of them were kept before, and not made now.
     """
 
     design: StudyDesign
@@ -90,6 +91,7 @@ class StudyResult:
     predicted: Estimate
     measured: Estimate
     runs: tuple[tuple[Role, ModuleRun], ...]
+    n_found: int = 0
 
     @property
     def bits_per_parameter(self) -> float | None:
@@ -150,6 +152,7 @@ class StudyResult:
             "agrees": self.agrees,
             "comparison": self.comparison,
             "n_runs": len(self.runs),
+            "n_runs_found": self.n_found,
             "n_steps": sum(int(run.step[-1]) for _, run in self.runs),
             "design": asdict(self.design),
             "efficiencies": [point.to_dict() for point in (*self.memorizing, *self.generalizing)],

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,12 +27,13 @@ from dcrit.empirics.measures.efficiency import (
     usable,
 )
 from dcrit.empirics.study.advice import advice_to_measure, advice_to_predict, with_advice
-from dcrit.empirics.study.cost import Cost, Watch, check_budget, cost_of, pace_of, with_one_thread
-from dcrit.empirics.study.design import PROBE_FRACTION, ROLES, Role, StudyDesign
+from dcrit.empirics.study.bench import Bench, Given, sizes_and_shares
+from dcrit.empirics.study.cost import Cost, Price, Watch, best_pace, check_budget, cost_of, using
+from dcrit.empirics.study.design import ROLES, Role, StudyDesign
+from dcrit.empirics.study.early import SMALLEST_HOMOGENEITY, no_homogeneity, past_transition
+from dcrit.empirics.study.kept import StudyStore, open_store
 from dcrit.empirics.study.module_runs import (
     Factory,
-    FloatArray,
-    LabelKind,
     ModuleOutcome,
     ModuleRun,
     as_examples,
@@ -53,14 +53,18 @@ from dcrit.theory.predictions.critical_size import size_prediction
 
 __all__ = ["StudyDesign", "StudyResult", "study"]
 
-#: Below this κ_eff the margin hardly depends on the norm, and margin per norm means nothing.
-SMALLEST_HOMOGENEITY = 0.2
-
 #: Efficiency on real labels that falls at least this steeply in ln D, well above the transition, is not flat.
 STEEPEST_FLAT = 0.2
 
 
-def study(factory: Factory, inputs: Tensor | ArrayLike, labels: Tensor | ArrayLike, design: StudyDesign) -> StudyResult:
+def study(
+    factory: Factory,
+    inputs: Tensor | ArrayLike,
+    labels: Tensor | ArrayLike,
+    design: StudyDesign,
+    *,
+    store: Path | str | None = None,
+) -> StudyResult:
     """Train a model on real and on random labels; predict its critical size from efficiencies, and measure it.
 
     The parts and what they rest on:
@@ -74,20 +78,24 @@ def study(factory: Factory, inputs: Tensor | ArrayLike, labels: Tensor | ArrayLi
     "One half" is half of what can be learned: a is 1/2 for many balanced classes, as in the rest of the package,
     and 3/4 for two. Chance is the accuracy of a constant guess.
 
-    Short probes say where to look. Then runs for the prediction are made, and the prediction with them. Runs across the
-    transition come last; the measured size rests on them and on the accuracies of the prediction's runs on real labels.
+    Short probes say where to look. Then come the runs for the prediction. The first ones on real and on random labels
+    show whether it can be made at all, see :mod:`~dcrit.empirics.study.early`: what was left open is mended, or the
+    study goes on to measure alone and says why. Runs across the transition come last. The measured size rests on them
+    and on the accuracies of the prediction's runs on real labels.
 
     Args:
         factory: Makes a new module from a seed; its logits have shape (n, C).
         inputs: (n, …) all examples.
         labels: (n,) their classes.
         design: Which runs to make.
+        store: Folder in which finished runs are kept; what is there is not trained again. None to keep nothing.
 
     Returns:
         Estimates with intervals, or why there are none.
 
     Raises:
-        ValueError: Module, data and design do not fit together, or the study would take longer than it may.
+        ValueError: Module, data, design and store do not fit together, or the study would take longer than it may.
+        StoreWriteError: A finished run cannot be kept.
 
     Source: varma2023 (efficiencies).
     """
@@ -98,34 +106,31 @@ def study(factory: Factory, inputs: Tensor | ArrayLike, labels: Tensor | ArrayLi
     if design.ceiling <= chance:
         raise FieldError("ceiling", f"be above chance, which is {chance:.3g}", repr(design.ceiling))
     design.for_examples(n_examples)  # refuses sizes that do not fit, before anything is trained
-    note = check_factory(factory, inputs, design.n_classes, device, loss=design.loss)
-
-    def timed() -> Cost:
-        return cost_of(design, n_examples, pace_of(factory, inputs, labels, design, device))
-
-    cost = timed()
-    check_budget(cost, design, alone=lambda: with_one_thread(timed))
-    with ExitStack() as stack:
-        bench = _Bench(factory, inputs, labels, design, device=device, chance=chance, watch=Watch(cost, stack))
-        bench.make_runs()
-    design, runs = bench.design, bench.runs
+    kept = None if store is None else open_store(store)
+    said = check_factory(factory, inputs, design.n_classes, device, loss=design.loss)
+    given = Given(factory=factory, inputs=inputs, labels=labels, device=device, chance=chance)
+    bench = _made(given, design, kept, repeats=said.repeats)
+    price, design, runs = bench.price, bench.design, bench.runs
+    why = bench.why or design.why_unpredicted
+    note = "; ".join(one for one in (*bench.notes, said.note) if one)
     homogeneity = _homogeneity(design, runs)
     kappa = homogeneity.value if homogeneity.value is not None else math.nan
     by_role: dict[Role, list[ModuleOutcome]] = {role: [] for role in ROLES}
     for role, run in runs:
         by_role[role].append(outcome_at(run, kappa))
-    fit: LawsFit | NoLaws = NoLaws(cause=Cause.NO_HOMOGENEITY, reason=homogeneity.reason)
-    if design.why_unpredicted:
-        fit = NoLaws(cause=Cause.NO_HOMOGENEITY, reason=design.why_unpredicted)
-    elif homogeneity.value is not None:
-        fit = fit_laws(by_role["memorizing"], by_role["generalizing"], n_examples)
+    for role in ("generalizing", "memorizing"):  # resampling, and so the interval, depends on the order
+        by_role[role].sort(key=lambda outcome: (outcome.config.n_train, outcome.config.seed))
+    fit: LawsFit | NoLaws = NoLaws(cause=Cause.NO_HOMOGENEITY, reason=why or homogeneity.reason)
+    past, n_across = past_transition(by_role["generalizing"], design, chance)
+    if not why and homogeneity.value is not None:
+        fit = fit_laws(by_role["memorizing"], past, n_examples)
     half = (chance + design.ceiling) / 2
-    slope = _exponent("generalizing_exponent", by_role["generalizing"], design)
+    slope = _exponent("generalizing_exponent", past, design, why)
     predicted = _predicted(fit, slope, half, design.level, n_classes=design.n_classes)
     fitted_none = homogeneity.value is None and not homogeneity.n_runs
-    if predicted.value is None and not design.why_unpredicted and (fitted_none or homogeneity.value is not None):
+    if predicted.value is None and not why and (fitted_none or homogeneity.value is not None):
         cause = fit.cause if isinstance(fit, NoLaws) else None
-        advice = advice_to_predict(by_role, design, cause)
+        advice = advice_to_predict(by_role, design, cause, price, n_across)
         predicted = replace(predicted, reason=with_advice(predicted.reason, advice))
     real = [*by_role["transition"], *by_role["generalizing"]]
     return StudyResult(
@@ -135,94 +140,79 @@ def study(factory: Factory, inputs: Tensor | ArrayLike, labels: Tensor | ArrayLi
         homogeneity=homogeneity,
         memorizing=_points(by_role["memorizing"], design.level),
         generalizing=_points(real, design.level),
-        memorizing_exponent=_exponent("memorizing_exponent", by_role["memorizing"], design),
+        memorizing_exponent=_exponent("memorizing_exponent", by_role["memorizing"], design, why),
         generalizing_exponent=slope,
         generalizing_efficiency=measure_generalizing_efficiency(fit, level=design.level),
         fit=fit,
-        capacity=_capacity(by_role["overloading"], design, chance),
+        capacity=_capacity(by_role["overloading"], design, chance, why),
         chance=chance,
         half_accuracy=half,
         predicted=predicted,
-        measured=_measured(real, chance, half, design, n_examples=n_examples, note=note),
+        measured=_measured(real, chance, half, design, n_examples=n_examples, note=note, price=price),
         runs=tuple(runs),
+        n_found=bench.n_found,
     )
 
 
-class _Bench:
-    """Makes the runs of a study, in the order in which they are needed."""
+def _made(given: Given, design: StudyDesign, store: StudyStore | None, *, repeats: bool) -> Bench:
+    """All runs of a study, with the threads that are fastest, and what is said on the way.
 
-    def __init__(
-        self,
-        factory: Factory,
-        inputs: Tensor,
-        labels: Tensor,
-        design: StudyDesign,
-        *,
-        device: str,
-        chance: float,
-        watch: Watch,
-    ) -> None:
-        self.factory, self.inputs, self.labels, self.device = factory, inputs, labels, device
-        self.design, self.chance, self.watch = design, chance, watch
-        self.runs: list[tuple[Role, ModuleRun]] = []
-        self.seeds = itertools.count(design.first_seed)
+    Args:
+        given: Module and data.
+        design: Which runs to make.
+        store: Where finished runs are kept; None for nowhere.
+        repeats: Whether the factory makes the same module of the same seed.
 
-    def make_runs(self) -> None:
-        """Probes where they are needed, the prediction's runs, and those across the transition."""
-        n_examples, horizon = len(self.labels), self.design.horizon
-        if self.design.needs_probes:
-            for size in self.design.probe_sizes(n_examples):
-                self._run("probing", "real", size, steps=math.ceil(PROBE_FRACTION * horizon))
-        probes = self._accuracies("probing")
-        self.design = self.design.for_examples(n_examples, *probes)
-        for role, labels, size in self.design.predicting():
-            self._run(role, labels, size)
-        for size in self.design.sizes:
-            for _ in range(self.design.seeds):
-                self._run("transition", "real", size, enough=self.design.enough(self.chance))
-        made = 0
-        while not self.design.sizes and (
-            sizes := self.design.next_sizes(n_examples, self._accuracies("transition", "generalizing"), probes, made)
-        ):
-            for size in sizes:
-                self._run("transition", "real", size, enough=self.design.enough(self.chance))
-            made += len(sizes)
+    Raises:
+        ValueError: The study would take longer than it may, or a module fails in training.
+        KeyboardInterrupt: Ctrl-C was pressed; a note says what was kept.
+    """
+    timed = (given.factory, given.inputs, given.labels, design, given.device)
+    n_examples = len(given.labels)
+    pace = best_pace(*timed)
 
-    def _run(self, role: Role, labels: LabelKind, size: int, **more: Any) -> None:
-        config = self.design.config(labels, size, next(self.seeds), **more)
-        run = train_module(self.factory, self.inputs, self.labels, config, device=self.device)
-        self.runs.append((role, run))
-        self.watch.tell(role)
+    def alone() -> Cost:
+        with using(1):
+            return cost_of(design, n_examples, best_pace(*timed))
 
-    def _accuracies(self, *roles: Role) -> tuple[FloatArray, FloatArray]:
-        """Sizes and final test accuracies of the runs that have one, between chance 0 and ceiling 1: (k,) each."""
-        outcomes = [outcome_at(run, math.nan) for role, run in self.runs if role in roles]
-        return sizes_and_shares(outcomes, self.chance, self.design)
+    def price(other: StudyDesign) -> Cost:
+        return cost_of(other, n_examples, pace)
 
-
-def sizes_and_shares(
-    outcomes: Sequence[ModuleOutcome], chance: float, design: StudyDesign
-) -> tuple[FloatArray, FloatArray]:
-    """Sizes and test accuracies of the runs that have one, counted from chance 0 to the ceiling 1: (k,) each."""
-    tested = [o for o in outcomes if math.isfinite(o.test_accuracy)]
-    shares = np.array([(o.test_accuracy - chance) / (design.ceiling - chance) for o in tested], dtype=np.float64)
-    return np.array([o.config.n_train for o in tested], dtype=np.float64), shares.clip(0.0, 1.0)
+    cost = price(design)
+    check_budget(cost, design, price, alone if pace.threads == 0 else None)
+    with ExitStack() as stack:
+        stack.enter_context(using(pace.threads))
+        watch = Watch(cost, stack)
+        if store is not None and not repeats:
+            watch.say("runs are not kept, as two calls of the factory with one seed give different modules")
+        bench = Bench(given, design, pace, watch, store=store if repeats else None, train=train_module)
+        try:
+            bench.make_runs()
+        except KeyboardInterrupt as error:
+            error.add_note(bench.how_to_go_on)
+            raise
+    if bench.store is not None and (bench.n_found or not watch.brief):
+        watch.say(bench.what_was_found)
+    return bench
 
 
 def _homogeneity(design: StudyDesign, runs: Sequence[tuple[Role, ModuleRun]]) -> Estimate:
-    """κ as given, or the median κ_eff of runs that fit their training set, with a bootstrap interval."""
+    """κ as given, or the median κ_eff of runs that fit their training set, with a bootstrap interval.
+
+    Runs across the transition count only where there are no others: they are not to enter a prediction.
+    """
     measurement = partial(Estimate, quantity="homogeneity", unit="1")
     if design.homogeneity is not None:
         return measurement(value=design.homogeneity, interval=None, n_runs=0, reason="given")
-    whole = [run for _, run in runs if run.step[-1] == design.horizon]
+    roles = {role for role, _ in runs} & {"generalizing", "memorizing", "overloading"} or {"transition"}
+    whole = [run for role, run in runs if role in roles and run.step[-1] == design.horizon]
     fitted = [run for run in whole if run.settled("train_accuracy") >= FITTED]
     values = np.array([run.homogeneity for run in fitted if math.isfinite(run.homogeneity)])
     if not values.size:
         return measurement(value=None, interval=None, n_runs=0, reason="no run fits its training set")
     kappa = float(np.median(values))
     if kappa < SMALLEST_HOMOGENEITY:
-        reason = f"the margin hardly grows with the norm: κ_eff = {kappa:.2g}, so margin per norm means nothing"
-        return measurement(value=None, interval=None, n_runs=values.size, reason=reason)
+        return measurement(value=None, interval=None, n_runs=values.size, reason=no_homogeneity(kappa))
     rng = np.random.default_rng(0)
     draws = np.median(rng.choice(values, size=(RESAMPLES, values.size)), axis=1)
     span = f"{values.min():.2f} to {values.max():.2f} over runs"
@@ -258,13 +248,13 @@ def _point(outcomes: Sequence[ModuleOutcome], level: float) -> EfficiencyPoint:
     )
 
 
-def _exponent(quantity: str, outcomes: Sequence[ModuleOutcome], design: StudyDesign) -> Estimate:
+def _exponent(quantity: str, outcomes: Sequence[ModuleOutcome], design: StudyDesign, why: str) -> Estimate:
     """Slope d ln e/d ln D with its bootstrap interval."""
     used, n_unconverged, n_unfitted = usable(outcomes)
     measurement = partial(Estimate, quantity=quantity, unit="1")
     note = f"{n_unfitted} runs did not fit their training set" if n_unfitted else ""
-    if design.why_unpredicted:
-        return measurement(value=None, interval=None, n_runs=0, reason=design.why_unpredicted)
+    if why:
+        return measurement(value=None, interval=None, n_runs=0, reason=why)
     if len(used) < FEWEST or len({o.config.n_train for o in used}) < 2:
         reason = f"only {len(used)} runs converged and fit their training set, {FEWEST} over two sizes needed"
         return measurement(value=None, interval=None, n_runs=len(used), n_unconverged=n_unconverged, reason=reason)
@@ -278,10 +268,10 @@ def _exponent(quantity: str, outcomes: Sequence[ModuleOutcome], design: StudyDes
     )
 
 
-def _capacity(outcomes: Sequence[ModuleOutcome], design: StudyDesign, chance: float) -> Estimate:
+def _capacity(outcomes: Sequence[ModuleOutcome], design: StudyDesign, chance: float, why: str) -> Estimate:
     """Mean memorized count of overloaded runs, lucky guesses taken off; or that not even the largest size overloads."""
-    if design.why_unpredicted:
-        return no_capacity(design.why_unpredicted, n_runs=0, n_unconverged=0)
+    if why:
+        return no_capacity(why, n_runs=0, n_unconverged=0)
     guessed = 1 / design.n_classes if design.random_labels == "uniform" else chance
     finite = [o for o in outcomes if math.isfinite(o.train_accuracy)]
     counts = [(beyond_chance(o.config.n_train, o.train_accuracy, guessed), o.train_accuracy) for o in finite]
@@ -324,7 +314,14 @@ def _predicted(fit: LawsFit | NoLaws, slope: Estimate, half: float, level: float
 
 
 def _measured(
-    outcomes: Sequence[ModuleOutcome], chance: float, half: float, design: StudyDesign, *, n_examples: int, note: str
+    outcomes: Sequence[ModuleOutcome],
+    chance: float,
+    half: float,
+    design: StudyDesign,
+    *,
+    n_examples: int,
+    note: str,
+    price: Price,
 ) -> Estimate:
     """Critical size from accuracies, counted from chance to the ceiling."""
     sizes, shares = sizes_and_shares(outcomes, chance, design)
@@ -339,7 +336,8 @@ def _measured(
     )
     where = f"test accuracy {half:.3g} counts as one half"
     if found.value is None:
-        found = replace(found, reason=with_advice(found.reason, advice_to_measure(sizes, shares, design, n_examples)))
+        advice = advice_to_measure(sizes, shares, design, n_examples, price)
+        found = replace(found, reason=with_advice(found.reason, advice))
         if sizes.size:
             where += f"; in brackets, 0 stands for chance, {chance:.3g}, and 1 for the ceiling, {design.ceiling:.3g}"
     return replace(found, reason="; ".join(one for one in (found.reason, note, where) if one))

@@ -103,9 +103,7 @@ def test_the_command_takes_every_choice_of_a_study() -> None:
         (["--weight-decay", "0"], "--steps must be given where there is no weight decay"),
         (["--momentum", "0.5"], "--momentum must be left out unless --optimizer sgd, got 0.5"),
         (["--sizes", "10,40"], "--sizes must be at most 31 for 32 examples, got 40"),
-        (["--weight-decay", "1e-7"], "or --no-predict to measure alone"),
-        (["--weight-decay", "1e-7"], "or smaller --seeds or --max-runs"),
-        (["--weight-decay", "1e-7"], "or larger --learning-rate or --weight-decay (--steps "),
+        (["--budget-minutes", "1e-4"], "or larger --learning-rate or --weight-decay"),
         (["--n-classes", "1"], "--n-classes must be"),
     ],
 )
@@ -129,7 +127,7 @@ def test_what_a_file_prints_is_no_part_of_the_answer(mine: Path) -> None:
 def test_reasons_of_an_answer_name_options(mine: Path) -> None:
     words = ["--learning-rate", "0.05", "--steps", "20", "--sizes", "3,4", "-s", "1", "--memorizing-sizes", "5,8"]
     said = " ".join(invoke(str(mine), *words).stdout.split())
-    assert "--steps 20 is below 10/(ηλ) = 200, try --steps 800" in said
+    assert "laws take 4 runs over two sizes: give 4 sizes in --memorizing-sizes for --seeds 1" in said
     assert not re.search(r"[a-z]=", said), said
     measured = " ".join(invoke(str(mine), *words, "--no-predict").stdout.split())
     assert "not asked for: --no-predict" in measured
@@ -137,7 +135,7 @@ def test_reasons_of_an_answer_name_options(mine: Path) -> None:
 
 def test_messages_write_every_choice_so_that_options_can_stand_for_it() -> None:
     """Arguments stand in messages as ``name=``, which the command line knows how to replace."""
-    names = {one.name for one in fields(StudyDesign)}
+    names = {one.name for one in fields(StudyDesign)} | {"store"}
     several = {name for name in names if "_" in name}
     folder = Path(dcrit.__file__).parent / "empirics" / "study"
     messages = [
@@ -156,3 +154,21 @@ def test_messages_write_every_choice_so_that_options_can_stand_for_it() -> None:
             assert equals or word not in several, message
     assert any("predict=False" in message for message in messages)
     assert in_options("try predict=False", parameters(("study",))) == "try --no-predict"
+
+
+@pytest.mark.slow
+def test_a_second_call_takes_its_runs_from_the_folder(mine: Path) -> None:
+    words = [str(mine), "--learning-rate", "0.05", "--steps", "20", "-s", "1", "--no-predict", "--store", "kept"]
+    first = document_of(invoke(*words, "--sizes", "3,20", "--json"))
+    assert first["n_runs_found"] == 0
+    again = invoke(*words, "--sizes", "3,20,25")
+    assert "study: 2 of 3 runs were in kept/studies already" in again.stderr
+    assert "2 of 3 runs were in kept already" in " ".join((again.stdout + again.stderr).split())
+    mine.write_text(FILE.replace("ReLU", "Tanh"), encoding="utf-8")
+    other = invoke(*words, "--sizes", "3,20")
+    assert other.exit_code == 0
+    assert document_of(invoke(*words, "--sizes", "3,20", "--json"))["n_runs_found"] == 2
+    Path("kept.txt").touch()
+    refused = invoke(str(mine), "--store", "kept.txt")
+    assert refused.exit_code == 2
+    assert "--store must be a folder that can be written to" in refused.stderr

@@ -1,6 +1,8 @@
 import io
 import json
 import math
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -17,6 +19,7 @@ from dcrit.empirics.measures.efficiency import LawsFit, NoLaws
 from dcrit.empirics.study import cost as costs
 from dcrit.empirics.study import study as module
 from dcrit.empirics.study.cost import Cost, Pace, check_budget, cost_of
+from dcrit.empirics.study.design import ROLES, Role
 from dcrit.empirics.study.module_runs import MODULE_CURVES, Factory, ModuleRun, ModuleRunConfig
 from dcrit.empirics.study.study import StudyDesign, StudyResult, study
 from dcrit.theory.calibrations.omission import Cause
@@ -98,7 +101,7 @@ class World:
 def patch() -> Iterator[pytest.MonkeyPatch]:
     """With few resamples: intervals are tested elsewhere. Nothing is timed."""
     with pytest.MonkeyPatch.context() as found:
-        found.setattr(module, "pace_of", lambda *_: Pace(step=1e-6, example=0.0, evaluation=0.0))
+        found.setattr(module, "best_pace", lambda *_: Pace(step=1e-6, example=0.0, evaluation=0.0))
         found.setattr(module, "fit_laws", partial(module.fit_laws, resamples=20))
         yield found
 
@@ -138,7 +141,14 @@ def test_the_laws_of_a_world_come_back(patch: pytest.MonkeyPatch) -> None:
 def test_every_run_has_a_seed_and_a_role_of_its_own(patch: pytest.MonkeyPatch) -> None:
     world = World()
     found = studied(patch, world, first_seed=7)
-    assert [config.seed for config in world.made] == list(range(7, 7 + 4 * 17))
+    assert len({config.seed for config in world.made}) == len(world.made) == 4 * 17
+    counted = Counter[tuple[Role, int]]()
+    for role, run in found.runs:
+        size = run.config.n_train
+        assert run.config.seed == found.design.seed(role, size, counted[role, size])
+        assert run.config.seed == 7 + counted[role, size] + 1000 * (ROLES.index(role) + 5 * size)
+        counted[role, size] += 1
+    assert set(counted.values()) == {4}
     assert {config.steps for config in world.made} == {4000}
     assert [run.config for _, run in found.runs] == world.made
     assert {(role, run.config.labels) for role, run in found.runs} == {
@@ -194,9 +204,10 @@ def test_rows_on_both_sides_of_one_half_hold_a_transition(patch: pytest.MonkeyPa
 
 def test_nearly_all_examples_that_are_not_enough_ask_for_more(patch: pytest.MonkeyPatch) -> None:
     found = studied(patch, World(test_accuracy=0.05), sizes=(100, 950), predict=False)
-    assert "nearly all 1000 examples are not enough by this step, try steps=16000, or give more examples" in (
-        found.measured.reason
-    )
+    assert (
+        "nearly all 1000 examples are not enough by this step, try steps=16000 (about 1 s on this machine), or give "
+        "more examples"
+    ) in found.measured.reason
 
 
 def test_a_prediction_that_misses_says_so(patch: pytest.MonkeyPatch) -> None:
@@ -232,9 +243,10 @@ def test_a_margin_that_does_not_grow_with_the_norm_has_no_efficiency(patch: pyte
     assert found.homogeneity.value is None
     assert "κ_eff = 0.01" in found.homogeneity.reason
     assert found.fit == NoLaws(cause=Cause.NO_HOMOGENEITY, reason=found.predicted.reason)
-    assert found.predicted.reason == found.homogeneity.reason
+    assert found.predicted.reason.startswith(found.homogeneity.reason)
     assert found.predicted.value is None
-    assert all(point.efficiency is None for point in found.memorizing)
+    assert "normalization layers" in found.predicted.reason
+    assert found.memorizing == ()
     assert found.measured.value is not None
     given = studied(patch, World(kappa=0.01), homogeneity=KAPPA)
     assert (given.homogeneity.value, given.homogeneity.reason) == (KAPPA, "given")
@@ -242,12 +254,15 @@ def test_a_margin_that_does_not_grow_with_the_norm_has_no_efficiency(patch: pyte
 
 
 def test_runs_that_fit_nothing_give_reasons(patch: pytest.MonkeyPatch) -> None:
-    found = studied(patch, World(train_accuracy=0.5))
+    world = World(train_accuracy=0.5)
+    found = studied(patch, world)
     assert found.homogeneity.reason == "no run fits its training set"
-    given = studied(patch, World(train_accuracy=0.5), homogeneity=KAPPA)
-    assert "only 0 runs on random labels converged" in given.predicted.reason
-    assert (given.memorizing_exponent.value, given.memorizing_exponent.n_runs) == (None, 0)
-    assert given.memorizing[0].n_unfitted == 4
+    assert found.predicted.reason.startswith(
+        "the first run on 450 examples does not fit its training set: it gets right 0.5 of them, and 0.99 is needed"
+    )
+    assert (found.memorizing_exponent.value, found.memorizing_exponent.n_runs) == (None, 0)
+    # One run showed it: all others measure.
+    assert [config.n_train for config in world.made if config.enough > 1] == [450]
 
 
 def test_an_efficiency_that_falls_on_real_labels_is_said_beside_the_prediction(patch: pytest.MonkeyPatch) -> None:
@@ -259,9 +274,9 @@ def test_an_efficiency_that_falls_on_real_labels_is_said_beside_the_prediction(p
 
 def test_diverged_runs_are_counted(patch: pytest.MonkeyPatch) -> None:
     found = studied(patch, World(train_loss=math.nan), homogeneity=KAPPA)
-    assert (found.measured.n_runs, found.measured.n_unconverged) == (0, 28 + 16)
-    assert (found.capacity.value, found.capacity.n_unconverged) == (None, 8)
-    assert found.memorizing[0].n_unconverged == 4
+    assert (found.measured.n_runs, found.measured.n_unconverged) == (0, 28 + 1)
+    assert found.predicted.reason.startswith("the first run on 450 examples diverged; try learning_rate=0.003 (about ")
+    assert found.capacity.value is None
 
 
 def test_what_cannot_be_told_is_said_about_examples(patch: pytest.MonkeyPatch) -> None:
@@ -290,9 +305,13 @@ def test_a_study_finds_its_sizes_itself(patch: pytest.MonkeyPatch) -> None:
     found = studied(patch, world, **chosen, seeds=2)
     roles = [role for role, _ in found.runs]
     # First where to look, then all that the prediction rests on, then what it is compared with.
-    assert roles == sorted(roles, key=["probing", "generalizing", "memorizing", "overloading", "transition"].index)
+    order = ("probing", "predicting", "transition")
+    stages = ["predicting" if role not in order else role for role in roles]
+    assert stages == sorted(stages, key=order.index)
+    # One of each kind comes before the others, and shows whether these are of use.
+    assert roles[6:8] == ["generalizing", "memorizing"]
     assert {config.steps for config in world.made} == {400, 4000}
-    assert [config.seed for config in world.made] == list(range(len(world.made)))
+    assert len({config.seed for config in world.made}) == len(world.made)
     for one in (found.predicted, found.measured):
         assert one.value == pytest.approx(truth.n_train, rel=0.15)
         assert one.interval is not None
@@ -326,10 +345,78 @@ def test_what_steps_lack_is_said(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(module, "train_module", moving)
     found = study(World.factory, INPUTS, LABELS, replace(DESIGN, steps=900))
     assert found.predicted.value is None
-    assert "0 of 16 runs on random labels converged and fit: steps=900 is below 10/(ηλ) = 1000, try steps=4000" in (
-        found.predicted.reason
-    )
-    assert "try steps=16000" in study(World.factory, INPUTS, LABELS, DESIGN).predicted.reason
+    assert found.predicted.reason.startswith("the first run on 450 examples has not converged by step 900: its effic")
+    assert "; steps=900 is below 10/(ηλ) = 1000, try steps=4000 (about 1 s on this machine)" in found.predicted.reason
+    assert [role for role, _ in found.runs if role != "transition"] == ["generalizing"]
+    longer = study(World.factory, INPUTS, LABELS, DESIGN)
+    assert "try steps=64000 (about " in longer.predicted.reason
+    # Left open, the horizon is doubled as often as it may be; runs before that are of another horizon.
+    assert longer.design.horizon == 16_000
+    assert [run.config.steps for role, run in longer.runs if role == "probing"] == [4000, 8000]
+    assert {run.config.steps for role, run in longer.runs if role == "transition"} == {16_000}
+    assert longer.measured.horizon == 16_000
+    assert "so all runs take 8000 steps; " in longer.measured.reason
+    patch.setattr(module, "best_pace", lambda *_: Pace(step=3e-3, example=0.0, evaluation=0.0))
+    dear = study(World.factory, INPUTS, LABELS, DESIGN)
+    assert dear.design.horizon == 4000
+    assert "try steps=16000 with budget_minutes=53 (about 48 minutes on this machine)" in dear.predicted.reason
+
+
+# --- what first runs show ---
+
+
+def test_sizes_that_do_not_fit_are_lowered_where_they_were_chosen(
+    patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World(room=60)
+    found = studied(patch, world, memorizing_sizes=())
+    assert found.predicted.value is not None
+    tried = [config.n_train for config in world.made if config.labels == "uniform" and config.n_train < 900]
+    largest = found.design.memorizing_sizes[-1]
+    assert largest <= 60 < tried[0]
+    said = f"as the first run on {tried[0]} random labels does not fit its training set"
+    assert said in found.measured.reason
+    assert said in capsys.readouterr().err
+    given = studied(patch, world)
+    assert given.predicted.reason.startswith("the first run on 320 random labels does not fit its training set: it ")
+    assert "try smaller memorizing_sizes=, or a larger network" in given.predicted.reason
+    assert "study: will measure and not predict: the first run on 320 random labels" in capsys.readouterr().err
+
+
+def test_sizes_that_are_not_past_the_transition_are_raised_where_they_were_chosen(patch: pytest.MonkeyPatch) -> None:
+    class Late(World):
+        """Probes show the transition at half of its size."""
+
+        def __call__(self, *given: Any, **named: Any) -> ModuleRun:
+            config = given[3]
+            changed = replace(config, n_train=2 * config.n_train) if config.steps == 400 else config
+            return replace(super().__call__(*given[:3], changed, **named), config=config)
+
+    world = Late()
+    found = studied(patch, world, sizes=(), generalizing_sizes=(), memorizing_sizes=())
+    assert found.predicted.value is not None
+    assert found.design.generalizing_sizes[0] > next(c.n_train for c in world.made if c.steps == 4000)
+    assert "ends below one half, with test accuracy" in found.measured.reason
+    given = studied(patch, World(), generalizing_sizes=(40, 60))
+    assert "ends below one half" in given.predicted.reason
+    assert "try larger generalizing_sizes=" in given.predicted.reason
+
+
+def test_no_run_across_the_transition_enters_a_prediction(patch: pytest.MonkeyPatch) -> None:
+    clean, mixed = studied(patch, World()), studied(patch, World(), generalizing_sizes=(60, 90, 200, 300, 450, 700))
+    assert mixed.predicted == clean.predicted
+    few = studied(patch, World(), generalizing_sizes=(60, 200, 90), seeds=2)
+    assert few.predicted.value is None
+    assert "4 runs on real labels are not past the transition, try generalizing_sizes= from 200" in few.predicted.reason
+
+
+def test_too_few_sizes_for_laws_are_named_before_any_run(patch: pytest.MonkeyPatch) -> None:
+    world = World()
+    found = studied(patch, world, generalizing_sizes=(300,))
+    assert found.predicted.reason == "laws take 4 runs over two sizes: give 2 sizes in generalizing_sizes= for seeds=4"
+    assert {config.labels for config in world.made} == {"real"}
+    alone = StudyDesign(n_classes=CLASSES, seeds=1).for_examples(N)
+    assert (len(alone.generalizing_sizes), len(alone.memorizing_sizes), alone.why_unpredicted) == (4, 4, "")
 
 
 @pytest.mark.parametrize(
@@ -359,16 +446,18 @@ def test_costs_are_those_of_the_runs_of_a_design() -> None:
     design = StudyDesign(
         n_classes=2,
         sizes=(100,),
-        generalizing_sizes=(200,),
-        memorizing_sizes=(50,),
+        generalizing_sizes=(200, 300),
+        memorizing_sizes=(50, 60),
         overloading_sizes=(400,),
         seeds=2,
         steps=1000,
     )
     found = cost_of(design, 400, PACE)
-    assert (found.runs, found.steps) == (8, 8000)
+    assert (found.runs, found.steps) == (12, 12_000)
     evaluations = len(design.config("real", 1, 0).evaluation_steps())
-    assert found.seconds == pytest.approx(2 * (4 + 0.001 * 750 + 4 * 0.01 * evaluations))
+    # Runs across the transition end early on average.
+    whole, across = 5 + 0.001 * 1010 + 5 * 0.01 * evaluations, 1 + 0.001 * 100 + 0.01 * evaluations
+    assert found.seconds == pytest.approx(2 * (whole + 0.7 * across))
     searched = cost_of(StudyDesign(n_classes=2, steps=1000), 400, PACE)
     # Three and four sizes, one that overloads, two runs each, twelve across the transition, six probes.
     assert (searched.runs, searched.steps) == (2 * 8 + 12 + 6, 28 * 1000 + 6 * 100)
@@ -376,37 +465,79 @@ def test_costs_are_those_of_the_runs_of_a_design() -> None:
 
 def test_a_study_that_takes_too_long_is_refused_before_its_first_run(patch: pytest.MonkeyPatch) -> None:
     world = World()
-    patch.setattr(module, "pace_of", lambda *_: PACE)
+    patch.setattr(module, "best_pace", lambda *_: PACE)
     with pytest.raises(ValueError, match="budget_minutes must be at least ") as caught:
         studied(patch, world, weight_decay=1e-3)
     said = str(caught.value)
     assert "68 runs, 272,000,000 steps" in said
     assert "below 10/(ηλ) = 1,000,000" in said
-    assert "predict=False to measure alone" in said
     assert world.made == []
-    with pytest.raises(ValueError, match=r"change budget_minutes=.*; or steps=2"):
-        check_budget(Cost(runs=1, steps=4000, seconds=120), StudyDesign(n_classes=2, budget_minutes=1))
-    check_budget(Cost(runs=1, steps=4000, seconds=59), StudyDesign(n_classes=2, budget_minutes=1))
+    # What would be refused as well is not advised.
+    assert "predict=False" not in said
+    with pytest.raises(ValueError, match="budget_minutes must be at least ") as caught:
+        studied(patch, world, steps=15_000, sizes=())
+    assert re.search(
+        r"; or seeds=1 and max_runs=6 \(about . minutes on this machine\); or predict=False to measure alone \(about",
+        str(caught.value),
+    )
+    design = StudyDesign(n_classes=2, budget_minutes=1)
+    with pytest.raises(ValueError, match=r"change budget_minutes=3; or steps=2000$"):
+        check_budget(Cost(runs=1, steps=4000, seconds=120), design, dear)
+    check_budget(Cost(runs=1, steps=4000, seconds=59), design, dear)
+
+
+def dear(design: StudyDesign) -> Cost:
+    """What nobody can pay."""
+    return Cost(runs=1, steps=1, seconds=1e9)
+
+
+def test_a_study_is_refused_once_sizes_are_known_to_cost_far_too_much(patch: pytest.MonkeyPatch) -> None:
+    world = World()
+    by_size = Pace(step=0.0, example=1e-5, evaluation=0.0)
+    patch.setattr(module, "best_pace", lambda *_: by_size)
+    chosen = dict.fromkeys(("sizes", "generalizing_sizes", "memorizing_sizes"), ())
+    told = cost_of(StudyDesign(n_classes=CLASSES, overloading_sizes=(1000,)), N, by_size).seconds
+    with pytest.raises(ValueError, match="budget_minutes must be at least "):
+        studied(patch, world, **chosen, seeds=2, overloading_sizes=(1000,), budget_minutes=told / 60 / 2.5 + 1)
+    assert len(world.made) in (0, 6)
 
 
 def test_where_threads_wait_for_each_other_the_refusal_names_one_thread() -> None:
     long, design = Cost(runs=1, steps=4000, seconds=1200), StudyDesign(n_classes=2, budget_minutes=1)
     with pytest.raises(ValueError, match=r"change the environment: OMP_NUM_THREADS=1 makes it about 31 s"):
-        check_budget(long, design, alone=lambda: replace(long, seconds=31))
+        check_budget(long, design, dear, alone=lambda: replace(long, seconds=31))
     with pytest.raises(ValueError, match=r"change budget_minutes=") as caught:
-        check_budget(long, design, alone=lambda: replace(long, seconds=1000))
+        check_budget(long, design, dear, alone=lambda: replace(long, seconds=1000))
     assert "OMP_NUM_THREADS" not in str(caught.value)
 
 
-def test_time_is_taken_with_one_thread_and_the_threads_come_back() -> None:
-    before, seen = torch.get_num_threads(), list[int]()
+def test_one_thread_is_taken_where_it_is_faster_and_nobody_set_them(patch: pytest.MonkeyPatch) -> None:
+    fast, slow = Pace(step=1e-3, example=0.0, evaluation=0.0), Pace(step=1e-2, example=0.0, evaluation=0.0)
+    timed = World.factory, INPUTS, LABELS, DESIGN, "cpu"
+    for name in costs.THREADS_SET:
+        patch.delenv(name, raising=False)
+    patch.setattr(costs, "pace_of", lambda *_, **more: fast if torch.get_num_threads() == 1 else slow)
+    with costs.using(2):
+        patch.setattr(costs.os, "cpu_count", lambda: 2)
+        patch.setattr(costs.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+        found = costs.best_pace(*timed)
+        assert (found.step, found.threads, found.idle, found.where) == (1e-3, 1, True, "on an idle core")
+        assert torch.get_num_threads() == 2
+        patch.setattr(costs, "pace_of", lambda *_, **more: slow if torch.get_num_threads() == 1 else fast)
+        assert costs.best_pace(*timed) == fast
+        patch.setenv("OMP_NUM_THREADS", "2")
+        patch.setattr(costs, "pace_of", lambda *_, **more: fast if torch.get_num_threads() == 1 else slow)
+        assert costs.best_pace(*timed) == slow
+    patch.delenv("OMP_NUM_THREADS")
+    with costs.using(7):
+        assert costs.threads_are_set()
 
-    def cost() -> Cost:
-        seen.append(torch.get_num_threads())
-        return Cost(runs=1, steps=1, seconds=1.0)
 
-    costs.with_one_thread(cost)
-    assert (seen, torch.get_num_threads()) == ([1], before)
+def test_a_clock_of_the_processor_does_not_count_what_others_take(patch: pytest.MonkeyPatch) -> None:
+    ticks = iter(range(10**6))
+    patch.setattr(costs, "TIMED_SECONDS", 20.0)
+    found = costs.pace_of(World.factory, INPUTS, LABELS, DESIGN, "cpu", clock=lambda: float(next(ticks)))
+    assert (found.step, found.example, found.evaluation) == (1.0, 0.0, 1.0)
 
 
 def test_costs_and_progress_are_said_where_nobody_watches(
