@@ -17,10 +17,11 @@ PAGE = (ROOT / "docs" / "how-to" / "bring-your-own.md").read_text(encoding="utf-
 
 
 @pytest.fixture(scope="module")
-def example() -> dict[str, Any]:
+def example(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Names that the examples define, one after the other."""
     names: dict[str, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("alone"))
         printed: list[object] = []
         patch.setattr("rich.print", printed.append)
         for code in re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE):
