@@ -30,7 +30,7 @@ from dcrit.empirics.study.advice import advice_to_measure, advice_to_predict, wi
 from dcrit.empirics.study.bench import Bench, Given, sizes_and_shares
 from dcrit.empirics.study.cost import Cost, Price, Watch, best_pace, check_budget, cost_of, using
 from dcrit.empirics.study.design import ROLES, Role, StudyDesign
-from dcrit.empirics.study.early import SMALLEST_HOMOGENEITY, no_homogeneity, past_transition
+from dcrit.empirics.study.early import SMALLEST_HOMOGENEITY, is_below, no_homogeneity, past_transition
 from dcrit.empirics.study.kept import StudyStore, open_store
 from dcrit.empirics.study.module_runs import (
     Factory,
@@ -113,7 +113,7 @@ def study(
     price, design, runs = bench.price, bench.design, bench.runs
     why = bench.why or design.why_unpredicted
     note = "; ".join(one for one in (*bench.notes, said.note) if one)
-    homogeneity = _homogeneity(design, runs)
+    homogeneity = _homogeneity(design, runs, chance)
     kappa = homogeneity.value if homogeneity.value is not None else math.nan
     by_role: dict[Role, list[ModuleOutcome]] = {role: [] for role in ROLES}
     for role, run in runs:
@@ -196,7 +196,7 @@ def _made(given: Given, design: StudyDesign, store: StudyStore | None, *, repeat
     return bench
 
 
-def _homogeneity(design: StudyDesign, runs: Sequence[tuple[Role, ModuleRun]]) -> Estimate:
+def _homogeneity(design: StudyDesign, runs: Sequence[tuple[Role, ModuleRun]], chance: float) -> Estimate:
     """κ as given, or the median κ_eff of runs that fit their training set, with a bootstrap interval.
 
     Runs across the transition count only where there are no others: they are not to enter a prediction.
@@ -204,8 +204,14 @@ def _homogeneity(design: StudyDesign, runs: Sequence[tuple[Role, ModuleRun]]) ->
     measurement = partial(Estimate, quantity="homogeneity", unit="1")
     if design.homogeneity is not None:
         return measurement(value=design.homogeneity, interval=None, n_runs=0, reason="given")
-    roles = {role for role, _ in runs} & {"generalizing", "memorizing", "overloading"} or {"transition"}
-    whole = [run for role, run in runs if role in roles and run.step[-1] == design.horizon]
+    full = [(role, run) for role, run in runs if role != "probing" and run.step[-1] == design.horizon]
+    below = {
+        id(run)
+        for _, run in full
+        if run.config.labels == "real" and is_below(outcome_at(run, math.nan), design, chance)
+    }
+    apart = [run for role, run in full if role != "transition" and id(run) not in below]
+    whole = apart or [run for _, run in full]
     fitted = [run for run in whole if run.settled("train_accuracy") >= FITTED]
     values = np.array([run.homogeneity for run in fitted if math.isfinite(run.homogeneity)])
     if not values.size:

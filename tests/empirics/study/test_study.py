@@ -403,9 +403,9 @@ def test_sizes_that_are_not_past_the_transition_are_raised_where_they_were_chose
 
 
 def test_no_run_across_the_transition_enters_a_prediction(patch: pytest.MonkeyPatch) -> None:
-    clean, mixed = studied(patch, World()), studied(patch, World(), generalizing_sizes=(60, 90, 200, 300, 450, 700))
+    clean, mixed = studied(patch, World()), studied(patch, World(), generalizing_sizes=(40, 60, 200, 300, 450, 700))
     assert mixed.predicted == clean.predicted
-    few = studied(patch, World(), generalizing_sizes=(60, 200, 90), seeds=2)
+    few = studied(patch, World(), generalizing_sizes=(60, 200, 40), seeds=2)
     assert few.predicted.value is None
     assert "4 runs on real labels are not past the transition, try generalizing_sizes= from 200" in few.predicted.reason
 
