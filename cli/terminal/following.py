@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
+from dcrit.cli.terminal.given import given
 from dcrit.cli.terminal.output import then
 from dcrit.theory.families.family import DEFAULT_MODEL
 from dcrit.theory.problems.problem import Problem
@@ -15,8 +16,15 @@ from dcrit.theory.problems.problem import Problem
 _SHORT = {"task": "-t", "modulus": "-p", "model": "-m", "activation": "-a", "width": "-w", "depth": "-d"}
 
 
+#: Options that no next command repeats of itself: those of the problem and the horizon, which are named with it, as the
+#: next command may be about others, and how the answer is shown.
+NEVER_REPEATED = frozenset(
+    {*(one.name for one in fields(Problem)), "steps", "horizon", "out", "as_json", "notation", "quiet"}
+)
+
+
 def problem_words(problem: Problem, *, without: Iterable[str] = ()) -> list[str]:
-    """Options that make a problem: those that differ from their defaults.
+    """Options that make a problem: those that differ from their defaults, and those that were given all the same.
 
     Args:
         problem: What is asked about.
@@ -28,20 +36,29 @@ def problem_words(problem: Problem, *, without: Iterable[str] = ()) -> list[str]
     for one in fields(Problem):
         value = getattr(problem, one.name)
         default = DEFAULT_MODEL if one.name == "model" else getattr(usual, one.name)
-        if value != default and one.name not in left_out:
+        if (value != default or one.name in given().words) and one.name not in left_out:
             said = f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
             words += [_SHORT.get(one.name, f"--{one.name.replace('_', '-')}"), said]
     return words
 
 
 def command_of(*words: str | Sequence[str]) -> str:
-    """A command line of ``dcrit`` that a shell reads as these words.
+    """A command line of ``dcrit`` that a shell reads as these words, and as what was given to the command that runs.
+
+    Options that were given and that the command has too are repeated, unless the words have them.
 
     Args:
         *words: Words, and lists of words.
     """
     flat = [one for each in words for one in ([each] if isinstance(each, str) else each)]
-    return shlex.join(["dcrit", *flat])
+    before = given()
+    more = [
+        word
+        for option in before.options_of(flat)
+        if option.name not in NEVER_REPEATED and not set(option.opts).intersection(flat)
+        for word in before.words.get(str(option.name), ())
+    ]
+    return shlex.join(["dcrit", *flat, *more])
 
 
 def store_words(store: Path) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperOption
 
+from dcrit.cli.terminal.given import keep_given
 from dcrit.cli.terminal.printing import printed
 from dcrit.cli.terminal.sentences import unwrapped
 
@@ -62,11 +63,12 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As typer does it, which would let the last of several values win in silence."""
         args = self._with_files(ctx, args)
-        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        values, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        keep_given(ctx, values, order)
         for option, times in Counter(order).items():
             if times > 1 and isinstance(option, TyperOption) and takes_one(option):
-                values = " and ".join(f"'{value}'" for value in _values(option.opts, args))
-                raise typer.BadParameter(f"{_name(option)} must be given once, got {values}", ctx=ctx)
+                several = " and ".join(f"'{value}'" for value in _values(option.opts, args))
+                raise typer.BadParameter(f"{_name(option)} must be given once, got {several}", ctx=ctx)
         rest = super().parse_args(ctx, args)
         for parameter in self.params:
             given = ctx.params.get(parameter.name)

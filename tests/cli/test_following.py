@@ -2,16 +2,21 @@
 
 import re
 import shlex
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dcrit.cli.app import app
 from dcrit.cli.terminal.following import command_of, problem_words
+from dcrit.cli.terminal.options import problems_from
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.theory.problems.problem import Problem
 from tests.cli.test_reading import check
 from tests.worlds.command_line import invoking
+from tests.worlds.option_words import command_at, commands
 
 invoke = invoking(app, columns=80)
 
@@ -114,27 +119,71 @@ def test_widths_at_one_size_lead_to_their_curve_and_several_sizes_to_the_plane(a
     assert Path("double-descent.png").is_file()
 
 
-def test_words_make_the_same_problem_again() -> None:
-    for problem in (
-        Problem(),
-        Problem(model="transformer", width=32, depth=2, beta2=0.95, epsilon=1e-9),
-        Problem(task="x^2+x*y", modulus=13, learning_rate=0.0123456789, weight_decay=2.5, activation="relu"),
-    ):
-        words = ["predict", "critical-size", *problem_words(problem), "--json"]
-        context = _problem_of(words)
-        assert context == problem
+def problem_in(words: list[str]) -> Problem:
+    """The problem that the words of a command are about; its width is the usual one where the command has none."""
+    path = next(path for path in commands() if tuple(words[: len(path)]) == path)
+    context = command_at(path).make_context(path[-1], words[len(path) :])
+    asked = {one.name: context.params[one.name] for one in fields(Problem) if one.name in context.params}
+    several = {name: [asked.pop(name)] for name in ("modulus", "width") if isinstance(asked.get(name), int)}
+    lists = {name: _flat(asked.pop(name)) for name in ("modulus", "width") if name in asked}
+    return problems_from(**asked, **several, **lists).problem
+
+
+def _flat(values: list[int | tuple[int, ...]] | None) -> list[int] | None:
+    return (
+        None if values is None else [one for each in values for one in (each if isinstance(each, tuple) else (each,))]
+    )
+
+
+#: Problems as options say them: defaults that are given all the same are no less given.
+GIVEN = st.fixed_dictionaries(
+    {},
+    optional={
+        "-t": st.sampled_from(["add", "sub", "x^2 + y"]),
+        "-p": st.sampled_from(["7", "23", "31"]),
+        "-m": st.sampled_from(["mlp", "transformer"]),
+        "-a": st.just("relu"),
+        "-w": st.sampled_from(["32", "64"]),
+        "-d": st.just("1"),
+        "--weight-decay": st.sampled_from(["1", "0.5"]),
+        "--learning-rate": st.sampled_from(["1e-2", "3e-3", "0.0123456789"]),
+        "--beta2": st.sampled_from(["0.98", "0.97"]),
+        "--epsilon": st.sampled_from(["1e-8", "1e-9"]),
+    },
+)
+
+
+@given(options=GIVEN)
+@settings(max_examples=60, deadline=None)
+def test_words_make_the_same_problem_again_and_repeat_what_was_given(options: dict[str, str]) -> None:
+    words = [word for both in options.items() for word in both]
+    before = problem_in(["predict", "critical-size", *words])
+    for target in (["measure", "critical-size"], ["train", "-n", "20"], ["measure", "efficiency"]):
+        problem_in(["predict", "critical-size", *words])  # what was given is what the last command was given
+        command = shlex.split(command_of(*target, problem_words(before)))[1:]
+        assert problem_in(command) == before
+        assert set(options) <= set(command)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["predict", "critical-size", "-w", "64", "-p", "23"], "measure critical-size -p 23 -w 64"),
+        (["predict", "regime", "-n", "160", "-m", "mlp", "-T", "4000"], "train -m mlp -n 160 -T 4000"),
+        (
+            ["predict", "double-descent", "-n", "300", "--points", "9", "--level", "0.8"],
+            "double-descent.png --points 9 --level 0.8",
+        ),
+        (["predict", "phase-diagram", "--points", "9", "--max-width", "99"], "--points 6 --steps 4000 --max-width 99"),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, list) else "",
+)
+def test_the_next_command_repeats_what_was_given(words: list[str], says: str) -> None:
+    assert says in " ".join(invoke(*words).stdout.split())
+
+
+def test_nothing_is_given_outside_of_a_command_or_to_the_next_one() -> None:
+    invoke("predict", "critical-size", "-w", "64", "--help")
+    problem_in(["predict", "critical-size"])
+    assert problem_words(Problem()) == []
     assert command_of("train", ["-t", "x^2 + y"]) == "dcrit train -t 'x^2 + y'"
-
-
-def _problem_of(words: list[str]) -> Problem:
-    """The problem that a command is asked about."""
-    found: list[Problem] = []
-
-    def keep(problem: Problem, **_: object) -> None:
-        found.append(problem)
-        raise WorkBeginsError
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dcrit.api.predictions.predict", keep)
-        invoke(*words)
-    return found[0]
