@@ -619,7 +619,7 @@ def _report_in(validation: Path) -> tuple[str, str, dict[str, Any]]:
         ) from error
     if suite not in SUITES:
         raise typer.BadParameter(f"VALIDATION must be of suite {' or '.join(SUITES)}, got '{suite}' in {validation}")
-    if "open_claims" not in document:
+    if "extendable_claims" not in document:
         raise typer.BadParameter(
             f"VALIDATION must be written by this version of 'dcrit validate', got a report of another in {validation}: "
             "call 'dcrit validate' again, which finds its runs"

@@ -297,8 +297,13 @@ class Finding:
 
     @property
     def wants_more(self) -> bool:
-        """Whether more seeds of any of its streams would help."""
+        """Whether more seeds of any of its streams would help, of those that were declared."""
         return any(map(self.wants, self.streams))
+
+    @property
+    def takes_more(self) -> bool:
+        """The same of seeds beyond those that were declared too, which a budget of time makes."""
+        return any(self.wants(stream, beyond=True) for stream in self.streams)
 
     @property
     def seconds_by_run(self) -> dict[str, float]:
@@ -436,8 +441,8 @@ class Verdict:
         if self.finding.evidence.larger >= ENOUGH:
             return f"no more seeds are made beyond e = {ENOUGH:g}"
         if not self.finding.wants_more:
-            beyond = any(self.finding.wants(stream, beyond=True) for stream in self.finding.streams)
-            return "all seeds that were declared are spent" + (", and --budget adds more" if beyond else "")
+            more = ", and --budget adds more" if self.finding.takes_more else ""
+            return f"all seeds that were declared are spent{more}"
         more = self.finding.more_runs
         if more is None:
             return "how many more runs would decide it cannot be told, because the evidence of a part does not grow yet"

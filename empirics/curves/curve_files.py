@@ -28,6 +28,7 @@ from dcrit.empirics.curves.names import (
 )
 from dcrit.empirics.curves.numbers import has_decimal_commas, is_number, numbers_of
 from dcrit.empirics.curves.table import Table, stacked, stem_of
+from dcrit.theory.advice import Advice, Setting, joined
 from dcrit.theory.checks import FieldError
 
 FloatArray = NDArray[np.float64]
@@ -413,19 +414,29 @@ def _lone_sets(found: dict[str, str], free: Sequence[str], frame: pl.DataFrame, 
         notes += [note for note in _assumed(wanted, name, meant, left) if "metric" not in note]
 
 
+class _Field(Setting):
+    """A field that a column can be named for: in Python it is a key of ``columns``, and a command has an option."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
 def _lacking(wanted: str, table: Table, found: Mapping[str, str], runs: Sequence[str]) -> FieldError:
+    """The refusal of a file in which no column is found for a field, with every field that is not found yet."""
     frame = table.frame
     others = [name for name in frame.columns if name not in (*found.values(), *runs) and _is_numeric(frame[name])]
     also = ", train loss or error" if wanted == "train_accuracy" else ""
-    return FieldError(
-        wanted,
-        "be a column of the file",
-        "none",
-        why=f"looked for {meanings(wanted)}{also} among {listed(frame.columns)}"
-        + (f"; it may be one of {listed(others)}" if others and len(others) < frame.width else "")
-        + f"; the file was read as {table.format}"
-        + ("; a file with the rest of the curves may be given beside it" if wanted == "train_accuracy" else ""),
-    )
+    sides = [{one for one in FIELDS if one.startswith(side)} for side in ("train", "test")]
+    unknown = [{"step"}, *sides]
+    open_fields = [one for one in FIELDS if any(one in some and not some & found.keys() for some in unknown)]
+    why: list[str] = [
+        f"looked for {meanings(wanted)}{also} among {listed(frame.columns)}",
+        f"it may be one of {listed(others)}" if others and len(others) < frame.width else "",
+        f"the file was read as {table.format}",
+        "a file with the rest of the curves may be given beside it" if wanted == "train_accuracy" else "",
+        Advice("columns can be named for ", joined(", ", [Advice(_Field(one)) for one in open_fields])),
+    ]
+    return FieldError(wanted, "be a column of the file", "none", why=joined("; ", why))
 
 
 # --- values ---

@@ -172,7 +172,7 @@ def test_a_validation_is_committed_with_its_tables(clone: Path, validation: Path
     results = clone / "docs" / "results"
     assert json.loads((results / "quick.json").read_text(encoding="utf-8"))["runs"] == 12345
     assert "`dcrit validate quick`: 12345 runs" in (results / "verdicts.md").read_text(encoding="utf-8")
-    older = {name: value for name, value in quick.items() if name != "open_claims"}
+    older = {name: value for name, value in quick.items() if name != "extendable_claims"}
     (validation / "report.json").write_text(json.dumps(older), encoding="utf-8")
     refused = reproduce("readme", validation, "--clone", clone)
     assert refused.exit_code == 2

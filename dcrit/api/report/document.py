@@ -51,6 +51,7 @@ def document_of(
             "seconds": seconds,
             "budget_minutes": budget_minutes,
             "open_claims": sum(one.finding.wants_more for one in verdicts),
+            "extendable_claims": sum(one.finding.takes_more for one in verdicts),
             "runs": len(seconds_by_run),
             "stored_runs": n_stored,
             "training_seconds": sum(seconds_by_run.values()),

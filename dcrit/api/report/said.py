@@ -19,23 +19,29 @@ def effort(report: Mapping[str, Any]) -> str:
     before = report["stored_runs"]
     said = f"{report['runs']} runs" + (f", {before} of them made by earlier calls," if before else "")
     said += f" took {duration(report['training_seconds'])} of training on one core."
-    minutes, n_open = report["budget_minutes"], report["open_claims"]
-    enough = "no claim wants more seeds: each has e = 100, or all the seeds that were declared."
+    minutes, n_open, n_more = report["budget_minutes"], report["open_claims"], report["extendable_claims"]
+    total = len(report["claims"])
+    enough = "no claim wants more of the seeds that were declared"
+    more = (
+        f"{n_more} of {total} claims {'is' if n_more == 1 else 'are'} below e = 100 and can be given more than these."
+    )
+    more = more if n_more else "none can be given more: each has e = 100, or was asked of all problems that it draws."
     if minutes is None:
-        return f"{said} No time budget ended them, and {enough}"
+        return f"{said} No time budget ended them, and {enough}; {more}"
     said += f" The last call had a time budget of {number(minutes)} minutes"
     if not n_open:
-        return f"{said}, and {enough}"
-    return f"{said}, which ended it while {n_open} of {len(report['claims'])} claims wanted more seeds."
+        return f"{said}, and {enough}; {more}"
+    wanted = f"{n_open} of {total} claims wanted more of the seeds that were declared"
+    return f"{said}, which ended it while {wanted}; {more}"
 
 
 def adding(report: Mapping[str, Any]) -> str | None:
-    """The command that adds evidence; None where no claim wants more.
+    """The command that adds evidence; None where no claim can be given more, declared seeds or others.
 
     Args:
         report: The report's document.
     """
-    return f"dcrit validate {report['suite']} --budget MINUTES" if report["open_claims"] else None
+    return f"dcrit validate {report['suite']} --budget MINUTES" if report["extendable_claims"] else None
 
 
 #: What that command does, behind its name.

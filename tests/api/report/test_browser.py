@@ -92,6 +92,7 @@ return {
     image: place(image).width / place(image.parentElement.parentElement).width,
     paper: getComputedStyle(document.body).backgroundColor,
     nav: place(document.querySelector('nav')).top,
+    links: [...document.querySelectorAll('nav a')].map(link => place(link)).map(one => [one.left, one.right]),
     json: [...document.querySelectorAll('details')].map(
         one => [one.id, JSON.parse(one.querySelector('pre').textContent)]),
 }"""
@@ -108,6 +109,8 @@ def test_the_layout_follows_the_screen(browser: Chrome, tmp_path: Path, width: i
     browser.get(page.as_uri())
     seen = browser.execute_script(LAYOUT)
     assert not seen["scrolls"]
+    assert len(seen["links"]) == 4
+    assert all(0 <= left < right <= width for left, right in seen["links"])  # no word is cut
     assert seen["image"] == pytest.approx(1.0, abs=0.01)
     if width < 600:
         assert seen["cells"][:3] == ["claim", "ruling", "measured"]
