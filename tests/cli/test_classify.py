@@ -118,12 +118,20 @@ def test_many_runs_have_a_row_and_a_reason_each(tmp_path: Path) -> None:
             ["other.csv"],
             "--train-accuracy must be a column of the file, got none: looked for train accuracy, accuracy, train loss",
         ),
+        (
+            ["other.jsonl"],
+            "columns can be named for --step, --train-accuracy, --test-accuracy, --train-loss, --test-loss, "
+            "--train-error, --test-error",
+        ),
+        (["named.jsonl"], "columns can be named for --train-accuracy, --train-loss, --train-error"),
     ],
 )
 def test_bad_input_is_one_sentence(words: list[str], says: str, grokked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(grokked.parent)
     Path("empty.csv").touch()
     Path("other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    Path("other.jsonl").write_text('{"a": 1, "b": 2}\n{"a": 2, "b": 3}\n', encoding="utf-8")
+    Path("named.jsonl").write_text('{"step": 1, "test_acc": 0, "b": 1}\n' * 2, encoding="utf-8")
     result = invoke(*words)
     assert (result.exit_code, result.stdout) == (2, "")
     assert says in " ".join(line.strip("│ ") for line in result.stderr.splitlines())

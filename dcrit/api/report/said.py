@@ -22,10 +22,9 @@ def effort(report: Mapping[str, Any]) -> str:
     minutes, n_open, n_more = report["budget_minutes"], report["open_claims"], report["extendable_claims"]
     total = len(report["claims"])
     enough = "no claim wants more of the seeds that were declared"
-    more = (
-        f"{n_more} of {total} claims {'is' if n_more == 1 else 'are'} below e = 100 and can be given more than these."
-    )
-    more = more if n_more else "none can be given more: each has e = 100, or was asked of all problems that it draws."
+    more = f"{n_more} of {total} claims can be given more than these."
+    if not n_more:
+        more = "none can be given more: each has e = 100, or was asked of all problems that it draws."
     if minutes is None:
         return f"{said} No time budget ended them, and {enough}; {more}"
     said += f" The last call had a time budget of {number(minutes)} minutes"

@@ -173,7 +173,8 @@ def test_a_named_column_ends_the_ambiguity(tmp_path: Path) -> None:
         (
             "when,train_acc\n1,1\n2,1\n",
             "step must be a column .* got none: looked for step, iteration, epoch, batch, examples, tokens among "
-            "'when', 'train_acc'; it may be one of 'when'; the file was read as a table with a header",
+            "'when', 'train_acc'; it may be one of 'when'; the file was read as a table with a header; columns can be "
+            "named for step, test_accuracy, test_loss, test_error$",
         ),
         (
             "step,foo\n1,1\n",
