@@ -73,6 +73,15 @@ PLANES = (
             ("square", 43, (8, 12, 16, 20, 28, 40, 64), (250, 400, 560, 750, 1000, 1300)),
         )
     ),
+    # A pilot where the field works: does a dip show at this horizon? Its capacities and star would cost hours.
+    Plane(
+        problem=replace(FAMILY, modulus=113),
+        widths=(8, 16, 32, 64),
+        sizes=(3000, 3500),
+        capacity_widths=(),
+        seeds=4,
+        steps=10_000,
+    ),
 )
 
 #: File of capacities that a second law predicts, whose bits per parameter grow with N/C² instead of N. Two planes had
