@@ -340,6 +340,30 @@ def optimizer(
     _finish(tables(results), as_json=as_json)
 
 
+@app.command("narrow")
+def narrow(
+    store: Stored = None,
+    workers: options.Workers = 0,
+    clone: Clone = HERE,
+    check: Check = False,
+    as_json: options.Json = False,
+) -> None:
+    """What part of the rule narrow pair-MLPs hold. Half a minute; trains only with --store, five minutes on one core.
+
+    Writes docs/results/two-thresholds/narrow.json with --store, and what 'dcrit reproduce two-thresholds' writes.
+    """
+    results = _results(clone)
+    from dcrit.empirics.ablations.narrow_mlps import measure_narrow
+    from dcrit.empirics.ablations.two_thresholds import two_thresholds as tables
+    from dcrit.empirics.ablations.two_thresholds_fit import fitted_thresholds
+
+    _check_alone(store, check=check)
+    if store is not None:
+        with _laboratory(store, workers) as bench:
+            _write(measure_narrow(fitted_thresholds(results), results, bench))
+    _finish(tables(results), check=check, as_json=as_json)
+
+
 @app.command("clock-method")
 def clock_method(
     store: Stored = None,

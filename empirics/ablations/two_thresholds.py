@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from dcrit.empirics.ablations.model_sizes_fit import with_narrow
+from dcrit.empirics.ablations.narrow_mlps import fits_of, page_with_narrow, with_units
 from dcrit.empirics.ablations.times_to_half import TIMES_TO_HALF, time_errors
 from dcrit.empirics.ablations.transformer_clock import (
     SCORED as TRANSFORMERS,
@@ -44,7 +45,7 @@ from dcrit.empirics.ablations.two_thresholds_pieces import PIECES_FILE, page_wit
 from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
 from dcrit.empirics.measures.threshold_fit import KEY, RAISED_DECAY_SCATTER, Fit, Row, problem_of
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
-from dcrit.theory.calibrations.thresholds import THRESHOLDS, Thresholds, thresholds_text
+from dcrit.theory.calibrations.thresholds import HALF, THRESHOLDS, Thresholds, thresholds_of, thresholds_text
 from dcrit.theory.circuits.clock import Clock
 from dcrit.theory.circuits.critical_size_law import Scatter
 from dcrit.theory.circuits.finding import FINDING_EXPONENT
@@ -61,6 +62,9 @@ PARTS = ("near", "far", "optimizer", "falsifier")
 
 #: Largest modulus of the near field.
 NEAR = 43
+
+#: Least width of the law's calibration runs and of the drawn frame.
+USUAL = 32
 
 #: Runs without which a size is not called measured.
 FEWEST_RUNS = 4
@@ -236,6 +240,24 @@ def later_law(results: Path, name: str, fits: dict[tuple[str, str], Fit]) -> Pre
     return predict
 
 
+def law_with_units(laws: Sequence[Thresholds]) -> Predictor:
+    """The law that ships.
+
+    Args:
+        laws: Of pair-MLPs.
+    """
+
+    def predict(row: Row) -> Found:
+        problem = problem_of(row)
+        law = thresholds_of(problem, laws)
+        size = law.clocks(problem).size(HALF, row["steps"])
+        if math.isinf(size):
+            return None
+        return size, interval_around(math.log(size), law.deviation(problem, row["steps"]))
+
+    return predict
+
+
 def first_release() -> Predictor:
     """The mixture at rest, by the calibrations that ship."""
     shipped = shipped_calibrations()
@@ -341,6 +363,7 @@ def ablation_rows(results: Path, sizes: Sequence[Row]) -> list[Row]:
     blind = blind_rows(results)
     drawn = [row for row in sizes if row["measured"] is not None]
     predictors: dict[str, Predictor] = {
+        "fifth law": law_with_units(with_units(fitted_thresholds(results), results)),
         "fourth law": later_law(results, "fourth law", law_fits(runs)),
         "third law": later_law(results, "third law", least_squares_fits(runs)),
         "second law": later_law(results, "second law", least_squares_fits(runs, second=True)),
@@ -348,16 +371,21 @@ def ablation_rows(results: Path, sizes: Sequence[Row]) -> list[Row]:
         **baselines(results),
         "first release": first_release(),
     }
+    known = known_rows(results)
+    asked = [
+        (part, field, [row for row in rows if (row["modulus"] <= NEAR) == (field == "near")])
+        for part, rows in (("drawn", drawn), ("known before", known))
+        for field in ("near", "far")
+    ]
+    asked.append((f"all of width ≥ {USUAL}", "both", [row for row in [*drawn, *known] if row["width"] >= USUAL]))
     out: list[Row] = []
-    for part, rows in (("drawn", drawn), ("known before", known_rows(results))):
-        for field in ("near", "far"):
-            here = [row for row in rows if (row["modulus"] <= NEAR) == (field == "near")]
-            for name, predict in predictors.items():
-                found = score(here, predict)
-                if found is None:
-                    continue
-                n_blind = len({configuration(row) for row in here if key_of(row) in blind.get(name, ())})
-                out.append({"part": part, "field": field, "predictor": name, **found, "blind": n_blind})
+    for part, field, here in asked:
+        for name, predict in predictors.items():
+            found = score(here, predict)
+            if found is None:
+                continue
+            n_blind = len({configuration(row) for row in here if key_of(row) in blind.get(name, ())})
+            out.append({"part": part, "field": field, "predictor": name, **found, "blind": n_blind})
     return out
 
 
@@ -502,13 +530,14 @@ def two_thresholds(results: Path) -> dict[Path, str]:
     """
     folder, sizes = results / FOLDER, measured_rows(results)
     ablation = ablation_rows(results, sizes)
-    laws = [*fitted_thresholds(results), with_narrow(fitted_law(results), results)]
+    wide = fitted_thresholds(results)
+    laws = [*with_units(wide, results), with_narrow(fitted_law(results), results)]
     page = results / "two-thresholds.md"
     pieces = piece_rows(runs_of(results), score_of_fits(results, sizes))
     text = page_with_pieces(page_with_table(page.read_text(encoding="utf-8"), ablation), pieces)
     runs = runs_of(results)
     clocks, choice, times = optimizer_clocks(law_fits(runs)), choice_rows(runs), time_rows(results, sizes)
-    text = page_with_choice(text, choice)
+    text = page_with_narrow(page_with_choice(text, choice), fits_of(wide, results))
     return {
         page: page_with_transformers(page_with_effects(text, optimizer_rows(results), clocks), results),
         folder / CHOICE: rows_text(choice),

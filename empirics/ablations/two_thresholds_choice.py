@@ -38,8 +38,9 @@ BEGIN, END = (
 
 #: What pages call each predictor.
 SHOWN = {
-    "fourth law": "the law that ships",
-    "third law": "its form, by least squares",
+    "fifth law": "the law that ships",
+    "fourth law": "without noise of units",
+    "third law": "that form, by least squares",
     "second law": "width in D_kin alone, by least squares",
     "design's law": "the law that the frame was drawn with",
     "first release": "circuits at rest alone",

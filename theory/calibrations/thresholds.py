@@ -22,8 +22,9 @@ from dcrit.theory.circuits.critical_size_law import CriticalSizeLaw, Levels, Sca
 from dcrit.theory.circuits.finding import FindingLaw
 from dcrit.theory.circuits.laws import CapacityLaw
 from dcrit.theory.circuits.norms import NormLaw
-from dcrit.theory.circuits.overload import Overload
+from dcrit.theory.circuits.overload import Memory, Overload
 from dcrit.theory.circuits.symmetry import SymmetryLaw
+from dcrit.theory.circuits.unit_noise import UnitNoise
 from dcrit.theory.families.family import FAMILIES
 from dcrit.theory.problems.problem import Problem
 from dcrit.theory.problems.tasks import TASKS
@@ -55,6 +56,9 @@ SYMBOLS, WIDTH, LOAD, HORIZON = "the number of symbols", "the width", "symbols p
 #: Numbers of the optimizer whose effect is known between two values alone.
 EFFECTS = ("beta2", "epsilon")
 
+
+#: Test accuracy at which D_crit is.
+HALF = 0.5
 
 #: What of networks at rest is kept.
 AT_REST = "load_at_rest"
@@ -126,6 +130,7 @@ class Thresholds:
         law: Constants with their errors.
         calibrated: Where the runs lay that they were fitted to.
         overload: What narrow networks and those over capacity do; None where that is not measured.
+        units: What part of the rule few hidden units hold; None likewise.
         capacity: D_mem(N), of the calibration that the law belongs to.
         symmetry: When memory is of unordered pairs, likewise; None where both symbols are told apart.
         branches: How likely a seed memorizes unordered pairs; None where that was not measured.
@@ -143,6 +148,7 @@ class Thresholds:
     law: CriticalSizeLaw
     calibrated: CalibratedRange
     overload: Overload | None = None
+    units: UnitNoise | None = None
     capacity: CapacityLaw | None = None
     symmetry: SymmetryLaw | None = None
     branches: BranchLaw | None = None
@@ -158,6 +164,8 @@ class Thresholds:
     def clocks(self, problem: Problem) -> LevelClocks:
         """Times and sizes of every test accuracy."""
         found = self.law.level_clocks(problem.n_symbols, problem.width, **problem.optimizer)
+        if self.units is not None:
+            return replace(found, memory=Memory(ceiling=self.units.ceiling(problem.n_symbols, problem.width)))
         if self.overload is None or self.capacity is None:
             return found
         memorized = float(self.capacity.capacity(problem.n_params, problem.n_classes))
@@ -197,10 +205,27 @@ class Thresholds:
             ValueError: A horizon is not above 0.
         """
         own = self.law.deviations(problem.n_symbols, problem.width, horizons, **problem.optimizer)
-        beyond_load = math.log(problem.n_symbols / problem.width / self.calibrated.load[1])
-        if beyond_load <= 0:
-            return own
-        return np.hypot(own, PER_LOAD * beyond_load if self.overload is None else self.overload.scatter)
+        own = np.hypot(own, self.deviation_of_units(problem))
+        if self.overload is not None:
+            narrow = problem.n_symbols / problem.width > self.calibrated.load[1]
+            return np.hypot(own, self.overload.scatter if narrow else 0.0)
+        beyond_load = math.log(problem.n_symbols / problem.width / self.largest_load)
+        return np.hypot(own, PER_LOAD * max(0.0, beyond_load))
+
+    def deviation_of_units(self, problem: Problem) -> float:
+        """Standard deviation of ln D_crit(T) that the scatter of κ makes: half of what κ one of it higher and lower does.
+
+        It is infinite where a network with the lower one is never right on half of what it has not seen, and 0 where one
+        with κ itself is not: there is no D_crit(T) then.
+        """
+        if self.units is None or self.units.ceiling(problem.n_symbols, problem.width) <= HALF:
+            return 0.0
+        levels = self.law.level_clocks(problem.n_symbols, problem.width, **problem.optimizer)
+        ceilings = [self.units.moved(z).ceiling(problem.n_symbols, problem.width) for z in (-1.0, 1.0)]
+        if min(ceilings) <= HALF:
+            return math.inf
+        most, least = (levels.shift(HALF / one) for one in ceilings)
+        return (most - least) / 2
 
     def deviation_at_rest(self, problem: Problem) -> float:
         """Standard deviation of ln D_rest; larger for narrower networks than those at rest that were measured."""
@@ -213,21 +238,29 @@ class Thresholds:
     @property
     def carried_on(self) -> Thresholds:
         """The law with the error of its constants alone, however narrow a network is; who asks adds what is lacking."""
-        return replace(self, calibrated=replace(self.calibrated, load=(self.calibrated.load[0], sys.float_info.max)))
+        return replace(
+            self,
+            calibrated=replace(self.calibrated, load=(self.calibrated.load[0], sys.float_info.max)),
+            units=None if self.units is None else replace(self.units, scatter=0.0),
+        )
+
+    @property
+    def _narrow(self) -> tuple[Overload | UnitNoise, ...]:
+        """What is known of narrow networks."""
+        return tuple(one for one in (self.overload, self.units) if one is not None)
 
     @property
     def largest_load(self) -> float:
         """Largest S/H that runs behind it had."""
-        return max(self.calibrated.load[1], 0.0 if self.overload is None else self.overload.load)
+        return max([self.calibrated.load[1], *(one.load for one in self._narrow)])
 
     @property
     def reach(self) -> dict[str, tuple[float, float]]:
         """Least and largest value that runs behind it had, by what it is a value of; the optimizer aside."""
-        ranges, narrow = self.calibrated, self.overload
-        least = ranges.width[0] if narrow is None else min(ranges.width[0], narrow.width)
+        ranges = self.calibrated
         return {
             SYMBOLS: ranges.n_symbols,
-            WIDTH: (least, ranges.width[1]),
+            WIDTH: (min([ranges.width[0], *(one.width for one in self._narrow)]), ranges.width[1]),
             LOAD: (ranges.load[0], self.largest_load),
             HORIZON: ranges.steps,
         }
@@ -316,6 +349,7 @@ class Thresholds:
                 **({} if self.calibrated.load_at_rest is None else {AT_REST: list(self.calibrated.load_at_rest)}),
             },
             **({} if self.overload is None else {"overload": asdict(self.overload)}),
+            **({} if self.units is None else {"units": asdict(self.units)}),
             **({} if self.branches is None else {"branches": self.branches.to_dict()}),
             **({} if self.norms is None else {"norms": self.norms.to_dict()}),
         }
@@ -348,6 +382,7 @@ class Thresholds:
                 law=law,
                 calibrated=CalibratedRange(n_runs=ranges["n_runs"], **spans),
                 overload=Overload(**document["overload"]) if "overload" in document else None,
+                units=UnitNoise(**document["units"]) if "units" in document else None,
                 branches=BranchLaw.from_dict(document["branches"]) if "branches" in document else None,
                 norms=NormLaw.from_dict(document["norms"]) if "norms" in document else None,
             )

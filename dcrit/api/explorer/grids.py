@@ -49,6 +49,9 @@ REACH = ((SYMBOLS, "symbols"), (WIDTH, "width"), (LOAD, "load"), (HORIZON, "hori
 #: Parts of all pairs at which it is told what is known without the rule.
 PARTS = (0.003, 0.01, 0.03, 0.06, 0.12, 0.2, 0.3, 0.45, 0.65, 0.85, 1.0)
 
+#: Ceilings with κ one standard deviation lower and higher.
+CEILINGS = ("ceiling_low", "ceiling_high")
+
 #: Largest log-odds of a part.
 LARGEST_ODDS = 30.0
 
@@ -153,7 +156,7 @@ class Subject:
             "farthest_load": FARTHEST_LOAD * law.largest_load,
             "usual_decay": law.law.pace.weight_decay,
             "overload": None if law.overload is None else law.overload.exponent,
-            "most_from_scratch": law.calibrated.load[1] if law.overload is None else None,
+            "most_from_scratch": law.largest_load if law.overload is None else None,
             "most_at_rest": None if law.calibrated.load_at_rest is None else law.calibrated.load_at_rest[1],
             "star_widths": star_widths(_problem(one, self.tasks[0], moduli_of(self.tasks[0])[0]), one),
             "widths": [max(family.width_step, min(widths) // 2), max(widths)],
@@ -223,7 +226,10 @@ def subject_of(calibration: Calibration, tasks: tuple[str, ...]) -> Subject:
     shape = (len(NODES), len(widths))
     flat = {
         name: np.empty(shape)
-        for name in ("rest", "onset", "completion", "ceiling", "capacity", "capacity_variance", "params", *LEAST)
+        for name in (
+            *("rest", "onset", "completion", "ceiling", "capacity", "capacity_variance", "params", *LEAST),
+            *(() if law.units is None else CEILINGS),
+        )
     }
     spread = {name: np.empty((*shape, len(DECAYS))) for name in ("rest_deviation", "capacity_widening")}
     half, deviation = (np.empty((*shape, len(DECAYS), len(HORIZONS))) for _ in range(2))
@@ -235,7 +241,9 @@ def subject_of(calibration: Calibration, tasks: tuple[str, ...]) -> Subject:
         flat["rest"][i, j] = math.log(clocks.half.rest)
         flat["onset"][i, j], flat["completion"][i, j] = (clocks.shift(level) for level in SEMI_GROKKING)
         memory = clocks.memory
-        flat["ceiling"][i, j] = -LARGEST_ODDS if memory.ceiling == 1 else math.log(1 / memory.ceiling - 1)
+        flat["ceiling"][i, j] = _odds_against(memory.ceiling)
+        for name, moved in () if law.units is None else zip(CEILINGS, (-1.0, 1.0), strict=True):
+            flat[name][i, j] = _odds_against(law.units.moved(moved).ceiling(n_symbols, width))
         if memory.symmetry is not None:
             sizes = np.array(PARTS) * here.n_pairs
             seen = memory.symmetry.mirrored_at(sizes / (memory.symmetric_size or 1.0))
@@ -284,6 +292,11 @@ def subject_of(calibration: Calibration, tasks: tuple[str, ...]) -> Subject:
         grids["mirrored"] = Grid.of(("symbols", "known_part"), mirrored)
         grids["unordered"] = Grid.of((*plane, "known_part"), unordered)
     return Subject(calibration=calibration, tasks=tasks, nodes=nodes, grids=grids)
+
+
+def _odds_against(ceiling: float) -> float:
+    """Log-odds of what a network does not hold of the rule, within what a grid may have."""
+    return -LARGEST_ODDS if ceiling == 1 else max(-LARGEST_ODDS, math.log(1 / ceiling - 1))
 
 
 def common_facts() -> dict[str, Any]:
