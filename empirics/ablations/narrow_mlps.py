@@ -114,12 +114,12 @@ def fit_units(law: Thresholds, rows: Sequence[Row]) -> UnitsFit:
     weights = np.sqrt([len(row["test_accuracy"]) for row in rows])
     means = np.array([np.mean(row["test_accuracy"]) for row in rows])
 
-    def units(signal: float, scatter: float = 0.0) -> UnitNoise:
-        return UnitNoise(signal=signal, scatter=scatter, load=rounded(load, 4), width=width)
+    def units(signal: float, scatter: float = 0.0, lag: float = 0.0) -> UnitNoise:
+        return UnitNoise(signal=signal, scatter=scatter, lag=lag, load=rounded(load, 4), width=width)
 
-    def missed(signal: float | None, among: Sequence[Row] = rows) -> FloatArray:
+    def missed(signal: float | None, among: Sequence[Row] = rows, lag: float = 0.0) -> FloatArray:
         moved = replace(law, units=None if signal is None else units(signal))
-        return np.array([_expected(moved, row) - float(np.mean(row["test_accuracy"])) for row in among])
+        return np.array([_expected(moved, row, lag) - float(np.mean(row["test_accuracy"])) for row in among])
 
     found: Any = least_squares(lambda x: weights * missed(float(x[0])), [START], bounds=BOUNDS)
     signal = rounded(float(found.x[0]))
@@ -137,9 +137,11 @@ def fit_units(law: Thresholds, rows: Sequence[Row]) -> UnitsFit:
         # A network that is right on all it has not seen says only that κ is large.
         if excess(BOUNDS[0]) < 0 < excess(BOUNDS[1]):
             own.append(math.log(float(brentq(excess, *BOUNDS)) / signal))
+    with_lag: Any = least_squares(lambda x: weights * missed(float(x[0]), rows, float(x[1])), [signal, 0.0])
+    lag = rounded(abs(float(with_lag.x[1])), 3)
     total = float(weights @ weights)
     return UnitsFit(
-        units=units(signal, rounded(math.sqrt(float(np.mean(np.square(own)))), 3)),
+        units=units(signal, rounded(math.sqrt(float(np.mean(np.square(own)))), 3), lag),
         error=error,
         rms=math.sqrt(float(left @ left) / total),
         rms_without=math.sqrt(float(np.square(weights * missed(None)).sum()) / total),
@@ -183,12 +185,14 @@ def page_with_narrow(page: str, fits: Mapping[str, UnitsFit]) -> str:
     """
     lines = [
         BEGIN,
-        "| σ | κ | κ of random phases | scatter of ln κ | accuracies are missed by | without noise of units | runs |",
-        "|---|---|---|---|---|---|---|",
+        "| σ | κ | κ of random phases | scatter of ln κ | lag | accuracies are missed by | without noise of units "
+        "| runs |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     lines += [
         f"| `{activation}` | {one.units.signal:.3f} ± {one.error:.3f} "
-        f"| {f'{RANDOM_PHASES:.3f}' if activation == 'square' else '–'} | {one.units.scatter:.3f} | {one.rms:.3f} "
+        f"| {f'{RANDOM_PHASES:.3f}' if activation == 'square' else '–'} | {one.units.scatter:.3f} "
+        f"| {one.units.lag:.2f} | {one.rms:.3f} "
         f"| {one.rms_without:.3f} | {one.n_runs} |"
         for activation, one in fits.items()
     ]
@@ -202,7 +206,9 @@ def _of_addition(laws: Sequence[Thresholds], activation: str) -> Thresholds:
     return law
 
 
-def _expected(law: Thresholds, row: Row) -> float:
-    """Test accuracy of a row's runs by a law."""
+def _expected(law: Thresholds, row: Row, lag: float = 0.0) -> float:
+    """Test accuracy of a row's runs by a law, if networks need more by a lag in ln D per part that they do not hold."""
     problem = Problem(task="add", modulus=row["modulus"], activation=row["activation"], width=row["width"])
-    return float(law.clocks(problem).accuracy(row["n_train"], problem.horizon))
+    clocks = law.clocks(problem)
+    n_train = row["n_train"] * math.exp(-lag * (1 - clocks.memory.ceiling))
+    return float(clocks.accuracy(n_train, problem.horizon))

@@ -213,19 +213,24 @@ class Thresholds:
         return np.hypot(own, PER_LOAD * max(0.0, beyond_load))
 
     def deviation_of_units(self, problem: Problem) -> float:
-        """Standard deviation of ln D_crit(T) that the scatter of κ makes: half of what κ one of it higher and lower does.
+        """Standard deviation of ln D_crit(T) of a network that holds a part of the rule only.
 
-        It is infinite where a network with the lower one is never right on half of what it has not seen, and 0 where one
-        with κ itself is not: there is no D_crit(T) then.
+        Half of what κ one standard deviation higher and lower does, and the lag of such networks. It is infinite where
+        a network with the lower κ is never right on half of what it has not seen. Where one with κ itself is not,
+        there is no D_crit(T), and the lag remains.
         """
-        if self.units is None or self.units.ceiling(problem.n_symbols, problem.width) <= HALF:
+        if self.units is None:
             return 0.0
+        held = self.units.ceiling(problem.n_symbols, problem.width)
+        lag = self.units.lag * (1 - held)
+        if held <= HALF:
+            return lag
         levels = self.law.level_clocks(problem.n_symbols, problem.width, **problem.optimizer)
         ceilings = [self.units.moved(z).ceiling(problem.n_symbols, problem.width) for z in (-1.0, 1.0)]
         if min(ceilings) <= HALF:
             return math.inf
         most, least = (levels.shift(HALF / one) for one in ceilings)
-        return (most - least) / 2
+        return math.hypot(lag, (most - least) / 2)
 
     def deviation_at_rest(self, problem: Problem) -> float:
         """Standard deviation of ln D_rest; larger for narrower networks than those at rest that were measured."""
@@ -241,7 +246,7 @@ class Thresholds:
         return replace(
             self,
             calibrated=replace(self.calibrated, load=(self.calibrated.load[0], sys.float_info.max)),
-            units=None if self.units is None else replace(self.units, scatter=0.0),
+            units=None if self.units is None else replace(self.units, scatter=0.0, lag=0.0),
         )
 
     @property

@@ -62,6 +62,8 @@ class UnitNoise:
     Attributes:
         signal: κ of :func:`held_part`.
         scatter: Standard deviation of ln κ between networks.
+        lag: How much more such networks need, in ln D per part of the rule that they do not hold: an error, as it
+            differs in sign between activations.
         load: Largest S/H of the runs behind it.
         width: Smallest H of them.
 
@@ -73,12 +75,14 @@ class UnitNoise:
 
     signal: float
     scatter: float
+    lag: float
     load: float
     width: int
 
     def __post_init__(self) -> None:
         check_positive("signal", self.signal)
         check_not_negative("scatter", self.scatter)
+        check_not_negative("lag", self.lag)
         check_positive("load", self.load)
         check_integer("width", self.width, 1)
 

@@ -156,6 +156,7 @@ class Subject:
             "farthest_load": FARTHEST_LOAD * law.largest_load,
             "usual_decay": law.law.pace.weight_decay,
             "overload": None if law.overload is None else law.overload.exponent,
+            "lag": None if law.units is None else law.units.lag,
             "most_from_scratch": law.largest_load if law.overload is None else None,
             "most_at_rest": None if law.calibrated.load_at_rest is None else law.calibrated.load_at_rest[1],
             "star_widths": star_widths(_problem(one, self.tasks[0], moduli_of(self.tasks[0])[0]), one),

@@ -35,10 +35,11 @@ def made_up(law: Thresholds) -> list[Row]:
 
 
 def test_fit_finds_the_constant_that_made_the_accuracies() -> None:
-    truth = replace(law_of("square"), units=UnitNoise(signal=0.55, scatter=0.0, load=2.0, width=12))
+    truth = replace(law_of("square"), units=UnitNoise(signal=0.55, scatter=0.0, lag=0.0, load=2.0, width=12))
     found = fit_units(truth, made_up(truth))
     assert found.units.signal == pytest.approx(0.55, rel=1e-3)
     assert found.units.scatter < 1e-3
+    assert found.units.lag < 1e-2
     assert found.rms < 1e-4 < found.rms_without
     assert (found.units.width, found.units.load) == (12, pytest.approx(29 / 12, rel=1e-3))
 
@@ -76,7 +77,7 @@ def test_calibration_runs_lie_above_the_transition_of_wide_networks_and_below_al
 
 
 def test_page_holds_what_was_fitted() -> None:
-    truth = replace(law_of("square"), units=UnitNoise(signal=0.55, scatter=0.0, load=2.0, width=12))
+    truth = replace(law_of("square"), units=UnitNoise(signal=0.55, scatter=0.0, lag=0.0, load=2.0, width=12))
     page = page_with_narrow(f"before\n{BEGIN}\nold\n{END}\nafter", {"square": fit_units(truth, made_up(truth))})
     assert "old" not in page
     assert page.startswith("before\n")

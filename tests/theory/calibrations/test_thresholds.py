@@ -1,6 +1,7 @@
 import copy
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def test_what_lies_outside_is_said_with_its_factor() -> None:
         "the number of symbols 89 is 1.89 times above the largest calibrated for the law of sizes, 47"
     )
     assert "the width 1024 is 2 times above" in phrases(SQUARE, 4000, modulus=47, width=1024)
-    assert "symbols per unit of width" in phrases(SQUARE, 4000, modulus=47, width=16)
+    assert "symbols per unit of width" in phrases(SQUARE, 4000, modulus=47, width=12)
     assert "weight decay 2 is 2 times above" in phrases(SQUARE, 4000, modulus=31, weight_decay=2.0)
     assert "learning rate 0.005 is 2 times below" in phrases(SQUARE, 4000, modulus=31, learning_rate=5e-3)
     assert phrases(SQUARE, 4000, modulus=31, beta2=0.999) == (
@@ -101,7 +102,7 @@ def test_what_lies_outside_is_said_with_its_factor() -> None:
 
 def test_far_beyond_the_calibrated_load_it_is_silent() -> None:
     assert SQUARE.silence(Problem(modulus=31, width=16), 4000) == ""
-    assert SQUARE.silence(Problem(modulus=47, width=16), 4000).startswith("cannot tell: there are 2.94 symbols")
+    assert SQUARE.silence(Problem(modulus=47, width=8), 4000).startswith("cannot tell: there are 5.88 symbols")
 
 
 @pytest.mark.parametrize(
@@ -179,21 +180,38 @@ def test_a_size_at_rest_is_worse_known_for_narrower_networks_than_those_at_rest(
     assert SQUARE.outside_at_rest(Problem(modulus=199, width=128)) == ()
 
 
-@pytest.mark.parametrize(
-    ("activation", "modulus", "width"), [("square", 31, 16), ("relu", 31, 32), ("relu", 37, 32), ("square", 47, 24)]
-)
-def test_from_scratch_a_size_is_worse_known_for_narrower_networks_too(
-    activation: str, modulus: int, width: int
-) -> None:
+@pytest.mark.parametrize(("activation", "modulus", "width"), [("square", 23, 16), ("relu", 31, 32), ("square", 47, 24)])
+def test_a_network_that_holds_a_part_of_the_rule_is_worse_known(activation: str, modulus: int, width: int) -> None:
     problem = Problem(modulus=modulus, width=width, activation=activation)
     law = thresholds_of(problem)
-    own = law.law.deviation(modulus, width, 4000)
-    beyond = math.log(modulus / width / law.calibrated.load[1])
-    assert beyond > 0
-    assert law.deviation(problem, 4000) == pytest.approx(math.hypot(own, beyond))
+    assert law.units is not None
+    own, held = law.law.deviation(modulus, width, 4000), law.units.ceiling(modulus, width)
+    sizes = [replace(law, units=law.units.moved(z)).clocks(problem).size(0.5, 4000) for z in (-1, 1)]
+    by_signal = math.log(sizes[0] / sizes[1]) / 2
+    assert by_signal > 0
+    assert law.deviation(problem, 4000) == pytest.approx(math.hypot(own, by_signal, law.units.lag * (1 - held)))
     assert law.carried_on.deviation(problem, 4000) == own
-    wide = Problem(modulus=modulus, width=64, activation=activation)
-    assert law.deviation(wide, 4000) == law.law.deviation(modulus, 64, 4000)
+    wide = Problem(modulus=modulus, width=256, activation=activation)
+    assert law.deviation(wide, 4000) == pytest.approx(law.law.deviation(modulus, 256, 4000), rel=1e-3)
+
+
+def test_a_network_that_may_never_reach_one_half_has_no_interval() -> None:
+    law = thresholds_of(Problem(modulus=97, width=12))
+    assert law.units is not None
+    problem = Problem(modulus=97, width=21)
+    assert law.units.moved(-1).ceiling(97, 21) < 0.5 < law.units.ceiling(97, 21)
+    assert law.deviation(problem, 4000) == math.inf
+    assert "more than 100 times apart" in law.silence(problem, 4000)
+
+
+def test_from_scratch_a_size_is_worse_known_for_narrower_networks_than_any_run_had() -> None:
+    law = thresholds_of(Problem(modulus=113, activation="relu"))
+    problem = Problem(modulus=113, width=72, activation="relu")
+    beyond = math.log(113 / 72 / law.largest_load)
+    assert beyond > 0
+    without = replace(law, calibrated=replace(law.calibrated, load=(0.01, 10.0)))
+    expected = math.hypot(without.deviation(problem, 4000), beyond)
+    assert law.deviation(problem, 4000) == pytest.approx(expected)
 
 
 def test_narrow_networks_that_were_measured_lie_inside_their_intervals() -> None:
@@ -204,5 +222,5 @@ def test_narrow_networks_that_were_measured_lie_inside_their_intervals() -> None
     narrow = [one for one in laws if one[0].n_symbols / one[0].width > one[1].calibrated.load[1]]
     assert len(narrow) == 3
     for problem, law, measured in narrow:
-        predicted = float(law.clocks(problem).half.critical_size(problem.horizon))
+        predicted = law.clocks(problem).size(0.5, problem.horizon)
         assert abs(math.log(predicted / measured)) < 1.645 * law.deviation(problem, problem.horizon)

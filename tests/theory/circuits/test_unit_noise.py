@@ -57,15 +57,15 @@ def test_wide_networks_hold_the_whole_rule() -> None:
 
 
 def test_moved_goes_by_standard_deviations_of_the_logarithm() -> None:
-    units = UnitNoise(signal=0.6, scatter=0.1, load=2.0, width=12)
+    units = UnitNoise(signal=0.6, scatter=0.1, lag=0.2, load=2.0, width=12)
     assert units.moved(-2.0).signal == pytest.approx(0.6 * math.exp(-0.2))
     assert units.moved(1.0).ceiling(23, 16) > units.ceiling(23, 16)
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("signal", 0.0), ("scatter", -0.1), ("load", math.nan), ("width", 0)]
+    ("name", "value"), [("signal", 0.0), ("scatter", -0.1), ("lag", math.inf), ("load", math.nan), ("width", 0)]
 )
 def test_refuses_constants_that_are_none(name: str, value: float) -> None:
-    good: dict[str, float] = {"signal": 0.6, "scatter": 0.1, "load": 2.0, "width": 12}
+    good: dict[str, float] = {"signal": 0.6, "scatter": 0.1, "lag": 0.2, "load": 2.0, "width": 12}
     with pytest.raises(ValueError, match=name):
         UnitNoise(**{**good, name: value})  # type: ignore[arg-type]

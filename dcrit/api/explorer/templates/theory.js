@@ -153,15 +153,16 @@ const Theory = (() => {
   const deviationOf = (place, log) =>
     Math.hypot(Math.exp(log), beyondLoad(place, place.subject.most_from_scratch), deviationOfUnits(place));
 
-  // What the scatter of κ adds: half of what κ one standard deviation higher and lower does to ln D_crit(T).
+  // Of networks that hold a part of the rule only: the scatter of κ, and their lag.
   function deviationOfUnits(place) {
     if (!("ceiling_low" in place.subject.grids)) return 0;
     const [held, least, most] = ["ceiling", "ceiling_low", "ceiling_high"].map(
       (name) => 1 - part(read(place.subject, name, place)));
-    if (held <= 0.5) return 0;
+    const lag = place.subject.lag * (1 - held);
+    if (held <= 0.5) return lag;
     if (least <= 0.5) return Infinity;
     const { shift } = levelsOf(place);
-    return (shift(0.5 / least) - shift(0.5 / most)) / 2;
+    return Math.hypot(lag, (shift(0.5 / least) - shift(0.5 / most)) / 2);
   }
 
   // What a network's memory does to its test accuracy: D_eff(D), the part a of the rule that it holds, and the part h of
