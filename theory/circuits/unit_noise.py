@@ -45,7 +45,7 @@ def held_part(n_symbols: int, width: int, signal: float, *, spread: float = SPRE
     Raises:
         ValueError: A number is out of range.
 
-    Source: own runs (κ), by ``dcrit reproduce narrow``; gromov2023 (units with phases at random).
+    Source: gromov2023 (units with phases at random).
     """
     check_integer("n_symbols", n_symbols, 2)
     check_integer("width", width, 1)
