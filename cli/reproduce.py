@@ -15,6 +15,7 @@ import typer
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, say
 from dcrit.cli.terminal.sentences import Branch
+from dcrit.theory.checks import no_choice
 
 if TYPE_CHECKING:
     from dcrit.empirics.experiments.laboratory import Laboratory
@@ -41,9 +42,7 @@ class Names(Branch):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As typer does it, but for names that there are none of."""
         if args and self.get_command(ctx, args[0]) is None:
-            raise typer.BadParameter(
-                f"NAME must be one of {', '.join(self.list_commands(ctx))}, got '{args[0]}'", ctx=ctx
-            )
+            raise typer.BadParameter(str(no_choice("NAME", args[0], self.list_commands(ctx))), ctx=ctx)
         return super().resolve_command(ctx, args)
 
 

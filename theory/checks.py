@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterable
+
+from dcrit.theory.nearest import nearest
 
 
 class FieldError(ValueError):
@@ -35,7 +38,23 @@ class FieldError(ValueError):
 def check_choice(name: str, got: object, allowed: tuple[object, ...]) -> None:
     """Raise ``FieldError`` unless ``got`` is one of ``allowed``."""
     if got not in allowed:
-        raise FieldError(name, f"be one of {', '.join(map(str, allowed))}", repr(got))
+        raise no_choice(name, got, map(str, allowed))
+
+
+def no_choice(name: str, got: object, allowed: Iterable[str], among: str = "") -> FieldError:
+    """The error about a word that is none of those allowed, which names the nearest of them.
+
+    Args:
+        name: Of the field.
+        got: What was got.
+        allowed: The words.
+        among: Where they are from, after the list of them; empty where that is plain.
+    """
+    known = list(allowed)
+    near = nearest(got, known, most=1) if isinstance(got, str) else []
+    shown = f"'{got}'" if isinstance(got, str) else repr(got)
+    hint = f"; the nearest is '{near[0]}'" if near else ""
+    return FieldError(name, f"be one of {', '.join(known) or 'none'}{among}", f"{shown}{hint}")
 
 
 def check_integer(name: str, got: object, minimum: int, maximum: float = math.inf) -> None:

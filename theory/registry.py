@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import logging
 import pkgutil
@@ -11,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from multiprocessing import parent_process
 from typing import Any, Generic, TypeVar
 
-from dcrit.theory.checks import FieldError
+from dcrit.theory.checks import FieldError, no_choice
 
 Entry = TypeVar("Entry")
 
@@ -82,10 +81,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             return self._entries[name]
         if isinstance(name, str) and (derived := self._derive(name)) is not None:
             return derived
-        near = difflib.get_close_matches(str(name)[:100], self._entries, n=1, cutoff=0.4)
-        hint = f"; the nearest is '{near[0]}'" if near else ""
-        shown = f"'{name}'" if isinstance(name, str) else repr(name)
-        raise FieldError(self.field, f"be one of {', '.join(self._entries)}", f"{shown}{hint}")
+        raise no_choice(self.field, name, self._entries)
 
     def __getitem__(self, name: str) -> Entry:
         """The entry of that name."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 import typer
 
 from dcrit.cli.terminal.sentences import BadField
-from dcrit.theory.checks import FieldError
+from dcrit.theory.checks import FieldError, no_choice
 from dcrit.theory.families.family import FAMILIES, activations
 from dcrit.theory.problems.problem import MOST_POINTS, MOST_WIDTH, Problem
 from dcrit.theory.problems.tasks import TASKS
@@ -128,7 +128,7 @@ def choice(kind: type[Kind]) -> Callable[[str], Kind]:
         try:
             return kind(str(text))
         except ValueError as error:
-            raise typer.BadParameter(f"must be one of {', '.join(kind)}, got '{text}'") from error
+            raise typer.BadParameter(no_choice("", str(text), kind).demand) from error
 
     parse.__name__ = kind.__name__
     return parse

@@ -11,6 +11,7 @@ from typer.core import TyperGroup, TyperOption
 
 from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.checks import FieldError
+from dcrit.theory.nearest import question
 
 #: Longest word of a sentence, and longest sentence [characters].
 LONGEST_WORD, LONGEST_SENTENCE = 300, 1200
@@ -150,5 +151,20 @@ def _refusing(call: Callable[[], Answer]) -> Answer:
     try:
         return call()
     except UsageError as error:
-        error.message = sentence(getattr(error, "message"))  # type: ignore[attr-defined]  # noqa: B009
+        said: Any = error
+        if hasattr(said, "possibilities"):  # no such option: typer exports no class for it
+            said.message, said.possibilities = f"{said.message}{_hint(said)}", None
+        said.message = sentence(said.message)
         raise
+
+
+def _hint(error: Any) -> str:
+    """What an unknown option may stand for, or that options follow the name of a command."""
+    if error.ctx is None:
+        return ""
+    command = error.ctx.command
+    options = [one for one in command.get_params(error.ctx) if isinstance(one, TyperOption)]
+    asked = question(error.option_name, [name for one in options for name in one.opts if name.startswith("--")])
+    if not asked and isinstance(command, TyperGroup):
+        asked = f"Options follow the name of a command; {error.ctx.command_path} --help lists them."
+    return f". {asked}" if asked else ""

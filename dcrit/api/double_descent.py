@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dcrit.api.answers import Finding, axes_of, finished, plain
 from dcrit.api.headlines import LIKELY, probability, said_of
 from dcrit.api.predictions import chosen_calibration, outside_at_ends
+from dcrit.theory.arguments import hinting
 from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.estimates import LEVEL, Estimate
 from dcrit.theory.problems.problem import Problem, full_label
@@ -169,6 +170,7 @@ class SizeCurve(Finding):
         )
 
 
+@hinting(problem=Problem)
 def double_descent(
     problem: Problem,
     n_train: int,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dcrit.api.answers import Finding
+from dcrit.theory.arguments import hinting
 from dcrit.theory.checks import check_integer
 from dcrit.theory.estimates import Estimate
 from dcrit.theory.problems.problem import Problem, full_label
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from dcrit.empirics.instruments.effective_dimension import Method
 
 
+@hinting(problem=Problem)
 def homogeneity(problem: Problem, *, seeds: int = 2, seed: int = 0) -> Finding:
     """Train on random labels and on the task: the power κ of the parameters' scale by which logits grow.
 
@@ -64,6 +66,7 @@ def homogeneity(problem: Problem, *, seeds: int = 2, seed: int = 0) -> Finding:
     )
 
 
+@hinting(problem=Problem)
 def circuits(problem: Problem, n_train: int, *, seeds: int = 5, seed: int = 0, device: str = "auto") -> Finding:
     """Train and split the logits over training: the Fourier circuit that generalizes, and the rest that memorizes.
 
@@ -136,6 +139,7 @@ def _circuits_of(history: CircuitHistory) -> dict[str, Any]:
     }
 
 
+@hinting(problem=Problem)
 def effective_dimension(
     problem: Problem,
     n_train: int,

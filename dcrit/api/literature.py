@@ -11,7 +11,7 @@ from dcrit.api.answers import Statement
 from dcrit.api.costs import CORE, seconds_on_one_core, time_of
 from dcrit.api.training import MachineOptions, laboratory_of
 from dcrit.theory.calibrations.calibration import shipped_calibrations
-from dcrit.theory.checks import FieldError
+from dcrit.theory.checks import no_choice
 from dcrit.theory.literature.figures import (
     LiteratureFigure,
     difference,
@@ -157,7 +157,7 @@ def literature_figure(
 
     known = {one.name: one for one in literature_figures()}
     if name not in known:
-        raise FieldError("name", f"be one of {', '.join(known)}", repr(name))
+        raise no_choice("name", name, known)
     asked = quick_variant(known[name]) if quick else known[name]
     asked = asked if seeds is None else with_seeds(asked, seeds)
     left_out = difference(known[name], asked)

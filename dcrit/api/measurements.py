@@ -13,7 +13,8 @@ from dcrit.api.answers import Finding, Sized, Statement, axes_of, finished, tabl
 from dcrit.api.headlines import at_rates, said_of_size
 from dcrit.api.predictions import Prediction, prediction_if_any
 from dcrit.api.several import Answers, problems_over, several
-from dcrit.api.training import STORE, MachineOptions, laboratory_of
+from dcrit.api.training import STORE, MachineOptions, laboratory_of, machine_names
+from dcrit.theory.arguments import hinting
 from dcrit.theory.checks import check_choice, check_integer
 from dcrit.theory.estimates import Estimate
 from dcrit.theory.problems.problem import Problem, full_label
@@ -197,6 +198,7 @@ def measure(
 def measure(problem: Problem, *, widths: ArrayLike, **options: Unpack[MeasureOptions]) -> Answers[Measurement]: ...
 
 
+@hinting(problem=Problem, more=machine_names)
 def measure(
     problem: Problem,
     *,
@@ -288,6 +290,7 @@ def capacity(
 def capacity(problem: Problem, *, widths: ArrayLike, **options: Unpack[CapacityOptions]) -> Answers[Finding]: ...
 
 
+@hinting(problem=Problem, more=machine_names)
 def capacity(
     problem: Problem,
     *,
@@ -391,6 +394,7 @@ def laws_of(fit: CompetitionFit | NoLaws) -> dict[str, float | None]:
     }
 
 
+@hinting(problem=Problem, more=machine_names)
 def efficiency(
     problem: Problem, *, seeds: int = 3, seed: int = 0, store: Path | str = STORE, **machine: Unpack[MachineOptions]
 ) -> Efficiencies:
@@ -510,6 +514,7 @@ def _cell_row(cell: Cell) -> dict[str, Any]:
     }
 
 
+@hinting(problem=Problem, more=machine_names)
 def calibrate(
     problem: Problem,
     *,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import runpy
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dcrit.api.answers import Answer, Sized, axes_of, finished, table_of
 from dcrit.api.horizons import steps_of
+from dcrit.theory.arguments import hinting
 from dcrit.theory.checks import FieldError
 
 if TYPE_CHECKING:
@@ -69,6 +70,14 @@ class Study(Sized):
         return finished(ax, self.title)
 
 
+def choice_names() -> Iterable[str]:
+    """What a study can be told of its runs."""
+    from dcrit.empirics.study.design import StudyDesign
+
+    return [*(one.name for one in fields(StudyDesign)), "horizon"]
+
+
+@hinting(more=choice_names)
 def study(
     factory: Factory,
     inputs: ArrayLike,
@@ -111,10 +120,6 @@ def study(
         length = steps_of(choices.pop("steps", 0), choices.pop("horizon", None))
         choices |= {"steps": length} if length else {}
         choices.setdefault("n_classes", max(2, most + 1))
-        unknown = sorted(set(choices) - {one.name for one in fields(StudyDesign)})
-        if unknown:
-            names = ", ".join(one.name for one in fields(StudyDesign))
-            raise ValueError(f"choices must be among {names}, got {', '.join(unknown)}")
         design = StudyDesign(**choices)
     elif choices:
         raise ValueError(f"design must be left out beside {', '.join(choices)}, got both")
@@ -221,6 +226,7 @@ class Classification(Answer):
         return finished(ax, self.title)
 
 
+@hinting()
 def classify(
     source: Path | str | Sequence[Path | str] | pl.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]] | Any,
     *,

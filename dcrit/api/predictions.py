@@ -13,6 +13,7 @@ from dcrit.api.answers import Answer, Finding, Sized, axes_of, finished, plain, 
 from dcrit.api.headlines import at_rates, said_of, said_of_kinds, said_of_size
 from dcrit.api.horizons import steps_of
 from dcrit.api.several import Answers, problems_over, several, values_of
+from dcrit.theory.arguments import hinting
 from dcrit.theory.calibrations.calibration import Calibration, calibration_of
 from dcrit.theory.checks import FieldError, check_accuracy, check_choice, check_integer, check_level, check_positive
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED, region_label
@@ -195,6 +196,7 @@ def predict(
 def predict(problem: Problem, *, widths: ArrayLike, **asked: Unpack[Asked]) -> Answers[Prediction]: ...
 
 
+@hinting(problem=Problem)
 def predict(
     problem: Problem,
     *,
@@ -313,6 +315,7 @@ class Diagram(Answer):
         return finished(ax, self.title, remark)
 
 
+@hinting(problem=Problem)
 def phase_diagram(
     problem: Problem,
     *,
@@ -383,6 +386,7 @@ def regime(
 def regime(problem: Problem, n_train: int, *, widths: ArrayLike, **asked: Unpack[Asked]) -> Answers[Finding]: ...
 
 
+@hinting(problem=Problem)
 def regime(
     problem: Problem,
     n_train: int | Sequence[int] | NDArray[np.integer],
@@ -478,6 +482,7 @@ def delay(
 ) -> Answers[Finding]: ...
 
 
+@hinting(problem=Problem)
 def delay(
     problem: Problem,
     n_train: int | Sequence[int] | NDArray[np.integer],
@@ -575,6 +580,7 @@ def _asked_of_sizes(
     return several(asked, main, problems_over(problem, moduli, widths), ask, values_of(n_train, 0))
 
 
+@hinting(problem=Problem)
 def emergence(
     problem: Problem,
     n_train: int,
@@ -658,6 +664,7 @@ class Simulation(Finding):
     norm_caveat: str
 
 
+@hinting(problem=Problem)
 def simulate(
     problem: Problem,
     n_train: int,

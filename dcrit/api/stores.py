@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from dcrit.api.answers import Statement
 from dcrit.api.training import STORE
+from dcrit.theory.arguments import hinting
 from dcrit.theory.checks import FieldError, check_choice
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Holdings(Statement):
         return pl.DataFrame(self.problems["runs"], infer_schema_length=None)
 
 
+@hinting()
 def list_runs(store: Path | str = STORE) -> Holdings:
     """Stored runs by problem and horizon: how many, at which sizes, with how many seeds, how many diverged.
 
@@ -156,6 +158,7 @@ class Soundness(Statement):
         return pl.DataFrame(self.to_dict()["damaged"], schema={"file": pl.String, "reason": pl.String})
 
 
+@hinting()
 def verify_runs(store: Path | str = STORE) -> Soundness:
     """Check every file of a store against its checksum.
 
@@ -218,6 +221,7 @@ class Exported(Statement):
         return pl.DataFrame([self.to_dict()])
 
 
+@hinting()
 def export_runs(
     out: Path | str | None = None,
     *,

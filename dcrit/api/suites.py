@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from dcrit.api.answers import Answer, Statement, axes_of, finished
 from dcrit.api.horizons import steps_of
-from dcrit.api.training import STORE, MachineOptions, laboratory_of
-from dcrit.theory.checks import FieldError, check_choice, check_integer
+from dcrit.api.training import STORE, MachineOptions, laboratory_of, machine_names
+from dcrit.theory.arguments import hinting
+from dcrit.theory.checks import FieldError, check_choice, check_integer, no_choice
 from dcrit.theory.problems.problem import Problem, full_label
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class Validation(Answer):
 
         found = {one.claim.id: one.finding for one in self.verdicts}
         if claim not in found:
-            raise FieldError("claim", f"be one of {', '.join(found)}", repr(claim))
+            raise no_choice("claim", claim, found)
         return draw(found[claim].rows())
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -149,6 +150,7 @@ class Validation(Answer):
         return finished(ax, self.title)
 
 
+@hinting(more=machine_names)
 def validate(
     suite: SuiteName = "quick",
     *,
@@ -290,6 +292,7 @@ class Plan(Statement):
         return asdict(work) | {"seconds": self.speed.seconds(work), "bytes_of_worker": self.bytes_of_worker(work)}
 
 
+@hinting()
 def plan(
     suite: SuiteName = "quick",
     *,
@@ -319,6 +322,7 @@ def plan(
     return _planned(f"suite {suite}", chosen.stages(), workers=workers, device=device, rate=rate, note=note)
 
 
+@hinting(problem=Problem)
 def plan_phase_diagram(
     problem: Problem,
     *,
@@ -431,6 +435,7 @@ class FigureList(Statement):
         return pl.DataFrame([{**one, "suites": ", ".join(one["suites"])} for one in self.figures])
 
 
+@hinting()
 def list_figures() -> FigureList:
     """Every comparison figure, the main result first."""
     from dcrit.figures import FIGURES
@@ -486,6 +491,7 @@ class Drawing(Statement):
         return pl.DataFrame([{"name": self.spec.name, "title": self.title, "caption": self.caption}])
 
 
+@hinting(more=machine_names)
 def figure(
     name: str,
     *,
@@ -513,10 +519,10 @@ def figure(
     from dcrit.figures import FIGURES
 
     if name not in FIGURES:
-        raise FieldError("name", f"be one of {', '.join(FIGURES)}", name)
+        raise no_choice("name", name, FIGURES)
     spec = FIGURES[name]
     if suite not in spec.experiment.designs:
-        raise FieldError("suite", f"be one of {', '.join(spec.experiment.designs)} for figure {name}", repr(suite))
+        raise no_choice("suite", suite, spec.experiment.designs, among=f" for figure {name}")
     folder = Path("validation") / suite / "runs" if store is None else Path(store)
     made = f"'dcrit figure {name} --suite {suite} --train' makes them"
     if not train and not folder.is_dir():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from dcrit.api.answers import Answer, axes_of, finished
 from dcrit.api.headlines import at_rates
 from dcrit.api.horizons import steps_of
 from dcrit.api.several import problems_over
+from dcrit.theory.arguments import hinting
 from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
 from dcrit.theory.problems.problem import Problem, full_label
@@ -47,6 +48,11 @@ class MachineOptions(TypedDict, total=False):
     executor: str
     address: str | None
     device: str
+
+
+def machine_names() -> Iterable[str]:
+    """Names of these options."""
+    return MachineOptions.__annotations__
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +130,7 @@ class Runs(Answer):
         return finished(ax, self.title)
 
 
+@hinting(problem=Problem, more=machine_names)
 def train(
     problem: Problem,
     n_train: int | Sequence[int] | NDArray[np.integer],

@@ -26,7 +26,7 @@ from dcrit.empirics.claims.streams import MEASURES, AnyArm, Arm, DimensionArm, S
 from dcrit.empirics.experiments.facts import FactsSeries
 from dcrit.empirics.experiments.second_tasks import second_task
 from dcrit.empirics.runs.multitask import beside_facts
-from dcrit.theory.checks import FieldError
+from dcrit.theory.checks import FieldError, no_choice
 from dcrit.theory.problems.problem import Problem
 from dcrit.theory.registry import Registry
 
@@ -72,7 +72,7 @@ def claim_from(text: str) -> Claim:
 def _check_keys(what: str, said: Mapping[str, Any], allowed: Sequence[str], *, needed: Sequence[str] = ()) -> None:
     for key in said:
         if key not in allowed:
-            raise FieldError(f"key of a {what}", f"be one of {', '.join(allowed)}", repr(key))
+            raise no_choice(f"key of a {what}", key, allowed)
     for key in needed:
         if key not in said:
             raise FieldError(f"{what} {said.get('id', said.get('name', ''))}".strip(), f"have the key {key}", "none")
@@ -91,7 +91,7 @@ def _problems(said: Mapping[str, Mapping[str, Any]]) -> dict[str, Problem]:
 
 def _named(known: Mapping[str, Any], key: str, name: str) -> Any:
     if name not in known:
-        raise FieldError(key, f"be one of {', '.join(known) or 'none'}", repr(name))
+        raise no_choice(key, name, known)
     return known[name]
 
 

@@ -21,6 +21,7 @@ from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.budget import Budget
 from dcrit.empirics.training.work import Stage, Work, work_of
 from dcrit.theory.checks import FieldError
+from dcrit.theory.nearest import nearest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,9 +146,12 @@ def select(suite: Suite, claims: Sequence[str]) -> Suite:
     known = {claim.id: claim for claim in suite.claims}
     for name in claims:
         if name not in known:
-            others = [other for other in SUITE_NAMES if name in {claim.id for claim in suite_of(other).claims}]
-            where = f", a claim of {' and '.join(others)}" if others else ""
-            raise FieldError("claim", f"be one of {', '.join(known)} in suite {suite.name}", f"'{name}'{where}")
+            homes = {other: {claim.id for claim in suite_of(other).claims} for other in SUITE_NAMES}
+            near = nearest(name, set().union(*homes.values()), most=1)
+            others = [other for other, ids in homes.items() if near and near[0] in ids]
+            got = f"'{name}'" + (f"; the nearest is '{near[0]}'" if near and near[0] != name else "")
+            where = f", a claim of {' and '.join(others)}" if others and suite.name not in others else ""
+            raise FieldError("claim", f"be one of {', '.join(known)} in suite {suite.name}", f"{got}{where}")
     if not claims:
         return suite
     # All claims of the suite still count: one judged alone gets no easier ruling.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dcrit.theory.arguments import hinting
 from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.problems.tasks import TASKS
 
@@ -12,6 +13,7 @@ from dcrit.theory.problems.tasks import TASKS
 MOST_BITS = 60
 
 
+@hinting()
 def pairs(task: str, modulus: int, *, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Every pair of symbols of a task, and its label.
 
@@ -37,6 +39,7 @@ def pairs(task: str, modulus: int, *, seed: int = 0) -> tuple[NDArray[np.int64],
     return np.indices(labels.shape).reshape(2, -1).T.astype(np.int64), labels.ravel()
 
 
+@hinting()
 def sparse_parity(
     n_bits: int, n_relevant: int, n_examples: int, *, seed: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

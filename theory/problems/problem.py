@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any, ClassVar, Self, cast
 
+from dcrit.theory.arguments import hinting
 from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive, check_probability
 from dcrit.theory.families.family import DEFAULT_MODEL, FAMILIES, ModelFamily, names_where
 from dcrit.theory.problems.tasks import TASKS, Task
@@ -48,6 +49,7 @@ def protocol_horizon(learning_rate: float, weight_decay: float) -> int:
     return math.ceil(HORIZON * (1.0 / (learning_rate * weight_decay)))
 
 
+@hinting()
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """A task, an architecture and an optimizer; everything but the training-set size and the seed.

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from dcrit.api.answers import Statement
 from dcrit.api.explorer.grids import Subject, common_facts, subjects
 from dcrit.api.explorer.points import published_sizes, shipped_sizes, stored_runs
+from dcrit.theory.arguments import hinting
 from dcrit.theory.checks import FieldError
 from dcrit.theory.families.family import FAMILIES
 from dcrit.theory.problems.problem import Problem
@@ -91,6 +92,7 @@ class Explorer(Statement):
         return pl.DataFrame([self.to_dict()])
 
 
+@hinting()
 def explore(out: Path | str = OUT, *, store: Path | str | None = None) -> Explorer:
     """Write one HTML file to play with: sizes, phase diagram and curves as the question changes, and measured points.
 

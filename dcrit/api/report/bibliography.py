@@ -12,7 +12,7 @@ from typing import cast
 from pybtex.database import Entry, Person, parse_string
 from pybtex.richtext import Text
 
-from dcrit.theory.checks import FieldError
+from dcrit.theory.checks import no_choice
 
 #: Key of our own claims, which no paper stands behind.
 OURS = "dcrit"
@@ -88,5 +88,5 @@ def reference(key: str) -> Reference:
     if key == OURS:
         return Reference(key=key, text="This project.", link="")
     if key not in references():
-        raise FieldError("source", f"be one of {OURS}, {', '.join(references())}", repr(key))
+        raise no_choice("source", key, (OURS, *references()))
     return references()[key]
