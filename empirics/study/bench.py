@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from dcrit.empirics.measures.efficiency import FEWEST
 from dcrit.empirics.study.advice import advice_on, with_advice
 from dcrit.empirics.study.cost import LEEWAY, Cost, Pace, Watch, check_budget, cost_of
 from dcrit.empirics.study.design import PROBE_FRACTION, Role, StudyDesign, largest_of, sizes_times, where_to_look
-from dcrit.empirics.study.early import Fault, fault_of
+from dcrit.empirics.study.early import Fault, fault_of, past_transition
 from dcrit.empirics.study.fingerprint import data_hash, fingerprint_of
 from dcrit.empirics.study.kept import KeptConfig, KeptRun, StudyStore
 from dcrit.empirics.study.module_runs import (
@@ -32,8 +33,8 @@ from dcrit.empirics.study.module_runs import (
 #: How often sizes are moved, or the horizon is doubled, until a first run shows that a prediction can come of it.
 MOVES, DOUBLINGS = 4, 2
 
-#: By which factor sizes are lowered that do not fit, and raised that are not past the transition.
-LOWER, RAISE = 0.63, 1.5
+#: By which factor sizes are lowered that do not fit.
+LOWER = 0.63
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,9 +131,9 @@ class Bench:
             if self.design.predict:
                 self.watch.say(f"will measure and not predict: {self.design.why_unpredicted}")
         elif self._can_predict():
-            for role, labels, size in self.design.predicting():
-                if self.made[role, size, self.design.horizon] < self.design.seeds:
-                    self._run(role, labels, size)
+            self._complete()
+            while self._raised():
+                self._complete()
         across: dict[str, Any] = {"enough": self.design.enough(self.given.chance)}
         for size in self.design.sizes:
             for _ in range(self.design.seeds):
@@ -179,6 +180,35 @@ class Bench:
                     return False
         return True
 
+    def _complete(self) -> None:
+        """All runs of the prediction that are not made yet."""
+        for role, labels, size in self.design.predicting():
+            if self.made[role, size, self.design.horizon] < self.design.seeds:
+                self._run(role, labels, size)
+
+    def _raised(self) -> bool:
+        """Whether sizes on real labels that were left open had to be raised, as too few are past the transition."""
+        runs = [outcome_at(run, math.nan) for role, run in self.runs if role == "generalizing"]
+        past, n_across = past_transition(runs, self.design, self.given.chance)
+        sizes = {one.config.n_train for one in past}
+        if not n_across or (len(past) >= FEWEST and len(sizes) > 1) or self.asked.generalizing_sizes:
+            return False
+        below, largest = (max({o.config.n_train for o in runs} - sizes), largest_of(self.n_examples))
+        more = self.design.sizes_above(below, largest)
+        wanted = tuple(sorted(sizes | {size for size in more if size > below}))
+        if len(wanted) < 2 or wanted == self.design.generalizing_sizes or not self._may_move("generalizing"):
+            return False
+        said = f"{n_across} of {len(runs)} are not past the transition"
+        return self._moved("generalizing", wanted, said)
+
+    def _may_move(self, role: Role) -> bool:
+        """Whether sizes of a kind were not moved too often yet."""
+        return sum(one.startswith(role) for one in self.notes) < MOVES
+
+    def _moved(self, role: Role, sizes: tuple[int, ...], why: str) -> bool:
+        said = f"{role} runs take {', '.join(map(str, sizes))} examples, as {why}"
+        return self._changed(replace(self.design, **{f"{role}_sizes": sizes}), said)
+
     def _first(self, role: Role) -> Fault | None:
         """What is wrong with the first run of a kind: of the middle size on real, of the largest on random labels."""
         real = role == "generalizing"
@@ -201,15 +231,16 @@ class Bench:
         name = f"{role}_sizes"
         if getattr(self.asked, name):
             return False
-        wanted = {"generalizing": ("below", RAISE), "memorizing": ("unfitted", LOWER)}[role]
-        if fault.cause != wanted[0] or sum(one.startswith(role) for one in self.notes) >= MOVES:
+        if fault.cause != {"generalizing": "below", "memorizing": "unfitted"}[role] or not self._may_move(role):
             return False
-        before = getattr(self.design, name)
-        moved = sizes_times(before, wanted[1], largest_of(self.n_examples))
+        before, largest = getattr(self.design, name), largest_of(self.n_examples)
+        if role == "generalizing":
+            moved = self.design.sizes_above(before[len(before) // 2], largest)
+        else:
+            moved = sizes_times(before, LOWER, largest)
         if moved == before or len(moved) < 2:
             return False
-        said = f"{role} runs take {', '.join(map(str, moved))} examples, as {fault.said}"
-        return self._changed(replace(self.design, **{name: moved}), said)
+        return self._moved(role, moved, fault.said)
 
     def _changed(self, design: StudyDesign, said: str) -> bool:
         self.design = design

@@ -290,7 +290,7 @@ class Watch:
         if self.brief:
             return
         display_begins()
-        self.console.print(f"study: {cost}", highlight=False)
+        self.console.print(f"study: {cost}", highlight=False, soft_wrap=True)
         if self.console.is_interactive:
             self.bar = stack.enter_context(Progress(console=self.console, transient=True))
             self.bar.add_task("study", total=cost.runs)
@@ -321,6 +321,7 @@ class Watch:
             self.console.print(
                 f"study: {self.done} of at most {self.cost.runs} runs after {spent}, {self.left}, {doing}",
                 highlight=False,
+                soft_wrap=True,
             )
 
     @property

@@ -34,6 +34,10 @@ GENERALIZING_MULTIPLES, MEMORIZING_MULTIPLES = (1.5, 2.2, 3.3), (0.4, 0.63, 1.0,
 #: The same of e_gen where one run is made at each size, as laws take four at least.
 GENERALIZING_ALONE = (1.5, 1.9, 2.5, 3.3)
 
+#: Where too few examples are left for that, sizes of e_gen lie between this multiple, or this part of the largest, and
+#: the largest.
+LEAST_MULTIPLE, LEAST_PART = 1.1, 0.67
+
 #: Seeds of one role and size lie so close; those of another begin at the next multiple.
 SEEDS_A_SIZE = 1000
 
@@ -160,7 +164,8 @@ class StudyDesign(Recipe):
     ) -> StudyDesign:
         """The design with all sizes of the prediction chosen, for that many examples.
 
-        Sizes follow where probes put the transition: e_gen at 1.5 to 3.3 times of it, e_mem at 0.4 to 1.6 times.
+        Sizes follow where probes put the transition: e_gen at 1.5 to 3.3 times of it, see :meth:`sizes_above`, e_mem
+        at 0.4 to 1.6 times.
 
         Args:
             n_examples: n.
@@ -177,8 +182,7 @@ class StudyDesign(Recipe):
         if not self.why_unpredicted:
             filled = replace(
                 self,
-                generalizing_sizes=self.generalizing_sizes
-                or multiples(GENERALIZING_MULTIPLES if self.seeds > 1 else GENERALIZING_ALONE),
+                generalizing_sizes=self.generalizing_sizes or self.sizes_above(place, largest),
                 memorizing_sizes=self.memorizing_sizes or multiples(MEMORIZING_MULTIPLES),
                 overloading_sizes=self.overloading_sizes or (n_examples,),
             )
@@ -192,6 +196,20 @@ class StudyDesign(Recipe):
                 if size > most:
                     raise FieldError(name, f"be at most {most} for {n_examples} examples", size)
         return filled
+
+    def sizes_above(self, place: float, largest: int) -> tuple[int, ...]:
+        """Sizes for e_gen: 1.5 to 3.3 times where the transition is; what is left above it where that is too large.
+
+        Args:
+            place: Where it is [examples].
+            largest: Most examples that there may be.
+        """
+        multiples = GENERALIZING_MULTIPLES if self.seeds > 1 else GENERALIZING_ALONE
+        low, high = place * multiples[0], place * multiples[-1]
+        if high <= largest:
+            return _distinct([place * multiple for multiple in multiples], largest)
+        low = min(low, max(LEAST_MULTIPLE * place, LEAST_PART * largest), largest / LEAST_MULTIPLE)
+        return _distinct(np.geomspace(low, largest, len(multiples)).tolist(), largest)
 
     def enough(self, chance: float) -> float:
         """Test accuracy that settles on which side of one half a run ends."""

