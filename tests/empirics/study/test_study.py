@@ -402,6 +402,28 @@ def test_sizes_that_are_not_past_the_transition_are_raised_where_they_were_chose
     assert "try larger generalizing_sizes=" in given.predicted.reason
 
 
+def test_larger_sizes_are_taken_where_later_runs_end_below_one_half(patch: pytest.MonkeyPatch) -> None:
+    class Late(World):
+        """Every second seed has its transition at 250."""
+
+        def __call__(self, *given: Any, **named: Any) -> ModuleRun:
+            run, config = super().__call__(*given, **named), given[3]
+            if config.labels == "real" and config.n_train < 250 and config.steps == 4000 and config.seed % 2:
+                run.curves[:, MODULE_CURVES.index("test_accuracy")] = 0.4
+            return run
+
+    found = studied(patch, Late(), sizes=(), generalizing_sizes=(), seeds=2)
+    sizes = found.design.generalizing_sizes
+    assert 250 <= sizes[0]
+    assert len(sizes) == 3
+    left_out = {run.config.n_train for role, run in found.runs if role == "generalizing"} - set(sizes)
+    assert left_out
+    assert max(left_out) < 250
+    assert found.predicted.value is not None
+    assert found.generalizing_exponent.n_runs == 6
+    assert "6 of 6 are not past the transition" in found.measured.reason
+
+
 def test_no_run_across_the_transition_enters_a_prediction(patch: pytest.MonkeyPatch) -> None:
     clean, mixed = studied(patch, World()), studied(patch, World(), generalizing_sizes=(40, 60, 200, 300, 450, 700))
     assert mixed.predicted == clean.predicted
@@ -565,8 +587,9 @@ def test_time_is_measured_on_this_machine() -> None:
         return nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, CLASSES))
 
     found = costs.pace_of(slow, INPUTS, LABELS, DESIGN, "cpu")
-    assert 0 < found.step < 1
+    assert 0 <= found.step < 1  # what is left of a step where the cost of examples is taken off
     assert 0 <= found.example < 1e-3
+    assert found.seconds(DESIGN, N, 100) > 0
     assert 0 < found.evaluation < 1
 
 
@@ -586,6 +609,11 @@ def test_sizes_are_chosen_where_none_are_given() -> None:
     below = design.for_examples(1000, np.array([5.0, 900.0]), np.array([0.0, 0.1]))
     assert below.generalizing_sizes[-1] == 900
     assert len(below.generalizing_sizes) == 3
+    # Where 3.3 times the transition does not fit, sizes lie above it all the same.
+    assert design.sizes_above(100.0, 900) == (150, 220, 330)
+    assert design.sizes_above(327.0, 476) == (360, 414, 476)
+    assert design.sizes_above(166.0, 260) == (183, 218, 260)
+    assert design.sizes_above(470.0, 476) == (433, 454, 476)
     assert StudyDesign(n_classes=10, learning_rate=0.1, weight_decay=0.5).horizon == 800
     assert StudyDesign(n_classes=10, optimizer="sgd", momentum=0.9, learning_rate=0.1).horizon == 40
     for n_examples in (3, 4, 10):
