@@ -112,7 +112,6 @@ def fit_units(law: Thresholds, rows: Sequence[Row]) -> UnitsFit:
     """
     load, width = max(row["modulus"] / row["width"] for row in rows), min(row["width"] for row in rows)
     weights = np.sqrt([len(row["test_accuracy"]) for row in rows])
-    means = np.array([np.mean(row["test_accuracy"]) for row in rows])
 
     def units(signal: float, scatter: float = 0.0, lag: float = 0.0) -> UnitNoise:
         return UnitNoise(signal=signal, scatter=scatter, lag=lag, load=rounded(load, 4), width=width)
@@ -158,9 +157,7 @@ def fits_of(laws: Sequence[Thresholds], results: Path) -> dict[str, UnitsFit]:
     """
     rows: list[Row] = read(results / FOLDER / f"{NARROW}.json")
     return {
-        activation: fit_units(
-            _of_addition(laws, activation), [row for row in rows if row["activation"] == activation]
-        )
+        activation: fit_units(_of_addition(laws, activation), [row for row in rows if row["activation"] == activation])
         for activation in ACTIVATIONS
     }
 

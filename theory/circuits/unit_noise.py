@@ -18,7 +18,7 @@ from dcrit.theory.checks import check_integer, check_not_negative, check_positiv
 #: κ of squared units with frequencies and phases drawn at random: signal H/2, and noise √(9H/8) of a wrong class.
 RANDOM_PHASES = math.sqrt(2) / 3
 
-#: s of such units, by simulation, and of trained ones, chosen among 1, 0.74 and 0.5 on runs that no constant comes from.
+#: s of such units, by simulation, and of trained ones: chosen among 1, 0.74 and 0.5 on runs that no constant is from.
 RANDOM_SPREAD, SPREAD = 0.61, 1.0
 
 #: Nodes and weights of means over one standard normal variable.
