@@ -15,7 +15,10 @@ from dcrit.theory.written import confidence_sequence, ends, number
 Row = dict[str, Any]
 
 #: Whose reports are committed, in the order of the page.
-SUITES = ("quick", "standard")
+SUITES = ("quick", "standard", "paper")
+
+#: Suites whose runs on either side of a predicted size are shown: those of the other have these of quick among them.
+BRACKETED = ("quick", "paper")
 
 #: Between these stands what is remade: tables of verdicts on their page, how well predictions did in the README.
 VERDICTS = ("<!-- begin: verdicts, remade by make readme -->", "<!-- end: verdicts -->")
@@ -111,7 +114,7 @@ def tables(reports: Mapping[str, Row], predictors: Sequence[Row]) -> str:
         predictors: Rows of the ablation's table.
     """
     parts = [verdicts(report) for report in reports.values()]
-    parts += [configurations(report) for report in reports.values() if report["suite"] == "quick"]
+    parts += [configurations(report) for report in reports.values() if report["suite"] in BRACKETED]
     return "\n\n".join([*parts, comparison(predictors)])
 
 
