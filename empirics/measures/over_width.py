@@ -73,6 +73,7 @@ class MeasuredDip:
         width: Where it is lowest, as a width; no value unless there is a dip.
         n_params: The same in parameters.
         widths: Those with enough seeds to count.
+        too_few: Those with fewer. They may hide a dip, so where there are some, none is never said.
         seeds: Fewest and most seeds of any width.
     """
 
@@ -81,6 +82,7 @@ class MeasuredDip:
     width: Estimate
     n_params: Estimate
     widths: tuple[int, ...]
+    too_few: tuple[int, ...]
     seeds: tuple[int, int]
 
     @property
@@ -88,6 +90,9 @@ class MeasuredDip:
         """What the runs show, in a sentence."""
         low, high = self.seeds
         seeds = f"{low} seed{'s' * (high > 1)} a width" if low == high else f"{low} to {high} seeds a width"
+        if self.widths and self.too_few:
+            few = ", ".join(map(str, self.too_few))
+            seeds += f"; width {few} has fewer than {FEWEST_SEEDS} and is left out"
         fall, interval = self.depth.value, self.depth.interval
         if fall is None or interval is None:
             return f"cannot tell whether the runs show a dip: {self.depth.reason} ({seeds})"
@@ -108,6 +113,7 @@ class MeasuredDip:
             "told": self.told,
             **{name: getattr(self, name).to_dict() for name in ("depth", "width", "n_params")},
             "widths": list(self.widths),
+            "too_few": list(self.too_few),
             "seeds": list(self.seeds),
         }
 
@@ -138,7 +144,8 @@ def dip_over_width(measured: Sequence[AtWidth], *, level: float = LEVEL) -> Meas
         reason = f"{len(counted)} of {len(measured)} widths have {FEWEST_SEEDS} seeds or more, {FEWEST_WIDTHS} must"
     else:
         reason = f"no dip of {SMALLEST_DIP:g} that seeds alone make in {RARELY:.0%} of all cases at most"
-    ruling = "cannot tell" if dip is None else dip.ruling
+    too_few = tuple(one.width for one in measured if len(one.accuracies) < FEWEST_SEEDS)
+    ruling = "cannot tell" if dip is None or (too_few and dip.ruling == "no dip") else dip.ruling
     lowest = counted[dip.index] if dip is not None and ruling == "dip" else None
     depth = estimate("dip_depth", "fraction", None if dip is None else dip.depth, reason if dip is None else "")
     if dip is not None:
@@ -149,5 +156,6 @@ def dip_over_width(measured: Sequence[AtWidth], *, level: float = LEVEL) -> Meas
         width=estimate("dip_width", "hidden units", lowest and lowest.width, "" if lowest else reason),
         n_params=estimate("dip_n_params", "parameters", lowest and lowest.n_params, "" if lowest else reason),
         widths=tuple(one.width for one in counted),
+        too_few=too_few,
         seeds=(min(counts), max(counts)),
     )

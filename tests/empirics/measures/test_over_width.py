@@ -91,8 +91,19 @@ def test_widths_with_too_few_seeds_do_not_count() -> None:
     measured = [*widths_of([0.5, 0.3, 0.6], 3), *over_width(runs(40, 0.0, 0.0)), *over_width(runs(48, 1.0, 1.0))]
     found = dip_over_width(measured)
     assert found.widths == (8, 16, 24)
+    assert found.too_few == (40, 48)
     assert found.width.value == 16
     assert found.seeds == (2, 3)
+    assert "width 40, 48 has fewer than 3 and is left out" in found.told
+
+
+def test_a_width_with_too_few_seeds_may_hide_a_dip() -> None:
+    """It is the wide one that recovers: without it accuracy only falls, which is no dip of the widths that count."""
+    falling = widths_of([0.5, 0.3, 0.1], 3)
+    assert dip_over_width(falling).ruling == "no dip"
+    found = dip_over_width([*falling, *over_width(runs(48, 0.6, 0.6))])
+    assert found.ruling == "cannot tell"
+    assert "left out" in found.told
 
 
 def test_seeds_that_generalize_or_do_not_seldom_show_a_dip_where_there_is_none() -> None:
