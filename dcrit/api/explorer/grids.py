@@ -243,8 +243,9 @@ def subject_of(calibration: Calibration, tasks: tuple[str, ...]) -> Subject:
         flat["onset"][i, j], flat["completion"][i, j] = (clocks.shift(level) for level in SEMI_GROKKING)
         memory = clocks.memory
         flat["ceiling"][i, j] = _odds_against(memory.ceiling)
-        for name, moved in () if law.units is None else zip(CEILINGS, (-1.0, 1.0), strict=True):
-            flat[name][i, j] = _odds_against(law.units.moved(moved).ceiling(n_symbols, width))
+        if law.units is not None:
+            for name, moved in zip(CEILINGS, (-1.0, 1.0), strict=True):
+                flat[name][i, j] = _odds_against(law.units.moved(moved).ceiling(n_symbols, width))
         if memory.symmetry is not None:
             sizes = np.array(PARTS) * here.n_pairs
             seen = memory.symmetry.mirrored_at(sizes / (memory.symmetric_size or 1.0))

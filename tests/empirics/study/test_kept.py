@@ -135,7 +135,7 @@ def test_a_study_that_was_stopped_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     counting(monkeypatch, most=3)
-    more = QUICK | {"sizes": (10, 20, 30, 40)}
+    more: dict[str, Any] = QUICK | {"sizes": (10, 20, 30, 40)}
     with pytest.raises(KeyboardInterrupt) as stopped:
         dcrit.study(mlp, SIGNS, PARITY, **more, store=tmp_path)
     folder = tmp_path / "studies"
@@ -146,7 +146,8 @@ def test_a_study_that_was_stopped_goes_on(
     assert capsys.readouterr().err == f"study: 3 of 4 runs were in {folder} already\n"
     # More seeds add runs to those that are there; so does a search that may take more of them.
     made = counting(monkeypatch)
-    again = dcrit.study(mlp, SIGNS, PARITY, **more | {"seeds": 2}, store=tmp_path)
+    twice: dict[str, Any] = more | {"seeds": 2}
+    again = dcrit.study(mlp, SIGNS, PARITY, **twice, store=tmp_path)
     assert (len(made), again.result.n_found) == (4, 4)
     short = counting(monkeypatch)
     dcrit.study(mlp, SIGNS, PARITY, **QUICK | {"sizes": (), "max_runs": 3}, store=tmp_path)

@@ -388,9 +388,9 @@ def test_sizes_that_are_not_past_the_transition_are_raised_where_they_were_chose
         """Probes show the transition at half of its size."""
 
         def __call__(self, *given: Any, **named: Any) -> ModuleRun:
-            config = given[3]
+            factory, inputs, labels, config = given
             changed = replace(config, n_train=2 * config.n_train) if config.steps == 400 else config
-            return replace(super().__call__(*given[:3], changed, **named), config=config)
+            return replace(super().__call__(factory, inputs, labels, changed, **named), config=config)
 
     world = Late()
     found = studied(patch, world, sizes=(), generalizing_sizes=(), memorizing_sizes=())
