@@ -77,7 +77,8 @@ def readme(
     Writes the tables in docs/results/verdicts.md and in README.md.
     """
     results = _results(clone)
-    from dcrit.api.report.tables import RELIANCE, SUITES, VERDICTS, committed, reliance, tables, with_block
+    from dcrit.api.report.tables import RELIANCE, SUITES, VERDICTS, committed, reliance, tables
+    from dcrit.empirics.ablations.committed import with_block
 
     made = {suite: (text, report) for suite, text, report in map(_report_in, validation or [])}
     reports = committed(results) | {suite: report for suite, (_, report) in made.items()}
@@ -143,7 +144,7 @@ def two_thresholds(
     check: Check = False,
     as_json: options.Json = False,
 ) -> None:
-    """Constants of both thresholds and the clock, and how far off the law is. Half a minute; trains only with --store.
+    """Constants of both thresholds and the clock, and how far off the law is. Two minutes; trains only with --store.
 
     Writes theory/calibrations/thresholds.json, the tables in docs/results/two-thresholds/ and the one in
     docs/results/two-thresholds.md from the runs that are committed there. With --store the drawn configurations
@@ -347,19 +348,15 @@ def narrow(
     check: Check = False,
     as_json: options.Json = False,
 ) -> None:
-    """What part of the rule narrow pair-MLPs hold. Half a minute; trains only with --store, five minutes on one core.
+    """What part of the rule narrow pair-MLPs hold. Two minutes; trains only with --store, some minutes on one core.
 
     Writes docs/results/two-thresholds/narrow.json with --store, and what 'dcrit reproduce two-thresholds' writes.
     """
     results = _results(clone)
     from dcrit.empirics.ablations.narrow_mlps import measure_narrow
     from dcrit.empirics.ablations.two_thresholds import two_thresholds as tables
-    from dcrit.empirics.ablations.two_thresholds_fit import fitted_thresholds
 
-    _check_alone(store, check=check)
-    if store is not None:
-        with _laboratory(store, workers) as bench:
-            _write(measure_narrow(fitted_thresholds(results), results, bench))
+    _measure(results, store, workers, measure_narrow, check=check)
     _finish(tables(results), check=check, as_json=as_json)
 
 
@@ -551,7 +548,7 @@ def model_size(
 
     Writes the tables in docs/results/model-size.md from committed runs. With --store calibration runs of narrow
     transformers are made where docs/results/model-size-calibration.json lacks, and planes that are predicted but not
-    measured yet are measured: half an hour on one core where all lack.
+    measured yet are measured: over an hour on one core where all lack, most of it at p = 113.
     """
     results = _results(clone)
     from dcrit.empirics.ablations import model_sizes

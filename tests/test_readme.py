@@ -8,7 +8,8 @@ import matplotlib as mpl
 import pytest
 from matplotlib import pyplot
 
-from dcrit.api.report.tables import RELIANCE, VERDICTS, committed, reliance, tables, with_block
+from dcrit.api.report.tables import RELIANCE, VERDICTS, committed, reliance, tables
+from dcrit.empirics.ablations.committed import with_block
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

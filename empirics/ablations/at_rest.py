@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dcrit.empirics.ablations.committed import Row, read, sized
+from dcrit.empirics.ablations.committed import Row, read, sized, with_block
 from dcrit.empirics.ablations.two_thresholds import rows_text
 from dcrit.empirics.ablations.two_thresholds_fit import FOLDER
 from dcrit.empirics.experiments.laboratory import Laboratory
@@ -210,7 +210,6 @@ def page_with_rows(page: str, found: Sequence[Row], known: Sequence[Row]) -> str
         known: Rows of :func:`known_rows`.
     """
     lines = [
-        BEGIN,
         "| model | σ | p | width | T [steps] | predicted (90 %) | measured (90 %) | runs | ln(predicted/measured) |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
@@ -234,6 +233,4 @@ def page_with_rows(page: str, found: Sequence[Row], known: Sequence[Row]) -> str
             inside = sum(row["inside"] for row in mine)
             cells = [name, str(len(mine)), f"{np.median(errors):.3f}", f"{errors.max():.3f}", f"{inside}/{len(mine)}"]
             lines.append(f"| {' | '.join(cells)} |")
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    return before + "\n".join([*lines, END]) + after
+    return with_block(page, (BEGIN, END), "\n".join(lines))

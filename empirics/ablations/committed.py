@@ -43,6 +43,19 @@ def text_of(document: Any) -> str:
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
+def with_block(page: str, marks: tuple[str, str], block: str) -> str:
+    """A page with what stands between two marks replaced.
+
+    Args:
+        page: Its text.
+        marks: Before and after what is replaced.
+        block: What takes its place.
+    """
+    before, rest = page.split(marks[0])
+    _, after = rest.split(marks[1], maxsplit=1)
+    return f"{before}{marks[0]}\n{block}\n{marks[1]}{after}"
+
+
 def sized(value: float | None, ends: Sequence[float] | None) -> str:
     """A size with its interval, in whole examples, as tables have it."""
     if value is None or ends is None:

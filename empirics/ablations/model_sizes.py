@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dcrit.empirics.ablations.committed import Row, read, text_of
+from dcrit.empirics.ablations.committed import Row, read, text_of, with_block
 from dcrit.empirics.ablations.model_sizes_fit import bound, fit_narrow, rows_of
 from dcrit.empirics.ablations.transformer_clock import fitted_law
 from dcrit.empirics.ablations.transformer_sizes import FAMILY
@@ -633,6 +633,5 @@ def model_size(results: Path) -> dict[Path, str]:
         results: Folder of committed results.
     """
     page = results / PAGE
-    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
-    _, after = rest.split(END)
-    return {page: f"{before}{BEGIN}\n{constants(results)}\n\n{tables(results)}\n{END}{after}"}
+    text = with_block(page.read_text(encoding="utf-8"), (BEGIN, END), f"{constants(results)}\n\n{tables(results)}")
+    return {page: text}

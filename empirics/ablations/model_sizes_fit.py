@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from dcrit.empirics.ablations.committed import Row, read, text_of
+from dcrit.empirics.ablations.run_rows import accuracies_of
 from dcrit.empirics.ablations.transformer_sizes import FAMILY
 from dcrit.empirics.ablations.transformer_sizes import MEASURED as KNOWN
 from dcrit.empirics.ablations.transformer_sizes import WIDTHS as KNOWN_WIDTHS
 from dcrit.empirics.experiments.experiment import TRANSFORMER_STEPS
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.threshold_fit import rounded
-from dcrit.empirics.runs.outcomes import settled_value
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.calibrations.calibration import shipped_calibrations
 from dcrit.theory.calibrations.thresholds import Thresholds
@@ -74,16 +74,7 @@ def measure_calibration(results: Path, laboratory: Laboratory) -> dict[Path, str
         laboratory: Finds or trains the runs.
     """
     rows = [
-        {
-            "modulus": runs[0].config.problem.modulus,
-            "width": runs[0].config.problem.width,
-            "n_train": runs[0].config.n_train,
-            **{
-                name: [round(settled_value(run, name), 4) for run in runs]
-                for name in ("test_accuracy", "train_accuracy")
-            },
-        }
-        for runs in laboratory.blocks(configs(), stage="narrow transformers")
+        accuracies_of(runs, "modulus", "width") for runs in laboratory.blocks(configs(), stage="narrow transformers")
     ]
     return {results / CALIBRATION: text_of(rows)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq, least_squares
 
-from dcrit.empirics.ablations.committed import Row, read, text_of
-from dcrit.empirics.ablations.two_thresholds_fit import ACTIVATIONS, FOLDER
+from dcrit.empirics.ablations.committed import Row, read, text_of, with_block
+from dcrit.empirics.ablations.run_rows import accuracies_of
+from dcrit.empirics.ablations.two_thresholds_fit import ACTIVATIONS, FOLDER, fitted_thresholds
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.threshold_fit import rounded
-from dcrit.empirics.runs.outcomes import settled_value
 from dcrit.empirics.runs.single import RunConfig
+from dcrit.empirics.store.whole_files import write_whole
 from dcrit.theory.calibrations.thresholds import Thresholds
-from dcrit.theory.circuits.unit_noise import RANDOM_PHASES, UnitNoise
+from dcrit.theory.circuits.unit_noise import RANDOM_PHASES, RANDOM_SPREAD, SPREAD, UnitNoise, held_part
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -62,26 +63,16 @@ def configs(laws: Sequence[Thresholds]) -> list[list[RunConfig]]:
     return made
 
 
-def measure_narrow(laws: Sequence[Thresholds], results: Path, laboratory: Laboratory) -> dict[Path, str]:
-    """Settled accuracies of the calibration runs, one row a network and size, by their file.
+def measure_narrow(results: Path, laboratory: Laboratory) -> None:
+    """Keep settled accuracies of the calibration runs, one row a network and size.
 
     Args:
-        laws: Of wide networks.
-        results: Folder of committed results.
+        results: Folder of committed results; ``narrow.json`` is written.
         laboratory: Finds or trains the runs.
     """
-    rows = [
-        {
-            **{name: getattr(runs[0].config.problem, name) for name in ("activation", "modulus", "width")},
-            "n_train": runs[0].config.n_train,
-            **{
-                name: [round(settled_value(run, name), 4) for run in runs]
-                for name in ("test_accuracy", "train_accuracy")
-            },
-        }
-        for runs in laboratory.blocks(configs(laws), stage="narrow pair-MLPs")
-    ]
-    return {results / FOLDER / f"{NARROW}.json": text_of(rows)}
+    blocks = laboratory.blocks(configs(fitted_thresholds(results)), stage="narrow pair-MLPs")
+    rows = [accuracies_of(runs, "activation", "modulus", "width") for runs in blocks]
+    write_whole(results / FOLDER / f"{NARROW}.json", text_of(rows).encode())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +84,8 @@ class UnitsFit:
         error: Standard error of κ.
         rms: Root mean square of what mean accuracies are missed by.
         rms_without: The same where any number of units holds the whole rule.
+        rms_random: The same with the spread of random phases, and the κ that goes with it.
+        rms_lagged: The same with the lag as a second constant, and the κ that goes with it.
         n_runs: Runs.
     """
 
@@ -100,6 +93,8 @@ class UnitsFit:
     error: float
     rms: float
     rms_without: float
+    rms_random: float
+    rms_lagged: float
     n_runs: int
 
 
@@ -110,19 +105,20 @@ def fit_units(law: Thresholds, rows: Sequence[Row]) -> UnitsFit:
         law: Of wide networks.
         rows: Runs with its activation.
     """
-    load, width = max(row["modulus"] / row["width"] for row in rows), min(row["width"] for row in rows)
     weights = np.sqrt([len(row["test_accuracy"]) for row in rows])
 
-    def units(signal: float, scatter: float = 0.0, lag: float = 0.0) -> UnitNoise:
-        return UnitNoise(signal=signal, scatter=scatter, lag=lag, load=rounded(load, 4), width=width)
+    def missed(held: Callable[[Row], float], among: Sequence[Row] = rows, lag: float = 0.0) -> FloatArray:
+        return np.array([_expected(law, row, held(row), lag) - float(np.mean(row["test_accuracy"])) for row in among])
 
-    def missed(signal: float | None, among: Sequence[Row] = rows, lag: float = 0.0) -> FloatArray:
-        moved = replace(law, units=None if signal is None else units(signal))
-        return np.array([_expected(moved, row, lag) - float(np.mean(row["test_accuracy"])) for row in among])
+    def by_signal(signal: float, spread: float = SPREAD) -> Callable[[Row], float]:
+        return lambda row: held_part(row["modulus"], row["width"], signal, spread=spread)
 
-    found: Any = least_squares(lambda x: weights * missed(float(x[0])), [START], bounds=BOUNDS)
+    def rms(left: FloatArray) -> float:
+        return math.sqrt(float(left @ left) / float(weights @ weights))
+
+    found: Any = least_squares(lambda x: weights * missed(by_signal(float(x[0]))), [START], bounds=BOUNDS)
     signal = rounded(float(found.x[0]))
-    left = weights * missed(signal)
+    left = weights * missed(by_signal(signal))
     variance = float(left @ left) / (len(rows) - 1)
     error = math.sqrt(variance / float((found.jac.T @ found.jac)[0, 0]))
 
@@ -131,19 +127,28 @@ def fit_units(law: Thresholds, rows: Sequence[Row]) -> UnitsFit:
         mine = [row for row in rows if (row["modulus"], row["width"]) == cell]
 
         def excess(signal: float, mine: list[Row] = mine) -> float:
-            return float(missed(signal, mine).sum())
+            return float(missed(by_signal(signal), mine).sum())
 
         # A network that is right on all it has not seen says only that κ is large.
         if excess(BOUNDS[0]) < 0 < excess(BOUNDS[1]):
             own.append(math.log(float(brentq(excess, *BOUNDS)) / signal))
-    with_lag: Any = least_squares(lambda x: weights * missed(float(x[0]), rows, float(x[1])), [signal, 0.0])
-    lag = rounded(abs(float(with_lag.x[1])), 3)
-    total = float(weights @ weights)
+    lagged: Any = least_squares(lambda x: weights * missed(by_signal(float(x[0])), rows, float(x[1])), [signal, 0.0])
+    random: Any = least_squares(
+        lambda x: weights * missed(by_signal(float(x[0]), RANDOM_SPREAD)), [signal], bounds=BOUNDS
+    )
     return UnitsFit(
-        units=units(signal, rounded(math.sqrt(float(np.mean(np.square(own)))), 3), lag),
+        units=UnitNoise(
+            signal=signal,
+            scatter=rounded(math.sqrt(float(np.mean(np.square(own)))), 3),
+            lag=rounded(abs(float(lagged.x[1])), 3),
+            load=rounded(max(row["modulus"] / row["width"] for row in rows), 4),
+            width=min(row["width"] for row in rows),
+        ),
         error=error,
-        rms=math.sqrt(float(left @ left) / total),
-        rms_without=math.sqrt(float(np.square(weights * missed(None)).sum()) / total),
+        rms=rms(left),
+        rms_without=rms(weights * missed(lambda _: 1.0)),
+        rms_random=rms(random.fun),
+        rms_lagged=rms(lagged.fun),
         n_runs=sum(len(row["test_accuracy"]) for row in rows),
     )
 
@@ -162,15 +167,14 @@ def fits_of(laws: Sequence[Thresholds], results: Path) -> dict[str, UnitsFit]:
     }
 
 
-def with_units(laws: Sequence[Thresholds], results: Path) -> list[Thresholds]:
+def with_units(laws: Sequence[Thresholds], fits: Mapping[str, UnitsFit]) -> list[Thresholds]:
     """The laws of pair-MLPs that ship: all tasks share the κ of addition.
 
     Args:
         laws: Of wide networks.
-        results: Folder of committed results.
+        fits: Of :func:`fits_of`.
     """
-    found = fits_of(laws, results)
-    return [replace(law, units=found[law.activation].units) for law in laws]
+    return [replace(law, units=fits[law.activation].units) for law in laws]
 
 
 def page_with_narrow(page: str, fits: Mapping[str, UnitsFit]) -> str:
@@ -181,21 +185,18 @@ def page_with_narrow(page: str, fits: Mapping[str, UnitsFit]) -> str:
         fits: Of :func:`fits_of`.
     """
     lines = [
-        BEGIN,
         "| σ | κ | κ of random phases | scatter of ln κ | lag | accuracies are missed by | without noise of units "
-        "| runs |",
-        "|---|---|---|---|---|---|---|---|",
+        "| with the spread of random phases | with the lag as a constant | runs |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
         f"| `{activation}` | {one.units.signal:.3f} ± {one.error:.3f} "
         f"| {f'{RANDOM_PHASES:.3f}' if activation == 'square' else '–'} | {one.units.scatter:.3f} "
         f"| {one.units.lag:.2f} | {one.rms:.3f} "
-        f"| {one.rms_without:.3f} | {one.n_runs} |"
+        f"| {one.rms_without:.3f} | {one.rms_random:.3f} | {one.rms_lagged:.3f} | {one.n_runs} |"
         for activation, one in fits.items()
     ]
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END, maxsplit=1)
-    return before + "\n".join([*lines, END]) + after
+    return with_block(page, (BEGIN, END), "\n".join(lines))
 
 
 def _of_addition(laws: Sequence[Thresholds], activation: str) -> Thresholds:
@@ -203,9 +204,11 @@ def _of_addition(laws: Sequence[Thresholds], activation: str) -> Thresholds:
     return law
 
 
-def _expected(law: Thresholds, row: Row, lag: float = 0.0) -> float:
-    """Test accuracy of a row's runs by a law, if networks need more by a lag in ln D per part that they do not hold."""
+def _expected(law: Thresholds, row: Row, held: float, lag: float) -> float:
+    """Test accuracy of a row's runs by the law of wide networks, if these hold a part of the rule.
+
+    They need more, by a lag in ln D per part that they do not hold.
+    """
     problem = Problem(task="add", modulus=row["modulus"], activation=row["activation"], width=row["width"])
-    clocks = law.clocks(problem)
-    n_train = row["n_train"] * math.exp(-lag * (1 - clocks.memory.ceiling))
-    return float(clocks.accuracy(n_train, problem.horizon))
+    n_train = row["n_train"] * math.exp(-lag * (1 - held))
+    return held * float(replace(law, units=None).clocks(problem).accuracy(n_train, problem.horizon))

@@ -11,7 +11,7 @@ import polars as pl
 
 from dcrit.empirics.ablations.committed import Row
 from dcrit.empirics.measures.threshold_fit import times_of
-from dcrit.empirics.runs.outcomes import outcome_of
+from dcrit.empirics.runs.outcomes import outcome_of, settled_value
 from dcrit.empirics.runs.single import Run
 from dcrit.empirics.store.whole_files import write_whole
 
@@ -59,6 +59,21 @@ def row_of(run: Run, part: str) -> Row:
         "norm_largest": round(float(norm.max()), 1),
         **readings,
         **{name: None if time is None else round(time, 1) for name, time in times.items()},
+    }
+
+
+def accuracies_of(runs: Sequence[Run], *names: str) -> Row:
+    """Settled accuracies of runs of one network and size, in one row.
+
+    Args:
+        runs: They differ in the seed.
+        names: Of the problem, which become columns.
+    """
+    config = runs[0].config
+    return {
+        **{name: getattr(config.problem, name) for name in names},
+        "n_train": config.n_train,
+        **{name: [round(settled_value(run, name), 4) for run in runs] for name in ("test_accuracy", "train_accuracy")},
     }
 
 

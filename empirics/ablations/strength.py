@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dcrit.empirics.ablations.committed import Row, read
+from dcrit.empirics.ablations.committed import Row, read, with_block
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.store.whole_files import write_whole
@@ -89,7 +89,6 @@ def page_with_strengths(page: str, rows: Sequence[Row]) -> str:
     """
     names = ("memorized", *(f"at_{step}" for step in READINGS))
     lines = [
-        BEGIN,
         "| H/p | D/p^1.5 | p | memorized | " + " | ".join(f"step {step}" for step in READINGS) + " |",
         "|---" * (len(names) + 3) + "|",
     ]
@@ -104,9 +103,7 @@ def page_with_strengths(page: str, rows: Sequence[Row]) -> str:
         "",
         f"Means over {len(SEEDS)} seeds. The bound at equal weights and D near p² is {dense_strength():.2f}.",
     ]
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END, maxsplit=1)
-    return before + "\n".join([*lines, END]) + after
+    return with_block(page, (BEGIN, END), "\n".join(lines))
 
 
 def mean_of(values: Sequence[float | None]) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
 from scipy.special import log_ndtr
 
-from dcrit.empirics.ablations.committed import Row, read, sized, text_of
+from dcrit.empirics.ablations.committed import Row, read, sized, text_of, with_block
 from dcrit.empirics.ablations.two_thresholds_fit import FOLDER
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.seed_fit import Network, curvature, networks_of, seed_likelihood
@@ -370,7 +370,6 @@ def page_with_branches(page: str, asked: Sequence[Row], law: BranchLaw) -> str:
         law: Its constants.
     """
     lines = [
-        BEGIN,
         "| p | d | predicted D_half (90 %) | measured (90 %) | ln(predicted/measured) | D: symmetric (predicted P) |",
         "|---|---|---|---|---|---|",
     ]
@@ -393,6 +392,4 @@ def page_with_branches(page: str, asked: Sequence[Row], law: BranchLaw) -> str:
             f"|ln(predicted/measured)| of {len(known)} networks is {np.median(errors):.3f} in the median and "
             f"{errors.max():.3f} at worst; {sum(row['inside'] for row in known)} lie inside their 90 % intervals.",
         ]
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    return before + "\n".join([*lines, END]) + after
+    return with_block(page, (BEGIN, END), "\n".join(lines))

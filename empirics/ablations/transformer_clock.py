@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dcrit.empirics.ablations.committed import Row, sized
+from dcrit.empirics.ablations.committed import Row, sized, with_block
 from dcrit.empirics.ablations.run_rows import keep, row_of
 from dcrit.empirics.ablations.transformer_branches import fitted_branches
 from dcrit.empirics.ablations.transformer_norms import norm_law, page_with_norms
@@ -297,7 +297,6 @@ def page_with_transformers(page: str, results: Path) -> str:
     rows = scored_rows(results)
     known = [row for row in rows if row["measured"] is not None]
     lines = [
-        BEGIN,
         "| task | p | d | T [steps] | law (90 %) | earlier law | D_sym | measured (90 %) | runs | ln(law/measured) |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -328,8 +327,6 @@ def page_with_transformers(page: str, results: Path) -> str:
         "The earlier law and D_sym predicted all of these sizes before any was measured. The law that ships predicted "
         "those without † before they were measured.",
     ]
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    page = before + "\n".join([*lines, END]) + after
+    page = with_block(page, (BEGIN, END), "\n".join(lines))
     runs = {part: [run for run in runs_of(results) if run["part"] == part] for part in ("calibration", "drawn")}
     return page_with_norms(page, norm_law(runs["calibration"]), runs["drawn"])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dcrit.empirics.ablations.committed import Row
+from dcrit.empirics.ablations.committed import Row, with_block
 from dcrit.empirics.measures.threshold_fit import rounded
 from dcrit.theory.circuits.norms import NormLaw
 
@@ -105,7 +105,6 @@ def page_with_norms(page: str, law: NormLaw, runs: Sequence[Row]) -> str:
         runs: Drawn runs.
     """
     lines = [
-        BEGIN,
         "| p | d | T [steps] | outcome | runs | predicted | measured | inside 90 % |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -114,6 +113,4 @@ def page_with_norms(page: str, law: NormLaw, runs: Sequence[Row]) -> str:
         cells += ["generalized" if row["generalizes"] else "in memory", str(row["n_runs"])]
         cells += [f"{row['predicted']:.2f}", f"{row['measured']:.2f}", f"{row['inside']}/{row['n_runs']}"]
         lines.append(f"| {' | '.join(cells)} |")
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    return before + "\n".join([*lines, END]) + after
+    return with_block(page, (BEGIN, END), "\n".join(lines))

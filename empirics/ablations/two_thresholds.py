@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dcrit.empirics.ablations.committed import with_block
 from dcrit.empirics.ablations.model_sizes_fit import with_narrow
 from dcrit.empirics.ablations.narrow_mlps import fits_of, page_with_narrow, with_units
 from dcrit.empirics.ablations.times_to_half import TIMES_TO_HALF, time_errors
@@ -352,18 +353,19 @@ def score(rows: Sequence[Row], predict: Predictor) -> Row | None:
     }
 
 
-def ablation_rows(results: Path, sizes: Sequence[Row]) -> list[Row]:
+def ablation_rows(results: Path, sizes: Sequence[Row], laws: Sequence[Thresholds]) -> list[Row]:
     """Laws and baselines beside measured sizes, drawn and known before, near and far field apart.
 
     Args:
         results: Folder of committed results.
         sizes: Drawn rows with their measured sizes.
+        laws: Those that ship.
     """
     runs = runs_of(results)
     blind = blind_rows(results)
     drawn = [row for row in sizes if row["measured"] is not None]
     predictors: dict[str, Predictor] = {
-        "fifth law": law_with_units(with_units(fitted_thresholds(results), results)),
+        "fifth law": law_with_units(laws),
         "fourth law": later_law(results, "fourth law", law_fits(runs)),
         "third law": later_law(results, "third law", least_squares_fits(runs)),
         "second law": later_law(results, "second law", least_squares_fits(runs, second=True)),
@@ -506,7 +508,6 @@ def page_with_table(page: str, rows: Sequence[Row]) -> str:
         rows: Of :func:`ablation_rows`.
     """
     lines = [
-        BEGIN,
         "| sizes | field | predictor | configurations | median | worst | mean | inside 90 % | high/low | blind |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -517,9 +518,7 @@ def page_with_table(page: str, rows: Sequence[Row]) -> str:
             f"| {row['part']} | {row['field']} | {shown} | {row['configurations']} | {row['median']:.3f} "
             f"| {row['worst']:.3f} | {row['mean']:+.3f} | {row['inside']} | {span} | {row['blind'] or '–'} |"
         )
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END, maxsplit=1)
-    return before + "\n".join([*lines, END]) + after
+    return with_block(page, (BEGIN, END), "\n".join(lines))
 
 
 def two_thresholds(results: Path) -> dict[Path, str]:
@@ -529,15 +528,16 @@ def two_thresholds(results: Path) -> dict[Path, str]:
         results: Folder of committed results.
     """
     folder, sizes = results / FOLDER, measured_rows(results)
-    ablation = ablation_rows(results, sizes)
     wide = fitted_thresholds(results)
-    laws = [*with_units(wide, results), with_narrow(fitted_law(results), results)]
+    narrow = fits_of(wide, results)
+    laws = [*with_units(wide, narrow), with_narrow(fitted_law(results), results)]
+    ablation = ablation_rows(results, sizes, laws)
     page = results / "two-thresholds.md"
     pieces = piece_rows(runs_of(results), score_of_fits(results, sizes))
     text = page_with_pieces(page_with_table(page.read_text(encoding="utf-8"), ablation), pieces)
     runs = runs_of(results)
     clocks, choice, times = optimizer_clocks(law_fits(runs)), choice_rows(runs), time_rows(results, sizes)
-    text = page_with_narrow(page_with_choice(text, choice), fits_of(wide, results))
+    text = page_with_narrow(page_with_choice(text, choice), narrow)
     return {
         page: page_with_transformers(page_with_effects(text, optimizer_rows(results), clocks), results),
         folder / CHOICE: rows_text(choice),

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from dcrit.empirics.ablations.committed import Row
+from dcrit.empirics.ablations.committed import Row, with_block
 from dcrit.empirics.ablations.two_thresholds_fit import (
     ACTIVATIONS,
     SECOND_REST_PRIOR,
@@ -158,7 +158,6 @@ def page_with_choice(page: str, rows: Sequence[Row]) -> str:
         rows: Of :func:`choice_rows`.
     """
     lines = [
-        BEGIN,
         "| law | σ | runs | told apart | residual of ln D | at a modulus left out | error of t there | ln L there "
         "| bias in made-up times |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -169,6 +168,4 @@ def page_with_choice(page: str, rows: Sequence[Row]) -> str:
         f"| {row['made_up_bias']:+.3f} ± {row['made_up_error']:.3f} |"
         for row in rows
     ]
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END, maxsplit=1)
-    return before + "\n".join([*lines, END]) + after
+    return with_block(page, (BEGIN, END), "\n".join(lines))

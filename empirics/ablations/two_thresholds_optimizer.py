@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from dcrit.empirics.ablations.committed import Row
+from dcrit.empirics.ablations.committed import Row, with_block
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.circuits.clock import Clock, Pace
 from dcrit.theory.problems.problem import Problem
@@ -250,7 +250,6 @@ def page_with_effects(page: str, rows: Sequence[Row], clocks: Mapping[str, Calla
         clocks: By activation, the law's clock of a modulus at ``WIDTH``.
     """
     lines = [
-        BEGIN,
         "| β₂ | ε | σ | sizes | t over t at 0.98, 1e-8 | cost in ln D | left by the law |",
         "|" + "---|" * 7,
     ]
@@ -267,6 +266,4 @@ def page_with_effects(page: str, rows: Sequence[Row], clocks: Mapping[str, Calla
                 f"| {beta2:g} | {epsilon:g} | `{activation}` | {len(mine)} | {ratios[0]:.2f} to {ratios[-1]:.2f} "
                 f"| {costs[0]:+.2f} to {costs[-1]:+.2f} | {math.sqrt(float(np.mean(np.square(left)))):.3f} |"
             )
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    return before + "\n".join([*lines, END]) + after
+    return with_block(page, (BEGIN, END), "\n".join(lines))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from dcrit.empirics.ablations.committed import Row
+from dcrit.empirics.ablations.committed import Row, with_block
 from dcrit.empirics.ablations.two_thresholds_fit import ACTIVATIONS, least_squares_fits
 from dcrit.empirics.measures.threshold_fit import EXPONENT, LEAST_BEND, Fit, Q
 from dcrit.theory.checks import check_finite
@@ -99,7 +99,6 @@ def page_with_pieces(page: str, rows: Sequence[Row]) -> str:
     """
     first = rows[0]
     lines = [
-        BEGIN,
         "| variant | residual, `square` | residual, `relu` | near: median | worst | far: median | worst |",
         "|---|---|---|---|---|---|---|",
     ]
@@ -113,6 +112,4 @@ def page_with_pieces(page: str, rows: Sequence[Row]) -> str:
         f"{len(rows)} variants over {first['near_configurations']} configurations of the near field and "
         f"{first['far_configurations']} of the far field, each fitted to the same calibration runs.",
     ]
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END, maxsplit=1)
-    return before + "\n".join([*lines, END]) + after
+    return with_block(page, (BEGIN, END), "\n".join(lines))

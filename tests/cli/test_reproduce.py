@@ -12,10 +12,11 @@ from typer.testing import CliRunner, Result
 
 from dcrit.api.report.document import write_report
 from dcrit.api.report.pages import markdown_page
-from dcrit.api.report.tables import RELIANCE, VERDICTS, tables, with_block
+from dcrit.api.report.tables import RELIANCE, VERDICTS, tables
 from dcrit.cli.app import app
 from dcrit.cli.reproduce import app as reproduce_app
 from dcrit.cli.reproduce import remake_gallery
+from dcrit.empirics.ablations.committed import with_block
 from dcrit.figures import FIGURES
 from tests.worlds.report_documents import harmful_document, picture
 

@@ -226,11 +226,10 @@ class Thresholds:
         if held <= HALF:
             return lag
         levels = self.law.level_clocks(problem.n_symbols, problem.width, **problem.optimizer)
-        ceilings = [self.units.moved(z).ceiling(problem.n_symbols, problem.width) for z in (-1.0, 1.0)]
-        if min(ceilings) <= HALF:
+        lower, higher = (self.units.moved(z).ceiling(problem.n_symbols, problem.width) for z in (-1.0, 1.0))
+        if lower <= HALF:
             return math.inf
-        most, least = (levels.shift(HALF / one) for one in ceilings)
-        return math.hypot(lag, (most - least) / 2)
+        return math.hypot(lag, (levels.shift(HALF / lower) - levels.shift(HALF / higher)) / 2)
 
     def deviation_at_rest(self, problem: Problem) -> float:
         """Standard deviation of ln D_rest; larger for narrower networks than those at rest that were measured."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from scipy.special import ndtr
@@ -18,13 +19,14 @@ from dcrit.theory.checks import check_integer, check_not_negative, check_positiv
 #: κ of squared units with frequencies and phases drawn at random: signal H/2, and noise √(9H/8) of a wrong class.
 RANDOM_PHASES = math.sqrt(2) / 3
 
-#: s of such units, by simulation, and of trained ones: chosen among 1, 0.74 and 0.5 on runs that no constant is from.
+#: s of such units, by simulation, and of trained ones, which was chosen on pilot runs that no constant is from.
 RANDOM_SPREAD, SPREAD = 0.61, 1.0
 
 #: Nodes and weights of means over one standard normal variable.
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(61)
 
 
+@cache
 def held_part(n_symbols: int, width: int, signal: float, *, spread: float = SPREAD) -> float:
     """Largest test accuracy of a network with so many hidden units.
 

@@ -156,16 +156,3 @@ def _drawn(results: Path, claim: str) -> list[tuple[float, float | None, tuple[f
     return [
         (row["predicted"], row["measured"], (row["predicted low"], row["predicted high"])) for row in found["details"]
     ]
-
-
-def with_block(page: str, marks: tuple[str, str], block: str) -> str:
-    """A page with what stands between two marks replaced.
-
-    Args:
-        page: Its text.
-        marks: Before and after what is replaced.
-        block: What takes its place.
-    """
-    before, rest = page.split(marks[0])
-    _, after = rest.split(marks[1])
-    return f"{before}{marks[0]}\n{block}\n{marks[1]}{after}"
