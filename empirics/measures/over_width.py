@@ -92,7 +92,10 @@ class MeasuredDip:
         seeds = f"{low} seed{'s' * (high > 1)} a width" if low == high else f"{low} to {high} seeds a width"
         if self.widths and self.too_few:
             few = ", ".join(map(str, self.too_few))
-            seeds += f"; width {few} has fewer than {FEWEST_SEEDS} and is left out"
+            one = len(self.too_few) == 1
+            seeds += (
+                f"; width{'' if one else 's'} {few}, with fewer than {FEWEST_SEEDS}, {'is' if one else 'are'} left out"
+            )
         fall, interval = self.depth.value, self.depth.interval
         if fall is None or interval is None:
             return f"cannot tell whether the runs show a dip: {self.depth.reason} ({seeds})"
@@ -144,7 +147,7 @@ def dip_over_width(measured: Sequence[AtWidth], *, level: float = LEVEL) -> Meas
         reason = f"{len(counted)} of {len(measured)} widths have {FEWEST_SEEDS} seeds or more, {FEWEST_WIDTHS} must"
     else:
         reason = f"no dip of {SMALLEST_DIP:g} that seeds alone make in {RARELY:.0%} of all cases at most"
-    too_few = tuple(one.width for one in measured if len(one.accuracies) < FEWEST_SEEDS)
+    too_few = tuple(one.width for one in measured if one not in counted)
     ruling = "cannot tell" if dip is None or (too_few and dip.ruling == "no dip") else dip.ruling
     lowest = counted[dip.index] if dip is not None and ruling == "dip" else None
     depth = estimate("dip_depth", "fraction", None if dip is None else dip.depth, reason if dip is None else "")

@@ -90,6 +90,7 @@ class Bench:
         self.data = "" if store is None else data_hash(given.inputs, given.labels)
         self.runs: list[tuple[Role, ModuleRun]] = []
         self.made: Counter[tuple[Role, int, int]] = Counter()
+        self.moves: Counter[Role] = Counter()
         self.n_found, self.why = 0, ""
         self.notes: list[str] = []
         self.kept: set[str] = set()
@@ -203,9 +204,10 @@ class Bench:
 
     def _may_move(self, role: Role) -> bool:
         """Whether sizes of a kind were not moved too often yet."""
-        return sum(one.startswith(role) for one in self.notes) < MOVES
+        return self.moves[role] < MOVES
 
     def _moved(self, role: Role, sizes: tuple[int, ...], why: str) -> bool:
+        self.moves[role] += 1
         said = f"{role} runs take {', '.join(map(str, sizes))} examples, as {why}"
         return self._changed(replace(self.design, **{f"{role}_sizes": sizes}), said)
 

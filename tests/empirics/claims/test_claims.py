@@ -151,13 +151,17 @@ def test_a_file_becomes_a_claim() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('id = "one"', 'name = "one"', "^key of a claim must be one of id, .*, got 'name'"),
+        ('id = "one"', 'name = "one"', "^key of a claim must be one of id, .*, got 'name'; the nearest is 'frames'$"),
         ('criterion = "C."\n', "", "^claim one must have the key criterion, got none$"),
         ('like = "small"', 'like = "large"', "^like must be one of small, got 'large'$"),
         ("steps = 30", "steps = 0", "^steps must be an integer of at least 1, got 0$"),
         ('after = "sub"', 'after = "sub", steps = 5', "^key of a network after another task must be one of"),
         ("seeds = 8", "seeds = 7", "^seeds must be a multiple of 4, got 7$"),
-        ("seeds = 8", "sedes = 8", "^key of a condition must be one of problem, .*, got 'sedes'"),
+        (
+            "seeds = 8",
+            "sedes = 8",
+            "^key of a condition must be one of problem, .*, got 'sedes'; the nearest is 'seeds'$",
+        ),
         (", seeds = 8", "", "^condition must have the key seeds, got none$"),
         ("n_train = [10, 12]", "n_train = [10, 12, 14]", "^problem must have 3 values beside the others, got 2$"),
         ('frame = "drawn"', 'frame = "made"', "^frame must be one of drawn, got 'made'$"),

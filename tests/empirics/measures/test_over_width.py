@@ -94,7 +94,7 @@ def test_widths_with_too_few_seeds_do_not_count() -> None:
     assert found.too_few == (40, 48)
     assert found.width.value == 16
     assert found.seeds == (2, 3)
-    assert "width 40, 48 has fewer than 3 and is left out" in found.told
+    assert "widths 40, 48, with fewer than 3, are left out" in found.told
 
 
 def test_a_width_with_too_few_seeds_may_hide_a_dip() -> None:
@@ -103,7 +103,7 @@ def test_a_width_with_too_few_seeds_may_hide_a_dip() -> None:
     assert dip_over_width(falling).ruling == "no dip"
     found = dip_over_width([*falling, *over_width(runs(48, 0.6, 0.6))])
     assert found.ruling == "cannot tell"
-    assert "left out" in found.told
+    assert "width 48, with fewer than 3, is left out" in found.told
 
 
 def test_seeds_that_generalize_or_do_not_seldom_show_a_dip_where_there_is_none() -> None:
