@@ -46,6 +46,9 @@ FARTHEST_DECAY = 2.0
 #: An interval whose ends lie apart by more than this factor says nothing.
 WIDEST = 10.0
 
+#: Standard deviation of a ln D of which nothing is known: its interval says nothing, and draws of it stay numbers.
+UNTOLD = 10.0
+
 
 #: What of a question may lie outside the calibration runs, beside the optimizer.
 RANGES = ("n_symbols", "width", "load", "steps")
@@ -215,9 +218,9 @@ class Thresholds:
     def deviation_of_units(self, problem: Problem) -> float:
         """Standard deviation of ln D_crit(T) of a network that holds a part of the rule only.
 
-        Half of what κ one standard deviation higher and lower does, and the lag of such networks. It is infinite where
-        a network with the lower κ is never right on half of what it has not seen. Where one with κ itself is not,
-        there is no D_crit(T), and the lag remains.
+        Half of what κ one standard deviation higher and lower does, and the lag of such networks. Nothing is known
+        where a network with the lower κ is never right on half of what it has not seen. Where one with κ itself is
+        not, there is no D_crit(T), and the lag remains.
         """
         if self.units is None:
             return 0.0
@@ -228,8 +231,8 @@ class Thresholds:
         levels = self.law.level_clocks(problem.n_symbols, problem.width, **problem.optimizer)
         lower, higher = (self.units.moved(z).ceiling(problem.n_symbols, problem.width) for z in (-1.0, 1.0))
         if lower <= HALF:
-            return math.inf
-        return math.hypot(lag, (levels.shift(HALF / lower) - levels.shift(HALF / higher)) / 2)
+            return UNTOLD
+        return min(UNTOLD, math.hypot(lag, (levels.shift(HALF / lower) - levels.shift(HALF / higher)) / 2))
 
     def deviation_at_rest(self, problem: Problem) -> float:
         """Standard deviation of ln D_rest; larger for narrower networks than those at rest that were measured."""

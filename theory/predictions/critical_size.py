@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from dcrit.theory.calibrations.calibration import Calibration
-from dcrit.theory.calibrations.thresholds import WIDEST, Thresholds
+from dcrit.theory.calibrations.thresholds import HALF, WIDEST, Thresholds
 from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.circuits.constants import CONSTANTS, competition_from, sizes_from, through_sizes
 from dcrit.theory.circuits.crossing import Crossing
@@ -286,13 +286,23 @@ def from_scratch_constants(
     law = calibration.thresholds
     if law is None:
         return constants
-    off, most = np.asarray(normal, dtype=np.float64), law.clocks(problem).memory.ceiling
-    onset, completion, half = (
-        # Levels that a narrow network never reaches are taken below its best, in their order.
-        law_sizes(law, problem, horizon, min(accuracy, most * (1 + accuracy) / 2), off)[1]
-        for accuracy in (*SEMI_GROKKING, 0.5)
+    off = np.asarray(normal, dtype=np.float64)
+    onset, half, completion = (
+        law_sizes(law, problem, horizon, accuracy, off)[1]
+        for accuracy in levels_below(law.clocks(problem).memory.ceiling)
     )
     return through_sizes(constants, problem.n_pairs, onset, half, completion)
+
+
+def levels_below(most: float) -> tuple[float, float, float]:
+    """Test accuracies 0.1, 1/2 and 0.9, of which those that a network never reaches are taken below its best, in order.
+
+    Args:
+        most: Largest test accuracy of the network.
+    """
+    low, high = SEMI_GROKKING
+    half = HALF if most > HALF else most * (1 + HALF) / 2
+    return min(low, most * (1 + low) / 2), half, max(min(high, most * (1 + high) / 2), (half + most) / 2)
 
 
 def is_outside(problem: Problem, calibration: Calibration, horizon: int) -> bool:

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dcrit.theory.calibrations.calibration import calibration_for, shipped_calibrations
 from dcrit.theory.circuits.constants import constants_of
@@ -14,7 +16,7 @@ from dcrit.theory.circuits.margin import cost
 from dcrit.theory.circuits.mixture import Competition
 from dcrit.theory.circuits.symmetry import SymmetryLaw
 from dcrit.theory.estimates import Estimate, Interval
-from dcrit.theory.predictions.critical_size import predict_critical_size, size_prediction
+from dcrit.theory.predictions.critical_size import levels_below, predict_critical_size, size_prediction
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.theory import EXACT, NOISY, WIDTHS
 
@@ -305,3 +307,11 @@ def test_far_outside_nothing_is_told_of_what_has_no_meaningful_interval() -> Non
     assert found.estimates()["critical_size"] == found.critical_size
     near = predict_critical_size(Problem(modulus=23), CALIBRATION, n_draws=100)
     assert all(one.value is not None for one in near.estimates().values())
+
+
+@given(st.floats(0.01, 1.0))
+def test_levels_of_a_narrow_network_stay_in_order_and_below_its_best(most: float) -> None:
+    low, half, high = levels_below(most)
+    assert 0 < low < half < high < most
+    assert half == 0.5 or most <= 0.5
+    assert levels_below(1.0) == (0.1, 0.5, 0.9)

@@ -160,9 +160,9 @@ const Theory = (() => {
       (name) => 1 - part(read(place.subject, name, place)));
     const lag = place.subject.lag * (1 - held);
     if (held <= 0.5) return lag;
-    if (least <= 0.5) return Infinity;
+    if (least <= 0.5) return data.common.largest_deviation;
     const { shift } = levelsOf(place);
-    return Math.hypot(lag, (shift(0.5 / least) - shift(0.5 / most)) / 2);
+    return Math.min(data.common.largest_deviation, Math.hypot(lag, (shift(0.5 / least) - shift(0.5 / most)) / 2));
   }
 
   // What a network's memory does to its test accuracy: D_eff(D), the part a of the rule that it holds, and the part h of
