@@ -81,7 +81,7 @@ def test_a_table_and_the_picture_say_how_many_runs_there_are_and_why_others_are_
         ("48", "0.95", "3"),
     ]
     assert picture.stat().st_size > 1000
-    assert "dcrit predict phase-diagram -m transformer -T 600" in done.stdout.splitlines()[-1]
+    assert "dcrit predict phase-diagram -p 23 -m transformer -T 600" in done.stdout.splitlines()[-1]
 
 
 @pytest.mark.parametrize("given", ["store", "runs"])
@@ -108,8 +108,8 @@ def test_where_no_run_fits_it_is_said_why_and_how_to_make_some(store: Path) -> N
     assert "No run in" in text
     assert "9 with another training-set size (150, 200)" in text
     train, lay = done.stdout.splitlines()[-2:]
-    assert train.startswith("  dcrit train -m transformer -w 4,")
-    assert lay.startswith("  dcrit predict double-descent -m transformer -n 180 -T 600 ")
+    assert train.startswith("  dcrit train -p 23 -m transformer -w 4,")
+    assert lay.startswith("  dcrit predict double-descent -p 23 -m transformer -n 180 -T 600 ")
     assert all(str(store) in command for command in (train, lay))
     ax = dcrit.double_descent(PROBLEM, 180, horizon=STEPS, store=store).plot(Figure().subplots())
     assert "one run, final" not in ax.get_legend_handles_labels()[1]
@@ -157,7 +157,7 @@ def test_few_seeds_cannot_tell_and_no_runs_say_nothing(store: Path) -> None:
     assert found.runs is not None
     assert found.runs.agrees is None
     assert found.runs.verdict.startswith("Cannot tell whether the runs show a dip: 1 of 3 widths have 3 seeds or more")
-    assert "(1 to 3 seeds a width)" in found.runs.verdict
+    assert "(1 to 3 seeds a width; widths 8, 16, with fewer than 3, are left out)" in found.runs.verdict
     none = dcrit.double_descent(PROBLEM, 180, horizon=STEPS, store=store).to_dict()["runs"]
     assert (none["dip"], none["agrees"], none["verdict"]) == (None, None, "")
 

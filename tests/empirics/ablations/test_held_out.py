@@ -79,12 +79,11 @@ def test_half_of_the_predictions_are_within_a_tenth(compared: list[tuple[float, 
 
 
 @pytest.mark.slow
-def test_no_prediction_is_off_by_more_than_three_tenths(compared: list[tuple[float, bool, bool]]) -> None:
-    """The first release was within 0.22 everywhere; the law of two thresholds gives up the narrowest network."""
-    assert max(abs(error) for error, _, outside in compared if not outside) <= 0.30
-    far_off = [error for error, *_ in compared if abs(error) > 0.30]
-    # Width 16 at modulus 31: more symbols per unit of width than any calibration run had, and the answer says so.
-    assert far_off == [pytest.approx(-0.445, abs=0.01)]
+def test_no_prediction_is_off_by_more_than_a_quarter(compared: list[tuple[float, bool, bool]]) -> None:
+    """The narrowest network, width 16 at modulus 31, is the farthest off."""
+    *others, worst = sorted(abs(error) for error, *_ in compared)
+    assert worst == pytest.approx(0.246, abs=0.01)
+    assert max(others) <= 0.22
 
 
 @pytest.mark.slow

@@ -125,13 +125,13 @@ def test_whole_numbers_are_the_numbers_they_equal() -> None:
         ({"heads": "split"}, "^heads must be one of shared, own, got 'split'$"),
         ({"embedding": "shared"}, "^embedding must be one of merged, apart, got 'shared'$"),
         ({"phases": (Phase(tasks=(0, 2), steps=1),)}, "^phases must name components from 0 to 1, got 2$"),
-        ({"activation": "gelu"}, "^activation must be one of relu, square, got 'gelu'$"),
+        ({"activation": "gelu"}, "^activation must be one of relu, square, got 'gelu'; the nearest is 'relu'$"),
         ({"width": 0}, "^width must be an integer of at least 1, got 0$"),
         ({"weight_decay": 0.0}, "^weight_decay must be a finite number above 0, got 0.0$"),
         ({"beta2": 1.0}, "^beta2 must be a number above 0 and below 1, got 1.0$"),
         ({"epsilon": 0.0}, "^epsilon must be a finite number above 0, got 0.0$"),
         ({"learning_rate": math.nan}, "^learning_rate must be a finite number above 0, got nan$"),
-        ({"precision": "float16"}, "^precision must be one of float32, float64, got 'float16'$"),
+        ({"precision": "float16"}, "^precision must be one of float32, float64, got 'float16'; the nearest is 'float64'$"),
     ],
 )
 def test_a_bad_multitask_run_is_refused(changed: dict[str, Any], message: str) -> None:
