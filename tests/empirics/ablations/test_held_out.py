@@ -83,7 +83,7 @@ def test_no_prediction_is_off_by_more_than_a_quarter(compared: list[tuple[float,
     """The narrowest network, width 16 at modulus 31, is the farthest off."""
     *others, worst = sorted(abs(error) for error, *_ in compared)
     assert worst == pytest.approx(0.246, abs=0.01)
-    assert max(others) <= 0.22
+    assert max(others) <= 0.23
 
 
 @pytest.mark.slow
