@@ -131,7 +131,10 @@ def test_whole_numbers_are_the_numbers_they_equal() -> None:
         ({"beta2": 1.0}, "^beta2 must be a number above 0 and below 1, got 1.0$"),
         ({"epsilon": 0.0}, "^epsilon must be a finite number above 0, got 0.0$"),
         ({"learning_rate": math.nan}, "^learning_rate must be a finite number above 0, got nan$"),
-        ({"precision": "float16"}, "^precision must be one of float32, float64, got 'float16'; the nearest is 'float64'$"),
+        (
+            {"precision": "float16"},
+            "^precision must be one of float32, float64, got 'float16'; the nearest is 'float64'$",
+        ),
     ],
 )
 def test_a_bad_multitask_run_is_refused(changed: dict[str, Any], message: str) -> None:
