@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from dcrit.api.double_descent import LaidOver, SizeCurve
     from dcrit.empirics.measures.over_width import AtWidth
 
-#: Widths of the runs that the next command makes, and seeds of each.
-TRAINED, SEEDS = 6, 5
+#: Most widths of the runs that the next command makes, fewest that show a dip, and seeds of each.
+TRAINED, FEWEST, SEEDS = 7, 3, 5
 
 
 @options.grouped
@@ -57,10 +57,11 @@ def double_descent(
     """A dip of test accuracy over model size at a fixed training set, or none: where, how deep, how sure.
 
     The first line says that there is a dip from probability 0.9 on, that one is more likely than not from 0.5 on, and
-    below that that it is more likely not there. The width of the problem that --json prints plays no part.
+    below that that it is more likely not there. The width of the problem that --json prints plays no part. Test loss is
+    not predicted.
 
     With --store also what your own runs of this problem reach, with this training-set size and this horizon: a row a
-    width in the table, a point a seed in the picture.
+    width in the table, a point a seed in the picture, and their test loss beside it.
     """
     from dcrit.api.double_descent import double_descent as predict
     from dcrit.theory.predictions.double_descent import SMALLEST_DIP
@@ -135,7 +136,7 @@ def _say_next(answer: SizeCurve, horizon: int | None, store: Path | None, more: 
     from dcrit.api.costs import time_of
     from dcrit.empirics.runs.single import configs_of
 
-    folder, some = store or options.DEFAULT_STORE, some_widths(answer.found.widths)
+    folder, some = store or options.DEFAULT_STORE, some_widths(answer.found.widths, problem.family.width_step)
     configs = [
         config
         for width in some
@@ -149,11 +150,18 @@ def _say_next(answer: SizeCurve, horizon: int | None, store: Path | None, more: 
     )
 
 
-def some_widths(widths: NDArray[np.int64]) -> list[int]:
-    """A few of many widths, as evenly spaced in their logarithms as they are there.
+def some_widths(widths: NDArray[np.int64], step: int) -> list[int]:
+    """A few of many widths: both ends, and between them steps times 1, 2, 3, 4, 6, 8, 12 and so on.
 
     Args:
         widths: Rising.
+        step: What widths of the family are multiples of.
     """
-    wanted = np.geomspace(widths[0], widths[-1], TRAINED)
+    low, high = int(widths[0]), int(widths[-1])
+    powers = [2**k for k in range(high.bit_length())]
+    for every in ([*powers, *(3 * one for one in powers)], powers, powers[::2], powers[::4]):
+        found = sorted({low, high, *(step * one for one in every if low < step * one < high)})
+        if FEWEST <= len(found) <= TRAINED:
+            return found
+    wanted = np.geomspace(low, high, TRAINED)
     return sorted({int(widths[np.abs(np.log(widths / one)).argmin()]) for one in wanted})

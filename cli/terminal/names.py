@@ -12,7 +12,6 @@ _NAMES = {
     "implied_critical_size": "D_crit that both efficiencies imply",
     "homogeneity": "homogeneity κ",
     "effective_dimension": "effective dimensionality N_eff",
-    "loss_peak_width": "width of the largest test loss",
     "n_params": "parameters N",
     "n_train": "training-set size D",
 }

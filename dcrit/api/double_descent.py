@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from dcrit.theory.predictions.double_descent import DoubleDescent
 
 
+def widths_of(found: DoubleDescent) -> str:
+    """Between which widths a curve lies, in words."""
+    return f"widths {found.widths[0]} to {found.widths[-1]}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class LaidOver:
     """Runs that lie over a curve.
@@ -39,6 +44,7 @@ class LaidOver:
         dip: Whether these runs show a dip, where and how deep; None where no run lies over the curve.
         expected: The prediction for the widths alone by which the runs tell that, so that both speak of the same; None
             where those are too few, or the calibration does not reach them.
+        curve: The prediction for all widths of the curve.
     """
 
     measured: Sequence[AtWidth]
@@ -46,6 +52,7 @@ class LaidOver:
     left_out: Sequence[LeftOut]
     dip: MeasuredDip | None = None
     expected: DoubleDescent | None = None
+    curve: DoubleDescent
 
     @property
     def agrees(self) -> bool | None:
@@ -65,7 +72,10 @@ class LaidOver:
 
     @property
     def verdict(self) -> str:
-        """What the runs show of a dip, and whether the prediction agrees, in two sentences; empty without runs."""
+        """What the runs show of a dip, and whether the prediction agrees; empty without runs.
+
+        Two sentences; a third says why where a dip is not as probable at these widths as over the whole curve.
+        """
         if self.dip is None:
             return ""
         told = f"{self.dip.told[0].upper()}{self.dip.told[1:]}."
@@ -78,7 +88,19 @@ class LaidOver:
         agreed = {True: "agrees", False: "disagrees", None: "cannot be compared"}[self.agrees]
         if self.agrees is False and self.dip.ruling == "dip" and self.expected.probability >= LIKELY:
             agreed = "agrees that there is a dip, and disagrees on its depth"
-        return f"{told} The prediction {agreed}: {predicted}."
+        return f"{told} The prediction {agreed}: {predicted}.{self._why_another}"
+
+    @property
+    def _why_another(self) -> str:
+        """Why a dip is not as probable at the widths of the runs as the headline says; empty where it is."""
+        assert self.expected is not None
+        here, over_all = (probability(one.probability) for one in (self.expected, self.curve))
+        if here == over_all:
+            return ""
+        return (
+            f" Over {widths_of(self.curve)} it has {over_all}: a dip counts only where some width shows its fall and a "
+            "larger one its recovery."
+        )
 
     @property
     def told(self) -> str:
@@ -110,6 +132,7 @@ class LaidOver:
                     "interval": None if one.interval is None else one.interval.to_dict(),
                     "n_seeds": len(one.accuracies),
                     "accuracies": list(one.accuracies),
+                    "test_losses": list(one.losses),
                 }
                 for one, expected in zip(self.measured, self.predicted, strict=True)
             ],
@@ -158,7 +181,7 @@ class SizeCurve(Finding):
         return finished(ax, self.title, "" if laid is None else laid.remark)
 
     def figure(self) -> Figure:
-        """Accuracy, with the runs of the answer, and loss beside each other."""
+        """Accuracy, with the runs of the answer, and beside it their test loss, of which nothing is predicted."""
         from dcrit.figures.predicted.double_descent import new_double_descent
 
         laid = self.runs
@@ -185,6 +208,8 @@ def double_descent(
     store: Path | str | None = None,
 ) -> SizeCurve:
     """Predict test accuracy over model size at a fixed training set: where it dips, how deep, how sure.
+
+    Test loss is not predicted: no law of it is known that holds.
 
     Args:
         problem: The question; its width is replaced.
@@ -248,7 +273,7 @@ def double_descent(
                 sharp_capacity=sharp_capacity,
                 level=level,
             )
-        return LaidOver(measured=measured, predicted=expected, left_out=left_out, dip=dip, expected=same)
+        return LaidOver(measured=measured, predicted=expected, left_out=left_out, dip=dip, expected=same, curve=found)
 
     def lay(runs: Iterable[Run]) -> LaidOver:
         from dcrit.empirics.measures.beside import choose
@@ -264,9 +289,8 @@ def double_descent(
         "depth": found.depth,
         "width": found.width,
         "n_params": found.place,
-        "loss_peak_width": found.loss_peak,
     }
-    curves = ("widths", "n_params", "accuracy", "accuracy_low", "accuracy_high", "loss")
+    curves = ("widths", "n_params", "accuracy", "accuracy_low", "accuracy_high")
     document: dict[str, Any] = {
         "n_train": n_train,
         "dip": found.dip,
@@ -287,7 +311,9 @@ def double_descent(
             f"T = {found.horizon} steps"
         ),
         told=said_of(
-            found.probability, "test accuracy dips as the model grows", "no dip of test accuracy as the model grows"
+            found.probability,
+            f"test accuracy dips as the model grows over {widths_of(found)}",
+            f"no dip of test accuracy as the model grows over {widths_of(found)}",
         ),
         problem=problem,
         estimates=estimates,

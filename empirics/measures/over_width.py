@@ -1,4 +1,4 @@
-"""Final test accuracy of runs over model size: every seed, their mean and its interval."""
+"""Final test accuracy and loss of runs over model size: every seed, the mean accuracy and its interval."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class AtWidth:
         width: H or d.
         n_params: N [parameters].
         accuracies: Settled test accuracy of every seed [fraction].
+        losses: Settled test loss of every seed, in the same order [nats].
         mean: Their mean [fraction].
         interval: Of the mean, by Student's t within 0 and 1; None for one seed, which says nothing of others.
     """
@@ -40,6 +41,7 @@ class AtWidth:
     width: int
     n_params: int
     accuracies: tuple[float, ...]
+    losses: tuple[float, ...]
     mean: float
     interval: Interval | None
 
@@ -52,14 +54,19 @@ def over_width(runs: Sequence[Run], *, level: float = LEVEL) -> list[AtWidth]:
         level: Probability content of the intervals.
     """
     found: list[AtWidth] = []
-    for (width, n_params, _), some in groupby(sorted(runs, key=place_of), key=place_of):
-        accuracies = tuple(settled_value(run, "test_accuracy") for run in some)
+    for (width, n_params, _), group in groupby(sorted(runs, key=place_of), key=place_of):
+        some = list(group)
+        accuracies, losses = (
+            tuple(settled_value(run, name) for run in some) for name in ("test_accuracy", "test_loss")
+        )
         interval = None
         if len(accuracies) > 1:
             low, high = mean_intervals(accuracies, level=level)
             interval = Interval(low=max(float(low), 0.0), high=min(float(high), 1.0), level=level)
         mean = float(means(accuracies))
-        found.append(AtWidth(width=width, n_params=n_params, accuracies=accuracies, mean=mean, interval=interval))
+        found.append(
+            AtWidth(width=width, n_params=n_params, accuracies=accuracies, losses=losses, mean=mean, interval=interval)
+        )
     return found
 
 

@@ -1,4 +1,4 @@
-"""Test accuracy and loss of a growing model on one training set."""
+"""Test accuracy of a growing model on one training set as predicted, and of runs beside it, with their test loss."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patheffects import withStroke
 
 from dcrit.empirics.measures.over_width import AtWidth
-from dcrit.figures.drawing import canvas, style
+from dcrit.figures.drawing import canvas, scales, style
+from dcrit.figures.measured.model_size import LEAST_LOSS
 from dcrit.theory.predictions.double_descent import SMALLEST_DIP, DoubleDescent
 from dcrit.theory.written import number, span
 
 #: Ratio of the places of two seeds of one width.
 ASIDE = 1.015
+
+#: Why no prediction lies beside the test loss of runs.
+UNPREDICTED = "Test loss is measured alone: no law of it is known that holds."
 
 
 def draw_accuracy(ax: Axes, found: DoubleDescent) -> None:
@@ -83,21 +87,19 @@ def _draw_depth(ax: Axes, found: DoubleDescent) -> None:
     )
 
 
-def draw_measured(ax: Axes, measured: Sequence[AtWidth], *, level: float) -> None:
-    """Final test accuracy of every run, and the mean of each width in its interval.
+def _draw_runs(ax: Axes, measured: Sequence[AtWidth], values: Sequence[Sequence[float]]) -> None:
+    """A circle a run, at the size of its network.
 
     Args:
-        ax: Axes with the curve over model size.
+        ax: Axes.
         measured: Widths that have runs.
-        level: Probability content of their intervals.
+        values: Of every run of each width.
     """
-    if not measured:
-        return
     # Seeds stand a little beside each other, so that those that end alike are all seen.
     places = [
-        (one.n_params * ASIDE ** (k - (len(one.accuracies) - 1) / 2), accuracy)
-        for one in measured
-        for k, accuracy in enumerate(one.accuracies)
+        (one.n_params * ASIDE ** (k - (len(some) - 1) / 2), value)
+        for one, some in zip(measured, values, strict=True)
+        for k, value in enumerate(some)
     ]
     ax.plot(
         *zip(*places, strict=True),
@@ -109,6 +111,19 @@ def draw_measured(ax: Axes, measured: Sequence[AtWidth], *, level: float) -> Non
         label="one run, final",
         zorder=4,
     )
+
+
+def draw_measured(ax: Axes, measured: Sequence[AtWidth], *, level: float) -> None:
+    """Final test accuracy of every run, and the mean of each width in its interval.
+
+    Args:
+        ax: Axes with the curve over model size.
+        measured: Widths that have runs.
+        level: Probability content of their intervals.
+    """
+    if not measured:
+        return
+    _draw_runs(ax, measured, [one.accuracies for one in measured])
     arms = [canvas.arms(one.mean, one.interval) or [[0.0], [0.0]] for one in measured]
     ax.errorbar(
         [one.n_params for one in measured],
@@ -123,18 +138,37 @@ def draw_measured(ax: Axes, measured: Sequence[AtWidth], *, level: float) -> Non
     )
 
 
-def draw_loss(ax: Axes, found: DoubleDescent) -> None:
-    """Expected test loss over model size."""
+def draw_measured_loss(ax: Axes, measured: Sequence[AtWidth]) -> None:
+    """Final test loss of every run over model size, and the geometric mean of each width. Nothing of it is predicted.
+
+    Args:
+        ax: Axes.
+        measured: Widths that have runs; at least one.
+    """
     canvas.prepare(ax)
-    ax.plot(found.n_params, found.loss, color=style.VERMILLION, linestyle="--", label="test loss, expected")
     ax.set(xscale="log", xlabel="model size $N$ [parameters]", ylabel="test loss [nats]")
-    ax.set_ylim(bottom=0)
+    losses = [[max(loss, LEAST_LOSS) for loss in one.losses] for one in measured]
+    limits = scales.spread([loss for some in losses for loss in some], margin=0.12)
+    assert limits is not None
+    # Limits stand before anything is drawn, as losses that are all alike have no range of their own.
+    scales.log_axis(ax, "y", *limits)
+    _draw_runs(ax, measured, losses)
+    ax.plot(
+        [one.n_params for one in measured],
+        [float(np.exp(np.mean(np.log(some)))) for some in losses],
+        "s-",
+        color=style.VERMILLION,
+        markersize=3.5,
+        linewidth=0.8,
+        label="geometric mean of a width, test loss",
+        zorder=5,
+    )
 
 
 def new_double_descent(
     found: DoubleDescent, *, title: str, measured: Sequence[AtWidth] = (), remark: str = ""
 ) -> Figure:
-    """Accuracy and loss beside each other under one title and one legend.
+    """Accuracy under its title and legend; beside it the test loss of runs, where there are any.
 
     Args:
         found: What is drawn.
@@ -144,11 +178,13 @@ def new_double_descent(
     """
     with style.context():
         figure = canvas.new_figure(style.DOUBLE, 3.4)
-        left, right = figure.subplots(1, 2)
-        draw_accuracy(left, found)
-        draw_measured(left, measured, level=found.level)
-        draw_loss(right, found)
+        axes = figure.subplots(1, 2 if measured else 1, squeeze=False).ravel().tolist()
+        draw_accuracy(axes[0], found)
+        draw_measured(axes[0], measured, level=found.level)
+        if measured:
+            draw_measured_loss(axes[1], measured)
+            axes[1].set_xlim(axes[0].get_xlim())
         canvas.legend(figure, columns=3)
         figure.legends[0].set_title(title, prop=FontProperties(size=style.FONT + 1))
-        canvas.footnotes(figure, [remark] if remark else [])
+        canvas.footnotes(figure, [one for one in (remark, UNPREDICTED if measured else "") if one])
         return figure

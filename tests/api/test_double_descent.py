@@ -1,5 +1,6 @@
 """Runs over the predicted accuracy of each model size: in the answer, its table, its picture and its documents."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +60,7 @@ def test_each_width_has_what_is_predicted_and_what_its_seeds_reach(store: Path) 
     assert document.pop("out") is None
     assert document == found.to_dict()
     assert [(one["width"], one["n_seeds"]) for one in document["runs"]["widths"]] == [(8, 2), (16, 1), (48, 3)]
+    assert [len(one["test_losses"]) for one in document["runs"]["widths"]] == [2, 1, 3]
     assert document["runs"]["left_out"] == [
         {"why": "with another training-set size", "n_runs": 2, "values": [150]},
         {"why": "with another horizon", "n_runs": 1, "values": [900]},
@@ -108,7 +110,7 @@ def test_where_no_run_fits_it_is_said_why_and_how_to_make_some(store: Path) -> N
     assert "No run in" in text
     assert "9 with another training-set size (150, 200)" in text
     train, lay = done.stdout.splitlines()[-2:]
-    assert train.startswith("  dcrit train -p 23 -m transformer -w 4,")
+    assert train.startswith("  dcrit train -p 23 -m transformer -w 4,8,12,16,24,32,48 -n 180 -s 5 ")
     assert lay.startswith("  dcrit predict double-descent -p 23 -m transformer -n 180 -T 600 ")
     assert all(str(store) in command for command in (train, lay))
     ax = dcrit.double_descent(PROBLEM, 180, horizon=STEPS, store=store).plot(Figure().subplots())
@@ -169,3 +171,51 @@ def test_a_picture_says_how_deep_the_predicted_dip_is() -> None:
     flat = dcrit.double_descent(dcrit.Problem(modulus=31), 360)
     (said,) = [one.get_text() for one in flat.plot(Figure().subplots()).texts]
     assert said.startswith("no dip of 0.1: predicted depth 0 (")
+
+
+@pytest.fixture(scope="module")
+def chances() -> dict[tuple[int, ...], tuple[str, str]]:
+    """Headline and verdict where runs have some widths, by these."""
+    problem = dcrit.Problem(model="transformer", modulus=31)
+    asked = dcrit.double_descent(problem, 360, horizon=5000)
+    told: dict[tuple[int, ...], tuple[str, str]] = {}
+    for widths in ((4, 8, 12, 16, 24, 32, 48), (4, 8, 12, 16, 24)):
+        configs = [
+            RunConfig(problem=replace(problem, width=width), n_train=360, seed=seed, steps=5000)
+            for width in widths
+            for seed in range(3)
+        ]
+        told[widths] = (asked.headline, asked.lay([run_of(one, test_accuracy=0.2) for one in configs]).verdict)
+    return told
+
+
+def test_a_headline_and_a_verdict_of_the_same_widths_have_one_probability(
+    chances: dict[tuple[int, ...], tuple[str, str]],
+) -> None:
+    headline, verdict = chances[4, 8, 12, 16, 24, 32, 48]
+    (chance,) = re.findall(r"over widths 4 to 48: probability (0\.\d\d)", headline)
+    assert f"for these widths a dip has probability {chance}, " in verdict
+    assert "Over widths" not in verdict
+
+
+def test_where_runs_have_fewer_widths_a_sentence_says_why_a_dip_is_less_probable(
+    chances: dict[tuple[int, ...], tuple[str, str]],
+) -> None:
+    headline, verdict = chances[4, 8, 12, 16, 24]
+    (chance,) = re.findall(r"over widths 4 to 48: probability (0\.\d\d)", headline)
+    (here,) = re.findall(r"for these widths a dip has probability (0\.\d\d)", verdict)
+    assert float(here) < float(chance)
+    why = f" Over widths 4 to 48 it has {chance}: a dip counts only where some width shows its fall and a larger one"
+    assert why in verdict
+
+
+def test_the_loss_of_runs_is_drawn_and_none_is_predicted(store: Path) -> None:
+    found = dcrit.double_descent(PROBLEM, N_TRAIN, horizon=STEPS, store=store)
+    accuracy, loss = found.figure().axes
+    points = next(line for line in loss.lines if line.get_label() == "one run, final")
+    assert len(np.asarray(points.get_ydata())) == sum(map(len, REACHED.values()))
+    assert loss.get_ylabel() == "test loss [nats]"
+    assert not any("expected" in label for label in loss.get_legend_handles_labels()[1])
+    assert accuracy.get_xlim() == loss.get_xlim()
+    assert not any("loss" in name for name in found.to_dict())
+    assert len(dcrit.double_descent(PROBLEM, 180, horizon=STEPS, store=store).figure().axes) == 1

@@ -1,4 +1,7 @@
-"""Test accuracy and loss over model size at a fixed training set: where they dip, how deep, and how that moves."""
+"""Test accuracy over model size at a fixed training set: where it dips, how deep, and how that moves.
+
+Test loss is not predicted. Constants say how often networks are right, and not how sure they are where they are wrong.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.calibrations.thresholds import Thresholds
 from dcrit.theory.checks import FieldError, check_integer, check_level
 from dcrit.theory.circuits.constants import ANCHOR
-from dcrit.theory.circuits.margin import margin_from_loss
 from dcrit.theory.estimates import LEVEL, Estimate, Interval, interval_of
 from dcrit.theory.predictions.critical_size import check_covers, horizon_of, is_outside, law_normal, least_size
 from dcrit.theory.predictions.phase_diagram import (
@@ -37,12 +39,6 @@ SMALLEST_DIP = 0.1
 #: Exponents between which e^x, and ratios of two such, are doubles.
 EXPONENTS = (-300.0, 300.0)
 
-#: Nodes of the average over unseen inputs.
-NODES = 24
-
-#: Training loss at which the test loss is stated [nats].
-TRAIN_LOSS = 0.01
-
 
 @dataclass(frozen=True, kw_only=True)
 class DoubleDescent:
@@ -56,13 +52,11 @@ class DoubleDescent:
         accuracy: Expected test accuracy (K,).
         accuracy_low: Lower end of its interval (K,).
         accuracy_high: Upper end (K,).
-        loss: Expected test loss (K,) [nats].
         dip: Whether accuracy falls by ``SMALLEST_DIP`` at the best values.
         probability: That it does, over the draws.
         depth: How far it falls below the best smaller width [fraction].
         width: Where it is lowest, as a width; no value without a dip.
         place: The same in parameters.
-        loss_peak: Width at which the test loss is largest.
         params_exponent: d ln N/d ln D of the place D_mem(N) = D.
         width_exponent: d ln H/d ln D of the place.
         horizon: T that accuracy is looked at after [steps].
@@ -80,13 +74,11 @@ class DoubleDescent:
     accuracy: FloatArray
     accuracy_low: FloatArray
     accuracy_high: FloatArray
-    loss: FloatArray
     dip: bool
     probability: float
     depth: Estimate
     width: Estimate
     place: Estimate
-    loss_peak: Estimate
     params_exponent: float
     width_exponent: float
     horizon: int
@@ -176,52 +168,6 @@ def accuracy_by_clock(
     return (1 - np.asarray(unfit)) * np.where(n_train > np.asarray(memorized), 1.0, found)
 
 
-def loss_of(
-    constants: FloatArray,
-    problem: Problem,
-    n_train: int,
-    memorized: FloatArray,
-    unfit: FloatArray,
-    *,
-    mirrored: FloatArray,
-) -> FloatArray:
-    """Expected test loss of the best values, the best wrong answer being the only rival.
-
-    L(w) = E_z ln(1 + e^(−γ(w − (1 − w)(ρ + σz)))),  L_test = f·L(w) + (1 − f)·L(0),  f = min(1, s/Φ)
-
-    and ln C where nothing that generalizes fits. A part f of networks mixes, Φ being the accuracy of those, so that
-    their mean accuracy is min(Φ, s) as in :func:`accuracy_from`. Beyond capacity w = 1 and f = 1. No calibration
-    holds the training margin γ: it is set to that of the training loss ``TRAIN_LOSS``, so that the loss says where it
-    peaks, and how high only for networks trained that far.
-
-    Args:
-        constants: (K, 8), in the order of ``CONSTANTS``.
-        problem: For C.
-        n_train: D [examples].
-        memorized: D_mem (K,) [examples]; inf where capacity plays no part.
-        unfit: Probability that the generalizing circuit does not fit (K,).
-        mirrored: s, part of mirror images that is right (K,): what is memorized in order does not generalize.
-
-    Returns:
-        (K,) [nats].
-    """
-    odds, median, spread = _odds(constants, problem.n_pairs, n_train)
-    margin = float(margin_from_loss(TRAIN_LOSS, problem.n_classes))
-    beyond = n_train > memorized
-    share = np.where(beyond, 1.0, odds / (1 + odds))
-    right = ndtr((odds - median) / spread)
-    mixing = np.where(beyond | (right <= mirrored), 1.0, mirrored / np.maximum(right, 1e-300))
-    z, weight = np.polynomial.hermite_e.hermegauss(NODES)
-    deficit = median[:, None] + spread[:, None] * z  # (K, z)
-
-    def loss_at(w: FloatArray) -> FloatArray:
-        unseen = w[:, None] - (1 - w)[:, None] * deficit  # (K, z)
-        return np.logaddexp(0.0, -margin * unseen) @ (weight / weight.sum())
-
-    expected = mixing * loss_at(share) + (1 - mixing) * loss_at(np.zeros_like(share))
-    return (1 - unfit) * expected + unfit * math.log(problem.n_classes)
-
-
 def _mirrored(
     problem: Problem, calibration: Calibration, n_train: int, n_draws: int, seed: int
 ) -> tuple[float, FloatArray]:
@@ -267,18 +213,16 @@ def place_exponents(problem: Problem, calibration: Calibration, n_train: int) ->
 
 @dataclass(frozen=True, kw_only=True)
 class _Curve:
-    """Test accuracy and loss over some widths.
+    """Test accuracy over some widths.
 
     Attributes:
         n_params: N (K,) [parameters].
         accuracy: At the best values (K,).
-        loss: At the best values (K,) [nats].
         drawn: Accuracy of every draw at some of the widths (k, n).
     """
 
     n_params: FloatArray
     accuracy: FloatArray
-    loss: FloatArray
     drawn: FloatArray
 
 
@@ -293,7 +237,7 @@ def _curve(
     seed: int,
     some: NDArray[np.int64],
 ) -> _Curve:
-    """Accuracy and loss of problems that differ in width, and draws of the accuracy of some of them.
+    """Accuracy of problems that differ in width, and draws of that of some of them.
 
     Args:
         problems: The questions (K).
@@ -323,7 +267,6 @@ def _curve(
         accuracy = accuracy_by_clock(law, problems, n_train, steps, memorized=memorized[:, None], unfit=unfit[:, None])[
             :, 0
         ]
-    loss = loss_of(constants, first, n_train, memorized, unfit, mirrored=mirrored)
     few = [problems[int(k)] for k in some]
     limits: ArrayLike = np.inf
     if sharp_capacity:
@@ -341,7 +284,7 @@ def _curve(
     else:
         off = law_normal(n_draws, seed)
         drawn = accuracy_by_clock(law, few, n_train, steps, memorized=limits, unfit=unfit[some, None], normal=off)
-    return _Curve(n_params=n_params, accuracy=accuracy, loss=loss, drawn=drawn)
+    return _Curve(n_params=n_params, accuracy=accuracy, drawn=drawn)
 
 
 def _ends(drawn: FloatArray, level: float) -> FloatArray:
@@ -420,7 +363,7 @@ def predict_double_descent(
     n_draws: int = N_DRAWS,
     seed: int = 0,
 ) -> DoubleDescent:
-    """Predict test accuracy and loss over model size at a fixed training set, without training anything.
+    """Predict test accuracy over model size at a fixed training set, without training anything.
 
     Args:
         problem: The question; its width is replaced.
@@ -456,7 +399,7 @@ def predict_double_descent(
         seed=seed,
         some=some,
     )
-    n_params, accuracy, loss, drawn = curve.n_params, curve.accuracy, curve.loss, curve.drawn
+    n_params, accuracy, drawn = curve.n_params, curve.accuracy, curve.drawn
     log_params, ends = np.log(n_params), _ends(drawn, level)
     low, high = (between(log_params, log_params[some], end) for end in ends)
 
@@ -476,7 +419,7 @@ def predict_double_descent(
         span = interval_of(draws if len(draws) else [value], level).around(value)
         return Estimate(quantity=quantity, value=value, interval=span, unit=unit, horizon=steps, extrapolated=outside)
 
-    index, peak = int(at[0]), int(loss.argmax())
+    index = int(at[0])
     at_widths, at_params = np.asarray(whole)[some][places[dips]], n_params[some][places[dips]]
     exponents = place_exponents(problem, calibration, n_train)
     return DoubleDescent(
@@ -487,21 +430,11 @@ def predict_double_descent(
         accuracy=accuracy,
         accuracy_low=np.minimum(low, accuracy),
         accuracy_high=np.maximum(high, accuracy),
-        loss=loss,
         dip=found,
         probability=probability,
         depth=predicted("dip_depth", "fraction", float(depth[0]), depths, there=True, index=index),
         width=predicted("dip_width", "hidden units", float(whole[index]), at_widths, there=found, index=index),
         place=predicted("dip_n_params", "parameters", float(n_params[index]), at_params, there=found, index=index),
-        loss_peak=Estimate(
-            quantity="loss_peak_width",
-            value=float(whole[peak]),
-            interval=None,
-            unit="hidden units",
-            horizon=steps,
-            extrapolated=is_outside(problems[peak], calibration, steps),
-            reason="at the best values; no interval is computed",
-        ),
         params_exponent=exponents[0],
         width_exponent=exponents[1],
         horizon=steps,

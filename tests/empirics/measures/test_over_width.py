@@ -111,7 +111,7 @@ def test_seeds_that_generalize_or_do_not_seldom_show_a_dip_where_there_is_none()
     rng, rising = np.random.default_rng(0), np.array([0.1, 0.3, 0.5, 0.5, 0.9])
     worlds = [
         [
-            AtWidth(width=k, n_params=k, accuracies=tuple(one), mean=float(one.mean()), interval=None)
+            AtWidth(width=k, n_params=k, accuracies=tuple(one), losses=(), mean=float(one.mean()), interval=None)
             for k, one in enumerate((rng.random((5, 3)) < rising[:, None]).astype(float), start=1)
         ]
         for _ in range(40)

@@ -3,7 +3,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from dcrit.figures.drawing import canvas, style
-from dcrit.figures.predicted.double_descent import draw_accuracy, draw_loss
+from dcrit.figures.predicted.double_descent import new_double_descent
 from dcrit.figures.predicted.phase_diagram import draw_phase_diagram
 from dcrit.theory.calibrations.calibration import calibration_of, shipped_calibrations
 from dcrit.theory.predictions.double_descent import predict_double_descent
@@ -48,15 +48,9 @@ def test_the_map_says_its_units_and_where_its_star_is(widths: np.ndarray, larges
 @pytest.mark.parametrize("n_train", [200, 529])
 def test_double_descent_is_drawn_with_its_units(n_train: int) -> None:
     found = predict_double_descent(Problem(), CHOSEN, n_train=n_train, widths=WIDTHS, n_draws=30)
-    with style.context():
-        figure = canvas.new_figure(7, 3)
-        left, right = figure.subplots(1, 2)
-        draw_accuracy(left, found)
-        draw_loss(right, found)
-        figure.draw_without_rendering()
-    assert "[nats]" in right.get_ylabel()
-    assert "[fraction]" in left.get_ylabel()
-    assert any("dip" in label for label in left.get_legend_handles_labels()[1]) == found.dip
+    (ax,) = new_double_descent(found, title="").axes  # without runs, there is no loss
+    assert "[fraction]" in ax.get_ylabel()
+    assert any("dip" in label for label in ax.get_legend_handles_labels()[1]) == found.dip
 
 
 def test_notes_are_no_alarm() -> None:
