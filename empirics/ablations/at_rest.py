@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import polars as pl
+from scipy import stats
+from scipy.optimize import curve_fit
 
 from dcrit.empirics.ablations.committed import Row, read, sized, with_block
 from dcrit.empirics.ablations.two_thresholds import rows_text
-from dcrit.empirics.ablations.two_thresholds_fit import FOLDER
+from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, rest_sizes
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
 from dcrit.empirics.measures.ungrokking import ungrokking_outcome
@@ -36,6 +39,9 @@ PAIR_MLP_WIDTH = 128
 
 #: Horizon before and after the data shrink, in time constants, and seeds, by model: those of the calibration.
 CONSTANTS, SEEDS = {"transformer": 15, "mlp": 40}, {"transformer": 3, "mlp": 2}
+
+#: Largest modulus of the networks that the steeper line is fitted to.
+NEAR = 47
 
 #: Sizes over the predicted one, at first and where the transition lies beyond them.
 SIZES, BELOW, ABOVE = (0.72, 0.9, 1.12, 1.4), 0.55, 1.8
@@ -77,12 +83,75 @@ def predicted_row(problem: Problem) -> Row:
 def rows(results: Path) -> list[Row]:
     """One row a problem, as it is committed, or predicted now where it is not.
 
+    Transformers of larger moduli also get what the steeper line says, once networks that it is fitted to are measured.
+
     Args:
         results: Folder of committed results.
     """
     path = results / FOLDER / FILE
     known = {Problem.from_dict(row["problem"]): row for row in (read(path) if path.exists() else [])}
-    return [known.get(problem) or predicted_row(problem) for problem in problems()]
+    found = [known.get(problem) or predicted_row(problem) for problem in problems()]
+    asked = [row for row in found if _is_far(row) and not row["runs"] and "steeper" not in row]
+    near = [row for row in found if row["problem"]["model"] == "transformer" and not _is_far(row)]
+    if asked and near and all(row.get("measured") for row in near):
+        told = iter(steeper_line(near_sizes(results, near), [_symbols_and_width(row) for row in asked]))
+        found = [{**row, **next(told)} if row in asked else row for row in found]
+    return found
+
+
+def _is_far(row: Row) -> bool:
+    return row["problem"]["model"] == "transformer" and row["problem"]["modulus"] > NEAR
+
+
+def _symbols_and_width(row: Row) -> tuple[int, int]:
+    return row["problem"]["modulus"], row["problem"]["width"]
+
+
+def near_sizes(results: Path, near: Sequence[Row]) -> list[tuple[int, int, float]]:
+    """Symbols, width and D_rest of every transformer of addition at a small modulus.
+
+    Args:
+        results: Folder of committed results.
+        near: Rows of such transformers, measured.
+    """
+    runs = pl.read_parquet(results / FOLDER / "transformer-runs.parquet").to_dicts()
+    known = [row for row in read(results / FOLDER / KNOWN) if row["model"] == "transformer" and row["modulus"] <= NEAR]
+    return [
+        *rest_sizes(runs, "relu", "transformer"),
+        *((row["modulus"], row["width"], row["measured"]) for row in known),
+        *((*_symbols_and_width(row), row["measured"]) for row in near),
+    ]
+
+
+def steeper_line(sizes: Sequence[tuple[int, int, float]], asked: Sequence[tuple[int, int]]) -> list[Row]:
+    """D_rest by a line with a load of its own, which narrow networks ask for.
+
+    D_rest = ρ·S·(1 + k·S/d),   ρ and k by least squares of ln D_rest
+
+    Args:
+        sizes: Symbols S, width d and D_rest of measured networks.
+        asked: S and d of others.
+
+    Returns:
+        A row of the size and its 90 % interval for each that is asked: of the constants' errors and the residuals.
+    """
+    symbols, width, measured = np.array(sizes, dtype=np.float64).T  # (n,) each
+
+    def log_size(load: np.ndarray, log_slope: float, k: float) -> np.ndarray:
+        return log_slope + np.log1p(k * load)
+
+    (log_slope, k), covariance = curve_fit(log_size, symbols / width, np.log(measured / symbols), p0=(1.0, 0.5))
+    residuals = np.log(measured / symbols) - log_size(symbols / width, log_slope, k)  # (n,)
+    left = len(sizes) - 2
+    variance = float(residuals @ residuals) / left
+    found: list[Row] = []
+    for s, d in asked:
+        slope = np.array([1.0, s / d / (1 + k * s / d)])  # (2,)
+        spread = stats.t.ppf(0.95, left) * math.sqrt(float(slope @ covariance @ slope) + variance)
+        size = s * math.exp(float(log_size(np.array(s / d), log_slope, k)))
+        ends = [round(size * math.exp(sign * spread), 1) for sign in (-1, 1)]
+        found.append({"steeper": round(size, 1), "steeper_interval": ends})
+    return found
 
 
 def estimated(row: Row) -> Row:
@@ -92,7 +161,8 @@ def estimated(row: Row) -> Row:
         row: With its runs.
     """
     sizes, accuracy = _usable(row)
-    found = {name: row[name] for name in ("problem", "steps", "predicted", "predicted_interval")}
+    names = ("problem", "steps", "predicted", "predicted_interval", "steeper", "steeper_interval")
+    found = {name: row[name] for name in names if name in row}
     found |= {"measured": None, "n_runs": len(row["runs"]), "n_lost": len(row["runs"]) - len(sizes)}
     if sides_of(sizes, accuracy) is Sides.BOTH:
         posterior = posterior_of(sizes, accuracy, Problem.from_dict(row["problem"]).n_pairs)
@@ -103,6 +173,12 @@ def estimated(row: Row) -> Row:
             "error": round(math.log(row["predicted"] / measured), 3),
             "inside": row["predicted_interval"][0] <= measured <= row["predicted_interval"][1],
         }
+        if "steeper" in row:
+            low, high = row["steeper_interval"]
+            found |= {
+                "steeper_error": round(math.log(row["steeper"] / measured), 3),
+                "steeper_inside": low <= measured <= high,
+            }
     return found | {"runs": row["runs"]}
 
 
@@ -233,4 +309,28 @@ def page_with_rows(page: str, found: Sequence[Row], known: Sequence[Row]) -> str
             inside = sum(row["inside"] for row in mine)
             cells = [name, str(len(mine)), f"{np.median(errors):.3f}", f"{errors.max():.3f}", f"{inside}/{len(mine)}"]
             lines.append(f"| {' | '.join(cells)} |")
+    lines += _steeper_lines([row for row in found if "steeper" in row])
     return with_block(page, (BEGIN, END), "\n".join(lines))
+
+
+def _steeper_lines(found: Sequence[Row]) -> list[str]:
+    """The table of what the steeper line says."""
+    if not found:
+        return []
+    lines = [
+        "",
+        "Narrow transformers need more than the law says. A steeper line, D_rest = ρ·S·(1 + k·S/d), was fitted to all "
+        f"at p ≤ {NEAR}. What it says of larger moduli was written down before they were measured:",
+        "",
+        "| p | width | by the steeper line (90 %) | measured (90 %) | ln(predicted/measured) | of the law |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in found:
+        cells = [*map(str, _symbols_and_width(row)), sized(row["steeper"], row["steeper_interval"])]
+        if row["measured"] is None:
+            cells += ["not measured", "–", "–"]
+        else:
+            cells += [sized(row["measured"], row["measured_interval"])]
+            cells += [f"{row['steeper_error']:+.3f}", f"{row['error']:+.3f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines

@@ -125,3 +125,24 @@ def test_the_committed_rows_are_of_networks_that_no_constant_is_from() -> None:
     assert not asked & {(23, 32), (29, 32), (43, 32)}
     for row in rows:
         assert at_rest.estimated(row) == row
+
+
+def test_the_steeper_line_finds_the_constants_that_made_its_sizes() -> None:
+    made = [(s, d, 3.0 * s * (1 + 0.6 * s / d)) for s in (23, 31, 37, 43) for d in (16, 32)]
+    (told,) = at_rest.steeper_line(made, [(79, 24)])
+    assert told["steeper"] == pytest.approx(3.0 * 79 * (1 + 0.6 * 79 / 24), rel=1e-3)
+    noise = np.random.default_rng(0).normal(0, 0.1, len(made))
+    off = [(s, d, size * math.exp(e)) for (s, d, size), e in zip(made, noise, strict=True)]
+    (told,) = at_rest.steeper_line(off, [(79, 24)])
+    low, high = told["steeper_interval"]
+    assert low < 3.0 * 79 * (1 + 0.6 * 79 / 24) < high
+    assert high / low > math.exp(2 * 1.9 * 0.05)
+
+
+def test_the_steeper_line_speaks_of_what_is_not_measured_yet_and_keeps_what_it_said() -> None:
+    rows = at_rest.rows(RESULTS)
+    far = [row for row in rows if "steeper" in row]
+    assert [(row["problem"]["modulus"], row["problem"]["width"]) for row in far] == [
+        (p, d) for p, d in at_rest.TRANSFORMERS if p > at_rest.NEAR
+    ]
+    assert at_rest.rows(RESULTS) == read(RESULTS / FOLDER / at_rest.FILE) or any(not row["runs"] for row in rows)
