@@ -11,6 +11,7 @@ from dcrit.cli.terminal import options
 from dcrit.cli.terminal.output import print_json, remark, say, table
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
+from dcrit.theory.advice import Advice, joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,11 +135,11 @@ def _show(found: Answer) -> None:
     )
     for verdict in verdicts[:EXPLAINED]:
         prefix = f"run {verdict.run}: " if verdict.run else ""
-        say(f"{prefix}{verdict.dynamics}, because {'; '.join(verdict.reasons)}.")
+        say(Advice(f"{prefix}{verdict.dynamics}, because ", joined("; ", verdict.reasons), "."))
     if len(verdicts) > EXPLAINED:
         say(f"Reasons of {len(verdicts) - EXPLAINED} more runs are in the document of --json.")
     for note in found.curves.notes:
-        say(f"Note: {note}.")
+        say(Advice("Note: ", note, "."))
     if compared := _thresholds(verdicts):
         remark(f"Thresholds: {'; '.join(compared)}.")
 

@@ -14,7 +14,6 @@ from dcrit.cli.terminal import options
 from dcrit.cli.terminal.names import name_of
 from dcrit.cli.terminal.output import print_json, remark, say, span_of, table
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
-from dcrit.cli.terminal.sentences import in_options
 from dcrit.cli.terminal.session import session
 from dcrit.cli.train import DeviceChoice, PrecisionChoice
 
@@ -50,7 +49,6 @@ def _sizes(text: str) -> Any:
 @options.grouped
 def study(
     *,
-    ctx: typer.Context,
     file: Annotated[
         Path,
         typer.Argument(
@@ -180,7 +178,7 @@ def study(
         print_json(found.to_dict())
         return
     result = found.result
-    say(in_options(found.headline, ctx.command.params))
+    say(found.headline)
     say(result.comparison)
     table(
         f"{file.name}: {result.n_params} parameters, {result.n_examples} examples",
@@ -192,7 +190,7 @@ def study(
                 span_of(one),
                 one.n_runs,
                 one.n_unconverged or None,
-                in_options(one.reason, ctx.command.params),
+                one.reason,
             ]
             for one in result.estimates()
         ],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,14 +16,16 @@ class Setting:
     Attributes:
         name: Of the argument.
         value: What it is or should be; None where the sentence names the argument alone, which then reads ``steps=``.
+        blank: A word where the reader puts a value, as in ``store=FOLDER``; empty for none.
     """
 
     name: str
-    value: bool | int | float | str | Sequence[int] | None = None
+    value: bool | int | float | str | Sequence[int | float | str] | None = None
+    blank: str = ""
 
     def __str__(self) -> str:
         """As Python writes it."""
-        return f"{self.name}=" if self.value is None else f"{self.name}={self.value!r}"
+        return f"{self.name}={self.blank if self.value is None else repr(self.value)}"
 
 
 class Advice(str):
@@ -69,3 +73,29 @@ def joined(separator: str, sentences: Iterable[str]) -> Advice:
         if one:
             parts += [separator, one] if parts else [one]
     return Advice(*parts)
+
+
+_NOTATION: ContextVar[Callable[[Setting], str]] = ContextVar("notation", default=str)
+
+
+@contextlib.contextmanager
+def notation(setting: Callable[[Setting], str]) -> Generator[None, None, None]:
+    """Have sentences told to people within write settings in another way than Python's.
+
+    Args:
+        setting: Writes one.
+    """
+    token = _NOTATION.set(setting)
+    try:
+        yield
+    finally:
+        _NOTATION.reset(token)
+
+
+def told(text: str) -> str:
+    """A sentence in the notation of whoever reads it: see :func:`notation`.
+
+    Args:
+        text: With settings or without.
+    """
+    return text.written(_NOTATION.get()) if isinstance(text, Advice) else text

@@ -19,7 +19,8 @@ from typer.core import TyperCommand, TyperOption
 
 from dcrit.cli.terminal.given import keep_given
 from dcrit.cli.terminal.printing import printed
-from dcrit.cli.terminal.sentences import unwrapped
+from dcrit.cli.terminal.sentences import options_of, unwrapped
+from dcrit.theory.advice import notation, told
 
 #: Faults of a path that no file of that name can have; whatever else is wrong with it, its command says.
 _BAD_PATHS = {
@@ -77,6 +78,15 @@ class Command(TyperCommand):
                     name = _name(parameter) if isinstance(parameter, TyperOption) else "the argument"
                     self._check_path(ctx, name, path)
         return rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """As typer does it; what the library says of settings is told in options of this command."""
+        with notation(options_of(self.params)):
+            try:
+                return super().invoke(ctx)
+            except RuntimeError as error:
+                error.args = tuple(told(one) if isinstance(one, str) else one for one in error.args)
+                raise
 
     def _check_path(self, ctx: Any, name: str, path: Path) -> None:
         try:

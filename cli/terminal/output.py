@@ -22,6 +22,7 @@ from dcrit.cli.terminal.notations import latex_table, latex_text, markdown_table
 from dcrit.cli.terminal.printing import FormatChoice, current
 from dcrit.cli.terminal.sentences import printable
 from dcrit.empirics.training.quiet import display_begins
+from dcrit.theory.advice import told
 from dcrit.theory.written import finite, number, span
 
 
@@ -158,7 +159,7 @@ def _read(cell: object) -> str:
     """A cell as people read it."""
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    return number(cell)
+    return cell if isinstance(cell, str) else number(cell)
 
 
 def say(text: str) -> None:
@@ -213,8 +214,8 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _clean(text: str) -> str:
-    """Words that mean themselves: neither markup nor what a terminal would act on."""
-    return printable(text, keep="\n")
+    """Words that mean themselves, and options for settings: neither markup nor what a terminal would act on."""
+    return printable(told(text), keep="\n")
 
 
 def span_of(found: Estimate) -> str:

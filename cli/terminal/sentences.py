@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import typer
 from typer.core import TyperGroup, TyperOption
 
-from dcrit.theory.advice import Advice, Setting
+from dcrit.theory.advice import Setting, notation, told
 from dcrit.theory.checks import FieldError
 from dcrit.theory.nearest import question
 
@@ -45,20 +46,18 @@ class BadField(typer.BadParameter):
         for parameter in parameters:
             if parameter.name == self.error.field and isinstance(parameter, TyperOption):
                 named = parameter.opts[0]
-        demand = FieldError(
-            named, in_options(self.error.allowed, parameters), self.error.got, in_options(self.error.why, parameters)
-        )
+        with notation(options_of(parameters)):
+            demand = FieldError(named, told(self.error.allowed), self.error.got, told(self.error.why))
         return f"Invalid value: {sentence(str(demand))}"
 
 
-def in_options(text: str, parameters: Sequence[Any]) -> str:
-    """A sentence of the library in which the options of a command stand for its arguments.
+def options_of(parameters: Sequence[Any]) -> Callable[[Setting], str]:
+    """How a command writes settings of the library: as its options, and those that it lacks as Python does.
 
     ``steps=40`` becomes ``--steps 40``, ``predict=False`` becomes ``--no-predict``, ``sizes=(10, 20)`` becomes
-    ``--sizes 10,20``, and ``max_runs=`` becomes ``--max-runs``. Only options that the command has are put in.
+    ``--sizes 10,20``, ``run=('id', 'seed')`` becomes ``--run id --run seed``, and ``max_runs=`` becomes ``--max-runs``.
 
     Args:
-        text: The sentence; one without settings in it stays as it is.
         parameters: Of the command.
     """
     known = {one.name: one for one in parameters if isinstance(one, TyperOption)}
@@ -67,28 +66,18 @@ def in_options(text: str, parameters: Sequence[Any]) -> str:
         one = known.get(setting.name)
         if one is None:
             return str(setting)
-        value = setting.value
+        name, value = one.opts[0], setting.value
         if value is None:
-            return one.opts[0]
+            return f"{name} {setting.blank}".strip()
         if one.is_flag:
-            return (one.opts if value else one.secondary_opts)[0]
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            return f"{one.opts[0]} {','.join(map(str, value))}"
-        return f"{one.opts[0]} {value}"
+            return name if value else one.secondary_opts[0]
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            return f"{name} {shlex.quote(str(value))}"
+        if all(isinstance(each, int) for each in value):
+            return f"{name} {','.join(map(str, value))}"
+        return " ".join(f"{name} {shlex.quote(str(each))}" for each in value)
 
-    if isinstance(text, Advice):
-        return text.written(option)
-
-    def found_option(found: re.Match[str]) -> str:
-        one = known.get(found["name"])
-        if one is None:
-            return found[0]
-        value = re.sub(r"\s", "", found["value"].strip("()'")).rstrip(",")
-        if one.is_flag:
-            return (one.secondary_opts if value == "False" else one.opts)[0]
-        return f"{one.opts[0]} {value}".strip()
-
-    return re.sub(r"\b(?P<name>[a-z]\w*)=(?P<value>\([^)]*\)|'[^']*'|[\w.+…-]*)", found_option, text)
+    return option
 
 
 def unwrapped(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from dcrit.theory.advice import Advice
 from dcrit.theory.written import number, span
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def said_of_size(name: str, found: Estimate) -> str:
     """
     if found.value is None:
         reason = found.reason or "the calibration says nothing of it"
-        return reason if reason.startswith("cannot tell") else f"{name}: {reason}"
+        return reason if reason.startswith("cannot tell") else Advice(f"{name}: ", reason)
     words = f"{name} = {number(found.value)} {found.unit}"
     if found.interval is not None:
         within = span(found.interval.low, found.interval.high)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.checks import FieldError, check_integer
 
 
@@ -19,5 +20,6 @@ def steps_of(steps: int, horizon: int | None) -> int:
         return steps
     check_integer("horizon", horizon, 1)
     if steps:
-        raise FieldError("horizon", f"be left out beside steps={steps}, which means the same", horizon)
+        allowed = Advice("be left out beside ", Setting("steps", steps), ", which means the same")
+        raise FieldError("horizon", allowed, horizon)
     return horizon

@@ -14,6 +14,7 @@ from dcrit.api.headlines import at_rates, said_of_size
 from dcrit.api.predictions import Prediction, prediction_if_any
 from dcrit.api.several import Answers, problems_over, several
 from dcrit.api.training import STORE, MachineOptions, laboratory_of, machine_names
+from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.arguments import hinting
 from dcrit.theory.checks import check_choice, check_integer
 from dcrit.theory.estimates import Estimate
@@ -591,7 +592,8 @@ def calibrate(
         except RefusedError:
             raise
         except ValueError as error:
-            raise RuntimeError(f"the runs do not make a law: {error}; only='circuits' leaves it out") from error
+            why = f"the runs do not make a law: {error}; "
+            raise RuntimeError(Advice(why, Setting("only", "circuits"), " leaves it out")) from error
     found = replace(found, thresholds=law)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dcrit.api.answers import Answer, Sized, axes_of, finished, table_of
 from dcrit.api.horizons import steps_of
+from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.arguments import hinting
 from dcrit.theory.checks import FieldError
 
@@ -115,7 +116,8 @@ def study(
         check_labels(classes)
         least, most = (int(classes.min()), int(classes.max())) if classes.numel() else (0, 1)
         if least > 0 and "n_classes" not in choices:
-            why = f"give labels - {least}, or n_classes={most + 1} where there is a class 0 that does not occur"
+            more = Setting("n_classes", most + 1)
+            why = Advice(f"give labels - {least}, or ", more, " where there is a class 0 that does not occur")
             raise FieldError("labels", "count classes from 0", f"{least} to {most}", why=why)
         length = steps_of(choices.pop("steps", 0), choices.pop("horizon", None))
         choices |= {"steps": length} if length else {}

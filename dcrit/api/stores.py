@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from dcrit.api.answers import Statement
 from dcrit.api.training import STORE
+from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.arguments import hinting
 from dcrit.theory.checks import FieldError, check_choice
 
@@ -251,10 +252,11 @@ def export_runs(
     form = {"runs": tables.RUNS, "multitask": tables.MULTITASK, "dimensions": tables.DIMENSIONS}[kind]
     n_runs = n_logged = 0
     if file is None and logs is None:
-        raise FieldError("out", "be a file that ends in .csv or .parquet where --tensorboard is not given", "none")
+        needed = Advice("be a file that ends in .csv or .parquet where ", Setting("tensorboard"), " is not given")
+        raise FieldError("out", needed, "none")
     if logs is not None and kind != "runs":
         why = "only runs of single networks are logged"
-        raise FieldError("tensorboard", f"be left out for --kind {kind}", logs, why=why)
+        raise FieldError("tensorboard", Advice("be left out for ", Setting("kind", kind)), logs, why=why)
     if file is not None:
         tables.check_export_name(file)
         check_writable_file(file)

@@ -15,6 +15,7 @@ from dcrit.api.answers import Answer, axes_of, finished
 from dcrit.api.headlines import at_rates
 from dcrit.api.horizons import steps_of
 from dcrit.api.several import problems_over
+from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.arguments import hinting
 from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.circuits.regimes import FITTED, GENERALIZED
@@ -172,7 +173,7 @@ def train(
         check_integer("seed", seed, 0)
         seeds = range(seed, seed + seeds)
     elif seed:
-        raise FieldError("seed", "be 0 where seeds says which", seed)
+        raise FieldError("seed", Advice("be 0 where ", Setting("seeds"), " says which"), seed)
     steps = steps_of(steps, horizon)
     problems = problems_over(problem, None, widths)
     configs = [one for each in problems for one in configs_of(each, n_train, seeds, steps=steps, precision=precision)]

@@ -441,7 +441,7 @@ class Verdict:
         if self.finding.evidence.larger >= ENOUGH:
             return f"no more seeds are made beyond e = {ENOUGH:g}"
         if not self.finding.wants_more:
-            more = ", and --budget adds more" if self.finding.takes_more else ""
+            more = ", and a budget of more time adds others" if self.finding.takes_more else ""
             return f"all seeds that were declared are spent{more}"
         more = self.finding.more_runs
         if more is None:

@@ -20,6 +20,7 @@ from dcrit.empirics.runs.multitask import MultitaskConfig
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.budget import Budget
 from dcrit.empirics.training.work import Stage, Work, work_of
+from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.checks import FieldError
 from dcrit.theory.nearest import nearest
 
@@ -112,7 +113,7 @@ def minutes_of(name: SuiteName, minutes: float | None, *, workers: int = 0, addr
     if math.isfinite(minutes) and address is not None and workers == 0:
         raise FieldError(
             "workers",
-            f"be at least 1 beside --address and a budget of {minutes:g} minutes",
+            Advice("be at least 1 beside ", Setting("address"), f" and a budget of {minutes:g} minutes"),
             "0",
             why="say how many batches the cluster trains at a time",
         )

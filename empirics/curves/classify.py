@@ -21,6 +21,7 @@ from dcrit.empirics.curves.settling import (
     settled_values,
     side_of,
 )
+from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
 
 #: Leaps of test accuracy at the end, from nothing to nearly all, that no training makes.
@@ -299,9 +300,13 @@ class _Judged:
                 )
             return (
                 "generalized below a ceiling",
-                f"test accuracy rests at {test.settled:.3g}: its last 30% of evaluations keep within "
-                f"{test.spread:.2g}, at most {levels.still:g}, so this is taken as the best possible accuracy; "
-                "semi-grokking may rest as well: --ceiling says how high accuracy can be, 1 if all can be right",
+                Advice(
+                    f"test accuracy rests at {test.settled:.3g}: its last 30% of evaluations keep within "
+                    f"{test.spread:.2g}, at most {levels.still:g}, so this is taken as the best possible accuracy; "
+                    "semi-grokking may rest as well: ",
+                    Setting("ceiling"),
+                    " says how high accuracy can be, 1 if all can be right",
+                ),
             )
         if events.memorized_at == events.generalized_at == events.began_at:
             return "already generalized", f"{reached}, and both accuracies are there at the first evaluation"
@@ -329,19 +334,19 @@ class _Judged:
     def _chance(self) -> str:
         """What is assumed of chance, or a warning where a low level may be chance and nobody said how many classes."""
         if self.guessed:
-            return (
-                f"both accuracies begin near {1 / (self.n_classes or 1):.3g}, so {self.n_classes} classes are assumed; "
-                "--n-classes says how many there are"
-            )
+            classes = f"both accuracies begin near {1 / (self.n_classes or 1):.3g}, so {self.n_classes} classes"
+            return Advice(f"{classes} are assumed; ", Setting("n_classes"), " says how many there are")
         test = next((side for side in self.found if isinstance(side, Side) and side.name == "test"), None)
         if self.n_classes is not None or test is None or test.bounded or test.settled <= 0:
             return ""
         classes = round(1 / test.settled)
         flat = float(test.accuracy.max() - test.accuracy.min()) <= self.levels.moving or self.levels.low <= test.settled
         if 2 <= classes <= 10 and abs(test.settled - 1 / classes) <= 0.02 and flat:
-            return (
+            return Advice(
                 f"chance counts as 0 here: with {classes} classes this test accuracy would be chance, and the number "
-                "of classes (--n-classes) would tell"
+                "of classes (",
+                Setting("n_classes"),
+                ") would tell",
             )
         return ""
 

@@ -16,6 +16,8 @@ from dcrit.empirics.curves.formats import LARGEST_FILE, read_table
 from dcrit.empirics.curves.names import (
     FIELDS,
     QUANTITIES,
+    ColumnOf,
+    Field,
     Quantity,
     is_field,
     is_known,
@@ -366,7 +368,8 @@ def _assumed(wanted: str, name: str, meant: str, left: Sequence[str]) -> list[st
     elif meant == "row":
         said.append(f"column {name or 'without a name'!r} is taken as step, because no other is called so")
     if wanted == "test_accuracy" and left and not (meant.startswith("validation") and left == ()):
-        said.append(f"{listed(left)} {'is' if len(left) == 1 else 'are'} left beside {name!r}; --test-accuracy chooses")
+        beside = f"{listed(left)} {'is' if len(left) == 1 else 'are'} left beside {name!r}; "
+        said.append(Advice(beside, ColumnOf("test_accuracy"), " chooses"))
     return said
 
 
@@ -414,13 +417,6 @@ def _lone_sets(found: dict[str, str], free: Sequence[str], frame: pl.DataFrame, 
         notes += [note for note in _assumed(wanted, name, meant, left) if "metric" not in note]
 
 
-class _Field(Setting):
-    """A field that a column can be named for: in Python it is a key of ``columns``, and a command has an option."""
-
-    def __str__(self) -> str:
-        return self.name
-
-
 def _lacking(wanted: str, table: Table, found: Mapping[str, str], runs: Sequence[str]) -> FieldError:
     """The refusal of a file in which no column is found for a field, with every field that is not found yet."""
     frame = table.frame
@@ -434,7 +430,7 @@ def _lacking(wanted: str, table: Table, found: Mapping[str, str], runs: Sequence
         f"it may be one of {listed(others)}" if others and len(others) < frame.width else "",
         f"the file was read as {table.format}",
         "a file with the rest of the curves may be given beside it" if wanted == "train_accuracy" else "",
-        Advice("columns can be named for ", joined(", ", [Advice(_Field(one)) for one in open_fields])),
+        Advice("columns can be named for ", joined(", ", [Advice(Field(one)) for one in open_fields])),
     ]
     return FieldError(wanted, "be a column of the file", "none", why=joined("; ", why))
 
@@ -595,12 +591,13 @@ def _fractions(table: pl.DataFrame, found: Mapping[str, str]) -> tuple[pl.DataFr
     return table, notes
 
 
-def _missing(below: pl.Series, otherwise: str) -> str:
+def _missing(below: pl.Series, *otherwise: str | Setting) -> Advice:
     """What helps where values lie below 0: one value may stand for nothing, and many do not."""
     low = float(below.min())  # type: ignore[arg-type]
     if below.n_unique() > 1:
-        return f"{below.n_unique()} values lie below 0, {otherwise}"
-    return f"--missing {low:g} says that this value stands where nothing was measured"
+        return Advice(f"{below.n_unique()} values lie below 0, ", *otherwise)
+    value = int(low) if low.is_integer() else float(f"{low:g}")
+    return Advice(Setting("missing", [value]), " says that this value stands where nothing was measured")
 
 
 def _losses(table: pl.DataFrame, found: dict[str, str]) -> tuple[pl.DataFrame, list[str]]:
@@ -617,7 +614,9 @@ def _losses(table: pl.DataFrame, found: dict[str, str]) -> tuple[pl.DataFrame, l
                 wanted,
                 "be at least 0",
                 f"{low:g} in column {found[wanted]!r}",
-                why=_missing(below, f"so this is no cross-entropy, and --{side}-accuracy is needed to judge by"),
+                why=_missing(
+                    below, "so this is no cross-entropy, and ", Field(f"{side}_accuracy"), " is needed to judge by"
+                ),
             )
         notes.append(f"column {found.pop(wanted)!r} falls below 0 and is left, as {side} accuracy is there")
         table = table.drop(wanted)
@@ -665,12 +664,11 @@ def _curve_sets(
         if problem:
             tells = _telling(frame, found, runs)
             if tells or not runs:
-                options = " ".join(f"--run {one!r}" if " " in one else f"--run {one}" for one in (*runs, *tells))
                 raise FieldError(
                     "run",
                     "be a column that tells runs apart",
                     f"{listed(runs) if runs else 'none'}, but {problem}",
-                    why=f"{options} would"
+                    why=Advice(Setting("run", [*runs, *tells]), " would")
                     if tells
                     else "columns called run, id or seed are looked for, and no other "
                     "column tells these rows apart: add one, or give each run a file of its own",

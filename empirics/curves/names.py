@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Literal, get_args
 
+from dcrit.theory.advice import Setting
 from dcrit.theory.checks import FieldError
 
 #: Curves that a file may hold, beside the step.
@@ -15,6 +16,21 @@ QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
 #: Fields that options and arguments may name a column for; an error is 1 − accuracy.
 FIELDS = ("step", *QUANTITIES, "train_error", "test_error")
+
+
+class Field(Setting):
+    """One of these that a sentence names: a key of ``columns`` in Python, and an option of its own of a command."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ColumnOf(Field):
+    """The same where a column should be named for it: it reads ``columns={'test_accuracy': …}``."""
+
+    def __str__(self) -> str:
+        return f"columns={{{self.name!r}: …}}"
+
 
 _SET = "(set|data|dataset|split)?"
 _INSIDE, _OUTSIDE = "(id|iid|indist|indistribution)", "(ood|outofdist|outofdistribution)"

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.curves.curve_files import CurveSet
-from dcrit.empirics.curves.names import listed
+from dcrit.empirics.curves.names import ColumnOf, listed
 from dcrit.empirics.runs.outcomes import DELAYED, SETTLED_FRACTION
+from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.checks import FieldError, check_integer, check_positive
 from dcrit.theory.circuits.regimes import FITTED, SEMI_GROKKING
 
@@ -193,16 +194,19 @@ def side_of(
     accuracy = curves.curves.get("train_accuracy" if name == "train" else "test_accuracy")
     loss = curves.curves.get("train_loss" if name == "train" else "test_loss")
     if accuracy is None and loss is None:
-        helps = f"; --{name}-accuracy names it" + (
-            f", which may be one of {listed(curves.left, 10)}" if curves.left else ""
-        )
         validation = " or validation accuracy" if name == "test" else ""
-        return f"there is no {name} accuracy: no column is called {name} accuracy{validation}{helps}"
+        return Advice(
+            f"there is no {name} accuracy: no column is called {name} accuracy{validation}; ",
+            ColumnOf(f"{name}_accuracy"),
+            " names it",
+            f", which may be one of {listed(curves.left, 10)}" if curves.left else "",
+        )
     if accuracy is None and n_classes is None:
-        return (
-            f"of {name} there is only a loss, and nothing says over how many classes: with the number of classes "
-            "(--n-classes), it is taken as a mean cross-entropy in nats"
-            + (f"; {name} accuracy may be one of {listed(curves.left, 10)}" if curves.left else "")
+        return Advice(
+            f"of {name} there is only a loss, and nothing says over how many classes: with the number of classes (",
+            Setting("n_classes"),
+            "), it is taken as a mean cross-entropy in nats",
+            f"; {name} accuracy may be one of {listed(curves.left, 10)}" if curves.left else "",
         )
     kind = "loss" if accuracy is None else "accuracy"
     step, values = accuracy if accuracy is not None else loss  # type: ignore[misc]
@@ -221,7 +225,7 @@ def side_of(
         are = "is 1 evaluation" if step.size == 1 else f"are {step.size} evaluations"
         return f"there {are} of {name} {kind}, and {FEWEST_EVALUATIONS} are needed"
     if kind == "accuracy" and (doubt := suspected_placeholder(values)):
-        return f"{name} accuracy {doubt}"
+        return Advice(f"{name} accuracy ", doubt)
     settled_part, before = windows(step, thresholds.settled_fraction)
     rest = values[-max(round(EARLIER[0] * values.size), FEWEST_SETTLED) :]
     last, earlier = float(np.median(values[settled_part])), float(np.median(values[before]))
@@ -260,9 +264,11 @@ def suspected_placeholder(values: FloatArray) -> str:
     begins = int(np.count_nonzero(zero[1:] & (values[:-1] >= 0.5)))
     if begins < PLACEHOLDER_TIMES or zero.mean() < PLACEHOLDER_SHARE:
         return ""
-    return (
+    return Advice(
         f"is exactly 0 in {int(zero.sum())} of {values.size} evaluations, {begins} times right after one half or "
-        "more: where that stands for nothing measured, --missing 0 says so"
+        "more: where that stands for nothing measured, ",
+        Setting("missing", [0]),
+        " says so",
     )
 
 

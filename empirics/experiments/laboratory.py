@@ -17,6 +17,7 @@ from dcrit.empirics.runs.outcomes import Outcome, outcome_of
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.store.kinds import DIMENSIONS_FOLDER, MULTITASK_FOLDER, DimensionStore, MultitaskStore, Store
 from dcrit.empirics.store.store import ParquetStore, StoredRuns
+from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.calibrations.calibration import Calibration, calibration_for, shipped_calibrations
 from dcrit.theory.checks import FieldError, check_integer
 from dcrit.theory.predictions.critical_size import CriticalSizePrediction, predict_critical_size
@@ -60,7 +61,7 @@ class Machine:
     def __post_init__(self) -> None:
         check_integer("workers", self.workers, 0)
         if self.executor == "local" and self.address is not None:
-            raise FieldError("address", "be left out without --executor ray", repr(self.address))
+            raise FieldError("address", Advice("be left out without ", Setting("executor", "ray")), repr(self.address))
         if self.executor == "ray" and importlib.util.find_spec("ray") is None:
             raise FieldError(
                 "executor", "be 'local' where Ray is not installed", "'ray'", why="pip install 'dcrit[ray]' installs it"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dcrit.empirics.runs.addressed import address_of, addressed_fields, canonical
+from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.checks import FieldError, check_choice, check_integer
 from dcrit.theory.problems.problem import HORIZON, Problem
 
@@ -87,12 +88,12 @@ class RunConfig:
         check_choice("until", self.until, get_args(Until))
         check_integer("steps", self.steps, 0, LONGEST)
         if self.horizon > LONGEST:
-            raise FieldError(
-                "weight_decay",
-                f"be at least {HORIZON / LONGEST:g} divided by learning_rate, so that the horizon {HORIZON}/(ηλ) has "
-                f"at most {LONGEST} steps",
-                f"{self.problem.weight_decay:g} beside a learning_rate of {self.problem.learning_rate:g}",
+            allowed = Advice(
+                f"be at least {HORIZON / LONGEST:g}/η beside ",
+                Setting("learning_rate", self.problem.learning_rate),
+                f", so that the horizon {HORIZON}/(ηλ) has at most {LONGEST} steps",
             )
+            raise FieldError("weight_decay", allowed, f"{self.problem.weight_decay:g}")
         check_choice("precision", self.precision, ("float32", "float64"))
         check_choice("start", self.start, ("scratch", "generalized"))
 

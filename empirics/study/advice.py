@@ -12,16 +12,12 @@ from dcrit.empirics.study.cost import Price, priced
 from dcrit.empirics.study.design import Role, StudyDesign, largest_of
 from dcrit.empirics.study.early import Fault
 from dcrit.empirics.study.module_runs import FloatArray, ModuleOutcome
+from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.calibrations.omission import Cause
 from dcrit.theory.circuits.regimes import FITTED
 
 #: Time constants 1/(ηλ) below which norms still move.
 SETTLING = 10
-
-
-def with_advice(reason: str, advice: Sequence[str]) -> str:
-    """A reason, and what to change."""
-    return "; ".join([reason, *advice])
 
 
 def advice_on(role: Role, fault: Fault, design: StudyDesign, price: Price, n_examples: int) -> list[str]:
@@ -39,16 +35,19 @@ def advice_on(role: Role, fault: Fault, design: StudyDesign, price: Price, n_exa
     if fault.cause == "moving":
         return [_longer(design, price)]
     if fault.cause == "unfitted":
-        smaller = f"smaller {role}_sizes=, or " if getattr(design, f"{role}_sizes")[0] > 1 else ""
-        return [f"try {smaller}a larger network, or a smaller weight_decay="]
+        can_be_smaller = getattr(design, f"{role}_sizes")[0] > 1
+        smaller = Advice("smaller ", Setting(f"{role}_sizes"), ", or ") if can_be_smaller else ""
+        return [Advice("try ", smaller, "a larger network, or a smaller ", Setting("weight_decay"))]
     if fault.cause == "below":
         if max(design.generalizing_sizes) < largest_of(n_examples):
-            return ["try larger generalizing_sizes="]
-        longer = replace(design, steps=4 * design.horizon)
-        return [f"give more examples, or try {priced(f'steps={longer.steps}', price(longer), design)}"]
+            return [Advice("try larger ", Setting("generalizing_sizes"))]
+        return [Advice("give more examples, or try ", _changed(design, price, steps=4 * design.horizon))]
     return [
-        "normalization layers take the norm out: try a module without them, or homogeneity= where you know κ "
-        "(2 for a layer of weights, a ReLU and a second layer)"
+        Advice(
+            "normalization layers take the norm out: try a module without them, or ",
+            Setting("homogeneity"),
+            " where you know κ (2 for a layer of weights, a ReLU and a second layer)",
+        )
     ]
 
 
@@ -70,14 +69,12 @@ def advice_to_predict(
     """
     said: list[str] = []
     if cause in (Cause.MIXING_UNKNOWN, Cause.NO_FALL):
-        more = replace(design, seeds=2 * design.seeds)
-        change = priced(f"seeds={more.seeds}", price(more), design)
-        said.append(f"efficiencies differ too much between runs, try {change}")
+        more = _changed(design, price, seeds=2 * design.seeds)
+        said.append(Advice("efficiencies differ too much between runs, try ", more))
     if n_across:
         largest = max(o.config.n_train for o in by_role["generalizing"])
-        said.append(
-            f"{n_across} runs on real labels are not past the transition, try generalizing_sizes= from {largest}"
-        )
+        across = f"{n_across} runs on real labels are not past the transition, try "
+        said.append(Advice(across, Setting("generalizing_sizes"), f" from {largest}"))
     kinds: tuple[tuple[Role, str], ...] = (("generalizing", "real labels"), ("memorizing", "random labels"))
     for role, what in kinds:
         outcomes = by_role[role]
@@ -86,32 +83,36 @@ def advice_to_predict(
         n_moving = n_unconverged - n_diverged
         counted = f"{len(used)} of {len(outcomes)} runs on {what} converged and fit"
         if n_diverged:
-            said.append(f"{counted}: {n_diverged} diverged, {_slower(design, price)}")
+            said.append(Advice(f"{counted}: {n_diverged} diverged, ", _slower(design, price)))
         if n_moving:
-            said.append(f"{counted}: {_longer(design, price)}")
+            said.append(Advice(f"{counted}: ", _longer(design, price)))
         if n_unfitted:
             fitted = [o.config.n_train for o in outcomes if o.train_accuracy >= FITTED]
-            sizes = f"try {role}_sizes= up to {max(fitted)}" if fitted else f"try {role}_sizes= below those tried"
-            said.append(f"{counted}: {n_unfitted} did not fit their training set, {sizes}, or a larger network")
+            sizes = f"up to {max(fitted)}" if fitted else "below those tried"
+            unfitted = f"{counted}: {n_unfitted} did not fit their training set, try "
+            said.append(Advice(unfitted, Setting(f"{role}_sizes"), f" {sizes}, or a larger network"))
     return said
 
 
-def _longer(design: StudyDesign, price: Price) -> str:
+def _changed(design: StudyDesign, price: Price, **change: float) -> Advice:
+    """One other choice, and what the study then costs."""
+    ((name, value),) = change.items()
+    return priced(Setting(name, value), price(replace(design, **{name: value})), design)
+
+
+def _longer(design: StudyDesign, price: Price) -> Advice:
     """How many steps to take instead, and what that costs."""
     least = math.ceil(SETTLING * design.time_constant)
     below = design.horizon < least
-    longer = replace(design, steps=max(design.protocol_steps, least) if below else 4 * design.horizon)
-    change = f"try {priced(f'steps={longer.steps}', price(longer), design)}"
+    longer = _changed(design, price, steps=max(design.protocol_steps, least) if below else 4 * design.horizon)
     if below:
-        return f"steps={design.horizon} is below {SETTLING}/(ηλ) = {least}, {change}"
-    return f"efficiencies still moved at step {design.horizon}, {change}"
+        return Advice(Setting("steps", design.horizon), f" is below {SETTLING}/(ηλ) = {least}, try ", longer)
+    return Advice(f"efficiencies still moved at step {design.horizon}, try ", longer)
 
 
-def _slower(design: StudyDesign, price: Price) -> str:
+def _slower(design: StudyDesign, price: Price) -> Advice:
     """Which learning rate to take instead, and what that costs."""
-    rate = float(f"{design.learning_rate / 3:.1g}")
-    slower = replace(design, learning_rate=rate)
-    return f"try {priced(f'learning_rate={rate:g}', price(slower), design)}"
+    return Advice("try ", _changed(design, price, learning_rate=float(f"{design.learning_rate / 3:.1g}")))
 
 
 def advice_to_measure(
@@ -130,17 +131,19 @@ def advice_to_measure(
     if side is Sides.NO_RUN:
         return [_slower(design, price)]
     if side is Sides.FALLING:
-        more = replace(design, seeds=3 * design.seeds)
-        change = priced(f"seeds={more.seeds}", price(more), design)
-        return [f"accuracy differs more between seeds than between sizes, try {change}"]
+        more = _changed(design, price, seeds=3 * design.seeds)
+        return [Advice("accuracy differs more between seeds than between sizes, try ", more)]
     if side is Sides.ABOVE:
         smallest = int(sizes.min())
         if smallest <= 1:
             return ["one example is enough, so there is nothing to measure"]
-        return [f"the transition lies below, try sizes {max(1, smallest // 4)} to {smallest}"]
+        return [
+            Advice("the transition lies below, try ", Setting("sizes"), f" from {max(1, smallest // 4)} to {smallest}")
+        ]
     largest, most = int(sizes.max()), largest_of(n_examples)
     if largest < most:
-        return [f"the transition lies above by this step, try sizes {largest} to {min(most, 3 * largest)}"]
-    longer = replace(design, steps=4 * design.horizon)
-    change = priced(f"steps={longer.steps}", price(longer), design)
-    return [f"nearly all {n_examples} examples are not enough by this step, try {change}, or give more examples"]
+        above = "the transition lies above by this step, try "
+        return [Advice(above, Setting("sizes"), f" from {largest} to {min(most, 3 * largest)}")]
+    longer = _changed(design, price, steps=4 * design.horizon)
+    enough = f"nearly all {n_examples} examples are not enough by this step, try "
+    return [Advice(enough, longer, ", or give more examples")]

@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from dcrit.empirics.measures.efficiency import FEWEST
-from dcrit.empirics.study.advice import advice_on, with_advice
+from dcrit.empirics.study.advice import advice_on
 from dcrit.empirics.study.cost import LEEWAY, Cost, Pace, Watch, check_budget, cost_of
 from dcrit.empirics.study.design import PROBE_FRACTION, Role, StudyDesign, largest_of, sizes_times, where_to_look
 from dcrit.empirics.study.early import Fault, fault_of, past_transition
@@ -29,9 +29,13 @@ from dcrit.empirics.study.module_runs import (
     new_module,
     outcome_at,
 )
+from dcrit.theory.advice import Advice, Setting, joined
 
 #: How often sizes are moved, or the horizon is doubled, until a first run shows that a prediction can come of it.
 MOVES, DOUBLINGS = 4, 2
+
+#: What is said, with the reason, where a study predicts nothing.
+MEASURES_ALONE = "will measure and not predict: "
 
 #: By which factor sizes are lowered that do not fit.
 LOWER = 0.63
@@ -104,7 +108,10 @@ class Bench:
     def how_to_go_on(self) -> str:
         """What is left of a study that was stopped."""
         if self.store is None:
-            return "Nothing was kept. With store=FOLDER finished runs are kept, and the same call goes on from there."
+            store = Setting("store", blank="FOLDER")
+            return Advice(
+                "Nothing was kept. With ", store, " finished runs are kept, and the same call goes on from there."
+            )
         return f"{len(self.runs)} finished runs are kept in {self.store.folder}: the same call goes on from there."
 
     @property
@@ -130,7 +137,7 @@ class Bench:
         probes = self._probe()
         if self.design.why_unpredicted:
             if self.design.predict:
-                self.watch.say(f"will measure and not predict: {self.design.why_unpredicted}")
+                self.watch.say(Advice(MEASURES_ALONE, self.design.why_unpredicted))
         elif self._can_predict():
             self._complete()
             while self._raised():
@@ -176,8 +183,8 @@ class Bench:
             while (fault := self._first(role)) is not None:
                 if not self._mended(role, fault):
                     advice = advice_on(role, fault, self.design, self.price, self.n_examples)
-                    self.why = with_advice(fault.said, advice)
-                    self.watch.say(f"will measure and not predict: {self.why}")
+                    self.why = joined("; ", (fault.said, *advice))
+                    self.watch.say(Advice(MEASURES_ALONE, self.why))
                     return False
         return True
 

@@ -23,6 +23,7 @@ from torch import Tensor
 from dcrit.empirics.study.design import PROBE_FRACTION, StudyDesign, largest_of, where_to_look
 from dcrit.empirics.study.module_runs import Factory, Training
 from dcrit.empirics.training.quiet import display_begins, is_silent
+from dcrit.theory.advice import Advice, Setting, joined, told
 from dcrit.theory.checks import FieldError
 
 #: Steps that are not timed, and for how long steps are timed at each of two sizes [s].
@@ -224,11 +225,11 @@ def cost_of(design: StudyDesign, n_examples: int, pace: Pace, *, probes: Sequenc
     )
 
 
-def priced(change: str, cost: Cost, design: StudyDesign) -> str:
+def priced(change: Setting, cost: Cost, design: StudyDesign) -> Advice:
     """A change with the time that the study then takes, and the budget that it needs where it is above this one."""
     if cost.seconds <= 60 * design.budget_minutes:
-        return f"{change} ({cost.time})"
-    return f"{change} with budget_minutes={cost.minutes} ({cost.time})"
+        return Advice(change, f" ({cost.time})")
+    return Advice(change, " with ", Setting("budget_minutes", cost.minutes), f" ({cost.time})")
 
 
 def check_budget(cost: Cost, design: StudyDesign, price: Price, alone: Callable[[], Cost] | None = None) -> None:
@@ -247,28 +248,28 @@ def check_budget(cost: Cost, design: StudyDesign, price: Price, alone: Callable[
     if cost.seconds <= allowed:
         return
     fits = math.floor(design.horizon * allowed / cost.seconds)
-    changes = [f"budget_minutes={cost.minutes}"]
+    changes = [Advice(Setting("budget_minutes", cost.minutes))]
     if alone is not None and (one := alone()).seconds < cost.seconds / MUCH_FASTER:
-        changes.insert(0, f"the environment: OMP_NUM_THREADS=1 makes it {one.time}")
+        changes.insert(0, Advice(f"the environment: OMP_NUM_THREADS=1 makes it {one.time}"))
     if (fits and fits >= 10 * design.time_constant) or not design.weight_decay:
-        changes.append(f"steps={fits}")
-    elif fits:
-        why = f"steps={fits} would fit, but that is below 10/(ηλ) = {math.ceil(10 * design.time_constant):,}"
-        changes.append(f"larger learning_rate= or weight_decay= ({why})")
+        changes.append(Advice(Setting("steps", fits)))
     else:
-        changes.append("larger learning_rate= or weight_decay=, or fewer examples")
+        faster = Advice("larger ", Setting("learning_rate"), " or ", Setting("weight_decay"))
+        least = f"that is below 10/(ηλ) = {math.ceil(10 * design.time_constant):,}"
+        why = Advice(" (", Setting("steps", fits), f" would fit, but {least})")
+        changes.append(Advice(faster, why if fits else ", or fewer examples"))
     fewer = replace(design, seeds=1, max_runs=min(6, design.max_runs))
-    others = [(f"seeds=1 and max_runs={fewer.max_runs}", fewer)]
+    others = [(Advice(Setting("seeds", 1), " and ", Setting("max_runs", fewer.max_runs)), fewer)]
     if design.predict and not design.why_unpredicted:
-        others.append(("predict=False to measure alone", replace(design, predict=False)))
+        others.append((Advice(Setting("predict", value=False), " to measure alone"), replace(design, predict=False)))
     for change, other in others:
         if (then := price(other)).seconds <= allowed:
-            changes.append(f"{change} ({then.time})")
+            changes.append(Advice(change, f" ({then.time})"))
     raise FieldError(
         "budget_minutes",
         f"be at least {math.ceil(cost.seconds / 60)} for {cost}",
         f"{design.budget_minutes:g}",
-        why=f"change {'; or '.join(changes)}",
+        why=Advice("change ", joined("; or ", changes)),
     )
 
 
@@ -298,7 +299,7 @@ class Watch:
     def say(self, text: str) -> None:
         """Something that people should know at once."""
         display_begins()
-        self.console.print(f"study: {text}", highlight=False, soft_wrap=True, markup=False)
+        self.console.print(f"study: {told(text)}", highlight=False, soft_wrap=True, markup=False)
 
     def tell(self, doing: str, seconds: float, *, found: bool = False) -> None:
         """One more run is done.

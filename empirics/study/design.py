@@ -16,6 +16,7 @@ from dcrit.empirics.measures.efficiency import FEWEST
 from dcrit.empirics.measures.sequential import FEWEST_RUNS, ROUND_RUNS, guess_of, is_narrow, near, sizes_around
 from dcrit.empirics.study.module_runs import LabelKind, ModuleRunConfig
 from dcrit.empirics.study.recipe import Recipe
+from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.checks import FieldError, check_choice, check_integer, check_positive
 from dcrit.theory.estimates import LEVEL
 
@@ -136,16 +137,19 @@ class StudyDesign(Recipe):
     def why_unpredicted(self) -> str:
         """Why this design predicts nothing; empty where it does."""
         if not self.predict:
-            return "not asked for: predict=False"
+            return Advice("not asked for: ", Setting("predict", value=False))
         if not self.weight_decay:
-            return "weight_decay=0: nothing makes a network prefer the circuit with more margin per norm"
+            why = ": nothing makes a network prefer the circuit with more margin per norm"
+            return Advice(Setting("weight_decay", 0), why)
         if self.label_noise:
-            return f"label_noise={self.label_noise:g}: what fits noise is more than the rule, so e_gen is unknown"
+            why = ": what fits noise is more than the rule, so e_gen is unknown"
+            return Advice(Setting("label_noise", float(f"{self.label_noise:g}")), why)
         for name in ("generalizing_sizes", "memorizing_sizes"):
             given = set(getattr(self, name))
             if given and (len(given) < 2 or self.seeds * len(given) < FEWEST):
                 least = max(2, math.ceil(FEWEST / self.seeds))
-                return f"laws take {FEWEST} runs over two sizes: give {least} sizes in {name}= for seeds={self.seeds}"
+                why = f"laws take {FEWEST} runs over two sizes: give {least} sizes in "
+                return Advice(why, Setting(name), " for ", Setting("seeds", self.seeds))
         return ""
 
     @property

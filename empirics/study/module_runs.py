@@ -20,6 +20,7 @@ from dcrit.empirics.runs.outcomes import CONVERGENCE_TOLERANCE, PERSISTENCE, SET
 from dcrit.empirics.runs.single import DEFICIT_QUANTILES, evaluation_steps
 from dcrit.empirics.study.recipe import Recipe
 from dcrit.empirics.training.adamw import BETA_1
+from dcrit.theory.advice import Advice, Setting, joined
 from dcrit.theory.checks import FieldError, check_choice, check_integer
 from dcrit.theory.circuits.margin import efficiency, margin_from_loss
 from dcrit.theory.problems.problem import HORIZON
@@ -352,7 +353,9 @@ def check_factory(factory: Factory, inputs: Tensor, n_classes: int, device: str,
         fitting = next((kind for kind in _KINDS if _takes(first, inputs[:2], kind, device)), None)
         if error.__cause__ is None or fitting in (None, inputs.dtype):
             raise
-        raise FieldError(error.field, error.allowed, error.got, f"{error.why}; it takes them as {fitting}") from error
+        raise FieldError(
+            error.field, error.allowed, error.got, joined("; ", (error.why, f"it takes them as {fitting}"))
+        ) from error
     if not torch.isfinite(logits).all():
         raise FieldError("factory", "return a module whose logits are finite before training", "values that are not")
     sums = logits.sum(1)
@@ -477,7 +480,7 @@ def _instead(given: object, n: int, n_classes: int) -> str:
     if n_classes == 2 and given.shape in ((n,), (n, 1)):
         return "two classes have two logits: a last layer with two outputs"
     if given.ndim == 2 and given.shape[0] == n and given.shape[1] > n_classes:
-        return f"n_classes={given.shape[1]} says that there are more classes than labels show"
+        return Advice(Setting("n_classes", given.shape[1]), " says that there are more classes than labels show")
     return ""
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.checks import (
     FieldError,
     check_choice,
@@ -72,7 +73,8 @@ class Recipe:
             if not 0 <= getattr(self, name) < 1:
                 raise FieldError(name, "be at least 0 and below 1", repr(getattr(self, name)))
         if self.momentum and self.optimizer != "sgd":
-            raise FieldError("momentum", "be left out unless optimizer='sgd'", repr(self.momentum))
+            only = Advice("be left out unless ", Setting("optimizer", "sgd"))
+            raise FieldError("momentum", only, repr(self.momentum))
         check_integer("warm_up", self.warm_up, 0)
         check_integer("batch_size", self.batch_size, 0)
         check_choice("loss", self.loss, get_args(LossName))

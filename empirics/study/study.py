@@ -26,7 +26,7 @@ from dcrit.empirics.measures.efficiency import (
     slope_of_log_efficiency,
     usable,
 )
-from dcrit.empirics.study.advice import advice_to_measure, advice_to_predict, with_advice
+from dcrit.empirics.study.advice import advice_to_measure, advice_to_predict
 from dcrit.empirics.study.bench import Bench, Given, sizes_and_shares
 from dcrit.empirics.study.cost import Cost, Price, Watch, best_pace, check_budget, cost_of, using
 from dcrit.empirics.study.design import ROLES, Role, StudyDesign
@@ -44,6 +44,7 @@ from dcrit.empirics.study.module_runs import (
 )
 from dcrit.empirics.study.result import EfficiencyPoint, StudyResult
 from dcrit.empirics.training.devices import resolve_device
+from dcrit.theory.advice import joined
 from dcrit.theory.calibrations.omission import Cause
 from dcrit.theory.checks import FieldError
 from dcrit.theory.circuits.constants import constants_of
@@ -112,7 +113,7 @@ def study(
     bench = _made(given, design, kept, repeats=said.repeats)
     price, design, runs = bench.price, bench.design, bench.runs
     why = bench.why or design.why_unpredicted
-    note = "; ".join(one for one in (*bench.notes, said.note) if one)
+    note = joined("; ", (*bench.notes, said.note))
     homogeneity = _homogeneity(design, runs, chance)
     kappa = homogeneity.value if homogeneity.value is not None else math.nan
     by_role: dict[Role, list[ModuleOutcome]] = {role: [] for role in ROLES}
@@ -131,7 +132,7 @@ def study(
     if predicted.value is None and not why and (fitted_none or homogeneity.value is not None):
         cause = fit.cause if isinstance(fit, NoLaws) else None
         advice = advice_to_predict(by_role, design, cause, price, n_across)
-        predicted = replace(predicted, reason=with_advice(predicted.reason, advice))
+        predicted = replace(predicted, reason=joined("; ", (predicted.reason, *advice)))
     real = [*by_role["transition"], *by_role["generalizing"]]
     return StudyResult(
         design=design,
@@ -316,7 +317,7 @@ def _predicted(fit: LawsFit | NoLaws, slope: Estimate, half: float, level: float
         notes.append(
             f"likely too high: e on real labels falls as D^{slope.value:.2f}, where the theory takes e_gen as flat"
         )
-    return replace(found, reason="; ".join(note for note in notes if note))
+    return replace(found, reason=joined("; ", notes))
 
 
 def _measured(
@@ -343,7 +344,7 @@ def _measured(
     where = f"test accuracy {half:.3g} counts as one half"
     if found.value is None:
         advice = advice_to_measure(sizes, shares, design, n_examples, price)
-        found = replace(found, reason=with_advice(found.reason, advice))
+        found = replace(found, reason=joined("; ", (found.reason, *advice)))
         if sizes.size:
             where += f"; in brackets, 0 stands for chance, {chance:.3g}, and 1 for the ceiling, {design.ceiling:.3g}"
-    return replace(found, reason="; ".join(one for one in (found.reason, note, where) if one))
+    return replace(found, reason=joined("; ", (found.reason, note, where)))

@@ -116,7 +116,10 @@ BAD = [
     (["validate", "quick", "--out", "new", "--store", "file"], "--store must be a folder .*, got file"),
     (["validate", "quick", "--out", "new", "--budget", "soon"], "'--budget': must be a number, got 'soon'"),
     (["measure", "capacity", "--seeds", "1000000000"], "'--seeds': must be an integer of at most 10000, got"),
-    (["measure", "efficiency", "--weight-decay", "1e-12"], "--weight-decay must be at least 4e-07 divided by"),
+    (
+        ["measure", "efficiency", "--weight-decay", "1e-12"],
+        "--weight-decay must be at least 4e-07/η beside --learning-rate 0.01",
+    ),
     (["train", *SIZE, "--modulus", "99991"], "--modulus must make at most 10000000 pairs to be trained on, got 99991"),
     ([*PREDICT, "--modulus", "9" * 5000], "'--modulus': must be an integer, got '9+…9+'"),
     ([*PREDICT, "--model", "\x1b[31mred"], r"got '\\x1b\[31mred'"),

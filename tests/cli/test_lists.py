@@ -139,7 +139,7 @@ def test_another_first_seed_makes_fresh_runs(tmp_path: Path) -> None:
     after = document_of(invoke("runs", "list", "-S", str(tmp_path), "--json"))["n_runs"]
     document_of(invoke(*words("measure", "critical-size", *asked, "--seed", "90", store=tmp_path)))
     assert held < after < document_of(invoke("runs", "list", "-S", str(tmp_path), "--json"))["n_runs"]
-    with pytest.raises(FieldError, match="seed must be 0 where seeds says which, got 3"):
+    with pytest.raises(FieldError, match="seed must be 0 where seeds= says which, got 3"):
         dcrit.train(QUICK, 20, seeds=[1, 2], seed=3, store=tmp_path)
 
 

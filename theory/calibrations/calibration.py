@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.calibrations.bounded_files import read_bounded
 from dcrit.theory.calibrations.facts import FACTS
 from dcrit.theory.calibrations.omission import Omission
@@ -454,7 +455,11 @@ def calibration_of(problem: Problem, path: Path | None = None) -> Calibration:
             "task",
             f"be, with activation and model, one that a calibration ships for: {known}",
             f"'{problem.task}' with '{problem.activation}' and '{problem.model}'",
-            why="No calibration ships for that; 'dcrit calibrate' measures one, and --calibration FILE uses it",
+            why=Advice(
+                "No calibration ships for that; 'dcrit calibrate' measures one, and ",
+                Setting("calibration", blank="FILE"),
+                " uses it",
+            ),
         )
     return chosen
 

@@ -261,7 +261,9 @@ def test_a_claim_that_gets_no_more_seeds_says_why() -> None:
     spent = finding(above=[0.5] * most, below=[0.5] * most)
     assert not spent.wants_more
     assert spent.takes_more
-    assert verdict(spent).reason.endswith("; all seeds that were declared are spent, and --budget adds more")
+    assert verdict(spent).reason.endswith(
+        "; all seeds that were declared are spent, and a budget of more time adds others"
+    )
     enough = finding(above=[1.0] * 12, below=[0.0] * 12)
     (decision,) = decide([enough.evidence], n_claims=100_000)
     undecided = replace(verdict(enough), decision=decision)

@@ -108,7 +108,7 @@ def test_a_budget_is_a_time(minutes: float) -> None:
     with pytest.raises(ValueError, match=r"^budget must be above 0 minutes, or inf, got"):
         minutes_of("quick", minutes)
     assert (minutes_of("quick", None), minutes_of("paper", None)) == (math.inf, 30.0)
-    with pytest.raises(ValueError, match=r"^workers must be at least 1 beside --address"):
+    with pytest.raises(ValueError, match=r"^workers must be at least 1 beside address= and"):
         minutes_of("paper", None, address="ray://host:1")
 
 

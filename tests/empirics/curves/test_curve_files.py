@@ -188,11 +188,11 @@ def test_a_named_column_ends_the_ambiguity(tmp_path: Path) -> None:
         ("step,train_acc\nnan,1\n", "step must be .* got nan"),
         (
             "step,train_acc\n1,-0.1\n",
-            "train_accuracy must lie between 0 and 1, .* got -0.1 in column 'train_acc': --missing -0.1 says",
+            "train_accuracy must lie between 0 and 1, .* got -0.1 in column 'train_acc': missing=.-0.1. says",
         ),
         (
             "step,train_loss\n1,-2\n",
-            "train_loss must be at least 0, got -2 .*: --missing -2 says that this value stands",
+            "train_loss must be at least 0, got -2 .*: missing=.-2. says that this value stands",
         ),
         (
             "step,train_loss\n1,-2\n2,-3\n",
@@ -292,7 +292,7 @@ def test_runs_are_told_apart_and_sorted(tmp_path: Path) -> None:
     }
     with pytest.raises(
         ValueError,
-        match=r"run must be a column that tells runs apart, got 'seed', but step 1 has .*: --run seed --run D would",
+        match=r"run must be a column that tells runs apart, got 'seed', but step 1 has .*: run=\['seed', 'D'\] would",
     ):
         read_curves(table(tmp_path, columns))
     found = read_curves(table(tmp_path, {name: column[:3] for name, column in columns.items()}))

@@ -646,12 +646,12 @@ def test_values_that_stand_for_nothing_are_named(tmp_path: Path) -> None:
         (tmp_path / "log.csv").write_text(f"step,train_acc,test_acc\n{rows}")
         if refused:
             with pytest.raises(
-                ValueError, match="got -1 in column 'test_acc': --missing -1 says that this value stands"
+                ValueError, match=r"got -1 in column 'test_acc': missing=\[-1\] says that this value stands"
             ):
                 read_curves(tmp_path / "log.csv")
         else:
             (run,) = said(read_curves(tmp_path / "log.csv"))
-            assert (run.dynamics, "--missing 0 says so" in run.reasons[0]) == ("cannot tell", True)
+            assert (run.dynamics, "missing=[0] says so" in run.reasons[0]) == ("cannot tell", True)
         (run,) = said(read_curves(tmp_path / "log.csv", missing=[float(value)]))
         assert (run.dynamics, run.events.generalized_at) == ("grokking", 5600.0)
 

@@ -201,7 +201,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     ("fields", "says"),
     [
         ({"workers": -1}, "workers must be an integer of at least 0, got -1"),
-        ({"address": "auto"}, "address must be left out without --executor ray, got 'auto'"),
+        ({"address": "auto"}, "address must be left out without executor='ray', got 'auto'"),
     ],
 )
 def test_a_machine_that_cannot_be_is_refused(fields: dict[str, Any], says: str) -> None:

@@ -170,8 +170,8 @@ def test_the_prediction_does_not_see_the_transition(patch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("sizes", "side", "advice"),
     [
-        ((400, 600), "one half or more at every size", "the transition lies below, try sizes 100 to 400"),
-        ((10, 20), "below one half at every size", "the transition lies above by this step, try sizes 20 to 60"),
+        ((400, 600), "one half or more at every size", "the transition lies below, try sizes= from 100 to 400"),
+        ((10, 20), "below one half at every size", "the transition lies above by this step, try sizes= from 20 to 60"),
     ],
 )
 def test_no_transition_is_an_outcome_and_says_what_to_change(
