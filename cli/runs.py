@@ -11,9 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import print_json, say, table
+from dcrit.cli.terminal.output import NOTE, print_json, say, table
 from dcrit.cli.terminal.sentences import Branch
 from dcrit.cli.terminal.session import session
+from dcrit.empirics.study.recipe import Recipe
 from dcrit.theory.problems.problem import Problem, label
 
 app = typer.Typer(cls=Branch, help="What a store of runs holds: list, verify, export.", no_args_is_help=True)
@@ -30,6 +31,9 @@ class KindChoice(StrEnum):
 #: Fields of a single network's problem.
 _PROBLEM = tuple(one.name for one in fields(Problem))
 
+#: Choices of how a module of a study is trained, and their defaults.
+_RECIPE = {one.name: one.default for one in fields(Recipe)}
+
 
 def _size(n_bytes: float) -> str:
     return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:.1f} kB"
@@ -39,8 +43,9 @@ def _size(n_bytes: float) -> str:
 def list_runs(store: options.StoreFolder = options.DEFAULT_STORE, as_json: options.Json = False) -> None:
     """Runs by problem and horizon: how many, at which sizes, with how many seeds, how many diverged, and their size.
 
-    Then runs of several tasks and effective dimensionalities the same way; what is incomplete (temporary files, and
-    checkpoints from which unfinished batches go on); and damaged files, those in their place and those set aside.
+    Then runs of several tasks, effective dimensionalities and runs of studies the same way; what is incomplete
+    (temporary files, and checkpoints from which unfinished batches go on); and damaged files, those in their place and
+    those set aside.
     """
     from dcrit.api.stores import list_runs as holdings_of
 
@@ -54,7 +59,8 @@ def list_runs(store: options.StoreFolder = options.DEFAULT_STORE, as_json: optio
             _show(str(store) if kind == "runs" else kind, rows)
     say(
         f"{found.n_runs()} runs, {found.n_runs('multitask')} multitask runs, "
-        f"{found.n_runs('dimensions')} effective dimensionalities; all files of {store}: {_size(found.n_bytes)}"
+        f"{found.n_runs('dimensions')} effective dimensionalities, {found.n_runs('studies')} runs of studies; "
+        f"all files of {store}: {_size(found.n_bytes)}"
     )
     for kind, words in (("temporary", "temporary files"), ("checkpoint", "checkpoints")):
         if (left := found.incomplete[kind])["n_files"]:
@@ -68,6 +74,18 @@ def list_runs(store: options.StoreFolder = options.DEFAULT_STORE, as_json: optio
         say(f"damaged files, set aside before: {aside} of {_size(found.set_aside['n_bytes'])}")
 
 
+def _of_study(row: Mapping[str, Any]) -> dict[str, object]:
+    """What tells a study apart: hashes of module and data, classes, λ and η."""
+    hashes = {name: row[name] for name in ("module", "data", "n_classes")}
+    return {**hashes, "λ": row["weight_decay"], "η": row["learning_rate"]}
+
+
+def _recipe(row: Mapping[str, Any]) -> str:
+    """What else of a study's recipe is not the default."""
+    others = [name for name in _RECIPE if name not in ("learning_rate", "weight_decay")]
+    return ", ".join(f"{name.replace('_', ' ')} {row[name]}" for name in others if row[name] != _RECIPE[name])
+
+
 def _show(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """One row a problem and horizon; a single network's problem is told in a few words."""
     shown: list[dict[str, object]] = []
@@ -79,12 +97,16 @@ def _show(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
             problem = {"problem": label(one), "λ": one.weight_decay, "η": one.learning_rate}
         elif "tasks" in row:
             problem = {**several, "tasks": ", ".join(row["tasks"])}
-        rest = {name: value for name, value in row.items() if name not in (*_PROBLEM, "tasks", "n_bytes")}
+        elif "module" in row:
+            problem = _of_study(row)
+        rest = {name: value for name, value in row.items() if name not in (*_PROBLEM, *_RECIPE, "tasks", "n_bytes")}
         sizes = " – ".join(map(str, sorted(set(row["n_train"]))))
         counts = rest | {"n_train": sizes, "diverged": row.get("diverged") or None}
         shown.append({**problem, **counts, "size": _size(row["n_bytes"])})
+        if "module" in row:
+            shown[-1][NOTE] = _recipe(row) or None
     names = list(dict.fromkeys(name for row in shown for name in row)) or ["problem", "runs"]
-    headings = {"n_train": "D", "steps": "T"}
+    headings = {"n_train": "D", "steps": "T", "n_classes": "classes"}
     table(
         title,
         [headings.get(name, name.replace("_", " ")) for name in names],

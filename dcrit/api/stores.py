@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 Kind = Literal["runs", "multitask", "dimensions"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+#: These, and the runs of studies, which hold whatever module and data somebody gave.
+Held = Literal["runs", "multitask", "dimensions", "studies"]
+HELD: tuple[Held, ...] = get_args(Held)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Holdings(Statement):
@@ -38,7 +42,7 @@ class Holdings(Statement):
     Attributes:
         store: Its folder.
         n_bytes: All its files on the disk [bytes].
-        problems: Runs by problem and horizon, for every kind.
+        problems: Runs by problem and horizon, for every kind; those of studies by module, data and recipe.
         incomplete: Temporary files, and checkpoints from which unfinished batches go on.
         damaged: Files that cannot be used, with reasons.
         set_aside: Damaged files that were found before.
@@ -46,7 +50,7 @@ class Holdings(Statement):
 
     store: Path
     n_bytes: int
-    problems: Mapping[Kind, Sequence[Mapping[str, Any]]]
+    problems: Mapping[Held, Sequence[Mapping[str, Any]]]
     incomplete: Mapping[str, Mapping[str, Any]]
     damaged: Mapping[Path, str]
     set_aside: Mapping[str, Any]
@@ -56,7 +60,7 @@ class Holdings(Statement):
         """What was asked, in a few words."""
         return f"runs in {self.store}"
 
-    def n_runs(self, kind: Kind = "runs") -> int:
+    def n_runs(self, kind: Held = "runs") -> int:
         """Stored runs of one kind."""
         return sum(row["runs"] for row in self.problems[kind])
 
@@ -68,7 +72,7 @@ class Holdings(Statement):
                 "n_bytes": sum(row["n_bytes"] for row in self.problems[kind]),
                 "problems": self.problems[kind],
             }
-            for kind in KINDS
+            for kind in HELD
             if kind != "runs"
         }
         return {
@@ -93,6 +97,8 @@ class Holdings(Statement):
 def list_runs(store: Path | str = STORE) -> Holdings:
     """Stored runs by problem and horizon: how many, at which sizes, with how many seeds, how many diverged.
 
+    Runs of studies are told apart by hashes of module and data, and by how they are trained.
+
     Args:
         store: Folder of the runs.
 
@@ -103,7 +109,7 @@ def list_runs(store: Path | str = STORE) -> Holdings:
 
     opened = _open(Path(store))
     every = [one for stores in opened.values() for one in stores]
-    problems: dict[Kind, list[dict[str, Any]]] = {
+    problems: dict[Held, list[dict[str, Any]]] = {
         kind: [_row(group) for group in _groups(kind, stores)] for kind, stores in opened.items()
     }
     folders = list(dict.fromkeys(one.folder for one in every))
@@ -307,9 +313,9 @@ def runs_beside(
     return list(store.find([one.config for one in kept]).values()), left_out
 
 
-def _open(folder: Path, kinds: Sequence[Kind] = KINDS) -> dict[Kind, list[AnyStore]]:
+def _open(folder: Path, kinds: Sequence[Held] = HELD) -> dict[Held, list[AnyStore]]:
     """Stores of some kinds in a folder and the folders within; those that are not there take no time."""
-    from dcrit.empirics.store.kinds import DIMENSIONS_FOLDER, MULTITASK_FOLDER, Store
+    from dcrit.empirics.store.kinds import DIMENSIONS_FOLDER, MULTITASK_FOLDER, STUDIES_FOLDER, Store
 
     if not folder.is_dir():
         raise FieldError("store", "be a folder that holds runs", folder, why="'dcrit train' makes one")
@@ -327,12 +333,23 @@ def _open(folder: Path, kinds: Sequence[Kind] = KINDS) -> dict[Kind, list[AnySto
         from dcrit.empirics.store.kinds import DimensionStore
 
         dimensions.append(DimensionStore(folder / DIMENSIONS_FOLDER))
-    return {"runs": [singles], "multitask": several, "dimensions": dimensions}
+    studies: list[AnyStore] = []
+    if "studies" in kinds and (folder / STUDIES_FOLDER).is_dir():
+        from dcrit.empirics.study.kept import StudyStore
+
+        studies.append(StudyStore(folder / STUDIES_FOLDER))
+    return {"runs": [singles], "multitask": several, "dimensions": dimensions, "studies": studies}
 
 
-def _groups(kind: Kind, stores: Sequence[AnyStore]) -> list[Group]:
+def _groups(kind: Held, stores: Sequence[AnyStore]) -> list[Group]:
     from dcrit.empirics.store import inventory
 
+    if kind == "studies":
+        if not stores:
+            return []
+        from dcrit.empirics.study.kept import describe_study
+
+        return inventory.grouped(chain.from_iterable(store.headings() for store in stores), describe_study)
     describe = {
         "runs": inventory.describe_run,
         "multitask": inventory.describe_multitask,

@@ -14,8 +14,9 @@ from dcrit.empirics.store.store import ParquetStore, StoreWriteError
 
 __all__ = ["DAMAGED", "Damage", "Inventory", "Store", "StoreWriteError"]
 
-#: Folders of the runs of several tasks, and of the effective dimensionalities, within that of single networks.
-MULTITASK_FOLDER, DIMENSIONS_FOLDER = "mixtures", "dimensions"
+#: Folders of the runs of several tasks, of the effective dimensionalities, and of the runs of studies, within that of
+#: single networks.
+MULTITASK_FOLDER, DIMENSIONS_FOLDER, STUDIES_FOLDER = "mixtures", "dimensions", "studies"
 
 
 class Store(ParquetStore[RunConfig, Run]):

@@ -11,14 +11,16 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from dcrit.empirics.runs.addressed import address_of, canonical
+from dcrit.empirics.store.kinds import STUDIES_FOLDER
 from dcrit.empirics.store.store import ParquetStore
+from dcrit.empirics.study.design import SEEDS_A_SIZE
 from dcrit.empirics.study.module_runs import MODULE_CURVES, ModuleRun, ModuleRunConfig
-
-#: Folder of the runs of studies, within that of single networks.
-STUDIES_FOLDER = "studies"
 
 #: Version of how a study trains. Runs of another version are not taken for runs of this one.
 STUDY_PROTOCOL = 1
+
+#: Digits of a hash that people are shown.
+SHOWN = 8
 
 #: Columns that hold one number a run, beside its curves.
 NUMBERS = ("homogeneity", "n_params")
@@ -123,6 +125,17 @@ class StudyStore(ParquetStore[KeptConfig, KeptRun]):
             n_params=int(curves["n_params"][0]),
         )
         return KeptRun(config=config, run=run, seconds=seconds)
+
+
+def describe_study(config: KeptConfig) -> tuple[dict[str, Any], int, int]:
+    """Module, data and recipe of a run of a study, its size and its seed among those of that size.
+
+    Args:
+        config: Of the run.
+    """
+    hashes = {"module": config.structure[:SHOWN], "data": config.data[:SHOWN]}
+    settings = {**hashes, "n_classes": config.run.n_classes, **config.run.recipe()}
+    return settings, config.run.n_train, config.run.seed % SEEDS_A_SIZE
 
 
 def open_store(folder: Path | str) -> StudyStore:

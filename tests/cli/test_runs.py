@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -16,6 +17,9 @@ from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.store.export import RUNS
 from dcrit.empirics.store.inventory import CHECKPOINTS, DAMAGED
 from dcrit.empirics.store.kinds import DimensionStore, MultitaskStore, Store
+from dcrit.empirics.study.design import SEEDS_A_SIZE
+from dcrit.empirics.study.kept import KeptConfig, KeptRun, open_store
+from dcrit.empirics.study.module_runs import MODULE_CURVES, ModuleRun, ModuleRunConfig
 from dcrit.theory.problems.problem import Problem
 from tests.empirics.store.test_export import multitask_run
 from tests.worlds.command_line import document_of, invoking
@@ -24,6 +28,9 @@ from tests.worlds.stored import configs, made
 
 ROOT = Path(__file__).parents[2]
 WIDER = Problem(modulus=7, width=8)
+
+#: Sizes and labels of the runs of a study.
+SIZES = ((3, "real"), (8, "uniform"))
 
 
 invoke = invoking(app, columns=80)
@@ -109,6 +116,31 @@ def test_a_listing_tells_of_incomplete_and_damaged_work(folder: Path) -> None:
     assert "incomplete, checkpoints: 1 of 0.3 MB, the oldest written 120 minutes ago" in said
     assert "damaged files, not used: 1; 'dcrit runs verify'" in said
     assert "damaged files, set aside before: 1 of 1.2 kB" in said
+
+
+def test_runs_of_studies_are_listed_by_study_and_verified(folder: Path) -> None:
+    def kept(module: str, n_train: int, seed: int, **recipe: Any) -> KeptRun:
+        fields = {"labels": "real", "n_classes": 3, "steps": 4} | recipe
+        config = ModuleRunConfig(n_train=n_train, seed=seed, **fields)
+        curves = np.full((2, len(MODULE_CURVES)), 0.5)
+        run = ModuleRun(config=config, step=np.array([0, 4]), curves=curves, homogeneity=2.0, n_params=7)
+        key = KeptConfig(structure=module * 32, weights=str(seed), data="d" * 32, run=config)
+        return KeptRun(config=key, run=run, seconds=1.0)
+
+    runs = [kept("a", size, SEEDS_A_SIZE * size + k, labels=label) for size, label in SIZES for k in range(2)]
+    open_store(folder).add([*runs, kept("b", 9, 7, optimizer="sgd", batch_size=5)])
+    found = document("list", "--store", str(folder))
+    assert found["studies"]["n_runs"] == 5
+    one, other = found["studies"]["problems"]
+    assert (one["module"], one["data"], one["runs"], one["n_train"], one["seeds"]) == ("a" * 8, "d" * 8, 4, [3, 8], 2)
+    assert (other["module"], other["optimizer"], other["runs"], other["n_train"]) == ("b" * 8, "sgd", 1, [9, 9])
+    said = " ".join(invoke("runs", "list", "--store", str(folder)).stdout.split())
+    assert "1 effective dimensionalities, 5 runs of studies; all files" in said
+    assert "Note 1: optimizer sgd, batch size 5" in said
+    assert document("verify", "--store", str(folder))["n_runs"] == 13 + 5
+    (bent,) = (folder / "studies").glob("*.parquet")
+    bent.write_bytes(b"bent")
+    assert invoke("runs", "verify", "--store", str(folder)).exit_code == 1
 
 
 @pytest.mark.parametrize("within", ["", "mixtures", "dimensions"])
