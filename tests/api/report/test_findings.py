@@ -3,10 +3,11 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dcrit.api.report.findings import PAGE, findings
+from dcrit.api.report.findings import PAGE, claims_of, findings, telling
 
 ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "docs" / "results"
@@ -20,9 +21,10 @@ def test_the_committed_page_is_made_from_committed_results() -> None:
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """Committed results with a standard report of two claims beside the quick one."""
+    """Committed results with a standard report of two claims beside the quick one, which has three."""
     folder = tmp_path / "results"
     shutil.copytree(RESULTS, folder)
+    (folder / "paper.json").unlink()
     quick = json.loads((folder / "quick.json").read_text(encoding="utf-8"))
     (first, *_) = quick["claims"]
     row = first["rows"][0] | {"quantity": "change of ln Q", "measured": -0.7, "low": -0.9, "high": -0.5}
@@ -48,7 +50,21 @@ def results(tmp_path: Path) -> Path:
     return folder
 
 
-def test_claims_of_the_later_report_stand_under_their_verdicts(results: Path) -> None:
+def test_a_claim_is_told_by_the_report_that_judges_the_most_claims() -> None:
+    def report(*ids: str) -> dict[str, Any]:
+        return {"claims": [{"id": one, "of": ids} for one in ids]}
+
+    few, many, other = report("a", "b"), report("c", "b", "a"), report("b", "d")
+    reports = {"first": few, "second": many, "third": other}
+    assert {name: one["of"] for name, one in claims_of(reports).items()} == {
+        **dict.fromkeys("abc", ("c", "b", "a")),
+        "d": ("b", "d"),
+    }
+    assert telling(reports) == {"second": many, "third": other}
+    assert telling({"first": few, "again": report("b", "a")}).keys() == {"again"}
+
+
+def test_claims_of_a_report_stand_under_their_verdicts(results: Path) -> None:
     (text,) = findings(results).values()
     holds, rest = text.split("## What is refuted")
     refuted, rest = rest.split("## What is not decided")
