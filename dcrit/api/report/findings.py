@@ -35,7 +35,7 @@ with 90 % intervals. Sizes from scratch are moved to one width and horizon by th
 
 
 def claims_of(reports: Mapping[str, Row]) -> dict[str, Row]:
-    """Claims by id, each of the report that judges the most: a verdict takes the more evidence, the more claims there are.
+    """Claims by id, each of the report that judges the most: with more claims, a verdict takes more evidence.
 
     Args:
         reports: Documents by suite; of two with as many claims, the later counts.
