@@ -200,6 +200,7 @@ def _check_alone(store: Path | None, *, check: bool) -> None:
 
 def _draw_thresholds(results: Path, files: Mapping[Path, str]) -> None:
     """The picture of both thresholds over the modulus, beside the page that explains them."""
+    from dcrit.api.report.bibliography import short
     from dcrit.empirics.ablations.over_modulus import PICTURED, sizes_over_modulus
     from dcrit.figures.predicted.two_thresholds import ThresholdPanel, draw, points_of, published_points
     from dcrit.theory.calibrations.thresholds import THRESHOLDS, thresholds_from, thresholds_of
@@ -214,7 +215,7 @@ def _draw_thresholds(results: Path, files: Mapping[Path, str]) -> None:
         law = thresholds_of(Problem(model=model, activation=activation), laws)
         points = points_of(sizes_over_modulus(results, law, width, horizon))
         if model == "transformer":
-            points += published_points(published_numbers())
+            points += published_points(published_numbers(), short)
         title = f"{FAMILIES[model].label}, {activation}, width {width}"
         shown.append(ThresholdPanel(title=title, law=law, width=width, horizon=horizon, points=points))
     draw(shown).savefig(results.parents[1] / "figures" / "explained" / "two-thresholds.png", dpi=200)

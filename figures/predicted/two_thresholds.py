@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,11 +90,12 @@ def points_of(rows: Sequence[dict[str, Any]]) -> tuple[SizePoint, ...]:
     )
 
 
-def published_points(numbers: Sequence[PublishedNumber]) -> tuple[SizePoint, ...]:
+def published_points(numbers: Sequence[PublishedNumber], called: Callable[[str], str]) -> tuple[SizePoint, ...]:
     """Published critical sizes, and sizes at which generalizing networks lose the task; ranges at their middle.
 
     Args:
         numbers: Of any quantity.
+        called: Names a source by its key.
     """
     return tuple(
         SizePoint(
@@ -102,7 +103,7 @@ def published_points(numbers: Sequence[PublishedNumber]) -> tuple[SizePoint, ...
             size=math.sqrt(number.low * number.high),
             interval=None if number.value is not None else Interval(low=number.low, high=number.high),
             at_rest=number.quantity == "ungrokking_size",
-            source=number.source,
+            source=called(number.source),
         )
         for number in numbers
         if number.problem is not None and number.quantity in ("critical_size", "ungrokking_size")

@@ -60,6 +60,8 @@ def shipped_sizes() -> tuple[list[dict[str, Any]], int]:
 
 def published_sizes() -> list[dict[str, Any]]:
     """Sizes of other groups; a range at its middle."""
+    from dcrit.api.report.bibliography import short
+
     return [
         _point(
             one.problem,
@@ -68,7 +70,7 @@ def published_sizes() -> list[dict[str, Any]]:
             None if one.value is not None else (one.low, one.high),
             at_rest=one.quantity == "ungrokking_size",
             n_runs=None,
-            origin=f"published: {one.source}",
+            origin=f"published: {short(one.source)}",
         )
         for one in published_numbers()
         if one.problem is not None and one.quantity in ("critical_size", "ungrokking_size")

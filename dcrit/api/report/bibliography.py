@@ -29,11 +29,13 @@ class Reference:
         key: In the bibliography.
         text: Authors, year, title and where it appeared.
         link: To arXiv or by DOI; empty where the bibliography has neither.
+        short: Authors and year, as in "Huang et al. 2024".
     """
 
     key: str
     text: str
     link: str
+    short: str = ""
 
 
 def _plain(latex: str) -> str:
@@ -69,7 +71,13 @@ def _reference(key: str, entry: Entry) -> Reference:
     fields = {name.lower(): value for name, value in cast("Mapping[str, str]", entry.fields).items()}
     title = _plain(fields["title"])
     stop = "" if title.endswith(("?", "!")) else "."
-    return Reference(key=key, text=f"{authors} ({fields['year']}). {title}{stop} {_place(fields)}.", link=_link(fields))
+    first = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
+    return Reference(
+        key=key,
+        text=f"{authors} ({fields['year']}). {title}{stop} {_place(fields)}.",
+        link=_link(fields),
+        short=f"{first} {fields['year']}",
+    )
 
 
 @cache
@@ -86,7 +94,16 @@ def reference(key: str) -> Reference:
         ValueError: The bibliography lacks it.
     """
     if key == OURS:
-        return Reference(key=key, text="This project.", link="")
+        return Reference(key=key, text="This project.", link="", short="this project")
     if key not in references():
         raise no_choice("source", key, (OURS, *references()))
     return references()[key]
+
+
+def short(key: str) -> str:
+    """The source behind a key in a few words, as in "Huang et al. 2024".
+
+    Raises:
+        ValueError: The bibliography lacks it.
+    """
+    return reference(key).short

@@ -66,6 +66,7 @@ def pictures(verdicts: Sequence[Verdict], calibrations: Sequence[Calibration]) -
 
 
 def _panels(verdicts: Sequence[Verdict], calibrations: Sequence[Calibration]) -> list[ThresholdPanel]:
+    from dcrit.api.report.bibliography import short
     from dcrit.empirics.ablations.over_modulus import SERIES
     from dcrit.figures.predicted.two_thresholds import SizePoint, ThresholdPanel, published_points
 
@@ -82,7 +83,7 @@ def _panels(verdicts: Sequence[Verdict], calibrations: Sequence[Calibration]) ->
                 continue
             moved = None if interval is None else Interval(low=interval.low * ratio, high=interval.high * ratio)
             points.append(SizePoint(modulus=problem.n_symbols, size=size * ratio, interval=moved))
-        others = published_points(published_numbers()) if model == "transformer" else ()
+        others = published_points(published_numbers(), short) if model == "transformer" else ()
         title = f"{model}, {activation}, width {width}"
         found.append(ThresholdPanel(title=title, law=law, width=width, horizon=horizon, points=(*points, *others)))
     return found

@@ -1,6 +1,6 @@
 import pytest
 
-from dcrit.api.report.bibliography import OURS, reference, references
+from dcrit.api.report.bibliography import OURS, reference, references, short
 
 
 def test_a_reference_in_words_with_its_link() -> None:
@@ -18,6 +18,16 @@ def test_two_authors_a_journal_and_latex_braces() -> None:
         "Journal of Combinatorial Designs 4, 405–437."
     )
     assert reference("golub2010").text.startswith("Golub and Meurant (2010). ")
+
+
+def test_short_names_are_authors_and_year() -> None:
+    assert [short(key) for key in ("zhu2024", "jacobson1996", "golub2010", OURS)] == [
+        "Zhu et al. 2024",
+        "Jacobson and Matthews 1996",
+        "Golub and Meurant 2010",
+        "this project",
+    ]
+    assert all(found.short.endswith(key.rstrip("abc")[-4:]) for key, found in references().items())
 
 
 def test_a_question_keeps_its_mark() -> None:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from dcrit.api.report.bibliography import short
 from dcrit.figures.predicted.two_thresholds import SizePoint, ThresholdPanel, draw, lines, points_of, published_points
 from dcrit.theory.calibrations.thresholds import thresholds_of
 from dcrit.theory.estimates import Interval
@@ -31,7 +32,7 @@ def test_lines_are_the_laws_sizes() -> None:
 
 @pytest.mark.slow
 def test_every_point_and_both_thresholds_are_drawn_and_named() -> None:
-    figure = draw([panel(points_of(ROWS)), panel(published_points(published_numbers()))])
+    figure = draw([panel(points_of(ROWS)), panel(published_points(published_numbers(), short))])
     first, second = figure.axes
     labels = first.get_legend_handles_labels()[1]
     assert len(labels) == 4
@@ -39,12 +40,12 @@ def test_every_point_and_both_thresholds_are_drawn_and_named() -> None:
     assert any("T=4000" in label for label in labels)
     assert "modulus" in first.get_xlabel()
     assert "[examples]" in first.get_ylabel()
-    assert "varma2023, at rest" in second.get_legend_handles_labels()[1]
+    assert "Varma et al. 2023, at rest" in second.get_legend_handles_labels()[1]
 
 
 def test_ranges_stand_at_their_middle_with_their_ends() -> None:
-    points = {point.source: point for point in published_points(published_numbers()) if point.at_rest}
-    assert points["varma2023"].size == pytest.approx(np.sqrt(800 * 1000))
-    assert points["varma2023"].interval == Interval(low=800.0, high=1000.0)
+    points = {point.source: point for point in published_points(published_numbers(), short) if point.at_rest}
+    assert points["Varma et al. 2023"].size == pytest.approx(np.sqrt(800 * 1000))
+    assert points["Varma et al. 2023"].interval == Interval(low=800.0, high=1000.0)
     with pytest.raises(ValueError, match="size must be above 0"):
         SizePoint(modulus=31, size=0.0)
