@@ -135,6 +135,6 @@ def texts_of(tree: ast.Module) -> Iterator[tuple[int, str]]:
             inner.add(id(node.value))
         if isinstance(node, ast.JoinedStr):
             inner |= {id(one) for one in node.values}
-            yield node.lineno, "".join(one.value if isinstance(one, ast.Constant) else "…" for one in node.values)
+            yield node.lineno, "".join(str(one.value) if isinstance(one, ast.Constant) else "…" for one in node.values)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner:
             yield node.lineno, node.value
