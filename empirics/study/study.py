@@ -57,6 +57,9 @@ __all__ = ["StudyDesign", "StudyResult", "study"]
 #: Efficiency on real labels that falls at least this steeply in ln D, well above the transition, is not flat.
 STEEPEST_FLAT = 0.2
 
+#: Why runs of a factory that does not repeat itself are not kept.
+UNREPEATED = "as two calls of the factory with one seed give different modules"
+
 
 def study(
     factory: Factory,
@@ -185,12 +188,13 @@ def _made(given: Given, design: StudyDesign, store: StudyStore | None, *, repeat
         stack.enter_context(using(pace.threads))
         watch = Watch(cost, stack)
         if store is not None and not repeats:
-            watch.say("runs are not kept, as two calls of the factory with one seed give different modules")
+            watch.say(f"runs are not kept, {UNREPEATED}")
         bench = Bench(given, design, pace, watch, store=store if repeats else None, train=train_module)
         try:
             bench.make_runs()
         except KeyboardInterrupt as error:
-            error.add_note(bench.how_to_go_on)
+            cannot = store is not None and not repeats
+            error.add_note(f"Nothing was kept, {UNREPEATED}." if cannot else bench.how_to_go_on)
             raise
     if bench.store is not None and (bench.n_found or not watch.brief):
         watch.say(bench.what_was_found)

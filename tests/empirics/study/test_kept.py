@@ -194,6 +194,11 @@ def test_a_factory_that_does_not_repeat_itself_is_told_of_and_its_runs_are_not_k
     found = dcrit.study(factory, SIGNS, PARITY, **QUICK, store=tmp_path)
     assert "two calls of the factory with one seed give different weights, so that this study" in found.reason
     assert "study: runs are not kept, as two calls of the factory with one seed" in capsys.readouterr().err
+    counting(monkeypatch, most=1)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        dcrit.study(factory, SIGNS, PARITY, **QUICK, store=tmp_path)
+    reason = "Nothing was kept, as two calls of the factory with one seed give different modules."
+    assert stopped.value.__notes__ == [reason]
     assert list((tmp_path / "studies").iterdir()) == []
 
 
