@@ -296,7 +296,7 @@ def page_with_rows(page: str, found: Sequence[Row], known: Sequence[Row]) -> str
         cells += [sized(row["predicted"], row["predicted_interval"])]
         runs = row["source"] if "source" in row else str(row["n_runs"] or "–")
         if measured is None:
-            cells += ["not measured", runs, "–"]
+            cells += [_missing(row), runs, "–"]
         else:
             ends = row["measured_interval"]
             cells += [f"{measured:.0f}" if ends is None else sized(measured, ends), runs, f"{row['error']:+.3f}"]
@@ -311,6 +311,14 @@ def page_with_rows(page: str, found: Sequence[Row], known: Sequence[Row]) -> str
             lines.append(f"| {' | '.join(cells)} |")
     lines += _steeper_lines([row for row in found if "steeper" in row])
     return with_block(page, (BEGIN, END), "\n".join(lines))
+
+
+def _missing(row: Row) -> str:
+    """Why a row has no measured size."""
+    if not row["n_runs"]:
+        return "not measured"
+    lost = f"; {row['n_lost']} had not generalized before" if row["n_lost"] else ""
+    return f"not within the sizes of its runs{lost}"
 
 
 def _steeper_lines(found: Sequence[Row]) -> list[str]:
@@ -328,7 +336,7 @@ def _steeper_lines(found: Sequence[Row]) -> list[str]:
     for row in found:
         cells = [*map(str, _symbols_and_width(row)), sized(row["steeper"], row["steeper_interval"])]
         if row["measured"] is None:
-            cells += ["not measured", "–", "–"]
+            cells += [_missing(row), "–", "–"]
         else:
             cells += [sized(row["measured"], row["measured_interval"])]
             cells += [f"{row['steeper_error']:+.3f}", f"{row['error']:+.3f}"]
