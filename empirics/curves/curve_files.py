@@ -28,7 +28,7 @@ from dcrit.empirics.curves.names import (
     plain,
     set_of,
 )
-from dcrit.empirics.curves.numbers import has_decimal_commas, is_number, numbers_of
+from dcrit.empirics.curves.numbers import NumbersError, has_decimal_commas, is_number, numbers_of
 from dcrit.empirics.curves.table import Table, stacked, stem_of
 from dcrit.theory.advice import Advice, Setting, joined
 from dcrit.theory.checks import FieldError
@@ -297,7 +297,7 @@ def _matched(table: Table, given: dict[str, str], run: list[str]) -> _Matched:
             raise FieldError(wanted, f"be a column of the file ({listed(frame.columns)})", repr(column))
     found = {wanted: str(_column(column, frame)) for wanted, column in given.items()}
     runs = [str(_column(column, frame)) for column in run]
-    notes: list[str] = []
+    assumed: dict[str, list[str]] = {}
     # A column without any value says nothing, unless all are such.
     filled = [name for name in frame.columns if frame[name].null_count() < frame.height] or frame.columns
     free = [name for name in filled if name not in (*found.values(), *runs)]
@@ -318,9 +318,10 @@ def _matched(table: Table, given: dict[str, str], run: list[str]) -> _Matched:
             hit = None if hit is not None and hit[1] == "accuracy" else hit
         if hit is not None:
             found[wanted], meant_by[wanted], left = hit
-            notes += _assumed(wanted, hit[0], hit[1], left)
-    _lone_metric(found, meant_by, notes, free)
-    _lone_sets(found, free, frame, notes)
+            assumed[wanted] = _assumed(wanted, hit[0], hit[1], left)
+    _lone_metric(found, meant_by, assumed, free)
+    _lone_sets(found, free, frame, assumed)
+    notes = [note for some in assumed.values() for note in some]
     if not runs and (hit := match("run", free, _parts_alike(frame))) is not None:
         runs = [hit[0]]
     if not found.keys() & {"train_accuracy", "train_loss", "train_error"}:
@@ -373,12 +374,16 @@ def _assumed(wanted: str, name: str, meant: str, left: Sequence[str]) -> list[st
     return said
 
 
-def _lone_metric(found: dict[str, str], meant: Mapping[str, str], notes: list[str], free: Sequence[str]) -> None:
+def _lone_metric(
+    found: dict[str, str], meant: Mapping[str, str], assumed: dict[str, list[str]], free: Sequence[str]
+) -> None:
     """An accuracy without a set is of the test set beside a train accuracy, or, as in fastai, beside both losses."""
     lone = [name for name in free if name not in found.values() and metric_of(name) == "accuracy"]
     if meant.get("train_accuracy") == "train accuracy" and "test_accuracy" not in found and len(lone) == 1:
         found["test_accuracy"] = lone[0]
-        notes.append(f"column {lone[0]!r} is taken as test accuracy, because it stands beside a train accuracy")
+        assumed["test_accuracy"] = [
+            f"column {lone[0]!r} is taken as test accuracy, because it stands beside a train accuracy"
+        ]
     if (
         meant.get("train_accuracy") == "accuracy"
         and "test_accuracy" not in found
@@ -387,11 +392,13 @@ def _lone_metric(found: dict[str, str], meant: Mapping[str, str], notes: list[st
     ):
         name = found.pop("train_accuracy")
         found["test_accuracy"] = name
-        notes[:] = [note for note in notes if not note.startswith(f"column {name!r}")]
-        notes.append(f"column {name!r} is taken as test accuracy, because it stands beside losses of both sets")
+        assumed.pop("train_accuracy", None)
+        assumed["test_accuracy"] = [
+            f"column {name!r} is taken as test accuracy, because it stands beside losses of both sets"
+        ]
 
 
-def _lone_sets(found: dict[str, str], free: Sequence[str], frame: pl.DataFrame, notes: list[str]) -> None:
+def _lone_sets(found: dict[str, str], free: Sequence[str], frame: pl.DataFrame, assumed: dict[str, list[str]]) -> None:
     """Columns called train and test, where nothing else is: accuracies, if their values may be some."""
     for side in ("train", "test"):
         wanted = f"{side}_accuracy"
@@ -413,8 +420,8 @@ def _lone_sets(found: dict[str, str], free: Sequence[str], frame: pl.DataFrame, 
                     wanted, "be named", f"column {name!r} that names no metric", why="name it, or its loss as such"
                 )
         found[wanted] = name
-        notes.append(f"column {name!r} is taken as {wanted.replace('_', ' ')}, because it names no metric")
-        notes += [note for note in _assumed(wanted, name, meant, left) if "metric" not in note]
+        said = f"column {name!r} is taken as {wanted.replace('_', ' ')}, because it names no metric"
+        assumed[wanted] = [said, *_assumed(wanted, name, meant, left)]
 
 
 def _lacking(wanted: str, table: Table, found: Mapping[str, str], runs: Sequence[str]) -> FieldError:
@@ -470,14 +477,14 @@ def _table(
     for wanted, name in list(found.items()):
         try:
             numbers, signs = numbers_of(table[wanted].alias(name), wanted, decimal_commas=commas)
-        except FieldError as error:
+        except NumbersError as error:
             side = wanted.split("_")[0]
             spare = wanted in ("norm", "squared_norm") or (
                 wanted.endswith("_loss") and found.keys() & {f"{side}_accuracy", f"{side}_error"}
             )
             if wanted in given or not spare:
                 raise
-            notes.append(f"column {name!r} is left, as it holds {error.got.partition(' in column')[0]}")
+            notes.append(f"column {name!r} is left, as it holds {error.held}")
             table = table.drop(wanted)
             del found[wanted]
             continue

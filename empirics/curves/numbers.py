@@ -32,6 +32,19 @@ _WRAPPED = (
 )
 
 
+class NumbersError(FieldError):
+    """A column holds something that is no number.
+
+    Attributes:
+        held: What it holds, as it is written for people.
+    """
+
+    def __init__(self, field: str, allowed: str, got: str, held: str) -> None:
+        super().__init__(field, allowed, got)
+        self.held = held
+        self.args = (field, allowed, got, held)  # of these it is made anew outside a worker process
+
+
 def is_number(text: str) -> bool:
     """Whether a cell holds a number or a word for none."""
     word = text.strip().strip("\"'").replace("−", "-")
@@ -69,13 +82,14 @@ def numbers_of(column: pl.Series, field: str, *, decimal_commas: bool) -> tuple[
         decimal_commas: ``0,5`` is one half; otherwise commas part thousands.
 
     Raises:
-        ValueError: The column holds something else.
+        NumbersError: The column holds something else.
     """
     name = column.name
     if column.dtype.is_numeric() or column.dtype == pl.Null:
         return column.cast(pl.Float64), False
     if column.dtype != pl.String:
-        raise FieldError(field, "be a column of numbers", f"column {name!r} of type {column.dtype}")
+        kind = f"type {column.dtype}"
+        raise NumbersError(field, "be a column of numbers", f"column {name!r} of {kind}", f"values of {kind}")
     text = _words(column)
     if decimal_commas:  # where a comma is the decimal point, points part thousands
         pointed = text.str.contains(r"^[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?$").fill_null(False)
@@ -104,5 +118,5 @@ def numbers_of(column: pl.Series, field: str, *, decimal_commas: bool) -> tuple[
     mended = rest.cast(pl.Float64, strict=False)
     if mended.null_count():
         bad = text.filter(unread).filter(mended.is_null())[0]
-        raise FieldError(field, "be numbers", f"{bad!r} in column {name!r}")
+        raise NumbersError(field, "be numbers", f"{bad!r} in column {name!r}", repr(bad))
     return values.scatter(unread.arg_true(), mended), bool(signs.any())
