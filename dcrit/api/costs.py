@@ -1,4 +1,4 @@
-"""What training takes, told without measuring how fast this machine is."""
+"""What training takes, told without training anything, or after a few steps."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 #: What one core does in a second [FLOP/s].
 CORE = 5e10
+
+#: From which told time on a second of timing is worth while [s].
+WORTH_TIMING = 15.0
 
 
 def seconds_on_one_core(stages: Sequence[Stage]) -> float:
@@ -25,7 +28,7 @@ def seconds_on_one_core(stages: Sequence[Stage]) -> float:
 
 
 def time_of(configs: Sequence[Trained]) -> str:
-    """About how long one core trains runs that are made in one sweep, as people say it.
+    """About how long one idle core trains runs that are made in one sweep, as people say it, without measuring.
 
     Args:
         configs: The runs.
@@ -34,3 +37,21 @@ def time_of(configs: Sequence[Trained]) -> str:
     from dcrit.empirics.training.work import Stage
 
     return duration(seconds_on_one_core([Stage(known=configs)]))
+
+
+def measured_time_of(configs: Sequence[Trained]) -> str:
+    """About how long one idle core of this machine trains runs, as people say it: it is timed where that may be long.
+
+    Args:
+        configs: The runs; those of single tasks are timed, and others take as much longer than told as those.
+    """
+    from dcrit.empirics.runs.single import RunConfig
+    from dcrit.empirics.training.budget import duration
+    from dcrit.empirics.training.speed import seconds_of
+    from dcrit.empirics.training.work import Stage
+
+    told = seconds_on_one_core([Stage(known=configs)])
+    single = [one for one in configs if isinstance(one, RunConfig)]
+    if told < WORTH_TIMING or not single:
+        return duration(told)
+    return duration(told * seconds_of(single) / seconds_on_one_core([Stage(known=single)]))

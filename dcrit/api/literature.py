@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from dcrit.api.answers import Statement
-from dcrit.api.costs import CORE, seconds_on_one_core, time_of
+from dcrit.api.costs import CORE, measured_time_of, seconds_on_one_core
 from dcrit.api.training import MachineOptions, laboratory_of
 from dcrit.theory.calibrations.calibration import shipped_calibrations
 from dcrit.theory.checks import no_choice
@@ -183,4 +183,5 @@ def _cost(figure: LiteratureFigure, configs: Sequence[Trained], lacking: Sequenc
     if not lacking:
         return f"{figure.name}: all {len(configs)} runs are stored, none is trained"
     stored = f", {len(configs) - len(lacking)} of them stored" if len(lacking) < len(configs) else ""
-    return f"{figure.name}: {len(configs)} runs{stored}; training takes about {time_of(lacking)} on one core"
+    runs = f"{figure.name}: {len(configs)} runs{stored}"
+    return f"{runs}; training takes about {measured_time_of(lacking)} on one idle core"

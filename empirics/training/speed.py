@@ -13,10 +13,11 @@ from multiprocessing.synchronize import Barrier
 import torch
 
 from dcrit.empirics.runs.single import RunConfig
-from dcrit.empirics.training.batches import plan_batches
+from dcrit.empirics.training.batches import Batch, plan_batches
 from dcrit.empirics.training.budget import Speed
 from dcrit.empirics.training.ensemble import Ensemble
 from dcrit.empirics.training.executor import usable_cores
+from dcrit.empirics.training.work import core_cost
 from dcrit.theory.checks import check_integer
 from dcrit.theory.problems.problem import Problem
 
@@ -101,6 +102,53 @@ def ensemble_rate(reference: RunConfig, *, seconds: float = 1.0, clock: Callable
     finally:
         torch.set_num_threads(threads)
     return batch.step_cost * len(batch.configs) * steps * stretches / elapsed
+
+
+def seconds_of(
+    configs: Sequence[RunConfig], *, seconds: float = 0.3, clock: Callable[[], float] = time.process_time
+) -> float:
+    """Processor time that one core of this machine trains runs for: a few steps of two batches say it [s].
+
+    The seconds of a step are taken as linear in its cost, between those of the batch with the cheapest step and of that
+    with the dearest one.
+
+    Args:
+        configs: The runs; at least one.
+        seconds: How long each of both batches is timed at least.
+        clock: Seconds from some origin; processor time does not count what other programs take.
+    """
+    batches = plan_batches(configs)
+    costs = [core_cost(one) / one.configs[0].total_steps for one in batches]
+    ends = sorted({costs.index(min(costs)), costs.index(max(costs))}, key=lambda k: costs[k])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        timed = [_step_seconds(batches[k], seconds=seconds, clock=clock) for k in ends]
+    finally:
+        torch.set_num_threads(threads)
+    cheap, dear = costs[ends[0]], costs[ends[-1]]
+    slope = (timed[-1] - timed[0]) / (dear - cheap) if dear > cheap else 0.0
+    # Where the cheaper step came out slower, noise did it, and both say what a step of either takes.
+    slope, least = (slope, timed[0]) if slope > 0 else (0.0, max(timed))
+    return sum(
+        (least + slope * (cost - cheap)) * batch.configs[0].total_steps
+        for batch, cost in zip(batches, costs, strict=True)
+    )
+
+
+def _step_seconds(batch: Batch[RunConfig], *, seconds: float, clock: Callable[[], float]) -> float:
+    """Time of a step of a batch, its share of the evaluations included [s]."""
+    first = batch.configs[0]
+    steps = max(1, first.total_steps // len(first.evaluation_steps()))
+    ensemble = Ensemble(batch.configs)
+    ensemble.advance(1)
+    ensemble.evaluate()
+    began, n_steps, elapsed = clock(), 0, 0.0
+    while elapsed < seconds:
+        _stretch(ensemble, steps)
+        n_steps += steps
+        elapsed = clock() - began
+    return elapsed / n_steps
 
 
 def _stretch(ensemble: Ensemble, steps: int) -> None:

@@ -142,7 +142,22 @@ def _batches(configs: Sequence[Trained], device: str) -> list[Batch[RunConfig] |
 
 
 def _cost(batch: Batch[RunConfig] | Batch[MultitaskConfig], device: str) -> float:
-    return float(batch.cost) if device == "cpu" else flops_of(batch.configs)
+    return core_cost(batch) if device == "cpu" else flops_of(batch.configs)
+
+
+def core_cost(batch: Batch[RunConfig] | Batch[MultitaskConfig]) -> float:
+    """What takes as long on a core as so many operations of products, its calls in full [FLOPs].
+
+    A step's calls take as long for one member as for several. Members' shares pay for them in a batch that is worth
+    them; a smaller batch pays the rest alone. One small transformer trains in calls, and hardly in products.
+
+    Args:
+        batch: What is trained together.
+    """
+    first, n_members = batch.configs[0], len(batch.configs)
+    family = (first.problem(0) if isinstance(first, MultitaskConfig) else first.problem).family
+    unpaid = max(0, family.fewest_members - n_members) * family.call_flops
+    return float(batch.cost + unpaid * first.total_steps)
 
 
 def _held_bytes(batch: Batch[RunConfig] | Batch[MultitaskConfig]) -> int:

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -34,6 +35,28 @@ def test_an_ensembles_rate_is_its_estimated_cost_over_time() -> None:
     steps = TINY.horizon // len(TINY.evaluation_steps())
     expected = 4 * steps * step_cost(TINY)
     assert speed.ensemble_rate(TINY, seconds=10.0, clock=lambda: next(ticks)) == expected
+
+
+def test_runs_take_as_long_a_step_as_was_timed() -> None:
+    ticks = ticking()
+    steps = TINY.horizon // len(TINY.evaluation_steps())
+    # Ten ticks of a second are ten stretches, whatever the network is.
+    configs = [TINY, replace(TINY, problem=replace(TINY.problem, width=8))]
+    found = speed.seconds_of(configs, seconds=10.0, clock=lambda: next(ticks))
+    assert found == pytest.approx(2 * TINY.total_steps / steps)
+
+
+@pytest.mark.parametrize(("cheap", "dear"), [(1e-3, 5e-3), (5e-3, 1e-3)])
+def test_seconds_of_a_step_lie_between_those_of_the_cheapest_and_the_dearest(
+    cheap: float, dear: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configs = [replace(TINY, problem=replace(TINY.problem, width=width)) for width in (4, 8, 64)]
+    times = {4: cheap, 64: dear}
+    monkeypatch.setattr(speed, "_step_seconds", lambda batch, **_: times[batch.configs[0].problem.width])
+    low, middle, high = map(step_cost, configs)
+    between = cheap + (dear - cheap) * (middle - low) / (high - low)
+    expected = cheap + between + dear if dear > cheap else 3 * cheap
+    assert speed.seconds_of(configs) == pytest.approx(TINY.total_steps * expected)
 
 
 def test_references_count_by_the_same_amount_of_work(monkeypatch: pytest.MonkeyPatch) -> None:

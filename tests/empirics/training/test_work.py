@@ -20,10 +20,10 @@ from dcrit.empirics.runs.dimensions import DimensionConfig
 from dcrit.empirics.runs.multitask import beside_facts
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.store.kinds import Store
-from dcrit.empirics.training.batches import member_bytes, plan_batches, step_cost
+from dcrit.empirics.training.batches import Batch, member_bytes, plan_batches, step_cost
 from dcrit.empirics.training.cost import multitask_flops
 from dcrit.empirics.training.executor import run_sweep
-from dcrit.empirics.training.work import PROCESS_BYTES, Stage, Work, in_turn, work_of
+from dcrit.empirics.training.work import PROCESS_BYTES, Stage, Work, core_cost, in_turn, work_of
 from dcrit.theory.problems.problem import MOST_POINTS, Problem
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
@@ -43,10 +43,22 @@ def test_a_stage_is_the_batches_of_its_sweep() -> None:
     batches = plan_batches(configs)
     work = work_of([Stage(known=configs)])
     assert (work.n_runs, work.n_ensembles) == (43, len(batches))
-    assert work.cost == sum(batch.cost for batch in batches)
-    assert work.longest == max(batch.cost for batch in batches)
+    assert work.cost == sum(core_cost(batch) for batch in batches)
+    assert work.longest == max(core_cost(batch) for batch in batches)
     assert work.flops == 60 * (40 * PROBLEM.step_flops(20) + 3 * PROBLEM.step_flops(40))
     assert work.bytes_held == max(len(one.configs) * member_bytes(one.configs[0]) for one in batches)
+
+
+@pytest.mark.parametrize("model", ["mlp", "transformer"])
+def test_a_small_batch_pays_all_calls_of_a_step_and_a_full_one_its_members_shares(model: str) -> None:
+    problem = Problem(modulus=7, width=8, model=model)
+    family = problem.family
+    for n_members in (1, 2, family.fewest_members, 16):
+        configs = tuple(RunConfig(problem=problem, n_train=20, seed=seed, steps=60) for seed in range(n_members))
+        batch = Batch(configs=configs, step_cost=step_cost(configs[0]), member_bytes=1)
+        calls = max(n_members, family.fewest_members) * family.call_flops
+        products = n_members * (step_cost(configs[0]) - family.call_flops)
+        assert core_cost(batch) == 60 * (calls + products)
 
 
 def test_stages_wait_for_each_other_and_the_longest_of_each_adds_up() -> None:
@@ -54,7 +66,8 @@ def test_stages_wait_for_each_other_and_the_longest_of_each_adds_up() -> None:
     apart, together = work_of([one, two]), work_of([one + two])
     assert apart == work_of([one]) + work_of([two])
     assert apart.cost == together.cost
-    assert apart.longest == together.longest + 2 * 60 * step_cost(runs(1)[0])
+    small = 2 * step_cost(runs(1)[0]) + 2 * PROBLEM.family.call_flops  # two of the four that share all calls
+    assert apart.longest == together.longest + 60 * small
     assert in_turn([[one, two], [two]]) == [one + two, two]
 
 
