@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from dcrit.cli.terminal import options
@@ -31,13 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from dcrit.api.double_descent import LaidOver, SizeCurve
     from dcrit.empirics.measures.over_width import AtWidth
 
-#: Most widths of the runs that the next command makes, fewest that show a dip, and seeds of each.
-TRAINED, FEWEST, SEEDS = 7, 3, 5
+#: Seeds of each width of the runs that the next command makes.
+SEEDS = 5
 
 
 @options.grouped
@@ -135,8 +132,9 @@ def _say_next(answer: SizeCurve, horizon: int | None, store: Path | None, more: 
         return
     from dcrit.api.costs import time_of
     from dcrit.empirics.runs.single import configs_of
+    from dcrit.theory.predictions.phase_diagram import few_widths
 
-    folder, some = store or options.DEFAULT_STORE, some_widths(answer.found.widths, problem.family.width_step)
+    folder, some = store or options.DEFAULT_STORE, few_widths(answer.found.widths, problem.family.width_step)
     configs = [
         config
         for width in some
@@ -145,23 +143,6 @@ def _say_next(answer: SizeCurve, horizon: int | None, store: Path | None, more: 
     words = [*problem_words(problem, without=["width"]), "-w", list_of(some), "-n", str(n_train), "-s", str(SEEDS)]
     then(
         command_of("train", words, horizon_words(horizon), store_words(folder)),
-        f"train such widths ({len(configs)} runs, about {time_of(configs)} on one core) and lay them over this curve",
+        f"train {len(configs)} such networks (about {time_of(configs)} on one idle core) and lay them over this curve",
         descent_command(problem, n_train, horizon, folder, more),
     )
-
-
-def some_widths(widths: NDArray[np.int64], step: int) -> list[int]:
-    """A few of many widths: both ends, and between them steps times 1, 2, 3, 4, 6, 8, 12 and so on.
-
-    Args:
-        widths: Rising.
-        step: What widths of the family are multiples of.
-    """
-    low, high = int(widths[0]), int(widths[-1])
-    powers = [2**k for k in range(high.bit_length())]
-    for every in ([*powers, *(3 * one for one in powers)], powers, powers[::2], powers[::4]):
-        found = sorted({low, high, *(step * one for one in every if low < step * one < high)})
-        if FEWEST <= len(found) <= TRAINED:
-            return found
-    wanted = np.geomspace(low, high, TRAINED)
-    return sorted({int(widths[np.abs(np.log(widths / one)).argmin()]) for one in wanted})

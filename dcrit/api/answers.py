@@ -79,7 +79,12 @@ class Sized(Answer):
     def headline(self) -> str:
         """The size with its interval, or why there is none."""
         after = "" if self.horizon is None else f" after {self.horizon} steps"
-        return said_of_size(f"D_crit{after}{self._at}", self.size)
+        return said_of_size(f"D_crit{after}{self._at}", self.size, self.outside)
+
+    @property
+    def outside(self) -> Sequence[str]:
+        """What of the question lies outside what was calibrated, and by how much: one phrase each."""
+        return ()
 
     @property
     def _at(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dcrit.theory.advice import Advice
@@ -85,12 +85,13 @@ def at_rates(problem: Problem) -> str:
     return f" ({rates})" if rates else ""
 
 
-def said_of_size(name: str, found: Estimate) -> str:
-    """A number with its interval, or why there is none.
+def said_of_size(name: str, found: Estimate, outside: Sequence[str] = ()) -> str:
+    """A number with its interval, or why there is none; then how far outside the calibration it lies.
 
     Args:
         name: What it is.
         found: The estimate.
+        outside: What of the question lies outside the calibration, and by how much: one phrase each.
     """
     if found.value is None:
         reason = found.reason or "the calibration says nothing of it"
@@ -99,4 +100,9 @@ def said_of_size(name: str, found: Estimate) -> str:
     if found.interval is not None:
         within = span(found.interval.low, found.interval.high)
         words += f" ({found.interval.level:.0%} interval {within})"
-    return words + (", outside what was calibrated" if found.extrapolated else "")
+    if not found.extrapolated:
+        return words
+    more = f", and {len(outside) - 1} more such" if len(outside) > 1 else ""
+    return f"{words}; the interval is widened, as {outside[0] if outside else 'this'}{more}" + (
+        "" if outside else " lies outside the calibration"
+    )

@@ -258,8 +258,8 @@ class Diagram(Answer):
         star = self.diagram.star
         if star.n_params.value is None:
             return f"no star: {star.n_params.reason}{at_rates(self.diagram.problem)}"
-        where = said_of_size("D_crit meets D_mem at D", star.n_train)
-        return f"{where}, width {number(star.width.value)}{at_rates(self.diagram.problem)}"
+        where = f"D_crit meets D_mem at width {number(star.width.value)}{at_rates(self.diagram.problem)}, D"
+        return said_of_size(where, star.n_train, self.outside)
 
     @property
     def points(self) -> list[dict[str, Any]]:
@@ -301,7 +301,7 @@ class Diagram(Answer):
         """
         from dcrit.empirics.measures.beside import choose, told
         from dcrit.figures.measured.runs import draw_over_plane
-        from dcrit.figures.predicted.phase_diagram import draw_phase_diagram, draw_star
+        from dcrit.figures.predicted.phase_diagram import draw_phase_diagram, draw_star, name_widths
 
         ax, remark = axes_of(ax), ""
         draw_phase_diagram(ax, self.diagram, star=False)
@@ -312,6 +312,7 @@ class Diagram(Answer):
             draw_over_plane(ax, laid)
             remark = told(len(laid), left_out)
         draw_star(ax, self.diagram.star)
+        name_widths(ax, self.diagram)
         return finished(ax, self.title, remark)
 
 

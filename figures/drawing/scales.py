@@ -8,14 +8,21 @@ from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 #: Mantissas of ticks on a logarithmic axis, the sparse choices first.
 MANTISSAS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), (1, 1.5, 2, 3, 4, 5, 6, 8), tuple(np.arange(1, 10, 0.5)))
 
 
-def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers between two positive ends, evenly spread in the logarithm: as many as fit."""
+def log_ticks(low: float, high: float, most: int = 6, fewest: int = 0) -> list[float]:
+    """Round numbers between two positive ends, evenly spread in the logarithm: as many as fit.
+
+    Args:
+        low: The lower end.
+        high: The upper end.
+        most: Numbers at most.
+        fewest: With fewer than so many, round numbers that are evenly spread themselves: a short axis has no others.
+    """
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     best: list[float] = []
     for mantissas in MANTISSAS:
@@ -23,11 +30,18 @@ def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
         if len(ticks) > most:
             break
         best = ticks
-    return best
+    if len(best) >= fewest:
+        return best
+    even = [
+        float(tick)
+        for tick in MaxNLocator(most - 1, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+        if low <= tick <= high
+    ]
+    return even if len(even) > len(best) else best
 
 
 def log_axis(
-    ax: Axes, which: Literal["x", "y"], low: float, high: float, *, most: int = 6, scaled: bool = False
+    ax: Axes, which: Literal["x", "y"], low: float, high: float, *, most: int = 6, fewest: int = 0, scaled: bool = False
 ) -> int:
     """Make an axis logarithmic over a range, with plain numbers at its ticks.
 
@@ -37,12 +51,13 @@ def log_axis(
         low: Its lower end, above 0.
         high: Its upper end.
         most: Ticks at most.
+        fewest: With fewer, ticks are evenly spread, as :func:`log_ticks` says.
         scaled: Take a power of ten off the ticks, for numbers far from 1.
 
     Returns:
         Exponent of the power of ten that was taken off; its place is the label.
     """
-    ticks = log_ticks(low, high, most)
+    ticks = log_ticks(low, high, most, fewest)
     exponent = math.floor(math.log10(ticks[0])) if scaled and ticks else 0
     if which == "x":
         axis = ax.xaxis
@@ -54,7 +69,7 @@ def log_axis(
         ax.set_ylim(low, high)
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value / 10.0**exponent)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value / 10.0**exponent)))
     return exponent
 
 
@@ -75,8 +90,12 @@ def include(ax: Axes, marks: Sequence[tuple[float, float]], margin: float = 0.03
         widen(math.exp(min(low, ends[0])), math.exp(max(high, ends[1])))
 
 
-def _plain(value: float) -> str:
-    """A number without exponent; digits are grouped from 10 000 on, where zeros have to be counted."""
+def plain(value: float) -> str:
+    """A number without exponent; digits are grouped from 10 000 on, where zeros have to be counted.
+
+    Args:
+        value: Of any size.
+    """
     return f"{value:.3g}" if value < 1e3 else f"{value:.0f}" if value < 1e4 else f"{value:,.0f}".replace(",", "\u2009")
 
 

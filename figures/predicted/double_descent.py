@@ -151,7 +151,7 @@ def draw_measured_loss(ax: Axes, measured: Sequence[AtWidth]) -> None:
     limits = scales.spread([loss for some in losses for loss in some], margin=0.12)
     assert limits is not None
     # Limits stand before anything is drawn, as losses that are all alike have no range of their own.
-    scales.log_axis(ax, "y", *limits)
+    scales.log_axis(ax, "y", *limits, fewest=3)
     _draw_runs(ax, measured, losses)
     ax.plot(
         [one.n_params for one in measured],

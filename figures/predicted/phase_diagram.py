@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.ticker import NullLocator
 
-from dcrit.figures.drawing import canvas, style
+from dcrit.figures.drawing import canvas, scales, style
 from dcrit.theory.circuits.regimes import region_label
-from dcrit.theory.predictions.phase_diagram import PhaseDiagram, Star
+from dcrit.theory.predictions.phase_diagram import PhaseDiagram, Star, few_widths
 from dcrit.theory.predictions.regime import REGIMES
 
 #: One colour a regime, in the order of ``REGIMES``: a plane has none of which nothing can be told.
@@ -16,6 +19,9 @@ COLOURS = (style.SKY, style.ORANGE, style.PURPLE, style.GREEN, style.FAINT)
 
 #: Opacity of the map, so that the curves stand out.
 OPACITY = 0.45
+
+#: Part of an axis that a tick has to lie away from its ends, so that both labels can be read.
+NEAR = 0.06
 
 
 def draw_phase_diagram(ax: Axes, diagram: PhaseDiagram, *, star: bool = True) -> None:
@@ -61,6 +67,26 @@ def draw_phase_diagram(ax: Axes, diagram: PhaseDiagram, *, star: bool = True) ->
         draw_star(ax, diagram.star)
 
 
+def name_widths(ax: Axes, diagram: PhaseDiagram) -> None:
+    """Ticks of model size at round widths, each with its number of parameters and its width below.
+
+    Args:
+        ax: Axes with model size over a logarithmic axis.
+        diagram: What is drawn.
+    """
+    family = diagram.problem.family
+    widths = few_widths(diagram.widths, family.width_step)
+    sizes = [replace(diagram.problem, width=width).n_params for width in widths]
+    near = (sizes[-1] / sizes[0]) ** NEAR
+    apart = [sizes[0] * near <= size <= sizes[-1] / near or size in (sizes[0], sizes[-1]) for size in sizes]
+    widths, places = ([one for one, kept in zip(some, apart, strict=True) if kept] for some in (widths, sizes))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xticks(
+        places, [f"{scales.plain(place)}\n{width}" for place, width in zip(places, widths, strict=True)], minor=False
+    )
+    ax.set_xlabel(f"model size $N$ [parameters]; below: width ${family.width_symbol}$ [{family.width_unit}]")
+
+
 def draw_star(ax: Axes, star: Star) -> None:
     """The star with its error bars, or in the legend where it is, if that is outside of the picture.
 
@@ -81,9 +107,19 @@ def draw_star(ax: Axes, star: Star) -> None:
         [y.value],
         xerr=canvas.arms(x.value, x.interval),
         yerr=canvas.arms(y.value, y.interval),
-        fmt="*",
+        fmt="none",
+        ecolor=style.BLACK,
+        zorder=5,
+    )
+    # The frame cuts arms, which may be longer than the axes, and not the mark.
+    ax.plot(
+        [x.value],
+        [y.value],
+        "*",
         color=style.BLACK,
         markersize=9,
+        linestyle="none",
         zorder=5,
         label="star",
+        clip_on=False,
     )

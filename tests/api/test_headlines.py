@@ -76,7 +76,8 @@ def test_headlines_say_what_the_probabilities_say(problem: dcrit.Problem) -> Non
         assert "=" not in size.headline.partition(":")[0]
     else:
         assert f"= {round(size.critical_size)} " in size.headline
-        assert ("outside what was calibrated" in size.headline) == size.extrapolated
+        assert ("; the interval is widened, as " in size.headline) == size.extrapolated
+        assert not size.extrapolated or size.outside[0] in size.headline.partition("; the interval")[2]
     for n_train in (n_pairs // 8, n_pairs // 3, 2 * n_pairs // 3):
         regime = asked(dcrit.regime, problem, n_train)
         chances = regime.to_dict()["probabilities"]
@@ -98,8 +99,9 @@ def test_headlines_say_what_the_probabilities_say(problem: dcrit.Problem) -> Non
             )
     dip = asked(dcrit.double_descent, problem, n_pairs // 3, points=10)
     if dip is not None:
-        no = "no dip of test accuracy as the model grows"
-        check_said(dip.headline, dip.found.probability, "test accuracy dips as the model grows", no)
+        grows = f"as the model grows over widths {dip.found.widths[0]} to {dip.found.widths[-1]}"
+        no = f"no dip of test accuracy {grows}"
+        check_said(dip.headline, dip.found.probability, f"test accuracy dips {grows}", no)
     diagram = asked(dcrit.phase_diagram, problem, points=10)
     if diagram is not None:
         assert (diagram.star["n_train"].value is None) == ("no star: " in diagram.headline)

@@ -197,6 +197,24 @@ def default_widths(
     return widths
 
 
+def few_widths(widths: IntArray, step: int, most: int = 7) -> list[int]:
+    """A few of many widths: both ends, and between them steps times 1, 2, 3, 4, 6, 8, 12 and so on.
+
+    Args:
+        widths: Rising.
+        step: What widths of the family are multiples of.
+        most: How many at most, and no fewer than three where there are as many.
+    """
+    low, high = int(widths[0]), int(widths[-1])
+    powers = [2**k for k in range(high.bit_length())]
+    for every in ([*powers, *(3 * one for one in powers)], powers, powers[::2], powers[::4]):
+        found = sorted({low, high, *(step * one for one in every if low < step * one < high)})
+        if 3 <= len(found) <= most:
+            return found
+    wanted = np.geomspace(low, high, most)
+    return sorted({int(widths[np.abs(np.log(widths / one)).argmin()]) for one in wanted})
+
+
 def check_told(problems: list[Problem], calibration: Calibration, horizon: int) -> None:
     """Refuse widths of which a calibration says nothing.
 

@@ -4,7 +4,7 @@ from matplotlib.colors import to_rgb
 
 from dcrit.figures.drawing import canvas, style
 from dcrit.figures.predicted.double_descent import new_double_descent
-from dcrit.figures.predicted.phase_diagram import draw_phase_diagram
+from dcrit.figures.predicted.phase_diagram import draw_phase_diagram, name_widths
 from dcrit.theory.calibrations.calibration import calibration_of, shipped_calibrations
 from dcrit.theory.predictions.double_descent import predict_double_descent
 from dcrit.theory.predictions.phase_diagram import phase_diagram
@@ -27,6 +27,7 @@ def test_the_map_says_its_units_and_where_its_star_is(widths: np.ndarray, larges
         figure = canvas.new_figure(5, 4)
         ax = figure.subplots()
         draw_phase_diagram(ax, found)
+        name_widths(ax, found)
         canvas.legend(figure, columns=4)
         figure.draw_without_rendering()
     labels = ax.get_legend_handles_labels()[1]
@@ -37,6 +38,13 @@ def test_the_map_says_its_units_and_where_its_star_is(widths: np.ndarray, larges
     assert [one for one in labels if "star" in one] == ["star" if inside else outside]
     assert "ungrokking (memorization)" in labels
     assert len(set(labels)) == len(labels)
+    stars = [line for line in ax.lines if line.get_label() == "star"]
+    assert [line.get_clip_on() for line in stars] == [False] * inside  # a star at the frame is whole
+    ticks = [label.get_text().split("\n") for label in ax.get_xticklabels()]
+    drawn = dict(zip(found.n_params.round().astype(int).tolist(), widths.tolist(), strict=True))
+    assert {int(n.replace("\u2009", "")): int(width) for n, width in ticks}.items() <= drawn.items()
+    assert [int(ticks[k][1]) for k in (0, -1)] == [widths[0], widths[-1]]
+    assert len(ticks) >= 3
     assert {one for one in labels if "interval" in one} == {
         rf"90% interval of $D_\mathrm{{{name}}}$" for name in ("crit", "mem")
     }

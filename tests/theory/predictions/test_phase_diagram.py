@@ -12,6 +12,7 @@ from dcrit.theory.predictions.critical_size import predict_critical_size
 from dcrit.theory.predictions.phase_diagram import (
     default_widths,
     explain_star,
+    few_widths,
     last_fall,
     phase_diagram,
     predict_star,
@@ -100,3 +101,17 @@ def test_bad_input_is_refused(name: str) -> None:
     bad = {"widths": [3.0, 4.0], "n_trains": [2.0, 1.0], "level": 0.0, "n_draws": 0}[name]
     with pytest.raises(ValueError, match=f"^{name} must be"):
         phase_diagram(PROBLEM, CALIBRATION, **{"widths": [16, 24], "n_trains": SIZES, name: bad})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "step", "expected"),
+    [
+        (4, 48, 4, [4, 8, 12, 16, 24, 32, 48]),
+        (16, 256, 1, [16, 32, 64, 128, 256]),
+        (13, 256, 1, [13, 16, 32, 64, 128, 256]),
+        (5, 7, 1, [5, 6, 7]),
+        (41, 46, 1, [41, 42, 43, 44, 45, 46]),
+    ],
+)
+def test_few_widths_are_both_ends_and_round_ones_between(low: int, high: int, step: int, expected: list[int]) -> None:
+    assert few_widths(np.arange(low, high + 1, step), step) == expected
