@@ -83,9 +83,9 @@ def classify(
     """Name the dynamics in training curves, with reasons, or say that none can be told.
 
     A run shows grokking, generalized at once, already generalized, generalized below a ceiling, semi-grokking, unstable
-    after generalizing, ungrokking, collapsed, memorization, progression or learned nothing: docs/how-to/classify.md
-    says by which rules. Columns are found by their names: step, iteration or epoch; train and test (or validation)
-    accuracy, error or loss; norm; run, id or seed.
+    after generalizing, ungrokking, collapsed, memorization, partial memorization, progression or learned nothing:
+    docs/how-to/classify.md says by which rules. Columns are found by their names: step, iteration or epoch; train and
+    test (or validation) accuracy, error or loss; norm; run, id or seed.
     """
     from dcrit.api.own import classify as name_dynamics
 
@@ -168,7 +168,8 @@ def _thresholds(verdicts: Sequence[Classification]) -> list[str]:
         ),
         (f"an event takes {levels.persistent_evaluations} evaluations in a row", both),
         (
-            f"times count from the first evaluation; delayed from {levels.delayed:g} times the steps to memorize",
+            f"times are steps of the log; delayed from {levels.delayed:g} times the steps to memorize, both "
+            "counted from the first evaluation",
             any(one.events.delayed is not None for one in verdicts),
         ),
         (

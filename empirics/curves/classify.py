@@ -38,6 +38,7 @@ Shown = Literal[
     "ungrokking",
     "collapsed",
     "memorization",
+    "partial memorization",
     "progression",
     "learned nothing",
     "cannot tell",
@@ -90,7 +91,8 @@ def classify(
     * collapsed: train accuracy was fitted and is lost, and test accuracy is low or lost as well
     * ungrokking: test accuracy stayed at ``high``, the training set is fitted, and test accuracy settles well below
     * progression: the training set is not fitted, and test accuracy has risen with train accuracy
-    * memorization: train accuracy has risen, and test accuracy stays below ``low``
+    * partial memorization: the training set is not fitted, though train accuracy has risen, and test accuracy is low
+    * memorization: the training set is fitted, and test accuracy stays below ``low``
     * already generalized: both are there at the first evaluation
     * generalized at once: test accuracy comes to ``high`` in less than twice the steps of memorization
     * grokking: it comes later
@@ -206,10 +208,10 @@ class _Judged:
         if nothing := self._nothing(train, test):
             return told("learned nothing", nothing, norm)
         if events.falls >= 2 and events.fallen_share >= levels.unstable and not _lost_for_good(events):
-            share, since = f"{events.fallen_share:.3g}", _after(events.generalized_at, events)
+            share, since = f"{events.fallen_share:.3g}", _at(events.generalized_at)
             return told(
                 "unstable after generalizing",
-                f"test accuracy came to {levels.high:.3g} after {since}, and has fallen "
+                f"test accuracy came to {levels.high:.3g} at {since}, and has fallen "
                 f"below {levels.high - levels.moving:.3g} {events.falls} times since, in {share} of the evaluations",
                 f"it settles at {test.settled:.3g}, train accuracy at {train.settled:.3g}",
                 history,
@@ -232,7 +234,7 @@ class _Judged:
         if events.generalized_at is not None and test.settled < levels.high - levels.moving:
             kept = test.settled >= levels.low
             reason = (
-                f"test {_level(test)}: the run had generalized after {_after(events.generalized_at, events)}, and "
+                f"test {_level(test)}: the run had generalized by {_at(events.generalized_at)}, and "
                 f"{'a part of that is lost' if kept else 'that is lost'}"
             )
             return told("ungrokking", reason, fits, history, norm)
@@ -282,7 +284,7 @@ class _Judged:
             rises = f"test {_level(test)}" + ("" if test.bounded else ": it has risen with it")
             return "progression", unfitted, rises
         return (
-            "memorization",
+            "partial memorization",
             f"train accuracy settles at {_compared(train.settled, levels.fitted)}, and test accuracy at "
             f"{_compared(test.settled, levels.low)}: a part of the training set is memorized, and nothing generalizes",
         )
@@ -363,7 +365,7 @@ def _nearly_fitted(train: Side | None, test: Side | None, levels: Thresholds) ->
 def _collapsed(train: Side, test: Side, events: Events, levels: Thresholds) -> str:
     """Why the run has lost what it had on both sets; empty where it has not."""
     what = (("fitted the training set", events.memorized_at), ("generalized", events.generalized_at))
-    lost = " and ".join(f"{word} after {_after(at, events)}" for word, at in what if at is not None)
+    lost = " and ".join(f"{word} by {_at(at)}" for word, at in what if at is not None)
     fell = train.settled < levels.fitted - levels.moving and train.moved <= levels.moving and not train.bounded
     if not lost or not fell or test.settled >= levels.high - levels.moving:
         return ""
@@ -373,9 +375,9 @@ def _collapsed(train: Side, test: Side, events: Events, levels: Thresholds) -> s
     )
 
 
-def _after(step: float | None, events: Events) -> str:
-    """Time since the log began."""
-    return f"{(step or 0.0) - (events.began_at or 0.0):g} steps"
+def _at(step: float | None) -> str:
+    """A time by the only clock of all answers: the steps of the log."""
+    return f"step {step or 0.0:g}"
 
 
 def _lost_for_good(events: Events) -> bool:
@@ -421,10 +423,7 @@ def _memorization(train: Side, events: Events, thresholds: Thresholds) -> str:
         return ""
     if events.memorized_at == events.began_at:
         return f"the training set is memorized from the first evaluation on: train {_level(train, thresholds.fitted)}"
-    return (
-        f"the training set is memorized after {_after(events.memorized_at, events)}: train "
-        f"{_level(train, thresholds.fitted)}"
-    )
+    return f"the training set is memorized at {_at(events.memorized_at)}: train {_level(train, thresholds.fitted)}"
 
 
 def _bound(side: Side, what: str, n_classes: int | None = None) -> str:
@@ -445,13 +444,12 @@ def _delay(events: Events, thresholds: Thresholds) -> str:
         least = f"it takes {later:g} steps from there"
         return f"the log begins with a training set that is memorized, so no ratio of times can be told; {least}"
     ratio, level = _beside(events.delay, thresholds.delayed)
-    compared = (
-        f"{_after(events.generalized_at, events)}, {ratio} times the {_after(events.memorized_at, events)} to memorize"
-    )
+    began = f", counted from the first evaluation at {_at(events.began_at)}" if events.began_at else ""
+    compared = f"it comes at {_at(events.generalized_at)}, {ratio} times as late as memorization{began}"
     if events.delayed:
-        return f"generalization is delayed: it takes {compared}, {level} or more"
+        return f"generalization is delayed: {compared}, {level} or more"
     return (
-        f"generalization is not delayed: it takes {compared}, less than {level}; it comes together with fitting, as it "
+        f"generalization is not delayed: {compared}, less than {level}; it comes together with fitting, as it "
         "does in the same region of the plane when data are ample"
     )
 
@@ -460,12 +458,12 @@ def _history(events: Events, thresholds: Thresholds) -> str:
     if events.lost_at is None:
         return ""
     fell = (
-        f"the run had generalized after {_after(events.generalized_at, events)}, and test accuracy fell below "
-        f"{thresholds.low:.3g} after {_after(events.lost_at, events)}"
+        f"the run had generalized by {_at(events.generalized_at)}, and test accuracy fell below "
+        f"{thresholds.low:.3g} at {_at(events.lost_at)}"
     )
     if events.recovered_at is None:
         return fell
-    return f"{fell}, and recovered to {thresholds.high:.3g} after {_after(events.recovered_at, events)}"
+    return f"{fell}, and recovered to {thresholds.high:.3g} at {_at(events.recovered_at)}"
 
 
 def _norm(settled: Mapping[str, float], thresholds: Thresholds) -> str:

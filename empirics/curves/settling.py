@@ -198,7 +198,11 @@ def side_of(
         return Advice(
             f"there is no {name} accuracy: no column is called {name} accuracy{validation}; ",
             ColumnOf(f"{name}_accuracy"),
-            " names it",
+            ", ",
+            ColumnOf(f"{name}_error"),
+            " or ",
+            ColumnOf(f"{name}_loss"),
+            " names one",
             f", which may be one of {listed(curves.left, 10)}" if curves.left else "",
         )
     if accuracy is None and n_classes is None:
@@ -220,7 +224,7 @@ def side_of(
         return f"{name} {kind} is not finite in its last {lost} evaluations: the run diverged"
     step, values = step[finite], values[finite]
     if step[-1] - origin < (1 - thresholds.settled_fraction) * (end - origin):
-        return f"{name} {kind} ends {step[-1] - origin:g} steps after the log begins, and the run at {end - origin:g}"
+        return f"{name} {kind} ends at step {step[-1]:g}, and the run at step {end:g}"
     if step.size < FEWEST_EVALUATIONS:
         are = "is 1 evaluation" if step.size == 1 else f"are {step.size} evaluations"
         return f"there {are} of {name} {kind}, and {FEWEST_EVALUATIONS} are needed"

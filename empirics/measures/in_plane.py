@@ -32,13 +32,17 @@ def most_show(runs: Sequence[Run]) -> str:
 
 
 def as_predicted(shown: str, region: str) -> bool:
-    """Whether runs show what training from scratch shows in a region; grokking without a delay is grokking there.
+    """Whether runs show what training from scratch shows in a region.
+
+    Grokking without a delay is grokking there, and a training set that is memorized in part is beyond capacity as it is
+    in progression.
 
     Args:
         shown: What most runs show.
         region: The regime that is predicted.
     """
-    return shown == shown_from_scratch(region) or (shown, region) == ("generalized at once", "grokking")
+    others = (("generalized at once", "grokking"), ("partial memorization", "progression"))
+    return shown == shown_from_scratch(region) or (shown, region) in others
 
 
 def points_in_plane(runs: Sequence[Run], diagram: PhaseDiagram | None) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ HALF_PERSISTENCE = 0.5
 DELAYED = 2.0
 
 #: What a single run may show beside the four dynamics.
-Shown = Literal["memorization", "generalized at once", "collapsed", "learned nothing"]
+Shown = Literal["memorization", "partial memorization", "generalized at once", "collapsed", "learned nothing"]
 
 
 class HasSize(Protocol):
@@ -314,7 +314,7 @@ def shown_by(run: Run) -> Dynamics | Shown:
         if memorized is not None or generalized is not None:
             return "collapsed"
         learned = accuracy_above_chance(float(curves.train_accuracy.max()), n_classes) >= low
-        return "memorization" if learned else "learned nothing"
+        return "partial memorization" if learned else "learned nothing"
     return region
 
 

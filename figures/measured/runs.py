@@ -26,6 +26,7 @@ MARKS: dict[str, tuple[str, str]] = {
         for one, marker, colour in zip(DYNAMICS, MARKERS, COLOURS[: len(DYNAMICS)], strict=True)
     },
     "generalized at once": ("v", COLOURS[3]),
+    "partial memorization": ("p", COLOURS[1]),
     "ungrokking": ("X", COLOURS[1]),
     "collapsed": ("P", style.GREY),
     "learned nothing": ("X", style.GREY),

@@ -49,7 +49,7 @@ def test_the_answer_for_people_says_the_same(grokked: Path) -> None:
     assert result.exit_code == 0
     for words in (
         "grokking, because test accuracy settles at 0.97, at or above 0.9",
-        "generalization is delayed: it takes 500 steps, 10 times the 50 steps to memorize, 2 or more",
+        "generalization is delayed: it comes at step 500, 10 times as late as memorization, 2 or more",
         "squared norm falls, to 0.36",
         "Note: column 'val_acc' is validation, which counts as test.",
         "Note: accuracies are taken as percent",

@@ -22,6 +22,7 @@ CURVES = {
     "semi-grokking": {"train_accuracy": 1.0, "test_accuracy": 0.5},
     "grokking": {"train_accuracy": 1.0, "test_accuracy": AFTER * 1.0},
     "ungrokking": {"train_accuracy": 1.0, "test_accuracy": 1.0 - AFTER},
+    "partial memorization": {"train_accuracy": 0.25, "test_accuracy": 0.02},
     "progression": {"train_accuracy": 0.6, "test_accuracy": 0.5},
     "learned nothing": {"train_accuracy": 0.02, "test_accuracy": 0.02},
 }
@@ -46,6 +47,8 @@ def test_memorization_is_what_the_region_called_ungrokking_predicts() -> None:
     assert not as_predicted("ungrokking", "ungrokking")
     assert not as_predicted("memorization", "progression")
     assert as_predicted("generalized at once", "grokking")
+    assert as_predicted("partial memorization", "progression")
+    assert not as_predicted("partial memorization", "ungrokking")
     assert not as_predicted("generalized at once", "semi-grokking")
     others = [one for one in DYNAMICS if one != "ungrokking"]
     assert all(as_predicted(one, one) and shown_from_scratch(one) == one == region_label(one) for one in others)

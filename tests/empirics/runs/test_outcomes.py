@@ -275,7 +275,7 @@ def jump(start: float, end: float, at: int, then: float | None = None) -> list[f
         (jump(0.1, 1.0, 5), jump(0.0, 0.97, 8), "generalized at once"),
         (jump(0.1, 1.0, 5), jump(0.0, 0.97, 30, then=0.02), "ungrokking"),
         (jump(0.1, 1.0, 5, then=0.03), jump(0.0, 0.97, 30, then=0.02), "collapsed"),
-        (jump(0.1, 0.6, 5), jump(0.0, 0.02, 5), "memorization"),
+        (jump(0.1, 0.6, 5), jump(0.0, 0.02, 5), "partial memorization"),
         (jump(0.1, 0.6, 5), jump(0.0, 0.5, 5), "progression"),
         (jump(0.03, 0.03, 5), jump(0.0, 0.02, 5), "learned nothing"),
     ],
