@@ -377,7 +377,7 @@ def _collapsed(train: Side, test: Side, events: Events, levels: Thresholds) -> s
 
 def _at(step: float | None) -> str:
     """A time by the only clock of all answers: the steps of the log."""
-    return f"step {step or 0.0:g}"
+    return f"step {step or 0.0:.15g}"
 
 
 def _lost_for_good(events: Events) -> bool:
