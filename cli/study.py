@@ -188,7 +188,8 @@ def study(
                 name_of(one.quantity),
                 one.value,
                 span_of(one),
-                one.n_runs,
+                # A prediction has no runs of its own.
+                None if one.quantity == "predicted_critical_size" else one.n_runs,
                 one.n_unconverged or None,
                 one.reason,
             ]

@@ -70,6 +70,7 @@ class Bench:
         watch: Says how far it is.
         store: Where finished runs are kept; None for nowhere.
         train: Makes one run.
+        unpredicted: Why nothing can be predicted from the runs that are made for that; empty where it can.
 
     Attributes:
         design: With sizes as they were chosen, and the horizon as it was prolonged.
@@ -88,7 +89,9 @@ class Bench:
         *,
         store: StudyStore | None,
         train: Callable[..., ModuleRun],
+        unpredicted: Callable[[StudyDesign, Sequence[tuple[Role, ModuleRun]]], str] = lambda *_: "",
     ) -> None:
+        self.unpredicted = unpredicted
         self.given, self.design, self.asked, self.pace, self.watch = given, design, design, pace, watch
         self.store, self.train = store, train
         self.data = "" if store is None else data_hash(given.inputs, given.labels)
@@ -142,6 +145,9 @@ class Bench:
             self._complete()
             while self._raised():
                 self._complete()
+            # The fit needs no run across the transition, so that people need not wait for these to know.
+            if reason := self.unpredicted(self.design, self.runs):
+                self.watch.say(Advice(MEASURES_ALONE, reason))
         across: dict[str, Any] = {"enough": self.design.enough(self.given.chance)}
         for size in self.design.sizes:
             for _ in range(self.design.seeds):
@@ -185,6 +191,7 @@ class Bench:
                     advice = advice_on(role, fault, self.design, self.price, self.n_examples)
                     self.why = joined("; ", (fault.said, *advice))
                     self.watch.say(Advice(MEASURES_ALONE, self.why))
+                    self.watch.renew(self._rest(replace(self.design, predict=False)))
                     return False
         return True
 
@@ -255,7 +262,21 @@ class Bench:
         self.design = design
         self.notes.append(said)
         self.watch.say(said)
+        self.watch.renew(self._rest(design))
         return True
+
+    def _rest(self, design: StudyDesign) -> Cost:
+        """What the runs of a design take that are not made yet; short ones were made before.
+
+        Args:
+            design: With its sizes.
+        """
+        whole = cost_of(design, self.n_examples, self.pace, probes=())
+        wanted = Counter((role, size) for role, _, size in design.predicting())
+        made = {(role, size): min(n, self.made[role, size, design.horizon]) for (role, size), n in wanted.items()}
+        saved = sum(n * self.pace.seconds(design, size, design.horizon) for (_, size), n in made.items())
+        runs = whole.runs - sum(made.values())
+        return replace(whole, runs=runs, steps=runs * design.horizon, seconds=whole.seconds - saved)
 
     def _run(self, role: Role, labels: LabelKind, size: int, **more: Any) -> ModuleRun:
         horizon = more.get("steps", self.design.horizon)

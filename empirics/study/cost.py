@@ -301,6 +301,20 @@ class Watch:
         display_begins()
         self.console.print(f"study: {told(text)}", highlight=False, soft_wrap=True, markup=False)
 
+    def renew(self, rest: Cost) -> None:
+        """What is left was changed on the way: sizes moved, the horizon was prolonged, or nothing is predicted.
+
+        Args:
+            rest: What all runs take that are still to be made.
+        """
+        self.cost = replace(
+            self.cost, runs=self.done + rest.runs, seconds=self.paid + self.found + rest.seconds, where=rest.where
+        )
+        if self.bar is not None:
+            self.bar.update(self.bar.task_ids[0], total=self.cost.runs)
+        if not self.brief:
+            self.say(f"now at most {self.cost.runs} runs, {self.left}")
+
     def tell(self, doing: str, seconds: float, *, found: bool = False) -> None:
         """One more run is done.
 

@@ -163,13 +163,13 @@ class StudyResult:
         """Two tables for people: the estimates, and efficiency and accuracy by size."""
         first = Table("quantity", "value", "interval", "runs", "not converged", "note", title="Estimates")
         first.caption = self.comparison
-        for one in self.estimates():
+        *others, predicted, measured = self.estimates()
+        for one in (*others, predicted, measured):
             first.add_row(
                 one.quantity.replace("_", " "),
                 number(one.value),
                 _span(one.interval),
-                str(one.n_runs),
-                str(one.n_unconverged),
+                *(("–", "–") if one is predicted else (str(one.n_runs), str(one.n_unconverged))),
                 one.reason,
             )
         second = Table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -60,6 +60,9 @@ STEEPEST_FLAT = 0.2
 #: Why runs of a factory that does not repeat itself are not kept.
 UNREPEATED = "as two calls of the factory with one seed give different modules"
 
+#: Training sets that are larger than the measured critical size by less than this are not well above the transition.
+TOO_NEAR = 0.1
+
 
 def study(
     factory: Factory,
@@ -113,30 +116,29 @@ def study(
     kept = None if store is None else open_store(store)
     said = check_factory(factory, inputs, design.n_classes, device, loss=design.loss)
     given = Given(factory=factory, inputs=inputs, labels=labels, device=device, chance=chance)
-    bench = _made(given, design, kept, repeats=said.repeats)
+    fits = _Fits(chance=chance, n_examples=n_examples)
+    bench = _made(given, design, kept, repeats=said.repeats, unpredicted=fits.unpredicted)
     price, design, runs = bench.price, bench.design, bench.runs
     why = bench.why or design.why_unpredicted
     note = joined("; ", (*bench.notes, said.note))
     homogeneity = _homogeneity(design, runs, chance)
     kappa = homogeneity.value if homogeneity.value is not None else math.nan
-    by_role: dict[Role, list[ModuleOutcome]] = {role: [] for role in ROLES}
-    for role, run in runs:
-        by_role[role].append(outcome_at(run, kappa))
-    for role in ("generalizing", "memorizing"):  # resampling, and so the interval, depends on the order
-        by_role[role].sort(key=lambda outcome: (outcome.config.n_train, outcome.config.seed))
+    by_role = _by_role(runs, kappa)
     fit: LawsFit | NoLaws = NoLaws(cause=Cause.NO_HOMOGENEITY, reason=why or homogeneity.reason)
     past, n_across = past_transition(by_role["generalizing"], design, chance)
     if not why and homogeneity.value is not None:
-        fit = fit_laws(by_role["memorizing"], past, n_examples)
+        fit = fits.of(by_role["memorizing"], past, kappa)
     half = (chance + design.ceiling) / 2
     slope = _exponent("generalizing_exponent", past, design, why)
-    predicted = _predicted(fit, slope, half, design.level, n_classes=design.n_classes)
+    predicted = _predicted(fit, half, design.level, n_classes=design.n_classes)
     fitted_none = homogeneity.value is None and not homogeneity.n_runs
     if predicted.value is None and not why and (fitted_none or homogeneity.value is not None):
         cause = fit.cause if isinstance(fit, NoLaws) else None
         advice = advice_to_predict(by_role, design, cause, price, n_across)
         predicted = replace(predicted, reason=joined("; ", (predicted.reason, *advice)))
     real = [*by_role["transition"], *by_role["generalizing"]]
+    measured = _measured(real, chance, half, design, n_examples=n_examples, note=note, price=price)
+    predicted = _doubted(predicted, slope, past, measured)
     return StudyResult(
         design=design,
         n_examples=n_examples,
@@ -152,13 +154,59 @@ def study(
         chance=chance,
         half_accuracy=half,
         predicted=predicted,
-        measured=_measured(real, chance, half, design, n_examples=n_examples, note=note, price=price),
+        measured=measured,
         runs=tuple(runs),
         n_found=bench.n_found,
     )
 
 
-def _made(given: Given, design: StudyDesign, store: StudyStore | None, *, repeats: bool) -> Bench:
+def _by_role(runs: Sequence[tuple[Role, ModuleRun]], kappa: float) -> dict[Role, list[ModuleOutcome]]:
+    """Outcomes of runs by what they were for."""
+    found: dict[Role, list[ModuleOutcome]] = {role: [] for role in ROLES}
+    for role, run in runs:
+        found[role].append(outcome_at(run, kappa))
+    for role in ("generalizing", "memorizing"):  # resampling, and so the interval, depends on the order
+        found[role].sort(key=lambda outcome: (outcome.config.n_train, outcome.config.seed))
+    return found
+
+
+class _Fits:
+    """Fits of both laws, each made once: the first one is told before runs across the transition are made.
+
+    Args:
+        chance: Accuracy of a constant guess.
+        n_examples: n.
+    """
+
+    def __init__(self, *, chance: float, n_examples: int) -> None:
+        self.chance, self.n_examples = chance, n_examples
+        self.known: dict[tuple[object, ...], LawsFit | NoLaws] = {}
+
+    def of(self, memorizing: Sequence[ModuleOutcome], past: Sequence[ModuleOutcome], kappa: float) -> LawsFit | NoLaws:
+        """The fit to some runs."""
+        key = (kappa, tuple(o.config for o in memorizing), tuple(o.config for o in past))
+        if key not in self.known:
+            self.known[key] = fit_laws(memorizing, past, self.n_examples)
+        return self.known[key]
+
+    def unpredicted(self, design: StudyDesign, runs: Sequence[tuple[Role, ModuleRun]]) -> str:
+        """Why nothing can be predicted from runs that were made for that; empty where something can."""
+        homogeneity = _homogeneity(design, runs, self.chance)
+        if homogeneity.value is None:
+            return homogeneity.reason
+        by_role = _by_role(runs, homogeneity.value)
+        past, _ = past_transition(by_role["generalizing"], design, self.chance)
+        return _no_laws(self.of(by_role["memorizing"], past, homogeneity.value))
+
+
+def _made(
+    given: Given,
+    design: StudyDesign,
+    store: StudyStore | None,
+    *,
+    repeats: bool,
+    unpredicted: Callable[[StudyDesign, Sequence[tuple[Role, ModuleRun]]], str],
+) -> Bench:
     """All runs of a study, with the threads that are fastest, and what is said on the way.
 
     Args:
@@ -166,6 +214,7 @@ def _made(given: Given, design: StudyDesign, store: StudyStore | None, *, repeat
         design: Which runs to make.
         store: Where finished runs are kept; None for nowhere.
         repeats: Whether the factory makes the same module of the same seed.
+        unpredicted: Why nothing can be predicted from runs that were made for that.
 
     Raises:
         ValueError: The study would take longer than it may, or a module fails in training.
@@ -189,7 +238,12 @@ def _made(given: Given, design: StudyDesign, store: StudyStore | None, *, repeat
         watch = Watch(cost, stack)
         if store is not None and not repeats:
             watch.say(f"runs are not kept, {UNREPEATED}")
-        bench = Bench(given, design, pace, watch, store=store if repeats else None, train=train_module)
+        bench = Bench(
+            *(given, design, pace, watch),
+            store=store if repeats else None,
+            train=train_module,
+            unpredicted=unpredicted,
+        )
         try:
             bench.make_runs()
         except KeyboardInterrupt as error:
@@ -304,24 +358,57 @@ def _capacity(outcomes: Sequence[ModuleOutcome], design: StudyDesign, chance: fl
     )
 
 
-def _predicted(fit: LawsFit | NoLaws, slope: Estimate, half: float, level: float, *, n_classes: int) -> Estimate:
-    """Critical size that the efficiencies imply, and a note where e_gen is not as flat as the theory has it.
+def _predicted(fit: LawsFit | NoLaws, half: float, level: float, *, n_classes: int) -> Estimate:
+    """Critical size that the efficiencies imply.
 
     With two classes the fitted deficits are upper quartiles, so that what the laws call one half is an accuracy of 3/4.
     """
     if n_classes == 2:
         half = float(ndtr(ndtri(half) - ndtri(0.75)))
-    if isinstance(fit, NoLaws) or not fit.draws:
-        why = fit.reason if isinstance(fit, NoLaws) else "no resampled runs show a memorizing efficiency that falls"
+    if why := _no_laws(fit):
         return Estimate(quantity="critical_size", value=None, interval=None, unit="examples", reason=why)
+    assert isinstance(fit, LawsFit)
     draws = np.array([constants_of(competition) for competition in fit.draws])
-    found = size_prediction("critical_size", fit.competition, draws, accuracy=half, level=level)
-    notes = [found.reason]
-    if slope.interval is not None and slope.interval.high < -STEEPEST_FLAT:
-        notes.append(
-            f"likely too high: e on real labels falls as D^{slope.value:.2f}, where the theory takes e_gen as flat"
-        )
-    return replace(found, reason=joined("; ", notes))
+    return size_prediction("critical_size", fit.competition, draws, accuracy=half, level=level)
+
+
+def _no_laws(fit: LawsFit | NoLaws) -> str:
+    """Why nothing follows from a fit; empty where something does."""
+    if isinstance(fit, NoLaws):
+        return fit.reason
+    return "" if fit.draws else "no resampled runs show a memorizing efficiency that falls"
+
+
+def _doubted(predicted: Estimate, slope: Estimate, past: Sequence[ModuleOutcome], measured: Estimate) -> Estimate:
+    """A prediction with what speaks against what it rests on, in a sentence.
+
+    The theory takes e on real labels as flat, and as measured well above the transition.
+
+    Args:
+        predicted: The critical size.
+        slope: d ln e/d ln D on real labels.
+        past: Runs on real labels that the efficiency is taken from.
+        measured: The critical size.
+    """
+    if predicted.value is None:
+        return predicted
+    notes: list[str] = []
+    if slope.value is not None and slope.interval is not None:
+        flat = "where the theory takes e_gen as flat"
+        if slope.interval.high < -STEEPEST_FLAT:
+            notes.append(f"likely too high: e on real labels falls as D^{slope.value:.2f}, {flat}")
+        if slope.interval.low > STEEPEST_FLAT:
+            notes.append(f"rests on little: e on real labels grows as D^{slope.value:.2f}, {flat}")
+    if measured.value is not None:
+        sizes = sorted({o.config.n_train for o in past})
+        near = [size for size in sizes if size < (1 + TOO_NEAR) * measured.value]
+        if near:
+            listed = ", ".join(map(str, near))
+            notes.append(
+                f"rests on little: e on real labels was also taken at {listed} examples, which is not "
+                f"{TOO_NEAR:.0%} above the measured size"
+            )
+    return replace(predicted, reason=joined("; ", (predicted.reason, *notes)))
 
 
 def _measured(

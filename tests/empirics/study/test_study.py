@@ -272,6 +272,24 @@ def test_an_efficiency_that_falls_on_real_labels_is_said_beside_the_prediction(p
     assert "likely too high: e on real labels falls as D^-0.3" in falling.predicted.reason
 
 
+def test_an_efficiency_that_grows_on_real_labels_is_little_to_rest_on(patch: pytest.MonkeyPatch) -> None:
+    growing = studied(patch, World(fall=-0.35))
+    assert growing.predicted.value is not None
+    slope = growing.generalizing_exponent.value
+    assert slope == pytest.approx(0.32, abs=0.03)
+    assert f"rests on little: e on real labels grows as D^{slope:.2f}, where" in growing.predicted.reason
+
+
+def test_sizes_close_to_the_measured_transition_are_little_to_rest_on(patch: pytest.MonkeyPatch) -> None:
+    near, far = (studied(patch, World(), generalizing_sizes=(size, 300, 450, 700)) for size in (80, 95))
+    assert near.measured.value is not None
+    assert near.measured.value < 80 < 1.1 * near.measured.value < 95
+    assert "rests on little: e on real labels was also taken at 80 examples, which is not 10% above" in (
+        near.predicted.reason
+    )
+    assert "rests on little" not in far.predicted.reason
+
+
 def test_diverged_runs_are_counted(patch: pytest.MonkeyPatch) -> None:
     found = studied(patch, World(train_loss=math.nan), homogeneity=KAPPA)
     assert (found.measured.n_runs, found.measured.n_unconverged) == (0, 28 + 1)
@@ -280,9 +298,14 @@ def test_diverged_runs_are_counted(patch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_cannot_be_told_is_said_about_examples(patch: pytest.MonkeyPatch) -> None:
-    found = studied(patch, World(deficit_median=-1.0))
+    world, said = World(deficit_median=-1.0), dict[str, int]()
+    patch.setattr(costs.Watch, "say", lambda _, text: said.setdefault(text, len(world.made)))
+    found = studied(patch, world)
     assert isinstance(found.fit, NoLaws)
     assert "too few unseen examples" in found.fit.reason
+    # It is said once it is known: before the first run across the transition.
+    n_before = next(k for k, config in enumerate(world.made) if config.n_train in DESIGN.sizes and config.enough <= 1)
+    assert said[f"will measure and not predict: {found.fit.reason}"] == n_before
 
 
 @pytest.mark.slow
@@ -577,6 +600,20 @@ def test_costs_and_progress_are_said_where_nobody_watches(
     assert lines[-1].endswith("transition")
 
 
+def test_what_is_left_is_told_anew_where_a_study_is_changed_on_the_way(
+    patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    patch.setattr(costs, "PATIENCE_SECONDS", 0.0)
+    patch.setattr(costs, "LINE_SECONDS", 0.0)
+    found = studied(patch, World(room=60), memorizing_sizes=(), seeds=2)
+    err = capsys.readouterr().err
+    told = [(int(n), int(most)) for n, most in re.findall(r"study: (\d+) of at most (\d+) runs", err)]
+    n_all = len(found.runs)
+    assert told[-1] == (n_all, n_all)
+    assert {most for _, most in told} > {n_all}  # more than were told at first
+    assert f"study: now at most {n_all} runs, about " in err
+
+
 def test_short_studies_say_nothing(patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     studied(patch, World(), seeds=1)
     assert capsys.readouterr().err == ""
@@ -719,6 +756,8 @@ def test_a_small_study_runs_and_becomes_json_and_tables(
         Console(file=text, width=150).print(table)
     for words in ("measured critical size", "predicted critical size", "homogeneity", "uniform", "real", "not fitted"):
         assert words in text.getvalue()
+    (row,) = [line for line in text.getvalue().splitlines() if line.startswith("│ predicted critical size")]
+    assert [cell.strip() for cell in row.split("│")[4:6]] == ["–", "–"]  # a prediction has no runs
 
 
 def plain(seed: int) -> nn.Module:
