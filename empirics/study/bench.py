@@ -272,7 +272,7 @@ class Bench:
             design: With its sizes.
         """
         whole = cost_of(design, self.n_examples, self.pace, probes=())
-        wanted = Counter((role, size) for role, _, size in design.predicting())
+        wanted: Counter[tuple[Role, int]] = Counter((role, size) for role, _, size in design.predicting())
         made = {(role, size): min(n, self.made[role, size, design.horizon]) for (role, size), n in wanted.items()}
         saved = sum(n * self.pace.seconds(design, size, design.horizon) for (_, size), n in made.items())
         runs = whole.runs - sum(made.values())

@@ -133,7 +133,7 @@ def test_a_run_that_falls_again_and_again_is_unstable() -> None:
 def test_all_times_are_steps_of_the_log_wherever_it_begins() -> None:
     """A log that begins at step 49: what a table and a reason say of one event is one number."""
     step = 49.0 + np.arange(0, 8000, 50.0)
-    curves = {
+    curves: dict[Any, Any] = {
         "train_accuracy": (step, np.where(step >= 599, 1.0, 0.1)),
         "test_accuracy": (step, np.where(step >= 3999, 0.97, 0.02)),
     }
