@@ -14,7 +14,6 @@ from dcrit.empirics.study.design import StudyDesign
 from dcrit.empirics.study.module_runs import ModuleOutcome
 from dcrit.empirics.study.study import _measured, _predicted
 from dcrit.theory.circuits.laws import GeneralizingLaw, MemorizingLaw
-from dcrit.theory.estimates import Estimate
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import TAIL, outcome
 
@@ -70,8 +69,7 @@ def test_the_critical_size_is_where_three_quarters_are_right() -> None:
 def test_a_study_predicts_three_quarters_where_that_is_its_one_half() -> None:
     fit = fit_competition(PROBLEM, *observed())
     assert isinstance(fit, CompetitionFit), fit
-    flat = Estimate(quantity="slope", value=0.0, interval=None, unit="", n_runs=1)
-    found = _predicted(fit, flat, 0.75, 0.9, n_classes=2)
+    found = _predicted(fit, 0.75, 0.9, n_classes=2)
     assert found.value == pytest.approx(implied_critical_size(fit).value)
 
 
