@@ -119,7 +119,7 @@ def tables(reports: Mapping[str, Row], predictors: Sequence[Row]) -> str:
 
 
 def reliance(results: Path) -> str:
-    """How far off sizes are, and how many lie inside their intervals, for three kinds of sizes, as Markdown.
+    """How far off sizes are, and how many lie inside their intervals, for four kinds of sizes, as Markdown.
 
     The interval of a share is Clopper and Pearson's, at 90 %.
 
@@ -131,11 +131,15 @@ def reliance(results: Path) -> str:
     (shipped,) = [row for row in _read(results / "ablation.json") if row["predictor"].startswith("**dcrit")]
     kinds = [("pair-MLP from scratch", shipped["n"], round(shipped["n"] * shipped["coverage"]), shipped["median"])]
     two = results / "two-thresholds"
-    for name, file, interval in (
-        ("transformer from scratch", "transformers-measured.json", "interval"),
-        ("at rest", "at-rest.json", "predicted_interval"),
+    at_rest: dict[str, list[Row]] = {"mlp": [], "transformer": []}
+    for row in _read(two / "at-rest.json"):
+        at_rest[row["problem"]["model"]].append(row)
+    for name, some, interval in (
+        ("transformer from scratch", _read(two / "transformers-measured.json"), "interval"),
+        ("pair-MLP at rest", at_rest["mlp"], "predicted_interval"),
+        ("transformer at rest", at_rest["transformer"], "predicted_interval"),
     ):
-        rows = [(row["predicted"], row["measured"], row[interval]) for row in _read(two / file)]
+        rows = [(row["predicted"], row["measured"], row[interval]) for row in some]
         rows += _drawn(results, DRAWN[name]) if name in DRAWN else []
         rows = [row for row in rows if row[1] is not None]
         inside = sum(low <= measured <= high for _, measured, (low, high) in rows)
