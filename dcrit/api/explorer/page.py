@@ -48,6 +48,7 @@ SYMBOLS = {
     "D": "diamond",
     "^": "triangle-up",
     "v": "triangle-down",
+    "p": "pentagon",
     "P": "cross",
     "X": "x",
 }
