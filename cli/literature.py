@@ -35,7 +35,7 @@ are small, 23 and 31, where the papers have 113, so that each takes minutes. Hyp
 `theory/literature/figures.toml`.
 
 A prediction is drawn, dotted or as a map, where the column *predicted* says yes. Minutes are those of one core of
-{rate:.0f} GFLOP/s, at most. With `--quick` a figure has one seed and every second size and width, and says so;
+{rate:.0f} GFLOP/s, at most. With `--quick` a figure has fewer seeds, sizes, widths and curves, and says so;
 `--seeds` sets the number of seeds alone. What was trained before an interruption is kept, and the same command goes on.
 
 Written by `dcrit reproduce literature --clone .`."""
@@ -137,7 +137,7 @@ def _command_of(figure: LiteratureFigure) -> Callable[..., None]:
         ] = None,
         quick: Annotated[
             bool,
-            typer.Option("--quick", help="One seed, or two of a plane, and every second size and width; says so."),
+            typer.Option("--quick", help="Fewest seeds, and every second size, width and curve; says so."),
         ] = False,
         store: options.StoreFolder = options.DEFAULT_STORE,
         out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the picture, as PNG and SVG.")] = Path(

@@ -41,7 +41,8 @@ def phase_diagram(
 ) -> None:
     """Both curves over model size, the star where they cross, and the regime of every point of the plane.
 
-    In the regime called ungrokking training from scratch shows memorization; a network that generalizes loses it there.
+    In the regime called ungrokking, below D_crit, training from scratch shows memorization. A network that generalizes
+    loses the rule only once its examples are fewer than D_rest.
     The width of the problem that --json prints plays no part.
     """
     import numpy as np

@@ -30,7 +30,8 @@ def regime(
 ) -> None:
     """Progression, ungrokking, semi-grokking or grokking, with probabilities; or that nothing that generalizes fits.
 
-    In the regime called ungrokking training from scratch shows memorization; a network that generalizes loses it there.
+    In the regime called ungrokking, below D_crit, training from scratch shows memorization. A network that generalizes
+    loses the rule only once its examples are fewer than D_rest.
     Several sizes, moduli or widths are answered in one table. The first line says a regime as it is from probability
     0.9 on, and as more likely than not from 0.5 on; below that it says that it cannot tell.
     """

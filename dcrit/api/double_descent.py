@@ -80,7 +80,7 @@ class LaidOver:
             return ""
         told = f"{self.dip.told[0].upper()}{self.dip.told[1:]}."
         if self.expected is None:
-            return f"{told} There is no prediction for such widths."
+            return f"{told} So the prediction is not compared with them."
         predicted = f"for these widths a dip has probability {probability(self.expected.probability)}"
         depth, interval = self.expected.depth.value, self.expected.depth.interval
         if depth is not None and interval is not None:

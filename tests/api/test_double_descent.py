@@ -160,6 +160,7 @@ def test_few_seeds_cannot_tell_and_no_runs_say_nothing(store: Path) -> None:
     assert found.runs.agrees is None
     assert found.runs.verdict.startswith("Cannot tell whether the runs show a dip: 1 of 3 widths have 3 seeds or more")
     assert "(1 to 3 seeds a width; widths 8, 16, with fewer than 3, are left out)" in found.runs.verdict
+    assert found.runs.verdict.endswith(" So the prediction is not compared with them.")
     none = dcrit.double_descent(PROBLEM, 180, horizon=STEPS, store=store).to_dict()["runs"]
     assert (none["dip"], none["agrees"], none["verdict"]) == (None, None, "")
 
