@@ -102,7 +102,6 @@ def said_of_size(name: str, found: Estimate, outside: Sequence[str] = ()) -> str
         words += f" ({found.interval.level:.0%} interval {within})"
     if not found.extrapolated:
         return words
+    why = outside[0] if outside else "this lies outside the calibration"
     more = f", and {len(outside) - 1} more such" if len(outside) > 1 else ""
-    return f"{words}; the interval is widened, as {outside[0] if outside else 'this'}{more}" + (
-        "" if outside else " lies outside the calibration"
-    )
+    return f"{words}; the interval is widened, as {why}{more}"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dcrit.empirics.measures.in_plane import place_of
-from dcrit.empirics.measures.planes import RARELY, DipRuling, dip_of, mean_intervals, means
+from dcrit.empirics.measures.planes import RARELY, DipRuling, dip_of, interval_of_mean, means
 from dcrit.empirics.runs.outcomes import settled_value
 from dcrit.empirics.runs.single import Run
 from dcrit.theory.estimates import LEVEL, Estimate, Interval, interval_of
@@ -59,10 +59,7 @@ def over_width(runs: Sequence[Run], *, level: float = LEVEL) -> list[AtWidth]:
         accuracies, losses = (
             tuple(settled_value(run, name) for run in some) for name in ("test_accuracy", "test_loss")
         )
-        interval = None
-        if len(accuracies) > 1:
-            low, high = mean_intervals(accuracies, level=level)
-            interval = Interval(low=max(float(low), 0.0), high=min(float(high), 1.0), level=level)
+        interval = interval_of_mean(accuracies, level=level)
         mean = float(means(accuracies))
         found.append(
             AtWidth(width=width, n_params=n_params, accuracies=accuracies, losses=losses, mean=mean, interval=interval)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
-from dcrit.theory.estimates import LEVEL
+from dcrit.theory.estimates import LEVEL, Interval
 from dcrit.theory.predictions.double_descent import SMALLEST_DIP, deepest
 from dcrit.theory.predictions.phase_diagram import last_fall
 
@@ -71,6 +71,19 @@ def mean_intervals(values: ArrayLike, *, level: float = LEVEL) -> tuple[FloatArr
     low, high = np.nanquantile(mean_draws(values), [(1 - level) / 2, (1 + level) / 2], axis=0)
     mean = means(values)
     return np.minimum(low, mean), np.maximum(high, mean)
+
+
+def interval_of_mean(shares: Sequence[float], *, level: float = LEVEL) -> Interval | None:
+    """The same of one mean of shares, within 0 and 1; None for one seed, which says nothing of others.
+
+    Args:
+        shares: A value a seed [fraction].
+        level: Probability content.
+    """
+    if len(shares) < 2:
+        return None
+    low, high = mean_intervals(shares, level=level)
+    return Interval(low=max(float(low), 0.0), high=min(float(high), 1.0), level=level)
 
 
 @dataclass(frozen=True, kw_only=True)

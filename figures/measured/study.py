@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from dcrit.empirics.measures.planes import mean_intervals
+from dcrit.empirics.measures.planes import interval_of_mean
 from dcrit.empirics.study.result import StudyResult
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.theory.estimates import Estimate
@@ -58,15 +58,14 @@ def _draw_points(ax: Axes, points: Mapping[int, Sequence[float]], *, level: floa
     several = {size: some for size, some in points.items() if len(some) > 1}
     if several:
         means = [float(np.mean(some)) for some in several.values()]
-        spans = [mean_intervals(some, level=level) for some in several.values()]
         arms = [
-            (mean - max(float(low), 0.0), min(float(high), 1.0) - mean)
-            for mean, (low, high) in zip(means, spans, strict=True)
+            canvas.arms(mean, interval_of_mean(some, level=level)) or [[0.0], [0.0]]
+            for mean, some in zip(means, several.values(), strict=True)
         ]
         ax.errorbar(
             list(several),
             means,
-            yerr=np.maximum(np.array(arms).T, 0.0),
+            yerr=np.hstack(arms),
             fmt="o",
             color=style.BLACK,
             markersize=3.5,

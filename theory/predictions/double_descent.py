@@ -23,8 +23,8 @@ from dcrit.theory.predictions.critical_size import check_covers, horizon_of, is_
 from dcrit.theory.predictions.phase_diagram import (
     N_DRAWS,
     aligned_draws,
+    best_constants,
     between,
-    central_constants,
     check_widths,
     thinned,
 )
@@ -252,16 +252,16 @@ def _curve(
     Raises:
         ValueError: The calibration says nothing of one of them.
     """
-    constants = central_constants(problems, calibration, steps)
+    constants = best_constants(problems, calibration, steps)
     first, widths = problems[0], [one.width for one in problems]
     n_params = np.array([float(each.n_params) for each in problems])
     # Measured networks over capacity go on mixing, so the starting theory's step is on demand only.
     memorized = calibration.capacity.capacity(n_params, first.n_classes)
     memorized = memorized if sharp_capacity else np.full_like(memorized, np.inf)
     unfit = probability_unfit(first, calibration, widths)
-    mirrored = np.array([_mirrored(each, calibration, n_train, 1, seed)[0] for each in problems])  # (K,)
     law = calibration.thresholds
     if law is None:
+        mirrored = np.array([_mirrored(each, calibration, n_train, 1, seed)[0] for each in problems])  # (K,)
         accuracy = accuracy_from(constants, first.n_pairs, n_train, memorized, unfit, mirrored=mirrored)
     else:
         accuracy = accuracy_by_clock(law, problems, n_train, steps, memorized=memorized[:, None], unfit=unfit[:, None])[

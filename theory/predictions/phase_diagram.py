@@ -227,8 +227,8 @@ def check_told(problems: list[Problem], calibration: Calibration, horizon: int) 
             raise FieldError("calibration", f"reach width {problem.width}", calibration.name, why=silence)
 
 
-def central_constants(problems: list[Problem], calibration: Calibration, horizon: int) -> FloatArray:
-    """Best constants of problems that differ in width, as they act from scratch: (K, 8).
+def best_constants(problems: list[Problem], calibration: Calibration, horizon: int) -> FloatArray:
+    """Best constants of problems that differ in width, at rest: (K, 8).
 
     Args:
         problems: The questions.
@@ -247,9 +247,23 @@ def central_constants(problems: list[Problem], calibration: Calibration, horizon
             f"reach {problems[0].n_symbols} symbols at width {problems[int(wrong.argmax())].width}",
             f"{calibration.name}, whose laws do not reach so far outside",
         )
+    return constants
+
+
+def central_constants(problems: list[Problem], calibration: Calibration, horizon: int) -> FloatArray:
+    """The same as they act from scratch: (K, 8).
+
+    Args:
+        problems: The questions.
+        calibration: Whose constants they are.
+        horizon: T [steps].
+
+    Raises:
+        ValueError: As of :func:`best_constants`.
+    """
     acting = [
         from_scratch_constants(one, problem, calibration, horizon)
-        for one, problem in zip(constants, problems, strict=True)
+        for one, problem in zip(best_constants(problems, calibration, horizon), problems, strict=True)
     ]
     return np.array(acting)
 

@@ -40,8 +40,7 @@ def claims_of(reports: Mapping[str, Row]) -> dict[str, Row]:
     Args:
         reports: Documents by suite; of two with as many claims, the later counts.
     """
-    fewest_first = sorted(reports.values(), key=lambda report: len(report["claims"]))
-    return {claim["id"]: claim for report in fewest_first for claim in report["claims"]}
+    return {claim["id"]: claim for _, report in _fewest_first(reports) for claim in report["claims"]}
 
 
 def telling(reports: Mapping[str, Row]) -> dict[str, Row]:
@@ -50,8 +49,12 @@ def telling(reports: Mapping[str, Row]) -> dict[str, Row]:
     Args:
         reports: Documents by suite.
     """
-    told = {id(claim) for claim in claims_of(reports).values()}
-    return {name: one for name, one in reports.items() if any(id(claim) in told for claim in one["claims"])}
+    judged_by = {claim["id"]: suite for suite, report in _fewest_first(reports) for claim in report["claims"]}
+    return {suite: report for suite, report in reports.items() if suite in judged_by.values()}
+
+
+def _fewest_first(reports: Mapping[str, Row]) -> list[tuple[str, Row]]:
+    return sorted(reports.items(), key=lambda one: len(one[1]["claims"]))
 
 
 def _claim(one: Row) -> str:
