@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from dcrit.api import literature as api
 from dcrit.cli.app import app
 from dcrit.empirics.experiments.literature import configs_of_figure
+from dcrit.empirics.measures.over_width import FEWEST_SEEDS
 from dcrit.empirics.runs.single import Run
 from dcrit.empirics.store.kinds import Store
-from dcrit.theory.literature.figures import difference, literature_figures, quick_variant, with_seeds
+from dcrit.theory.literature.figures import QUICK_SEEDS, difference, literature_figures, quick_variant, with_seeds
 from tests.worlds.literature import miniature
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +71,7 @@ def test_quick_variants_take_less_and_say_what_they_leave_out() -> None:
     for one in literature_figures():
         few = quick_variant(one)
         assert 0 < len(configs_of_figure(few)) < len(configs_of_figure(one))
+        assert "seeds" in difference(one, few) or {panel.kind for panel in one.panels} <= set(QUICK_SEEDS)
         assert difference(one, few)
         for panel, small in zip(one.panels, few.panels, strict=True):
             for places, left in ((panel.sizes, small.sizes), (panel.widths, small.widths)):
@@ -77,7 +79,7 @@ def test_quick_variants_take_less_and_say_what_they_leave_out() -> None:
                 assert (left[:1], left[-1:]) == (places[:1], places[-1:])
     (dips,) = (one for one in literature_figures() if one.name == "huang-3a")
     assert quick_variant(dips).panels[0].widths == (4, 12, 24, 48)
-    assert {panel.seeds for panel in quick_variant(dips).panels} == {3}
+    assert {panel.seeds for panel in quick_variant(dips).panels} == {FEWEST_SEEDS} == {QUICK_SEEDS["over-width"]}
     assert [one.n_train for one in quick_variant(dips).panels[0].series] == [360, 600]
     assert difference(dips, quick_variant(dips)) == "every second size and width, every second curve"
     (curves,) = (one for one in literature_figures() if one.name == "huang-2a")
