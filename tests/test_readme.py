@@ -41,12 +41,18 @@ def test_its_numbers_are_those_of_the_committed_results() -> None:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()[2:]]
     kinds = [f"{model} {start}" for start in ("from scratch", "at rest") for model in ("pair-MLP", "transformer")]
     assert [row[0] for row in rows] == kinds
-    for _, n, median, inside in rows:
+    at_rest = json.loads((RESULTS / "two-thresholds" / "at-rest.json").read_text(encoding="utf-8"))
+    for name, model in (("pair-MLP at rest", "mlp"), ("transformer at rest", "transformer")):
+        asked = [row["measured"] for row in at_rest if row["problem"]["model"] == model]
+        n = sum(size is not None for size in asked)
+        (counted,) = [row[1] for row in rows if row[0] == name]
+        assert counted == (str(n) if n == len(asked) else f"{n} of {len(asked)}")
+    assert all(int(row[1]) > 4 for row in rows[:2])
+    for _, _, median, inside in rows:
         found = re.fullmatch(r"(\d+)% \((\d+)% – (\d+)%\)", inside)
         assert found is not None
         share, low, high = map(int, found.groups())
         assert low <= share <= high
-        assert int(n) >= 4
         assert 0 < float(median.rstrip("%")) < 30
 
 

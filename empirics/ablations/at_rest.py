@@ -294,7 +294,7 @@ def page_with_rows(page: str, found: Sequence[Row], known: Sequence[Row]) -> str
         cells = [problem["model"], f"`{problem['activation']}`"]
         cells += [str(one) for one in (problem["modulus"], problem["width"], row["steps"])]
         cells += [sized(row["predicted"], row["predicted_interval"])]
-        runs = row["source"] if "source" in row else str(row["n_runs"] or "–")
+        runs = row["source"] if "source" in row else _counted(row)
         if measured is None:
             cells += [_missing(row), runs, "–"]
         else:
@@ -315,10 +315,12 @@ def page_with_rows(page: str, found: Sequence[Row], known: Sequence[Row]) -> str
 
 def _missing(row: Row) -> str:
     """Why a row has no measured size."""
-    if not row["n_runs"]:
-        return "not measured"
-    lost = f"; {row['n_lost']} had not generalized before" if row["n_lost"] else ""
-    return f"not within the sizes of its runs{lost}"
+    return "not within the sizes of its runs" if row["n_runs"] else "not measured"
+
+
+def _counted(row: Row) -> str:
+    """Runs of a row, and how many of them had not generalized before their data shrank, which say nothing."""
+    return f"{row['n_runs'] or '–'}" + (f", {row['n_lost']} of them lost" if row["n_lost"] else "")
 
 
 def _steeper_lines(found: Sequence[Row]) -> list[str]:
@@ -328,13 +330,13 @@ def _steeper_lines(found: Sequence[Row]) -> list[str]:
     lines = [
         "",
         "Narrow transformers need more than the law says. A steeper line, D_rest = ρ·S·(1 + k·S/d), was fitted to all "
-        f"at p ≤ {NEAR}. What it says of larger moduli was written down before they were measured:",
+        f"at p ≤ {NEAR}. What it says of larger moduli was committed before any of their results was read:",
         "",
-        "| p | width | by the steeper line (90 %) | measured (90 %) | ln(predicted/measured) | of the law |",
-        "|---|---|---|---|---|---|",
+        "| p | width | T [steps] | steeper line (90 %) | measured (90 %) | ln(predicted/measured) | of the law |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in found:
-        cells = [*map(str, _symbols_and_width(row)), sized(row["steeper"], row["steeper_interval"])]
+        cells = [*map(str, (*_symbols_and_width(row), row["steps"])), sized(row["steeper"], row["steeper_interval"])]
         if row["measured"] is None:
             cells += [_missing(row), "–", "–"]
         else:

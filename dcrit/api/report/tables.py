@@ -121,7 +121,8 @@ def tables(reports: Mapping[str, Row], predictors: Sequence[Row]) -> str:
 def reliance(results: Path) -> str:
     """How far off sizes are, and how many lie inside their intervals, for four kinds of sizes, as Markdown.
 
-    The interval of a share is Clopper and Pearson's, at 90 %.
+    Of networks whose runs show no size it is said how many were asked. The interval of a share is Clopper and
+    Pearson's, at 90 %.
 
     Args:
         results: Folder of the committed results.
@@ -129,7 +130,8 @@ def reliance(results: Path) -> str:
     from scipy.stats import binomtest
 
     (shipped,) = [row for row in _read(results / "ablation.json") if row["predictor"].startswith("**dcrit")]
-    kinds = [("pair-MLP from scratch", shipped["n"], round(shipped["n"] * shipped["coverage"]), shipped["median"])]
+    n_shipped = shipped["n"]
+    kinds = [("pair-MLP from scratch", n_shipped, n_shipped, round(n_shipped * shipped["coverage"]), shipped["median"])]
     two = results / "two-thresholds"
     at_rest: dict[str, list[Row]] = {"mlp": [], "transformer": []}
     for row in _read(two / "at-rest.json"):
@@ -141,15 +143,16 @@ def reliance(results: Path) -> str:
     ):
         rows = [(row["predicted"], row["measured"], row[interval]) for row in some]
         rows += _drawn(results, DRAWN[name]) if name in DRAWN else []
-        rows = [row for row in rows if row[1] is not None]
+        n_asked, rows = len(rows), [row for row in rows if row[1] is not None]
         inside = sum(low <= measured <= high for _, measured, (low, high) in rows)
         errors = [abs(np.log(predicted / measured)) for predicted, measured, _ in rows]
-        kinds.append((name, len(rows), inside, float(np.median(errors))))
+        kinds.append((name, n_asked, len(rows), inside, float(np.median(errors))))
     lines = ["| size | networks | median error | inside the 90 % interval |", "|---|---|---|---|"]
-    for name, n, inside, median in kinds:
+    for name, n_asked, n, inside, median in kinds:
+        counted = f"{n}" if n == n_asked else f"{n} of {n_asked}"
         share = binomtest(inside, n).proportion_ci(confidence_level=0.9, method="exact")
         lines.append(
-            f"| {name} | {n} | {np.expm1(median):.1%} | {inside / n:.0%} ({share.low:.0%} – {share.high:.0%}) |"
+            f"| {name} | {counted} | {np.expm1(median):.1%} | {inside / n:.0%} ({share.low:.0%} – {share.high:.0%}) |"
         )
     return "\n".join(lines)
 
