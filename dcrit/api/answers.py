@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: Room left of the axes, where a legend above them does not begin [inches].
 LEFT = 0.7
 
+#: Width of what stands before and after a label of that legend [inches].
+HANDLE = 0.33
+
 
 class Statement(ABC):
     """What every answer can do: be a table, be JSON, and show itself in a notebook."""
@@ -203,8 +206,9 @@ def finished(ax: Axes, title: str, remark: str = "") -> Axes:
     heading = "\n".join(canvas.wrapped(text, room, size=size) for text in (title, remark) if text)
     handles, labels = ax.get_legend_handles_labels()
     if handles:
-        columns = canvas.columns_within(labels, figure.get_figwidth() - LEFT)
+        columns = canvas.columns_within(labels, figure.get_figwidth() - LEFT, handle=HANDLE)
         where = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": columns, "frameon": False}
+        where |= {"handlelength": 1.5, "columnspacing": 1.0}
         ax.legend(handles, labels, fontsize=style.SMALL, **where)
         rows = -(-len(handles) // columns) + sum(label.count("\n") for label in labels)
         ax.set_title(heading, pad=6 + 13 * rows, fontsize=size)

@@ -288,11 +288,14 @@ class Diagram(Answer):
         """One row a width."""
         import polars as pl
 
-        names = ("widths", "n_params", "critical_size", "critical_low", "critical_high", "capacity", "extrapolated")
+        names = (
+            *("widths", "n_params", "critical_size", "critical_low", "critical_high", "capacity", "at_rest"),
+            "extrapolated",
+        )
         return pl.DataFrame({name: getattr(self.diagram, name) for name in names})
 
     def plot(self, ax: Axes | None = None, *, runs: Runs | None = None) -> Axes:
-        """Draw both curves in their bands, the star and the regimes, and real runs over them.
+        """Draw D_crit, D_mem and D_rest in their bands, the star and the regimes, and real runs over them.
 
         Args:
             ax: Axes to draw on; None for those of a new picture.
@@ -300,19 +303,29 @@ class Diagram(Answer):
                 those of the answer.
         """
         from dcrit.empirics.measures.beside import choose, told
+        from dcrit.figures.drawing import scales
         from dcrit.figures.measured.runs import draw_over_plane
-        from dcrit.figures.predicted.phase_diagram import draw_phase_diagram, draw_star, name_widths
+        from dcrit.figures.predicted.phase_diagram import (
+            draw_at_rest,
+            draw_phase_diagram,
+            draw_star,
+            name_curves,
+            name_widths,
+        )
 
         ax, remark = axes_of(ax), ""
-        draw_phase_diagram(ax, self.diagram, star=False)
+        draw_phase_diagram(ax, self.diagram, star=False, listed=False)
+        draw_at_rest(ax, self.diagram)
         laid, left_out = self.runs, self.left_out
         if runs is not None:
             laid, left_out = choose(runs.runs, self.diagram.problem, horizon=self.diagram.horizon)
         if laid is not None:
             draw_over_plane(ax, laid)
             remark = told(len(laid), left_out)
+        scales.log_axis(ax, "y", *ax.get_ylim())
         draw_star(ax, self.diagram.star)
         name_widths(ax, self.diagram)
+        name_curves(ax, self.diagram)
         return finished(ax, self.title, remark)
 
 

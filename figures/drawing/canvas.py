@@ -107,20 +107,21 @@ def blank(ax: Axes, text: str, *, width: float) -> None:
     )
 
 
-def columns_within(labels: Sequence[str], width: float, *, most: int = 3) -> int:
+def columns_within(labels: Sequence[str], width: float, *, most: int = 3, handle: float = HANDLE) -> int:
     """Columns of a legend in small print that fit beside each other; at least one.
 
     Args:
         labels: In their order, which runs down each column.
         width: Room for all columns [inches].
         most: Columns at most.
+        handle: Width of what stands before and after a label [inches].
     """
 
     def room(columns: int) -> float:
         rows = math.ceil(len(labels) / columns)
         lines = [max(map(len, label.split("\n"))) for label in labels]
         longest = [max(lines[k : k + rows]) for k in range(0, len(lines), rows)]
-        return sum(HANDLE + CHARACTER * one for one in longest)
+        return sum(handle + CHARACTER * one for one in longest)
 
     return next((n for n in range(min(most, len(labels)), 1, -1) if room(n) <= width), 1)
 

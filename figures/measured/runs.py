@@ -100,7 +100,7 @@ def draw_in_plane(ax: Axes, runs: Sequence[Run]) -> None:
             markersize=5.5,
             linestyle="none",
             zorder=6,
-            label=f"{shown}, measured",
+            label=f"runs: {shown}",
         )
 
 

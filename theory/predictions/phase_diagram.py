@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.calibrations.calibration import Calibration
+from dcrit.theory.calibrations.thresholds import HALF
 from dcrit.theory.checks import FieldError, check_integer, check_level
 from dcrit.theory.circuits.constants import CONSTANTS, sizes_from
 from dcrit.theory.circuits.regimes import SEMI_GROKKING, dynamics_codes
@@ -27,6 +28,7 @@ from dcrit.theory.predictions.critical_size import (
     law_normal,
     law_sizes,
     least_size,
+    rest_estimate,
     told,
 )
 from dcrit.theory.predictions.regime import REGIMES, UNFIT, probability_unfit, shares_by_law
@@ -74,6 +76,10 @@ class PhaseDiagram:
         capacity: D_mem (K,) [examples].
         capacity_low: Lower end of its interval (K,) [examples].
         capacity_high: Upper end (K,) [examples].
+        at_rest: D_rest (K,) [examples]; NaN where nothing is told of it, or where a network holds too little of the
+            rule to reach one half.
+        rest_low: Lower end of its interval (K,) [examples]; NaN as well where the calibration has no law of sizes.
+        rest_high: Upper end (K,) [examples].
         unfit: Probability that the generalizing circuit does not fit (K,).
         codes: The likeliest regime (M, K), indices into ``REGIMES``: that at the best values where no law of sizes from
             scratch is known; 4 where not fitting is more likely than not.
@@ -99,6 +105,9 @@ class PhaseDiagram:
     capacity: FloatArray
     capacity_low: FloatArray
     capacity_high: FloatArray
+    at_rest: FloatArray
+    rest_low: FloatArray
+    rest_high: FloatArray
     unfit: FloatArray
     codes: IntArray
     star: Star
@@ -129,7 +138,8 @@ class PhaseDiagram:
 #: Fields that are arrays, in the order in which they are written.
 ARRAYS = (
     *("widths", "n_params", "critical_size", "critical_low", "critical_high", "onset", "completion"),
-    *("capacity", "capacity_low", "capacity_high", "unfit", "extrapolated", "n_trains", "codes"),
+    *("capacity", "capacity_low", "capacity_high", "at_rest", "rest_low", "rest_high"),
+    *("unfit", "extrapolated", "n_trains", "codes"),
 )
 
 
@@ -449,6 +459,36 @@ def curves_of(
     )
 
 
+def rest_of(problems: list[Problem], calibration: Calibration, horizon: int, *, level: float) -> FloatArray:
+    """Sizes at rest over K problems, each with the ends of its interval: (3, K) [examples].
+
+    They are those of ``predict_critical_size``; NaN where it tells none, and where a network can hold too little of the
+    rule to reach one half. Without a law of sizes they are best values of the mixture at rest, and their ends are NaN.
+
+    Args:
+        problems: The questions.
+        calibration: Constants.
+        horizon: T, of which sizes at rest do not depend [steps].
+        level: Probability content of the intervals.
+
+    Raises:
+        ValueError: The calibration's laws describe no network at one of them.
+    """
+    law = calibration.thresholds
+    found = np.full((3, len(problems)), np.nan)
+    if law is None:
+        n_pairs = problems[0].n_pairs
+        sizes = sizes_from(best_constants(problems, calibration, horizon), n_pairs, 0.5)
+        found[0] = np.where((sizes > 0) & (sizes <= LARGEST_FRACTION * n_pairs), sizes, np.nan)
+        return found
+    for k, problem in enumerate(problems):
+        one = told(rest_estimate(law, problem, level=level))
+        holds = law.clocks(problem).memory.ceiling > HALF
+        if holds and one.value is not None and one.interval is not None:
+            found[:, k] = one.value, one.interval.low, one.interval.high
+    return found
+
+
 def star_widths(problem: Problem, calibration: Calibration) -> list[int]:
     """Widths at which the star is looked for: from the narrowest network that the laws describe to the widest seen."""
     law, step = calibration.thresholds, problem.family.width_step
@@ -596,6 +636,7 @@ def phase_diagram(
     edges: FloatArray = np.asarray(np.quantile(drawn_capacity, tails, axis=1), dtype=np.float64)
     capacity_low, capacity_high = (between(log_params, log_params[some], edges[side]) for side in (0, 1))
 
+    at_rest, rest_low, rest_high = rest_of(problems, calibration, steps, level=level)
     unfit = probability_unfit(problem, calibration, whole)
     if law is None:
         codes = dynamics_codes(sizes[:, None], memorized, curves.onset, curves.completion)
@@ -617,6 +658,9 @@ def phase_diagram(
         capacity=memorized,
         capacity_low=np.minimum(capacity_low, memorized),
         capacity_high=np.maximum(capacity_high, memorized),
+        at_rest=at_rest,
+        rest_low=rest_low,
+        rest_high=rest_high,
         unfit=unfit,
         codes=codes,
         star=predict_star(problem, calibration, horizon=steps, level=level, n_draws=n_draws, seed=seed),

@@ -259,6 +259,7 @@ def _look() -> dict[str, Any]:
             "critical": FROM_SCRATCH,
             "rest": AT_REST,
             "capacity": style.VERMILLION,
+            "kept": style.GREY,
             "regimes": COLOURS,
             "symbols": {shown: SYMBOLS[marker] for shown, (marker, _) in MARKS.items()},
         },

@@ -134,6 +134,7 @@ def test_it_opens_alone_and_without_a_complaint(browser: Chrome, written: Explor
     for panel in ("diagram", "accuracy", "training", "modulus"):
         assert len(traces(browser, panel)) >= 2, panel
         assert browser.find_element(By.ID, f"{panel}-plot").get_attribute("aria-label")
+    assert {f"D<sub>{name}</sub>" for name in ("crit", "mem", "rest")} <= traces(browser, "diagram").keys()
 
 
 @pytest.mark.parametrize("fields", QUESTIONS, ids=lambda fields: "-".join(map(str, fields.values())))
@@ -197,6 +198,13 @@ def test_the_star_and_the_regimes_are_those_of_the_phase_diagram(opened: Chrome,
     )
     codes = [row[0] for row in opened.execute_script(script, question, sizes.tolist())]
     assert codes == plane.codes[:, 1].tolist()
+    kept = opened.execute_script(
+        "const place = {...Theory.placeOf(arguments[0]), width: 64}; return Theory.kept(place, Theory.logs(place))",
+        question,
+    )
+    assert kept["value"] == pytest.approx(plane.at_rest[1], rel=0.01)
+    assert kept["low"] == pytest.approx(plane.rest_low[1], rel=0.02)
+    assert kept["high"] == pytest.approx(plane.rest_high[1], rel=0.02)
     for n_train in (sizes[3], sizes[8]):
         said = dcrit.regime(problem, round(n_train), horizon=horizon).found
         mine = theory(opened, "answer(arguments[0]).regime", question | {"n_train": round(n_train)})

@@ -1,10 +1,13 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
+import dcrit
 from dcrit.figures.drawing import canvas, style
 from dcrit.figures.predicted.double_descent import new_double_descent
-from dcrit.figures.predicted.phase_diagram import draw_phase_diagram, name_widths
+from dcrit.figures.predicted.phase_diagram import AT_REST, CAPACITY, CRITICAL, draw_phase_diagram, name_widths
 from dcrit.theory.calibrations.calibration import calibration_of, shipped_calibrations
 from dcrit.theory.predictions.double_descent import predict_double_descent
 from dcrit.theory.predictions.phase_diagram import phase_diagram
@@ -45,11 +48,46 @@ def test_the_map_says_its_units_and_where_its_star_is(widths: np.ndarray, larges
     assert {int(n.replace("\u2009", "")): int(width) for n, width in ticks}.items() <= drawn.items()
     assert [int(ticks[k][1]) for k in (0, -1)] == [widths[0], widths[-1]]
     assert len(ticks) >= 3
-    assert {one for one in labels if "interval" in one} == {
-        rf"90% interval of $D_\mathrm{{{name}}}$" for name in ("crit", "mem")
-    }
+    assert [one for one in labels if "interval" in one] == ["90% interval"]
+    assert {CRITICAL, CAPACITY} <= set(labels)
     assert "[parameters]" in ax.get_xlabel()
     assert "[examples]" in ax.get_ylabel()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("problem", "least", "seen"),
+    [
+        (Problem(modulus=31), 13, {CRITICAL, AT_REST, CAPACITY}),
+        (Problem(modulus=23, activation="relu"), 17, {CRITICAL, AT_REST, CAPACITY}),
+        (Problem(modulus=13), 48, {CRITICAL, AT_REST}),  # all of D_mem lies above all pairs
+    ],
+    ids=["square", "relu", "wide"],
+)
+def test_curves_are_named_where_they_leave_the_picture_and_names_do_not_cover_each_other(
+    problem: Problem, least: int, seen: set[str]
+) -> None:
+    ax = dcrit.phase_diagram(problem, points=30, min_width=least).plot()
+    figure = ax.figure
+    figure.draw_without_rendering()  # type: ignore[union-attr]
+    named = {text.get_text().split(",")[0]: text for text in ax.texts}
+    assert named.keys() == seen
+    boxes = {name: text.get_window_extent() for name, text in named.items()}
+    for one, other in combinations(boxes.values(), 2):
+        assert not one.overlaps(other)
+    legend = ax.get_legend()
+    assert legend is not None
+    assert not any(legend.get_window_extent().overlaps(box) for box in boxes.values())
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert not {CRITICAL, CAPACITY, AT_REST} & set(labels)
+    assert labels.count("90% interval") == 1
+    # At every width the size at rest lies below the one from scratch, and has no value where nothing fits.
+    critical, capacity, rest = (np.asarray(line.get_ydata()) for line in ax.lines[:3])
+    assert len(critical) == len(capacity) == len(rest)
+    both = np.isfinite(critical) & np.isfinite(rest)
+    assert both.any()
+    assert (rest[both] < critical[both]).all()
 
 
 @pytest.mark.slow

@@ -124,6 +124,12 @@ def test_plane_and_regimes_agree_with_the_size(problem: Problem, horizon: int | 
     assert found.critical_size.interval is not None
     assert plane.critical_low[0] == pytest.approx(found.critical_size.interval.low)
     assert plane.critical_high[0] == pytest.approx(found.critical_size.interval.high, rel=0.03)
+    rest = found.estimates()["at_rest"]
+    drawn = (plane.at_rest[0], plane.rest_low[0], plane.rest_high[0])
+    if rest.value is None or rest.interval is None:
+        assert np.isnan(drawn).all()
+    else:
+        assert drawn == pytest.approx((rest.value, rest.interval.low, rest.interval.high))
     assert star == predict_star(problem, calibration, horizon=horizon, n_draws=FEW)
     capacity = found.capacity.value
     near = [round(factor * capacity) for factor in (0.9, 0.99, 1.01, 1.1) if factor * capacity < problem.n_pairs]
@@ -411,6 +417,24 @@ def test_a_narrow_network_never_reaches_what_it_does_not_hold() -> None:
     assert sizes.capacity.value is not None
     assert sizes.critical_size.value > sizes.capacity.value
     assert "above the capacity" in sizes.critical_size.reason
+
+
+def test_a_plane_has_no_size_at_rest_of_a_network_that_holds_less_than_half_of_the_rule() -> None:
+    problem = Problem(modulus=23)
+    plane = phase_diagram(problem, chosen(problem), widths=[8, 64], n_trains=[200], n_draws=FEW)
+    assert np.isfinite(plane.at_rest).tolist() == [False, True]
+    assert predicted(replace(problem, width=8), None).critical_size.reason.startswith("width 8 can hold 0.44 of the")
+
+
+def test_without_a_law_a_plane_has_the_size_at_rest_of_the_mixture_without_an_interval() -> None:
+    problem = Problem(modulus=23, width=64)
+    bare = replace(chosen(problem), thresholds=None)
+    plane = phase_diagram(problem, bare, widths=[64, 96], n_trains=[200], n_draws=FEW)
+    found = predict_critical_size(problem, bare, n_draws=FEW).at_rest.value
+    assert found is not None
+    assert plane.at_rest[0] == pytest.approx(found)
+    assert np.isnan(plane.rest_low).all()
+    assert plane.to_dict()["rest_high"] == [None, None]
 
 
 def test_no_network_is_silent_for_its_width_where_narrow_ones_were_measured() -> None:

@@ -155,6 +155,14 @@ const Panels = (() => {
         colours.capacity, "D<sub>mem</sub>"),
       curve(x, value("capacity"), colours.capacity, "D<sub>mem</sub>", "dash"),
     ];
+    const kept = rows.filter((row) => row.rest.value !== null);
+    if (rows.length >= 2 && kept.length) {
+      const name = "D<sub>rest</sub>";
+      const end = (which) => clip(kept.map((row) => row.rest[which]));
+      traces.push(
+        ...band(kept.map((row) => Math.exp(row.known.params)), end("low"), end("high"), colours.kept, name),
+        curve(x, rows.map((row) => row.rest.value), css("--ink"), name, "dashdot"));
+    }
     const sized = measured.filter((one) => !one.at_rest);
     if (sized.length)
       traces.push(points(sized, { x: (one) => one.n_params, y: (one) => one.size, error: "y" },

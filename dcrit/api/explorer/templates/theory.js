@@ -332,8 +332,15 @@ const Theory = (() => {
 
   const rowsAt = (place, widths) => widths.map((width) => ({ width, known: logs({ ...place, width }) }));
 
-  // Both curves over model size, with the ends of their intervals.
-  const diagram = (place) => rowsAt(place, widthsOf(place));
+  // The size at rest of a network that is likely to hold the rule, as the phase diagram draws it.
+  function kept(place, known) {
+    const holds = known.memory.ceiling > 0.5 && unfit(place) <= 0.5;
+    return holds ? rest(place, known) : none(`width ${place.width} holds too little of the rule`);
+  }
+
+  // All curves over model size, with the ends of their intervals.
+  const diagram = (place) => rowsAt(place, widthsOf(place)).map(
+    (row) => ({ ...row, rest: kept({ ...place, width: row.width }, row.known) }));
 
   // The likeliest regime of sizes (M) at each width (K): indices into the regimes, M rows of K.
   function plane(place, rows, sizes) {
@@ -458,7 +465,7 @@ const Theory = (() => {
   }
 
   return {
-    load, subjectOf, placeOf, logs, answer, diagram, plane, star, training, overModulus, accuracyAt, protocolHorizon,
+    load, subjectOf, placeOf, logs, answer, diagram, kept, plane, star, training, overModulus, accuracyAt, protocolHorizon,
     get data() { return data; },
   };
 })();
