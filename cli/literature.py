@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.output import note, print_json, say, table
+from dcrit.cli.terminal.following import command_of, descent_command, store_words
+from dcrit.cli.terminal.output import note, print_json, say, table, then
 from dcrit.cli.terminal.session import session
 from dcrit.theory.literature.figures import LiteratureFigure, literature_figures
+
+if TYPE_CHECKING:
+    from dcrit.api.literature import LiteratureDrawing
 
 #: Heading of these commands in the help.
 PANEL = "Figures of the literature"
@@ -137,7 +141,7 @@ def _command_of(figure: LiteratureFigure) -> Callable[..., None]:
         ] = None,
         quick: Annotated[
             bool,
-            typer.Option("--quick", help="Fewest seeds, and every second size, width and curve; says so."),
+            typer.Option("--quick", help="Fewer seeds, and every second size, width and curve; says so."),
         ] = False,
         store: options.StoreFolder = options.DEFAULT_STORE,
         out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the picture, as PNG and SVG.")] = Path(
@@ -158,10 +162,30 @@ def _command_of(figure: LiteratureFigure) -> Callable[..., None]:
             if drawn.variant:
                 say(drawn.variant)
             say(f"One should see: {figure.expected}")
+            for curve in drawn.over_width:
+                say(curve.told)
             say(" ".join(str(path) for path in drawn.files))
+            _say_next(drawn, quick=quick, store=store)
 
     made.__doc__ = f"{figure.shows}\n\nHere one should see: {figure.expected}"
     return made
+
+
+def _say_next(drawn: LiteratureDrawing, *, quick: bool, store: Path) -> None:
+    """Name the command that lays a curve over model size over its theory, or that adds the seeds it lacks."""
+    if not drawn.over_width:
+        return
+    open_ones = [one for one in drawn.over_width if not one.is_decided]
+    if open_ones:
+        more = 2 * max(panel.seeds for panel in drawn.figure_of.panels)
+        words = ["reproduce", drawn.figure_of.name, *(["--quick"] if quick else []), "-s", str(more)]
+        then(command_of(words, store_words(store)), "add seeds until they tell whether there is a dip")
+        return
+    first = drawn.over_width[0]
+    then(
+        descent_command(first.problem, first.n_train, first.horizon, store),
+        f"see {first.label or 'this curve'} alone over what is predicted of it",
+    )
 
 
 for _figure in literature_figures():

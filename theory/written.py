@@ -31,6 +31,17 @@ def number(value: object) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def probability(chance: float) -> str:
+    """A probability as people read it: never 0 or 1, which no prediction is sure enough for.
+
+    Args:
+        chance: Between 0 and 1.
+    """
+    if chance > 0.99:
+        return "above 0.99"
+    return "below 0.01" if chance < 0.01 else f"{chance:.2f}"
+
+
 def span(low: float | None, high: float | None, *, between: str = "–") -> str:
     """An interval as people read it: above or below an end where the other is open, nothing where both are.
 

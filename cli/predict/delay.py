@@ -67,8 +67,8 @@ def delay(
 
 
 def _show(answer: Finding, n_train: int, accuracy: float, interval: str, calibration: Path | None) -> None:
-    from dcrit.api.headlines import probability
     from dcrit.theory.circuits.regimes import FITTED
+    from dcrit.theory.written import probability
 
     found = answer.found
     branches = (

@@ -47,8 +47,8 @@ def phase_diagram(
     """
     import numpy as np
 
-    from dcrit.api.headlines import probability
     from dcrit.api.predictions import phase_diagram as predict
+    from dcrit.theory.written import probability
 
     with session():
         check_out(out)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dcrit.api.answers import Finding, axes_of, finished, plain
-from dcrit.api.headlines import LIKELY, probability, said_of
+from dcrit.api.headlines import LIKELY, said_of
 from dcrit.api.predictions import chosen_calibration, outside_at_ends
 from dcrit.theory.arguments import hinting
 from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.estimates import LEVEL, Estimate
 from dcrit.theory.problems.problem import Problem, full_label
-from dcrit.theory.written import number
+from dcrit.theory.written import number, probability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -172,12 +172,13 @@ class SizeCurve(Finding):
             runs: Finished runs to lay over the theory, of which those of its problem, training-set size and horizon
                 are drawn; None for those of the answer.
         """
-        from dcrit.figures.predicted.double_descent import draw_accuracy, draw_measured
+        from dcrit.figures.predicted.double_descent import draw_accuracy, draw_measured, name_widths
 
         ax, laid = axes_of(ax), self.runs if runs is None else self.lay(runs.runs)
         draw_accuracy(ax, self.found)
         if laid is not None:
             draw_measured(ax, laid.measured, level=self.found.level)
+        name_widths(ax, self.found, self.problem)
         return finished(ax, self.title, "" if laid is None else laid.remark)
 
     def figure(self) -> Figure:
@@ -187,6 +188,7 @@ class SizeCurve(Finding):
         laid = self.runs
         return new_double_descent(
             self.found,
+            self.problem,
             title=self.title,
             measured=() if laid is None else laid.measured,
             remark="" if laid is None else laid.remark,

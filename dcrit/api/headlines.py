@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dcrit.theory.advice import Advice
-from dcrit.theory.written import number, span
+from dcrit.theory.written import number, probability, span
 
 if TYPE_CHECKING:
     from dcrit.theory.estimates import Estimate
@@ -14,17 +14,6 @@ if TYPE_CHECKING:
 
 #: Probability from which on something is said as it is, and from which on it is said to be likely.
 SURE, LIKELY = 0.9, 0.5
-
-
-def probability(chance: float) -> str:
-    """A probability as people read it: never 0 or 1, which no prediction is sure enough for.
-
-    Args:
-        chance: Between 0 and 1.
-    """
-    if chance > 0.99:
-        return "above 0.99"
-    return "below 0.01" if chance < 0.01 else f"{chance:.2f}"
 
 
 def chance_cell(chance: float) -> str:

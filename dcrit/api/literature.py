@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     import polars as pl
     from matplotlib.figure import Figure
 
+    from dcrit.api.double_descent import LaidOver
+    from dcrit.empirics.experiments.literature import PanelRuns
     from dcrit.empirics.training.work import Trained
+    from dcrit.theory.problems.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,39 @@ def list_literature() -> LiteratureList:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OverWidth:
+    """A curve of a figure over model size, beside what was predicted of it.
+
+    Attributes:
+        label: Of the curve.
+        problem: What was trained; its width plays no part.
+        n_train: D [examples].
+        horizon: T [steps].
+        laid: Its runs over the prediction, and whether both show a dip.
+    """
+
+    label: str
+    problem: Problem
+    n_train: int
+    horizon: int
+    laid: LaidOver
+
+    @property
+    def told(self) -> str:
+        """Whether runs and prediction show a dip, in sentences under the name of the curve."""
+        return f"{self.label}: {self.laid.verdict}" if self.label else self.laid.verdict
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the runs tell that there is a dip, or that there is none."""
+        return self.laid.dip is not None and self.laid.dip.ruling != "cannot tell"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, as JSON values."""
+        return {"label": self.label, "n_train": self.n_train, "horizon": self.horizon, **self.laid.to_dict()}
+
+
+@dataclass(frozen=True, kw_only=True)
 class LiteratureDrawing(Statement):
     """The counterpart of a published figure.
 
@@ -90,12 +126,14 @@ class LiteratureDrawing(Statement):
         evidence: Runs of each panel.
         files: Where it was written.
         variant: What it leaves out of the whole figure, in words; empty where it is whole.
+        over_width: Curves over model size of which something was predicted.
     """
 
     figure_of: LiteratureFigure
-    evidence: Sequence[Any]
+    evidence: Sequence[PanelRuns]
     files: Sequence[Path]
     variant: str = ""
+    over_width: Sequence[OverWidth] = ()
 
     @property
     def title(self) -> str:
@@ -106,7 +144,8 @@ class LiteratureDrawing(Statement):
         """The figure, drawn anew."""
         from dcrit.figures.measured.literature import draw
 
-        return draw(self.evidence, self.variant)
+        told = [one.told for one in self.over_width]
+        return draw(self.evidence, title=self.figure_of.setting, remarks=[*filter(None, [self.variant]), *told])
 
     def to_dict(self) -> dict[str, Any]:
         """What it shows and where it was written, as JSON values."""
@@ -117,6 +156,7 @@ class LiteratureDrawing(Statement):
             "shows": one.shows,
             "expected": one.expected,
             "variant": self.variant,
+            "over_width": [curve.to_dict() for curve in self.over_width],
             "files": [str(path) for path in self.files],
         }
 
@@ -143,7 +183,7 @@ def literature_figure(
     Args:
         name: As :func:`list_literature` has it.
         seeds: Runs of each; None for those of the figure.
-        quick: Whether it is the quick variant: one seed, or two of a plane, and every second size and width.
+        quick: Whether it is the quick variant: fewer seeds, and every second size and width.
         store: Folder in which runs are kept; what an interrupted call has trained is there for the next one.
         out: Folder that it is written to, as PNG and SVG; None for none.
         note: Told what is trained and how long that takes at most, in words, before it begins.
@@ -168,7 +208,9 @@ def literature_figure(
         configs = configs_of_figure(asked)
         note(_cost(asked, configs, laboratory.lacking(configs)))
         evidence = measure(asked, laboratory)
-    made = LiteratureDrawing(figure_of=asked, evidence=evidence, files=(), variant=variant)
+    made = LiteratureDrawing(
+        figure_of=asked, evidence=evidence, files=(), variant=variant, over_width=_over_width(evidence)
+    )
     if out is None:
         return made
     from dcrit.api.report.pictures import save_drawing
@@ -176,6 +218,31 @@ def literature_figure(
     # A picture that leaves something out does not take the place of the whole one.
     written = save_drawing(f"{name}-quick" if quick else name, made.figure(), Path(out))
     return replace(made, files=written)
+
+
+def _over_width(evidence: Sequence[PanelRuns]) -> list[OverWidth]:
+    """Curves over model size that something was predicted of, each once."""
+    from dcrit.api.double_descent import double_descent
+    from dcrit.empirics.runs.single import Run
+
+    found: list[OverWidth] = []
+    for shown in evidence:
+        for one in shown.series:
+            if not one.accuracies:
+                continue
+            runs = [run for some in one.runs.values() for run in some if isinstance(run, Run)]
+            series = one.series
+            curve = double_descent(series.problem, series.n_train, horizon=series.steps or shown.panel.steps or None)
+            found.append(
+                OverWidth(
+                    label=series.label,
+                    problem=series.problem,
+                    n_train=series.n_train,
+                    horizon=curve.found.horizon,
+                    laid=curve.lay(runs),
+                )
+            )
+    return found
 
 
 def _cost(figure: LiteratureFigure, configs: Sequence[Trained], lacking: Sequence[Trained]) -> str:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+if TYPE_CHECKING:
+    from dcrit.theory.problems.problem import Problem
+
+#: Part of a logarithmic axis by which ticks with two lines have to lie apart, so that both labels can be read.
+NEAR = 0.09
 
 #: Mantissas of ticks on a logarithmic axis, the sparse choices first.
 MANTISSAS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), (1, 1.5, 2, 3, 4, 5, 6, 8), tuple(np.arange(1, 10, 0.5)))
@@ -112,3 +119,30 @@ def spread(values: Sequence[float], margin: float = 0.06) -> tuple[float, float]
     low, high = math.log(min(usable)), math.log(max(usable))
     room = max(margin * (high - low), 0.05)
     return math.exp(low - room), math.exp(high + room)
+
+
+def width_axis(ax: Axes, problem: Problem, widths: Sequence[int]) -> None:
+    """Ticks of model size at some widths, each with its number of parameters and its width below.
+
+    Args:
+        ax: Axes with model size over a logarithmic axis.
+        problem: What the networks learn; its own width plays no part.
+        widths: Where ticks are wanted, rising; those too near an end are left out, the ends are not.
+    """
+    sizes = [replace(problem, width=width).n_params for width in widths]
+    kept = _apart(sizes)
+    ax.xaxis.set_minor_locator(NullLocator())
+    labels = [f"{plain(size)}\n{width}" for size, width in zip(sizes, widths, strict=True) if size in kept]
+    ax.set_xticks(kept, labels, minor=False)
+    symbol, unit = problem.family.width_symbol, problem.family.width_unit
+    ax.set_xlabel(f"model size $N$ [parameters]\nbelow: width ${symbol}$ [{unit}]")
+
+
+def _apart(sizes: Sequence[int]) -> list[int]:
+    """Rising sizes whose labels do not lie over each other on a logarithmic axis, the ends among them."""
+    near = (sizes[-1] / sizes[0]) ** NEAR
+    kept = [sizes[0]]
+    for size in sizes[1:-1]:
+        if kept[-1] * near <= size <= sizes[-1] / near:
+            kept.append(size)
+    return kept if len(sizes) == 1 else [*kept, sizes[-1]]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from dcrit.empirics.experiments.literature import PanelRuns, SeriesRuns
 from dcrit.empirics.measures.capacity import OVERLOADED, memorized_count
@@ -28,6 +30,9 @@ HEIGHT = 2.4
 #: Opacity of a predicted interval among those of other series.
 FAINT_SHADE = 0.1
 
+#: Of a mark of a run in the legend: its colour and shape are those of its curve.
+ONE_RUN = "one run, in its curve's colour"
+
 #: What is drawn over places, by the panel's kind: axis label, and whether the axis is logarithmic.
 OVER_PLACES: dict[str, tuple[str, bool]] = {
     "over-size": ("test accuracy [fraction]", False),
@@ -46,16 +51,34 @@ CURVES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def draw(evidence: Sequence[PanelRuns], remark: str = "") -> Figure:
-    """One panel each.
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What one pair of axes shows.
+
+    Attributes:
+        runs: A panel, or one of its curves.
+        colours: Of the curves.
+        markers: Of the runs of each curve.
+    """
+
+    runs: PanelRuns
+    colours: Sequence[str]
+    markers: Sequence[str]
+
+
+def draw(evidence: Sequence[PanelRuns], *, title: str = "", remarks: Sequence[str] = ()) -> Figure:
+    """One panel each, but one each curve where predictions in their intervals would lie over each other.
 
     Args:
         evidence: What the panels show.
-        remark: What the figure leaves out, below everything.
+        title: What was trained, above everything.
+        remarks: What the figure leaves out and what it says, below everything.
     """
+    each = [one for panel in evidence for one in _apart(panel)]
     with style.context():
-        figure, axes = canvas.panels(len(evidence), height=HEIGHT)
-        for ax, shown in zip(axes, evidence, strict=False):
+        figure, axes = canvas.panels(len(each), height=HEIGHT)
+        for ax, one in zip(axes, each, strict=True):
+            shown = one.runs
             if shown.grid is not None:
                 missing = draw_plane(ax, shown.grid)
                 canvas.title(ax, shown.panel.title, missing, width=canvas.PANEL_TEXT)
@@ -65,11 +88,24 @@ def draw(evidence: Sequence[PanelRuns], remark: str = "") -> Figure:
             if shown.panel.kind in OVER_TIME:
                 _draw_over_time(ax, shown)
             else:
-                _draw_over_places(ax, shown)
-        labels = [one.series.label for shown in evidence for one in shown.series if one.series.label]
-        canvas.legend(figure, columns=3, order=list(dict.fromkeys(labels)))
-        canvas.footnotes(figure, [remark] if remark else [])
+                _draw_over_places(ax, one)
+        canvas.legend(figure, columns=3)
+        if title and figure.legends:
+            figure.legends[0].set_title(title, prop=FontProperties(size=style.FONT + 1))
+        canvas.footnotes(figure, remarks)
         return figure
+
+
+def _apart(panel: PanelRuns) -> Iterator[Shown]:
+    """A panel, or its curves one by one where more than one has a predicted interval."""
+    n = len(panel.series)
+    shades, markers = colours(n), [MARKERS[k % len(MARKERS)] for k in range(n)]
+    if sum(bool(one.accuracies) for one in panel.series) < 2:
+        yield Shown(runs=panel, colours=shades, markers=markers)
+        return
+    for one, colour, marker in zip(panel.series, shades, markers, strict=True):
+        titled = replace(panel.panel, title=", ".join(filter(None, [panel.panel.title, one.series.label])))
+        yield Shown(runs=replace(panel, panel=titled, series=[one]), colours=[colour], markers=[marker])
 
 
 def _draw_over_time(ax: Axes, shown: PanelRuns) -> None:
@@ -156,21 +192,23 @@ VALUES: dict[str, Callable[[Run | MultitaskRun], float]] = {
 }
 
 
-def _draw_over_places(ax: Axes, shown: PanelRuns) -> None:
+def _draw_over_places(ax: Axes, one_of: Shown) -> None:
     """One mark a run, and a line through the means of each series; dotted is what was predicted before any run."""
+    shown = one_of.runs
     label, is_log = OVER_PLACES[shown.panel.kind]
     over_width = shown.panel.kind in ("over-width", "loss-over-width", "capacity")
     value = VALUES[shown.panel.kind]
     places: list[float] = []
-    for k, (one, colour) in enumerate(zip(shown.series, colours(len(shown.series)), strict=True)):
+    for k, (one, colour, marker) in enumerate(zip(shown.series, one_of.colours, one_of.markers, strict=True)):
+        ax.plot([], [], "o", color=style.GREY, markersize=3, markerfacecolor="none", label=ONE_RUN if k == 0 else None)
         x = [float(one.series.at(place).n_params) if over_width else float(place) for place in one.runs]
         places += x
         values = [[value(run) for run in runs] for runs in one.runs.values()]
-        marker = MARKERS[k % len(MARKERS)]
         for place, found in zip(x, values, strict=True):
             ax.plot([place] * len(found), found, marker, color=colour, markersize=3, markerfacecolor="none", alpha=0.7)
         means = [_mean(found, is_log=is_log) for found in values]
-        ax.plot(x, means, color=colour, marker=marker, markersize=3, label=one.series.label or None)
+        name = f"{one.series.label}, mean" if one.series.label else "mean"
+        ax.plot(x, means, color=colour, marker=marker, markersize=3, label=name)
         if one.predicted is not None:
             ax.axvline(
                 one.predicted, color=colour, linestyle=":", linewidth=0.9, label="predicted size" if k == 0 else None
@@ -181,11 +219,16 @@ def _draw_over_places(ax: Axes, shown: PanelRuns) -> None:
     ends = scales.spread(places, margin=0.1)
     if ends is not None:
         scales.log_axis(ax, "x", *ends, most=5)
-    ax.set(xlabel="model size $N$ [parameters]" if over_width else style.SIZE_LABEL, ylabel=label)
+    ax.set(xlabel=style.SIZE_LABEL, ylabel=label)
+    if over_width and ends is not None:
+        scales.width_axis(ax, shown.series[0].series.problem, list(shown.series[0].runs))
     if not is_log:
         ax.set_ylim(-0.04, 1.04)
-    elif any(y > 0 for line in ax.lines for y in np.asarray(line.get_ydata(), dtype=float)):
-        ax.set_yscale("log")
+        return
+    found = [y for line in ax.lines for y in np.asarray(line.get_ydata(), dtype=float) if y > 0]
+    limits = scales.spread(found, margin=0.12)
+    if limits is not None:
+        scales.log_axis(ax, "y", *limits, fewest=3)
     else:
         canvas.blank(ax, "No run shows this within its steps.", width=2.0)
 

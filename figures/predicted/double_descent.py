@@ -14,7 +14,9 @@ from dcrit.empirics.measures.over_width import AtWidth
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.figures.measured.model_size import LEAST_LOSS
 from dcrit.theory.predictions.double_descent import SMALLEST_DIP, DoubleDescent
-from dcrit.theory.written import number, span
+from dcrit.theory.predictions.phase_diagram import few_widths
+from dcrit.theory.problems.problem import Problem
+from dcrit.theory.written import number, probability, span
 
 #: Ratio of the places of two seeds of one width.
 ASIDE = 1.015
@@ -34,9 +36,9 @@ def draw_accuracy(ax: Axes, found: DoubleDescent) -> None:
         color=style.BLUE,
         alpha=style.SHADE,
         linewidth=0,
-        label=f"{interval} of accuracy",
+        label=f"{interval} of the mean over seeds",
     )
-    ax.plot(found.n_params, found.accuracy, color=style.BLUE, label="test accuracy, expected")
+    ax.plot(found.n_params, found.accuracy, color=style.BLUE, label="predicted mean test accuracy")
     if found.place.value is not None and found.place.interval is not None:
         ax.axvspan(
             found.place.interval.low,
@@ -46,45 +48,26 @@ def draw_accuracy(ax: Axes, found: DoubleDescent) -> None:
             linewidth=0,
             label=f"{interval} of the lowest point",
         )
-        ax.axvline(found.place.value, color=style.BLACK, linestyle=":", label="lowest point of a dip")
-    _draw_depth(ax, found)
-    ax.set(
-        xscale="log",
-        ylim=(-0.04, 1.04),
-        xlabel="model size $N$ [parameters]",
-        ylabel="test accuracy [fraction]",
-    )
+        ax.axvline(found.place.value, color=style.BLACK, linestyle=":", label="predicted lowest point of a dip")
+    _say_depth(ax, found)
+    ax.set(xscale="log", ylim=(-0.04, 1.04), ylabel="test accuracy [fraction]")
 
 
-def _draw_depth(ax: Axes, found: DoubleDescent) -> None:
-    """The depth of the dip with its interval, as an arrow at the lowest point; without a dip, a line that says so."""
+def _say_depth(ax: Axes, found: DoubleDescent) -> None:
+    """How probable a dip is, and its depth with its interval, in a corner.
+
+    No arrow shows the depth: it is the mean over curves that may be, and not that of their mean.
+    """
     depth, interval = found.depth.value, found.depth.interval
     assert depth is not None
-    said = f"predicted depth {number(depth)}" + ("" if interval is None else f"\n({span(interval.low, interval.high)})")
-    if found.place.value is None:
-        said = f"no dip of {SMALLEST_DIP:g}: {said}".replace("\n", " ")
-        ax.text(0.98, 0.02, said, transform=ax.transAxes, ha="right", va="bottom", fontsize=style.SMALL)
-        return
-    lowest = float(np.interp(found.place.value, found.n_params, found.accuracy))
-    ax.annotate(
-        "",
-        (found.place.value, lowest),
-        (found.place.value, lowest + depth),
-        arrowprops={"arrowstyle": "<->", "color": style.BLACK, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0},
-    )
-    # On the side with more room, so that no end of the axes cuts it; rimmed in white, so that it hides no run.
-    left = 2 * np.log(found.place.value) > np.log(found.n_params[0]) + np.log(found.n_params[-1])
-    ax.annotate(
-        said,
-        (found.place.value, lowest + depth),
-        xytext=(-4 if left else 4, 2),
-        textcoords="offset points",
-        ha="right" if left else "left",
-        va="bottom",
-        fontsize=style.SMALL,
-        path_effects=[withStroke(linewidth=2, foreground="white")],
-        zorder=6,
-    )
+    between = "" if interval is None else f" ({span(interval.low, interval.high)})"
+    chance = f"dip of {SMALLEST_DIP:g} at least: probability {probability(found.probability)}"
+    said = f"{chance}\npredicted depth {number(depth)}{between}"
+    # The curve ends on the right, high or low: the words stand on the other side of it.
+    y, align = (0.03, "bottom") if found.accuracy[-1] > 0.5 else (0.97, "top")
+    text = ax.text(0.98, y, said, transform=ax.transAxes, ha="right", va=align, fontsize=style.SMALL, zorder=6)
+    # Rimmed in white, so that it hides no run.
+    text.set_path_effects([withStroke(linewidth=2, foreground="white")])
 
 
 def _draw_runs(ax: Axes, measured: Sequence[AtWidth], values: Sequence[Sequence[float]]) -> None:
@@ -104,12 +87,12 @@ def _draw_runs(ax: Axes, measured: Sequence[AtWidth], values: Sequence[Sequence[
     ax.plot(
         *zip(*places, strict=True),
         "o",
-        color=style.GREY,
+        color=style.BLACK,
         markerfacecolor="none",
         markersize=2.8,
         markeredgewidth=0.6,
         label="one run, final",
-        zorder=4,
+        zorder=6,
     )
 
 
@@ -124,16 +107,18 @@ def draw_measured(ax: Axes, measured: Sequence[AtWidth], *, level: float) -> Non
     if not measured:
         return
     _draw_runs(ax, measured, [one.accuracies for one in measured])
+    # Beside its runs, so that none of them is hidden.
+    aside = [one.n_params * ASIDE ** (len(one.accuracies) / 2 + 1.5) for one in measured]
     arms = [canvas.arms(one.mean, one.interval) or [[0.0], [0.0]] for one in measured]
     ax.errorbar(
-        [one.n_params for one in measured],
+        aside,
         [one.mean for one in measured],
         yerr=[[arm[side][0] for arm in arms] for side in (0, 1)],
         fmt="D",
         color=style.VERMILLION,
         markersize=4,
         linestyle="none",
-        label=f"mean of a width, {level:.0%} interval",
+        label=f"measured mean of a width, {level:.0%} interval",
         zorder=5,
     )
 
@@ -146,7 +131,7 @@ def draw_measured_loss(ax: Axes, measured: Sequence[AtWidth]) -> None:
         measured: Widths that have runs; at least one.
     """
     canvas.prepare(ax)
-    ax.set(xscale="log", xlabel="model size $N$ [parameters]", ylabel="test loss [nats]")
+    ax.set(xscale="log", ylabel="test loss [nats]")
     losses = [[max(loss, LEAST_LOSS) for loss in one.losses] for one in measured]
     limits = scales.spread([loss for some in losses for loss in some], margin=0.12)
     assert limits is not None
@@ -165,13 +150,19 @@ def draw_measured_loss(ax: Axes, measured: Sequence[AtWidth]) -> None:
     )
 
 
+def name_widths(ax: Axes, found: DoubleDescent, problem: Problem) -> None:
+    """Ticks of model size at round widths."""
+    scales.width_axis(ax, problem, few_widths(found.widths, problem.family.width_step))
+
+
 def new_double_descent(
-    found: DoubleDescent, *, title: str, measured: Sequence[AtWidth] = (), remark: str = ""
+    found: DoubleDescent, problem: Problem, *, title: str, measured: Sequence[AtWidth] = (), remark: str = ""
 ) -> Figure:
     """Accuracy under its title and legend; beside it the test loss of runs, where there are any.
 
     Args:
         found: What is drawn.
+        problem: What the networks learn; its width plays no part.
         title: What was asked.
         measured: Widths that have runs, which lie over the accuracy.
         remark: What else is to be known, below everything.
@@ -184,6 +175,8 @@ def new_double_descent(
         if measured:
             draw_measured_loss(axes[1], measured)
             axes[1].set_xlim(axes[0].get_xlim())
+        for ax in axes:
+            name_widths(ax, found, problem)
         canvas.legend(figure, columns=3)
         figure.legends[0].set_title(title, prop=FontProperties(size=style.FONT + 1))
         canvas.footnotes(figure, [one for one in (remark, UNPREDICTED if measured else "") if one])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import NullLocator
 
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.theory.circuits.regimes import region_label
@@ -21,9 +19,6 @@ COLOURS = (style.SKY, style.ORANGE, style.PURPLE, style.GREEN, style.FAINT)
 
 #: Opacity of the map, so that the curves stand out.
 OPACITY = 0.45
-
-#: Part of an axis that a tick has to lie away from its ends, so that both labels can be read.
-NEAR = 0.09
 
 #: Curves, as pictures name them.
 CRITICAL, CAPACITY, AT_REST = r"$D_\mathrm{crit}$", r"$D_\mathrm{mem}$", r"$D_\mathrm{rest}$"
@@ -148,17 +143,8 @@ def name_widths(ax: Axes, diagram: PhaseDiagram) -> None:
         ax: Axes with model size over a logarithmic axis.
         diagram: What is drawn.
     """
-    family = diagram.problem.family
-    widths = few_widths(diagram.widths, family.width_step)
-    sizes = [replace(diagram.problem, width=width).n_params for width in widths]
-    near = (sizes[-1] / sizes[0]) ** NEAR
-    apart = [sizes[0] * near <= size <= sizes[-1] / near or size in (sizes[0], sizes[-1]) for size in sizes]
-    widths, places = ([one for one, kept in zip(some, apart, strict=True) if kept] for some in (widths, sizes))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.set_xticks(
-        places, [f"{scales.plain(place)}\n{width}" for place, width in zip(places, widths, strict=True)], minor=False
-    )
-    ax.set_xlabel(f"model size $N$ [parameters]; below: width ${family.width_symbol}$ [{family.width_unit}]")
+    few = few_widths(diagram.widths, diagram.problem.family.width_step)
+    scales.width_axis(ax, diagram.problem, few)
 
 
 def draw_star(ax: Axes, star: Star) -> None:

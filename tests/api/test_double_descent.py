@@ -92,7 +92,7 @@ def test_every_seed_is_a_point_and_every_width_a_mean_with_its_interval(store: P
     ax = asked.plot(Figure().subplots(), runs=None if given == "store" else runs_of([*FITTING, *OTHERS]))
     labels = ax.get_legend_handles_labels()[1]
     assert "one run, final" in labels
-    assert "mean of a width, 90% interval" in labels
+    assert "measured mean of a width, 90% interval" in labels
     points = next(line for line in ax.lines if line.get_label() == "one run, final")
     assert sorted(np.asarray(points.get_ydata(), dtype=float)) == sorted(
         value for some in REACHED.values() for value in some
@@ -165,13 +165,14 @@ def test_few_seeds_cannot_tell_and_no_runs_say_nothing(store: Path) -> None:
     assert (none["dip"], none["agrees"], none["verdict"]) == (None, None, "")
 
 
-def test_a_picture_says_how_deep_the_predicted_dip_is() -> None:
+def test_a_picture_says_how_probable_and_how_deep_the_predicted_dip_is() -> None:
     dip = dcrit.double_descent(dcrit.Problem(model="transformer", modulus=31), 360, horizon=5000)
     (said,) = [one.get_text() for one in dip.plot(Figure().subplots()).texts if one.get_text()]
-    assert said.startswith(f"predicted depth {dip.found.depth.value:.3g}\n(")
+    chance = f"dip of 0.1 at least: probability {dip.found.probability:.2f}"
+    assert said.startswith(f"{chance}\npredicted depth {dip.found.depth.value:.3g} (")
     flat = dcrit.double_descent(dcrit.Problem(modulus=31), 360)
     (said,) = [one.get_text() for one in flat.plot(Figure().subplots()).texts]
-    assert said.startswith("no dip of 0.1: predicted depth 0 (")
+    assert said.startswith("dip of 0.1 at least: probability below 0.01\npredicted depth 0 (")
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 import dcrit
-from dcrit.api.headlines import LIKELY, SURE, probability, said_of, said_of_kinds
+from dcrit.api.headlines import LIKELY, SURE, said_of, said_of_kinds
 from dcrit.theory.checks import FieldError
 from dcrit.theory.circuits.regimes import region_label
 from dcrit.theory.predictions.regime import REGIMES
+from dcrit.theory.written import probability
 
 FAMILIES: tuple[dict[str, Any], ...] = ({}, {"activation": "relu"}, {"model": "transformer"})
 

@@ -11,12 +11,13 @@ from typer.testing import CliRunner
 
 from dcrit.api import literature as api
 from dcrit.cli.app import app
-from dcrit.empirics.experiments.literature import configs_of_figure
+from dcrit.empirics.experiments.literature import config_of, configs_of_figure
 from dcrit.empirics.measures.over_width import FEWEST_SEEDS
 from dcrit.empirics.runs.single import Run
 from dcrit.empirics.store.kinds import Store
 from dcrit.theory.literature.figures import QUICK_SEEDS, difference, literature_figures, quick_variant, with_seeds
 from tests.worlds.literature import miniature
+from tests.worlds.runs import run_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,12 +80,13 @@ def test_quick_variants_take_less_and_say_what_they_leave_out() -> None:
                 assert (left[:1], left[-1:]) == (places[:1], places[-1:])
     (dips,) = (one for one in literature_figures() if one.name == "huang-3a")
     assert quick_variant(dips).panels[0].widths == (4, 12, 24, 48)
-    assert {panel.seeds for panel in quick_variant(dips).panels} == {FEWEST_SEEDS} == {QUICK_SEEDS["over-width"]}
+    assert {panel.seeds for panel in quick_variant(dips).panels} == {QUICK_SEEDS["over-width"]}
+    assert QUICK_SEEDS["over-width"] > FEWEST_SEEDS
     assert [one.n_train for one in quick_variant(dips).panels[0].series] == [360, 600]
     assert difference(dips, quick_variant(dips)) == "every second size and width, every second curve"
     (curves,) = (one for one in literature_figures() if one.name == "huang-2a")
     assert difference(curves, quick_variant(curves)).startswith("1 of ")
-    assert difference(dips, with_seeds(dips, 2)) == "2 of 3 seeds"
+    assert difference(dips, with_seeds(dips, 2)) == "2 of 5 seeds"
     assert difference(dips, dips) == ""
 
 
@@ -121,6 +123,52 @@ def test_what_was_trained_before_an_interruption_is_not_trained_again(
     assert f"huang-3a: {n_all} runs, {n_added[0]} of them stored; training takes about" in again.stderr  # type: ignore[attr-defined]
     assert (tmp_path / "huang-3a.png").is_file()
     assert f"all {n_all} runs are stored, none is trained" in reproduce(*words).stderr  # type: ignore[attr-defined]
+
+
+#: Final accuracy of the seeds of each width: of a dip, of a rise, and of seeds that tell nothing.
+DIPS = {4: (0.4, 0.42, 0.38, 0.41, 0.4), 12: (0.05, 0.06, 0.04, 0.05, 0.05), 48: (0.5, 0.52, 0.49, 0.5, 0.51)}
+RISES = {4: (0.1, 0.11, 0.1, 0.12, 0.1), 12: (0.5, 0.52, 0.51, 0.5, 0.5), 48: (0.9, 0.91, 0.9, 0.92, 0.9)}
+SCATTERS = {4: (0.9, 0.0, 0.9, 0.0, 0.9), 12: (0.9, 0.0, 0.0, 0.9, 0.0), 48: (0.0, 0.9, 0.9, 0.0, 0.9)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("second", ["rises", "scatters"])
+def test_a_figure_over_model_size_says_whether_its_runs_dip_and_what_to_do_next(
+    second: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (whole,) = (one for one in literature_figures() if one.name == "huang-3a")
+    curves = {360: DIPS, 600: RISES if second == "rises" else SCATTERS}
+    panel = replace(
+        whole.panels[0],
+        widths=tuple(DIPS),
+        series=tuple(one for one in whole.panels[0].series if one.n_train in curves),
+    )
+    small = replace(whole, panels=(panel,))
+    runs = [
+        run_of(config_of(panel, one, width, seed), test_accuracy=value, train_accuracy=1.0)  # type: ignore[arg-type]
+        for one in panel.series
+        for width, some in curves[one.n_train].items()
+        for seed, value in enumerate(some)
+    ]
+    Store(tmp_path / "runs").add(runs)
+    monkeypatch.setattr(api, "literature_figures", lambda: (small,))
+    words = ("huang-3a", "--store", tmp_path / "runs", "--out", tmp_path)
+    said = " ".join(reproduce(*words).stdout.split())  # type: ignore[attr-defined]
+    assert "D = 360: The runs show a dip: at width 12 (N = 2520) mean test accuracy falls by 0.352" in said
+    dips, other = json.loads(reproduce(*words, "--json").stdout)["over_width"]  # type: ignore[attr-defined]
+    assert (dips["label"], dips["n_train"], dips["horizon"], dips["dip"]["ruling"]) == ("D = 360", 360, 5000, "dip")
+    assert other["n_train"] == 600
+    if second == "rises":
+        assert other["dip"]["ruling"] == "no dip"
+        assert "D = 600: The runs show no dip of 0.1 at these widths" in said
+        assert "dcrit predict double-descent -p 31 -m transformer -n 360 -T 5000 -S" in said
+    else:
+        assert other["dip"]["ruling"] == "cannot tell"
+        assert "D = 600: Cannot tell whether the runs show a dip" in said
+        assert "add seeds until they tell whether there is a dip: dcrit reproduce huang-3a -s 10 -S" in said
+    picture = (tmp_path / "huang-3a.svg").read_text().replace("&#160;", " ")
+    assert "add p=31 relu transformer; 5000 steps" in picture
+    assert "test accuracy, D = 360" in picture
 
 
 @pytest.mark.slow

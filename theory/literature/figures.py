@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any, Literal, cast, get_args
 
 from dcrit.theory.checks import FieldError, check_choice, check_integer
-from dcrit.theory.problems.problem import Problem
+from dcrit.theory.problems.problem import Problem, full_label
 
 #: What a panel shows: curves over training time, numbers over training-set or model size, or the plane of both.
 PanelKind = Literal[
@@ -35,8 +35,9 @@ OVER_WIDTH = ("over-width", "loss-over-width", "capacity")
 #: Fewest seeds of a plane: its star has an interval.
 PLANE_SEEDS = 2
 
-#: Fewest seeds of a quick variant by kind of panel, where one is too few: a dip over widths is told from three.
-QUICK_SEEDS = {"plane": PLANE_SEEDS, "over-width": 3, "loss-over-width": 3}
+#: Seeds of a quick variant by kind of panel, where one is too few: three seldom decide whether there is a dip over
+#: widths, as seeds near it generalize or do not.
+QUICK_SEEDS = {"plane": PLANE_SEEDS, "over-width": 5, "loss-over-width": 5}
 
 Start = Literal["scratch", "generalized"]
 
@@ -156,6 +157,14 @@ class LiteratureFigure:
                 raise FieldError(name, "be words", repr(getattr(self, name)))
         if not self.panels:
             raise FieldError("panels", "hold at least one", "none")
+
+    @property
+    def setting(self) -> str:
+        """Problems and horizons of its runs, each once, in words; widths are those of its curves or of its axis."""
+        each = [(panel, one) for panel in self.panels for one in panel.series]
+        problems = dict.fromkeys(full_label(one.problem, width=False) for _, one in each)
+        steps = dict.fromkeys(str(one.steps or panel.steps or one.problem.horizon) for panel, one in each)
+        return f"{', '.join(problems)}; {' or '.join(steps)} steps"
 
 
 def with_seeds(figure: LiteratureFigure, seeds: int) -> LiteratureFigure:

@@ -1,6 +1,7 @@
 """Counterparts of published figures, trained in miniature and drawn."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -15,7 +16,7 @@ from dcrit.empirics.experiments import literature
 from dcrit.empirics.experiments.laboratory import Machine, open_runs
 from dcrit.empirics.runs.multitask import MultitaskConfig
 from dcrit.figures.measured.literature import draw
-from dcrit.theory.literature.figures import OVER_TIME, LiteratureFigure, PanelKind, literature_figures
+from dcrit.theory.literature.figures import OVER_TIME, PanelKind, literature_figures
 from tests.worlds.literature import miniature
 
 
@@ -30,22 +31,32 @@ def test_figures_of_every_kind_are_made_from_nothing(tmp_path: Path) -> None:
         assert laboratory.lacking(literature.configs_of_figure(together)) == []
     shown = iter(evidence)
     for one in small:
-        drawn = draw([next(shown) for _ in one.panels])
+        panels = [next(shown) for _ in one.panels]
+        drawn = draw(panels)
         drawn.draw_without_rendering()
-        check(drawn, one)
+        check(drawn, panels)
         plt.close(drawn)
 
 
-def check(drawn: Figure, figure: LiteratureFigure) -> None:
-    """Every run of a figure is in its picture."""
-    for ax, panel in zip(drawn.axes, figure.panels, strict=False):
+def check(drawn: Figure, panels: Sequence[literature.PanelRuns]) -> None:
+    """Every run of a figure is in its picture, and no two predicted intervals lie over each other."""
+    axes = iter(drawn.axes)
+    for shown in panels:
+        panel, n_predicted = shown.panel, sum(bool(one.accuracies) for one in shown.series)
+        if panel.kind == "plane":
+            next(axes)
+            continue
         if panel.kind in OVER_TIME:
-            assert len(ax.lines) == len(panel.sizes) * (1 if panel.kind == "norm" else 2)
-        elif panel.kind != "plane":
+            assert len(next(axes).lines) == len(panel.sizes) * (1 if panel.kind == "norm" else 2)
+            continue
+        for n_curves in [1] * len(panel.series) if n_predicted > 1 else [len(panel.series)]:
+            ax = next(axes)
+            assert len(ax.collections) <= 1
             # A line through the means of each series, over places in their order.
             lines = [line for line in ax.lines if np.size(line.get_xdata()) == 2 and line.get_linestyle() == "-"]
-            assert len(lines) >= len(panel.series)
-            assert all(np.diff(line.get_xdata())[0] > 0 for line in lines[: len(panel.series)])
+            assert len(lines) >= n_curves
+            assert all(np.diff(line.get_xdata())[0] > 0 for line in lines[:n_curves])
+    assert next(axes, None) is None
 
 
 def test_runs_are_counted_once_and_differ_in_what_series_differ_in() -> None:

@@ -94,7 +94,7 @@ def test_curves_are_named_where_they_leave_the_picture_and_names_do_not_cover_ea
 @pytest.mark.parametrize("n_train", [200, 529])
 def test_double_descent_is_drawn_with_its_units(n_train: int) -> None:
     found = predict_double_descent(Problem(), CHOSEN, n_train=n_train, widths=WIDTHS, n_draws=30)
-    (ax,) = new_double_descent(found, title="").axes  # without runs, there is no loss
+    (ax,) = new_double_descent(found, Problem(), title="").axes  # without runs, there is no loss
     assert "[fraction]" in ax.get_ylabel()
     assert any("dip" in label for label in ax.get_legend_handles_labels()[1]) == found.dip
 
