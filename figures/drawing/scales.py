@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: Part of a logarithmic axis by which ticks with two lines have to lie apart, so that both labels can be read.
 NEAR = 0.09
 
+#: Numbers below are shown as powers of ten.
+SMALLEST_PLAIN = 1e-3
+
 #: Mantissas of ticks on a logarithmic axis, the sparse choices first.
 MANTISSAS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), (1, 1.5, 2, 3, 4, 5, 6, 8), tuple(np.arange(1, 10, 0.5)))
 
@@ -31,6 +34,10 @@ def log_ticks(low: float, high: float, most: int = 6, fewest: int = 0) -> list[f
         fewest: With fewer than so many, round numbers that are evenly spread themselves: a short axis has no others.
     """
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    whole = [k for k in decades if low <= 10.0**k <= high]
+    if len(whole) > most:
+        every = math.ceil(len(whole) / most)
+        return [10.0**k for k in whole if k % every == 0]
     best: list[float] = []
     for mantissas in MANTISSAS:
         ticks = [m * 10.0**k for k in decades for m in mantissas if low <= m * 10.0**k <= high]
@@ -76,8 +83,13 @@ def log_axis(
         ax.set_ylim(low, high)
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value / 10.0**exponent)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value / 10.0**exponent)))
     return exponent
+
+
+def _tick(value: float) -> str:
+    """A plain number, or a power of ten where it would have too many zeros."""
+    return plain(value) if value >= SMALLEST_PLAIN else rf"$10^{{{math.log10(value):.3g}}}$"
 
 
 def include(ax: Axes, marks: Sequence[tuple[float, float]], margin: float = 0.03) -> None:
