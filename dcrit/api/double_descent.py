@@ -172,14 +172,14 @@ class SizeCurve(Finding):
             runs: Finished runs to lay over the theory, of which those of its problem, training-set size and horizon
                 are drawn; None for those of the answer.
         """
-        from dcrit.figures.predicted.double_descent import draw_accuracy, draw_measured, name_widths
+        from dcrit.figures.predicted.double_descent import depth_told, draw_accuracy, draw_measured, name_widths
 
         ax, laid = axes_of(ax), self.runs if runs is None else self.lay(runs.runs)
         draw_accuracy(ax, self.found)
         if laid is not None:
             draw_measured(ax, laid.measured, level=self.found.level)
         name_widths(ax, self.found, self.problem)
-        return finished(ax, self.title, "" if laid is None else laid.remark)
+        return finished(ax, f"{self.title}; {depth_told(self.found)}", "" if laid is None else laid.remark)
 
     def figure(self) -> Figure:
         """Accuracy, with the runs of the answer, and beside it their test loss, of which nothing is predicted."""

@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.patheffects import withStroke
 
 from dcrit.empirics.measures.over_width import AtWidth
 from dcrit.figures.drawing import canvas, scales, style
@@ -49,12 +48,11 @@ def draw_accuracy(ax: Axes, found: DoubleDescent) -> None:
             label=f"{interval} of the lowest point",
         )
         ax.axvline(found.place.value, color=style.BLACK, linestyle=":", label="predicted lowest point of a dip")
-    _say_depth(ax, found)
     ax.set(xscale="log", ylim=(-0.04, 1.04), ylabel="test accuracy [fraction]")
 
 
-def _say_depth(ax: Axes, found: DoubleDescent) -> None:
-    """How probable a dip is, and its depth with its interval, in a corner.
+def depth_told(found: DoubleDescent) -> str:
+    """How probable a dip is, and its depth with its interval, for the title of a picture.
 
     No arrow shows the depth: it is the mean over curves that may be, and not that of their mean.
     """
@@ -62,12 +60,7 @@ def _say_depth(ax: Axes, found: DoubleDescent) -> None:
     assert depth is not None
     between = "" if interval is None else f" ({span(interval.low, interval.high)})"
     chance = f"dip of {SMALLEST_DIP:g} at least: probability {probability(found.probability)}"
-    said = f"{chance}\npredicted depth {number(depth)}{between}"
-    # The curve ends on the right, high or low: the words stand on the other side of it.
-    y, align = (0.03, "bottom") if found.accuracy[-1] > 0.5 else (0.97, "top")
-    text = ax.text(0.98, y, said, transform=ax.transAxes, ha="right", va=align, fontsize=style.SMALL, zorder=6)
-    # Rimmed in white, so that it hides no run.
-    text.set_path_effects([withStroke(linewidth=2, foreground="white")])
+    return f"{chance}, predicted depth {number(depth)}{between}"
 
 
 def _draw_runs(ax: Axes, measured: Sequence[AtWidth], values: Sequence[Sequence[float]]) -> None:
@@ -178,6 +171,6 @@ def new_double_descent(
         for ax in axes:
             name_widths(ax, found, problem)
         canvas.legend(figure, columns=3)
-        figure.legends[0].set_title(title, prop=FontProperties(size=style.FONT + 1))
+        figure.legends[0].set_title(f"{title}\n{depth_told(found)}", prop=FontProperties(size=style.FONT + 1))
         canvas.footnotes(figure, [one for one in (remark, UNPREDICTED if measured else "") if one])
         return figure
