@@ -201,8 +201,8 @@ def _check_alone(store: Path | None, *, check: bool) -> None:
 def _draw_thresholds(results: Path, files: Mapping[Path, str]) -> None:
     """The picture of both thresholds over the modulus, beside the page that explains them."""
     from dcrit.api.report.bibliography import short
-    from dcrit.empirics.ablations.over_modulus import PICTURED, sizes_over_modulus
-    from dcrit.figures.predicted.two_thresholds import ThresholdPanel, draw, points_of, published_points
+    from dcrit.empirics.ablations.over_modulus import PICTURED, rest_beyond, sizes_over_modulus
+    from dcrit.figures.predicted.two_thresholds import BEYOND, ThresholdPanel, draw, points_of, published_points
     from dcrit.theory.calibrations.thresholds import THRESHOLDS, thresholds_from, thresholds_of
     from dcrit.theory.families.family import FAMILIES
     from dcrit.theory.literature.published import published_numbers
@@ -214,6 +214,7 @@ def _draw_thresholds(results: Path, files: Mapping[Path, str]) -> None:
     for model, activation, width, horizon in PICTURED:
         law = thresholds_of(Problem(model=model, activation=activation), laws)
         points = points_of(sizes_over_modulus(results, law, width, horizon))
+        points += points_of(rest_beyond(results, law, width), at_rest=BEYOND)
         if model == "transformer":
             points += published_points(published_numbers(), short)
         title = f"{FAMILIES[model].label}, {activation}, width {width}"

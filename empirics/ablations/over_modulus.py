@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from dcrit.empirics.ablations import transformer_clock, two_thresholds
-from dcrit.empirics.ablations.at_rest import KNOWN
+from dcrit.empirics.ablations.at_rest import FILE, KNOWN
 from dcrit.empirics.ablations.committed import Row, read
-from dcrit.empirics.ablations.two_thresholds_fit import FOLDER
+from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, sets_apart
 from dcrit.theory.calibrations.thresholds import Thresholds, thresholds_of
 from dcrit.theory.estimates import Interval, half_width
 from dcrit.theory.problems.problem import Problem
@@ -84,10 +84,42 @@ def sizes_over_modulus(results: Path, law: Thresholds, width: int, horizon: floa
         horizon: T [steps].
 
     Returns:
-        Rows of n_symbols, size, interval (None where none was kept) and at_rest.
+        Rows of n_symbols, size, interval (None where none was kept), at_rest and what sets the network apart.
     """
     kind = transformer_clock if law.model == "transformer" else two_thresholds
     return kind.sizes_over_modulus(results, law, width, horizon)
+
+
+def rest_beyond(results: Path, law: Thresholds, width: int) -> list[Row]:
+    """Sizes at rest of networks that no constant is from, as they would be at one width by the law's ratio.
+
+    Args:
+        results: Folder of committed results.
+        law: Of addition.
+        width: H or d.
+
+    Returns:
+        Rows as of :func:`sizes_over_modulus`.
+    """
+    asked = [row["problem"] | row for row in read(results / FOLDER / FILE)]
+    rows = [*asked, *read(results / FOLDER / KNOWN)]
+    factor = law.law.thresholds.load_factor
+    found: list[Row] = []
+    for row in rows:
+        if row["measured"] is None or (row["model"], row["activation"]) != (law.model, law.activation):
+            continue
+        ratio = factor(row["modulus"], width) / factor(row["modulus"], row["width"])
+        ends = row["measured_interval"]
+        found.append(
+            {
+                "n_symbols": row["modulus"],
+                "size": row["measured"] * ratio,
+                "interval": None if ends is None else [end * ratio for end in ends],
+                "at_rest": True,
+                "apart": sets_apart(law.model, row["width"], 1.0, beside=width),
+            }
+        )
+    return found
 
 
 def sizes(results: Path, model: str, activation: str, width: int, horizon: int) -> list[Row]:

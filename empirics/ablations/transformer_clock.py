@@ -16,7 +16,7 @@ from dcrit.empirics.ablations.committed import Row, sized, with_block
 from dcrit.empirics.ablations.run_rows import keep, row_of
 from dcrit.empirics.ablations.transformer_branches import fitted_branches
 from dcrit.empirics.ablations.transformer_norms import norm_law, page_with_norms
-from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, rows_at_rest
+from dcrit.empirics.ablations.two_thresholds_fit import FOLDER, rows_at_rest, sets_apart
 from dcrit.empirics.experiments.laboratory import Laboratory
 from dcrit.empirics.measures.critical_size import Sides, posterior_of, sides_of
 from dcrit.empirics.measures.seed_fit import law_of_seeds, time_beyond_mirrors
@@ -245,7 +245,7 @@ def sizes_over_modulus(results: Path, law: Thresholds, width: int, horizon: floa
         horizon: T [steps].
 
     Returns:
-        Rows of n_symbols, size, interval and at_rest.
+        Rows of n_symbols, size, interval, at_rest and what sets the network apart.
     """
     runs = runs_of(results)
     found: list[Row] = []
@@ -257,8 +257,15 @@ def sizes_over_modulus(results: Path, law: Thresholds, width: int, horizon: floa
         own = float(law.clocks(problem).half.critical_size(row["steps"]))
         ratio = float(law.law.clock(problem.n_symbols, width).critical_size(horizon)) / own
         interval = [end * ratio for end in size["measured_interval"]]
+        apart = sets_apart(problem.model, problem.width, problem.weight_decay, beside=width)
         found.append(
-            {"n_symbols": problem.n_symbols, "size": size["measured"] * ratio, "interval": interval, "at_rest": False}
+            {
+                "n_symbols": problem.n_symbols,
+                "size": size["measured"] * ratio,
+                "interval": interval,
+                "at_rest": False,
+                "apart": apart,
+            }
         )
     return found + rows_at_rest(runs, law, width)
 

@@ -40,6 +40,7 @@ from dcrit.empirics.ablations.two_thresholds_fit import (
     optimizer_rows,
     rows_at_rest,
     runs_of,
+    sets_apart,
 )
 from dcrit.empirics.ablations.two_thresholds_optimizer import page_with_effects
 from dcrit.empirics.ablations.two_thresholds_pieces import PIECES_FILE, page_with_pieces, piece_rows
@@ -576,7 +577,7 @@ def sizes_over_modulus(results: Path, law: Thresholds, width: int, horizon: floa
         horizon: T [steps].
 
     Returns:
-        Rows of n_symbols, size, interval (None where none was kept) and at_rest.
+        Rows of n_symbols, size, interval (None where none was kept), at_rest and what sets the network apart.
     """
     runs = runs_of(results)
     drawn = [row for row in measured_rows(results) if row["measured"] is not None]
@@ -586,5 +587,9 @@ def sizes_over_modulus(results: Path, law: Thresholds, width: int, horizon: floa
             continue
         size, ends = collapsed(row, law, width, horizon), row.get("measured_interval")
         interval = None if ends is None else [size * end / row["measured"] for end in ends]
-        found.append({"n_symbols": problem_of(row).n_symbols, "size": size, "interval": interval, "at_rest": False})
+        problem = problem_of(row)
+        apart = sets_apart(problem.model, problem.width, problem.weight_decay, beside=width)
+        found.append(
+            {"n_symbols": problem.n_symbols, "size": size, "interval": interval, "at_rest": False, "apart": apart}
+        )
     return found + rows_at_rest(runs, law, width)

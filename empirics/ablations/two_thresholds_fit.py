@@ -35,6 +35,7 @@ from dcrit.empirics.measures.threshold_fit import (
 from dcrit.theory.calibrations.thresholds import Thresholds
 from dcrit.theory.circuits.clock import Clock, Pace
 from dcrit.theory.circuits.critical_size_law import Levels, Scatter
+from dcrit.theory.families.family import FAMILIES
 from dcrit.theory.problems.tasks import TASKS
 
 #: Folder of the committed runs and predictions, below docs/results, and the file of the runs there.
@@ -102,8 +103,22 @@ def rest_sizes(runs: Sequence[Row], activation: str, model: str = "mlp") -> list
     return sizes_at_rest([row for row in runs if (row["model"], row["part"], row["activation"]) == kind])
 
 
+def sets_apart(model: str, width: int, weight_decay: float, *, beside: int) -> str:
+    """What sets a measured network apart from those of a series, as pictures say it; empty where nothing does.
+
+    Args:
+        model: Family.
+        width: H or d.
+        weight_decay: λ.
+        beside: Width of the series.
+    """
+    other = f"${FAMILIES[model].width_symbol}={width}$" if width != beside else ""
+    decay = rf"$\lambda={weight_decay:g}$" if weight_decay != 1 else ""
+    return ", ".join(one for one in (other, decay) if one)
+
+
 def rows_at_rest(runs: Sequence[Row], law: Thresholds, width: int) -> list[Row]:
-    """Those sizes as they would be at one width, by the law's ratio: rows of n_symbols, size, interval and at_rest.
+    """Those sizes as they would be at one width, by the law's ratio: rows of n_symbols, size, interval, at_rest, apart.
 
     Args:
         runs: All runs.
@@ -117,6 +132,7 @@ def rows_at_rest(runs: Sequence[Row], law: Thresholds, width: int) -> list[Row]:
             "size": size * factor(modulus, width) / factor(modulus, own_width),
             "interval": None,
             "at_rest": True,
+            "apart": sets_apart(law.model, own_width, 1.0, beside=width),
         }
         for modulus, own_width, size in rest_sizes(runs, law.activation, law.model)
     ]
