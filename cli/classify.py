@@ -116,10 +116,12 @@ def classify(
 
 def _show(found: Answer) -> None:
     """Table, reasons, what was assumed, and thresholds."""
-    verdicts = found.runs
+    verdicts, unit = found.runs, found.curves.unit
+    # Times are counted as the reasons say it, in steps of the log, unless a column counts something else.
+    at = "at" if unit == "steps" else f"at [{unit}]"
     table(
         str(found.files[0]) if len(found.files) == 1 else f"{len(found.files)} files",
-        ["run", "dynamics", "train", "test", "memorized at", "generalized at", "delay"],
+        ["run", "dynamics", "train", "test", f"memorized {at}", f"generalized {at}", "delay"],
         [
             (
                 verdict.run or "–",
@@ -140,11 +142,11 @@ def _show(found: Answer) -> None:
         say(f"Reasons of {len(verdicts) - EXPLAINED} more runs are in the document of --json.")
     for note in found.curves.notes:
         say(Advice("Note: ", note, "."))
-    if compared := _thresholds(verdicts):
+    if compared := _thresholds(verdicts, unit):
         remark(f"Thresholds: {'; '.join(compared)}.")
 
 
-def _thresholds(verdicts: Sequence[Classification]) -> list[str]:
+def _thresholds(verdicts: Sequence[Classification], unit: str) -> list[str]:
     """What the verdicts were compared with: nothing that none of them rests on."""
     levels = verdicts[0].thresholds
     shown = {one.dynamics for one in verdicts}
@@ -162,18 +164,18 @@ def _thresholds(verdicts: Sequence[Classification]) -> list[str]:
             test,
         ),
         (
-            f"settled values are medians over the last {levels.settled_fraction:.0%} of the steps and may differ by "
+            f"settled values are medians over the last {levels.settled_fraction:.0%} of the {unit} and may differ by "
             f"{levels.moving:g} from the seventh tenth",
             both,
         ),
         (f"an event takes {levels.persistent_evaluations} evaluations in a row", both),
         (
-            f"times are steps of the log; delayed from {levels.delayed:g} times the steps to memorize, both "
+            f"times are {unit} of the log; delayed from {levels.delayed:g} times the {unit} to memorize, both "
             "counted from the first evaluation",
             any(one.events.delayed is not None for one in verdicts),
         ),
         (
-            f"memorization takes {levels.patience:g} times the steps to memorize",
+            f"memorization takes {levels.patience:g} times the {unit} to memorize",
             both and memorized and bool(shown & {"memorization", "cannot tell"}),
         ),
         (

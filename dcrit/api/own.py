@@ -224,7 +224,7 @@ class Classification(Answer):
         from dcrit.figures.measured.curves import draw_curves
 
         ax = axes_of(ax)
-        draw_curves(ax, self.curves.runs, self.runs)
+        draw_curves(ax, self.curves.runs, self.runs, unit=self.curves.unit, column=self.curves.columns.get("step"))
         return finished(ax, self.title)
 
 

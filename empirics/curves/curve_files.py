@@ -71,6 +71,10 @@ class CurveSet:
     left: tuple[str, ...] = ()
 
 
+#: What a column of times counts, by what its name means; all others count steps.
+UNITS = {"epoch": "epochs", "batch": "batches"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class CurveFile:
     """What a file holds.
@@ -84,6 +88,15 @@ class CurveFile:
     runs: tuple[CurveSet, ...]
     columns: Mapping[str, str]
     notes: tuple[str, ...]
+
+    @property
+    def unit(self) -> str:
+        """What its times count: steps, epochs, batches, or evaluations where no column says."""
+        column = self.columns.get("step")
+        if column is None:
+            return "evaluations"
+        found = match("step", [column], lambda one, other: one == other)
+        return "steps" if found is None else UNITS.get(found[1], "steps")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -365,7 +378,7 @@ def _assumed(wanted: str, name: str, meant: str, left: Sequence[str]) -> list[st
     elif meant in ("accuracy", "loss", "error"):
         said.append(f"column {name!r} is taken as {wanted.replace('_', ' ')}, because it names no set")
     elif meant in ("epoch", "batch"):
-        said.append(f"steps are {'epochs' if meant == 'epoch' else 'batches'}, from column {name!r}")
+        said.append(f"steps are {UNITS[meant]}, from column {name!r}")
     elif meant == "row":
         said.append(f"column {name or 'without a name'!r} is taken as step, because no other is called so")
     if wanted == "test_accuracy" and left and not (meant.startswith("validation") and left == ()):

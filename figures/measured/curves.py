@@ -26,7 +26,14 @@ ARROW_HEIGHT = 0.55
 FALLEN = ("unstable after generalizing", "ungrokking", "collapsed")
 
 
-def draw_curves(ax: Axes, runs: Sequence[CurveSet], verdicts: Sequence[Classification]) -> None:
+def draw_curves(
+    ax: Axes,
+    runs: Sequence[CurveSet],
+    verdicts: Sequence[Classification],
+    *,
+    unit: str = "steps",
+    column: str | None = None,
+) -> None:
     """Test curves in full lines and training curves in broken ones, one colour a run.
 
     Accuracies are drawn where the file has them, else losses. One run has lines where it memorized and generalized, an
@@ -37,6 +44,8 @@ def draw_curves(ax: Axes, runs: Sequence[CurveSet], verdicts: Sequence[Classific
         ax: Axes.
         runs: The curves.
         verdicts: What each run shows, in the same order.
+        unit: What times count.
+        column: Name of the log's column that they are from; None for none.
     """
     canvas.prepare(ax)
     kind = "accuracy" if any("test_accuracy" in run.curves for run in runs) else "loss"
@@ -62,10 +71,11 @@ def draw_curves(ax: Axes, runs: Sequence[CurveSet], verdicts: Sequence[Classific
     else:
         ax.margins(x=0)
     if len(runs) == 1:
-        _events(ax, verdicts[0])
+        _events(ax, verdicts[0], unit)
         if kind == "accuracy":
             _levels(ax, runs[0], verdicts[0])
-    ax.set(xlabel="training time [steps]", ylabel=f"{kind} [{'fraction' if kind == 'accuracy' else 'nats'}]")
+    named = "" if column is None else f", column {column!r}".replace("$", r"\$")
+    ax.set(xlabel=f"training time [{unit}]{named}", ylabel=f"{kind} [{'fraction' if kind == 'accuracy' else 'nats'}]")
 
 
 def _point(ax: Axes, curve: tuple[FloatArray, FloatArray], at: float | None) -> None:
@@ -75,8 +85,8 @@ def _point(ax: Axes, curve: tuple[FloatArray, FloatArray], at: float | None) -> 
         ax.plot([at], here[:1], "o", color=ax.lines[-1].get_color(), markersize=3.0)
 
 
-def _events(ax: Axes, verdict: Classification) -> None:
-    """Lines at the steps of the events, and an arrow for the delay."""
+def _events(ax: Axes, verdict: Classification, unit: str) -> None:
+    """Lines at the times of the events, and an arrow for the delay."""
     events, low = verdict.events, verdict.thresholds.low
     for at, what, colour, line in (
         (events.memorized_at, "memorized at", style.VERMILLION, ":"),
@@ -104,7 +114,7 @@ def _events(ax: Axes, verdict: Classification) -> None:
     ax.text(
         middle,
         ARROW_HEIGHT + 0.025,
-        f"delay {end - start:g} steps" if events.delay is None else f"delay ×{events.delay:.3g}",
+        f"delay {end - start:g} {unit}" if events.delay is None else f"delay ×{events.delay:.3g}",
         transform=ax.transAxes,
         ha="center",
         va="bottom",

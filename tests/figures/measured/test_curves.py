@@ -34,6 +34,27 @@ def labels(ax: Axes) -> list[str]:
     return ax.get_legend_handles_labels()[1]
 
 
+@pytest.mark.parametrize(
+    ("column", "unit"), [("step", "steps"), ("epoch", "epochs"), ("batch", "batches"), ("global_step", "steps")]
+)
+def test_the_axis_counts_what_the_column_of_the_log_counts_and_names_it(column: str, unit: str) -> None:
+    found = dcrit.classify({column: STEP, "train_acc": TRAIN, "test_acc": TEST})
+    ax = found.plot(Figure().subplots())
+    assert ax.get_xlabel() == f"training time [{unit}], column '{column}'"
+    assert found.curves.unit == unit
+
+
+def test_where_no_column_counts_the_axis_counts_evaluations() -> None:
+    ax = dcrit.classify({"train_acc": TRAIN, "test_acc": TEST}).plot(Figure().subplots())
+    assert ax.get_xlabel() == "training time [evaluations]"
+
+
+def test_an_axis_is_named_by_a_column_that_was_given_for_it() -> None:
+    curves = {"when $x$": STEP, "train_acc": TRAIN, "test_acc": TEST}
+    ax = dcrit.classify(curves, columns={"step": "when $x$"}).plot(Figure().subplots())
+    assert ax.get_xlabel() == r"training time [steps], column 'when \$x\$'"
+
+
 def test_both_events_and_the_delay_between_them_are_marked() -> None:
     ax = drawn(train_acc=TRAIN, test_acc=TEST)
     assert upright(ax) == {"memorized at 300": 300.0, "generalized at 6000": 6000.0}
