@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,13 @@ from dcrit.cli.terminal.output import print_json, say, table
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import Problem, full_label
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+#: Runs that are named where they did not converge.
+MOST_NAMED = 20
 
 
 class PrecisionChoice(StrEnum):
@@ -101,14 +108,38 @@ def train(
         "test_accuracy": "test",
         "generalized_at": f"test ≥ {GENERALIZED:g} at",
         "ending": "ending",
-        "converged": "converged",
     }
-    shown = [name for name in columns if name != "width" or len(found.widths) > 1]
+    # A column that says the same of every run is a sentence.
+    alike = {"width": len(found.widths) == 1, "ending": all(one["ending"] == "horizon" for one in found.summaries)}
+    shown = [name for name in columns if not alike.get(name)]
     say(found.headline)
     table(
         full_label(problem, width=False) if len(found.widths) > 1 else full_label(found.problem),
         [columns[name] for name in shown],
         [[result[name] for name in shown] for result in found.summaries],
     )
+    say(_settled(found.summaries, several_widths=not alike["width"]))
     say_where(out)
     then_diagram(found.problem, steps or None, store, n_widths=len(found.widths), sizes=n_train)
+
+
+def _settled(summaries: Sequence[Mapping[str, Any]], *, several_widths: bool) -> str:
+    """Whether runs took all their steps and converged, and which did not converge."""
+    ended = [one for one in summaries if one["ending"] == "horizon"]
+    moving = [one for one in ended if not one["converged"]]
+    if not ended:
+        return "No run took all its steps."
+    who = f"{len(ended)} of {len(summaries)} runs"
+    if len(ended) == len(summaries):
+        who = "The run" if len(ended) == 1 else f"All {len(ended)} runs"
+    whose = "its" if len(ended) == 1 else "their"
+    took = f"{who} took all {whose} steps"
+    if not moving:
+        return f"{took} and converged."
+    if len(moving) == len(ended):
+        return f"{took} and did not converge: accuracies may still change."
+    widths = [f"width {one['width']}, " if several_widths else "" for one in moving]
+    named = [f"{width}D = {one['n_train']}, seed {one['seed']}" for width, one in zip(widths, moving, strict=True)]
+    more = f"; and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    did_not = f"{len(moving)} did not converge, whose accuracies may still change"
+    return f"{took}; {did_not}: {'; '.join(named[:MOST_NAMED])}{more}."
