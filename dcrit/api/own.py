@@ -15,6 +15,7 @@ from dcrit.api.horizons import steps_of
 from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.arguments import hinting
 from dcrit.theory.checks import FieldError
+from dcrit.theory.written import number, span
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,9 +67,17 @@ class Study(Sized):
         """Draw test accuracy over training-set size, with the measured and the predicted critical size."""
         from dcrit.figures.measured.study import draw_study
 
-        ax = axes_of(ax)
+        ax, sizes = axes_of(ax), (self.predicted, self.size)
         draw_study(ax, self.result)
-        return finished(ax, self.title)
+        return finished(ax, self.title, ", ".join(map(_numbers, ("predicted", "measured"), sizes)))
+
+
+def _numbers(what: str, size: Estimate) -> str:
+    """A critical size with its interval, in a few words."""
+    if size.value is None:
+        return f"{what}: none"
+    interval = size.interval
+    return f"{what} {number(size.value)}{'' if interval is None else f' ({span(interval.low, interval.high)})'}"
 
 
 def choice_names() -> Iterable[str]:

@@ -376,7 +376,10 @@ def check_factory(factory: Factory, inputs: Tensor, n_classes: int, device: str,
             "draw them from the generators of torch, NumPy or Python, which are seeded before each call"
         )
         return Factories(note=note, repeats=False)
-    note = "every seed begins with the same weights, so the interval lacks how runs differ by them"
+    note = (
+        "every seed begins with the same weights, so the interval lacks how runs differ by them: draw them from the "
+        "generators of torch, NumPy or Python, which are seeded before each call"
+    )
     return Factories(note=note if _alike(first, others[0]) else "", repeats=True)
 
 

@@ -29,7 +29,7 @@ from dcrit.empirics.measures.efficiency import (
 from dcrit.empirics.study.advice import advice_to_measure, advice_to_predict
 from dcrit.empirics.study.bench import Bench, Given, sizes_and_shares
 from dcrit.empirics.study.cost import Cost, Price, Watch, best_pace, check_budget, cost_of, using
-from dcrit.empirics.study.design import ROLES, Role, StudyDesign
+from dcrit.empirics.study.design import ROLES, Role, StudyDesign, largest_of
 from dcrit.empirics.study.early import SMALLEST_HOMOGENEITY, is_below, no_homogeneity, past_transition
 from dcrit.empirics.study.kept import StudyStore, open_store
 from dcrit.empirics.study.module_runs import (
@@ -44,7 +44,7 @@ from dcrit.empirics.study.module_runs import (
 )
 from dcrit.empirics.study.result import EfficiencyPoint, StudyResult
 from dcrit.empirics.training.devices import resolve_device
-from dcrit.theory.advice import joined
+from dcrit.theory.advice import Advice, Setting, joined
 from dcrit.theory.calibrations.omission import Cause
 from dcrit.theory.checks import FieldError
 from dcrit.theory.circuits.constants import constants_of
@@ -138,7 +138,7 @@ def study(
         predicted = replace(predicted, reason=joined("; ", (predicted.reason, *advice)))
     real = [*by_role["transition"], *by_role["generalizing"]]
     measured = _measured(real, chance, half, design, n_examples=n_examples, note=note, price=price)
-    predicted = _doubted(predicted, slope, past, measured)
+    predicted = _doubted(predicted, slope, past, measured, n_examples=n_examples)
     return StudyResult(
         design=design,
         n_examples=n_examples,
@@ -317,11 +317,15 @@ def _exponent(quantity: str, outcomes: Sequence[ModuleOutcome], design: StudyDes
     """Slope d ln e/d ln D with its bootstrap interval."""
     used, n_unconverged, n_unfitted = usable(outcomes)
     measurement = partial(Estimate, quantity=quantity, unit="1")
-    note = f"{n_unfitted} runs did not fit their training set" if n_unfitted else ""
+    role = "generalizing_sizes" if quantity == "generalizing_exponent" else "memorizing_sizes"
+    unfitted = f"{n_unfitted} runs did not fit their training set: try smaller "
+    note = Advice(unfitted, Setting(role), " or a larger network") if n_unfitted else ""
     if why:
         return measurement(value=None, interval=None, n_runs=0, reason=why)
     if len(used) < FEWEST or len({o.config.n_train for o in used}) < 2:
-        reason = f"only {len(used)} runs converged and fit their training set, {FEWEST} over two sizes needed"
+        few = f"only {len(used)} runs converged and fit their training set, {FEWEST} over two sizes needed"
+        instead = Setting("steps", 4 * design.horizon) if n_unconverged else Setting("seeds", 2 * design.seeds)
+        reason = Advice(few, "; ", note) if n_unfitted else Advice(few, ": try ", instead)
         return measurement(value=None, interval=None, n_runs=len(used), n_unconverged=n_unconverged, reason=reason)
     slope, draws = slope_of_log_efficiency(used)
     return measurement(
@@ -344,7 +348,10 @@ def _capacity(outcomes: Sequence[ModuleOutcome], design: StudyDesign, chance: fl
     lost = len(outcomes) - len(finite)
     if overloaded.size < 2:
         most = max((count for count, _ in counts), default=0.0)
-        reason = f"not reached: at least {most:.0f} random labels are memorized"
+        larger = Setting("overloading_sizes")
+        reason = Advice(
+            f"not reached: at least {most:.0f} random labels are memorized; larger ", larger, " may reach it"
+        )
         return no_capacity(reason, n_runs=len(finite), n_unconverged=lost)
     estimate, interval = mean_count(overloaded, level=design.level)
     return Estimate(
@@ -379,35 +386,47 @@ def _no_laws(fit: LawsFit | NoLaws) -> str:
     return "" if fit.draws else "no resampled runs show a memorizing efficiency that falls"
 
 
-def _doubted(predicted: Estimate, slope: Estimate, past: Sequence[ModuleOutcome], measured: Estimate) -> Estimate:
-    """A prediction with what speaks against what it rests on, in a sentence.
+def _doubted(
+    predicted: Estimate, slope: Estimate, past: Sequence[ModuleOutcome], measured: Estimate, *, n_examples: int
+) -> Estimate:
+    """A prediction with what speaks against what it rests on, and what to do, in a sentence.
 
-    The theory takes e on real labels as flat, and as measured well above the transition.
+    The theory takes e on real labels as flat, and as measured well above the transition. How far off a prediction is
+    where e is not flat, no study has told yet, so that its interval cannot contain it.
 
     Args:
         predicted: The critical size.
         slope: d ln e/d ln D on real labels.
         past: Runs on real labels that the efficiency is taken from.
         measured: The critical size.
+        n_examples: n.
     """
     if predicted.value is None:
         return predicted
     notes: list[str] = []
+    largest, most = max((o.config.n_train for o in past), default=0), largest_of(n_examples)
+    larger: list[Setting | str] = [f", from {largest} on"] if largest < most else [" and more examples"]
     if slope.value is not None and slope.interval is not None:
-        flat = "where the theory takes e_gen as flat"
+        flat = "where the theory takes e_gen as flat, and the interval does not contain that"
         if slope.interval.high < -STEEPEST_FLAT:
-            notes.append(f"likely too high: e on real labels falls as D^{slope.value:.2f}, {flat}")
+            instead = "go by the measured size, which does not rest on it"
+            if measured.value is None:
+                instead = "the note on the measured size says how to get one"
+            notes.append(f"likely too high: e on real labels falls as D^{slope.value:.2f}, {flat}: {instead}")
         if slope.interval.low > STEEPEST_FLAT:
-            notes.append(f"rests on little: e on real labels grows as D^{slope.value:.2f}, {flat}")
+            grows = f"rests on little: e on real labels grows as D^{slope.value:.2f}, {flat}: try larger "
+            notes.append(Advice(grows, Setting("generalizing_sizes"), *larger))
     if measured.value is not None:
         sizes = sorted({o.config.n_train for o in past})
         near = [size for size in sizes if size < (1 + TOO_NEAR) * measured.value]
         if near:
-            listed = ", ".join(map(str, near))
-            notes.append(
+            listed, enough = ", ".join(map(str, near)), math.ceil((1 + TOO_NEAR) * measured.value)
+            close = (
                 f"rests on little: e on real labels was also taken at {listed} examples, which is not "
-                f"{TOO_NEAR:.0%} above the measured size"
+                f"{TOO_NEAR:.0%} above the measured size: "
             )
+            above: list[Setting | str] = ["try ", Setting("generalizing_sizes"), f" from {enough} on"]
+            notes.append(Advice(close, *(above if enough < most else ["give more examples"])))
     return replace(predicted, reason=joined("; ", (predicted.reason, *notes)))
 
 

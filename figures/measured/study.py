@@ -13,6 +13,9 @@ from dcrit.empirics.study.result import StudyResult
 from dcrit.figures.drawing import canvas, scales, style
 from dcrit.theory.estimates import Estimate
 
+#: Fewest runs of a size from which an interval of their mean is drawn.
+FEWEST_FOR_INTERVAL = 3
+
 
 def draw_study(ax: Axes, result: StudyResult) -> None:
     """Test accuracy at each size on the real labels, with the measured and the predicted critical size."""
@@ -20,7 +23,8 @@ def draw_study(ax: Axes, result: StudyResult) -> None:
     points = accuracies_of(result)
     shown: list[float] = [float(size) for size in points]
     _draw_points(ax, points, level=result.design.level)
-    ax.axhline(result.half_accuracy, color=style.GREY, linewidth=0.7, linestyle=":")
+    half = f"one half, {result.half_accuracy:.3g}"
+    ax.axhline(result.half_accuracy, color=style.GREY, linewidth=0.7, linestyle=":", label=half)
     for one, look in (
         (result.predicted, ("predicted", style.BLUE, "s")),
         (result.measured, ("measured", style.VERMILLION, "D")),
@@ -49,27 +53,30 @@ def accuracies_of(result: StudyResult) -> dict[int, list[float]]:
 
 
 def _draw_points(ax: Axes, points: Mapping[int, Sequence[float]], *, level: float) -> None:
-    """One circle a run; where a size has several, their mean and its interval."""
+    """One circle a run; the mean of each size that has several, and its interval where these are enough for one."""
     single = [(size, one) for size, some in points.items() for one in some]
     if single:
         ax.plot(
             *zip(*single, strict=True), "o", color=style.GREY, markerfacecolor="none", markersize=3.5, label="one run"
         )
-    several = {size: some for size, some in points.items() if len(some) > 1}
-    if several:
-        means = [float(np.mean(some)) for some in several.values()]
+    means = {size: float(np.mean(some)) for size, some in points.items() if len(some) > 1}
+    if means:
+        ax.plot(*zip(*means.items(), strict=True), "_", color=style.BLACK, markersize=7, label="mean of a size")
+    # An interval from two runs is nearly all of 0 to 1, whatever they show: the runs themselves say more.
+    many = {size: some for size, some in points.items() if len(some) >= FEWEST_FOR_INTERVAL}
+    if many:
         arms = [
-            canvas.arms(mean, interval_of_mean(some, level=level)) or [[0.0], [0.0]]
-            for mean, some in zip(means, several.values(), strict=True)
+            canvas.arms(means[size], interval_of_mean(some, level=level)) or [[0.0], [0.0]]
+            for size, some in many.items()
         ]
         ax.errorbar(
-            list(several),
-            means,
+            list(many),
+            [means[size] for size in many],
             yerr=np.hstack(arms),
-            fmt="o",
-            color=style.BLACK,
-            markersize=3.5,
-            label=f"mean of a size, {level:.0%} interval",
+            fmt="none",
+            ecolor=style.BLACK,
+            elinewidth=0.7,
+            label=f"its {level:.0%} interval, from {FEWEST_FOR_INTERVAL} runs on",
         )
 
 

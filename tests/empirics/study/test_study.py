@@ -225,7 +225,9 @@ def test_a_capacity_that_is_not_reached_is_an_outcome(patch: pytest.MonkeyPatch)
     found = studied(patch, World(room=5000))
     assert found.capacity.value is None
     assert found.bits_per_parameter is None
-    assert found.capacity.reason == "not reached: at least 1000 random labels are memorized"
+    assert found.capacity.reason == (
+        "not reached: at least 1000 random labels are memorized; larger overloading_sizes= may reach it"
+    )
 
 
 def test_guesses_are_counted_by_how_labels_are_drawn(patch: pytest.MonkeyPatch) -> None:
@@ -270,6 +272,9 @@ def test_an_efficiency_that_falls_on_real_labels_is_said_beside_the_prediction(p
     assert flat.predicted.reason == ""
     assert falling.predicted.value is not None
     assert "likely too high: e on real labels falls as D^-0.3" in falling.predicted.reason
+    assert (
+        "the interval does not contain that: go by the measured size, which does not rest" in falling.predicted.reason
+    )
 
 
 def test_an_efficiency_that_grows_on_real_labels_is_little_to_rest_on(patch: pytest.MonkeyPatch) -> None:
@@ -278,6 +283,7 @@ def test_an_efficiency_that_grows_on_real_labels_is_little_to_rest_on(patch: pyt
     slope = growing.generalizing_exponent.value
     assert slope == pytest.approx(0.32, abs=0.03)
     assert f"rests on little: e on real labels grows as D^{slope:.2f}, where" in growing.predicted.reason
+    assert "the interval does not contain that: try larger generalizing_sizes=, from " in growing.predicted.reason
 
 
 def test_sizes_close_to_the_measured_transition_are_little_to_rest_on(patch: pytest.MonkeyPatch) -> None:
@@ -287,6 +293,8 @@ def test_sizes_close_to_the_measured_transition_are_little_to_rest_on(patch: pyt
     assert "rests on little: e on real labels was also taken at 80 examples, which is not 10% above" in (
         near.predicted.reason
     )
+    enough = math.ceil(1.1 * near.measured.value)
+    assert near.predicted.reason.endswith(f"above the measured size: try generalizing_sizes= from {enough} on")
     assert "rests on little" not in far.predicted.reason
 
 
