@@ -14,6 +14,7 @@ from dcrit.cli.terminal.output import print_json, remark, say, span_of, table, t
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import full_label
+from dcrit.theory.written import number
 
 if TYPE_CHECKING:
     from dcrit.api.predictions import Prediction
@@ -58,31 +59,50 @@ def critical_size(
         then(command_of("measure", "critical-size", words, horizon_words(asked["horizon"])), "train and measure it")
 
 
+#: What rows are called, T being the horizon [steps]; those of circuits at rest are calibrated in a narrower range.
+MEANINGS = {
+    "critical_size": "D_crit: accuracy 0.5 after {T} steps",
+    "onset": "semi-grokking: accuracy 0.1 after {T} steps",
+    "completion": "semi-grokking: accuracy 0.9 after {T} steps",
+    "at_rest": "D_rest, at rest: accuracy 0.5 is kept",
+    "capacity": "D_mem: random labels are memorized",
+    "symmetric_size": "D_sym: mirror images count as one",
+    "crossing": "D_cross, at rest: equally efficient circuits",
+    "mixture": "the mixture at rest: accuracy 0.5",
+}
+
+#: Quantities of circuits at rest, in the order of the answer, as a sentence names them.
+CIRCUITS = {"crossing": "D_cross", "mixture": "the mixture at rest", "generalizing_efficiency": "e_gen"}
+
+
 def _show(answer: Prediction, interval: str) -> None:
     found, record, told, problem = answer.sizes, answer.track_record, answer.sizes.estimates(), answer.problem
-    after = f"test accuracy after {found.critical_size.horizon} steps passes"
-    meanings = {
-        "critical_size": f"{after} 1/2: D_crit",
-        "onset": f"{after} 1/10: semi-grokking begins",
-        "completion": f"{after} 9/10: semi-grokking ends",
-        "crossing": "both circuits equally efficient at rest: D_cross",
-        "capacity": "random labels that can be memorized: D_mem",
-        "symmetric_size": "memory turns from ordered to unordered pairs: D_sym",
-        "at_rest": "half is still right at rest, after data shrank: D_rest",
-        "mixture": "the mixture at rest has test accuracy 1/2",
-        "generalizing_efficiency": "generalizing efficiency e_gen, nats per norm^κ",
-    }
+    # What lies too far outside to be told is one sentence, and what is said below of all rows is no note.
+    far = [name for name in CIRCUITS if told[name].value is None and getattr(found, name).value is not None]
+    outside = "; ".join(answer.outside)
     rows = [
-        [meaning, told[name].value, span_of(told[name]), told[name].reason]
-        for name, meaning in meanings.items()
-        if name in told
+        [
+            meaning.format(T=found.critical_size.horizon),
+            *(told[name].value, span_of(told[name])),
+            told[name].reason if told[name].reason != outside else "",
+        ]
+        for name, meaning in MEANINGS.items()
+        if name in told and name not in far
     ]
     if record is not None and 2 * record.n_inside < record.n_configurations:
         warning = "unreliable: most measured sizes lie outside such intervals, see the track record"
         rows[0][-1] = "; ".join(text for text in (str(rows[0][-1]), warning) if text)
     say(answer.headline)
     title = f"{full_label(problem)} ({problem.n_params} parameters, {problem.n_pairs} pairs)"
-    table(title, ["where", "value", interval, "note"], rows)
+    table(title, ["training-set size D", "value", interval, "note"], rows)
+    efficiency = told["generalizing_efficiency"]
+    if efficiency.value is not None:
+        more = f"; {efficiency.reason}" if efficiency.reason else ""
+        value = f"{number(efficiency.value)} ({interval} {span_of(efficiency)})"
+        say(f"Generalizing efficiency e_gen = {value} nats per norm^κ{more}.")
+    if far:
+        named = ", ".join(CIRCUITS[name] for name in far)
+        say(f"Too far outside the calibration to tell: {named}; {'; '.join(found.outside)}.")
     say_calibration(problem, answer.calibration)
     if record is not None:
         remark(f"track record: {record.sentence()}")
