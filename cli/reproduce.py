@@ -350,15 +350,17 @@ def narrow(
     check: Check = False,
     as_json: options.Json = False,
 ) -> None:
-    """What part of the rule narrow pair-MLPs hold. Two minutes; trains only with --store, some minutes on one core.
+    """What narrow pair-MLPs hold of the rule, and where they semi-grok. Two minutes; trains only with --store.
 
-    Writes docs/results/two-thresholds/narrow.json with --store, and what 'dcrit reproduce two-thresholds' writes.
+    That takes some twenty minutes on one core. Writes narrow.json and edges.json in docs/results/two-thresholds with
+    --store, and what 'dcrit reproduce two-thresholds' writes.
     """
     results = _results(clone)
+    from dcrit.empirics.ablations.edges import measure_edges
     from dcrit.empirics.ablations.narrow_mlps import measure_narrow
     from dcrit.empirics.ablations.two_thresholds import two_thresholds as tables
 
-    _measure(results, store, workers, measure_narrow, check=check)
+    _measure(results, store, workers, measure_narrow, measure_edges, check=check)
     _finish(tables(results), check=check, as_json=as_json)
 
 

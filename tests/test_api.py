@@ -241,7 +241,7 @@ def test_curves_are_not_made_up_where_the_clock_says_nothing() -> None:
 
 
 def test_probabilities_of_regimes_sum_to_one() -> None:
-    found = dcrit.regime(dcrit.Problem(modulus=23), 250)
+    found = dcrit.regime(dcrit.Problem(modulus=23), 300)
     assert sum(one.value or 0.0 for one in found.estimates.values()) == pytest.approx(1)
     assert found.headline.startswith(found.found.most_likely)
 

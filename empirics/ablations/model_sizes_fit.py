@@ -14,11 +14,13 @@ from scipy.optimize import least_squares
 
 from dcrit.empirics.ablations.committed import Row, read, text_of
 from dcrit.empirics.ablations.run_rows import accuracies_of
+from dcrit.empirics.ablations.transformer_clock import calibration_rows, runs_of
 from dcrit.empirics.ablations.transformer_sizes import FAMILY
 from dcrit.empirics.ablations.transformer_sizes import MEASURED as KNOWN
 from dcrit.empirics.ablations.transformer_sizes import WIDTHS as KNOWN_WIDTHS
 from dcrit.empirics.experiments.experiment import TRANSFORMER_STEPS
 from dcrit.empirics.experiments.laboratory import Laboratory
+from dcrit.empirics.measures.seed_fit import width_scatter
 from dcrit.empirics.measures.threshold_fit import rounded
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.theory.calibrations.calibration import shipped_calibrations
@@ -196,4 +198,6 @@ def with_narrow(law: Thresholds, results: Path) -> Thresholds:
         law: Of wider networks.
         results: Folder of committed results.
     """
-    return narrowed(law, fit_narrow(bound(law), rows_of(results)).overload)
+    found = narrowed(law, fit_narrow(bound(law), rows_of(results)).overload)
+    levels = replace(found.law.levels, scatter=width_scatter(calibration_rows(runs_of(results)), found.law))
+    return replace(found, law=replace(found.law, levels=levels))

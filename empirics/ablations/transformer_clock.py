@@ -204,13 +204,19 @@ def frame(results: Path) -> list[Row]:
     return json.loads((results / FOLDER / FRAME).read_text(encoding="utf-8"))["rows"]
 
 
-def _mine(row: Row, runs: Sequence[Row]) -> list[Row]:
+def runs_like(row: Row, runs: Sequence[Row]) -> list[Row]:
+    """Runs of a drawn question.
+
+    Args:
+        row: Of the frame.
+        runs: All runs.
+    """
     names = ("task", "modulus", "width", "learning_rate", "weight_decay", "steps")
     return [run for run in runs if run["part"] == "drawn" and all(run[name] == row[name] for name in names)]
 
 
 def _sizes_and_accuracy(row: Row, runs: Sequence[Row]) -> tuple[FloatArray, FloatArray]:
-    usable = [run for run in _mine(row, runs) if math.isfinite(run["test_accuracy"])]
+    usable = [run for run in runs_like(row, runs) if math.isfinite(run["test_accuracy"])]
     sizes, accuracy = ([run[name] for run in usable] for name in ("n_train", "test_accuracy"))
     return np.array(sizes, dtype=np.float64), np.array(accuracy, dtype=np.float64)
 
@@ -231,7 +237,7 @@ def measured(row: Row, runs: Sequence[Row]) -> Row | None:
         "measured": round(posterior.midpoint, 1),
         "measured_interval": [round(interval.low, 1), round(interval.high, 1)],
         "n_runs": int(sizes.size),
-        "n_lost": len(_mine(row, runs)) - int(sizes.size),
+        "n_lost": len(runs_like(row, runs)) - int(sizes.size),
     }
 
 

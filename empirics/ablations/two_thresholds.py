@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from dcrit.empirics.ablations.committed import with_block
+from dcrit.empirics.ablations.edges import page_with_edges
 from dcrit.empirics.ablations.model_sizes_fit import with_narrow
 from dcrit.empirics.ablations.narrow_mlps import fits_of, page_with_narrow, with_units
 from dcrit.empirics.ablations.times_to_half import TIMES_TO_HALF, time_errors
@@ -443,7 +444,7 @@ def time_rows(results: Path, sizes: Sequence[Row]) -> list[Row]:
     """
     runs = runs_of(results)
     fits = law_fits(runs)
-    levels = {activation: levels_of(runs, activation, fits[activation, "add"]) for activation in ACTIVATIONS}
+    levels = {activation: levels_of(runs, activation, fits) for activation in ACTIVATIONS}
     out: list[Row] = []
     for row in sizes:
         if row["measured"] is None:
@@ -540,7 +541,9 @@ def two_thresholds(results: Path) -> dict[Path, str]:
     clocks, choice, times = optimizer_clocks(law_fits(runs)), choice_rows(runs), time_rows(results, sizes)
     text = page_with_narrow(page_with_choice(text, choice), narrow)
     return {
-        page: page_with_transformers(page_with_effects(text, optimizer_rows(results), clocks), results),
+        page: page_with_edges(
+            page_with_transformers(page_with_effects(text, optimizer_rows(results), clocks), results), results, laws
+        ),
         folder / CHOICE: rows_text(choice),
         folder / WIDTHS: rows_text(width_scores(times)),
         folder / TRANSFORMERS: rows_text(scored_rows(results)),

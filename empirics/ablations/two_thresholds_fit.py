@@ -7,6 +7,7 @@ shrank.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +24,9 @@ from dcrit.empirics.measures.threshold_fit import (
     REST_PRIOR,
     SCATTER_AT_REST,
     START,
+    Distance,
     Fit,
+    distances_of,
     fit,
     law_of,
     levels_from,
@@ -31,6 +34,7 @@ from dcrit.empirics.measures.threshold_fit import (
     range_of,
     sizes_at_rest,
     span,
+    width_scatter,
 )
 from dcrit.theory.calibrations.thresholds import Thresholds
 from dcrit.theory.circuits.clock import Clock, Pace
@@ -230,15 +234,21 @@ def least_squares_fits(
     return found
 
 
-def levels_of(runs: Sequence[Row], activation: str, addition: Fit) -> Levels:
-    """Where accuracies 0.1 and 0.9 of addition lie.
+def levels_of(runs: Sequence[Row], activation: str, fits: Mapping[tuple[str, str], Fit], task: str = "add") -> Levels:
+    """Where accuracies 0.1 and 0.9 of addition lie, and how much that scatters between networks of a task.
 
     Args:
         runs: All runs.
         activation: σ.
-        addition: The law's fit to addition.
+        fits: The law's.
+        task: Of ``fits``; all tasks have the distances of addition.
     """
-    return levels_from(calibration_rows(runs, activation, "add"), addition)
+
+    def distances(name: str) -> list[Distance]:
+        return distances_of(calibration_rows(runs, activation, name), fits[activation, name])
+
+    levels = levels_from(distances("add"))
+    return levels if task == "add" else replace(levels, scatter=width_scatter(distances(task), levels))
 
 
 def optimizer_rows(results: Path) -> list[Row]:
@@ -296,7 +306,7 @@ def fitted_thresholds(results: Path) -> list[Thresholds]:
                 model="mlp",
                 activation=activation,
                 law=law_of(
-                    one, levels_of(runs, activation, addition), scatter, Pace(memory_exponent=effect.memory_exponent)
+                    one, levels_of(runs, activation, fits, task), scatter, Pace(memory_exponent=effect.memory_exponent)
                 ),
                 calibrated=range_of(
                     one.rows + addition.rows,

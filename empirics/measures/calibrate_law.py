@@ -25,6 +25,7 @@ from dcrit.empirics.measures.threshold_fit import (
     START,
     Row,
     clock_of,
+    distances_of,
     law_of,
     levels_from,
     problem_of,
@@ -169,7 +170,7 @@ def measure_law(design: LawDesign, run: Runner[RunConfig, Run]) -> Thresholds:
     problem = design.problem
     law = law_of(
         fitted,
-        levels_from(timed, fitted, earliest=EARLIEST_OF_LEVELS * slower),
+        levels_from(distances_of(timed, fitted, earliest=EARLIEST_OF_LEVELS * slower)),
         Scatter(
             largest_symbols=max(problem_of(row).n_symbols for row in timed),
             per_raised_decay=RAISED_DECAY_SCATTER[problem.activation],

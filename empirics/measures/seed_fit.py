@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy.optimize import minimize
 from scipy.special import log_ndtr, ndtri
 
 from dcrit.empirics.measures.threshold_fit import (
+    USUAL_WIDTH_SCATTER,
     Fit,
     Row,
     clock_of,
@@ -30,7 +31,7 @@ from dcrit.empirics.runs.outcomes import PERSISTENCE, level_beyond_mirrors, pass
 from dcrit.empirics.runs.single import Run
 from dcrit.theory.calibrations.thresholds import Thresholds
 from dcrit.theory.circuits.clock import Clock, Pace
-from dcrit.theory.circuits.critical_size_law import FITTED, LOGARITHMIC, Levels, Scatter
+from dcrit.theory.circuits.critical_size_law import FITTED, LOGARITHMIC, CriticalSizeLaw, Levels, Scatter
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
 from dcrit.theory.problems.problem import Problem
 from dcrit.theory.problems.tasks import TASKS, relabelings
@@ -53,6 +54,9 @@ SCATTER_AT_REST, SCATTER, SCATTER_PER_MODULUS = 0.1, 0.1, 0.06
 #: Where the search for constants begins.
 START = {"prefactor": 2.2, "load": 0.1, "rate": 1e-3, "bend": 3.0, "rest": 5.0}
 START_SCATTER = 0.1
+
+#: Fewest runs of a network from which its own scatter between seeds is read.
+FEWEST_OF_WIDTH = 12
 
 #: Bounds of the search: m, and the scatter between seeds.
 MOST_BEND, SCATTERS = 15.0, (0.005, 1.0)
@@ -226,6 +230,33 @@ def seed_fit(
     )
 
 
+def width_scatter(rows: Sequence[Row], law: CriticalSizeLaw, *, earliest: float = EARLIEST) -> float:
+    """Root mean square over networks of ln of their own most likely s over that of a law.
+
+    Args:
+        rows: Calibration runs; networks of few are left out.
+        law: Where accuracies lie.
+        earliest: Least time that is told apart [steps].
+    """
+    errors: list[float] = []
+    for one in networks_of(rows):
+        if one.times.size < FEWEST_OF_WIDTH:
+            continue
+        clock = law.clock(one.n_symbols, one.width, weight_decay=one.weight_decay, learning_rate=one.learning_rate)
+        expected = law.levels.shifts(one.n_symbols, one.width)[SEMI_GROKKING[1]] / float(ndtri(SEMI_GROKKING[1]))
+
+        def cost(x: FloatArray, one: Network = one, clock: Clock = clock) -> float:
+            if not SCATTERS[0] < math.exp(float(x[1])) < SCATTERS[1]:
+                return math.inf
+            factor = math.exp(float(x[0]))
+            moved = replace(clock, kinetic=clock.kinetic * factor, rest=clock.rest * factor)
+            return -one.log_likelihood(moved, math.exp(float(x[1])), earliest)
+
+        found: Any = minimize(cost, [0.0, math.log(START_SCATTER)], method="Nelder-Mead", options=SEARCH)
+        errors.append(float(found.x[1]) - math.log(expected))
+    return rounded(math.sqrt(float(np.mean(np.square(errors)))), 3) if errors else USUAL_WIDTH_SCATTER
+
+
 def curvature(cost: Callable[[FloatArray], float], x: FloatArray, step: float = 0.02) -> FloatArray:
     """Second derivatives by central differences: (n, n)."""
     moves = np.eye(x.size) * step
@@ -261,11 +292,13 @@ def law_of_seeds(
     low, high = (abs(float(ndtri(level))) * found.scatter for level in SEMI_GROKKING)
     scatter = Scatter(base=SCATTER, per_modulus=SCATTER_PER_MODULUS, largest_symbols=max(_symbols(row) for row in used))
     levels = Levels(low=rounded(low), high=rounded(high), symbols_exponent=0.0, width_exponent=0.0)
+    law = law_of(found, levels, scatter, pace, digits=digits)
+    levels = replace(levels, scatter=width_scatter(timed, law, earliest=earliest))
     return Thresholds(
         tasks=relabelings(problem.definition, shares_embedding=problem.family.shares_embedding),
         model=problem.model,
         activation=problem.activation,
-        law=law_of(found, levels, scatter, pace, digits=digits),
+        law=replace(law, levels=levels),
         calibrated=range_of(
             timed,
             used,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from dcrit.theory.circuits.critical_size_law import (
     Scatter,
 )
 from dcrit.theory.circuits.finding import FINDING_EXPONENT, FindingLaw
+from dcrit.theory.circuits.regimes import SEMI_GROKKING
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -46,6 +47,10 @@ EARLIEST, EARLIEST_OF_LEVELS = 400.0, 300.0
 
 #: Fewest sizes from which one of half accuracy is read.
 FEWEST_AT_REST = 4
+
+#: Fewest runs of a network from which the distance of a level is read. Where no network has so many, the width of its
+#: transition is taken to scatter about as it does in the families that ship.
+FEWEST_DISTANCES, USUAL_WIDTH_SCATTER = 3, 0.25
 
 #: q with about the least residual of calibration runs among 2 … 6.
 SHARPNESS = 3.0
@@ -232,37 +237,88 @@ def fit(
     )
 
 
-def levels_from(rows: Sequence[Row], fitted: Fit, *, earliest: float = EARLIEST_OF_LEVELS) -> Levels:
-    """Where accuracies 0.1 and 0.9 lie, by how much more data each run's own time to them would have been its half.
+@dataclass(frozen=True, kw_only=True)
+class Distance:
+    """How far in ln D a run's own time to accuracy 0.1 or 0.9 puts that level from its half.
+
+    Attributes:
+        n_symbols: S.
+        width: H.
+        level: 0.1 or 0.9.
+        value: |ln D_ℓ − ln D_half|.
+    """
+
+    n_symbols: int
+    width: int
+    level: float
+    value: float
+
+
+def distances_of(rows: Sequence[Row], fitted: Fit, *, earliest: float = EARLIEST_OF_LEVELS) -> list[Distance]:
+    """How much more data each run's own times to 0.1 and 0.9 would have been its half.
 
     Args:
         rows: Runs; those that did not pass one half are left out.
         fitted: The law's fit to them.
         earliest: Least time to a level that is looked at [steps].
     """
-    design: list[list[float]] = []
-    values: list[float] = []
+    found: list[Distance] = []
     for row in rows:
         if row["time_50"] is None:
             continue
         symbols = problem_of(row).n_symbols
         clock = fitted.clock(symbols, row["width"])
         half = math.log(float(clock.critical_size(row["time_50"])))
-        for low, time in ((True, row["time_10"]), (False, row["time_90"])):
+        for level in SEMI_GROKKING:
+            time = row[next(name for name, one in TIMES.items() if one == level)]
             if time is None or time < earliest:
                 continue
-            shift = abs(half - math.log(float(clock.critical_size(time))))
-            if shift > 0:
-                place = [-math.log(symbols / LEVEL_SYMBOLS), -math.log(row["width"] / LEVEL_WIDTH)]
-                design.append([float(low), float(not low), *place])
-                values.append(math.log(shift))
-    low, high, symbols_exponent, width_exponent = np.linalg.lstsq(np.array(design), np.array(values), rcond=None)[0]
-    return Levels(
-        low=rounded(math.exp(low)),
-        high=rounded(math.exp(high)),
+            value = abs(half - math.log(float(clock.critical_size(time))))
+            if value > 0:
+                found.append(Distance(n_symbols=symbols, width=row["width"], level=level, value=value))
+    return found
+
+
+def levels_from(distances: Sequence[Distance]) -> Levels:
+    """Where accuracies 0.1 and 0.9 lie, and how much that scatters between these networks.
+
+    Args:
+        distances: Of runs of one task.
+    """
+    low = SEMI_GROKKING[0]
+    design = [
+        [
+            float(one.level == low),
+            float(one.level != low),
+            -math.log(one.n_symbols / LEVEL_SYMBOLS),
+            -math.log(one.width / LEVEL_WIDTH),
+        ]
+        for one in distances
+    ]
+    values = [math.log(one.value) for one in distances]
+    below, above, symbols_exponent, width_exponent = np.linalg.lstsq(np.array(design), np.array(values), rcond=None)[0]
+    levels = Levels(
+        low=rounded(math.exp(below)),
+        high=rounded(math.exp(above)),
         symbols_exponent=rounded(symbols_exponent),
         width_exponent=rounded(width_exponent),
     )
+    return replace(levels, scatter=width_scatter(distances, levels))
+
+
+def width_scatter(distances: Sequence[Distance], levels: Levels) -> float:
+    """Root mean square over networks and levels of how far the mean ln of their runs' distances lies from a law's.
+
+    Args:
+        distances: Of runs of one task.
+        levels: The law's.
+    """
+    errors: dict[tuple[int, int, float], list[float]] = {}
+    for one in distances:
+        error = math.log(one.value / abs(levels.shifts(one.n_symbols, one.width)[one.level]))
+        errors.setdefault((one.n_symbols, one.width, one.level), []).append(error)
+    means = [float(np.mean(own)) for own in errors.values() if len(own) >= FEWEST_DISTANCES]
+    return rounded(math.sqrt(float(np.mean(np.square(means)))), 3) if means else USUAL_WIDTH_SCATTER
 
 
 def law_of(fitted: Fit, levels: Levels, scatter: Scatter, pace: Pace, *, digits: int = 4) -> CriticalSizeLaw:

@@ -290,7 +290,7 @@ class LevelClocks:
             ValueError: The level is not between 0 and 1.
         """
         check_level(level)
-        return float(self._shifts(np.array(level)))
+        return float(self.shifts_of(np.array(level)))
 
     def size(self, level: float, horizon: float) -> float:
         """Size that reaches a level of test accuracy by the horizon [examples]; inf where the network never does.
@@ -329,7 +329,7 @@ class LevelClocks:
         known = self.memory.known(n_train)
         needed = (level / self.memory.ceiling - known) / (1 - known)
         between = np.clip(needed, SMALLEST_LEVEL, 1 - SMALLEST_LEVEL)
-        steps = self.half.time(self.memory.effective(n_train) * np.exp(-self._shifts(between)))
+        steps = self.half.time(self.memory.effective(n_train) * np.exp(-self.shifts_of(between)))
         return np.where(needed <= 0, 0.0, np.where(needed >= 1, np.inf, steps))
 
     def accuracy(self, n_train: ArrayLike, horizon: ArrayLike) -> FloatArray:
@@ -359,8 +359,8 @@ class LevelClocks:
         """
         return self.shift(high) - self.shift(low)
 
-    def _shifts(self, level: FloatArray) -> FloatArray:
-        """:meth:`shift` of many levels."""
+    def shifts_of(self, level: FloatArray) -> FloatArray:
+        """:meth:`shift` of many levels, of which none is checked."""
         places = np.array(list(self.shifts.values()))
         if places.size == 1:
             return np.zeros(level.shape)

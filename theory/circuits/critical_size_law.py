@@ -40,6 +40,7 @@ class Levels:
         high: a_0.9.
         symbols_exponent: s.
         width_exponent: h.
+        scatter: Standard deviation of the logarithm of that distance between networks.
 
     Raises:
         ValueError: A constant is out of range.
@@ -51,10 +52,12 @@ class Levels:
     high: float
     symbols_exponent: float
     width_exponent: float
+    scatter: float = 0.0
 
     def __post_init__(self) -> None:
         check_positive("low", self.low)
         check_positive("high", self.high)
+        check_not_negative("scatter", self.scatter)
         for name in ("symbols_exponent", "width_exponent"):
             check_finite(name, getattr(self, name))
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.calibrations.thresholds import HALF, WIDEST, Thresholds
@@ -19,6 +18,7 @@ from dcrit.theory.circuits.crossing import Crossing
 from dcrit.theory.circuits.mixture import Competition
 from dcrit.theory.circuits.regimes import SEMI_GROKKING
 from dcrit.theory.estimates import LEVEL, Estimate, Interval, half_width, interval_of
+from dcrit.theory.predictions.edges import Transition
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -40,6 +40,9 @@ MOST_HORIZON = 10**12
 
 #: Units of estimates that may be near 0, so that the ratio of their interval's ends says nothing.
 ABSOLUTE = ("probability", "fraction")
+
+#: A probability is not said where it is above this, or below what is left of 1.
+SURE = 0.995
 
 #: Beyond this fraction of all pairs nothing is left to test on, so no transition can be seen.
 LARGEST_FRACTION = 0.98
@@ -339,14 +342,18 @@ def law_estimate(
         level: Probability content of the interval.
     """
     outside = "; ".join(law.outside(problem, horizon))
-    clocks, deviation = law.clocks(problem), law.deviation(problem, horizon)
+    transition, most = Transition(law=law, problem=problem, horizon=horizon), LARGEST_FRACTION * problem.n_pairs
+    clocks = transition.clocks
     size, ceiling = clocks.size(accuracy, horizon), clocks.memory.ceiling
     silence = law.silence(problem, horizon)
+    missing = 0.0 if silence else 1 - float(transition.chance(accuracy, most))
     if not silence and math.isinf(size):
         silence = f"width {problem.width} can hold {ceiling:.2f} of the rule, so accuracy never reaches {accuracy:g}"
+        if missing < SURE:
+            silence += f" (probability {missing:.2f})"
     if not silence and size > capacity.high and law.overload is None:
         silence = f"cannot tell: it would be {size:.0f} by step {horizon}, over the capacity of {capacity.high:.0f}"
-    if not silence and size > LARGEST_FRACTION * problem.n_pairs:
+    if not silence and size > most:
         silence = (
             f"the transition would need {size:.0f} of {problem.n_pairs} examples, so none are left to test within "
             f"{horizon} steps"
@@ -360,28 +367,29 @@ def law_estimate(
             extrapolated=bool(outside),
             reason=silence,
         )
-    spread = half_width(deviation, level=level)
-    high = size * math.exp(spread)
-    missing = float(ndtr(math.log(size / (LARGEST_FRACTION * problem.n_pairs)) / deviation))
+    if accuracy == HALF:
+        spread = half_width(law.deviation(problem, horizon), level=level)
+        low, high = size * math.exp(-spread), size * math.exp(spread)
+    else:
+        tails = ((1 - level) / 2, (1 + level) / 2)
+        low, high = (transition.size_at(accuracy, tail) for tail in tails)
     over = ""
     if law.overload is not None and size > capacity.high:
         over = f"D_crit is above the capacity of {capacity.high:.0f}: the rule is found before everything is memorized"
-    chance = (
-        f"with probability {missing:.2f} there is no transition within {horizon} steps below all {problem.n_pairs} "
-        "examples"
-    )
+    what = "there is no transition" if accuracy == HALF else f"accuracy does not reach {accuracy:g}"
+    chance = f"with probability {missing:.2f} {what} within {horizon} steps below all {problem.n_pairs} examples"
     return Estimate(
         quantity=quantity,
         value=size,
         interval=Interval(
-            low=size * math.exp(-spread),
-            high=high if high <= LARGEST_FRACTION * problem.n_pairs else problem.n_pairs,
+            low=min(low, size),
+            high=max(high, size) if high <= most else problem.n_pairs,
             level=level,
         ),
         unit="examples",
         horizon=horizon,
         extrapolated=bool(outside),
-        reason="; ".join(one for one in (chance if missing >= 0.005 else "", over, outside) if one),
+        reason="; ".join(one for one in (chance if missing >= 1 - SURE else "", over, outside) if one),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.checks import FieldError, check_integer, check_positive
@@ -27,6 +27,7 @@ from dcrit.theory.predictions.critical_size import (
     sensible_draws,
     told,
 )
+from dcrit.theory.predictions.edges import Transition, spread_normal
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -455,21 +456,21 @@ def predict_delay(
     told_from, floor, in_time = 0.0, 1.0, None
     branches: dict[str, Estimate] = {}
     if law is not None:
-        clocks, off = law.clocks(problem), law.deviation(problem, steps) * law_normal(n_draws, seed)
+        clocks, off = law.clocks(problem), (law_normal(n_draws, seed), spread_normal(n_draws, seed))
+        transition = Transition(law=law, problem=problem, horizon=steps)
         if level >= clocks.memory.ceiling:
             held = f"width {problem.width} can hold {clocks.memory.ceiling:.2f} of the rule"
             never = f"{held}, so accuracy never reaches {level:g}"
         floor = least = time_to_memorize(problem, calibration, n_train)
         # Draws would say the same, but for their number.
-        margin = math.log(n_train) - math.log(clocks.size(level, steps))
-        in_time = float(ndtr(margin / law.deviation(problem, steps))) if least <= steps else 0.0
+        in_time = float(transition.chance(level, n_train)) if least <= steps else 0.0
         told_from = law.earliest(problem)
         extrapolated, silence = is_outside(problem, calibration, steps), law.silence(problem, steps)
 
         def as_if(shift: float) -> tuple[float, FloatArray]:
             """Steps with so much more ln D, and draws of them."""
             size = n_train * math.exp(shift)
-            drawn_steps = np.maximum(clocks.time(level, size * np.exp(-off)), least)
+            drawn_steps = np.maximum(transition.times(level, size, *off), least)
             return max(float(clocks.time(level, size)), least), drawn_steps
 
         generalize, times = as_if(0.0)

@@ -20,6 +20,7 @@ from dcrit.theory.checks import FieldError, check_integer, check_level
 from dcrit.theory.circuits.constants import ANCHOR
 from dcrit.theory.estimates import LEVEL, Estimate, Interval, interval_of
 from dcrit.theory.predictions.critical_size import check_covers, horizon_of, is_outside, law_normal, least_size
+from dcrit.theory.predictions.edges import Transition, spread_normal
 from dcrit.theory.predictions.phase_diagram import (
     N_DRAWS,
     aligned_draws,
@@ -144,10 +145,11 @@ def accuracy_by_clock(
     memorized: ArrayLike,
     unfit: ArrayLike,
     normal: ArrayLike = 0.0,
+    spread: ArrayLike = 0.0,
 ) -> FloatArray:
     """Expected test accuracy by the law of sizes from scratch, which critical sizes and times come from, too.
 
-    acc = (1 − P(does not fit))·acc(D·e^(−s·z), T)  for D ≤ D_mem, 1 − P(does not fit) beyond
+    acc = (1 − P(does not fit))·acc(D, T; z, u)  for D ≤ D_mem, 1 − P(does not fit) beyond
 
     Args:
         law: Constants.
@@ -157,13 +159,14 @@ def accuracy_by_clock(
         memorized: D_mem beyond which nothing is memorized, broadcast to (K, n) [examples]; inf where networks go on.
         unfit: Probability that the generalizing circuit does not fit, broadcast to (K, n).
         normal: z, how far the law is off in its standard deviations, (n,).
+        spread: How much wider the transition is than the law says, in standard deviations, (n,).
 
     Returns:
         (K, n); (K, 1) for one z.
     """
-    off = np.atleast_1d(np.asarray(normal, dtype=np.float64))
+    off, wider = (np.atleast_1d(np.asarray(one, dtype=np.float64)) for one in (normal, spread))
     found = np.array(
-        [law.clocks(each).accuracy(n_train * np.exp(-law.deviation(each, horizon) * off), horizon) for each in problems]
+        [Transition(law=law, problem=each, horizon=horizon).accuracies(n_train, off, wider) for each in problems]
     )
     return (1 - np.asarray(unfit)) * np.where(n_train > np.asarray(memorized), 1.0, found)
 
@@ -282,8 +285,16 @@ def _curve(
             mirrored=np.array([_mirrored(each, calibration, n_train, n_draws, seed)[1] for each in few]),
         )
     else:
-        off = law_normal(n_draws, seed)
-        drawn = accuracy_by_clock(law, few, n_train, steps, memorized=limits, unfit=unfit[some, None], normal=off)
+        drawn = accuracy_by_clock(
+            law,
+            few,
+            n_train,
+            steps,
+            memorized=limits,
+            unfit=unfit[some, None],
+            normal=law_normal(n_draws, seed),
+            spread=spread_normal(n_draws, seed),
+        )
     return _Curve(n_params=n_params, accuracy=accuracy, drawn=drawn)
 
 

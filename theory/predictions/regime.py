@@ -24,6 +24,7 @@ from dcrit.theory.predictions.critical_size import (
     predict_critical_size,
     sensible_draws,
 )
+from dcrit.theory.predictions.edges import Transition
 from dcrit.theory.problems.problem import Problem
 
 FloatArray = NDArray[np.float64]
@@ -144,7 +145,7 @@ def shares_by_law(problem: Problem, calibration: Calibration, n_train: ArrayLike
     """Probabilities of the four dynamics by the law of sizes from scratch and the capacity: (..., 4).
 
     P(progression) = P(D_mem < D), and P(D < onset), P(onset ≤ D < completion), P(completion ≤ D) of what is left, where
-    ln D_mem, and the logarithms of both sizes together, are normal about their best values.
+    ln D_mem is normal about its best value, and both sizes are as :mod:`dcrit.theory.predictions.edges` has them.
 
     Args:
         problem: The question.
@@ -161,10 +162,8 @@ def shares_by_law(problem: Problem, calibration: Calibration, n_train: ArrayLike
     log_size = np.log(np.asarray(n_train, dtype=np.float64))
     best, above = (math.log(float(calibration.memorized(problem, deviation=z))) for z in (0.0, 1.0))
     over: FloatArray = ndtr((log_size - best) / max(above - best, SMALLEST_ERROR))
-    clocks, deviation = law.clocks(problem), law.deviation(problem, horizon)
-    onset, completion = (math.log(clocks.size(accuracy, horizon)) for accuracy in SEMI_GROKKING)
-    begun: FloatArray = ndtr((log_size - onset) / deviation)
-    ended: FloatArray = ndtr((log_size - completion) / deviation)
+    transition = Transition(law=law, problem=problem, horizon=horizon)
+    begun, ended = (transition.chance(accuracy, n_train) for accuracy in SEMI_GROKKING)
     return np.stack([over, (1 - over) * (1 - begun), (1 - over) * (begun - ended), (1 - over) * ended], axis=-1)
 
 

@@ -33,6 +33,7 @@ from dcrit.theory.estimates import LEVEL, half_width
 from dcrit.theory.families.family import FAMILIES
 from dcrit.theory.predictions.critical_size import LARGEST_FRACTION, LEAST_EXPONENT, LEAST_MIXING, law_normal
 from dcrit.theory.predictions.delay import delay_steps
+from dcrit.theory.predictions.edges import LARGEST_SPREAD, N_SPREADS
 from dcrit.theory.predictions.phase_diagram import N_DRAWS, SMALLEST_FRACTION, STAR_SCATTER, star_widths
 from dcrit.theory.predictions.regime import REGIMES, STANDS_OUT, fit_range
 from dcrit.theory.problems.problem import HORIZON as TIME_CONSTANTS
@@ -157,6 +158,7 @@ class Subject:
             "farthest_load": FARTHEST_LOAD * law.largest_load,
             "usual_decay": law.law.pace.weight_decay,
             "overload": None if law.overload is None else law.overload.exponent,
+            "width_scatter": law.law.levels.scatter,
             "lag": None if law.units is None else law.units.lag,
             "most_from_scratch": law.largest_load if law.overload is None else None,
             "most_at_rest": None if law.calibrated.load_at_rest is None else law.calibrated.load_at_rest[1],
@@ -311,6 +313,8 @@ def common_facts() -> dict[str, Any]:
         "widest": WIDEST,
         "per_load": PER_LOAD,
         "largest_deviation": UNTOLD,
+        "largest_spread": LARGEST_SPREAD,
+        "n_spreads": N_SPREADS,
         "least": LEAST,
         "largest_fraction": LARGEST_FRACTION,
         "smallest_fraction": SMALLEST_FRACTION,

@@ -170,6 +170,27 @@ def test_questions_are_of_every_kind(opened: Chrome) -> None:
 @pytest.mark.parametrize(
     "fields",
     [
+        {"width": 32, "modulus": 31, "n_train": 500},
+        {"width": 32, "modulus": 43, "n_train": 1100},
+        {"width": 48, "modulus": 37, "activation": "relu", "n_train": 1000},
+        {"width": 24, "modulus": 31, "activation": "square", "n_train": 240, "horizon": 9000},
+        {"width": 16, "modulus": 53, "model": "transformer", "activation": "relu", "n_train": 1400},
+        {"width": 128, "modulus": 59, "task": "square-of-sum", "n_train": 480},
+    ],
+    ids=str,
+)
+def test_regimes_at_the_edges_of_semi_grokking_are_no_surer(opened: Chrome, fields: dict[str, Any]) -> None:
+    question, problem, horizon = asked(**{name: one for name, one in fields.items() if name != "n_train"})
+    said = dcrit.regime(problem, fields["n_train"], horizon=horizon).found
+    mine = theory(opened, "answer(arguments[0]).regime", question | {"n_train": fields["n_train"]})
+    assert mine["name"] == said.most_likely
+    assert mine["probability"] == pytest.approx(max(said.probabilities), abs=0.02)
+    assert mine["probability"] < 0.99
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
         {"modulus": 43},
         {"modulus": 37, "activation": "relu", "horizon": 2000},
         {"modulus": 97, "horizon": 8000},

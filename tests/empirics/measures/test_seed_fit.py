@@ -1,12 +1,15 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
 from dcrit.empirics.measures import seed_fit as fits
-from dcrit.empirics.measures.threshold_fit import Row, clock_of
+from dcrit.empirics.measures.threshold_fit import SHARPNESS, USUAL_WIDTH_SCATTER, Row, clock_of
 from dcrit.theory.circuits.clock import Clock, Pace
+from dcrit.theory.circuits.critical_size_law import CriticalSizeLaw, Levels
+from dcrit.theory.circuits.finding import FindingLaw
 
 TRUTH = {"prefactor": 2.1, "load": 0.1, "rate": 1.5e-3, "bend": 4.0, "rest": 5.0}
 SCATTER = 0.08
@@ -81,3 +84,21 @@ def test_another_optimizer_moves_the_clock_by_its_pace() -> None:
     plain = fits.seed_likelihood(rate, SCATTER, slow)
     assert fits.seed_likelihood(TRUTH, SCATTER, slow, pace=pace) == pytest.approx(plain)
     assert fits.seed_likelihood(TRUTH, SCATTER, slow) != pytest.approx(plain)
+
+
+def test_the_width_scatters_by_how_far_networks_are_off_the_law() -> None:
+    levels = Levels(low=0.1, high=SCATTER * norm.ppf(0.9), symbols_exponent=0.0, width_exponent=0.0)
+    law = CriticalSizeLaw(
+        thresholds=FindingLaw(**{name: TRUTH[name] for name in ("prefactor", "load", "rest")}),
+        rate=TRUTH["rate"],
+        bend=TRUTH["bend"],
+        sharpness=SHARPNESS,
+        levels=levels,
+        pace=Pace(learning_rate=3e-3),
+    )
+    rows = drawn_runs(7, 8)
+    # Of 32 runs each: the most likely s of a network is off by an eighth.
+    assert fits.width_scatter(rows, law) < 0.2
+    wide = replace(law, levels=replace(levels, high=2 * levels.high))
+    assert fits.width_scatter(rows, wide) == pytest.approx(math.log(2), abs=0.15)
+    assert fits.width_scatter(rows[:5], law) == USUAL_WIDTH_SCATTER

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,16 @@ from dcrit.empirics.measures.threshold_fit import (
     EARLIEST,
     REST_PRIOR,
     START,
+    USUAL_WIDTH_SCATTER,
+    Distance,
     Fit,
     clock_of,
     fit,
+    levels_from,
     sizes_at_rest,
+    width_scatter,
 )
+from dcrit.theory.circuits.critical_size_law import Levels
 
 TRUTH = {"prefactor": 1.1, "load": 0.3, "rate": 2e-3, "bend": BEND_PRIOR[0], "rest": 7.0}
 AT_REST = [(modulus, 128, clock_of(TRUTH, modulus, 128).rest) for modulus in (19, 29, 47)]
@@ -119,3 +125,32 @@ def test_most_likely_constants_have_their_errors() -> None:
         away.append(math.log(found.constants["prefactor"] / TRUTH["prefactor"]) / error)
     assert 0.1 < np.std(away) < 2
     assert max(map(abs, away)) < 3
+
+
+def distances(levels: Levels, errors: dict[tuple[int, int], float], runs: int = 3) -> list[Distance]:
+    """Distances of runs of networks, each off by its own error in ln."""
+    return [
+        Distance(n_symbols=s, width=h, level=level, value=abs(levels.shifts(s, h)[level]) * math.exp(error))
+        for (s, h), error in errors.items()
+        for level in (0.1, 0.9)
+        for _ in range(runs)
+    ]
+
+
+def test_the_width_scatters_by_what_networks_are_off_in_the_mean() -> None:
+    levels = Levels(low=0.15, high=0.13, symbols_exponent=0.6, width_exponent=0.4)
+    off = {(29, 64): 0.2, (31, 128): -0.4}
+    assert width_scatter(distances(levels, off), levels) == pytest.approx(math.sqrt((0.2**2 + 0.4**2) / 2), abs=1e-3)
+    # One run of a network tells the scatter of seeds more than that of networks.
+    assert width_scatter(distances(levels, off, runs=2), levels) == USUAL_WIDTH_SCATTER
+
+
+def test_levels_are_found_again_with_their_scatter() -> None:
+    levels = Levels(low=0.15, high=0.13, symbols_exponent=0.6, width_exponent=0.4)
+    rng = np.random.default_rng(5)
+    places = [(s, h) for s in (19, 23, 29, 37, 47) for h in (32, 64, 128, 256, 512)]
+    exact = levels_from(distances(levels, dict.fromkeys(places, 0.0)))
+    assert exact == replace(levels, scatter=0.0)
+    found = levels_from(distances(levels, {place: float(rng.normal(0, 0.25)) for place in places}))
+    assert found.low == pytest.approx(levels.low, rel=0.2)
+    assert found.scatter == pytest.approx(0.25, rel=0.3)

@@ -2,7 +2,7 @@
 "use strict";
 
 const Theory = (() => {
-  let data, codes;
+  let data, codes, spreads, chances;
 
   // Which number of a question an axis of a grid is about.
   const VARIABLE = {
@@ -14,6 +14,12 @@ const Theory = (() => {
   function load(facts, blob) {
     data = facts;
     codes = blob;
+    // Standard deviations by which the transition is wider than the law says, and the probability of each.
+    const { largest_spread: most, n_spreads: n } = data.common;
+    spreads = Array.from({ length: n }, (_, k) => (most * (2 * k - (n - 1))) / (n - 1));
+    const weights = spreads.map((u) => Math.exp((-u * u) / 2));
+    const total = weights.reduce((sum, one) => sum + one, 0);
+    chances = weights.map((one) => one / total);
     for (const subject of data.subjects)
       subject.logs = Object.fromEntries(
         Object.entries(subject.nodes).map(([axis, places]) => [axis, places.map(Math.log)]));
@@ -217,6 +223,29 @@ const Theory = (() => {
     return high;
   }
 
+  // ln D of a test accuracy less that of the middle, where the transition is so many standard deviations wider.
+  function distancesOf(place, curve, middle, level) {
+    const { subject } = place;
+    const wider = spreads.map((u) => Math.exp(subject.width_scatter * u));
+    if (!("ceiling_low" in subject.grids)) {
+      const away = sizeAt(level, curve) - sizeAt(middle, curve);
+      return wider.map((factor) => factor * away);
+    }
+    // Log-odds of what is not held, with κ lower by u standard deviations: a parabola through three of them.
+    const [most, own, least] = ["ceiling_high", "ceiling", "ceiling_low"].map((name) => read(subject, name, place));
+    return spreads.map((u, k) => {
+      const moved = 1 - part(own + (u * (least - most)) / 2 + (u * u * (least + most - 2 * own)) / 2);
+      const held = moved > middle ? moved : curve.memory.ceiling;
+      const { shift } = curve.levels;
+      return level < held ? wider[k] * (shift(level / held) - shift(middle / held)) : Infinity;
+    });
+  }
+
+  // Probability that a test accuracy is reached from a size on, by distances from the middle.
+  const chanceOf = (distances, known, logSize) => distances.reduce(
+    (sum, one, k) => sum + chances[k] * normal((logSize - known.middle - one) * (data.common.half_width / known.spread)),
+    0);
+
   const around = (log, spread) => [Math.exp(log - spread), Math.exp(log), Math.exp(log + spread)];
 
   const curveOf = (place) => ({
@@ -229,8 +258,12 @@ const Theory = (() => {
     const curve = curveOf(place);
     const z = data.common.half_width;
     const [low, high] = data.common.levels;
+    const middle = curve.memory.ceiling > 0.5 ? 0.5 : curve.memory.ceiling / 2;
     return {
       ...curve,
+      middle: sizeAt(middle, curve),
+      beginning: distancesOf(place, curve, middle, low),
+      end: distancesOf(place, curve, middle, high),
       onset: sizeAt(low, curve),
       critical: sizeAt(0.5, curve),
       completion: sizeAt(high, curve),
@@ -299,7 +332,7 @@ const Theory = (() => {
   function shares(place, known, logSize) {
     const z = data.common.half_width;
     const over = normal((logSize - known.capacity) * (z / known.capacitySpread));
-    const [begun, ended] = [known.onset, known.completion].map((one) => normal((logSize - one) * (z / known.spread)));
+    const [begun, ended] = [known.beginning, known.end].map((one) => chanceOf(one, known, logSize));
     const fits = 1 - unfit(place);
     return [over, (1 - over) * (1 - begun), (1 - over) * (begun - ended), (1 - over) * ended]
       .map((share) => share * fits).concat(1 - fits);
