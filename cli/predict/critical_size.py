@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.answered import say_calibration, say_outside, show_several
+from dcrit.cli.terminal.answered import say_calibration, say_outside, say_record, show_several
 from dcrit.cli.terminal.calibrations import AskedOptions
 from dcrit.cli.terminal.following import command_of, horizon_words, list_words, problem_words
-from dcrit.cli.terminal.output import print_json, remark, say, span_of, table, then
+from dcrit.cli.terminal.output import print_json, say, span_of, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import full_label
@@ -104,8 +104,7 @@ def _show(answer: Prediction, interval: str) -> None:
         named = ", ".join(CIRCUITS[name] for name in far)
         say(f"Too far outside the calibration to tell: {named}; {'; '.join(found.outside)}.")
     say_calibration(problem, answer.calibration)
-    if record is not None:
-        remark(f"track record: {record.sentence()}")
+    say_record(record)
     say_outside(answer.outside)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.answered import say_calibration, say_outside, show_several
+from dcrit.cli.terminal.answered import say_calibration, say_outside, say_record, show_several
 from dcrit.cli.terminal.calibrations import AskedOptions
 from dcrit.cli.terminal.following import command_of, horizon_words, list_of, list_words, problem_words
 from dcrit.cli.terminal.output import print_json, remark, say, table, then
@@ -64,6 +64,8 @@ def regime(
 
 def _show(answer: Finding, n_train: int, calibration: Path | None) -> None:
     from dcrit.api.headlines import chance_cell
+    from dcrit.api.predictions import chosen_calibration
+    from dcrit.theory.calibrations.track_record import track_record
     from dcrit.theory.circuits.regimes import region_label
 
     found, document = answer.found, answer.to_dict()
@@ -73,5 +75,7 @@ def _show(answer: Finding, n_train: int, calibration: Path | None) -> None:
     table(title, ["regime", "probability"], rows)
     if found.fit is not None:
         remark(f"The generalizing circuit began to fit between widths {found.fit.unfit} and {found.fit.fitted}.")
-    say_calibration(answer.problem, calibration)
+    chosen = chosen_calibration(answer.problem, calibration)
+    say_calibration(answer.problem, chosen)
+    say_record(track_record(chosen))
     say_outside(document["outside"])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from dcrit.empirics.measures.beside import LeftOut
     from dcrit.theory.calibrations.calibration import Calibration
+    from dcrit.theory.calibrations.track_record import TrackRecord
     from dcrit.theory.problems.problem import Problem
 
 #: What answers differ by, as columns name it.
@@ -59,6 +60,12 @@ def say_calibration(problem: Problem, given: Calibration | Path | None) -> None:
 
     chosen = chosen_calibration(problem, given)
     remark(f"calibration: {chosen.subject} ({chosen.ranges})")
+
+
+def say_record(record: TrackRecord | None) -> None:
+    """Say how far off earlier predictions from the same constants were, where that is known."""
+    for sentence in () if record is None else record.sentences():
+        remark(sentence)
 
 
 def say_none_beside(store: str, left_out: Sequence[LeftOut]) -> None:

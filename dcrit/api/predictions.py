@@ -434,6 +434,7 @@ def regime(
 
 def _regime(problem: Problem, n_train: int, asked: Asked) -> Finding:
     """The regime of one problem at one size."""
+    from dcrit.theory.calibrations.track_record import track_record
     from dcrit.theory.predictions.regime import REGIMES, predict_regime
 
     level = asked.get("level", LEVEL)
@@ -441,7 +442,7 @@ def _regime(problem: Problem, n_train: int, asked: Asked) -> Finding:
     chosen = chosen_calibration(problem, asked.get("calibration"))
     found = predict_regime(problem, chosen, n_train=n_train, horizon=asked.get("horizon"), level=level)
     chances = dict(zip(REGIMES, found.probabilities, strict=True))
-    sizes = found.sizes
+    sizes, record = found.sizes, track_record(chosen)
     named = {region_label(name): chance for name, chance in chances.items()}
     document: dict[str, Any] = {
         "n_train": n_train,
@@ -452,6 +453,7 @@ def _regime(problem: Problem, n_train: int, asked: Asked) -> Finding:
         "outside": list(outside_of(problem, chosen, sizes.critical_size.horizon)),
         "level": level,
         "calibration": sizes.calibration,
+        "track_record": None if record is None else record.to_dict(),
     }
     for name in ("onset", "critical_size", "completion", "capacity"):
         document[name] = sizes.estimates()[name].to_dict()

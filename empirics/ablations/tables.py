@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from dcrit.empirics.ablations.committed import read, results_of
+from dcrit.empirics.ablations.edges import edge_records
 from dcrit.empirics.ablations.held_out import OTHER_TASKS
 from dcrit.empirics.ablations.predictors import FIRST_RELEASE, Cells, Told, key, mixture, predictors, sizes_of
 from dcrit.empirics.ablations.settled import MIDDLE, TABLE, Norm
@@ -133,7 +135,11 @@ def track_records(results: Path) -> dict[str, Any]:
                 error = math.log(size.value / row["measured"])
                 inside = row["measured"] in size.interval
                 found.setdefault(fingerprint(calibration), []).append((error, inside, problem))
-    return {key: TrackRecord.of(*zip(*pairs, strict=True)).to_dict() for key, pairs in sorted(found.items())}
+    edges = edge_records(results)
+    return {
+        key: replace(TrackRecord.of(*zip(*pairs, strict=True)), edges=edges.get(key)).to_dict()
+        for key, pairs in sorted(found.items())
+    }
 
 
 def transformers(rows: Rows) -> list[str]:

@@ -21,6 +21,7 @@ from dcrit.theory.calibrations.omission import Omission
 from dcrit.theory.calibrations.outside import CELLS, LAW, Axis, beyond, optimizer_axes
 from dcrit.theory.calibrations.thresholds import (
     HORIZON,
+    LOAD,
     SYMBOLS,
     THRESHOLDS,
     WIDTH,
@@ -204,7 +205,10 @@ class Calibration:
         if self.thresholds is None:
             return cells
         reach = self.thresholds.reach
-        law = f"{LAW}: {_range(reach[SYMBOLS])} symbols, widths {_range(reach[WIDTH])}, {_range(reach[HORIZON])} steps"
+        law = (
+            f"{LAW}: {_range(reach[SYMBOLS])} symbols, widths {_range(reach[WIDTH])}, up to {reach[LOAD][1]:.3g} "
+            f"symbols per unit of width, {_range(reach[HORIZON])} steps"
+        )
         return f"{law}; {cells}"
 
     @property

@@ -32,6 +32,8 @@ class TrackRecord:
         n_inside: Measurements inside the predicted 90 % interval.
         n_symbols: Least and largest S of the configurations; None where they are not known.
         width: Least and largest H, likewise.
+        edges: The same of sizes at mean test accuracies 0.1 and 0.9, each counted by itself; None where none is
+            measured.
 
     Raises:
         ValueError: A field is out of range.
@@ -44,6 +46,7 @@ class TrackRecord:
     n_inside: int
     n_symbols: tuple[int, int] | None = None
     width: tuple[int, int] | None = None
+    edges: TrackRecord | None = None
 
     def __post_init__(self) -> None:
         check_integer("n_configurations", self.n_configurations, 1)
@@ -81,18 +84,40 @@ class TrackRecord:
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON values."""
         spans = {name: None if (span := getattr(self, name)) is None else [*span] for name in RANGES}
-        return asdict(self) | spans
+        return asdict(self) | spans | {"edges": None if self.edges is None else self.edges.to_dict()}
 
-    def sentence(self) -> str:
-        """The record for people."""
-        where = ""
-        if self.n_symbols is not None and self.width is not None:
-            (low, high), (narrow, wide) = self.n_symbols, self.width
-            where = f" of {low} to {high} symbols and widths {narrow} to {wide}"
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> Self:
+        """Inverse of :meth:`to_dict`."""
+        fields = dict(document)
+        fields.update({name: tuple(fields[name]) for name in RANGES if fields.get(name)})
+        if fields.get("edges"):
+            fields["edges"] = cls.from_dict(fields["edges"])
+        return cls(**fields)
+
+    def sentences(self) -> list[str]:
+        """The record for people: that of D_crit, and that of the edges of semi-grokking where there is one."""
+        told = [
+            f"track record of D_crit, for networks of this model, activation and rule{self._where} from which no "
+            f"constant comes: {self._scores}"
+        ]
+        if self.edges is not None:
+            edges = self.edges
+            told.append(f"track record of the edges of semi-grokking, for such networks{edges._where}: {edges._scores}")
+        return told
+
+    @property
+    def _where(self) -> str:
+        if self.n_symbols is None or self.width is None:
+            return ""
+        (low, high), (narrow, wide) = self.n_symbols, self.width
+        return f" ({low} to {high} symbols, widths {narrow} to {wide})"
+
+    @property
+    def _scores(self) -> str:
         return (
-            f"on {self.n_configurations} configurations{where} measured beyond it: median |ln(predicted/measured)| "
-            f"{self.median_error:.3f}, worst {self.worst_error:.3f}, mean ln ratio {self.bias:+.3f}, "
-            f"{self.n_inside} of {self.n_configurations} inside the 90 % interval"
+            f"{self.n_inside} of {self.n_configurations} inside the 90 % interval, median |ln(predicted/measured)| "
+            f"{self.median_error:.3f}, worst {self.worst_error:.3f}, mean ln ratio {self.bias:+.3f}"
         )
 
 
@@ -104,10 +129,7 @@ def fingerprint(calibration: Calibration) -> str:
 @cache
 def _records() -> dict[str, TrackRecord]:
     text = (files("dcrit.theory.calibrations") / TRACK_RECORD).read_text(encoding="utf-8")
-    documents: dict[str, dict[str, Any]] = json.loads(text)
-    for fields in documents.values():
-        fields.update({name: tuple(fields[name]) for name in RANGES if fields.get(name)})
-    return {key: TrackRecord(**fields) for key, fields in documents.items()}
+    return {key: TrackRecord.from_dict(fields) for key, fields in json.loads(text).items()}
 
 
 def track_record(calibration: Calibration) -> TrackRecord | None:

@@ -56,7 +56,7 @@ def test_a_record_adds_up(pairs: list[tuple[float, bool]]) -> None:
     assert 0 <= record.n_inside <= len(pairs)
     assert record.median_error <= record.worst_error
     assert abs(record.bias) <= record.worst_error + 1e-4
-    assert f"{record.n_inside} of {len(pairs)} inside" in record.sentence()
+    assert f"{record.n_inside} of {len(pairs)} inside" in record.sentences()[0]
 
 
 @pytest.mark.parametrize(
