@@ -348,7 +348,7 @@ def law_estimate(
     silence = law.silence(problem, horizon)
     missing = 0.0 if silence else 1 - float(transition.chance(accuracy, most))
     if not silence and math.isinf(size):
-        silence = f"width {problem.width} can hold {ceiling:.2f} of the rule, so accuracy never reaches {accuracy:g}"
+        silence = _too_narrow(problem, ceiling, accuracy)
         if missing < SURE:
             silence += f" (probability {missing:.2f})"
     if not silence and size > capacity.high and law.overload is None:
@@ -393,18 +393,26 @@ def law_estimate(
     )
 
 
+def _too_narrow(problem: Problem, ceiling: float, accuracy: float) -> str:
+    """Why a network is never right on so many."""
+    return f"width {problem.width} can hold {ceiling:.2f} of the rule, so accuracy never reaches {accuracy:g}"
+
+
 def rest_estimate(law: Thresholds, problem: Problem, *, level: float) -> Estimate:
-    """D_rest by the law.
+    """D_rest by the law; none of a network that is never right on one half.
 
     Args:
         law: Constants.
         problem: The question.
         level: Probability content of the interval.
     """
-    size = law.clocks(problem).half.rest
+    clocks = law.clocks(problem)
+    size, ceiling = clocks.half.rest, clocks.memory.ceiling
     spread = half_width(law.deviation_at_rest(problem), level=level)
     outside = "; ".join((*law.outside(problem, problem.horizon), *law.outside_at_rest(problem)))
     silence = law.silence(problem, problem.horizon)
+    if not silence and ceiling <= HALF:
+        silence = _too_narrow(problem, ceiling, HALF)
     return Estimate(
         quantity="at_rest",
         value=None if silence else size,

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dcrit.theory.calibrations.calibration import Calibration
-from dcrit.theory.calibrations.thresholds import HALF
 from dcrit.theory.checks import FieldError, check_integer, check_level
 from dcrit.theory.circuits.constants import CONSTANTS, sizes_from
 from dcrit.theory.circuits.regimes import SEMI_GROKKING, dynamics_codes
@@ -462,8 +461,8 @@ def curves_of(
 def rest_of(problems: list[Problem], calibration: Calibration, horizon: int, *, level: float) -> FloatArray:
     """Sizes at rest over K problems, each with the ends of its interval: (3, K) [examples].
 
-    They are those of ``predict_critical_size``; NaN where it tells none, and where a network can hold too little of the
-    rule to reach one half. Without a law of sizes they are best values of the mixture at rest, and their ends are NaN.
+    They are those of ``predict_critical_size``; NaN where it tells none. Without a law of sizes they are best values of
+    the mixture at rest, and their ends are NaN.
 
     Args:
         problems: The questions.
@@ -483,8 +482,7 @@ def rest_of(problems: list[Problem], calibration: Calibration, horizon: int, *, 
         return found
     for k, problem in enumerate(problems):
         one = told(rest_estimate(law, problem, level=level))
-        holds = law.clocks(problem).memory.ceiling > HALF
-        if holds and one.value is not None and one.interval is not None:
+        if one.value is not None and one.interval is not None:
             found[:, k] = one.value, one.interval.low, one.interval.high
     return found
 

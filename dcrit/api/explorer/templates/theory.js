@@ -280,15 +280,16 @@ const Theory = (() => {
 
   const none = (reason) => ({ value: null, low: null, high: null, reason });
 
+  const tooNarrow = (place, known) =>
+    `width ${place.width} can hold ${known.memory.ceiling.toFixed(2)} of the rule, so accuracy never reaches 0.5`;
+
   function critical(place, known) {
     const [low, value, high] = around(known.critical, known.spread);
     const most = data.common.largest_fraction * place.pairs;
     const quiet = senseless(place) || silence(place, place.horizon);
     const memory = Math.exp(known.capacity).toFixed(0);
     if (quiet) return none(quiet);
-    if (!Number.isFinite(value))
-      return none(`width ${place.width} can hold ${known.memory.ceiling.toFixed(2)} of the rule, so accuracy never ` +
-        "reaches 0.5");
+    if (!Number.isFinite(value)) return none(tooNarrow(place, known));
     const over = known.critical > known.capacity;
     if (over && place.subject.overload === null)
       return none(`cannot tell: it would be ${value.toFixed(0)} by step ${place.horizon}, over the capacity of ${memory}`);
@@ -305,6 +306,7 @@ const Theory = (() => {
   function rest(place, known) {
     const quiet = senseless(place) || silence(place, place.protocol);
     if (quiet) return none(quiet);
+    if (known.memory.ceiling <= 0.5) return none(tooNarrow(place, known));
     const [low, value, high] = around(known.rest, known.restSpread);
     if (high > data.common.widest * low)
       return none("cannot tell: so far outside the calibration the interval's ends would be " +
@@ -367,8 +369,7 @@ const Theory = (() => {
 
   // The size at rest of a network that is likely to hold the rule, as the phase diagram draws it.
   function kept(place, known) {
-    const holds = known.memory.ceiling > 0.5 && unfit(place) <= 0.5;
-    return holds ? rest(place, known) : none(`width ${place.width} holds too little of the rule`);
+    return unfit(place) <= 0.5 ? rest(place, known) : none("its circuit is likely not to fit in");
   }
 
   // All curves over model size, with the ends of their intervals.
