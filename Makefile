@@ -53,6 +53,7 @@ setup: .venv/ready
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
+	@echo "ready; to use dcrit in this shell: source .venv/bin/activate"
 
 clean:
 	rm -rf .venv build dist *.egg-info

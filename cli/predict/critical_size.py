@@ -93,8 +93,12 @@ def _show(answer: Prediction, interval: str) -> None:
         warning = "unreliable: most measured sizes lie outside such intervals, see the track record"
         rows[0][-1] = "; ".join(text for text in (str(rows[0][-1]), warning) if text)
     say(answer.headline)
-    title = f"{full_label(problem)} ({problem.n_params} parameters, {problem.n_pairs} pairs)"
+    model = f"{problem.family.label}, {problem.n_params} parameters, {problem.n_pairs} pairs"
+    title = f"{full_label(problem)} ({model})"
     table(title, ["training-set size D", "value", interval, "note"], rows)
+    rates = {"η": problem.learning_rate, "λ": problem.weight_decay, "β₂": problem.beta2, "ε": problem.epsilon}
+    said = ", ".join(f"{name} = {number(value)}" for name, value in rates.items())
+    say(f"Accuracy is the mean over seeds, on all unseen pairs. AdamW with {said}, all examples in every step.")
     efficiency = told["generalizing_efficiency"]
     if efficiency.value is not None:
         more = f"; {efficiency.reason}" if efficiency.reason else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ from dcrit.cli.terminal.output import print_json, row_of, say, span, span_of, ta
 from dcrit.cli.terminal.pictures import Out, check_out, save, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import full_label
+from dcrit.theory.written import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +111,8 @@ def _show_runs(laid: LaidOver, store: str, horizon: int) -> None:
     n = len(laid.measured)
     say(f"Of {store}, {laid.told}.")
     say(laid.verdict)
-    say(f"At {laid.n_inside} of {n} width{'s' * (n != 1)} the mean lies inside the interval of the prediction.")
+    wide = "" if math.isnan(laid.mean_span) else f", which is {number(laid.mean_span)} wide in the mean"
+    say(f"At {laid.n_inside} of {n} width{'s' * (n != 1)} the mean lies inside the interval of the prediction{wide}.")
 
 
 def _span_of_mean(one: AtWidth) -> str:

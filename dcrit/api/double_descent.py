@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,7 +75,8 @@ class LaidOver:
     def verdict(self) -> str:
         """What the runs show of a dip, and whether the prediction agrees; empty without runs.
 
-        Two sentences; a third says why where a dip is not as probable at these widths as over the whole curve.
+        Two sentences; others say where accuracy is lowest, and why a dip is not as probable at these widths as over the
+        whole curve.
         """
         if self.dip is None:
             return ""
@@ -86,9 +88,30 @@ class LaidOver:
         if depth is not None and interval is not None:
             predicted += f", and a depth of {number(depth)} ({number(interval.low)} to {number(interval.high)})"
         agreed = {True: "agrees", False: "disagrees", None: "cannot be compared"}[self.agrees]
-        if self.agrees is False and self.dip.ruling == "dip" and self.expected.probability >= LIKELY:
-            agreed = "agrees that there is a dip, and disagrees on its depth"
-        return f"{told} The prediction {agreed}: {predicted}.{self._why_another}"
+        if self.dip.ruling == "dip" and self.expected.probability >= LIKELY:
+            agreed = f"agrees that there is a dip, and {'agrees' if self.agrees else 'disagrees'} on its depth"
+        return f"{told} The prediction {agreed}: {predicted}.{self._place}{self._why_another}"
+
+    @property
+    def agrees_on_place(self) -> bool | None:
+        """Whether the runs are lowest at a width within the interval of the predicted place; None unless both dip."""
+        if self.dip is None or self.expected is None or self.dip.width.value is None:
+            return None
+        place = self.expected.width.interval
+        return None if place is None else self.dip.width.value in place
+
+    @property
+    def _place(self) -> str:
+        """Where prediction and runs are lowest, in a sentence; empty unless both dip."""
+        if self.agrees_on_place is None:
+            return ""
+        assert self.expected is not None
+        assert self.dip is not None
+        place = self.expected.width
+        assert place.interval is not None
+        where = f"{number(place.value)} ({number(place.interval.low)} to {number(place.interval.high)})"
+        how = "agrees" if self.agrees_on_place else "disagrees"
+        return f" It {how} on the place: accuracy is predicted to be lowest at width {where}."
 
     @property
     def _why_another(self) -> str:
@@ -120,6 +143,12 @@ class LaidOver:
         pairs = zip(self.measured, self.predicted, strict=True)
         return sum(told.interval is not None and one.mean in told.interval for one, told in pairs)
 
+    @property
+    def mean_span(self) -> float:
+        """Mean width of the predicted intervals [fraction]; NaN without any."""
+        spans = [one.interval.high - one.interval.low for one in self.predicted if one.interval is not None]
+        return sum(spans) / len(spans) if spans else math.nan
+
     def to_dict(self) -> dict[str, Any]:
         """One entry a width, and why other runs were left out, as JSON values."""
         return {
@@ -142,6 +171,7 @@ class LaidOver:
             if self.expected is None
             else {"probability": self.expected.probability, "depth": self.expected.depth.to_dict()},
             "agrees": self.agrees,
+            "agrees_on_place": self.agrees_on_place,
             "verdict": self.verdict,
         }
 

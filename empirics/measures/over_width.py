@@ -74,6 +74,7 @@ class MeasuredDip:
     Attributes:
         ruling: ``dip``, ``no dip`` or ``cannot tell``.
         depth: How far it falls below the best smaller width, with its interval over seeds. Noise makes it too deep.
+        p_rising: How often curves that only rise look as deep, by the scatter of the seeds; None with too few widths.
         width: Where it is lowest, as a width; no value unless there is a dip.
         n_params: The same in parameters.
         widths: Those with enough seeds to count.
@@ -83,6 +84,7 @@ class MeasuredDip:
 
     ruling: DipRuling
     depth: Estimate
+    p_rising: float | None
     width: Estimate
     n_params: Estimate
     widths: tuple[int, ...]
@@ -111,7 +113,13 @@ class MeasuredDip:
             return f"the runs show a dip: at {place} mean test accuracy falls by {deep}"
         if self.ruling == "no dip":
             return f"the runs show no dip of {SMALLEST_DIP:g} at these widths: the largest fall that recovers is {deep}"
-        return f"cannot tell whether the runs show a dip: the largest fall that recovers is {deep}"
+        assert self.p_rising is not None
+        why = (
+            f"curves that only rise look so in {self.p_rising:.0%} of cases, more than {RARELY:.0%}"
+            if fall >= SMALLEST_DIP
+            else f"one of {SMALLEST_DIP:g} is not ruled out"
+        )
+        return f"cannot tell whether the runs show a dip: the largest fall that recovers is {deep}, and {why}"
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, as JSON values."""
@@ -119,6 +127,7 @@ class MeasuredDip:
             "ruling": self.ruling,
             "told": self.told,
             **{name: getattr(self, name).to_dict() for name in ("depth", "width", "n_params")},
+            "p_rising": self.p_rising,
             "widths": list(self.widths),
             "too_few": list(self.too_few),
             "seeds": list(self.seeds),
@@ -160,6 +169,7 @@ def dip_over_width(measured: Sequence[AtWidth], *, level: float = LEVEL) -> Meas
     return MeasuredDip(
         ruling=ruling,
         depth=depth,
+        p_rising=None if dip is None else dip.p_rising,
         width=estimate("dip_width", "hidden units", lowest and lowest.width, "" if lowest else reason),
         n_params=estimate("dip_n_params", "parameters", lowest and lowest.n_params, "" if lowest else reason),
         widths=tuple(one.width for one in counted),

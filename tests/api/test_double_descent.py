@@ -154,6 +154,31 @@ def test_runs_that_dip_say_so_with_place_depth_and_seeds_beside_what_is_predicte
     assert told["verdict"] in " ".join(text.split())
 
 
+@pytest.mark.parametrize(("lowest", "agrees"), [(12, True), (32, False)])
+def test_where_both_dip_the_place_is_compared_as_well(lowest: int, agrees: bool) -> None:
+    problem = dcrit.Problem(model="transformer", modulus=37)
+    reached = {4: 0.4, 12: 0.2, 16: 0.2, 32: 0.2, 48: 0.4} | {lowest: 0.05}
+    runs = [
+        run_of(
+            RunConfig(problem=replace(problem, width=width), n_train=495, seed=seed, steps=5000),
+            test_accuracy=value + 0.01 * seed,
+            train_accuracy=1.0,
+        )
+        for width, value in reached.items()
+        for seed in range(3)
+    ]
+    laid = dcrit.double_descent(problem, 495, horizon=5000).lay(runs)
+    assert laid.expected is not None
+    place = laid.expected.width.interval
+    assert place is not None
+    assert (laid.agrees_on_place, lowest in place) == (agrees, agrees)
+    assert "The prediction agrees that there is a dip, and " in laid.verdict
+    word = "agrees" if agrees else "disagrees"
+    assert f" It {word} on the place: accuracy is predicted to be lowest at width " in laid.verdict
+    assert laid.to_dict()["agrees_on_place"] == agrees
+    assert 0 < laid.mean_span < 1
+
+
 def test_few_seeds_cannot_tell_and_no_runs_say_nothing(store: Path) -> None:
     found = dcrit.double_descent(PROBLEM, N_TRAIN, horizon=STEPS, store=store)
     assert found.runs is not None

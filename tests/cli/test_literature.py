@@ -82,7 +82,7 @@ def test_quick_variants_take_less_and_say_what_they_leave_out() -> None:
     assert quick_variant(dips).panels[0].widths == (4, 12, 24, 48)
     assert {panel.seeds for panel in quick_variant(dips).panels} == {QUICK_SEEDS["over-width"]}
     assert QUICK_SEEDS["over-width"] > FEWEST_SEEDS
-    assert [one.n_train for one in quick_variant(dips).panels[0].series] == [360, 600]
+    assert [one.n_train for one in quick_variant(dips).panels[0].series] == [495, 800]
     assert difference(dips, quick_variant(dips)) == "every second size and width, every second curve"
     (curves,) = (one for one in literature_figures() if one.name == "huang-2a")
     assert difference(curves, quick_variant(curves)).startswith("1 of ")
@@ -137,7 +137,7 @@ def test_a_figure_over_model_size_says_whether_its_runs_dip_and_what_to_do_next(
     second: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (whole,) = (one for one in literature_figures() if one.name == "huang-3a")
-    curves = {360: DIPS, 600: RISES if second == "rises" else SCATTERS}
+    curves = {495: DIPS, 800: RISES if second == "rises" else SCATTERS}
     panel = replace(
         whole.panels[0],
         widths=tuple(DIPS),
@@ -154,21 +154,21 @@ def test_a_figure_over_model_size_says_whether_its_runs_dip_and_what_to_do_next(
     monkeypatch.setattr(api, "literature_figures", lambda: (small,))
     words = ("huang-3a", "--store", tmp_path / "runs", "--out", tmp_path)
     said = " ".join(reproduce(*words).stdout.split())  # type: ignore[attr-defined]
-    assert "D = 360: The runs show a dip: at width 12 (N = 2520) mean test accuracy falls by 0.352" in said
+    assert "D = 495: The runs show a dip: at width 12 (N = 2664) mean test accuracy falls by 0.352" in said
     dips, other = json.loads(reproduce(*words, "--json").stdout)["over_width"]  # type: ignore[attr-defined]
-    assert (dips["label"], dips["n_train"], dips["horizon"], dips["dip"]["ruling"]) == ("D = 360", 360, 5000, "dip")
-    assert other["n_train"] == 600
+    assert (dips["label"], dips["n_train"], dips["horizon"], dips["dip"]["ruling"]) == ("D = 495", 495, 5000, "dip")
+    assert other["n_train"] == 800
     if second == "rises":
         assert other["dip"]["ruling"] == "no dip"
-        assert "D = 600: The runs show no dip of 0.1 at these widths" in said
-        assert "dcrit predict double-descent -p 31 -m transformer -n 360 -T 5000 -S" in said
+        assert "D = 800: The runs show no dip of 0.1 at these widths" in said
+        assert "dcrit predict double-descent -p 37 -m transformer -n 495 -T 5000 -S" in said
     else:
         assert other["dip"]["ruling"] == "cannot tell"
-        assert "D = 600: Cannot tell whether the runs show a dip" in said
+        assert "D = 800: Cannot tell whether the runs show a dip" in said
         assert "add seeds until they tell whether there is a dip: dcrit reproduce huang-3a -s 10 -S" in said
     picture = (tmp_path / "huang-3a.svg").read_text().replace("&#160;", " ")
-    assert "add p=31 relu transformer; 5000 steps" in picture
-    assert "test accuracy, D = 360" in picture
+    assert "add p=37 relu transformer; 5000 steps" in picture
+    assert "test accuracy, D = 495" in picture
 
 
 @pytest.mark.slow

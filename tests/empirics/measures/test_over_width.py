@@ -76,6 +76,12 @@ def test_a_rise_is_no_dip_and_scattered_seeds_cannot_tell() -> None:
     unsure = dip_over_width(widths_of([0.5, 0.3, 0.5], 3, scatter=0.4))
     assert unsure.ruling == "cannot tell"
     assert unsure.told.startswith("cannot tell whether the runs show a dip: the largest fall that recovers is 0.2 (")
+    assert unsure.p_rising is not None
+    assert unsure.p_rising > 0.05
+    assert unsure.told.endswith(f", and curves that only rise look so in {unsure.p_rising:.0%} of cases, more than 5%")
+    shallow = dip_over_width(widths_of([0.5, 0.45, 0.5], 3, scatter=0.1))
+    assert shallow.ruling == "cannot tell"
+    assert shallow.told.endswith(", and one of 0.1 is not ruled out")
 
 
 @pytest.mark.parametrize(("means", "seeds"), [([0.9, 0.1, 0.9], 2), ([0.9, 0.1, 0.9], 1), ([0.9, 0.1], 9)])
