@@ -49,4 +49,10 @@ def test_a_reason_that_is_said_of_all_is_no_note() -> None:
 def test_a_row_that_has_its_own_reason_keeps_it() -> None:
     text = " ".join(said("--model", "transformer", "--modulus", "59", "--width", "4").split())
     assert "Note 1: width 4 can hold 0.46 of the rule, so accuracy never reaches 0.5" in text
-    assert "D_rest, at rest: accuracy 0.5 is kept │ – │ – │ 4" in text
+    assert "D_rest, at rest: accuracy 0.5 is kept │ – │ – │ 1" in text
+    assert "Note 2: D_crit is above the capacity of " in text
+    assert (
+        "Accuracy is the mean over seeds, on all unseen pairs. AdamW with η = 0.003, λ = 1, β₂ = 0.98, ε = 1e-08"
+        in text
+    )
+    assert "(transformer, 680 parameters, 3481 pairs)" in text
