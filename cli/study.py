@@ -11,13 +11,18 @@ from typing import Annotated, Any
 import typer
 
 from dcrit.cli.terminal import options
+from dcrit.cli.terminal.following import command_of, store_words
+from dcrit.cli.terminal.given import given
 from dcrit.cli.terminal.names import name_of
-from dcrit.cli.terminal.output import print_json, remark, say, span_of, table
+from dcrit.cli.terminal.output import print_json, remark, say, span_of, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.cli.train import DeviceChoice, PrecisionChoice
 
 _TRAINING, _RUNS = "How networks are trained", "Which runs are made"
+
+#: Options that a study repeats, and that are those of a problem elsewhere.
+RECIPE = ("learning_rate", "weight_decay", "beta2", "epsilon", "steps")
 
 
 class OptimizerChoice(StrEnum):
@@ -200,3 +205,9 @@ def study(
     if result.n_found:
         remark(f"{result.n_found} of {len(result.runs)} runs were in {store} already.")
     say_where(out)
+    if out is None:
+        # Those that no other next command repeats, as it may be about another problem.
+        recipe = [word for name in RECIPE for word in given().words.get(name, ())]
+        then(command_of("study", str(file), recipe, "-o", "study.png"), "draw it; its runs are not made again")
+    else:
+        then(command_of("runs", "list", store_words(store)), "see its runs")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 #: Runs that are named where they did not converge.
-MOST_NAMED = 20
+MOST_NAMED = 6
 
 
 class PrecisionChoice(StrEnum):

@@ -109,7 +109,8 @@ class LaidOver:
         assert self.dip is not None
         place = self.expected.width
         assert place.interval is not None
-        where = f"{number(place.value)} ({number(place.interval.low)} to {number(place.interval.high)})"
+        ends = f" ({number(place.interval.low)} to {number(place.interval.high)})"
+        where = f"{number(place.value)}{ends if place.interval.low < place.interval.high else ''}"
         how = "agrees" if self.agrees_on_place else "disagrees"
         return f" It {how} on the place: accuracy is predicted to be lowest at width {where}."
 

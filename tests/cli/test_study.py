@@ -53,6 +53,10 @@ def test_a_file_is_studied_as_by_the_function(mine: Path) -> None:
     assert text.exit_code == 0
     assert max(map(len, text.stdout.splitlines())) <= 80
     assert "predicted critical size" in text.stdout
+    drawn = invoke(*words).stdout
+    assert "see its runs:\n  dcrit runs list -S dcrit-runs" in drawn
+    undrawn = " ".join(invoke(*words[:-2]).stdout.split())
+    assert f"draw it; its runs are not made again: dcrit study {mine} --learning-rate 0.05 -T 40 -o st" in undrawn
 
 
 @pytest.mark.parametrize(
