@@ -28,7 +28,10 @@ class Names(Branch):
     def literature(self) -> Mapping[str, Any]:
         """Commands that make figures of the literature."""
         from dcrit.cli.literature import app as figures
+        from dcrit.cli.terminal.once import once
 
+        # They are read late, as their names take a file; what holds of every command holds of them all the same.
+        once(figures)
         return typer.main.get_group(figures).commands
 
     def list_commands(self, ctx: Any) -> list[str]:

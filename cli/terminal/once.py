@@ -182,8 +182,10 @@ def _values(names: Iterable[str], words: list[str]) -> list[str]:
 
 
 def once(app: typer.Typer) -> None:
-    """Make every command below refuse a second value, and print as it is told to."""
+    """Make every command below refuse a second value, and print as it is told to; once, however often it is called."""
     for command in app.registered_commands:
+        if command.cls is Command:
+            continue
         command.cls = Command
         assert command.callback is not None
         command.callback = printed(command.callback)

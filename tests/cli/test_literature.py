@@ -90,6 +90,16 @@ def test_quick_variants_take_less_and_say_what_they_leave_out() -> None:
     assert difference(dips, dips) == ""
 
 
+def test_what_holds_of_every_command_holds_of_figures(tmp_path: Path) -> None:
+    twice = reproduce("huang-2b", "--seeds", 1, "--seeds", 2)
+    assert twice.exit_code == 2  # type: ignore[attr-defined]
+    assert "--seeds must be given once, got '1' and '2'" in " ".join(twice.stderr.split())  # type: ignore[attr-defined]
+    (tmp_path / "mine.txt").write_text("--seeds 0\n")
+    read = reproduce("huang-2b", f"@{tmp_path / 'mine.txt'}")
+    assert read.exit_code == 2  # type: ignore[attr-defined]
+    assert "--seeds must be an integer of at least 1, got 0" in " ".join(read.stderr.split())  # type: ignore[attr-defined]
+
+
 def test_too_few_seeds_are_refused() -> None:
     refused = reproduce("huang-1", "--seeds", 1)
     assert refused.exit_code == 2  # type: ignore[attr-defined]
