@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,9 @@ Row = dict[str, Any]
 
 #: The page.
 PAGE = "findings.md"
+
+#: The report of one call that began with an empty store.
+FROM_EMPTY = "standard-from-empty.json"
 
 #: Above the claims, and above the table of exponents.
 INTRODUCTION = """# Findings
@@ -79,6 +83,7 @@ def findings(results: Path) -> dict[Path, str]:
     claims = claims_of(reports)
     lines = [INTRODUCTION, ""]
     lines += [f"* {trained(report)}" for report in reports.values()]
+    lines += _from_empty(results)
     for ruling, title in SECTIONS:
         own = [one for one in claims.values() if one["verdict"] == ruling]
         lines += ["", f"## {title}", ""]
@@ -102,6 +107,22 @@ def findings(results: Path) -> dict[Path, str]:
         *_known(claims),
     ]
     return {results / PAGE: "\n".join(lines).rstrip() + "\n"}
+
+
+def _from_empty(results: Path) -> list[str]:
+    """What one call of a suite decided that began without runs, in a line; none where it is not committed."""
+    path = results / FROM_EMPTY
+    if not path.is_file():
+        return []
+    report: Row = json.loads(path.read_text(encoding="utf-8"))
+    claims = report["claims"]
+    decided = sum(one["verdict"] != "inconclusive" for one in claims)
+    command = f"dcrit validate {report['suite']} --budget {report['budget_minutes']:g}"
+    hours = number(report["training_seconds"] / 3600)
+    return [
+        f"* `{command}` from an empty store, in one call on two cores that did other work as well: "
+        f"{report['runs']} runs, {hours} h of training on one core, {decided} of {len(claims)} claims decided."
+    ]
 
 
 def _two_exponents(results: Path) -> list[str]:

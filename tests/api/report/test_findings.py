@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dcrit.api.report.findings import PAGE, claims_of, findings, telling
+from dcrit.api.report.findings import FROM_EMPTY, PAGE, claims_of, findings, telling
 
 ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "docs" / "results"
@@ -86,3 +86,15 @@ def test_claims_that_are_not_decided_are_named(results: Path) -> None:
     before, rest = text.split("## What is not decided")
     assert rest.partition("##")[0].strip() == "`norm-signature`."
     assert "`norm-signature`" not in before
+
+
+def test_a_call_from_an_empty_store_is_told_with_what_it_took(results: Path) -> None:
+    (text,) = findings(results).values()
+    report = json.loads((results / FROM_EMPTY).read_text(encoding="utf-8"))
+    decided = [one for one in report["claims"] if one["verdict"] in ("supported", "refuted")]
+    assert report["stored_runs"] == 0
+    assert f"{report['runs']} runs, " in text
+    assert f", {len(decided)} of {len(report['claims'])} claims decided." in text
+    (results / FROM_EMPTY).unlink()
+    (without,) = findings(results).values()
+    assert "from an empty store" not in without
