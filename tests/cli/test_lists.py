@@ -109,12 +109,12 @@ def test_runs_over_a_phase_diagram_are_those_of_its_problem_and_horizon(tmp_path
     same = dcrit.phase_diagram(dcrit.Problem(modulus=13), horizon=30, points=9, store=store)
     assert same.points == found["runs"]
     labels = same.plot().get_legend_handles_labels()[1]
-    assert any(label.endswith(", measured") for label in labels)
-    assert sum("interval" in label for label in labels) == 2
+    assert any(label.startswith("runs: ") for label in labels)
+    assert sum("interval" in label for label in labels) == 1
     problem = dcrit.Problem(modulus=13)
     runs = dcrit.train(problem, [60, 80], widths=[16, 32], seeds=1, horizon=30, store=store, workers=1)
     ax = dcrit.phase_diagram(problem, horizon=30, points=9).plot(runs=runs)
-    assert any(label.endswith(", measured") for label in ax.get_legend_handles_labels()[1])
+    assert any(label.startswith("runs: ") for label in ax.get_legend_handles_labels()[1])
     assert "4 runs lie over the prediction, none was left out" in " ".join(ax.get_title().split())
     left, right = ax.get_xlim()
     assert all(left < one.config.problem.n_params < right for one in runs.runs)

@@ -85,7 +85,7 @@ def test_every_option_says_what_it_is() -> None:
 @pytest.mark.parametrize("notation", ["markdown", "latex"])
 def test_tables_have_other_notations(notation: str) -> None:
     text = invoke("predict", "critical-size", "--format", notation).stdout
-    rows = {"markdown": "| where | value |", "latex": r"where & value &"}
+    rows = {"markdown": "| training-set size D | value |", "latex": r"training-set size D & value &"}
     assert rows[notation] in text
     assert ("\\begin{tabular}" in text) == (notation == "latex")
     assert BORDERS.search(text) is None
