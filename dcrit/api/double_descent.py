@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from dcrit.theory.predictions.double_descent import DoubleDescent
 
 
+#: Probabilities of a dip that differ by less are told as one.
+ALIKE = 0.05
+
+
 def widths_of(found: DoubleDescent) -> str:
     """Between which widths a curve lies, in words."""
     return f"widths {found.widths[0]} to {found.widths[-1]}"
@@ -118,9 +122,9 @@ class LaidOver:
     def _why_another(self) -> str:
         """Why a dip is not as probable at the widths of the runs as the headline says; empty where it is."""
         assert self.expected is not None
-        here, over_all = (probability(one.probability) for one in (self.expected, self.curve))
-        if here == over_all:
+        if abs(self.expected.probability - self.curve.probability) < ALIKE:
             return ""
+        over_all = probability(self.curve.probability)
         return (
             f" Over {widths_of(self.curve)} it has {over_all}: a dip counts only where some width shows its fall and a "
             "larger one its recovery."

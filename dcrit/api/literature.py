@@ -145,7 +145,11 @@ class LiteratureDrawing(Statement):
         from dcrit.figures.measured.literature import draw
 
         told = [one.told for one in self.over_width]
-        return draw(self.evidence, title=self.figure_of.setting, remarks=[*filter(None, [self.variant]), *told])
+        return draw(
+            self.evidence,
+            title=self.figure_of.setting,
+            remarks=[*filter(None, [self.variant]), self.figure_of.expected, *told],
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """What it shows and where it was written, as JSON values."""

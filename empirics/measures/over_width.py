@@ -110,7 +110,8 @@ class MeasuredDip:
         )
         if self.ruling == "dip":
             place = f"width {number(self.width.value)} (N = {number(self.n_params.value)})"
-            return f"the runs show a dip: at {place} mean test accuracy falls by {deep}"
+            rare = f"curves that only rise look so in {number(100 * (self.p_rising or 0.0))} % of cases"
+            return f"the runs show a dip: at {place} mean test accuracy falls by {deep}; {rare}"
         if self.ruling == "no dip":
             return f"the runs show no dip of {SMALLEST_DIP:g} at these widths: the largest fall that recovers is {deep}"
         assert self.p_rising is not None

@@ -249,7 +249,7 @@ def _draw_predicted(ax: Axes, one: SeriesRuns, colour: str, *, named: bool) -> N
     if not rows:
         return
     x, value, low, high = zip(*rows, strict=True)
-    level = f"its {LEVEL:.0%} interval"
+    level = f"its {LEVEL:.0%} interval, of the mean"
     ax.fill_between(x, low, high, color=colour, alpha=FAINT_SHADE, linewidth=0, label=level if named else None)
     label = "predicted accuracy, same colours" if named else None
     ax.plot(x, value, linestyle=":", color=colour, linewidth=1.0, label=label)

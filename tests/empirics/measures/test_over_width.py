@@ -65,7 +65,11 @@ def test_a_dip_has_a_place_and_a_depth_with_an_interval() -> None:
     assert found.depth.n_runs == 16
     place = f"width 24 (N = {found.n_params.value:.0f})"
     assert found.told.startswith(f"the runs show a dip: at {place} mean test accuracy falls by 0.4 (90% interval 0.3")
-    assert found.told.endswith("4 seeds a width)")
+    assert found.p_rising is not None
+    assert found.p_rising <= 0.05
+    assert found.told.endswith(
+        f"4 seeds a width); curves that only rise look so in {100 * found.p_rising:.3g} % of cases"
+    )
 
 
 def test_a_rise_is_no_dip_and_scattered_seeds_cannot_tell() -> None:
