@@ -159,11 +159,8 @@ def _command_of(figure: LiteratureFigure) -> Callable[..., None]:
         if as_json:
             print_json(drawn.to_dict())
         else:
-            if drawn.variant:
-                say(drawn.variant)
-            say(f"One should see: {figure.expected}")
-            for curve in drawn.over_width:
-                say(curve.told)
+            for remark in drawn.remarks:
+                say(remark)
             say(" ".join(str(path) for path in drawn.files))
             _say_next(drawn, quick=quick, store=store)
 
@@ -175,8 +172,7 @@ def _say_next(drawn: LiteratureDrawing, *, quick: bool, store: Path) -> None:
     """Name the command that lays a curve over model size over its theory, or that adds the seeds it lacks."""
     if not drawn.over_width:
         return
-    open_ones = [one for one in drawn.over_width if not one.is_decided]
-    if open_ones:
+    if not all(one.is_decided for one in drawn.over_width):
         more = 2 * max(panel.seeds for panel in drawn.figure_of.panels)
         words = ["reproduce", drawn.figure_of.name, *(["--quick"] if quick else []), "-s", str(more)]
         then(command_of(words, store_words(store)), "add seeds until they tell whether there is a dip")

@@ -15,7 +15,7 @@ from dcrit.theory.arguments import hinting
 from dcrit.theory.calibrations.calibration import Calibration
 from dcrit.theory.estimates import LEVEL, Estimate
 from dcrit.theory.problems.problem import Problem, full_label
-from dcrit.theory.written import number, probability
+from dcrit.theory.written import number, probability, span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,6 +60,13 @@ class LaidOver:
     curve: DoubleDescent
 
     @property
+    def both_dip(self) -> bool:
+        """Whether the runs show a dip, and the prediction says that one at these widths is more likely than not."""
+        if self.dip is None or self.expected is None:
+            return False
+        return self.dip.ruling == "dip" and self.expected.probability >= LIKELY
+
+    @property
     def agrees(self) -> bool | None:
         """Whether prediction and runs say the same of a dip at these widths; None where one of them says nothing.
 
@@ -67,9 +74,8 @@ class LaidOver:
         """
         if self.dip is None or self.expected is None or self.dip.ruling == "cannot tell":
             return None
-        shown, likely = self.dip.ruling == "dip", self.expected.probability >= LIKELY
-        if not (shown and likely):
-            return shown == likely
+        if not self.both_dip:
+            return self.dip.ruling != "dip" and self.expected.probability < LIKELY
         measured, predicted = self.dip.depth.interval, self.expected.depth.interval
         assert measured is not None
         assert predicted is not None
@@ -92,15 +98,18 @@ class LaidOver:
         if depth is not None and interval is not None:
             predicted += f", and a depth of {number(depth)} ({number(interval.low)} to {number(interval.high)})"
         agreed = {True: "agrees", False: "disagrees", None: "cannot be compared"}[self.agrees]
-        if self.dip.ruling == "dip" and self.expected.probability >= LIKELY:
+        if self.both_dip:
             agreed = f"agrees that there is a dip, and {'agrees' if self.agrees else 'disagrees'} on its depth"
         return f"{told} The prediction {agreed}: {predicted}.{self._place}{self._why_another}"
 
     @property
     def agrees_on_place(self) -> bool | None:
         """Whether the runs are lowest at a width within the interval of the predicted place; None unless both dip."""
-        if self.dip is None or self.expected is None or self.dip.width.value is None:
+        if not self.both_dip:
             return None
+        assert self.dip is not None
+        assert self.dip.width.value is not None
+        assert self.expected is not None
         place = self.expected.width.interval
         return None if place is None else self.dip.width.value in place
 
@@ -110,10 +119,9 @@ class LaidOver:
         if self.agrees_on_place is None:
             return ""
         assert self.expected is not None
-        assert self.dip is not None
         place = self.expected.width
         assert place.interval is not None
-        ends = f" ({number(place.interval.low)} to {number(place.interval.high)})"
+        ends = f" ({span(place.interval.low, place.interval.high, between='to')})"
         where = f"{number(place.value)}{ends if place.interval.low < place.interval.high else ''}"
         how = "agrees" if self.agrees_on_place else "disagrees"
         return f" It {how} on the place: accuracy is predicted to be lowest at width {where}."

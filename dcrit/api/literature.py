@@ -144,12 +144,13 @@ class LiteratureDrawing(Statement):
         """The figure, drawn anew."""
         from dcrit.figures.measured.literature import draw
 
-        told = [one.told for one in self.over_width]
-        return draw(
-            self.evidence,
-            title=self.figure_of.setting,
-            remarks=[*filter(None, [self.variant]), self.figure_of.expected, *told],
-        )
+        return draw(self.evidence, title=self.figure_of.setting, remarks=self.remarks)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What it leaves out, what should be seen, and whether its runs show a dip where something was predicted."""
+        said = [f"One should see: {self.figure_of.expected}", *(one.told for one in self.over_width)]
+        return [self.variant, *said] if self.variant else said
 
     def to_dict(self) -> dict[str, Any]:
         """What it shows and where it was written, as JSON values."""

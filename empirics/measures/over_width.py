@@ -105,16 +105,17 @@ class MeasuredDip:
         fall, interval = self.depth.value, self.depth.interval
         if fall is None or interval is None:
             return f"cannot tell whether the runs show a dip: {self.depth.reason} ({seeds})"
+        # It is known wherever the depth is.
+        assert self.p_rising is not None
         deep = (
             f"{number(fall)} ({interval.level:.0%} interval {number(interval.low)} to {number(interval.high)}, {seeds})"
         )
         if self.ruling == "dip":
             place = f"width {number(self.width.value)} (N = {number(self.n_params.value)})"
-            rare = f"curves that only rise look so in {number(100 * (self.p_rising or 0.0))} % of cases"
+            rare = f"curves that only rise look so in {number(100 * self.p_rising)} % of cases"
             return f"the runs show a dip: at {place} mean test accuracy falls by {deep}; {rare}"
         if self.ruling == "no dip":
             return f"the runs show no dip of {SMALLEST_DIP:g} at these widths: the largest fall that recovers is {deep}"
-        assert self.p_rising is not None
         why = (
             f"curves that only rise look so in {self.p_rising:.0%} of cases, more than {RARELY:.0%}"
             if fall >= SMALLEST_DIP

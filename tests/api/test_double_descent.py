@@ -179,6 +179,29 @@ def test_where_both_dip_the_place_is_compared_as_well(lowest: int, agrees: bool)
     assert 0 < laid.mean_span < 1
 
 
+def test_where_no_dip_is_likely_no_place_is_compared() -> None:
+    problem = dcrit.Problem(model="transformer", modulus=37)
+    reached = {4: 0.4, 12: 0.05, 48: 0.4}
+    runs = [
+        run_of(
+            RunConfig(problem=replace(problem, width=width), n_train=495, seed=seed, steps=5000),
+            test_accuracy=value + 0.01 * seed,
+            train_accuracy=1.0,
+        )
+        for width, value in reached.items()
+        for seed in range(3)
+    ]
+    laid = dcrit.double_descent(problem, 495, horizon=5000).lay(runs)
+    assert laid.expected is not None
+    assert laid.expected.width.interval is not None
+    unlikely = replace(laid, expected=replace(laid.expected, probability=0.4))
+    assert (laid.both_dip, unlikely.both_dip) == (True, False)
+    assert unlikely.agrees is False
+    assert unlikely.agrees_on_place is None
+    assert "on the place" in laid.verdict
+    assert "on the place" not in unlikely.verdict
+
+
 def test_few_seeds_cannot_tell_and_no_runs_say_nothing(store: Path) -> None:
     found = dcrit.double_descent(PROBLEM, N_TRAIN, horizon=STEPS, store=store)
     assert found.runs is not None

@@ -179,6 +179,7 @@ def test_a_figure_over_model_size_says_whether_its_runs_dip_and_what_to_do_next(
     picture = (tmp_path / "huang-3a.svg").read_text().replace("&#160;", " ")
     assert "add p=37 relu transformer; 5000 steps" in picture
     assert "test accuracy, D = 495" in picture
+    assert "One should see: At 495 examples accuracy falls" in picture
 
 
 @pytest.mark.slow
