@@ -277,7 +277,7 @@ class Finding:
             return min(range(len(found)), key=lambda k: found[k].holds)
         return max(range(len(found)), key=lambda k: found[k].fails)
 
-    def wants(self, stream: AnyStream, *, beyond: bool = False) -> bool:
+    def wants(self, stream: AnyStream, *, beyond: bool = False, goal: float = ENOUGH) -> bool:
         """Whether more seeds of a stream would help: there are some, and neither it nor the claim is decided.
 
         The evidence of slopes may depend on nothing but itself: their streams do not ask about the claim.
@@ -285,15 +285,16 @@ class Finding:
         Args:
             stream: Which.
             beyond: Whether there may be more seeds than were declared. Of drawn problems there are never more.
+            goal: E-value at which a claim, or a slope, needs no more.
         """
         record = self.records.get(stream)
         limited = not beyond or isinstance(stream, Frame)
         if limited and record is not None and record.seeds >= stream.block * stream.blocks:
             return False
-        if stream.span is not None and self.evidence.larger >= ENOUGH:
+        if stream.span is not None and self.evidence.larger >= goal:
             return False
         own = [found for _, one, found in self.conditions if one.stream == stream]
-        return any(one.holds < ENOUGH and one.fails < ENOUGH * len(self.conditions) for one in own)
+        return any(one.holds < goal and one.fails < goal * len(self.conditions) for one in own)
 
     @property
     def wants_more(self) -> bool:
@@ -319,26 +320,28 @@ class Finding:
         """Seeds that did not tell."""
         return sum(self.records[stream].n_left_out for stream in self.streams if stream in self.records)
 
-    @cached_property
-    def more_seeds(self) -> dict[AnyStream, float]:
-        """Seeds of each stream that would bring the claim to e = 100; inf where evidence does not grow.
+    def more_seeds(self, goal: float = ENOUGH) -> dict[AnyStream, float]:
+        """Seeds of each stream that would bring the claim to an e-value; inf where evidence does not grow.
 
-        Where a seed multiplies the evidence of a condition by a factor, ln(100/e) over its logarithm more are needed.
+        Where a seed multiplies the evidence of a condition by a factor, ln(goal/e) over its logarithm more are needed.
         A claim that may hold needs all its conditions. One that may fail needs the part that is nearest to it, and of
         that part one condition, or all where only together they fail.
+
+        Args:
+            goal: That e-value.
         """
-        if self.evidence.larger >= ENOUGH:
+        if self.evidence.larger >= goal:
             return {}
         if self.evidence.holds >= self.evidence.fails:
-            return self._seeds_until([(one, found.holds) for _, one, found in self.conditions], ENOUGH)
+            return self._seeds_until([(one, found.holds) for _, one, found in self.conditions], goal)
         ways: list[dict[AnyStream, float]] = []
         for part in self.parts:
             own = [(one, found.fails) for other, one, found in self.conditions if other is part]
-            goal = ENOUGH * len(self.parts)
+            bar = goal * len(self.parts)
             ways += (
-                [self._seeds_until(own, goal)]
+                [self._seeds_until(own, bar)]
                 if part.joined == "together"
-                else [self._seeds_until([one], goal * len(own)) for one in own]
+                else [self._seeds_until([one], bar * len(own)) for one in own]
             )
         return min(ways, key=_runs)
 
@@ -354,7 +357,7 @@ class Finding:
     @property
     def more_runs(self) -> int | None:
         """Runs that would bring the claim to e = 100 if evidence grew as before; None where it does not grow."""
-        total = _runs(self.more_seeds)
+        total = _runs(self.more_seeds())
         return None if math.isinf(total) else int(total)
 
     def rows(self) -> list[Row]:

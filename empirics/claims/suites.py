@@ -12,6 +12,7 @@ from dcrit.empirics.claims.claim import Claim, Finding, Record, Verdict
 from dcrit.empirics.claims.evidence import decide
 from dcrit.empirics.claims.frames import AnyStream, Frame
 from dcrit.empirics.claims.protocol import CLAIMS
+from dcrit.empirics.claims.spending import next_blocks
 from dcrit.empirics.claims.streams import AnyRun
 from dcrit.empirics.experiments.experiment import SuiteName
 from dcrit.empirics.experiments.laboratory import AnyConfig, Laboratory
@@ -19,7 +20,7 @@ from dcrit.empirics.runs.dimensions import DimensionConfig
 from dcrit.empirics.runs.multitask import MultitaskConfig
 from dcrit.empirics.runs.single import RunConfig
 from dcrit.empirics.training.budget import Budget
-from dcrit.empirics.training.work import Stage, Work, work_of
+from dcrit.empirics.training.work import Stage
 from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.checks import FieldError
 from dcrit.theory.nearest import nearest
@@ -177,7 +178,7 @@ def gather(
         laboratory: Trains runs, or finds them.
         begin: Told in words what each round makes.
         budget: Time for what is not stored; None for as long as it takes. It goes to the claims that are nearest to a
-            decision, by the work that is expected until then.
+            decision, see :func:`~dcrit.empirics.claims.spending.next_blocks`.
         known: Evidence to go on from, whose runs are not needed; none of it is changed.
 
     Returns:
@@ -197,12 +198,14 @@ def gather(
             for stream, record in records.items()
             if wanting(stream)
         }
-        chosen = wanted if budget is None else _affordable(wanted, findings, laboratory, budget)
-        if not chosen:
+        if budget is not None:
+            lacking = {stream: laboratory.lacking(block) for stream, block in wanted.items()}
+            wanted = {stream: wanted[stream] for stream in next_blocks(findings, lacking, budget)}
+        if not wanted:
             return records
-        open_claims = sum(any(wanting(stream, [one]) for stream in chosen) for one in findings)
-        begin(f"{sum(map(len, chosen.values()))} fresh runs for {open_claims} of {len(findings)} claims")
-        _make(chosen, records, laboratory)
+        open_claims = sum(any(wanting(stream, [one]) for stream in wanted) for one in findings)
+        begin(f"{sum(map(len, wanted.values()))} fresh runs for {open_claims} of {len(findings)} claims")
+        _make(wanted, records, laboratory)
 
 
 def _stored(records: Mapping[AnyStream, Record], laboratory: Laboratory) -> dict[AnyStream, list[AnyConfig]]:
@@ -214,61 +217,6 @@ def _stored(records: Mapping[AnyStream, Record], laboratory: Laboratory) -> dict
     }
     lacking = {one.address for one in laboratory.lacking([config for block in blocks.values() for config in block])}
     return {stream: block for stream, block in blocks.items() if not lacking & {one.address for one in block}}
-
-
-def _affordable(
-    blocks: Mapping[AnyStream, list[AnyConfig]], findings: Sequence[Finding], laboratory: Laboratory, budget: Budget
-) -> dict[AnyStream, list[AnyConfig]]:
-    """The blocks that the time goes to: of the nearest claims, as many as it is expected to decide, cheapest first."""
-
-    def work(block: Sequence[AnyConfig]) -> Work:
-        return work_of([Stage(known=laboratory.lacking(block))], budget.speed.device)
-
-    costs = {stream: work(block).cost for stream, block in blocks.items()}
-    near = _nearest(findings, costs, most=budget.remaining * budget.workers * budget.speed.rate)
-    chosen: dict[AnyStream, list[AnyConfig]] = {}
-    # What the nearest claims want may be too dear for what is left, and blocks of others cheap enough.
-    for stream in sorted(blocks, key=lambda stream: (stream not in near, costs[stream])):
-        if chosen and stream not in near:
-            break
-        together = [config for other in (*chosen.values(), blocks[stream]) for config in other]
-        if budget.suffices(work(together)):
-            chosen[stream] = blocks[stream]
-    return chosen
-
-
-def _nearest(findings: Sequence[Finding], costs: Mapping[AnyStream, float], *, most: float) -> set[AnyStream]:
-    """Streams of the claims that so much work is expected to decide, the nearest to a decision first.
-
-    Evidence of means may be added wherever it is wanted. That of slopes may depend on nothing but itself, so that
-    streams of slopes are never left out.
-
-    Args:
-        findings: Of all claims so far.
-        costs: Of the next block of each stream that is wanted [FLOPs].
-        most: All the work that there is time for [FLOPs].
-    """
-    near = {stream for stream in costs if stream.span is None}
-    left = most - sum(costs[stream] for stream in near)
-    expected = [_expected(one, costs) for one in findings]
-    for one in sorted(filter(None, expected), key=lambda one: sum(one.values())):
-        left -= sum(cost for stream, cost in one.items() if stream not in near)
-        if left < 0 and near:
-            break
-        near |= set(one)
-    return near
-
-
-def _expected(finding: Finding, costs: Mapping[AnyStream, float]) -> dict[AnyStream, float]:
-    """Work on each stream until a claim is decided [FLOPs]: all its blocks where its evidence does not grow."""
-    expected: dict[AnyStream, float] = {}
-    for stream, seeds in finding.more_seeds.items():
-        done = finding.records[stream].seeds
-        # Of what was never looked at nothing is known: the first look costs one block.
-        left = stream.blocks if done else 1
-        if stream in costs and seeds:
-            expected[stream] = costs[stream] * min(left, math.ceil(seeds / stream.block) if seeds < math.inf else left)
-    return expected
 
 
 def _make(

@@ -73,6 +73,11 @@ class Budget:
         assert self.began is not None
         return max(0.0, self.seconds - (self.clock() - self.began))
 
+    @property
+    def capacity(self) -> float:
+        """Cost that all of it is good for on all workers [FLOPs]."""
+        return self.seconds * self.workers * self.speed.rate
+
     def suffices(self, work: Work) -> bool:
         """Whether there is time for so much work.
 

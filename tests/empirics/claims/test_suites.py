@@ -12,12 +12,11 @@ from dcrit.empirics.claims.claim import ENOUGH, Claim, Condition, Part
 from dcrit.empirics.claims.evidence import SIGNIFICANCE
 from dcrit.empirics.claims.protocol import CLAIMS
 from dcrit.empirics.claims.streams import Arm, Stream
-from dcrit.empirics.claims.suites import SUITE_NAMES, Suite, block_of, gather, judge, minutes_of, select, suite_of
+from dcrit.empirics.claims.suites import SUITE_NAMES, Suite, gather, judge, minutes_of, select, suite_of
 from dcrit.empirics.experiments.experiment import SuiteName
 from dcrit.empirics.experiments.laboratory import Laboratory, Machine, open_runs
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.empirics.training.budget import Budget, Speed
-from dcrit.empirics.training.work import Stage, work_of
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.miniature import accuracy, claim_of
 from tests.worlds.runs import no_multitask, run_of
@@ -177,35 +176,6 @@ def test_a_budget_goes_to_the_cheapest_blocks_and_what_is_stored_takes_none_of_i
     found = gather(both, laboratory, budget=budget(1e-9))
     assert found[dear.stream].values == made[dear.stream].values
     assert len(coins.stored) == asked
-
-
-def test_a_budget_goes_to_the_claims_that_it_can_decide() -> None:
-    """Both coins have the same price: time for seven blocks decides the sure one, not the fair one first."""
-    coins = Coins({30: 1.0, 20: 0.5})
-    both = suite(open=EVEN, holds=SURE)
-    block = work_of([Stage(known=block_of(SURE.stream, 0))], "cuda").cost
-    limited = Budget(
-        seconds=7.5 * block, speed=Speed(device="cuda", rate=1.0), clock=lambda: len(coins.asked) / 4 * block, began=0.0
-    )
-    records = gather(both, coins.laboratory(), budget=limited)
-    alone = gather(suite(holds=SURE), Coins(COINS).laboratory())
-    assert records[SURE.stream].values == alone[SURE.stream].values
-    assert [one.ruling for one in judge(both, records)] == ["inconclusive", "supported"]
-    # What is left in the end goes to the other all the same.
-    assert records[SURE.stream].seeds + records[EVEN.stream].seeds == len(coins.asked) == 28
-
-
-def test_slopes_are_never_left_out_for_other_claims() -> None:
-    """Whether they get more seeds may not depend on what was seen of them, nor on how near another claim is."""
-    arms = tuple(Arm(problem=PROBLEM.on_random_labels(), n_train=size) for size in (10, 20))
-    slope = Condition(stream=Stream(measure="memorizing-slope", arms=arms, blocks=3), high=-0.2)
-    coins = Coins({10: 0.0, 20: 0.0, 30: 1.0})
-    block = work_of([Stage(known=block_of(SURE.stream, 0))], "cuda").cost
-    limited = Budget(
-        seconds=5.1 * block, speed=Speed(device="cuda", rate=1.0), clock=lambda: len(coins.asked) / 4 * block, began=0.0
-    )
-    records = gather(suite(slope=slope, holds=SURE), coins.laboratory(), budget=limited)
-    assert records[slope.stream].seeds >= 3
 
 
 def test_a_time_is_the_limit_where_one_is_given_and_seeds_may_go_beyond_those_that_were_declared() -> None:
