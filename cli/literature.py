@@ -12,6 +12,7 @@ import typer
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.following import command_of, descent_command, store_words
 from dcrit.cli.terminal.output import note, print_json, say, table, then
+from dcrit.cli.terminal.over_width import say_over_width
 from dcrit.cli.terminal.session import session
 from dcrit.theory.literature.figures import LiteratureFigure, literature_figures
 
@@ -116,7 +117,7 @@ def page_of(listed: Mapping[str, Any]) -> str:
         for one in listed["figures"]:
             if one["source"] == source:
                 lines.append(
-                    f"| `{one['name']}` | {one['shows']} | {one['expected']} "
+                    f"| `{one['name']}` | {one['shows']} | {' '.join(filter(None, [one['expected'], one['blind']]))} "
                     f"| {'yes' if one['predicted'] else 'no'} | {one['runs']} | {one['flops']:.1e} "
                     f"| {_minutes(one['minutes'])} |"
                 )
@@ -159,13 +160,23 @@ def _command_of(figure: LiteratureFigure) -> Callable[..., None]:
         if as_json:
             print_json(drawn.to_dict())
         else:
-            for remark in drawn.remarks:
-                say(remark)
+            _say(drawn)
             say(" ".join(str(path) for path in drawn.files))
             _say_next(drawn, quick=quick, store=store)
 
     made.__doc__ = f"{figure.shows}\n\nHere one should see: {figure.expected}"
     return made
+
+
+def _say(drawn: LiteratureDrawing) -> None:
+    """What a figure shows, in words; what was predicted over model size also as tables."""
+    for remark in (drawn.variant, drawn.seen):
+        if remark:
+            say(remark)
+    for one in drawn.over_width:
+        said = f"{one.label}: test accuracy" if one.label else "test accuracy"
+        say_over_width(one.laid, f"{said} after {one.horizon} steps, predicted and measured")
+        say(one.told)
 
 
 def _say_next(drawn: LiteratureDrawing, *, quick: bool, store: Path) -> None:

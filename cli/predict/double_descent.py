@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,18 +21,17 @@ from dcrit.cli.terminal.following import (
     store_words,
 )
 from dcrit.cli.terminal.names import name_of
-from dcrit.cli.terminal.output import print_json, row_of, say, span, span_of, table, then
+from dcrit.cli.terminal.output import print_json, row_of, say, table, then
+from dcrit.cli.terminal.over_width import say_over_width
 from dcrit.cli.terminal.pictures import Out, check_out, save, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import full_label
-from dcrit.theory.written import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from dcrit.api.double_descent import LaidOver, SizeCurve
-    from dcrit.empirics.measures.over_width import AtWidth
 
 #: Seeds of each width of the runs that the next command makes.
 SEEDS = 5
@@ -97,26 +95,9 @@ def _show_runs(laid: LaidOver, store: str, horizon: int) -> None:
     if not laid.measured:
         say_none_beside(store, laid.left_out)
         return
-    table(
-        f"your runs in {store}: test accuracy after {horizon} steps, predicted and measured",
-        ["width", "predicted", "interval", "measured", "interval of mean", "seeds", "note"],
-        [
-            [
-                *(one.width, expected.value, span_of(expected)),
-                *(one.mean, _span_of_mean(one), len(one.accuracies), expected.reason),
-            ]
-            for one, expected in zip(laid.measured, laid.predicted, strict=True)
-        ],
-    )
-    n = len(laid.measured)
+    say_over_width(laid, f"your runs in {store}: test accuracy after {horizon} steps, predicted and measured")
     say(f"Of {store}, {laid.told}.")
     say(laid.verdict)
-    wide = "" if math.isnan(laid.mean_span) else f", which is {number(laid.mean_span)} wide in the mean"
-    say(f"At {laid.n_inside} of {n} width{'s' * (n != 1)} the mean lies inside the interval of the prediction{wide}.")
-
-
-def _span_of_mean(one: AtWidth) -> str:
-    return span(None, None) if one.interval is None else span(one.interval.low, one.interval.high)
 
 
 def _say_next(answer: SizeCurve, horizon: int | None, store: Path | None, more: Sequence[str]) -> None:

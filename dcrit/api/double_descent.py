@@ -85,8 +85,7 @@ class LaidOver:
     def verdict(self) -> str:
         """What the runs show of a dip, and whether the prediction agrees; empty without runs.
 
-        Two sentences; others say where accuracy is lowest, and why a dip is not as probable at these widths as over the
-        whole curve.
+        The last sentence says why a dip is not as probable at these widths as over the whole curve, where it is not.
         """
         if self.dip is None:
             return ""
@@ -94,13 +93,21 @@ class LaidOver:
         if self.expected is None:
             return f"{told} So the prediction is not compared with them."
         predicted = f"for these widths a dip has probability {probability(self.expected.probability)}"
+        if not self.both_dip:
+            agreed = {True: "agrees", False: "disagrees", None: "cannot be compared"}[self.agrees]
+            return f"{told} The prediction {agreed}: {predicted}.{self._why_another}"
         depth, interval = self.expected.depth.value, self.expected.depth.interval
-        if depth is not None and interval is not None:
-            predicted += f", and a depth of {number(depth)} ({number(interval.low)} to {number(interval.high)})"
-        agreed = {True: "agrees", False: "disagrees", None: "cannot be compared"}[self.agrees]
-        if self.both_dip:
-            agreed = f"agrees that there is a dip, and {'agrees' if self.agrees else 'disagrees'} on its depth"
-        return f"{told} The prediction {agreed}: {predicted}.{self._place}{self._why_another}"
+        assert interval is not None
+        predicted += f", a depth of {number(depth)} ({number(interval.low)} to {number(interval.high)})"
+        return f"{told} The prediction agrees {self._agreed}: {predicted}{self._place}.{self._why_another}"
+
+    @property
+    def _agreed(self) -> str:
+        """On what a prediction agrees that has a dip as the runs do, and on what it does not."""
+        asked = {"its depth": self.agrees, "its place": self.agrees_on_place}
+        yes, no = ([name for name, one in asked.items() if one is answer] for answer in (True, False))
+        agreed = _in_words(["on the dip", *yes], "and")
+        return agreed + (f", but not on {_in_words(no, 'or')}" if no else "")
 
     @property
     def agrees_on_place(self) -> bool | None:
@@ -115,7 +122,7 @@ class LaidOver:
 
     @property
     def _place(self) -> str:
-        """Where prediction and runs are lowest, in a sentence; empty unless both dip."""
+        """Where the prediction is lowest, in words that follow others; empty unless both dip."""
         if self.agrees_on_place is None:
             return ""
         assert self.expected is not None
@@ -123,8 +130,7 @@ class LaidOver:
         assert place.interval is not None
         ends = f" ({span(place.interval.low, place.interval.high, between='to')})"
         where = f"{number(place.value)}{ends if place.interval.low < place.interval.high else ''}"
-        how = "agrees" if self.agrees_on_place else "disagrees"
-        return f" It {how} on the place: accuracy is predicted to be lowest at width {where}."
+        return f", and its lowest point at width {where}"
 
     @property
     def _why_another(self) -> str:
@@ -187,6 +193,12 @@ class LaidOver:
             "agrees_on_place": self.agrees_on_place,
             "verdict": self.verdict,
         }
+
+
+def _in_words(names: Sequence[str], last: str) -> str:
+    """Names one after the other, with a word before the last."""
+    *others, end = names
+    return f"{', '.join(others)} {last} {end}" if others else end
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,6 +74,7 @@ def list_literature() -> LiteratureList:
                 "link": source.link,
                 "shows": one.shows,
                 "expected": one.expected,
+                "blind": one.blind,
                 "command": f"dcrit reproduce {one.name}",
                 "predicted": has_prediction(one, shipped_calibrations()),
                 "runs": len(configs_of_figure(one)),
@@ -149,8 +150,12 @@ class LiteratureDrawing(Statement):
     @property
     def remarks(self) -> list[str]:
         """What it leaves out, what should be seen, and whether its runs show a dip where something was predicted."""
-        said = [f"One should see: {self.figure_of.expected}", *(one.told for one in self.over_width)]
-        return [self.variant, *said] if self.variant else said
+        return [one for one in (self.variant, self.seen, *(each.told for each in self.over_width)) if one]
+
+    @property
+    def seen(self) -> str:
+        """What should be seen; where something was predicted over model size, only what that was made without."""
+        return self.figure_of.blind if self.over_width else f"One should see: {self.figure_of.expected}"
 
     def to_dict(self) -> dict[str, Any]:
         """What it shows and where it was written, as JSON values."""
@@ -160,6 +165,7 @@ class LiteratureDrawing(Statement):
             "source": one.source,
             "shows": one.shows,
             "expected": one.expected,
+            "blind": one.blind,
             "variant": self.variant,
             "over_width": [curve.to_dict() for curve in self.over_width],
             "files": [str(path) for path in self.files],

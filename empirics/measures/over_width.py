@@ -77,6 +77,8 @@ class MeasuredDip:
         p_rising: How often curves that only rise look as deep, by the scatter of the seeds; None with too few widths.
         width: Where it is lowest, as a width; no value unless there is a dip.
         n_params: The same in parameters.
+        course: Width and mean test accuracy from where it falls, where it is lowest, and to where it rises; empty
+            unless there is a dip.
         widths: Those with enough seeds to count.
         too_few: Those with fewer. They may hide a dip, so where there are some, none is never said.
         seeds: Fewest and most seeds of any width.
@@ -87,13 +89,14 @@ class MeasuredDip:
     p_rising: float | None
     width: Estimate
     n_params: Estimate
+    course: tuple[tuple[int, float], ...]
     widths: tuple[int, ...]
     too_few: tuple[int, ...]
     seeds: tuple[int, int]
 
     @property
     def told(self) -> str:
-        """What the runs show, in a sentence."""
+        """What the runs show, in a sentence; of a dip in three or four, the last without its full stop."""
         low, high = self.seeds
         seeds = f"{low} seed{'s' * (high > 1)} a width" if low == high else f"{low} to {high} seeds a width"
         if self.widths and self.too_few:
@@ -111,17 +114,25 @@ class MeasuredDip:
             f"{number(fall)} ({interval.level:.0%} interval {number(interval.low)} to {number(interval.high)}, {seeds})"
         )
         if self.ruling == "dip":
-            place = f"width {number(self.width.value)} (N = {number(self.n_params.value)})"
-            rare = f"curves that only rise look so in {number(100 * self.p_rising)} % of cases"
-            return f"the runs show a dip: at {place} mean test accuracy falls by {deep}; {rare}"
+            (left, before), (lowest, least), (right, after) = self.course
+            twice = ", twice this rise," if 2 * (after - least) < before - least else ""
+            vague = " That there is one is surer than how deep it is." if interval.low < SMALLEST_DIP else ""
+            return (
+                f"the runs show a dip: mean test accuracy falls from {number(before)} at width {left} to "
+                f"{number(least)} at width {lowest}, and rises to {number(after)} at width {right}. Its depth{twice} "
+                f"is {deep}.{vague} Runs without a dip look so in {number(100 * self.p_rising)} % of cases"
+            )
         if self.ruling == "no dip":
-            return f"the runs show no dip of {SMALLEST_DIP:g} at these widths: the largest fall that recovers is {deep}"
+            return (
+                f"the runs show no dip: the largest fall that comes back is {deep}, and that of a dip "
+                f"{SMALLEST_DIP:g} or more"
+            )
         why = (
-            f"curves that only rise look so in {self.p_rising:.0%} of cases, more than {RARELY:.0%}"
+            f"runs without a dip look so in {self.p_rising:.0%} of cases, more than {RARELY:.0%}"
             if fall >= SMALLEST_DIP
             else f"one of {SMALLEST_DIP:g} is not ruled out"
         )
-        return f"cannot tell whether the runs show a dip: the largest fall that recovers is {deep}, and {why}"
+        return f"cannot tell whether the runs show a dip: the largest fall that comes back is {deep}, and {why}"
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, as JSON values."""
@@ -130,6 +141,7 @@ class MeasuredDip:
             "told": self.told,
             **{name: getattr(self, name).to_dict() for name in ("depth", "width", "n_params")},
             "p_rising": self.p_rising,
+            "course": [{"width": width, "accuracy": mean} for width, mean in self.course],
             "widths": list(self.widths),
             "too_few": list(self.too_few),
             "seeds": list(self.seeds),
@@ -164,7 +176,8 @@ def dip_over_width(measured: Sequence[AtWidth], *, level: float = LEVEL) -> Meas
         reason = f"no dip of {SMALLEST_DIP:g} that seeds alone make in {RARELY:.0%} of all cases at most"
     too_few = tuple(one.width for one in measured if one not in counted)
     ruling = "cannot tell" if dip is None or (too_few and dip.ruling == "no dip") else dip.ruling
-    lowest = counted[dip.index] if dip is not None and ruling == "dip" else None
+    course = _course(counted, dip.index) if dip is not None and ruling == "dip" else ()
+    lowest = course[1] if course else None
     depth = estimate("dip_depth", "fraction", None if dip is None else dip.depth, reason if dip is None else "")
     if dip is not None:
         depth = replace(depth, interval=interval_of(dip.depths, level).around(dip.depth))
@@ -174,7 +187,14 @@ def dip_over_width(measured: Sequence[AtWidth], *, level: float = LEVEL) -> Meas
         p_rising=None if dip is None else dip.p_rising,
         width=estimate("dip_width", "hidden units", lowest and lowest.width, "" if lowest else reason),
         n_params=estimate("dip_n_params", "parameters", lowest and lowest.n_params, "" if lowest else reason),
+        course=tuple((one.width, one.mean) for one in course),
         widths=tuple(one.width for one in counted),
         too_few=too_few,
         seeds=(min(counts), max(counts)),
     )
+
+
+def _course(measured: Sequence[AtWidth], lowest: int) -> tuple[AtWidth, AtWidth, AtWidth]:
+    """The best smaller width, the lowest one, and the best larger one."""
+    left, right = (max(some, key=lambda one: one.mean) for some in (measured[:lowest], measured[lowest + 1 :]))
+    return left, measured[lowest], right

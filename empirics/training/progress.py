@@ -10,6 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from dcrit.empirics.training.budget import duration
 from dcrit.empirics.training.quiet import display_begins, is_silent
 from dcrit.empirics.training.sweep import Report, SweepProgress
 
@@ -83,7 +84,8 @@ class SweepDisplay:
             elif now - last >= LINE_EVERY:
                 last = now
                 done = sweep.done / sweep.total if sweep.total else 1.0
-                self._print(f"{name}: {done:.0%} of the work, {_so_far(sweep)}, after {now - began:.0f} s")
+                left = f", about {duration((now - began) * (1 - done) / done)} left" if done else ""
+                self._print(f"{name}: {done:.0%} of the work, {_so_far(sweep)}, after {now - began:.0f} s{left}")
 
         return report
 

@@ -13,6 +13,7 @@ from matplotlib.font_manager import FontProperties
 
 from dcrit.empirics.experiments.literature import PanelRuns, SeriesRuns
 from dcrit.empirics.measures.capacity import OVERLOADED, memorized_count
+from dcrit.empirics.measures.planes import interval_of_mean
 from dcrit.empirics.measures.ungrokking import ungrokking_outcome
 from dcrit.empirics.runs.multitask import MultitaskRun
 from dcrit.empirics.runs.outcomes import HALF_PERSISTENCE, outcome_of, passage, settled_value
@@ -31,7 +32,7 @@ HEIGHT = 2.4
 FAINT_SHADE = 0.1
 
 #: Of a mark of a run in the legend: its colour and shape are those of its curve.
-ONE_RUN = "one run, in its curve's colour"
+ONE_RUN = "one run"
 
 #: What is drawn over places, by the panel's kind: axis label, and whether the axis is logarithmic.
 OVER_PLACES: dict[str, tuple[str, bool]] = {
@@ -207,8 +208,10 @@ def _draw_over_places(ax: Axes, one_of: Shown) -> None:
         for place, found in zip(x, values, strict=True):
             ax.plot([place] * len(found), found, marker, color=colour, markersize=3, markerfacecolor="none", alpha=0.7)
         means = [_mean(found, is_log=is_log) for found in values]
-        name = f"{one.series.label}, mean" if one.series.label else "mean"
+        name = ", ".join(filter(None, [one.series.label, "geometric mean" if is_log else "mean"]))
         ax.plot(x, means, color=colour, marker=marker, markersize=3, label=name)
+        if not is_log:
+            _draw_intervals(ax, x, values, colour, named=k == 0)
         if one.predicted is not None:
             ax.axvline(
                 one.predicted, color=colour, linestyle=":", linewidth=0.9, label="predicted size" if k == 0 else None
@@ -233,6 +236,25 @@ def _draw_over_places(ax: Axes, one_of: Shown) -> None:
         canvas.blank(ax, "No run shows this within its steps.", width=2.0)
 
 
+def _draw_intervals(
+    ax: Axes, places: Sequence[float], values: Sequence[Sequence[float]], colour: str, *, named: bool
+) -> None:
+    """The interval of the mean accuracy at each place with several seeds.
+
+    Args:
+        ax: Axes.
+        places: Where.
+        values: Of every run of each place.
+        colour: Of the series.
+        named: Whether the legend names them.
+    """
+    found = [(x, interval_of_mean(some)) for x, some in zip(places, values, strict=True)]
+    label = f"{LEVEL:.0%} interval of the measured mean" if named else ""
+    rows = [(x, interval.low, interval.high) for x, interval in found if interval is not None]
+    if rows:
+        ax.vlines(*zip(*rows, strict=True), color=colour, linewidth=0.8, label=label)
+
+
 def _draw_predicted(ax: Axes, one: SeriesRuns, colour: str, *, named: bool) -> None:
     """Predicted test accuracy over model size in its interval.
 
@@ -249,10 +271,9 @@ def _draw_predicted(ax: Axes, one: SeriesRuns, colour: str, *, named: bool) -> N
     if not rows:
         return
     x, value, low, high = zip(*rows, strict=True)
-    level = f"its {LEVEL:.0%} interval, of the mean"
-    ax.fill_between(x, low, high, color=colour, alpha=FAINT_SHADE, linewidth=0, label=level if named else None)
-    label = "predicted accuracy, same colours" if named else None
-    ax.plot(x, value, linestyle=":", color=colour, linewidth=1.0, label=label)
+    label = ("predicted mean", f"{LEVEL:.0%} interval of the prediction") if named else (None, None)
+    ax.plot(x, value, linestyle=":", color=colour, linewidth=1.0, label=label[0])
+    ax.fill_between(x, low, high, color=colour, alpha=FAINT_SHADE, linewidth=0, label=label[1])
 
 
 def _mean(values: Sequence[float], *, is_log: bool) -> float:

@@ -146,7 +146,8 @@ def test_runs_that_dip_say_so_with_place_depth_and_seeds_beside_what_is_predicte
     assert list(depth.widths) == [8, 16, 24, 48]
     low, high = depth.depth.interval.low, depth.depth.interval.high  # type: ignore[union-attr]
     assert told["agrees"] == (likely and low <= told["dip"]["depth"]["interval"]["high"] and high >= 0.28)
-    assert "The runs show a dip: at width 16 (N = " in told["verdict"]
+    assert "The runs show a dip: mean test accuracy falls from 0.41 at width 8 to 0.11 at width 16" in told["verdict"]
+    assert [one["width"] for one in told["dip"]["course"]] == [8, 16, 48]
     done = invoke(*WORDS, "-S", str(dipped), "-o", str(tmp_path / "dip.png"))
     assert told["verdict"] in " ".join(done.stdout.split())
     assert told["verdict"] in " ".join(found.plot(Figure().subplots()).get_title().split())
@@ -172,9 +173,11 @@ def test_where_both_dip_the_place_is_compared_as_well(lowest: int, agrees: bool)
     place = laid.expected.width.interval
     assert place is not None
     assert (laid.agrees_on_place, lowest in place) == (agrees, agrees)
-    assert "The prediction agrees that there is a dip, and " in laid.verdict
-    word = "agrees" if agrees else "disagrees"
-    assert f" It {word} on the place: accuracy is predicted to be lowest at width " in laid.verdict
+    assert "The prediction agrees on the dip" in laid.verdict
+    (on, but) = re.findall(r"agrees (on the dip[^:]*?)(, but not on [^:]*)?: for these widths", laid.verdict)[0]
+    assert ("its place" in on, "its place" in but) == (agrees, not agrees)
+    assert ("its depth" in on, "its depth" in but) == (laid.agrees, not laid.agrees)
+    assert ", and its lowest point at width " in laid.verdict
     assert laid.to_dict()["agrees_on_place"] == agrees
     assert 0 < laid.mean_span < 1
 
@@ -198,8 +201,8 @@ def test_where_no_dip_is_likely_no_place_is_compared() -> None:
     assert (laid.both_dip, unlikely.both_dip) == (True, False)
     assert unlikely.agrees is False
     assert unlikely.agrees_on_place is None
-    assert "on the place" in laid.verdict
-    assert "on the place" not in unlikely.verdict
+    assert "lowest point" in laid.verdict
+    assert "lowest point" not in unlikely.verdict
 
 
 def test_few_seeds_cannot_tell_and_no_runs_say_nothing(store: Path) -> None:
@@ -244,7 +247,7 @@ def test_a_headline_and_a_verdict_of_the_same_widths_have_one_probability(
 ) -> None:
     headline, verdict = chances[4, 8, 12, 16, 24, 32, 48]
     (chance,) = re.findall(r"over widths 4 to 48: probability (0\.\d\d)", headline)
-    assert f"for these widths a dip has probability {chance}, " in verdict
+    assert f"for these widths a dip has probability {chance}." in verdict
     assert "Over widths" not in verdict
 
 

@@ -83,7 +83,7 @@ def test_quick_variants_take_less_and_say_what_they_leave_out() -> None:
     assert {panel.seeds for panel in quick_variant(dips).panels} == {QUICK_SEEDS["over-width"]}
     assert QUICK_SEEDS["over-width"] > FEWEST_SEEDS
     assert [one.n_train for one in quick_variant(dips).panels[0].series] == [495, 800]
-    assert difference(dips, quick_variant(dips)) == "every second size and width, every second curve"
+    assert difference(dips, quick_variant(dips)) == ("only widths 4, 12, 24, 48, only curves D = 495, D = 800")
     (curves,) = (one for one in literature_figures() if one.name == "huang-2a")
     assert difference(curves, quick_variant(curves)).startswith("1 of ")
     assert difference(dips, with_seeds(dips, 2)) == "2 of 5 seeds"
@@ -164,13 +164,17 @@ def test_a_figure_over_model_size_says_whether_its_runs_dip_and_what_to_do_next(
     monkeypatch.setattr(api, "literature_figures", lambda: (small,))
     words = ("huang-3a", "--store", tmp_path / "runs", "--out", tmp_path)
     said = " ".join(reproduce(*words).stdout.split())  # type: ignore[attr-defined]
-    assert "D = 495: The runs show a dip: at width 12 (N = 2664) mean test accuracy falls by 0.352" in said
+    assert "D = 495: The runs show a dip: mean test accuracy falls from 0.402 at width 4 to 0.05 at" in said
+    assert "D = 495: test accuracy after 5000 steps, predicted and measured" in said
+    assert said.count("of 3 widths the mean lies inside the interval of the prediction, which is 0.") == 2
+    assert "The prediction was made without runs at p = 37." in said
+    assert "One should see" not in said
     dips, other = json.loads(reproduce(*words, "--json").stdout)["over_width"]  # type: ignore[attr-defined]
     assert (dips["label"], dips["n_train"], dips["horizon"], dips["dip"]["ruling"]) == ("D = 495", 495, 5000, "dip")
     assert other["n_train"] == 800
     if second == "rises":
         assert other["dip"]["ruling"] == "no dip"
-        assert "D = 800: The runs show no dip of 0.1 at these widths" in said
+        assert "D = 800: The runs show no dip: the largest fall that comes back is " in said
         assert "dcrit predict double-descent -p 37 -m transformer -n 495 -T 5000 -S" in said
     else:
         assert other["dip"]["ruling"] == "cannot tell"
@@ -179,7 +183,7 @@ def test_a_figure_over_model_size_says_whether_its_runs_dip_and_what_to_do_next(
     picture = (tmp_path / "huang-3a.svg").read_text().replace("&#160;", " ")
     assert "add p=37 relu transformer; 5000 steps" in picture
     assert "test accuracy, D = 495" in picture
-    assert "One should see: At 495 examples accuracy falls" in picture
+    assert "The prediction was made without runs at p = 37." in picture
 
 
 @pytest.mark.slow

@@ -139,6 +139,7 @@ class LiteratureFigure:
         source: Key into the bibliography.
         shows: What the paper's figure shows.
         expected: What should be seen here.
+        blind: What its prediction was made without, in a sentence; empty where nothing is to be said of that.
         panels: What is trained and drawn.
 
     Raises:
@@ -149,6 +150,7 @@ class LiteratureFigure:
     source: str
     shows: str
     expected: str
+    blind: str = ""
     panels: tuple[FigurePanel, ...]
 
     def __post_init__(self) -> None:
@@ -223,10 +225,27 @@ def difference(figure: LiteratureFigure, variant: LiteratureFigure) -> str:
     return ", ".join(
         [
             *([f"{_range(seeds)} of {_range(usual)} seeds"] if seeds != usual else []),
-            *(["every second size and width"] if places != all_places else []),
-            *(["every second curve"] if curves != all_curves else []),
+            *([_places(variant)] if places != all_places else []),
+            *([_curves(variant)] if curves != all_curves else []),
         ]
     )
+
+
+def _places(variant: LiteratureFigure) -> str:
+    """Which sizes and widths are left, where all panels have the same."""
+    each = {(one.sizes, one.widths) for one in variant.panels}
+    if len(each) > 1 or any(one.capacity_widths for one in variant.panels):
+        return "every second size and width"
+    ((sizes, widths),) = each
+    told = (("sizes", sizes), ("widths", widths))
+    return ", ".join(f"only {name} {', '.join(map(str, places))}" for name, places in told if places)
+
+
+def _curves(variant: LiteratureFigure) -> str:
+    """Which curves are left, where all panels have the same."""
+    each = {tuple(one.label for one in panel.series) for panel in variant.panels}
+    (labels,) = each if len(each) == 1 else ((),)
+    return f"only curves {', '.join(labels)}" if all(labels) and labels else "every second curve"
 
 
 def _range(values: list[int]) -> str:

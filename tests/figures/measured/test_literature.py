@@ -9,6 +9,7 @@ from typing import get_args
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 import dcrit
@@ -51,7 +52,7 @@ def check(drawn: Figure, panels: Sequence[literature.PanelRuns]) -> None:
             continue
         for n_curves in [1] * len(panel.series) if n_predicted > 1 else [len(panel.series)]:
             ax = next(axes)
-            assert len(ax.collections) <= 1
+            assert sum(isinstance(one, PolyCollection) for one in ax.collections) <= 1
             # A line through the means of each series, over places in their order.
             lines = [line for line in ax.lines if np.size(line.get_xdata()) == 2 and line.get_linestyle() == "-"]
             assert len(lines) >= n_curves

@@ -1,0 +1,40 @@
+"""Runs of several widths beside what is predicted of each, as a table."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from dcrit.cli.terminal.output import say, span, span_of, table
+from dcrit.theory.written import number
+
+if TYPE_CHECKING:
+    from dcrit.api.double_descent import LaidOver
+    from dcrit.empirics.measures.over_width import AtWidth
+
+
+def say_over_width(laid: LaidOver, title: str) -> None:
+    """Print a row a width, and at how many the mean lies inside the interval of the prediction.
+
+    Args:
+        laid: Runs over the prediction; at least one.
+        title: Above the table.
+    """
+    table(
+        title,
+        ["width", "predicted", "interval", "measured", "interval of mean", "seeds", "note"],
+        [
+            [
+                *(one.width, expected.value, span_of(expected)),
+                *(one.mean, _span_of_mean(one), len(one.accuracies), expected.reason),
+            ]
+            for one, expected in zip(laid.measured, laid.predicted, strict=True)
+        ],
+    )
+    n = len(laid.measured)
+    wide = "" if math.isnan(laid.mean_span) else f", which is {number(laid.mean_span)} wide in the mean"
+    say(f"At {laid.n_inside} of {n} width{'s' * (n != 1)} the mean lies inside the interval of the prediction{wide}.")
+
+
+def _span_of_mean(one: AtWidth) -> str:
+    return span(None, None) if one.interval is None else span(one.interval.low, one.interval.high)
