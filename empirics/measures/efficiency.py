@@ -162,9 +162,8 @@ def why_not_identified(generalizing: Sequence[Settled], n_pairs: int, *, mixing:
     else:
         cause = Cause.MIXING_UNKNOWN
         why = f"although the network learns the real task ({best[1]:.0%} of unseen examples are right)"
-    return NoLaws(
-        cause=cause, reason=f"the mixture is not identified: mixing {mixing:.1f} ran to the end of its range, {why}"
-    )
+    end = f"their mixing, {mixing:.1f}, is at the end of its range"
+    return NoLaws(cause=cause, reason=f"these runs do not tell memory and rule apart: {end}, {why}")
 
 
 def usable(outcomes: Sequence[SomeOutcome]) -> tuple[list[SomeOutcome], int, int]:

@@ -16,6 +16,9 @@ from dcrit.theory.advice import Advice, Setting
 from dcrit.theory.calibrations.omission import Cause
 from dcrit.theory.circuits.regimes import FITTED
 
+#: All examples over the first size above the transition below which too narrow a range of sizes is left for laws.
+ROOM = 1.25
+
 #: Time constants 1/(ηλ) below which norms still move.
 SETTLING = 10
 
@@ -56,7 +59,9 @@ def advice_to_predict(
     design: StudyDesign,
     cause: Cause | None,
     price: Price,
-    n_across: int,
+    *,
+    past: Sequence[ModuleOutcome],
+    n_examples: int,
 ) -> list[str]:
     """What to change so that runs converge and fit their training sets, and tell the circuits apart.
 
@@ -65,15 +70,25 @@ def advice_to_predict(
         design: Which runs were made.
         cause: Why there are no laws; None where there are.
         price: What another design would cost.
-        n_across: Runs on real labels that were left out, as they are not past the transition.
+        past: Those on real labels that count; others are not past the transition.
+        n_examples: n.
     """
     said: list[str] = []
-    if cause in (Cause.MIXING_UNKNOWN, Cause.NO_FALL):
+    n_across = len(by_role["generalizing"]) - len(past)
+    largest = max((o.config.n_train for o in by_role["generalizing"]), default=0)
+    first = min((o.config.n_train for o in past), default=largest)
+    unlike = cause in (Cause.MIXING_UNKNOWN, Cause.NO_FALL)
+    if cause is Cause.MIXING_UNKNOWN and n_examples < ROOM * first:
+        # Neither seeds nor other sizes help where none are left.
+        said.append(
+            f"sizes from {first} on lie above the transition, and there are {n_examples} examples in all: more are needed"
+        )
+    elif unlike:
         more = _changed(design, price, seeds=2 * design.seeds)
         said.append(Advice("efficiencies differ too much between runs, try ", more))
-    if n_across:
-        largest = max(o.config.n_train for o in by_role["generalizing"])
-        across = f"{n_across} runs on real labels are not past the transition, try "
+    if n_across and n_examples >= ROOM * first:
+        runs = "1 run on real labels is" if n_across == 1 else f"{n_across} runs on real labels are"
+        across = f"{runs} not past the transition, try "
         said.append(Advice(across, Setting("generalizing_sizes"), f" from {largest}"))
     kinds: tuple[tuple[Role, str], ...] = (("generalizing", "real labels"), ("memorizing", "random labels"))
     for role, what in kinds:

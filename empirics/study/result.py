@@ -118,8 +118,11 @@ class StudyResult:
         """One sentence on the predicted beside the measured critical size."""
         one, other = self.predicted, self.measured
         if self.ratio is None or self.agrees is None:
-            missing = "predicted" if one.value is None else "measured"
-            return f"Prediction and measurement cannot be compared: there is no {missing} critical size."
+            if one.value is None:
+                # The reason of the prediction goes on with what to change.
+                why = self.fit.reason if isinstance(self.fit, NoLaws) else one.reason
+                return f"There is no prediction to compare: {why}."
+            return "There is nothing to compare the prediction with: no critical size was measured."
         sizes = (
             f"predicted {number(one.value)} ({_span(one.interval)}) is {self.ratio:.2f} times measured "
             f"{number(other.value)}"

@@ -125,7 +125,7 @@ def study(
     kappa = homogeneity.value if homogeneity.value is not None else math.nan
     by_role = _by_role(runs, kappa)
     fit: LawsFit | NoLaws = NoLaws(cause=Cause.NO_HOMOGENEITY, reason=why or homogeneity.reason)
-    past, n_across = past_transition(by_role["generalizing"], design, chance)
+    past, _ = past_transition(by_role["generalizing"], design, chance)
     if not why and homogeneity.value is not None:
         fit = fits.of(by_role["memorizing"], past, kappa)
     half = (chance + design.ceiling) / 2
@@ -134,7 +134,7 @@ def study(
     fitted_none = homogeneity.value is None and not homogeneity.n_runs
     if predicted.value is None and not why and (fitted_none or homogeneity.value is not None):
         cause = fit.cause if isinstance(fit, NoLaws) else None
-        advice = advice_to_predict(by_role, design, cause, price, n_across)
+        advice = advice_to_predict(by_role, design, cause, price, past=past, n_examples=n_examples)
         predicted = replace(predicted, reason=joined("; ", (predicted.reason, *advice)))
     real = [*by_role["transition"], *by_role["generalizing"]]
     measured = _measured(real, chance, half, design, n_examples=n_examples, note=note, price=price)
@@ -150,7 +150,7 @@ def study(
         generalizing_exponent=slope,
         generalizing_efficiency=measure_generalizing_efficiency(fit, level=design.level),
         fit=fit,
-        capacity=_capacity(by_role["overloading"], design, chance, why),
+        capacity=_capacity(by_role["overloading"], design, chance, why, n_examples=n_examples),
         chance=chance,
         half_accuracy=half,
         predicted=predicted,
@@ -280,7 +280,8 @@ def _homogeneity(design: StudyDesign, runs: Sequence[tuple[Role, ModuleRun]], ch
         return measurement(value=None, interval=None, n_runs=values.size, reason=no_homogeneity(kappa))
     rng = np.random.default_rng(0)
     draws = np.median(rng.choice(values, size=(RESAMPLES, values.size)), axis=1)
-    span = f"{values.min():.2f} to {values.max():.2f} over runs"
+    least, most = f"{values.min():.2f}", f"{values.max():.2f}"
+    span = f"{least} to {most} over runs" if least < most else ""
     interval = interval_of(draws, design.level).around(kappa)
     return measurement(value=kappa, interval=interval, n_runs=values.size, reason=span)
 
@@ -337,7 +338,9 @@ def _exponent(quantity: str, outcomes: Sequence[ModuleOutcome], design: StudyDes
     )
 
 
-def _capacity(outcomes: Sequence[ModuleOutcome], design: StudyDesign, chance: float, why: str) -> Estimate:
+def _capacity(
+    outcomes: Sequence[ModuleOutcome], design: StudyDesign, chance: float, why: str, *, n_examples: int
+) -> Estimate:
     """Mean memorized count of overloaded runs, lucky guesses taken off; or that not even the largest size overloads."""
     if why:
         return no_capacity(why, n_runs=0, n_unconverged=0)
@@ -348,10 +351,10 @@ def _capacity(outcomes: Sequence[ModuleOutcome], design: StudyDesign, chance: fl
     lost = len(outcomes) - len(finite)
     if overloaded.size < 2:
         most = max((count for count, _ in counts), default=0.0)
-        larger = Setting("overloading_sizes")
-        reason = Advice(
-            f"not reached: at least {most:.0f} random labels are memorized; larger ", larger, " may reach it"
-        )
+        least = f"not reached: at least {most:.0f} random labels are memorized"
+        every = max((o.config.n_train for o in finite), default=0) == n_examples
+        larger = Advice("; larger ", Setting("overloading_sizes"), " may reach it")
+        reason = f"{least}, and there are {n_examples} examples in all" if every else Advice(least, larger)
         return no_capacity(reason, n_runs=len(finite), n_unconverged=lost)
     estimate, interval = mean_count(overloaded, level=design.level)
     return Estimate(

@@ -184,7 +184,7 @@ def test_no_transition_is_an_outcome_and_says_what_to_change(
     assert all(f"{size} (" in found.measured.reason for size in sizes)
     assert f"test accuracy {HALF:.3g} counts as one half" in found.measured.reason
     assert found.measured.reason.endswith("; in brackets, 0 stands for chance, 0.05, and 1 for the ceiling, 1")
-    assert found.comparison == "Prediction and measurement cannot be compared: there is no predicted critical size."
+    assert found.comparison == f"There is no prediction to compare: {found.predicted.reason}."
     assert found.agrees is found.ratio is None
 
 
@@ -226,7 +226,11 @@ def test_a_capacity_that_is_not_reached_is_an_outcome(patch: pytest.MonkeyPatch)
     assert found.capacity.value is None
     assert found.bits_per_parameter is None
     assert found.capacity.reason == (
-        "not reached: at least 1000 random labels are memorized; larger overloading_sizes= may reach it"
+        "not reached: at least 1000 random labels are memorized, and there are 1000 examples in all"
+    )
+    fewer = studied(patch, World(room=5000), overloading_sizes=(800, 900))
+    assert fewer.capacity.reason == (
+        "not reached: at least 900 random labels are memorized; larger overloading_sizes= may reach it"
     )
 
 
