@@ -80,9 +80,8 @@ def advice_to_predict(
     unlike = cause in (Cause.MIXING_UNKNOWN, Cause.NO_FALL)
     if cause is Cause.MIXING_UNKNOWN and n_examples < ROOM * first:
         # Neither seeds nor other sizes help where none are left.
-        said.append(
-            f"sizes from {first} on lie above the transition, and there are {n_examples} examples in all: more are needed"
-        )
+        above = f"sizes from {first} on lie above the transition"
+        said.append(f"{above}, and there are {n_examples} examples in all: more are needed")
     elif unlike:
         more = _changed(design, price, seeds=2 * design.seeds)
         said.append(Advice("efficiencies differ too much between runs, try ", more))

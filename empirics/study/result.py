@@ -11,6 +11,7 @@ from rich.table import Table
 from dcrit.empirics.measures.efficiency import LawsFit, NoLaws
 from dcrit.empirics.study.design import Role, StudyDesign
 from dcrit.empirics.study.module_runs import LabelKind, ModuleRun
+from dcrit.theory.advice import Advice
 from dcrit.theory.circuits.laws import bits_per_parameter
 from dcrit.theory.estimates import Estimate, Interval
 from dcrit.theory.written import number, span
@@ -121,7 +122,7 @@ class StudyResult:
             if one.value is None:
                 # The reason of the prediction goes on with what to change.
                 why = self.fit.reason if isinstance(self.fit, NoLaws) else one.reason
-                return f"There is no prediction to compare: {why}."
+                return Advice("There is no prediction to compare: ", why, ".")
             return "There is nothing to compare the prediction with: no critical size was measured."
         sizes = (
             f"predicted {number(one.value)} ({_span(one.interval)}) is {self.ratio:.2f} times measured "
