@@ -12,7 +12,6 @@ import typer
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.following import command_of, descent_command, store_words
 from dcrit.cli.terminal.output import note, print_json, say, table, then
-from dcrit.cli.terminal.over_width import say_over_width
 from dcrit.cli.terminal.session import session
 from dcrit.theory.literature.figures import LiteratureFigure, literature_figures
 
@@ -169,14 +168,17 @@ def _command_of(figure: LiteratureFigure) -> Callable[..., None]:
 
 
 def _say(drawn: LiteratureDrawing) -> None:
-    """What a figure shows, in words; what was predicted over model size also as tables."""
+    """What a figure shows, in words; what was predicted over model size also as a table."""
+    from dcrit.cli.terminal.over_width import OF_A_DIP, say_dip
+
     for remark in (drawn.variant, drawn.seen):
         if remark:
             say(remark)
     for one in drawn.over_width:
-        said = f"{one.label}: test accuracy" if one.label else "test accuracy"
-        say_over_width(one.laid, f"{said} after {one.horizon} steps, predicted and measured")
+        say_dip(f"{one.label}: runs, and what is predicted for the same widths".removeprefix(": "), one.laid)
         say(one.told)
+    if drawn.over_width:
+        say(OF_A_DIP)
 
 
 def _say_next(drawn: LiteratureDrawing, *, quick: bool, store: Path) -> None:
@@ -191,7 +193,7 @@ def _say_next(drawn: LiteratureDrawing, *, quick: bool, store: Path) -> None:
     first = drawn.over_width[0]
     then(
         descent_command(first.problem, first.n_train, first.horizon, store),
-        f"see {first.label or 'this curve'} alone over what is predicted of it",
+        f"see each width of {first.label or 'this curve'} beside its prediction",
     )
 
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from dcrit.theory.predictions.double_descent import DoubleDescent
 
 
+#: Mean width of predicted intervals of accuracy above which agreement says little [fraction].
+WEAK = 0.3
+
 #: Probabilities of a dip that differ by less are told as one.
 ALIKE = 0.05
 
@@ -100,6 +103,24 @@ class LaidOver:
         assert interval is not None
         predicted += f", a depth of {number(depth)} ({number(interval.low)} to {number(interval.high)})"
         return f"{told} The prediction agrees {self._agreed}: {predicted}{self._place}.{self._why_another}"
+
+    @property
+    def brief(self) -> str:
+        """What the runs show of a dip, and whether the prediction agrees, in a line; empty without runs."""
+        if self.dip is None:
+            return ""
+        if self.dip.p_rising is None or self.dip.ruling == "cannot tell":
+            said = self.dip.told
+        elif self.dip.ruling == "dip":
+            said = f"the runs show a dip (p = {self.dip.p_rising:.2g})"
+        else:
+            said = "the runs show no dip"
+        said = f"{said[0].upper()}{said[1:]}"
+        if self.agrees is None:
+            return f"{said}. So the prediction is not compared with them."
+        agreed = f"agrees {self._agreed}" if self.both_dip else "agrees" if self.agrees else "disagrees"
+        weak = ": a weak test" if self.mean_span > WEAK else ""
+        return f"{said}. The prediction {agreed}; its intervals of accuracy are {number(self.mean_span)} wide{weak}."
 
     @property
     def _agreed(self) -> str:
@@ -192,6 +213,7 @@ class LaidOver:
             "agrees": self.agrees,
             "agrees_on_place": self.agrees_on_place,
             "verdict": self.verdict,
+            "brief": self.brief,
         }
 
 

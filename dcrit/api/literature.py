@@ -105,8 +105,8 @@ class OverWidth:
 
     @property
     def told(self) -> str:
-        """Whether runs and prediction show a dip, in sentences under the name of the curve."""
-        return f"{self.label}: {self.laid.verdict}" if self.label else self.laid.verdict
+        """Whether runs and prediction show a dip, in a line under the name of the curve."""
+        return f"{self.label}: {self.laid.brief}" if self.label else self.laid.brief
 
     @property
     def is_decided(self) -> bool:
@@ -145,7 +145,9 @@ class LiteratureDrawing(Statement):
         """The figure, drawn anew."""
         from dcrit.figures.measured.literature import draw
 
-        return draw(self.evidence, title=self.figure_of.setting, remarks=self.remarks)
+        return draw(
+            self.evidence, title=f"Counterpart of {self.figure_of.name}: {self.figure_of.setting}", remarks=self.remarks
+        )
 
     @property
     def remarks(self) -> list[str]:

@@ -34,6 +34,9 @@ FAINT_SHADE = 0.1
 #: Of a mark of a run in the legend: its colour and shape are those of its curve.
 ONE_RUN = "one run"
 
+#: Label of a curve that its own axes name.
+MEASURED = "measured"
+
 #: What is drawn over places, by the panel's kind: axis label, and whether the axis is logarithmic.
 OVER_PLACES: dict[str, tuple[str, bool]] = {
     "over-size": ("test accuracy [fraction]", False),
@@ -104,9 +107,11 @@ def _apart(panel: PanelRuns) -> Iterator[Shown]:
     if sum(bool(one.accuracies) for one in panel.series) < 2:
         yield Shown(runs=panel, colours=shades, markers=markers)
         return
-    for one, colour, marker in zip(panel.series, shades, markers, strict=True):
+    # Each in its own axes, so that the title names it and the legend only what the marks are.
+    for one, colour in zip(panel.series, shades, strict=True):
         titled = replace(panel.panel, title=", ".join(filter(None, [panel.panel.title, one.series.label])))
-        yield Shown(runs=replace(panel, panel=titled, series=[one]), colours=[colour], markers=[marker])
+        alone = replace(one, series=replace(one.series, label=MEASURED))
+        yield Shown(runs=replace(panel, panel=titled, series=[alone]), colours=[colour], markers=MARKERS[:1])
 
 
 def _draw_over_time(ax: Axes, shown: PanelRuns) -> None:
@@ -208,7 +213,8 @@ def _draw_over_places(ax: Axes, one_of: Shown) -> None:
         for place, found in zip(x, values, strict=True):
             ax.plot([place] * len(found), found, marker, color=colour, markersize=3, markerfacecolor="none", alpha=0.7)
         means = [_mean(found, is_log=is_log) for found in values]
-        name = ", ".join(filter(None, [one.series.label, "geometric mean" if is_log else "mean"]))
+        kind = "geometric mean" if is_log else "mean"
+        name = f"measured {kind}" if one.series.label in ("", MEASURED) else f"{one.series.label}, {kind}"
         ax.plot(x, means, color=colour, marker=marker, markersize=3, label=name)
         if not is_log:
             _draw_intervals(ax, x, values, colour, named=k == 0)

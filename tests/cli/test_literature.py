@@ -164,26 +164,27 @@ def test_a_figure_over_model_size_says_whether_its_runs_dip_and_what_to_do_next(
     monkeypatch.setattr(api, "literature_figures", lambda: (small,))
     words = ("huang-3a", "--store", tmp_path / "runs", "--out", tmp_path)
     said = " ".join(reproduce(*words).stdout.split())  # type: ignore[attr-defined]
-    assert "D = 495: The runs show a dip: mean test accuracy falls from 0.402 at width 4 to 0.05 at" in said
-    assert "D = 495: test accuracy after 5000 steps, predicted and measured" in said
-    assert said.count("of 3 widths the mean lies inside the interval of the prediction, which is 0.") == 2
-    assert "The prediction was made without runs at p = 37." in said
+    assert "D = 495: runs, and what is predicted for the same widths" in said
+    assert re.search(r"D = 495: The runs show a dip \(p = [\d.e-]+\)\. The prediction (dis)?agrees", said)
+    assert "accuracy at width 4, 12, 48 │ 0.402, 0.05, 0.504" in said
+    assert "The depth of a dip is the fall of mean accuracy, or twice what a larger width wins back" in said
+    assert "The constants of the prediction come from other moduli." in said
     assert "One should see" not in said
     dips, other = json.loads(reproduce(*words, "--json").stdout)["over_width"]  # type: ignore[attr-defined]
     assert (dips["label"], dips["n_train"], dips["horizon"], dips["dip"]["ruling"]) == ("D = 495", 495, 5000, "dip")
     assert other["n_train"] == 800
     if second == "rises":
         assert other["dip"]["ruling"] == "no dip"
-        assert "D = 800: The runs show no dip: the largest fall that comes back is " in said
+        assert "D = 800: The runs show no dip. The prediction" in said
         assert "dcrit predict double-descent -p 37 -m transformer -n 495 -T 5000 -S" in said
     else:
         assert other["dip"]["ruling"] == "cannot tell"
         assert "D = 800: Cannot tell whether the runs show a dip" in said
         assert "add seeds until they tell whether there is a dip: dcrit reproduce huang-3a -s 10 -S" in said
     picture = (tmp_path / "huang-3a.svg").read_text().replace("&#160;", " ")
-    assert "add p=37 relu transformer; 5000 steps" in picture
+    assert "Counterpart of huang-3a: add p=37 relu transformer; 5000 steps" in picture
     assert "test accuracy, D = 495" in picture
-    assert "The prediction was made without runs at p = 37." in picture
+    assert "The constants of the prediction come from other moduli." in picture
 
 
 @pytest.mark.slow
