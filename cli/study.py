@@ -199,9 +199,10 @@ def study(
                 one.reason,
             ]
             for one in result.estimates()
+            # Others are missing for the reason that the sentence above gives.
+            if one.value is not None or one.reason != result.why_no_laws
         ],
     )
-    remark(f"One half is test accuracy {result.half_accuracy:.3g}, between chance and the ceiling.")
     if result.n_found:
         remark(f"{result.n_found} of {len(result.runs)} runs were in {store} already.")
     say_where(out)

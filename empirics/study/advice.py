@@ -44,6 +44,9 @@ def advice_on(role: Role, fault: Fault, design: StudyDesign, price: Price, n_exa
     if fault.cause == "below":
         if max(design.generalizing_sizes) < largest_of(n_examples):
             return [Advice("try larger ", Setting("generalizing_sizes"))]
+        if not fault.rising:
+            # More steps would cost more and change nothing.
+            return [f"test accuracy rises no more, and there are {n_examples} examples in all: more are needed"]
         return [Advice("give more examples, or try ", _changed(design, price, steps=4 * design.horizon))]
     return [
         Advice(

@@ -23,6 +23,9 @@ from dcrit.theory.circuits.regimes import FITTED
 #: Below this κ_eff the margin hardly depends on the norm, and margin per norm means nothing.
 SMALLEST_HOMOGENEITY = 0.2
 
+#: Rise of test accuracy in the last third of a run from which on more steps may help.
+RISE = 0.02
+
 Cause = Literal["diverged", "unfitted", "below", "homogeneity", "moving"]
 
 
@@ -33,10 +36,12 @@ class Fault:
     Attributes:
         cause: Which of the five conditions does not hold.
         said: The same for people, with the numbers behind it.
+        rising: Whether test accuracy still rose at the end, where it ends below one half.
     """
 
     cause: Cause
     said: str
+    rising: bool = False
 
 
 def no_homogeneity(kappa: float) -> str:
@@ -63,7 +68,9 @@ def fault_of(run: ModuleRun, design: StudyDesign, chance: float) -> Fault | None
     if real and is_below(outcome, design, chance):
         accuracy = f"with test accuracy {outcome.test_accuracy:.3g}"
         return Fault(
-            cause="below", said=f"{which} ends below one half, {accuracy}, so that it is not past the transition"
+            cause="below",
+            said=f"{which} ends below one half, {accuracy}, so that it is not past the transition",
+            rising=_rises(run),
         )
     if not kappa >= SMALLEST_HOMOGENEITY:
         return Fault(cause="homogeneity", said=no_homogeneity(kappa))
@@ -71,6 +78,11 @@ def fault_of(run: ModuleRun, design: StudyDesign, chance: float) -> Fault | None
         drift = f"its efficiency moves by {abs(outcome.log_efficiency_drift):.2g} in its last third"
         return Fault(cause="moving", said=f"{which} has not converged by step {run.config.steps}: {drift}")
     return None
+
+
+def _rises(run: ModuleRun) -> bool:
+    """Whether test accuracy rose by more than ``RISE`` in the last third of a run."""
+    return run.settled("test_accuracy") - run.settled("test_accuracy", 0.6, 0.7) > RISE
 
 
 def is_below(outcome: ModuleOutcome, design: StudyDesign, chance: float) -> bool:

@@ -115,14 +115,18 @@ class StudyResult:
         return None if predicted is None or measured is None else predicted.overlaps(measured)
 
     @property
+    def why_no_laws(self) -> str:
+        """Why no laws of both circuits could be fitted; empty where they were."""
+        return self.fit.reason if isinstance(self.fit, NoLaws) else ""
+
+    @property
     def comparison(self) -> str:
         """One sentence on the predicted beside the measured critical size."""
         one, other = self.predicted, self.measured
         if self.ratio is None or self.agrees is None:
             if one.value is None:
                 # The reason of the prediction goes on with what to change.
-                why = self.fit.reason if isinstance(self.fit, NoLaws) else one.reason
-                return Advice("There is no prediction to compare: ", why, ".")
+                return Advice("There is no prediction to compare: ", self.why_no_laws or one.reason, ".")
             return "There is nothing to compare the prediction with: no critical size was measured."
         sizes = (
             f"predicted {number(one.value)} ({_span(one.interval)}) is {self.ratio:.2f} times measured "
@@ -130,7 +134,8 @@ class StudyResult:
         )
         if self.agrees:
             return f"Prediction and measurement agree: {sizes} ({_span(other.interval)}), intervals overlap."
-        return f"Prediction and measurement DISAGREE: {sizes} ({_span(other.interval)}), intervals do not overlap."
+        apart = f"{sizes} ({_span(other.interval)}), intervals do not overlap"
+        return f"Prediction and measurement DISAGREE: {apart}. Use the measured size, which rests on accuracies alone."
 
     def estimates(self) -> tuple[Estimate, ...]:
         """Every estimate with its interval, or why there is none."""

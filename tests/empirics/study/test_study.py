@@ -216,6 +216,7 @@ def test_a_prediction_that_misses_says_so(patch: pytest.MonkeyPatch) -> None:
     assert near.comparison.startswith("Prediction and measurement agree: predicted ")
     assert far.agrees is False
     assert far.comparison.startswith("Prediction and measurement DISAGREE: predicted ")
+    assert far.comparison.endswith("Use the measured size, which rests on accuracies alone.")
     assert far.ratio is not None
     assert f"is {far.ratio:.2f} times measured" in far.comparison
     assert far.to_dict()["comparison"] == far.comparison
@@ -435,6 +436,24 @@ def test_sizes_that_are_not_past_the_transition_are_raised_where_they_were_chose
     given = studied(patch, World(), generalizing_sizes=(40, 60))
     assert "ends below one half" in given.predicted.reason
     assert "try larger generalizing_sizes=" in given.predicted.reason
+
+
+@pytest.mark.parametrize("rising", [False, True])
+def test_more_steps_are_advised_only_where_accuracy_still_rises(patch: pytest.MonkeyPatch, rising: bool) -> None:
+    class Slow(World):
+        """No size is enough by the end, but test accuracy may be on its way."""
+
+        def __call__(self, *given: Any, **named: Any) -> ModuleRun:
+            run = super().__call__(*given, **named)
+            ends = np.linspace(0.0, 0.4, len(run.step)) if rising else np.full(len(run.step), 0.4)
+            run.curves[:, MODULE_CURVES.index("test_accuracy")] = ends
+            return run
+
+    found = studied(patch, Slow(), sizes=(), generalizing_sizes=())
+    assert "ends below one half" in found.predicted.reason
+    assert ("give more examples, or try steps=16000" in found.predicted.reason) == rising
+    more = "test accuracy rises no more, and there are 1000 examples in all: more are needed"
+    assert (more in found.predicted.reason) == (not rising)
 
 
 def test_larger_sizes_are_taken_where_later_runs_end_below_one_half(patch: pytest.MonkeyPatch) -> None:
