@@ -52,7 +52,10 @@ def test_a_file_is_studied_as_by_the_function(mine: Path) -> None:
     text = invoke(*words, "-q")
     assert text.exit_code == 0
     assert max(map(len, text.stdout.splitlines())) <= 80
-    assert "predicted critical size" in text.stdout
+    # Why nothing is predicted is said once, and not in every row.
+    assert "There is no prediction to compare: the first run on" in text.stdout
+    assert " ".join(text.stdout.split()).count("the first run on") == 1
+    assert "measured critical size" in text.stdout
     drawn = invoke(*words).stdout
     assert "see its runs:\n  dcrit runs list -S dcrit-runs" in drawn
     undrawn = " ".join(invoke(*words[:-2]).stdout.split())
