@@ -175,8 +175,8 @@ def _say(drawn: LiteratureDrawing) -> None:
         if remark:
             say(remark)
     for one in drawn.over_width:
-        say_dip(f"{one.label}: runs, and what is predicted for the same widths".removeprefix(": "), one.laid)
         say(one.told)
+        say_dip(f"{one.n_train} training examples: runs, and what is predicted for their widths", one.laid)
     if drawn.over_width:
         say(OF_A_DIP)
 

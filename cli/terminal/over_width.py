@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dcrit.api.headlines import LIKELY
 from dcrit.cli.terminal.output import say, span, span_of, table
+from dcrit.theory.estimates import LEVEL
 from dcrit.theory.predictions.double_descent import SMALLEST_DIP
 from dcrit.theory.written import number, probability
 
@@ -41,8 +43,8 @@ def say_over_width(laid: LaidOver, title: str) -> None:
 
 #: What the rows of a dip mean.
 OF_A_DIP = (
-    "The depth of a dip is the fall of mean accuracy, or twice what a larger width wins back where that is less. A dip "
-    f"counts from {SMALLEST_DIP:g} on. p is how often runs without a dip look as deep."
+    "The depth is the fall of mean accuracy, or twice what a larger width wins back where that is less. A dip counts "
+    f"from {SMALLEST_DIP:g} on. In brackets are {100 * LEVEL:.0f} % intervals."
 )
 
 
@@ -56,19 +58,27 @@ def say_dip(name: str, laid: LaidOver) -> None:
     dip, found = laid.dip, laid.expected
     if dip is None or found is None or dip.p_rising is None:
         return
-    sure = f"{dip.ruling}, p = {dip.p_rising:.2g}" if dip.ruling == "dip" else dip.ruling
-    rows = [["is there a dip", sure, f"probability {probability(found.probability)}"]]
     likely = found.probability >= LIKELY
+    ruling = {"dip": "yes", "no dip": "no"}.get(dip.ruling, dip.ruling)
+    rows = [["a dip", ruling, f"probability {probability(found.probability)}"]]
     if dip.course:
-        widths = [width for width, _ in dip.course]
-        told = {one.width: number(guess.value) for one, guess in zip(laid.measured, laid.predicted, strict=True)}
-        where = f"accuracy at width {', '.join(map(str, widths))}"
+        told = {one.width: guess.value for one, guess in zip(laid.measured, laid.predicted, strict=True)}
+        means = [mean for _, mean in dip.course], [told[width] for width, _ in dip.course]
+        widths = ", ".join(str(width) for width, _ in dip.course)
         rows += [
             ["lowest at width", number(dip.width.value), number(found.width.value) if likely else ""],
-            [where, ", ".join(number(mean) for _, mean in dip.course), ", ".join(told[width] for width in widths)],
+            [f"accuracy at width {widths}", *(", ".join(map(number, some)) for some in means)],
+            ["falls by, wins back", *map(_fall_and_rise, means)],
         ]
     rows += [["depth", _with_span(dip.depth), _with_span(found.depth) if likely else ""]]
     table(name, ["", "runs", "predicted"], rows)
+
+
+def _fall_and_rise(means: Sequence[float | None]) -> str:
+    before, lowest, after = means
+    if before is None or lowest is None or after is None:
+        return ""
+    return f"{number(before - lowest)}, {number(after - lowest)}"
 
 
 def _with_span(found: Estimate) -> str:

@@ -112,15 +112,28 @@ class LaidOver:
         if self.dip.p_rising is None or self.dip.ruling == "cannot tell":
             said = self.dip.told
         elif self.dip.ruling == "dip":
-            said = f"the runs show a dip (p = {self.dip.p_rising:.2g})"
+            chance = number(100 * self.dip.p_rising)
+            said = f"the runs show a dip; by chance, runs without one look as deep in {chance} % of cases"
         else:
             said = "the runs show no dip"
         said = f"{said[0].upper()}{said[1:]}"
         if self.agrees is None:
             return f"{said}. So the prediction is not compared with them."
         agreed = f"agrees {self._agreed}" if self.both_dip else "agrees" if self.agrees else "disagrees"
-        weak = ": a weak test" if self.mean_span > WEAK else ""
-        return f"{said}. The prediction {agreed}; its intervals of accuracy are {number(self.mean_span)} wide{weak}."
+        wide = f"Its intervals of accuracy are {self.mean_span:.2f} wide on average"
+        return f"{said}. The prediction {agreed}. {wide}{': a weak test' if self.mean_span > WEAK else ''}."
+
+    @property
+    def gist(self) -> str:
+        """Whether the runs show a dip, and whether that was predicted, in a few words; empty without runs."""
+        if self.dip is None:
+            return ""
+        if self.dip.ruling == "cannot tell":
+            return "cannot tell whether there is a dip"
+        if self.expected is None:
+            return self.dip.ruling
+        as_predicted = (self.dip.ruling == "dip") == (self.expected.probability >= LIKELY)
+        return f"{self.dip.ruling}, {'as' if as_predicted else 'not'} predicted"
 
     @property
     def _agreed(self) -> str:

@@ -151,8 +151,9 @@ class LiteratureDrawing(Statement):
 
     @property
     def remarks(self) -> list[str]:
-        """What it leaves out, what should be seen, and whether its runs show a dip where something was predicted."""
-        return [one for one in (self.variant, self.seen, *(each.told for each in self.over_width)) if one]
+        """What a picture says below: what it leaves out, what should be seen, and whether dips are as predicted."""
+        gist = ". ".join(f"{one.label}: {one.laid.gist}".removeprefix(": ") for one in self.over_width)
+        return [one for one in (self.variant, self.seen, f"{gist}." if gist else "") if one]
 
     @property
     def seen(self) -> str:
@@ -263,5 +264,7 @@ def _cost(figure: LiteratureFigure, configs: Sequence[Trained], lacking: Sequenc
     if not lacking:
         return f"{figure.name}: all {len(configs)} runs are stored, none is trained"
     stored = f", {len(configs) - len(lacking)} of them stored" if len(lacking) < len(configs) else ""
-    runs = f"{figure.name}: {len(configs)} runs{stored}"
+    seeds = {panel.seeds for panel in figure.panels}
+    each = f", {min(seeds)} seeds each" if len(seeds) == 1 and seeds != {1} else ""
+    runs = f"{figure.name}: {len(configs)} runs{each}{stored}"
     return f"{runs}; training takes about {measured_time_of(lacking)} on one idle core"

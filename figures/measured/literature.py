@@ -214,7 +214,11 @@ def _draw_over_places(ax: Axes, one_of: Shown) -> None:
             ax.plot([place] * len(found), found, marker, color=colour, markersize=3, markerfacecolor="none", alpha=0.7)
         means = [_mean(found, is_log=is_log) for found in values]
         kind = "geometric mean" if is_log else "mean"
-        name = f"measured {kind}" if one.series.label in ("", MEASURED) else f"{one.series.label}, {kind}"
+        name = f"{one.series.label or 'measured'}, {kind}"
+        if one.series.label == MEASURED:
+            # Its own axes name it: what the marks are is the same in all of them.
+            ax.plot([], [], color=style.GREY, marker=marker, markersize=3, label=f"measured {kind}")
+            name = ""
         ax.plot(x, means, color=colour, marker=marker, markersize=3, label=name)
         if not is_log:
             _draw_intervals(ax, x, values, colour, named=k == 0)
@@ -258,7 +262,8 @@ def _draw_intervals(
     label = f"{LEVEL:.0%} interval of the measured mean" if named else ""
     rows = [(x, interval.low, interval.high) for x, interval in found if interval is not None]
     if rows:
-        ax.vlines(*zip(*rows, strict=True), color=colour, linewidth=0.8, label=label)
+        ax.vlines(*zip(*rows, strict=True), color=colour, linewidth=0.8)
+        ax.plot([], [], "|", color=style.GREY, markersize=7, label=label)
 
 
 def _draw_predicted(ax: Axes, one: SeriesRuns, colour: str, *, named: bool) -> None:
@@ -278,8 +283,10 @@ def _draw_predicted(ax: Axes, one: SeriesRuns, colour: str, *, named: bool) -> N
         return
     x, value, low, high = zip(*rows, strict=True)
     label = ("predicted mean", f"{LEVEL:.0%} interval of the prediction") if named else (None, None)
-    ax.plot(x, value, linestyle=":", color=colour, linewidth=1.0, label=label[0])
-    ax.fill_between(x, low, high, color=colour, alpha=FAINT_SHADE, linewidth=0, label=label[1])
+    ax.plot(x, value, linestyle=":", color=colour, linewidth=1.0)
+    ax.fill_between(x, low, high, color=colour, alpha=FAINT_SHADE, linewidth=0)
+    ax.plot([], [], linestyle=":", color=style.GREY, linewidth=1.0, label=label[0])
+    ax.fill_between([], [], [], color=style.GREY, alpha=style.SHADE, linewidth=0, label=label[1])
 
 
 def _mean(values: Sequence[float], *, is_log: bool) -> float:
