@@ -174,10 +174,12 @@ def _say(drawn: LiteratureDrawing) -> None:
     for remark in (drawn.variant, drawn.seen):
         if remark:
             say(remark)
+    shown = False
     for one in drawn.over_width:
         say(one.told)
-        say_dip(f"{one.n_train} training examples: runs, and what is predicted for their widths", one.laid)
-    if drawn.over_width:
+        title = f"{one.n_train} training examples: runs, and what is predicted for their widths"
+        shown |= say_dip(title, one.laid)
+    if shown:
         say(OF_A_DIP)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dcrit.api.headlines import LIKELY
@@ -42,14 +41,11 @@ def say_over_width(laid: LaidOver, title: str) -> None:
 
 
 #: What the rows of a dip mean.
-OF_A_DIP = (
-    "The depth is the fall of mean accuracy, or twice what a larger width wins back where that is less. A dip counts "
-    f"from {SMALLEST_DIP:g} on. In brackets are {100 * LEVEL:.0f} % intervals."
-)
+OF_A_DIP = f"A dip counts from a depth of {SMALLEST_DIP:g} on. In brackets are {100 * LEVEL:.0f} % intervals."
 
 
-def say_dip(name: str, laid: LaidOver) -> None:
-    """Print what runs and prediction say of a dip, side by side; nothing where the runs are too few to tell.
+def say_dip(name: str, laid: LaidOver) -> bool:
+    """Print what runs and prediction say of a dip, side by side, where one of them has one; whether they do.
 
     Args:
         name: Of the curve.
@@ -57,28 +53,30 @@ def say_dip(name: str, laid: LaidOver) -> None:
     """
     dip, found = laid.dip, laid.expected
     if dip is None or found is None or dip.p_rising is None:
-        return
+        return False
     likely = found.probability >= LIKELY
+    if not likely and not dip.course:
+        return False
     ruling = {"dip": "yes", "no dip": "no"}.get(dip.ruling, dip.ruling)
     rows = [["a dip", ruling, f"probability {probability(found.probability)}"]]
+    rows += [["lowest at width", number(dip.width.value), number(found.width.value) if likely else ""]]
     if dip.course:
         told = {one.width: guess.value for one, guess in zip(laid.measured, laid.predicted, strict=True)}
         means = [mean for _, mean in dip.course], [told[width] for width, _ in dip.course]
         widths = ", ".join(str(width) for width, _ in dip.course)
         rows += [
-            ["lowest at width", number(dip.width.value), number(found.width.value) if likely else ""],
             [f"accuracy at width {widths}", *(", ".join(map(number, some)) for some in means)],
-            ["falls by, wins back", *map(_fall_and_rise, means)],
+            ["falls by", *(_less(some[0], some[1]) for some in means)],
+            ["wins back", *(_less(some[2], some[1]) for some in means)],
         ]
-    rows += [["depth", _with_span(dip.depth), _with_span(found.depth) if likely else ""]]
+    depth = "depth: the smaller of the fall and twice what is won back"
+    rows += [[depth, _with_span(dip.depth), _with_span(found.depth) if likely else ""]]
     table(name, ["", "runs", "predicted"], rows)
+    return True
 
 
-def _fall_and_rise(means: Sequence[float | None]) -> str:
-    before, lowest, after = means
-    if before is None or lowest is None or after is None:
-        return ""
-    return f"{number(before - lowest)}, {number(after - lowest)}"
+def _less(one: float | None, other: float | None) -> str:
+    return "" if one is None or other is None else number(one - other)
 
 
 def _with_span(found: Estimate) -> str:

@@ -113,7 +113,9 @@ class LaidOver:
             said = self.dip.told
         elif self.dip.ruling == "dip":
             chance = number(100 * self.dip.p_rising)
-            said = f"the runs show a dip; by chance, runs without one look as deep in {chance} % of cases"
+            said = f"the runs show a dip: without one they would look as deep in {chance} % of cases, by chance"
+            if self.dip.is_vague:
+                said += ". Its depth is uncertain"
         else:
             said = "the runs show no dip"
         said = f"{said[0].upper()}{said[1:]}"
@@ -133,7 +135,8 @@ class LaidOver:
         if self.expected is None:
             return self.dip.ruling
         as_predicted = (self.dip.ruling == "dip") == (self.expected.probability >= LIKELY)
-        return f"{self.dip.ruling}, {'as' if as_predicted else 'not'} predicted"
+        weak = " (a weak test)" if self.mean_span > WEAK else ""
+        return f"{self.dip.ruling}, {'as' if as_predicted else 'not'} predicted{weak}"
 
     @property
     def _agreed(self) -> str:

@@ -215,7 +215,9 @@ def literature_figure(
     asked = quick_variant(known[name]) if quick else known[name]
     asked = asked if seeds is None else with_seeds(asked, seeds)
     left_out = difference(known[name], asked)
-    variant = f"{'Quick variant' if quick else 'Variant'} of {name}: {left_out}." if left_out else ""
+    variant = (
+        f"{'Quick variant' if quick else 'Variant'} of {name}: {left_out}{_each(asked, ', ')}." if left_out else ""
+    )
     if out is not None:
         check_writable_folder(Path(out))
     with laboratory_of(store, machine) as laboratory:
@@ -264,7 +266,15 @@ def _cost(figure: LiteratureFigure, configs: Sequence[Trained], lacking: Sequenc
     if not lacking:
         return f"{figure.name}: all {len(configs)} runs are stored, none is trained"
     stored = f", {len(configs) - len(lacking)} of them stored" if len(lacking) < len(configs) else ""
-    seeds = {panel.seeds for panel in figure.panels}
-    each = f", {min(seeds)} seeds each" if len(seeds) == 1 and seeds != {1} else ""
-    runs = f"{figure.name}: {len(configs)} runs{each}{stored}"
+    runs = f"{figure.name}: {len(configs)} runs{_each(figure)}{stored}"
     return f"{runs}; training takes about {measured_time_of(lacking)} on one idle core"
+
+
+def _seeds(figure: LiteratureFigure) -> set[int]:
+    return {panel.seeds for panel in figure.panels}
+
+
+def _each(figure: LiteratureFigure) -> str:
+    """How many seeds every network of a figure has, in words after others; empty for one, or where they differ."""
+    seeds = _seeds(figure)
+    return f", {min(seeds)} seeds each" if len(seeds) == 1 and seeds != {1} else ""

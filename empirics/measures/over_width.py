@@ -95,6 +95,11 @@ class MeasuredDip:
     seeds: tuple[int, int]
 
     @property
+    def is_vague(self) -> bool:
+        """Whether there is a dip, and its depth may as well be less than that of any."""
+        return self.ruling == "dip" and self.depth.interval is not None and self.depth.interval.low < SMALLEST_DIP
+
+    @property
     def told(self) -> str:
         """What the runs show, in a sentence; of a dip in three or four, the last without its full stop."""
         low, high = self.seeds
@@ -116,7 +121,7 @@ class MeasuredDip:
         if self.ruling == "dip":
             (left, before), (lowest, least), (right, after) = self.course
             twice = ", twice this rise," if 2 * (after - least) < before - least else ""
-            vague = " That there is one is surer than how deep it is." if interval.low < SMALLEST_DIP else ""
+            vague = " That there is one is surer than how deep it is." if self.is_vague else ""
             return (
                 f"the runs show a dip: mean test accuracy falls from {number(before)} at width {left} to "
                 f"{number(least)} at width {lowest}, and rises to {number(after)} at width {right}. Its depth{twice} "

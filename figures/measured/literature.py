@@ -109,7 +109,9 @@ def _apart(panel: PanelRuns) -> Iterator[Shown]:
         return
     # Each in its own axes, so that the title names it and the legend only what the marks are.
     for one, colour in zip(panel.series, shades, strict=True):
-        titled = replace(panel.panel, title=", ".join(filter(None, [panel.panel.title, one.series.label])))
+        own = one.series.label
+        named = f"{own} examples" if own == f"D = {one.series.n_train}" else own
+        titled = replace(panel.panel, title=", ".join(filter(None, [panel.panel.title, named])))
         alone = replace(one, series=replace(one.series, label=MEASURED))
         yield Shown(runs=replace(panel, panel=titled, series=[alone]), colours=[colour], markers=MARKERS[:1])
 
@@ -213,11 +215,10 @@ def _draw_over_places(ax: Axes, one_of: Shown) -> None:
         for place, found in zip(x, values, strict=True):
             ax.plot([place] * len(found), found, marker, color=colour, markersize=3, markerfacecolor="none", alpha=0.7)
         means = [_mean(found, is_log=is_log) for found in values]
-        kind = "geometric mean" if is_log else "mean"
-        name = f"{one.series.label or 'measured'}, {kind}"
+        name = f"{one.series.label or 'measured'}{'' if is_log else ', mean'}"
         if one.series.label == MEASURED:
             # Its own axes name it: what the marks are is the same in all of them.
-            ax.plot([], [], color=style.GREY, marker=marker, markersize=3, label=f"measured {kind}")
+            ax.plot([], [], color=style.GREY, marker=marker, markersize=3, label="measured mean")
             name = ""
         ax.plot(x, means, color=colour, marker=marker, markersize=3, label=name)
         if not is_log:
@@ -232,7 +233,7 @@ def _draw_over_places(ax: Axes, one_of: Shown) -> None:
     ends = scales.spread(places, margin=0.1)
     if ends is not None:
         scales.log_axis(ax, "x", *ends, most=5)
-    ax.set(xlabel=style.SIZE_LABEL, ylabel=label)
+    ax.set(xlabel=style.SIZE_LABEL, ylabel=f"{label}\nline: geometric mean" if is_log else label)
     if over_width and ends is not None:
         scales.width_axis(ax, shown.series[0].series.problem, list(shown.series[0].runs))
     if not is_log:
