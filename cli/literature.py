@@ -35,7 +35,7 @@ $ dcrit reproduce huang-2d --store runs --out figures-out
 ```
 
 Names count the entries of one paper in the order of its argument. They are not the paper's own figure numbers. Moduli
-are small, 23 and 31, where the papers have 113, so that each takes minutes. Hyperparameters of every run are in
+are small, {least} to {most}, where the papers have 113, so that each takes minutes. Hyperparameters of every run are in
 `theory/literature/figures.toml`.
 
 A prediction is drawn, dotted or as a map, where the column *predicted* says yes. Minutes are those of one core of
@@ -105,7 +105,8 @@ def page_of(listed: Mapping[str, Any]) -> str:
     Args:
         listed: As ``--json`` prints it.
     """
-    lines = [INTRODUCTION.format(rate=listed["core"] / 1e9)]
+    moduli = [series.problem.modulus for one in literature_figures() for panel in one.panels for series in panel.series]
+    lines = [INTRODUCTION.format(rate=listed["core"] / 1e9, least=min(moduli), most=max(moduli))]
     sources = list(dict.fromkeys((one["source"], one["link"]) for one in listed["figures"]))
     for source, link in sources:
         lines += ["", f"## {source.split('.')[0]}.", "", f"[{source}]({link})" if link else source, ""]

@@ -215,9 +215,9 @@ def literature_figure(
     asked = quick_variant(known[name]) if quick else known[name]
     asked = asked if seeds is None else with_seeds(asked, seeds)
     left_out = difference(known[name], asked)
-    variant = (
-        f"{'Quick variant' if quick else 'Variant'} of {name}: {left_out}{_each(asked, ', ')}." if left_out else ""
-    )
+    # Other seeds than usual are told by the difference.
+    each = "" if _seeds(asked) != _seeds(known[name]) else _each(asked)
+    variant = f"{'Quick variant' if quick else 'Variant'} of {name}: {left_out}{each}." if left_out else ""
     if out is not None:
         check_writable_folder(Path(out))
     with laboratory_of(store, machine) as laboratory:
