@@ -170,18 +170,13 @@ def _command_of(figure: LiteratureFigure) -> Callable[..., None]:
 
 def _say(drawn: LiteratureDrawing) -> None:
     """What a figure shows, in words; what was predicted over model size also as a table."""
-    from dcrit.cli.terminal.over_width import OF_A_DIP, say_dip
+    from dcrit.cli.terminal.over_width import OF_A_DIP, say_over_width
 
-    for remark in (drawn.variant, drawn.seen):
-        if remark:
-            say(remark)
-    shown = False
-    for one in drawn.over_width:
-        say(one.told)
-        title = f"{one.n_train} training examples: runs, and what is predicted for their widths"
-        shown |= say_dip(title, one.laid)
-    if shown:
-        say(OF_A_DIP)
+    for remark in drawn.remarks:
+        say(remark)
+    for k, one in enumerate(drawn.over_width):
+        say_over_width(one.laid, f"{one.n_train} training examples: test accuracy after {one.horizon} steps")
+        say(one.told if k else f"{one.told} {OF_A_DIP}")
 
 
 def _say_next(drawn: LiteratureDrawing, *, quick: bool, store: Path) -> None:
@@ -196,7 +191,7 @@ def _say_next(drawn: LiteratureDrawing, *, quick: bool, store: Path) -> None:
     first = drawn.over_width[0]
     then(
         descent_command(first.problem, first.n_train, first.horizon, store),
-        f"see each width of {first.label or 'this curve'} beside its prediction",
+        f"see {first.label or 'this curve'} over all widths of its prediction",
     )
 
 

@@ -98,32 +98,13 @@ class LaidOver:
         predicted = f"for these widths a dip has probability {probability(self.expected.probability)}"
         if not self.both_dip:
             agreed = {True: "agrees", False: "disagrees", None: "cannot be compared"}[self.agrees]
-            return f"{told} The prediction {agreed}: {predicted}.{self._why_another}"
+            return f"{told} The prediction {agreed}: {predicted}.{self._weakness}{self._why_another}"
         depth, interval = self.expected.depth.value, self.expected.depth.interval
         assert interval is not None
         predicted += f", a depth of {number(depth)} ({number(interval.low)} to {number(interval.high)})"
-        return f"{told} The prediction agrees {self._agreed}: {predicted}{self._place}.{self._why_another}"
-
-    @property
-    def brief(self) -> str:
-        """What the runs show of a dip, and whether the prediction agrees, in a line; empty without runs."""
-        if self.dip is None:
-            return ""
-        if self.dip.p_rising is None or self.dip.ruling == "cannot tell":
-            said = self.dip.told
-        elif self.dip.ruling == "dip":
-            chance = number(100 * self.dip.p_rising)
-            said = f"the runs show a dip: without one they would look as deep in {chance} % of cases, by chance"
-            if self.dip.is_vague:
-                said += ". Its depth is uncertain"
-        else:
-            said = "the runs show no dip"
-        said = f"{said[0].upper()}{said[1:]}"
-        if self.agrees is None:
-            return f"{said}. So the prediction is not compared with them."
-        agreed = f"agrees {self._agreed}" if self.both_dip else "agrees" if self.agrees else "disagrees"
-        wide = f"Its intervals of accuracy are {self.mean_span:.2f} wide on average"
-        return f"{said}. The prediction {agreed}. {wide}{': a weak test' if self.mean_span > WEAK else ''}."
+        return (
+            f"{told} The prediction agrees {self._agreed}: {predicted}{self._place}.{self._weakness}{self._why_another}"
+        )
 
     @property
     def gist(self) -> str:
@@ -156,6 +137,13 @@ class LaidOver:
         assert self.expected is not None
         place = self.expected.width.interval
         return None if place is None else self.dip.width.value in place
+
+    @property
+    def _weakness(self) -> str:
+        """How little it says that a prediction agrees, in a sentence; empty where it says something."""
+        if not self.agrees or not self.mean_span > WEAK:
+            return ""
+        return f" This is a weak test: predicted accuracies are uncertain by {self.mean_span:.2f}, from end to end."
 
     @property
     def _place(self) -> str:
@@ -229,7 +217,7 @@ class LaidOver:
             "agrees": self.agrees,
             "agrees_on_place": self.agrees_on_place,
             "verdict": self.verdict,
-            "brief": self.brief,
+            "gist": self.gist,
         }
 
 

@@ -105,8 +105,8 @@ class OverWidth:
 
     @property
     def told(self) -> str:
-        """Whether runs and prediction show a dip, in a line under the name of the curve."""
-        return f"{self.label}: {self.laid.brief}" if self.label else self.laid.brief
+        """Whether runs and prediction show a dip, in sentences under the name of the curve."""
+        return f"{self.label}: {self.laid.verdict}" if self.label else self.laid.verdict
 
     @property
     def is_decided(self) -> bool:
@@ -151,9 +151,13 @@ class LiteratureDrawing(Statement):
 
     @property
     def remarks(self) -> list[str]:
-        """What a picture says below: what it leaves out, what should be seen, and whether dips are as predicted."""
-        gist = ". ".join(f"{one.label}: {one.laid.gist}".removeprefix(": ") for one in self.over_width)
-        return [one for one in (self.variant, self.seen, f"{gist}." if gist else "") if one]
+        """Whether dips are as predicted, what it leaves out, and what should be seen."""
+        return [one for one in (self.gist, self.variant, self.seen) if one]
+
+    @property
+    def gist(self) -> str:
+        """Whether there are dips, as predicted or not, in a sentence a curve; empty where nothing was predicted."""
+        return " ".join(f"{one.label}: {one.laid.gist}.".removeprefix(": ") for one in self.over_width)
 
     @property
     def seen(self) -> str:

@@ -101,7 +101,7 @@ class MeasuredDip:
 
     @property
     def told(self) -> str:
-        """What the runs show, in a sentence; of a dip in three or four, the last without its full stop."""
+        """What the runs show, in a sentence; of a dip in two, the last without its full stop."""
         low, high = self.seeds
         seeds = f"{low} seed{'s' * (high > 1)} a width" if low == high else f"{low} to {high} seeds a width"
         if self.widths and self.too_few:
@@ -119,21 +119,18 @@ class MeasuredDip:
             f"{number(fall)} ({interval.level:.0%} interval {number(interval.low)} to {number(interval.high)}, {seeds})"
         )
         if self.ruling == "dip":
-            (left, before), (lowest, least), (right, after) = self.course
-            twice = ", twice this rise," if 2 * (after - least) < before - least else ""
-            vague = " That there is one is surer than how deep it is." if self.is_vague else ""
+            vague = ": how deep it is remains uncertain" if self.is_vague else ""
             return (
-                f"the runs show a dip: mean test accuracy falls from {number(before)} at width {left} to "
-                f"{number(least)} at width {lowest}, and rises to {number(after)} at width {right}. Its depth{twice} "
-                f"is {deep}.{vague} Runs without a dip look so in {number(100 * self.p_rising)} % of cases"
+                f"the runs show a dip at width {number(self.width.value)}, its depth is {deep}{vague}. Without a dip, "
+                f"chance would give such a depth in {number(100 * self.p_rising)} % of cases"
             )
         if self.ruling == "no dip":
             return (
-                f"the runs show no dip: the largest fall that comes back is {deep}, and that of a dip "
-                f"{SMALLEST_DIP:g} or more"
+                f"the runs show no dip: the largest fall that comes back is {deep}, and a dip counts from "
+                f"{SMALLEST_DIP:g} on"
             )
         why = (
-            f"runs without a dip look so in {self.p_rising:.0%} of cases, more than {RARELY:.0%}"
+            f"without a dip, chance would give it in {self.p_rising:.0%} of cases, more than {RARELY:.0%}"
             if fall >= SMALLEST_DIP
             else f"one of {SMALLEST_DIP:g} is not ruled out"
         )
