@@ -98,6 +98,8 @@ def _show_runs(laid: LaidOver, store: str, horizon: int) -> None:
     say_over_width(laid, f"your runs in {store}: test accuracy after {horizon} steps, predicted and measured")
     say(f"Of {store}, {laid.told}.")
     say(laid.verdict)
+    n = len(laid.measured)
+    say(f"At {laid.n_inside} of {n} width{'s' * (n != 1)} the mean lies inside the interval of the prediction.")
 
 
 def _say_next(answer: SizeCurve, horizon: int | None, store: Path | None, more: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dcrit.cli.terminal.output import say, span, span_of, table
+from dcrit.cli.terminal.output import span, span_of, table
 from dcrit.theory.predictions.double_descent import SMALLEST_DIP
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def say_over_width(laid: LaidOver, title: str) -> None:
-    """Print a row a width, and at how many the mean lies inside the interval of the prediction.
+    """Print a row a width.
 
     Args:
         laid: Runs over the prediction; at least one.
@@ -30,8 +30,6 @@ def say_over_width(laid: LaidOver, title: str) -> None:
             for one, expected in zip(laid.measured, laid.predicted, strict=True)
         ],
     )
-    n = len(laid.measured)
-    say(f"At {laid.n_inside} of {n} width{'s' * (n != 1)} the mean lies inside the interval of the prediction.")
 
 
 #: What is meant by the depth of a dip.

@@ -101,7 +101,7 @@ class LaidOver:
             return f"{told} The prediction {agreed}: {predicted}.{self._weakness}{self._why_another}"
         depth, interval = self.expected.depth.value, self.expected.depth.interval
         assert interval is not None
-        predicted += f", a depth of {number(depth)} ({number(interval.low)} to {number(interval.high)})"
+        predicted += f", depth {number(depth)} ({number(interval.low)} to {number(interval.high)})"
         return (
             f"{told} The prediction agrees {self._agreed}: {predicted}{self._place}.{self._weakness}{self._why_another}"
         )
@@ -143,7 +143,7 @@ class LaidOver:
         """How little it says that a prediction agrees, in a sentence; empty where it says something."""
         if not self.agrees or not self.mean_span > WEAK:
             return ""
-        return f" This is a weak test: predicted accuracies are uncertain by {self.mean_span:.2f}, from end to end."
+        return f" A weak test: its intervals of accuracy are {self.mean_span:.2f} wide on average."
 
     @property
     def _place(self) -> str:
@@ -155,7 +155,7 @@ class LaidOver:
         assert place.interval is not None
         ends = f" ({span(place.interval.low, place.interval.high, between='to')})"
         where = f"{number(place.value)}{ends if place.interval.low < place.interval.high else ''}"
-        return f", and its lowest point at width {where}"
+        return f", and is at width {where}"
 
     @property
     def _why_another(self) -> str:

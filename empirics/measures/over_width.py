@@ -119,10 +119,10 @@ class MeasuredDip:
             f"{number(fall)} ({interval.level:.0%} interval {number(interval.low)} to {number(interval.high)}, {seeds})"
         )
         if self.ruling == "dip":
-            vague = ": how deep it is remains uncertain" if self.is_vague else ""
+            vague = ": that there is one is surer than how deep it is" if self.is_vague else ""
             return (
-                f"the runs show a dip at width {number(self.width.value)}, its depth is {deep}{vague}. Without a dip, "
-                f"chance would give such a depth in {number(100 * self.p_rising)} % of cases"
+                f"the runs show a dip at width {number(self.width.value)}, its depth is {deep}. Chance alone makes "
+                f"one so deep in {number(100 * self.p_rising)} % of cases{vague}"
             )
         if self.ruling == "no dip":
             return (
@@ -130,7 +130,7 @@ class MeasuredDip:
                 f"{SMALLEST_DIP:g} on"
             )
         why = (
-            f"without a dip, chance would give it in {self.p_rising:.0%} of cases, more than {RARELY:.0%}"
+            f"chance alone makes one so deep in {self.p_rising:.0%} of cases, more than {RARELY:.0%}"
             if fall >= SMALLEST_DIP
             else f"one of {SMALLEST_DIP:g} is not ruled out"
         )

@@ -177,9 +177,9 @@ def test_where_both_dip_the_place_is_compared_as_well(lowest: int, agrees: bool)
     (on, but) = re.findall(r"agrees (on the dip[^:]*?)(, but not on [^:]*)?: for these widths", laid.verdict)[0]
     assert ("its place" in on, "its place" in but) == (agrees, not agrees)
     assert ("its depth" in on, "its depth" in but) == (laid.agrees, not laid.agrees)
-    assert ", and its lowest point at width " in laid.verdict
+    assert ", and is at width " in laid.verdict
     assert laid.to_dict()["agrees_on_place"] == agrees
-    assert ("This is a weak test: predicted accuracies" in laid.verdict) == (bool(laid.agrees) and laid.mean_span > 0.3)
+    assert (" A weak test: its intervals" in laid.verdict) == (bool(laid.agrees) and laid.mean_span > 0.3)
     assert laid.gist == f"dip, as predicted{' (a weak test)' if laid.mean_span > 0.3 else ''}"
     assert 0 < laid.mean_span < 1
 
@@ -203,8 +203,8 @@ def test_where_no_dip_is_likely_no_place_is_compared() -> None:
     assert (laid.both_dip, unlikely.both_dip) == (True, False)
     assert unlikely.agrees is False
     assert unlikely.agrees_on_place is None
-    assert "lowest point" in laid.verdict
-    assert "lowest point" not in unlikely.verdict
+    assert ", and is at width " in laid.verdict
+    assert ", and is at width " not in unlikely.verdict
     assert unlikely.gist.startswith("dip, not predicted")
 
 

@@ -68,20 +68,20 @@ def test_a_dip_has_a_place_and_a_depth_with_an_interval() -> None:
     assert found.p_rising is not None
     assert found.p_rising <= 0.05
     chance = f"{100 * found.p_rising:.3g} % of cases"
-    assert found.told.endswith(f"4 seeds a width). Without a dip, chance would give such a depth in {chance}")
+    assert found.told.endswith(f"4 seeds a width). Chance alone makes one so deep in {chance}")
 
 
 def test_a_dip_that_comes_back_in_part_is_twice_as_deep_as_its_rise() -> None:
     found = dip_over_width(widths_of([0.6, 0.1, 0.25], 4))
     assert found.depth.value == pytest.approx(0.3)
     assert not found.is_vague
-    assert "uncertain" not in found.told
+    assert "surer" not in found.told
     vague = dip_over_width(widths_of([0.6, 0.1, 0.25], 5, scatter=0.12))
     assert vague.ruling == "dip"
     assert vague.depth.interval is not None
     assert vague.depth.interval.low < 0.1
     assert vague.is_vague
-    assert ", 5 seeds a width): how deep it is remains uncertain. Without a dip, " in vague.told
+    assert vague.told.endswith(" % of cases: that there is one is surer than how deep it is")
 
 
 def test_a_rise_is_no_dip_and_scattered_seeds_cannot_tell() -> None:
@@ -96,9 +96,7 @@ def test_a_rise_is_no_dip_and_scattered_seeds_cannot_tell() -> None:
     assert unsure.told.startswith("cannot tell whether the runs show a dip: the largest fall that comes back is 0.2 (")
     assert unsure.p_rising is not None
     assert unsure.p_rising > 0.05
-    assert unsure.told.endswith(
-        f", and without a dip, chance would give it in {unsure.p_rising:.0%} of cases, more than 5%"
-    )
+    assert unsure.told.endswith(f", and chance alone makes one so deep in {unsure.p_rising:.0%} of cases, more than 5%")
     shallow = dip_over_width(widths_of([0.5, 0.45, 0.5], 3, scatter=0.1))
     assert shallow.ruling == "cannot tell"
     assert shallow.told.endswith(", and one of 0.1 is not ruled out")
