@@ -13,7 +13,6 @@ from dcrit.cli.terminal import options
 from dcrit.cli.terminal.following import command_of, descent_command, store_words
 from dcrit.cli.terminal.output import note, print_json, say, table, then
 from dcrit.cli.terminal.session import session
-from dcrit.theory.estimates import LEVEL
 from dcrit.theory.literature.figures import LiteratureFigure, literature_figures
 
 if TYPE_CHECKING:
@@ -171,18 +170,13 @@ def _command_of(figure: LiteratureFigure) -> Callable[..., None]:
 
 def _say(drawn: LiteratureDrawing) -> None:
     """What a figure shows, in words; what was predicted over model size also as a table."""
-    from dcrit.cli.terminal.over_width import OF_A_DIP, say_over_width
+    from dcrit.cli.terminal.over_width import OF_A_DIP, say_dip
 
-    for one in drawn.over_width:
-        say(one.told)
-    if drawn.over_width:
+    for remark in drawn.remarks:
+        say(remark)
+    shown = [say_dip(f"{one.label}: runs and prediction".removeprefix(": "), one.laid) for one in drawn.over_width]
+    if any(shown):
         say(OF_A_DIP)
-    for remark in (drawn.variant, drawn.seen):
-        if remark:
-            say(remark)
-    for one in drawn.over_width:
-        title = f"{one.n_train} training examples: test accuracy after {one.horizon} steps, with {LEVEL:.0%} intervals"
-        say_over_width(one.laid, title)
 
 
 def _say_next(drawn: LiteratureDrawing, *, quick: bool, store: Path) -> None:

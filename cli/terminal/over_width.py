@@ -1,15 +1,19 @@
-"""Runs of several widths beside what is predicted of each, as a table."""
+"""Runs of several widths, and dips over width, beside what is predicted, as tables."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dcrit.api.headlines import LIKELY
 from dcrit.cli.terminal.output import span, span_of, table
+from dcrit.theory.estimates import LEVEL
 from dcrit.theory.predictions.double_descent import SMALLEST_DIP
+from dcrit.theory.written import number, probability
 
 if TYPE_CHECKING:
     from dcrit.api.double_descent import LaidOver
     from dcrit.empirics.measures.over_width import AtWidth
+    from dcrit.theory.estimates import Estimate
 
 
 def say_over_width(laid: LaidOver, title: str) -> None:
@@ -34,9 +38,47 @@ def say_over_width(laid: LaidOver, title: str) -> None:
 
 #: What is meant by the depth of a dip.
 OF_A_DIP = (
-    "The depth of a dip is the smaller of its fall and twice what a larger width wins back; it counts from "
-    f"{SMALLEST_DIP:g} on."
+    "Depth is the smaller of the fall and twice what a larger width wins back; a dip counts from "
+    f"{SMALLEST_DIP:g} on. In brackets are {100 * LEVEL:.0f} % intervals."
 )
+
+
+def say_dip(name: str, laid: LaidOver) -> bool:
+    """Print what runs and prediction say of a dip, side by side, where one of them has one; whether they do.
+
+    Args:
+        name: Of the curve.
+        laid: Its runs over the prediction.
+    """
+    dip, found = laid.dip, laid.expected
+    if dip is None or dip.p_rising is None or found is None:
+        return False
+    likely = found.probability >= LIKELY
+    if not likely and not dip.course:
+        return False
+    sure = f"yes; by chance in {number(100 * dip.p_rising)} %"
+    told = {"dip": sure, "no dip": "no"}.get(dip.ruling, dip.ruling)
+    rows = [["a dip", told, f"probability {probability(found.probability)}"]]
+    rows += [["lowest at width", number(dip.width.value), number(found.width.value) if likely else ""]]
+    if dip.course:
+        guesses = {one.width: guess.value for one, guess in zip(laid.measured, laid.predicted, strict=True)}
+        means = [mean for _, mean in dip.course], [guesses[width] for width, _ in dip.course]
+        before, lowest, after = (width for width, _ in dip.course)
+        rows += [
+            [f"fall from width {before} to {lowest}", *(_less(some[0], some[1]) for some in means)],
+            [f"won back at {after}", *(_less(some[2], some[1]) for some in means)],
+        ]
+    rows += [["depth", _with_span(dip.depth), _with_span(found.depth) if likely else ""]]
+    table(name, ["", "runs", "predicted"], rows)
+    return True
+
+
+def _less(one: float | None, other: float | None) -> str:
+    return "" if one is None or other is None else number(one - other)
+
+
+def _with_span(found: Estimate) -> str:
+    return f"{number(found.value)} ({span_of(found)})"
 
 
 def _span_of_mean(one: AtWidth) -> str:

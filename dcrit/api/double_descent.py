@@ -108,16 +108,19 @@ class LaidOver:
 
     @property
     def gist(self) -> str:
-        """Whether the runs show a dip, and whether that was predicted, in a few words; empty without runs."""
+        """Whether the runs show a dip, and whether that was predicted, in a sentence or two; empty without runs."""
         if self.dip is None:
             return ""
         if self.dip.ruling == "cannot tell":
-            return "cannot tell whether there is a dip"
+            return f"{self.dip.told}."
         if self.expected is None:
-            return self.dip.ruling
+            return f"{self.dip.ruling}."
         as_predicted = (self.dip.ruling == "dip") == (self.expected.probability >= LIKELY)
-        weak = " (a weak test)" if self.mean_span > WEAK else ""
-        return f"{self.dip.ruling}, {'as' if as_predicted else 'not'} predicted{weak}"
+        said = f"{self.dip.ruling}, {'as' if as_predicted else 'not'} predicted"
+        if self.mean_span > WEAK:
+            said += f"; a weak test, as intervals of predicted accuracy are {self.mean_span:.2f} wide on average"
+        vague = " That there is a dip is surer than how deep it is." if self.dip.is_vague else ""
+        return f"{said}.{vague}"
 
     @property
     def _agreed(self) -> str:

@@ -105,8 +105,8 @@ class OverWidth:
 
     @property
     def told(self) -> str:
-        """Whether runs and prediction show a dip, in sentences under the name of the curve."""
-        return f"{self.label}: {self.laid.verdict}" if self.label else self.laid.verdict
+        """Whether runs show a dip, and whether that was predicted, under the name of the curve."""
+        return f"{self.label}: {self.laid.gist}" if self.label else self.laid.gist
 
     @property
     def is_decided(self) -> bool:
@@ -152,12 +152,7 @@ class LiteratureDrawing(Statement):
     @property
     def remarks(self) -> list[str]:
         """Whether dips are as predicted, what it leaves out, and what should be seen."""
-        return [one for one in (self.gist, self.variant, self.seen) if one]
-
-    @property
-    def gist(self) -> str:
-        """Whether there are dips, as predicted or not, in a sentence a curve; empty where nothing was predicted."""
-        return " ".join(f"{one.label}: {one.laid.gist}.".removeprefix(": ") for one in self.over_width)
+        return [one for one in (*(each.told for each in self.over_width), self.variant, self.seen) if one]
 
     @property
     def seen(self) -> str:

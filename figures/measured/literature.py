@@ -108,12 +108,12 @@ def _apart(panel: PanelRuns) -> Iterator[Shown]:
         yield Shown(runs=panel, colours=shades, markers=markers)
         return
     # Each in its own axes, so that the title names it and the legend only what the marks are.
-    for one, colour in zip(panel.series, shades, strict=True):
+    for one, colour, marker in zip(panel.series, shades, markers, strict=True):
         own = one.series.label
         named = f"{own} examples" if own == f"D = {one.series.n_train}" else own
         titled = replace(panel.panel, title=", ".join(filter(None, [panel.panel.title, named])))
         alone = replace(one, series=replace(one.series, label=MEASURED))
-        yield Shown(runs=replace(panel, panel=titled, series=[alone]), colours=[colour], markers=MARKERS[:1])
+        yield Shown(runs=replace(panel, panel=titled, series=[alone]), colours=[colour], markers=[marker])
 
 
 def _draw_over_time(ax: Axes, shown: PanelRuns) -> None:
