@@ -56,7 +56,7 @@ def say_dip(name: str, laid: LaidOver) -> bool:
     likely = found.probability >= LIKELY
     if not likely and not dip.course:
         return False
-    sure = f"yes; by chance in {number(100 * dip.p_rising)} %"
+    sure = f"yes ({number(100 * dip.p_rising)} % by chance)"
     told = {"dip": sure, "no dip": "no"}.get(dip.ruling, dip.ruling)
     rows = [["a dip", told, f"probability {probability(found.probability)}"]]
     rows += [["lowest at width", number(dip.width.value), number(found.width.value) if likely else ""]]

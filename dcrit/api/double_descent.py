@@ -115,12 +115,15 @@ class LaidOver:
             return f"{self.dip.told}."
         if self.expected is None:
             return f"{self.dip.ruling}."
-        as_predicted = (self.dip.ruling == "dip") == (self.expected.probability >= LIKELY)
-        said = f"{self.dip.ruling}, {'as' if as_predicted else 'not'} predicted"
-        if self.mean_span > WEAK:
-            said += f"; a weak test, as intervals of predicted accuracy are {self.mean_span:.2f} wide on average"
-        vague = " That there is a dip is surer than how deep it is." if self.dip.is_vague else ""
-        return f"{said}.{vague}"
+        if self.both_dip:
+            deep = f"dip at width {number(self.dip.width.value)}, {number(self.dip.depth.value)} deep"
+            guess = f"at width {number(self.expected.width.value)}, {number(self.expected.depth.value)} deep"
+            said = f"{deep}; predicted {guess}, with probability {probability(self.expected.probability)}"
+        else:
+            said = f"{self.dip.ruling}, {'as' if self.agrees else 'not'} predicted"
+        if self.agrees and self.mean_span > WEAK:
+            said += f". A weak test: intervals of predicted accuracy are {self.mean_span:.2f} wide on average"
+        return f"{said}.{' That the runs dip is surer than how deep.' if self.dip.is_vague else ''}"
 
     @property
     def _agreed(self) -> str:
