@@ -188,12 +188,13 @@ def quick_variant(figure: LiteratureFigure) -> LiteratureFigure:
     """A figure that trains fast and shows the same roughly: fewest seeds, and every second place of each panel.
 
     Of more than three curves over size every second one stays. Curves over training time are a few from the start, and
-    all stay.
+    all stay. Test loss over width is left to the whole figure, where test accuracy stands beside it.
 
     Args:
         figure: A counterpart.
     """
-    return replace(figure, panels=tuple(_quick(one) for one in figure.panels))
+    kept = [one for one in figure.panels if one.kind != "loss-over-width"] or figure.panels
+    return replace(figure, panels=tuple(map(_quick, kept)))
 
 
 def _quick(panel: FigurePanel) -> FigurePanel:
@@ -217,16 +218,17 @@ def difference(figure: LiteratureFigure, variant: LiteratureFigure) -> str:
         figure: A counterpart.
         variant: The same with other seeds or places.
     """
-    seeds, usual = ([one.seeds for one in each.panels] for each in (variant, figure))
-    places, all_places = (
-        [(one.sizes, one.widths, one.capacity_widths) for one in each.panels] for each in (variant, figure)
-    )
-    curves, all_curves = ([one.series for one in each.panels] for each in (variant, figure))
+    kinds = {one.kind for one in variant.panels}
+    both = variant.panels, tuple(one for one in figure.panels if one.kind in kinds)
+    seeds, usual = ([one.seeds for one in panels] for panels in both)
+    places, all_places = ([(one.sizes, one.widths, one.capacity_widths) for one in panels] for panels in both)
+    curves, all_curves = ([one.series for one in panels] for panels in both)
     return ", ".join(
         [
             *([f"{_range(seeds)} of {_range(usual)} seeds"] if seeds != usual else []),
             *([_places(variant)] if places != all_places else []),
             *([_curves(variant)] if curves != all_curves else []),
+            *(["no test loss"] if len(both[1]) < len(figure.panels) else []),
         ]
     )
 
