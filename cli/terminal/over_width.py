@@ -66,7 +66,7 @@ def say_dip(name: str, laid: LaidOver) -> bool:
         before, lowest, after = (width for width, _ in dip.course)
         rows += [
             [f"fall from width {before} to {lowest}", *(_less(some[0], some[1]) for some in means)],
-            [f"won back at {after}", *(_less(some[2], some[1]) for some in means)],
+            [f"won back at width {after}", *(_less(some[2], some[1]) for some in means)],
         ]
     rows += [["depth", _with_span(dip.depth), _with_span(found.depth) if likely else ""]]
     table(name, ["", "runs", "predicted"], rows)

@@ -115,12 +115,13 @@ class LaidOver:
             return f"{self.dip.told}."
         if self.expected is None:
             return f"{self.dip.ruling}."
+        chance = probability(self.expected.probability)
         if self.both_dip:
-            deep = f"dip at width {number(self.dip.width.value)}, {number(self.dip.depth.value)} deep"
+            said = f"dip at width {number(self.dip.width.value)}, {number(self.dip.depth.value)} deep"
             guess = f"at width {number(self.expected.width.value)}, {number(self.expected.depth.value)} deep"
-            said = f"{deep}; predicted {guess}, with probability {probability(self.expected.probability)}"
+            said += f". The prediction agrees {self._agreed}: probability {chance}, {guess}"
         else:
-            said = f"{self.dip.ruling}, {'as' if self.agrees else 'not'} predicted"
+            said = f"{self.dip.ruling}, {'as' if self.agrees else 'not'} predicted (probability of a dip {chance})"
         if self.agrees and self.mean_span > WEAK:
             said += f". A weak test: intervals of predicted accuracy are {self.mean_span:.2f} wide on average"
         return f"{said}.{' That the runs dip is surer than how deep.' if self.dip.is_vague else ''}"

@@ -169,10 +169,10 @@ def test_a_figure_over_model_size_says_whether_its_runs_dip_and_what_to_do_next(
     monkeypatch.setattr(api, "literature_figures", lambda: (small,))
     words = ("huang-3a", "--store", tmp_path / "runs", "--out", tmp_path)
     said = " ".join(reproduce(*words).stdout.split())  # type: ignore[attr-defined]
-    assert re.search(r"D = 495: dip( at width 12, 0\.352 deep; predicted at width|, not predicted)", said)
+    assert re.search(r"D = 495: dip( at width 12, 0\.352 deep\. The prediction agrees on|, not predicted)", said)
     assert "D = 495: runs and prediction" in said
     assert re.search(r"fall from width 4 to 12 +│ 0\.352 +│ 0\.\d+ ", said)
-    assert re.search(r"won back at 48 +│ 0\.454 +│ 0\.\d+ ", said)
+    assert re.search(r"won back at width 48 +│ 0\.454 +│ 0\.\d+ ", said)
     assert re.search(r"a dip +│ yes \(0\.\d+ % by chance\) +│ probability 0\.\d\d ", said)
     assert "Depth is the smaller of the fall and twice what a larger width wins back" in said
     assert "D = 800: runs and prediction" not in said
