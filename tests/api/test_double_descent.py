@@ -180,9 +180,8 @@ def test_where_both_dip_the_place_is_compared_as_well(lowest: int, agrees: bool)
     assert ", and is at width " in laid.verdict
     assert laid.to_dict()["agrees_on_place"] == agrees
     assert (" A weak test: its intervals" in laid.verdict) == (bool(laid.agrees) and laid.mean_span > 0.3)
-    assert laid.gist.startswith(
-        f"dip at width {lowest}, {laid.dip.depth.value:.3g} deep. The prediction agrees on the dip"
-    )  # type: ignore[union-attr]
+    assert laid.gist.startswith(f"dip at width {lowest}, 0.")
+    assert " deep. The prediction agrees on the dip" in laid.gist
     assert (". A weak test: intervals of" in laid.gist) == (bool(laid.agrees) and laid.mean_span > 0.3)
     assert 0 < laid.mean_span < 1
 
