@@ -9,12 +9,9 @@ from pathlib import Path
 
 from dcrit.cli.terminal.given import given
 from dcrit.cli.terminal.output import then
+from dcrit.cli.terminal.sentences import SHORT
 from dcrit.theory.families.family import DEFAULT_MODEL
 from dcrit.theory.problems.problem import Problem
-
-#: Short names of the problem's options.
-_SHORT = {"task": "-t", "modulus": "-p", "model": "-m", "activation": "-a", "width": "-w", "depth": "-d"}
-
 
 #: Options that no next command repeats of itself: those of the problem and the horizon, which are named with it, as the
 #: next command may be about others, and how the answer is shown.
@@ -38,7 +35,7 @@ def problem_words(problem: Problem, *, without: Iterable[str] = ()) -> list[str]
         default = DEFAULT_MODEL if one.name == "model" else getattr(usual, one.name)
         if (value != default or one.name in given().words) and one.name not in left_out:
             said = f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
-            words += [_SHORT.get(one.name, f"--{one.name.replace('_', '-')}"), said]
+            words += [SHORT.get(one.name, f"--{one.name.replace('_', '-')}"), said]
     return words
 
 

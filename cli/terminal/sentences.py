@@ -14,6 +14,9 @@ from dcrit.theory.advice import Setting, notation, told
 from dcrit.theory.checks import FieldError
 from dcrit.theory.nearest import question
 
+#: Short names of the problem's options.
+SHORT = {"task": "-t", "modulus": "-p", "model": "-m", "activation": "-a", "width": "-w", "depth": "-d"}
+
 #: Longest word of a sentence, and longest sentence [characters].
 LONGEST_WORD, LONGEST_SENTENCE = 300, 1200
 
@@ -153,7 +156,9 @@ def _hint(error: Any) -> str:
         return ""
     command = error.ctx.command
     options = [one for one in command.get_params(error.ctx) if isinstance(one, TyperOption)]
-    asked = question(error.option_name, [name for one in options for name in one.opts if name.startswith("--")])
+    # A short name that this command lacks stands for what it means elsewhere.
+    meant = {short: f"--{name}" for name, short in SHORT.items()}.get(error.option_name, error.option_name)
+    asked = question(meant, [name for one in options for name in one.opts if name.startswith("--")])
     if not asked and isinstance(command, TyperGroup):
         asked = f"Options follow the name of a command; {error.ctx.command_path} --help lists them."
     return f". {asked}" if asked else ""

@@ -61,6 +61,7 @@ BAD = [
     ([*PREDICT, "--level", "90"], "--level must be between 0 and 1, got 90.0"),
     ([*PREDICT, "--model", "transformer", "--width", "6"], "--width must be a multiple of .*, got 6"),
     ([*PREDICT, "--colour", "red"], "No such option: --colour$"),
+    (["predict", "phase-diagram", "-w", "32"], r"No such option: -w\. Did you mean --min-width or --max-width\?$"),
     ([*PREDICT, "--lr", "1"], r"No such option: --lr\. Did you mean --learning-rate\?$"),
     ([*PREDICT, "--hidden-size=32"], r"No such option: --hidden-size\. Did you mean --width\?$"),
     ([*PREDICT, "-m", "mlpp"], "must be one of mlp, transformer, got 'mlpp'; the nearest is 'mlp'$"),
