@@ -157,7 +157,8 @@ def _hint(error: Any) -> str:
     command = error.ctx.command
     options = [one for one in command.get_params(error.ctx) if isinstance(one, TyperOption)]
     # A short name that this command lacks stands for what it means elsewhere.
-    meant = {short: f"--{name}" for name, short in SHORT.items()}.get(error.option_name, error.option_name)
+    typed = str(error.option_name)
+    meant = {short: f"--{name}" for name, short in SHORT.items()}.get(typed, typed)
     asked = question(meant, [name for one in options for name in one.opts if name.startswith("--")])
     if not asked and isinstance(command, TyperGroup):
         asked = f"Options follow the name of a command; {error.ctx.command_path} --help lists them."
