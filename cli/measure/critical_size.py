@@ -12,7 +12,7 @@ from dcrit.cli.measure.shown import show
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.answered import show_several
 from dcrit.cli.terminal.following import then_diagram
-from dcrit.cli.terminal.output import number, print_json, say, span_of
+from dcrit.cli.terminal.output import note, number, print_json, say, span_of
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 
@@ -94,6 +94,7 @@ def critical_size(
             seed=seed,
             horizon=horizon,
             store=store,
+            note=note,
             **asdict(machine),
         )
         draw(found, out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args, overload
@@ -178,6 +178,7 @@ class MeasureOptions(MachineOptions, total=False):
         seed: First seed.
         horizon: T, steps of training; None for the protocol's 40/(ηλ) [steps].
         store: Folder in which runs are kept.
+        note: Told before it begins how long it takes at most, in words.
     """
 
     start: Starts
@@ -187,6 +188,7 @@ class MeasureOptions(MachineOptions, total=False):
     seed: int
     horizon: int | None
     store: Path | str
+    note: Callable[[str], None]
 
 
 @overload
@@ -212,6 +214,7 @@ def measure(
     seed: int = 0,
     horizon: int | None = None,
     store: Path | str = STORE,
+    note: Callable[[str], None] = lambda _: None,
     **machine: Unpack[MachineOptions],
 ) -> Measurement | Answers[Measurement]:
     """Train until the critical size is known: the size at which mean test accuracy at the horizon crosses one half.
@@ -231,13 +234,16 @@ def measure(
         seed: First seed; another one makes fresh runs.
         horizon: T, steps of training; None for the protocol's 40/(ηλ) [steps].
         store: Folder in which runs are kept; what is there is not trained again.
+        note: Told before it begins how long it takes at most, in words.
         **machine: Where to train, as :class:`MachineOptions` has it.
 
     Raises:
         ValueError: A value is out of range, or the folder cannot be written.
     """
+    from dcrit.api.costs import seconds_on_one_core
     from dcrit.empirics.experiments.transitions import DirectionsDesign
     from dcrit.empirics.runs.single import LONGEST
+    from dcrit.empirics.training.budget import duration
 
     if horizon is not None:
         check_integer("horizon", horizon, 1, LONGEST)
@@ -256,6 +262,9 @@ def measure(
     }
     predictions = {one: prediction_if_any(one, horizon=horizon) for one in designs}
     with laboratory_of(store, machine) as laboratory:
+        stages = [stage for design in designs.values() for stage in design.stages()]
+        most = duration(seconds_on_one_core(stages))
+        note(f"training takes {most} on one idle core at most; it ends as soon as the interval is narrow enough")
 
         def ask(one: Problem) -> Measurement:
             return Measurement(

@@ -241,6 +241,18 @@ class DirectionsDesign:
             first_seed=self.first_seed,
         )
 
+    def stages(self) -> list[Stage]:
+        """What it trains at most, if it goes on to the end of its budget."""
+        if self.method == "clock":
+            return rounds(self._design(SequentialDesign).largest, MOST_RUNS)
+        scratch = [] if self.start == "generalized" else transition_stages(self._design(SequentialDesign))
+        return scratch if self.start == "scratch" else [*scratch, *transition_stages(self._from_above())]
+
+    def _from_above(self) -> SequentialDesign:
+        most = self._design(UngrokkingDesign)
+        # A horizon of that budget is one before the data shrank and one after.
+        return replace(most, budget=min(most.budget, MOST_FROM_ABOVE / 2))
+
     def measure(self, run: Runner[RunConfig, Run]) -> dict[Start, Direction]:
         """The sizes by their start, from scratch first.
 
@@ -257,13 +269,7 @@ class DirectionsDesign:
             found["scratch"] = _direction(design, outcomes, counted.steps)
             size = found["scratch"].measured.value
         if self.start != "scratch":
-            most = self._design(UngrokkingDesign)
-            design = replace(
-                most,
-                # A horizon of that budget is one before the data shrank and one after.
-                budget=min(most.budget, MOST_FROM_ABOVE / 2),
-                start=self._look_from_above(size),
-            )
+            design = replace(self._from_above(), start=self._look_from_above(size))
             outcomes = ungrokking_runs(design, counted := Counted(run))
             found["generalized"] = _direction(design, outcomes, counted.steps)
         return found

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from dcrit.empirics.experiments.transitions import MOST_FROM_ABOVE, Counted, DirectionsDesign
+from dcrit.empirics.experiments.transitions import MOST_FROM_ABOVE, Counted, DirectionsDesign, Method, Starts
 from dcrit.empirics.runs.single import Run, RunConfig
+from dcrit.empirics.training.work import flops_of
 from dcrit.theory.calibrations.thresholds import thresholds_of
 from dcrit.theory.problems.problem import Problem
 from tests.worlds.runs import run_of
@@ -82,3 +83,16 @@ def test_steps_that_were_taken_are_counted_and_no_others() -> None:
     assert counted.steps == 2100
     counted([RunConfig(problem=PROBLEM, n_train=300, seed=0, start="generalized")], stage="one")
     assert counted.steps == 2100 + PROBLEM.horizon + 700
+
+
+@pytest.mark.parametrize("start", ["scratch", "generalized", "both"])
+@pytest.mark.parametrize("method", ["posterior", "clock"])
+def test_no_measurement_takes_more_than_is_told_before(start: Starts, method: Method) -> None:
+    if method == "clock" and start != "scratch":
+        return
+    run = Shrunk(AT_REST)
+    design = DirectionsDesign(problem=PROBLEM, start=start, method=method, tolerance=1e-6, max_runs=12)
+    told = [config for stage in design.stages() for config in stage.runs if isinstance(config, RunConfig)]
+    design.measure(run)
+    assert 0 < sum(one.total_steps for one in run.asked) <= sum(one.total_steps for one in told)
+    assert flops_of(run.asked) <= flops_of(told)
