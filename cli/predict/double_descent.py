@@ -22,7 +22,6 @@ from dcrit.cli.terminal.following import (
 )
 from dcrit.cli.terminal.names import name_of
 from dcrit.cli.terminal.output import print_json, row_of, say, table, then
-from dcrit.cli.terminal.over_width import say_over_width
 from dcrit.cli.terminal.pictures import Out, check_out, save, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import full_label
@@ -92,6 +91,9 @@ def double_descent(
 
 def _show_runs(laid: LaidOver, store: str, horizon: int) -> None:
     """What the runs of a folder reach at each width, beside what is predicted there."""
+    # Help is to be instant, and this takes the theory.
+    from dcrit.cli.terminal.over_width import say_over_width
+
     if not laid.measured:
         say_none_beside(store, laid.left_out)
         return

@@ -49,6 +49,10 @@ checkpoint.INTERVAL = executor.SMALL = 0
 multiprocessing.get_context = functools.partial(lambda get, _: get("fork"), multiprocessing.get_context)
 asked = [RunConfig.from_dict(fields) for fields in json.loads(sys.argv[1])]
 
+def say(word):
+    # In one write: where output is not buffered, print makes two, and a kill between them leaves half a line.
+    os.write(1, f"{word}\\n".encode())
+
 def sweep(workers, folder):
     told = -1
 
@@ -56,20 +60,20 @@ def sweep(workers, folder):
         nonlocal told
         if progress.runs_done > told:
             told = progress.runs_done
-            print(told, flush=True)
+            say(told)
 
     executor.run_sweep(asked, Store(Path(folder)), workers=int(workers), report=report)
-    print("end", flush=True)
+    say("end")
 
 for line in sys.stdin:
     child = os.fork()
     if child == 0:
         os.setsid()
-        print("child", os.getpid(), flush=True)
+        say(f"child {os.getpid()}")
         sweep(*line.rstrip().split(" ", 1))
         os._exit(0)
     os.waitpid(child, 0)
-    print("over", flush=True)
+    say("over")
 """
 
 
@@ -108,7 +112,10 @@ def sweep_for() -> Iterator[Sweeper]:
             time.sleep(seconds)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(int(child), signal.SIGKILL)
-            lines = list(iter(sink.readline, "over\n"))
+            lines: list[str] = []
+            while (line := sink.readline()) != "over\n":
+                assert line, "those that sweep have ended"
+                lines.append(line)
             counts = [int(line) for line in lines if line.strip().isdigit()]
             return Stop(told=max(counts, default=0), killed="end\n" not in lines)
 
