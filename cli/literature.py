@@ -142,7 +142,9 @@ def _command_of(figure: LiteratureFigure) -> Callable[..., None]:
         ] = None,
         quick: Annotated[
             bool,
-            typer.Option("--quick", help="Fewer seeds, and every second size, width and curve; says so."),
+            typer.Option(
+                "--quick", help="Fewer seeds, every second size, width and curve, no test loss over width; says so."
+            ),
         ] = False,
         store: options.StoreFolder = options.DEFAULT_STORE,
         out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the picture, as PNG and SVG.")] = Path(

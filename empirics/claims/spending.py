@@ -42,7 +42,7 @@ def next_blocks(
         chosen: list[AnyStream] = []
         runs: list[AnyConfig] = []
         for streams in _by_nearness(findings, costs, goal):
-            if sum(costs[one] for one in chosen) >= budget.capacity / ROUNDS:
+            if sum(costs[one] for one in chosen) >= budget.total_cost / ROUNDS:
                 break
             for stream in streams:
                 more = [*runs, *lacking[stream]]
@@ -68,7 +68,8 @@ def _by_nearness(
         if stream in costs and one.wants(stream, beyond=True, goal=goal)
     }
     yield [stream for stream, begun in wanted.items() if begun and stream.span is None]
-    expected = [expected_work(one, {stream: costs[stream] for stream in wanted}, goal) for one in findings]
+    wanted_costs = {stream: costs[stream] for stream in wanted}
+    expected = [expected_work(one, wanted_costs, goal) for one in findings]
     for one in sorted(filter(None, expected), key=lambda one: sum(one.values())):
         yield list(one)
     # What nearer claims want may be too dear for what is left, and blocks of others cheap enough.

@@ -80,15 +80,15 @@ def advice_to_predict(
     n_across = len(by_role["generalizing"]) - len(past)
     largest = max((o.config.n_train for o in by_role["generalizing"]), default=0)
     first = min((o.config.n_train for o in past), default=largest)
-    unlike = cause in (Cause.MIXING_UNKNOWN, Cause.NO_FALL)
-    if cause is Cause.MIXING_UNKNOWN and n_examples < ROOM * first:
+    narrow = cause is Cause.MIXING_UNKNOWN and n_examples < ROOM * first
+    if narrow:
         # Neither seeds nor other sizes help where none are left.
         above = f"sizes from {first} on lie above the transition"
         said.append(f"{above}, and there are {n_examples} examples in all: more are needed")
-    elif unlike:
+    elif cause in (Cause.MIXING_UNKNOWN, Cause.NO_FALL):
         more = _changed(design, price, seeds=2 * design.seeds)
         said.append(Advice("efficiencies differ too much between runs, try ", more))
-    if n_across and n_examples >= ROOM * first:
+    if n_across and not narrow:
         runs = "1 run on real labels is" if n_across == 1 else f"{n_across} runs on real labels are"
         across = f"{runs} not past the transition, try "
         said.append(Advice(across, Setting("generalizing_sizes"), f" from {largest}"))

@@ -281,7 +281,7 @@ def _homogeneity(design: StudyDesign, runs: Sequence[tuple[Role, ModuleRun]], ch
     rng = np.random.default_rng(0)
     draws = np.median(rng.choice(values, size=(RESAMPLES, values.size)), axis=1)
     least, most = f"{values.min():.2f}", f"{values.max():.2f}"
-    span = f"{least} to {most} over runs" if least < most else ""
+    span = f"{least} to {most} over runs" if least != most else ""
     interval = interval_of(draws, design.level).around(kappa)
     return measurement(value=kappa, interval=interval, n_runs=values.size, reason=span)
 

@@ -74,7 +74,7 @@ class Budget:
         return max(0.0, self.seconds - (self.clock() - self.began))
 
     @property
-    def capacity(self) -> float:
+    def total_cost(self) -> float:
         """Cost that all of it is good for on all workers [FLOPs]."""
         return self.seconds * self.workers * self.speed.rate
 

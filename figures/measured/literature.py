@@ -34,9 +34,6 @@ FAINT_SHADE = 0.1
 #: Of a mark of a run in the legend: its colour and shape are those of its curve.
 ONE_RUN = "one run"
 
-#: Label of a curve that its own axes name.
-MEASURED = "measured"
-
 #: What is drawn over places, by the panel's kind: axis label, and whether the axis is logarithmic.
 OVER_PLACES: dict[str, tuple[str, bool]] = {
     "over-size": ("test accuracy [fraction]", False),
@@ -63,11 +60,13 @@ class Shown:
         runs: A panel, or one of its curves.
         colours: Of the curves.
         markers: Of the runs of each curve.
+        alone: Whether it is one curve of several panels, which the title names in the legend's place.
     """
 
     runs: PanelRuns
     colours: Sequence[str]
     markers: Sequence[str]
+    alone: bool = False
 
 
 def draw(evidence: Sequence[PanelRuns], *, title: str = "", remarks: Sequence[str] = ()) -> Figure:
@@ -112,8 +111,7 @@ def _apart(panel: PanelRuns) -> Iterator[Shown]:
         own = one.series.label
         named = f"{own} examples" if own == f"D = {one.series.n_train}" else own
         titled = replace(panel.panel, title=", ".join(filter(None, [panel.panel.title, named])))
-        alone = replace(one, series=replace(one.series, label=MEASURED))
-        yield Shown(runs=replace(panel, panel=titled, series=[alone]), colours=[colour], markers=[marker])
+        yield Shown(runs=replace(panel, panel=titled, series=[one]), colours=[colour], markers=[marker], alone=True)
 
 
 def _draw_over_time(ax: Axes, shown: PanelRuns) -> None:
@@ -216,8 +214,8 @@ def _draw_over_places(ax: Axes, one_of: Shown) -> None:
             ax.plot([place] * len(found), found, marker, color=colour, markersize=3, markerfacecolor="none", alpha=0.7)
         means = [_mean(found, is_log=is_log) for found in values]
         name = f"{one.series.label or 'measured'}{'' if is_log else ', mean'}"
-        if one.series.label == MEASURED:
-            # Its own axes name it: what the marks are is the same in all of them.
+        if one_of.alone:
+            # What the marks are is the same in all axes.
             ax.plot([], [], color=style.GREY, marker=marker, markersize=3, label="measured mean")
             name = ""
         ax.plot(x, means, color=colour, marker=marker, markersize=3, label=name)

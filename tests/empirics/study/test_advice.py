@@ -63,3 +63,8 @@ def test_more_steps_are_advised_only_where_accuracy_still_rises(rising: bool, sa
     assert advice_on("generalizing", fault, design, lambda _: PRICE, 512) == [said]
     smaller = StudyDesign(n_classes=8, generalizing_sizes=(200,))
     assert advice_on("generalizing", fault, smaller, lambda _: PRICE, 512) == ["try larger generalizing_sizes="]
+
+
+def test_where_runs_are_left_out_for_another_reason_larger_sizes_are_advised_in_any_range() -> None:
+    (said,) = advised((136, 152, 160), (152, 160), n_examples=169, cause=None)
+    assert said == "1 run on real labels is not past the transition, try generalizing_sizes= from 160"

@@ -438,6 +438,19 @@ def test_sizes_that_are_not_past_the_transition_are_raised_where_they_were_chose
     assert "try larger generalizing_sizes=" in given.predicted.reason
 
 
+@pytest.mark.parametrize(("kappas", "said"), [((9.9, 10.1), "9.90 to 10.10 over runs"), ((3.0, 3.0), "")])
+def test_the_spread_of_homogeneities_is_told_where_there_is_one(
+    patch: pytest.MonkeyPatch, kappas: tuple[float, float], said: str
+) -> None:
+    class Spread(World):
+        """Every second seed has another κ_eff."""
+
+        def __call__(self, *given: Any, **named: Any) -> ModuleRun:
+            return replace(super().__call__(*given, **named), homogeneity=kappas[given[3].seed % 2])
+
+    assert studied(patch, Spread()).homogeneity.reason == said
+
+
 @pytest.mark.parametrize("rising", [False, True])
 def test_more_steps_are_advised_only_where_accuracy_still_rises(patch: pytest.MonkeyPatch, rising: bool) -> None:
     class Slow(World):
