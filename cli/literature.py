@@ -173,12 +173,13 @@ def _command_of(figure: LiteratureFigure) -> Callable[..., None]:
 def _say(drawn: LiteratureDrawing) -> None:
     """What a figure shows, in words; what was predicted over model size also as a table."""
     from dcrit.cli.terminal.over_width import OF_A_DIP, say_dip
+    from dcrit.theory.estimates import LEVEL
 
     for remark in drawn.remarks:
         say(remark)
     shown = [say_dip(f"{one.label}: runs and prediction".removeprefix(": "), one.laid) for one in drawn.over_width]
     if any(shown):
-        say(OF_A_DIP)
+        say(f"{OF_A_DIP} In brackets are {100 * LEVEL:.0f} % intervals.")
 
 
 def _say_next(drawn: LiteratureDrawing, *, quick: bool, store: Path) -> None:

@@ -60,7 +60,7 @@ def double_descent(
     width in the table, a point a seed in the picture, and their test loss beside it.
     """
     from dcrit.api.double_descent import double_descent as predict
-    from dcrit.theory.predictions.double_descent import SMALLEST_DIP
+    from dcrit.cli.terminal.over_width import OF_A_DIP
 
     with session():
         check_out(out)
@@ -76,8 +76,7 @@ def double_descent(
     rows = [row_of(name_of(name), value) for name, value in answer.estimates.items()]
     table(title, ["of the dip", "value", f"{asked['level']:.0%} interval", "note"], rows)
     say(
-        f"A dip is a fall by {SMALLEST_DIP:g} at least. Its depth is the fall below the best smaller width, and at "
-        "most twice what a larger width recovers. Its place moves with the training-set size as "
+        f"{OF_A_DIP} Its place moves with the training-set size as "
         f"N ∝ D^{found.params_exponent:.2f}, width ∝ D^{found.width_exponent:.2f}."
     )
     if answer.runs is not None:

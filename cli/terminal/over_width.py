@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from dcrit.api.headlines import LIKELY
 from dcrit.cli.terminal.output import span, span_of, table
-from dcrit.theory.estimates import LEVEL
 from dcrit.theory.predictions.double_descent import SMALLEST_DIP
 from dcrit.theory.written import number, probability
 
@@ -38,8 +37,8 @@ def say_over_width(laid: LaidOver, title: str) -> None:
 
 #: What is meant by the depth of a dip.
 OF_A_DIP = (
-    "Depth is the smaller of the fall and twice what a larger width wins back; a dip counts from "
-    f"{SMALLEST_DIP:g} on. In brackets are {100 * LEVEL:.0f} % intervals."
+    "The depth of a dip is its fall below the best smaller width, or twice its recovery at a larger width where that "
+    f"is less. A dip counts from a depth of {SMALLEST_DIP:g} on."
 )
 
 
@@ -66,7 +65,7 @@ def say_dip(name: str, laid: LaidOver) -> bool:
         before, lowest, after = (width for width, _ in dip.course)
         rows += [
             [f"fall from width {before} to {lowest}", *(_less(some[0], some[1]) for some in means)],
-            [f"won back at width {after}", *(_less(some[2], some[1]) for some in means)],
+            [f"recovery at width {after}", *(_less(some[2], some[1]) for some in means)],
         ]
     rows += [["depth", _with_span(dip.depth), _with_span(found.depth) if likely else ""]]
     table(name, ["", "runs", "predicted"], rows)

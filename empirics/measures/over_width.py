@@ -13,7 +13,7 @@ from dcrit.empirics.measures.in_plane import place_of
 from dcrit.empirics.measures.planes import RARELY, DipRuling, dip_of, interval_of_mean, means
 from dcrit.empirics.runs.outcomes import settled_value
 from dcrit.empirics.runs.single import Run
-from dcrit.theory.estimates import LEVEL, Estimate, Interval, interval_of
+from dcrit.theory.estimates import LEVEL, Estimate, Interval
 from dcrit.theory.predictions.double_descent import SMALLEST_DIP
 from dcrit.theory.written import number
 
@@ -126,7 +126,7 @@ class MeasuredDip:
             )
         if self.ruling == "no dip":
             return (
-                f"the runs show no dip: the largest fall that comes back is {deep}, and a dip counts from "
+                f"the runs show no dip: the largest fall that recovers by half is {deep}, and a dip counts from "
                 f"{SMALLEST_DIP:g} on"
             )
         why = (
@@ -134,7 +134,7 @@ class MeasuredDip:
             if fall >= SMALLEST_DIP
             else f"one of {SMALLEST_DIP:g} is not ruled out"
         )
-        return f"cannot tell whether the runs show a dip: the largest fall that comes back is {deep}, and {why}"
+        return f"cannot tell whether the runs show a dip: the largest fall that recovers by half is {deep}, and {why}"
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, as JSON values."""
@@ -182,7 +182,7 @@ def dip_over_width(measured: Sequence[AtWidth], *, level: float = LEVEL) -> Meas
     lowest = course[1] if course else None
     depth = estimate("dip_depth", "fraction", None if dip is None else dip.depth, reason if dip is None else "")
     if dip is not None:
-        depth = replace(depth, interval=interval_of(dip.depths, level).around(dip.depth))
+        depth = replace(depth, interval=dip.interval(level))
     return MeasuredDip(
         ruling=ruling,
         depth=depth,

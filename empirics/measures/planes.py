@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import isotonic_regression
+from scipy.optimize import brentq, isotonic_regression
 
 from dcrit.theory.estimates import LEVEL, Interval
 from dcrit.theory.predictions.double_descent import SMALLEST_DIP, deepest
@@ -93,19 +93,56 @@ class Dip:
     Attributes:
         depth: Largest fall below the best smaller width, where at least half of it is recovered [fraction].
         index: Width it is lowest at.
-        depths: Draws of the depth (n,); each is at least 0, so that noise makes them too deep.
-        p_rising: Fraction of worlds in which accuracy only rises with width, best fitted to the runs and with their
-            noise, that look at least as dipped.
+        mean: (K,) accuracies of the runs.
+        rising: (K,) accuracies that only rise with width, best fitted to them.
+        noise: (n, K) draws of what the seeds add to means.
     """
 
     depth: float
     index: int
-    depths: FloatArray
-    p_rising: float
+    mean: FloatArray
+    rising: FloatArray
+    noise: FloatArray
+
+    def _p_as_deep(self, least: float, dipped: float = 1.0) -> float:
+        """Fraction of draws at least so deep, one added: about the rising curve, 0, that of the runs, 1, or between."""
+        depths, _ = deepest((self._curve(dipped) + self.noise).T.clip(0, 1))
+        return float((depths >= least).sum() + 1) / (depths.size + 1)
+
+    def _curve(self, dipped: float) -> FloatArray:
+        return self.rising + dipped * (self.mean - self.rising)
 
     def p_deeper(self, least: float) -> float:
-        """Fraction of draws at least so deep, one added: smallness says that there is no such dip."""
-        return float((self.depths >= least).sum() + 1) / (self.depths.size + 1)
+        """Fraction of draws about the runs that are at least so deep: smallness says that there is no such dip."""
+        return self._p_as_deep(least)
+
+    @property
+    def p_rising(self) -> float:
+        """Fraction of draws about the rising curve that look at least as dipped as the runs."""
+        return self._p_as_deep(self.depth, 0.0)
+
+    def interval(self, level: float = LEVEL) -> Interval:
+        """Depths that go with the runs: 0 is one of them exactly if rising curves look as deep often enough.
+
+        The lower end is the least dipped curve that is not rejected, the upper end a quantile of draws about the runs.
+        Noise makes draws too deep, never too shallow, so the upper end is far enough.
+
+        Args:
+            level: Probability content.
+        """
+        rarely = (1 - level) / 2
+
+        def excess(dipped: float) -> float:
+            return self._p_as_deep(self.depth, dipped) - rarely
+
+        dipped = 0.0
+        if excess(0.0) <= 0:
+            # Accuracies of 0 and 1 can move one way alone: then even draws about the runs are seldom as deep.
+            dipped = brentq(excess, 0.0, 1.0, xtol=1e-4) if excess(1.0) > 0 else 1.0
+        low, _ = deepest(self._curve(dipped)[:, None])
+        depths, _ = deepest((self.mean + self.noise).T.clip(0, 1))
+        high = max(float(np.quantile(depths, 1 - rarely)), self.depth)
+        return Interval(low=min(float(low[0]), self.depth), high=high, level=level)
 
     @property
     def ruling(self) -> DipRuling:
@@ -133,13 +170,12 @@ def dip_of(values: ArrayLike, *, n_draws: int = DRAWS, seed: int = 0) -> Dip | N
     mean = means(sample)  # (K,)
     depth, index = deepest(mean[:, None])
     noise = mean_draws(sample, n_draws=n_draws, seed=seed) - mean  # (n, K)
-    rising = isotonic_regression(mean).x
-    null, _ = deepest((rising + noise).T.clip(0, 1))
     return Dip(
         depth=float(depth[0]),
         index=int(kept[int(index[0])]),
-        depths=deepest((mean + noise).T.clip(0, 1))[0],
-        p_rising=float((null >= depth[0]).sum() + 1) / (n_draws + 1),
+        mean=mean,
+        rising=isotonic_regression(mean).x,
+        noise=noise,
     )
 
 

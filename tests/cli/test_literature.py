@@ -172,9 +172,9 @@ def test_a_figure_over_model_size_says_whether_its_runs_dip_and_what_to_do_next(
     assert re.search(r"D = 495: dip( at width 12, 0\.352 deep\. The prediction agrees on|, not predicted)", said)
     assert "D = 495: runs and prediction" in said
     assert re.search(r"fall from width 4 to 12 +│ 0\.352 +│ 0\.\d+ ", said)
-    assert re.search(r"won back at width 48 +│ 0\.454 +│ 0\.\d+ ", said)
+    assert re.search(r"recovery at width 48 +│ 0\.454 +│ 0\.\d+ ", said)
     assert re.search(r"a dip +│ yes \(0\.\d+ % by chance\) +│ probability 0\.\d\d ", said)
-    assert "Depth is the smaller of the fall and twice what a larger width wins back" in said
+    assert "The depth of a dip is its fall below the best smaller width, or twice its recovery" in said
     assert "D = 800: runs and prediction" not in said
     assert "No run at p = 37 was used to make the prediction." in said
     assert "One should see" not in said

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from dcrit.empirics.measures.planes import capacity_draws, crossing, dip_of, mean_draws, means, peaks
@@ -52,6 +54,39 @@ def test_a_fall_that_nothing_recovers_is_no_dip() -> None:
     fall = dip_of(seeds_of([0.9, 0.5, 0.1], noise=0.001))
     assert fall is not None
     assert fall.depth < 0.02
+
+
+@given(
+    means=st.lists(st.floats(0, 1), min_size=3, max_size=6),
+    noise=st.floats(0.01, 0.4),
+    seed=st.integers(0, 99),
+    level=st.sampled_from([0.5, 0.9]),
+)
+def test_the_interval_of_the_depth_holds_0_exactly_where_rising_curves_look_as_deep_often(
+    means: list[float], noise: float, seed: int, level: float
+) -> None:
+    dip = dip_of(seeds_of(means, noise=noise, seed=seed), n_draws=200)
+    assert dip is not None
+    interval = dip.interval(level)
+    assert 0 <= interval.low <= dip.depth <= interval.high
+    assert (interval.low == 0) == (dip.p_rising > (1 - level) / 2 or dip.depth == 0)
+    if level == 0.9:
+        assert not (dip.ruling == "dip" and interval.low == 0)
+        assert not (dip.ruling == "no dip" and interval.high > 0.1)
+
+
+def test_intervals_of_depths_hold_the_depth_that_made_the_runs() -> None:
+    """Nominally 90 %: of 60 fewer than 48 would be rarer than one in a hundred."""
+    true = 0.25
+    found = [dip_of(seeds_of([0.5, 0.25, 0.3, 0.6], noise=0.15, seed=k), n_draws=400) for k in range(60)]
+    assert sum(dip is not None and true in dip.interval() for dip in found) >= 48
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9])
+def test_accuracies_of_0_and_1_have_an_interval_too(level: float) -> None:
+    dip = dip_of(seeds_of([1.0, 0.0, 1.0], noise=0.05), n_draws=400)
+    assert dip is not None
+    assert dip.interval(level).low > 0.8
 
 
 def test_flat_curves_seldom_look_dipped() -> None:
