@@ -160,12 +160,12 @@ def _thresholds(verdicts: Sequence[Classification], unit: str) -> list[str]:
             train,
         ),
         (
-            f"generalized from test accuracy {levels.high:.3g}, not below {levels.low:.3g}",
+            f"generalized from test accuracy {levels.high:.3g}, in no part below {levels.low:.3g}",
             test,
         ),
         (
-            f"settled values are medians over the last {levels.settled_fraction:.0%} of the {unit} and may differ by "
-            f"{levels.moving:g} from the seventh tenth",
+            f"a settled value is the median over the last {levels.settled_fraction:.0%} of the {unit}, at most "
+            f"{levels.moving:g} from the median over the seventh tenth",
             both,
         ),
         (f"an event takes {levels.persistent_evaluations} evaluations in a row", both),

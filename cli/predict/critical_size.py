@@ -10,7 +10,7 @@ from dcrit.cli.terminal import options
 from dcrit.cli.terminal.answered import say_calibration, say_outside, say_record, show_several
 from dcrit.cli.terminal.calibrations import AskedOptions
 from dcrit.cli.terminal.following import command_of, horizon_words, list_words, problem_words
-from dcrit.cli.terminal.output import print_json, say, span_of, table, then
+from dcrit.cli.terminal.output import print_json, remark, say, span_of, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import full_label
@@ -79,37 +79,40 @@ def _show(answer: Prediction, interval: str) -> None:
     found, record, told, problem = answer.sizes, answer.track_record, answer.sizes.estimates(), answer.problem
     # What lies too far outside to be told is one sentence, and what is said below of all rows is no note.
     far = [name for name in CIRCUITS if told[name].value is None and getattr(found, name).value is not None]
-    outside = "; ".join(answer.outside)
+    outside, records = "; ".join(answer.outside), {} if record is None else record.by_size()
+
+    def note_of(name: str) -> str:
+        one, size = records.get(name), told[name]
+        reasons = [size.reason if size.reason != outside else ""]
+        if size.value is not None and one is not None and one.is_overconfident:
+            reasons.append(f"unreliable: {one.n_inside} of {one.n_configurations} measured sizes lie in such intervals")
+        if name == "capacity" and size.value is not None and size.value > problem.n_pairs:
+            reasons.append("more than there are pairs: all that are trained on can be memorized")
+        return "; ".join(filter(None, reasons))
+
     rows = [
-        [
-            meaning.format(T=found.critical_size.horizon),
-            *(told[name].value, span_of(told[name])),
-            told[name].reason if told[name].reason != outside else "",
-        ]
+        [meaning.format(T=found.critical_size.horizon), told[name].value, span_of(told[name]), note_of(name)]
         for name, meaning in MEANINGS.items()
         if name in told and name not in far
     ]
-    if record is not None and 2 * record.n_inside < record.n_configurations:
-        warning = "unreliable: most measured sizes lie outside such intervals, see the track record"
-        rows[0][-1] = "; ".join(text for text in (str(rows[0][-1]), warning) if text)
-    say(answer.headline)
+    say(answer.brief)
     model = f"{problem.family.label}, {problem.n_params} parameters, {problem.n_pairs} pairs"
     title = f"{full_label(problem)} ({model})"
     table(title, ["training-set size D", "value", interval, "note"], rows)
     rates = {"η": problem.learning_rate, "λ": problem.weight_decay, "β₂": problem.beta2, "ε": problem.epsilon}
     said = ", ".join(f"{name} = {number(value)}" for name, value in rates.items())
     say(f"Accuracy is the mean over seeds, on all unseen pairs. AdamW with {said}, all examples in every step.")
+    say_outside(answer.outside)
     efficiency = told["generalizing_efficiency"]
     if efficiency.value is not None:
         more = f"; {efficiency.reason}" if efficiency.reason else ""
         value = f"{number(efficiency.value)} ({interval} {span_of(efficiency)})"
         say(f"Generalizing efficiency e_gen = {value} nats per norm^κ{more}.")
-    if far:
-        named = ", ".join(CIRCUITS[name] for name in far)
-        say(f"Too far outside the calibration to tell: {named}; {'; '.join(found.outside)}.")
     say_calibration(problem, answer.calibration)
     say_record(record)
-    say_outside(answer.outside)
+    if far:
+        named = ", ".join(CIRCUITS[name] for name in far)
+        remark(f"Too far outside the calibration to tell: {named}; {'; '.join(found.outside)}.")
 
 
 def _show_several(answer: Answers[Prediction], interval: str) -> None:

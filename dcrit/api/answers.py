@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,9 +80,17 @@ class Sized(Answer):
 
     @property
     def headline(self) -> str:
-        """The size with its interval, or why there is none."""
-        after = "" if self.horizon is None else f" after {self.horizon} steps"
-        return said_of_size(f"D_crit{after}{self._at}", self.size, self.outside)
+        """The size with its interval, or why there is none; then how far outside the calibration it lies."""
+        return said_of_size(self._named, self.size, self.outside)
+
+    @property
+    def brief(self) -> str:
+        """The headline without what :attr:`outside` has."""
+        return said_of_size(self._named, replace(self.size, extrapolated=False))
+
+    @property
+    def _named(self) -> str:
+        return f"D_crit{'' if self.horizon is None else f' after {self.horizon} steps'}{self._at}"
 
     @property
     def outside(self) -> Sequence[str]:

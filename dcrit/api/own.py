@@ -192,7 +192,8 @@ class Classification(Answer):
     def title(self) -> str:
         """What was classified, in a few words."""
         more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
-        return f"dynamics: {self.files[0] if self.files else 'of a table'}{more}"
+        shown = self.runs[0].dynamics if len(self.runs) == 1 else "dynamics"
+        return f"{shown}: {self.files[0] if self.files else 'a table'}{more}"
 
     @property
     def dynamics(self) -> list[str]:

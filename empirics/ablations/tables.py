@@ -135,11 +135,23 @@ def track_records(results: Path) -> dict[str, Any]:
                 error = math.log(size.value / row["measured"])
                 inside = row["measured"] in size.interval
                 found.setdefault(fingerprint(calibration), []).append((error, inside, problem))
-    edges = edge_records(results)
+    edges, rest = edge_records(results), _rest_records(results)
     return {
-        key: replace(TrackRecord.of(*zip(*pairs, strict=True)), edges=edges.get(key)).to_dict()
+        key: replace(TrackRecord.of(*zip(*pairs, strict=True)), edges=edges.get(key), at_rest=rest.get(key)).to_dict()
         for key, pairs in sorted(found.items())
     }
+
+
+def _rest_records(results: Path) -> dict[str, TrackRecord]:
+    """How predictions of D_rest did that were committed before they were measured, by fingerprint."""
+    found: dict[str, list[tuple[float, bool, Problem]]] = {}
+    for row in read(results / "two-thresholds" / "at-rest.json"):
+        problem, measured, (low, high) = Problem.from_dict(row["problem"]), row["measured"], row["predicted_interval"]
+        calibration = calibration_for(problem, shipped_calibrations())
+        if calibration is not None and measured is not None:
+            told = (math.log(row["predicted"] / measured), low <= measured <= high, problem)
+            found.setdefault(fingerprint(calibration), []).append(told)
+    return {key: TrackRecord.of(*zip(*told, strict=True)) for key, told in found.items()}
 
 
 def transformers(rows: Rows) -> list[str]:

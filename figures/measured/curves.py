@@ -16,6 +16,9 @@ from dcrit.figures.measured.dynamics import log_steps
 #: More runs than this share the colours again, and are not named.
 COLOURS = colormaps["tab10"].colors  # type: ignore[attr-defined]
 
+#: Colours of both curves of a run that is alone.
+ALONE = {"train": style.ORANGE, "test": style.BLUE}
+
 #: A log that begins later than this part of its last step has an axis that begins there as well.
 LATE = 0.01
 
@@ -34,7 +37,7 @@ def draw_curves(
     unit: str = "steps",
     column: str | None = None,
 ) -> None:
-    """Test curves in full lines and training curves in broken ones, one colour a run.
+    """Test curves in full lines and training curves in broken ones, one colour a run; one run has a colour for each.
 
     Accuracies are drawn where the file has them, else losses. One run has lines where it memorized and generalized, an
     arrow for the delay between them, and its ceiling and falls where its verdict rests on them; of several runs the two
@@ -51,7 +54,6 @@ def draw_curves(
     kind = "accuracy" if any("test_accuracy" in run.curves for run in runs) else "loss"
     first, last = math.inf, 0.0
     for k, (run, verdict) in enumerate(zip(runs, verdicts, strict=True)):
-        colour = COLOURS[k % len(COLOURS)]
         for side, line, label in (
             ("train", "--", "train" if k == 0 else None),
             ("test", "-", f"{run.run} test: {verdict.dynamics}".strip() if k < len(COLOURS) else None),
@@ -59,6 +61,7 @@ def draw_curves(
             curve = run.curves.get(f"{side}_{kind}")  # type: ignore[call-overload]
             if curve is None or not len(curve[0]):
                 continue
+            colour = ALONE[side] if len(runs) == 1 else COLOURS[k % len(COLOURS)]
             ax.plot(*curve, line, color=colour, linewidth=1.0 if side == "test" else 0.7, label=label)
             first, last = min(first, float(curve[0][0])), max(last, float(curve[0][-1]))
             if len(runs) > 1:

@@ -11,13 +11,21 @@ from importlib.resources import files
 from typing import Any, Self
 
 import numpy as np
+from scipy.stats import binom
 
 from dcrit.theory.calibrations.calibration import TRACK_RECORD, Calibration
 from dcrit.theory.checks import FieldError, check_integer
+from dcrit.theory.estimates import LEVEL
 from dcrit.theory.problems.problem import Problem
 
 #: Fields that are ranges, least and largest.
 RANGES = ("n_symbols", "width")
+
+#: Fields that are records of other sizes than D_crit, as people call these.
+OTHERS = {"edges": "the edges of semi-grokking", "at_rest": "D_rest"}
+
+#: Chance below which as few measurements inside as there are is no chance.
+RARELY = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +42,7 @@ class TrackRecord:
         width: Least and largest H, likewise.
         edges: The same of sizes at mean test accuracies 0.1 and 0.9, each counted by itself; None where none is
             measured.
+        at_rest: The same of D_rest.
 
     Raises:
         ValueError: A field is out of range.
@@ -47,6 +56,7 @@ class TrackRecord:
     n_symbols: tuple[int, int] | None = None
     width: tuple[int, int] | None = None
     edges: TrackRecord | None = None
+    at_rest: TrackRecord | None = None
 
     def __post_init__(self) -> None:
         check_integer("n_configurations", self.n_configurations, 1)
@@ -84,27 +94,38 @@ class TrackRecord:
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON values."""
         spans = {name: None if (span := getattr(self, name)) is None else [*span] for name in RANGES}
-        return asdict(self) | spans | {"edges": None if self.edges is None else self.edges.to_dict()}
+        others = {name: None if (other := getattr(self, name)) is None else other.to_dict() for name in OTHERS}
+        return asdict(self) | spans | others
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Self:
         """Inverse of :meth:`to_dict`."""
         fields = dict(document)
         fields.update({name: tuple(fields[name]) for name in RANGES if fields.get(name)})
-        if fields.get("edges"):
-            fields["edges"] = cls.from_dict(fields["edges"])
+        fields.update({name: cls.from_dict(fields[name]) for name in OTHERS if fields.get(name)})
         return cls(**fields)
 
+    def by_size(self) -> dict[str, TrackRecord]:
+        """The record of every size that has one, by its name in an answer."""
+        sizes = {"critical_size": self, "onset": self.edges, "completion": self.edges, "at_rest": self.at_rest}
+        return {name: one for name, one in sizes.items() if one is not None}
+
     def sentences(self) -> list[str]:
-        """The record for people: that of D_crit, and that of the edges of semi-grokking where there is one."""
+        """The record for people: that of D_crit, then of other sizes where there is one."""
         told = [
             f"track record of D_crit, for networks of this model, activation and rule{self._where} from which no "
             f"constant comes: {self._scores}"
         ]
-        if self.edges is not None:
-            edges = self.edges
-            told.append(f"track record of the edges of semi-grokking, for such networks{edges._where}: {edges._scores}")
+        for name, words in OTHERS.items():
+            other: TrackRecord | None = getattr(self, name)
+            if other is not None:
+                told.append(f"track record of {words}, for such networks{other._where}: {other._scores}")
         return told
+
+    @property
+    def is_overconfident(self) -> bool:
+        """Whether so few measurements inside 90 % intervals are rarer than one in twenty: intervals are too narrow."""
+        return bool(binom.cdf(self.n_inside, self.n_configurations, LEVEL) < RARELY)
 
     @property
     def _where(self) -> str:

@@ -67,3 +67,27 @@ def test_impossible_records_are_refused(changed: dict[str, float], name: str) ->
     record = TrackRecord(n_configurations=4, median_error=0.1, worst_error=0.2, bias=0.0, n_inside=3)
     with pytest.raises(ValueError, match=f"^{name}"):
         replace(record, **changed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("inside", "n", "chance"), [(5, 9, 0.0083), (4, 4, 1.0), (9, 10, 0.651), (1, 3, 0.028)])
+def test_intervals_are_too_narrow_where_so_few_inside_are_rare(inside: int, n: int, chance: float) -> None:
+    assert sum(math.comb(n, k) * 0.9**k * 0.1 ** (n - k) for k in range(inside + 1)) == pytest.approx(chance, rel=0.01)
+    record = TrackRecord(n_configurations=n, median_error=0.1, worst_error=0.2, bias=0.0, n_inside=inside)
+    assert record.is_overconfident == (chance < 0.05)
+
+
+def test_the_shipped_record_of_sizes_at_rest_is_that_of_the_committed_results() -> None:
+    rows = [
+        row
+        for row in json.loads((RESULTS / "two-thresholds" / "at-rest.json").read_text(encoding="utf-8"))
+        if row["problem"]["model"] == "transformer" and row["measured"] is not None
+    ]
+    calibration = calibration_for(Problem.from_dict(rows[0]["problem"]), shipped_calibrations())
+    assert calibration is not None
+    record = track_record(calibration)
+    assert record is not None
+    assert record.at_rest is not None
+    assert record.by_size()["at_rest"] == record.at_rest
+    assert record.at_rest.n_configurations == len(rows)
+    assert record.at_rest.n_inside == sum(row["inside"] for row in rows)
+    assert record.at_rest.worst_error == pytest.approx(max(abs(row["error"]) for row in rows), abs=1e-3)
