@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.answered import say_calibration, say_none_beside, say_outside
 from dcrit.cli.terminal.calibrations import AskedOptions, WidthOptions
-from dcrit.cli.terminal.following import command_of, problem_words
+from dcrit.cli.terminal.following import calibration_words, command_of, problem_words
 from dcrit.cli.terminal.names import name_of
 from dcrit.cli.terminal.output import print_json, row_of, say, span, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
@@ -16,10 +17,17 @@ from dcrit.theory.circuits.regimes import shown_from_scratch
 from dcrit.theory.problems.problem import full_label
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
+
     from dcrit.api.predictions import Diagram
 
 #: Rows of the table for people.
 ROWS = 12
+
+#: Points whose runs show something else than is most likely, as many as are told one by one.
+NAMED = 3
 
 
 def ends(low: float, high: float, *, far: bool) -> str:
@@ -91,38 +99,77 @@ def phase_diagram(
     columns = ["width", "N", "D_crit", "interval", "D_mem", "interval", "note"]
     table(f"both curves, {after}", columns, rows)
     if answer.runs is not None:
-        _show_runs(answer, str(store))
+        _show_runs(answer, str(store), asked["calibration"])
     say_calibration(problem, asked["calibration"])
     say_outside(answer.outside)
     say_where(out)
     words = problem_words(problem, without=["width"])
-    then(
-        command_of("plan", "phase-diagram", words, "--points", "6", ["--steps", str(found.horizon)]),
-        "see what it costs to train such a plane, and with which command",
-    )
+    ends_at = ["--steps", str(found.horizon)]
+    if surprises := _surprises(answer):
+        first = surprises[0]
+        place = ["-w", str(first["width"]), "-n", str(first["n_train"])]
+        more = calibration_words(asked["calibration"])
+        then(command_of("predict", "regime", words, place, ends_at, more), "see why the regime is not sure there")
+    else:
+        then(
+            command_of("plan", "phase-diagram", words, "--points", "6", ends_at),
+            "see what it costs to train such a plane, and with which command",
+        )
 
 
-def _show_runs(answer: Diagram, store: str) -> None:
+def _surprises(answer: Diagram) -> list[dict[str, Any]]:
+    """Points of which most runs show something else than is most likely there."""
+    from dcrit.empirics.measures.in_plane import as_predicted
+
+    return [
+        one
+        for one in answer.points
+        if one["predicted"] is not None and not as_predicted(one["dynamics"], one["predicted"])
+    ]
+
+
+def _show_runs(answer: Diagram, store: str, calibration: Path | None) -> None:
     """What the runs of a folder show, beside the regime that is predicted there."""
     from dcrit.empirics.measures.beside import told
-    from dcrit.empirics.measures.in_plane import as_predicted
 
     points, found = answer.points, answer.diagram
     if not points:
         say_none_beside(store, answer.left_out)
         return
-    inside = [one for one in points if one["predicted"] is not None]
-    agree = sum(as_predicted(one["dynamics"], one["predicted"]) for one in inside)
+    n_inside, others = sum(one["predicted"] is not None for one in points), _surprises(answer)
     table(
         f"your runs in {store}, from scratch, after {found.horizon} steps",
-        ["width", "D", "runs", "test", "most show", "predicted"],
+        ["width", "D", "test", "most show", "so many", "predicted"],
         [
             [
-                *(one[name] for name in ("width", "n_train", "n_runs", "test_accuracy", "dynamics")),
+                *(one[name] for name in ("width", "n_train", "test_accuracy", "dynamics")),
+                f"{one['n_showing']} of {one['n_runs']}",
                 one["predicted"] and shown_from_scratch(one["predicted"]),
             ]
             for one in points
         ],
     )
     say(f"Of {store}, {told(len(answer.runs or ()), answer.left_out)}.")
-    say(f"At {agree} of {len(inside)} points most runs show what is most likely there.")
+    say(
+        f"At {n_inside - len(others)} of {n_inside} points most runs show what is most likely there"
+        + "".join(f"; {_surprise(answer, one, calibration)}" for one in others[:NAMED])
+        + (f"; and not at {len(others) - NAMED} others" if len(others) > NAMED else "")
+        + "."
+    )
+
+
+def _surprise(answer: Diagram, point: Mapping[str, Any], calibration: Path | None) -> str:
+    """How likely it was that a point shows what most of its runs show."""
+    from dcrit.api.predictions import regime
+    from dcrit.empirics.measures.in_plane import as_predicted
+    from dcrit.theory.written import probability
+
+    found, n_train = answer.diagram, point["n_train"]
+    problem = replace(found.problem, width=point["width"])
+    asked = regime(problem, n_train, horizon=found.horizon, calibration=calibration)
+    chances = asked.to_dict()["probabilities"]
+    shown = sum(chance for region, chance in chances.items() if as_predicted(point["dynamics"], region))
+    return (
+        f"at width {point['width']}, D = {n_train} they show {point['dynamics']}, which has probability "
+        f"{probability(shown)} there"
+    )

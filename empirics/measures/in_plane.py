@@ -22,13 +22,13 @@ def place_of(run: Run) -> tuple[int, int, int]:
     return run.config.problem.width, run.config.problem.n_params, run.config.n_train
 
 
-def most_show(runs: Sequence[Run]) -> str:
-    """What most of some runs from scratch show, in the words of ``dcrit classify``.
+def most_show(runs: Sequence[Run]) -> tuple[str, int]:
+    """What most of some runs from scratch show, in the words of ``dcrit classify``, and how many do.
 
     Args:
         runs: Finished runs.
     """
-    return Counter(map(shown_by, runs)).most_common(1)[0][0]
+    return Counter(map(shown_by, runs)).most_common(1)[0]
 
 
 def as_predicted(shown: str, region: str) -> bool:
@@ -46,7 +46,7 @@ def as_predicted(shown: str, region: str) -> bool:
 
 
 def points_in_plane(runs: Sequence[Run], diagram: PhaseDiagram | None) -> list[dict[str, Any]]:
-    """One row a width and training-set size: runs, mean test accuracy, what most show, and what was predicted.
+    """One row a width and size: runs, mean test accuracy, what most show, how many do, and what was predicted.
 
     Args:
         runs: Finished runs of one problem at any width.
@@ -56,6 +56,7 @@ def points_in_plane(runs: Sequence[Run], diagram: PhaseDiagram | None) -> list[d
     rows: list[dict[str, Any]] = []
     for (width, n_params, n_train), some in groupby(sorted(runs, key=place_of), key=place_of):
         group = list(some)
+        most, n_showing = most_show(group)
         accuracy = float(means(np.array([outcome_of(run).test_accuracy for run in group])))
         rows.append(
             {
@@ -64,7 +65,8 @@ def points_in_plane(runs: Sequence[Run], diagram: PhaseDiagram | None) -> list[d
                 "n_train": n_train,
                 "n_runs": len(group),
                 "test_accuracy": accuracy if np.isfinite(accuracy) else None,
-                "dynamics": most_show(group),
+                "dynamics": most,
+                "n_showing": n_showing,
                 "predicted": None if diagram is None else _regime_at(diagram, width, n_train),
             }
         )

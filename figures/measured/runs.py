@@ -81,14 +81,26 @@ def draw_over_sizes(ax: Axes, outcomes: Sequence[Outcome], *, start: str = "scra
 
 
 def draw_in_plane(ax: Axes, runs: Sequence[Run]) -> None:
-    """Runs at their model size and training-set size, marked by what most of the seeds there show."""
+    """Runs at their sizes, marked by what most seeds there show; how many do stands beside where not all do."""
 
     def place(run: Run) -> tuple[int, int]:
         return run.config.problem.n_params, run.config.n_train
 
     places: dict[str, list[tuple[int, int]]] = {}
     for where, some in groupby(sorted(runs, key=place), key=place):
-        places.setdefault(most_show(list(some)), []).append(where)
+        group = list(some)
+        shown, n_showing = most_show(group)
+        places.setdefault(shown, []).append(where)
+        if n_showing < len(group):
+            ax.annotate(
+                f"{n_showing} of {len(group)}",
+                where,
+                (5, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=style.SMALL,
+                zorder=6,
+            )
     for shown in filter(places.__contains__, MARKS):
         marker, colour = MARKS[shown]
         ax.plot(
