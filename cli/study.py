@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from dcrit.cli.terminal import options
-from dcrit.cli.terminal.following import command_of, store_words
+from dcrit.cli.terminal.following import command_of
 from dcrit.cli.terminal.given import given
 from dcrit.cli.terminal.names import name_of
 from dcrit.cli.terminal.output import print_json, remark, say, span_of, table, then
@@ -185,6 +185,7 @@ def study(
     result = found.result
     say(found.headline)
     say(result.comparison)
+    *details, predicted, measured = result.estimates()
     table(
         f"{file.name}: {result.n_params} parameters, {result.n_examples} examples",
         ["quantity", "value", f"{result.design.level:.0%} interval", "runs", "not converged", "note"],
@@ -198,7 +199,7 @@ def study(
                 one.n_unconverged or None,
                 one.reason,
             ]
-            for one in result.estimates()
+            for one in (predicted, measured, *details)
             # Others are missing for the reason that the sentence above gives.
             if one.value is not None or one.reason != result.why_no_laws
         ],
@@ -206,9 +207,13 @@ def study(
     if result.n_found:
         remark(f"{result.n_found} of {len(result.runs)} runs were in {store} already.")
     say_where(out)
+    # Those that no other next command repeats, as it may be about another problem.
+    recipe = [word for name in RECIPE for word in given().words.get(name, ())]
     if out is None:
-        # Those that no other next command repeats, as it may be about another problem.
-        recipe = [word for name in RECIPE for word in given().words.get(name, ())]
         then(command_of("study", str(file), recipe, "-o", "study.png"), "draw it; its runs are not made again")
-    else:
-        then(command_of("runs", "list", store_words(store)), "see its runs")
+    elif measured.value is not None:
+        narrower = ["--tolerance", f"{tolerance / 2:g}", "--max-runs", str(2 * max_runs)]
+        then(
+            command_of("study", str(file), recipe, narrower, "-o", str(out)),
+            "measure it more closely; these runs are kept",
+        )
