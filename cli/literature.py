@@ -24,6 +24,9 @@ PANEL = "Figures of the literature"
 #: The page that the table is written to, from the top of a clone.
 PAGE = Path("docs") / "reference" / "literature-figures.md"
 
+#: The modulus of the papers.
+PAPERS_MODULUS = 113
+
 #: Above the table.
 INTRODUCTION = """# Figures of the literature
 
@@ -35,8 +38,8 @@ $ dcrit reproduce huang-2d --store runs --out figures-out
 ```
 
 Names count the entries of one paper in the order of its argument. They are not the paper's own figure numbers. Moduli
-are small, {least} to {most}, where the papers have 113, so that each takes minutes. Hyperparameters of every run are in
-`theory/literature/figures.toml`.
+are small, {least} to {most}, so that each takes minutes; those of {far} are {paper}, as in the papers. Hyperparameters
+of every run are in `theory/literature/figures.toml`.
 
 A prediction is drawn, dotted or as a map, where the column *predicted* says yes. Minutes are those of one core of
 {rate:.0f} GFLOP/s, at most. With `--quick` a figure has fewer seeds, sizes, widths and curves, and says so;
@@ -105,8 +108,15 @@ def page_of(listed: Mapping[str, Any]) -> str:
     Args:
         listed: As ``--json`` prints it.
     """
-    moduli = [series.problem.modulus for one in literature_figures() for panel in one.panels for series in panel.series]
-    lines = [INTRODUCTION.format(rate=listed["core"] / 1e9, least=min(moduli), most=max(moduli))]
+    moduli = {
+        one.name: {series.problem.modulus for panel in one.panels for series in panel.series}
+        for one in literature_figures()
+    }
+    far = [name for name, own in moduli.items() if PAPERS_MODULUS in own]
+    small = set[int]().union(*moduli.values()) - {PAPERS_MODULUS}
+    spans = {"least": min(small), "most": max(small), "paper": PAPERS_MODULUS}
+    named = " and ".join(f"`{name}`" for name in far)
+    lines = [INTRODUCTION.format(rate=listed["core"] / 1e9, far=named, **spans)]
     sources = list(dict.fromkeys((one["source"], one["link"]) for one in listed["figures"]))
     for source, link in sources:
         lines += ["", f"## {source.split('.')[0]}.", "", f"[{source}]({link})" if link else source, ""]
