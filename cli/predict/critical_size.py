@@ -66,7 +66,7 @@ MEANINGS = {
     "completion": "semi-grokking: accuracy 0.9 after {T} steps",
     "at_rest": "D_rest, at rest: accuracy 0.5 is kept",
     "capacity": "D_mem: random labels are memorized",
-    "symmetric_size": "D_sym: mirror images count as one",
+    "symmetric_size": "D_sym: unordered pairs are memorized",
     "crossing": "D_cross, at rest: equally efficient circuits",
     "mixture": "the mixture at rest: accuracy 0.5",
 }
