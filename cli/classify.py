@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: Runs whose reasons are printed.
 EXPLAINED = 20
 
+#: Verdicts that no settled value close to a level decides.
+AT_LEVELS = {"grokking", "generalized at once", "already generalized", "memorization", "learned nothing"}
+
 _PANEL = "Columns, where their names do not say"
 
 
@@ -166,7 +169,7 @@ def _thresholds(verdicts: Sequence[Classification], unit: str) -> list[str]:
         (
             f"a settled value is the median over the last {levels.settled_fraction:.0%} of the {unit}, at most "
             f"{levels.moving:g} from the median over the seventh tenth",
-            both,
+            both and bool(shown - AT_LEVELS),
         ),
         (f"an event takes {levels.persistent_evaluations} evaluations in a row", both),
         (

@@ -10,7 +10,7 @@ from dcrit.cli.terminal import options
 from dcrit.cli.terminal.answered import say_calibration, say_outside, say_record, show_several
 from dcrit.cli.terminal.calibrations import AskedOptions
 from dcrit.cli.terminal.following import command_of, horizon_words, list_words, problem_words
-from dcrit.cli.terminal.output import print_json, remark, say, span_of, table, then
+from dcrit.cli.terminal.output import print_json, say, span_of, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.theory.problems.problem import full_label
@@ -26,7 +26,9 @@ def critical_size(
     *,
     problems: options.SeveralProblems,
     asked: AskedOptions,
-    explain: Annotated[bool, typer.Option("--explain", help="Print the equations with their numbers.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print the equations with their numbers, and what cannot be told.")
+    ] = False,
     out: Out = None,
     as_json: options.Json = False,
 ) -> None:
@@ -47,7 +49,7 @@ def critical_size(
     if as_json:
         print_json(answer.to_dict())
     elif isinstance(answer, Prediction):
-        _show(answer, f"{asked['level']:.0%} interval")
+        _show(answer, f"{asked['level']:.0%} interval", explain=explain)
     else:
         _show_several(answer, f"{asked['level']:.0%} interval")
     if explain:
@@ -62,8 +64,8 @@ def critical_size(
 #: What rows are called, T being the horizon [steps]; those of circuits at rest are calibrated in a narrower range.
 MEANINGS = {
     "critical_size": "D_crit: accuracy 0.5 after {T} steps",
-    "onset": "semi-grokking: accuracy 0.1 after {T} steps",
-    "completion": "semi-grokking: accuracy 0.9 after {T} steps",
+    "onset": "accuracy 0.1 after {T} steps: semi-grokking",
+    "completion": "accuracy 0.9 after {T} steps: grokking",
     "at_rest": "D_rest, at rest: accuracy 0.5 is kept",
     "capacity": "D_mem: random labels are memorized",
     "symmetric_size": "D_sym: unordered pairs are memorized",
@@ -75,7 +77,7 @@ MEANINGS = {
 CIRCUITS = {"crossing": "D_cross", "mixture": "the mixture at rest", "generalizing_efficiency": "e_gen"}
 
 
-def _show(answer: Prediction, interval: str) -> None:
+def _show(answer: Prediction, interval: str, *, explain: bool) -> None:
     found, record, told, problem = answer.sizes, answer.track_record, answer.sizes.estimates(), answer.problem
     # What lies too far outside to be told is one sentence, and what is said below of all rows is no note.
     far = [name for name in CIRCUITS if told[name].value is None and getattr(found, name).value is not None]
@@ -110,9 +112,10 @@ def _show(answer: Prediction, interval: str) -> None:
         say(f"Generalizing efficiency e_gen = {value} nats per norm^κ{more}.")
     say_calibration(problem, answer.calibration)
     say_record(record)
-    if far:
+    # What nobody asked for is not missed either.
+    if far and explain:
         named = ", ".join(CIRCUITS[name] for name in far)
-        remark(f"Too far outside the calibration to tell: {named}; {'; '.join(found.outside)}.")
+        say(f"Too far outside the calibration to tell: {named}; {'; '.join(found.outside)}.")
 
 
 def _show_several(answer: Answers[Prediction], interval: str) -> None:

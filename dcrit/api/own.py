@@ -46,6 +46,11 @@ class Study(Sized):
         return self.result.measured
 
     @property
+    def _at(self) -> str:
+        design = self.result.design
+        return f" (η = {number(design.learning_rate)}, λ = {number(design.weight_decay)})"
+
+    @property
     def predicted(self) -> Estimate:
         """Critical size that efficiencies imply; no run across the transition enters."""
         return self.result.predicted

@@ -126,7 +126,7 @@ class Bench:
         others = [] if self.n_found else [one.config for one in self.store.headings()]
         others = [one for one in others if one.address not in self.kept]
         if not others:
-            return said
+            return said if self.n_found else f"{len(self.runs)} runs are kept in {self.store.folder}"
         same = [one for one in others if one.data == self.data]
         why = "of other modules, or trained otherwise" if same else "of other data"
         return f"{said}; {len(same or others)} runs there are {why}"

@@ -133,7 +133,8 @@ class StudyResult:
             f"{number(other.value)}"
         )
         if self.agrees:
-            return f"Prediction and measurement agree: {sizes} ({_span(other.interval)}), intervals overlap."
+            doubt = " Its note says why the prediction may be off all the same." if one.reason else ""
+            return f"Prediction and measurement agree: {sizes} ({_span(other.interval)}), intervals overlap.{doubt}"
         apart = f"{sizes} ({_span(other.interval)}), intervals do not overlap"
         return f"Prediction and measurement DISAGREE: {apart}. Use the measured size, which rests on accuracies alone."
 

@@ -410,12 +410,12 @@ def _doubted(
     largest, most = max((o.config.n_train for o in past), default=0), largest_of(n_examples)
     larger: list[Setting | str] = [f", from {largest} on"] if largest < most else [" and more examples"]
     if slope.value is not None and slope.interval is not None:
-        flat = "where the theory takes e_gen as flat, and the interval does not contain that"
+        flat = "which the theory takes as flat"
         if slope.interval.high < -STEEPEST_FLAT:
             instead = "go by the measured size, which does not rest on it"
             if measured.value is None:
                 instead = "the note on the measured size says how to get one"
-            notes.append(f"likely too high: e on real labels falls as D^{slope.value:.2f}, {flat}: {instead}")
+            notes.append(f"may be too high: e on real labels falls as D^{slope.value:.2f}, {flat}: {instead}")
         if slope.interval.low > STEEPEST_FLAT:
             grows = f"rests on little: e on real labels grows as D^{slope.value:.2f}, {flat}: try larger "
             notes.append(Advice(grows, Setting("generalizing_sizes"), *larger))

@@ -84,10 +84,10 @@ CAPACITY = Estimate(
 
 
 def test_what_cannot_be_told_names_what_lies_outside() -> None:
-    found = told(CAPACITY, ("the width 2048 is 8 times above the largest calibrated, 256",))
+    found = told(CAPACITY, ("the width 2048 is 8 times the largest calibrated, 256",))
     assert (found.value, found.interval) == (None, None)
     assert "20 times apart" in found.reason
-    assert "the width 2048 is 8 times above the largest calibrated, 256" in found.reason
+    assert "the width 2048 is 8 times the largest calibrated, 256" in found.reason
     endless = told(replace(CAPACITY, interval=Interval(low=5.0, high=math.inf)))
     assert "more than 100 times apart" in endless.reason
 

@@ -106,7 +106,7 @@ def test_digits_are_predicted_too_high_and_it_is_said_where_it_is_clear(result: 
     assert result.ratio is not None
     assert 0.1 < math.log(result.ratio) < 0.9
     clear = result.generalizing_exponent.interval is not None and result.generalizing_exponent.interval.high < -0.2
-    assert ("likely too high" in result.predicted.reason) == clear
+    assert ("may be too high" in result.predicted.reason) == clear
     assert ("DISAGREE" in result.comparison) == (not result.agrees)
 
 

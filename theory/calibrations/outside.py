@@ -43,17 +43,17 @@ def beyond(axes: Iterable[Axis], calibrated: str = "") -> tuple[str, ...]:
     """
     of = f" for {calibrated}" if calibrated else ""
     return tuple(
-        f"{name} {_short(value)} is {max(low / value, value / high):.3g} times {_side(value, low, high, of)}"
+        f"{name} {_short(value)} is {_side(value, low, high, of)}"
         for name, value, (low, high) in axes
         if not low * (1 - 1e-9) <= value <= high * (1 + 1e-9)
     )
 
 
 def _side(value: float, low: float, high: float, of: str) -> str:
-    """Which end of the calibrated range a value lies beyond."""
+    """Which end of the calibrated range a value lies beyond, and by how much."""
     if value < low:
-        return f"below the least calibrated{of}, {_short(low)}"
-    return f"above the largest calibrated{of}, {_short(high)}"
+        return f"{low / value:.3g} times below the least calibrated{of}, {_short(low)}"
+    return f"{value / high:.3g} times the largest calibrated{of}, {_short(high)}"
 
 
 def _short(value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -112,14 +113,11 @@ class TrackRecord:
 
     def sentences(self) -> list[str]:
         """The record for people: that of D_crit, then of other sizes where there is one."""
-        told = [
-            f"track record of D_crit, for networks of this model, activation and rule{self._where} from which no "
-            f"constant comes: {self._scores}"
-        ]
+        told = [f"track record of D_crit, for networks like this one{self._where}: {self._scores}"]
         for name, words in OTHERS.items():
             other: TrackRecord | None = getattr(self, name)
             if other is not None:
-                told.append(f"track record of {words}, for such networks{other._where}: {other._scores}")
+                told.append(f"track record of {words}, for such{other._where}: {other._scores}")
         return told
 
     @property
@@ -137,8 +135,8 @@ class TrackRecord:
     @property
     def _scores(self) -> str:
         return (
-            f"{self.n_inside} of {self.n_configurations} inside the 90 % interval, median |ln(predicted/measured)| "
-            f"{self.median_error:.3f}, worst {self.worst_error:.3f}, mean ln ratio {self.bias:+.3f}"
+            f"{self.n_inside} of {self.n_configurations} inside the 90 % interval, off by "
+            f"{math.expm1(self.median_error):.1%} in the median, {math.expm1(self.worst_error):.0%} at worst"
         )
 
 

@@ -278,9 +278,7 @@ def test_the_cards_say_the_numbers_of_the_command_beside_them(browser: Chrome, w
     assert shown == pytest.approx(size["value"], rel=TOLERANCE, abs=1)
     assert size["horizon"] == 2500
     assert text(browser, "#critical-size h2") == "Critical size Dcrit after 2,500 steps"
-    assert "the weight decay 1.5 is 1.5 times above the largest calibrated for the law of sizes, 1" in text(
-        browser, "#notes"
-    )
+    assert "the weight decay 1.5 is 1.5 times the largest calibrated for the law of sizes, 1" in text(browser, "#notes")
     assert "extrapolates" in text(browser, "#notes")
 
 

@@ -30,10 +30,11 @@ def test_rows_are_one_line_each_in_a_narrow_terminal() -> None:
 
 def test_what_is_too_far_outside_to_tell_is_one_sentence_and_stays_in_the_document() -> None:
     words = ("--model", "transformer", "--modulus", "59", "--width", "64")
-    text = " ".join(said(*words).split())
+    assert "Too far" not in said(*words)
+    text = " ".join(said(*words, "--explain").split())
     assert "Too far outside the calibration to tell: D_cross, the mixture at rest, e_gen; the number of" in text
     assert "│ D_cross" not in text
-    assert text.count("2.57 times above") == 1
+    assert text.count("2.57 times the largest") == 1
     document = document_of(invoke(*words, "--json"))
     for name in CIRCUITS:
         assert document[name]["value"] is None
@@ -43,7 +44,7 @@ def test_what_is_too_far_outside_to_tell_is_one_sentence_and_stays_in_the_docume
 def test_a_reason_that_is_said_of_all_is_no_note() -> None:
     text = said("--model", "transformer", "--modulus", "59", "--width", "64")
     notes = text.partition("Note 1: ")[2].partition("Accuracy is the mean")[0]
-    assert "times above" not in notes
+    assert "times the largest" not in notes
     assert "unreliable: 5 of 9 measured sizes lie in such intervals" in notes  # D_rest of transformers
     assert "more than there are pairs" in notes  # D_mem
     assert "Outside the calibration, so intervals are wider: the number of symbols 59" in " ".join(text.split())

@@ -27,7 +27,9 @@ def test_the_records_of_d_crit_and_of_the_edges_stand_below(command: str) -> Non
     assert record is not None
     assert record.edges is not None
     told = " ".join(shown(*COMMANDS[command], *ASKED).split())
-    for name, one in (("D_crit", record), ("the edges of semi-grokking", record.edges)):
+    assert record.at_rest is not None
+    sizes = {"D_crit": record, "the edges of semi-grokking": record.edges, "D_rest": record.at_rest}
+    for name, one in sizes.items():
         assert f"track record of {name}, for " in told
         assert f"{one.n_inside} of {one.n_configurations} inside the 90 % interval" in told
     assert json.loads(shown(*COMMANDS[command], *ASKED, "--json"))["track_record"] == record.to_dict()
@@ -39,7 +41,7 @@ def test_the_limit_of_symbols_per_unit_of_width_stands_beside_the_others(command
     limit = thresholds_of(Problem(modulus=31, width=32)).largest_load
     assert f"up to {limit:.3g} symbols per unit of width" in told
     narrow = " ".join(shown(*COMMANDS[command], "--modulus", "47", "--width", "12").split())
-    assert f"above the largest calibrated for the law of sizes, {limit:.4g}" in narrow
+    assert f"times the largest calibrated for the law of sizes, {limit:.4g}" in narrow
 
 
 def test_a_regime_at_an_edge_is_more_likely_than_not_at_most() -> None:

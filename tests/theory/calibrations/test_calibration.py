@@ -166,7 +166,7 @@ def test_distance_counts_the_factors_outside_the_calibrated_box(fields: dict[str
 def test_what_lies_outside_is_said_with_its_factor() -> None:
     assert CALIBRATION.outside(Problem()) == ()
     assert CALIBRATION.outside(Problem(width=256, beta2=0.99)) == (
-        "the width 256 is 2 times above the largest calibrated, 128",
+        "the width 256 is 2 times the largest calibrated, 128",
         "AdamW's 1 − β₂ 0.01 is 2 times below the least calibrated, 0.02",
     )
 
@@ -314,10 +314,10 @@ def test_each_set_of_runs_says_its_own_ranges() -> None:
     far = Problem(model="transformer", modulus=59, width=32)
     (cells,), (law,) = shipped.outside(far), shipped.thresholds.outside(far, 13334)
     assert cells.endswith(
-        f"above the largest calibrated for circuits at rest, {max(c.n_symbols for c in shipped.cells)}"
+        f"times the largest calibrated for circuits at rest, {max(c.n_symbols for c in shipped.cells)}"
     )
     assert law.endswith(
-        f"above the largest calibrated for the law of sizes, {shipped.thresholds.calibrated.n_symbols[1]}"
+        f"times the largest calibrated for the law of sizes, {shipped.thresholds.calibrated.n_symbols[1]}"
     )
     law_said, cells_said = shipped.ranges.split("; ")
     assert law_said.startswith("the law of sizes: ")

@@ -43,8 +43,8 @@ def test_what_lies_outside_is_told_and_far_outside_nothing() -> None:
     assert SOME.outside(PROBLEM, 600, 450.0) == ()
     assert SOME.outside(PROBLEM, 0, 450.0) == ()
     width, load = SOME.outside(replace(PROBLEM, width=64), 900, 450.0)
-    assert width == "the width 64 is 2 times above the largest calibrated, 32"
-    assert load.startswith("facts per example of D_crit without them 2 is 1.25 times above")
+    assert width == "the width 64 is 2 times the largest calibrated, 32"
+    assert load.startswith("facts per example of D_crit without them 2 is 1.25 times the largest")
     assert SOME.silence(1000, 450.0) == ""
     assert SOME.silence(1200, 450.0).startswith("cannot tell: 1200 facts are 2.67 per example of D_crit without facts")
 

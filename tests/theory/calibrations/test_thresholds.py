@@ -85,19 +85,19 @@ def test_inside_the_calibration_nothing_lies_outside() -> None:
 
 def test_what_lies_outside_is_said_with_its_factor() -> None:
     assert phrases(SQUARE, 4000, modulus=94 - 5, width=128) == (
-        "the number of symbols 89 is 1.89 times above the largest calibrated for the law of sizes, 47"
+        "the number of symbols 89 is 1.89 times the largest calibrated for the law of sizes, 47"
     )
-    assert "the width 1024 is 2 times above" in phrases(SQUARE, 4000, modulus=47, width=1024)
+    assert "the width 1024 is 2 times the largest" in phrases(SQUARE, 4000, modulus=47, width=1024)
     assert "symbols per unit of width" in phrases(SQUARE, 4000, modulus=47, width=12)
-    assert "weight decay 2 is 2 times above" in phrases(SQUARE, 4000, modulus=31, weight_decay=2.0)
+    assert "weight decay 2 is 2 times the largest" in phrases(SQUARE, 4000, modulus=31, weight_decay=2.0)
     assert "learning rate 0.005 is 2 times below" in phrases(SQUARE, 4000, modulus=31, learning_rate=5e-3)
     assert phrases(SQUARE, 4000, modulus=31, beta2=0.999) == (
         "AdamW's 1 − β₂ 0.001 is 20 times below the least calibrated for the law of sizes, 0.02"
     )
     assert phrases(SQUARE, 4000, modulus=31, epsilon=1e-7) == (
-        "AdamW's ε 1e-07 is 10 times above the largest calibrated for the law of sizes, 1e-08"
+        "AdamW's ε 1e-07 is 10 times the largest calibrated for the law of sizes, 1e-08"
     )
-    assert "horizon 20000 is 5 times above" in phrases(SQUARE, 20_000, modulus=31)
+    assert "horizon 20000 is 5 times the largest" in phrases(SQUARE, 20_000, modulus=31)
     assert "horizon 100 is 4 times below" in phrases(SQUARE, 100, modulus=31)
 
 
@@ -176,7 +176,7 @@ def test_a_size_at_rest_is_worse_known_for_narrower_networks_than_those_at_rest(
     assert law.deviation_at_rest(narrow) == pytest.approx(math.hypot(own, math.log(37 / 16 / reach[1])))
     assert law.outside_at_rest(wide) == ()
     assert law.outside_at_rest(narrow) == (
-        f"at rest, symbols per unit of width 2.312 is 1.72 times above the largest calibrated, {reach[1]:g}",
+        f"at rest, symbols per unit of width 2.312 is 1.72 times the largest calibrated, {reach[1]:g}",
     )
     assert SQUARE.outside_at_rest(Problem(modulus=199, width=128)) == ()
 

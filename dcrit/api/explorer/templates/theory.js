@@ -121,7 +121,7 @@ const Theory = (() => {
         const value = asked[axis];
         const below = value < low;
         return `${name} ${short(value)} is ${digits(Math.max(low / value, value / high), 3)} times ` +
-          `${below ? "below the least" : "above the largest"} calibrated for ${data.common.law}, ${short(below ? low : high)}`;
+          `${below ? "below the least" : "the largest"} calibrated for ${data.common.law}, ${short(below ? low : high)}`;
       });
   }
 
