@@ -25,6 +25,11 @@ EXPLAINED = 20
 #: Verdicts that no settled value close to a level decides.
 AT_LEVELS = {"grokking", "generalized at once", "already generalized", "memorization", "learned nothing"}
 
+#: Verdicts that say whether any of the rule was found.
+WITHOUT_RULE = {
+    *("semi-grokking", "memorization", "partial memorization", "progression", "learned nothing", "cannot tell"),
+}
+
 _PANEL = "Columns, where their names do not say"
 
 
@@ -163,9 +168,10 @@ def _thresholds(verdicts: Sequence[Classification], unit: str) -> list[str]:
             train,
         ),
         (
-            f"generalized from test accuracy {levels.high:.3g}, in no part below {levels.low:.3g}",
+            f"generalized from test accuracy {levels.high:.3g}",
             test,
         ),
+        (f"nothing of the rule found below test accuracy {levels.low:.3g}", test and bool(shown & WITHOUT_RULE)),
         (
             f"a settled value is the median over the last {levels.settled_fraction:.0%} of the {unit}, at most "
             f"{levels.moving:g} from the median over the seventh tenth",

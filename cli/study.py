@@ -211,8 +211,10 @@ def study(
     recipe = [word for name in RECIPE for word in given().words.get(name, ())]
     if out is None:
         then(command_of("study", str(file), recipe, "-o", "study.png"), "draw it; its runs are not made again")
-    elif measured.value is not None:
-        narrower = ["--tolerance", f"{tolerance / 2:g}", "--max-runs", str(2 * max_runs)]
+    elif measured.value:
+        ends = measured.interval
+        reached = tolerance if ends is None else min(tolerance, (ends.high - ends.low) / (2 * measured.value))
+        narrower = ["--tolerance", f"{reached / 2:.1g}", "--max-runs", str(2 * max_runs)]
         then(
             command_of("study", str(file), recipe, narrower, "-o", str(out)),
             "measure it more closely; these runs are kept",

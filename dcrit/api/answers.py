@@ -85,8 +85,9 @@ class Sized(Answer):
 
     @property
     def brief(self) -> str:
-        """The headline without what :attr:`outside` has."""
-        return said_of_size(self._named, replace(self.size, extrapolated=False))
+        """The headline with no more than a word on what :attr:`outside` has."""
+        said = said_of_size(self._named, replace(self.size, extrapolated=False))
+        return f"{said}, outside the calibration" if self.size.extrapolated and self.size.value is not None else said
 
     @property
     def _named(self) -> str:

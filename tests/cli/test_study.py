@@ -57,7 +57,7 @@ def test_a_file_is_studied_as_by_the_function(mine: Path) -> None:
     assert " ".join(text.stdout.split()).count("the first run on") == 1
     assert "measured critical size" in text.stdout
     drawn = invoke(*words).stdout
-    closer = f"more closely; these runs are kept: dcrit study {mine} --learning-rate 0.05 -T 40 --tolerance 0.05"
+    closer = f"more closely; these runs are kept: dcrit study {mine} --learning-rate 0.05 -T 40 --tolerance 0.0"
     assert ("measured critical size │ –" in drawn) != (closer in " ".join(drawn.split()))
     undrawn = " ".join(invoke(*words[:-2]).stdout.split())
     assert f"draw it; its runs are not made again: dcrit study {mine} --learning-rate 0.05 -T 40 -o st" in undrawn

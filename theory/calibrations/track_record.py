@@ -113,7 +113,7 @@ class TrackRecord:
 
     def sentences(self) -> list[str]:
         """The record for people: that of D_crit, then of other sizes where there is one."""
-        told = [f"track record of D_crit, for networks like this one{self._where}: {self._scores}"]
+        told = [f"track record of D_crit, for networks of this kind{self._where}: {self._scores}"]
         for name, words in OTHERS.items():
             other: TrackRecord | None = getattr(self, name)
             if other is not None:
