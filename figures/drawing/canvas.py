@@ -131,7 +131,8 @@ def legend(figure: Figure, *, columns: int, order: Sequence[str] = ()) -> None:
 
     Args:
         figure: The figure.
-        columns: Labels beside each other.
+        columns: Labels beside each other at most; fewer where they would be wider than the figure, which grows by the
+            lines that this takes.
         order: Labels in the order wanted; others follow.
     """
     handles: dict[str, object] = {}
@@ -140,7 +141,11 @@ def legend(figure: Figure, *, columns: int, order: Sequence[str] = ()) -> None:
             handles.setdefault(label, handle)
     labels = [label for label in order if label in handles] + [label for label in handles if label not in order]
     if labels:
-        figure.legend([handles[label] for label in labels], labels, loc="outside upper center", ncols=columns)  # type: ignore[arg-type]
+        width, height = figure.get_size_inches()
+        fitting = columns_within(labels, width, most=columns)
+        more = math.ceil(len(labels) / fitting) - math.ceil(len(labels) / columns)
+        figure.set_size_inches(width, height + more * LINE_HEIGHT)
+        figure.legend([handles[label] for label in labels], labels, loc="outside upper center", ncols=fitting)  # type: ignore[arg-type]
 
 
 def footnotes(figure: Figure, lines: Sequence[str]) -> None:

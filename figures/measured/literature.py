@@ -94,7 +94,9 @@ def draw(evidence: Sequence[PanelRuns], *, title: str = "", remarks: Sequence[st
                 _draw_over_places(ax, one)
         canvas.legend(figure, columns=3)
         if title and figure.legends:
-            figure.legends[0].set_title(title, prop=FontProperties(size=style.FONT + 1))
+            size = style.FONT + 1
+            broken = canvas.wrapped(title, figure.get_size_inches()[0] - 0.3, size=size)
+            figure.legends[0].set_title(broken, prop=FontProperties(size=size))
         canvas.footnotes(figure, remarks)
         return figure
 

@@ -39,6 +39,20 @@ def test_figures_of_every_kind_are_made_from_nothing(tmp_path: Path) -> None:
         plt.close(drawn)
 
 
+@pytest.mark.slow
+def test_title_and_legend_of_a_single_panel_stay_inside_the_picture(tmp_path: Path) -> None:
+    (figure,) = [miniature(one, steps=10) for one in literature_figures() if one.name == "huang-3d"]
+    with open_runs(tmp_path, Machine(workers=1), display=False) as laboratory:
+        drawn = draw(literature.measure(figure, laboratory), title=f"Counterpart of {figure.name}: {figure.setting}")
+    drawn.draw_without_rendering()
+    (legend,) = drawn.legends
+    box = legend.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= drawn.bbox.x1
+    assert len(drawn.axes) == 1
+    assert not box.overlaps(drawn.axes[0].get_window_extent())
+    plt.close(drawn)
+
+
 def check(drawn: Figure, panels: Sequence[literature.PanelRuns]) -> None:
     """Every run of a figure is in its picture, and no two predicted intervals lie over each other."""
     axes = iter(drawn.axes)
