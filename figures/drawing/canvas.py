@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -118,9 +119,9 @@ def columns_within(labels: Sequence[str], width: float, *, most: int = 3, handle
     """
 
     def room(columns: int) -> float:
-        rows = math.ceil(len(labels) / columns)
         lines = [max(map(len, label.split("\n"))) for label in labels]
-        longest = [max(lines[k : k + rows]) for k in range(0, len(lines), rows)]
+        # As legends fill their columns: the first ones have one label more where they do not divide evenly.
+        longest = [max(one) for one in np.array_split(lines, columns)]
         return sum(handle + CHARACTER * one for one in longest)
 
     return next((n for n in range(min(most, len(labels)), 1, -1) if room(n) <= width), 1)
@@ -142,7 +143,7 @@ def legend(figure: Figure, *, columns: int, order: Sequence[str] = ()) -> None:
     labels = [label for label in order if label in handles] + [label for label in handles if label not in order]
     if labels:
         width, height = figure.get_size_inches()
-        fitting = columns_within(labels, width, most=columns)
+        fitting = columns_within(labels, width - 0.2, most=columns)
         more = math.ceil(len(labels) / fitting) - math.ceil(len(labels) / columns)
         figure.set_size_inches(width, height + more * LINE_HEIGHT)
         figure.legend([handles[label] for label in labels], labels, loc="outside upper center", ncols=fitting)  # type: ignore[arg-type]
