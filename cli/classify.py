@@ -28,6 +28,7 @@ AT_LEVELS = {"grokking", "generalized at once", "already generalized", "memoriza
 #: Verdicts that say whether any of the rule was found.
 WITHOUT_RULE = {
     *("semi-grokking", "memorization", "partial memorization", "progression", "learned nothing", "cannot tell"),
+    *("ungrokking", "collapsed", "unstable after generalizing"),
 }
 
 _PANEL = "Columns, where their names do not say"

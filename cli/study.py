@@ -211,7 +211,7 @@ def study(
     recipe = [word for name in RECIPE for word in given().words.get(name, ())]
     if out is None:
         then(command_of("study", str(file), recipe, "-o", "study.png"), "draw it; its runs are not made again")
-    elif measured.value:
+    elif measured.value and not sizes:
         ends = measured.interval
         reached = tolerance if ends is None else min(tolerance, (ends.high - ends.low) / (2 * measured.value))
         narrower = ["--tolerance", f"{reached / 2:.1g}", "--max-runs", str(2 * max_runs)]

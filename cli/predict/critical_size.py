@@ -87,7 +87,9 @@ def _show(answer: Prediction, interval: str, *, explain: bool) -> None:
         one, size = records.get(name), told[name]
         reasons = [size.reason if size.reason != outside else ""]
         if size.value is not None and one is not None and one.is_overconfident:
-            reasons.append(f"unreliable: {one.n_inside} of {one.n_configurations} measured sizes lie in such intervals")
+            reasons.append(
+                f"unreliable: {one.n_inside} of {one.n_configurations} measured sizes lay inside 90 % intervals"
+            )
         if name == "capacity" and size.value is not None and size.value > problem.n_pairs:
             reasons.append("more than there are pairs: all that are trained on can be memorized")
         return "; ".join(filter(None, reasons))

@@ -17,7 +17,7 @@ from dcrit.theory.circuits.regimes import shown_from_scratch
 from dcrit.theory.problems.problem import full_label
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import Any
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 #: Rows of the table for people.
 ROWS = 12
+
+#: Probability from which something is no surprise.
+LIKELY = 0.5
 
 #: Points whose runs show something else than is most likely, as many as are told one by one.
 NAMED = 3
@@ -98,18 +101,19 @@ def phase_diagram(
     ]
     columns = ["width", "N", "D_crit", "interval", "D_mem", "interval", "note"]
     table(f"both curves, {after}", columns, rows)
+    surprises = _surprises(answer, asked["calibration"])
     if answer.runs is not None:
-        _show_runs(answer, str(store), asked["calibration"])
+        _show_runs(answer, str(store), surprises)
     say_calibration(problem, asked["calibration"])
     say_outside(answer.outside)
     say_where(out)
     words = problem_words(problem, without=["width"])
     ends_at = ["--steps", str(found.horizon)]
-    if surprises := _surprises(answer):
-        first = surprises[0]
+    if surprises:
+        first, _ = surprises[0]
         place = ["-w", str(first["width"]), "-n", str(first["n_train"])]
         more = calibration_words(asked["calibration"])
-        then(command_of("predict", "regime", words, place, ends_at, more), "see why the regime is not sure there")
+        then(command_of("predict", "regime", words, place, ends_at, more), "see how sure the regime is there")
     else:
         then(
             command_of("plan", "phase-diagram", words, "--points", "6", ends_at),
@@ -117,26 +121,38 @@ def phase_diagram(
         )
 
 
-def _surprises(answer: Diagram) -> list[dict[str, Any]]:
-    """Points of which most runs show something else than is most likely there."""
+def _surprises(answer: Diagram, calibration: Path | None) -> list[tuple[dict[str, Any], float]]:
+    """Points of which more than half of the runs show what is less likely than not there, and how likely it is."""
+    from dcrit.api.predictions import regime
     from dcrit.empirics.measures.in_plane import as_predicted
 
-    return [
-        one
-        for one in answer.points
-        if one["predicted"] is not None and not as_predicted(one["dynamics"], one["predicted"])
-    ]
+    found = answer.diagram
+    others: list[tuple[dict[str, Any], float]] = []
+    for one in answer.points:
+        shown = one["dynamics"]
+        tied = 2 * one["n_showing"] <= one["n_runs"]
+        if one["predicted"] is None or tied or as_predicted(shown, one["predicted"]):
+            continue
+        # The plane has the regime of the nearest of its points.
+        problem = replace(found.problem, width=one["width"])
+        asked = regime(problem, one["n_train"], horizon=found.horizon, calibration=calibration)
+        chances = asked.to_dict()["probabilities"]
+        chance = sum(value for region, value in chances.items() if as_predicted(shown, region))
+        if chance < LIKELY:
+            others.append((one, chance))
+    return sorted(others, key=lambda other: other[1])
 
 
-def _show_runs(answer: Diagram, store: str, calibration: Path | None) -> None:
+def _show_runs(answer: Diagram, store: str, others: Sequence[tuple[dict[str, Any], float]]) -> None:
     """What the runs of a folder show, beside the regime that is predicted there."""
     from dcrit.empirics.measures.beside import told
+    from dcrit.theory.written import probability
 
     points, found = answer.points, answer.diagram
     if not points:
         say_none_beside(store, answer.left_out)
         return
-    n_inside, others = sum(one["predicted"] is not None for one in points), _surprises(answer)
+    n_inside = sum(one["predicted"] is not None for one in points)
     table(
         f"your runs in {store}, from scratch, after {found.horizon} steps",
         ["width", "D", "test", "most show", "so many", "predicted"],
@@ -150,26 +166,16 @@ def _show_runs(answer: Diagram, store: str, calibration: Path | None) -> None:
         ],
     )
     say(f"Of {store}, {told(len(answer.runs or ()), answer.left_out)}.")
+    if not n_inside:
+        say("All of them lie outside of the plane.")
+        return
     say(
         f"At {n_inside - len(others)} of {n_inside} points most runs show what is most likely there"
-        + "".join(f"; {_surprise(answer, one, calibration)}" for one in others[:NAMED])
-        + (f"; and not at {len(others) - NAMED} others" if len(others) > NAMED else "")
+        + "".join(
+            f"; at width {one['width']}, D = {one['n_train']} they show {one['dynamics']}, which has probability "
+            f"{probability(chance)} there"
+            for one, chance in others[:NAMED]
+        )
+        + (f"; and not at {len(others) - NAMED} more" if len(others) > NAMED else "")
         + "."
-    )
-
-
-def _surprise(answer: Diagram, point: Mapping[str, Any], calibration: Path | None) -> str:
-    """How likely it was that a point shows what most of its runs show."""
-    from dcrit.api.predictions import regime
-    from dcrit.empirics.measures.in_plane import as_predicted
-    from dcrit.theory.written import probability
-
-    found, n_train = answer.diagram, point["n_train"]
-    problem = replace(found.problem, width=point["width"])
-    asked = regime(problem, n_train, horizon=found.horizon, calibration=calibration)
-    chances = asked.to_dict()["probabilities"]
-    shown = sum(chance for region, chance in chances.items() if as_predicted(point["dynamics"], region))
-    return (
-        f"at width {point['width']}, D = {n_train} they show {point['dynamics']}, which has probability "
-        f"{probability(shown)} there"
     )

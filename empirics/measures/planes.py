@@ -125,7 +125,8 @@ class Dip:
         """Depths that go with the runs: 0 is one of them exactly if rising curves look as deep often enough.
 
         The lower end is the least dipped curve that is not rejected, the upper end a quantile of draws about the runs.
-        Noise makes draws too deep, never too shallow, so the upper end is far enough.
+        Draws are mostly too deep. Where one width alone sets the depth they are not, and the upper end is passed more
+        often than it says, in a tenth of all cases rather than a twentieth.
 
         Args:
             level: Probability content.

@@ -113,11 +113,11 @@ class TrackRecord:
 
     def sentences(self) -> list[str]:
         """The record for people: that of D_crit, then of other sizes where there is one."""
-        told = [f"track record of D_crit, for networks of this kind{self._where}: {self._scores}"]
+        told = [f"track record of D_crit, for such networks that no constant is from{self._where}: {self._scores}"]
         for name, words in OTHERS.items():
             other: TrackRecord | None = getattr(self, name)
             if other is not None:
-                told.append(f"track record of {words}, for such{other._where}: {other._scores}")
+                told.append(f"track record of {words}, for such networks{other._where}: {other._scores}")
         return told
 
     @property
@@ -135,8 +135,8 @@ class TrackRecord:
     @property
     def _scores(self) -> str:
         return (
-            f"{self.n_inside} of {self.n_configurations} inside the 90 % interval, off by "
-            f"{math.expm1(self.median_error):.1%} in the median, {math.expm1(self.worst_error):.0%} at worst"
+            f"{self.n_inside} of {self.n_configurations} inside the 90 % interval, off by a "
+            f"factor of {math.exp(self.median_error):.3g} in the median, {math.exp(self.worst_error):.3g} at worst"
         )
 
 

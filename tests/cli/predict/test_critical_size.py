@@ -45,7 +45,7 @@ def test_a_reason_that_is_said_of_all_is_no_note() -> None:
     text = said("--model", "transformer", "--modulus", "59", "--width", "64")
     notes = text.partition("Note 1: ")[2].partition("Accuracy is the mean")[0]
     assert "times the largest" not in notes
-    assert "unreliable: 5 of 9 measured sizes lie in such intervals" in notes  # D_rest of transformers
+    assert "unreliable: 5 of 9 measured sizes lay inside 90 % intervals" in notes  # D_rest of transformers
     assert "more than there are pairs" in notes  # D_mem
     assert "Outside the calibration, so intervals are wider: the number of symbols 59" in " ".join(text.split())
 
