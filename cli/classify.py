@@ -25,11 +25,8 @@ EXPLAINED = 20
 #: Verdicts that no settled value close to a level decides.
 AT_LEVELS = {"grokking", "generalized at once", "already generalized", "memorization", "learned nothing"}
 
-#: Verdicts that say whether any of the rule was found.
-WITHOUT_RULE = {
-    *("semi-grokking", "memorization", "partial memorization", "progression", "learned nothing", "cannot tell"),
-    *("ungrokking", "collapsed", "unstable after generalizing"),
-}
+#: Verdicts of runs that have the rule, so that what counts as none of it does not matter.
+GENERALIZED = {"grokking", "generalized at once", "already generalized", "generalized below a ceiling"}
 
 _PANEL = "Columns, where their names do not say"
 
@@ -172,7 +169,7 @@ def _thresholds(verdicts: Sequence[Classification], unit: str) -> list[str]:
             f"generalized from test accuracy {levels.high:.3g}",
             test,
         ),
-        (f"nothing of the rule found below test accuracy {levels.low:.3g}", test and bool(shown & WITHOUT_RULE)),
+        (f"nothing of the rule found below test accuracy {levels.low:.3g}", test and bool(shown - GENERALIZED)),
         (
             f"a settled value is the median over the last {levels.settled_fraction:.0%} of the {unit}, at most "
             f"{levels.moving:g} from the median over the seventh tenth",

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,9 @@ from dcrit.cli.terminal.output import print_json, remark, say, span_of, table, t
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
 from dcrit.cli.terminal.session import session
 from dcrit.cli.train import DeviceChoice, PrecisionChoice
+
+if TYPE_CHECKING:
+    from dcrit.theory.estimates import Estimate
 
 _TRAINING, _RUNS = "How networks are trained", "Which runs are made"
 
@@ -211,11 +214,24 @@ def study(
     recipe = [word for name in RECIPE for word in given().words.get(name, ())]
     if out is None:
         then(command_of("study", str(file), recipe, "-o", "study.png"), "draw it; its runs are not made again")
-    elif measured.value and not sizes:
-        ends = measured.interval
-        reached = tolerance if ends is None else min(tolerance, (ends.high - ends.low) / (2 * measured.value))
-        narrower = ["--tolerance", f"{reached / 2:.1g}", "--max-runs", str(2 * max_runs)]
-        then(
-            command_of("study", str(file), recipe, narrower, "-o", str(out)),
-            "measure it more closely; these runs are kept",
-        )
+    elif closer := _closer(measured, tolerance, max_runs, seeds=seeds if sizes else 0):
+        command = command_of("study", str(file), recipe, closer, "-o", str(out))
+        then(command, "measure it more closely; these runs are kept")
+
+
+def _closer(measured: Estimate, tolerance: float, max_runs: int, *, seeds: int) -> list[str]:
+    """Options with which the same study narrows the interval of what it measured; empty where none would.
+
+    Args:
+        measured: The critical size.
+        tolerance: Relative half width that was asked for.
+        max_runs: Runs that were allowed.
+        seeds: At each size, where sizes were given and no others are chosen; else 0.
+    """
+    if not measured.value or measured.interval is None:
+        return []
+    if seeds:
+        return ["--seeds", str(2 * seeds)]
+    reached = (measured.interval.high - measured.interval.low) / (2 * measured.value)
+    least = min(tolerance, reached) / 2
+    return ["--tolerance", f"{least:.1g}", "--max-runs", str(2 * max_runs)] if least > 0 else []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dcrit.cli.terminal import options
 from dcrit.cli.terminal.answered import say_calibration, say_none_beside, say_outside
 from dcrit.cli.terminal.calibrations import AskedOptions, WidthOptions
-from dcrit.cli.terminal.following import calibration_words, command_of, problem_words
+from dcrit.cli.terminal.following import command_of, problem_words
 from dcrit.cli.terminal.names import name_of
 from dcrit.cli.terminal.output import print_json, row_of, say, span, table, then
 from dcrit.cli.terminal.pictures import Out, check_out, draw, say_where
@@ -17,7 +17,7 @@ from dcrit.theory.circuits.regimes import shown_from_scratch
 from dcrit.theory.problems.problem import full_label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 #: Rows of the table for people.
 ROWS = 12
-
-#: Probability from which something is no surprise.
-LIKELY = 0.5
 
 #: Points whose runs show something else than is most likely, as many as are told one by one.
 NAMED = 3
@@ -101,9 +98,12 @@ def phase_diagram(
     ]
     columns = ["width", "N", "D_crit", "interval", "D_mem", "interval", "note"]
     table(f"both curves, {after}", columns, rows)
-    surprises = _surprises(answer, asked["calibration"])
+    points = answer.points
+    # Where seeds are divided, none of it is what most of them show.
+    agreed = [one for one in points if one["predicted"] is not None and 2 * one["n_showing"] > one["n_runs"]]
+    surprises = _surprises(answer, agreed, asked["calibration"])
     if answer.runs is not None:
-        _show_runs(answer, str(store), surprises)
+        _show_runs(answer, str(store), points, len(agreed), surprises)
     say_calibration(problem, asked["calibration"])
     say_outside(answer.outside)
     say_where(out)
@@ -112,8 +112,7 @@ def phase_diagram(
     if surprises:
         first, _ = surprises[0]
         place = ["-w", str(first["width"]), "-n", str(first["n_train"])]
-        more = calibration_words(asked["calibration"])
-        then(command_of("predict", "regime", words, place, ends_at, more), "see how sure the regime is there")
+        then(command_of("predict", "regime", words, place, ends_at), "see how sure the regime is there")
     else:
         then(
             command_of("plan", "phase-diagram", words, "--points", "6", ends_at),
@@ -121,40 +120,52 @@ def phase_diagram(
         )
 
 
-def _surprises(answer: Diagram, calibration: Path | None) -> list[tuple[dict[str, Any], float]]:
-    """Points of which more than half of the runs show what is less likely than not there, and how likely it is."""
+def _surprises(
+    answer: Diagram, points: Sequence[Mapping[str, Any]], calibration: Path | None
+) -> list[tuple[Mapping[str, Any], float]]:
+    """Points whose runs show what is not most likely there, and how likely it is; the least likely first."""
     from dcrit.api.predictions import regime
     from dcrit.empirics.measures.in_plane import as_predicted
 
     found = answer.diagram
-    others: list[tuple[dict[str, Any], float]] = []
-    for one in answer.points:
+    others: list[tuple[Mapping[str, Any], float]] = []
+    for one in points:
         shown = one["dynamics"]
-        tied = 2 * one["n_showing"] <= one["n_runs"]
-        if one["predicted"] is None or tied or as_predicted(shown, one["predicted"]):
+        if as_predicted(shown, one["predicted"]):
             continue
-        # The plane has the regime of the nearest of its points.
+        # The plane has the regime of the nearest of its points, which may be another.
         problem = replace(found.problem, width=one["width"])
         asked = regime(problem, one["n_train"], horizon=found.horizon, calibration=calibration)
         chances = asked.to_dict()["probabilities"]
-        chance = sum(value for region, value in chances.items() if as_predicted(shown, region))
-        if chance < LIKELY:
-            others.append((one, chance))
+        if not as_predicted(shown, max(chances, key=chances.__getitem__)):
+            others.append((one, sum(chance for region, chance in chances.items() if as_predicted(shown, region))))
     return sorted(others, key=lambda other: other[1])
 
 
-def _show_runs(answer: Diagram, store: str, others: Sequence[tuple[dict[str, Any], float]]) -> None:
-    """What the runs of a folder show, beside the regime that is predicted there."""
+def _show_runs(
+    answer: Diagram,
+    store: str,
+    points: Sequence[Mapping[str, Any]],
+    n_agreed: int,
+    others: Sequence[tuple[Mapping[str, Any], float]],
+) -> None:
+    """What the runs of a folder show, beside the regime that is predicted there.
+
+    Args:
+        answer: The plane with its runs.
+        store: The folder.
+        points: Places of the runs.
+        n_agreed: Those inside the plane where more than half of the seeds show the same.
+        others: Of these, where that is not most likely, and how likely it is.
+    """
     from dcrit.empirics.measures.beside import told
     from dcrit.theory.written import probability
 
-    points, found = answer.points, answer.diagram
     if not points:
         say_none_beside(store, answer.left_out)
         return
-    n_inside = sum(one["predicted"] is not None for one in points)
     table(
-        f"your runs in {store}, from scratch, after {found.horizon} steps",
+        f"your runs in {store}, from scratch, after {answer.diagram.horizon} steps",
         ["width", "D", "test", "most show", "so many", "predicted"],
         [
             [
@@ -166,11 +177,15 @@ def _show_runs(answer: Diagram, store: str, others: Sequence[tuple[dict[str, Any
         ],
     )
     say(f"Of {store}, {told(len(answer.runs or ()), answer.left_out)}.")
-    if not n_inside:
-        say("All of them lie outside of the plane.")
+    n_inside = sum(one["predicted"] is not None for one in points)
+    if n_agreed < n_inside:
+        say(f"At {n_inside - n_agreed} of {n_inside} points no more than half of the runs show the same.")
+    if n_inside < len(points):
+        say(f"{len(points) - n_inside} of {len(points)} points lie outside of the plane.")
+    if not n_agreed:
         return
     say(
-        f"At {n_inside - len(others)} of {n_inside} points most runs show what is most likely there"
+        f"At {n_agreed - len(others)} of {n_agreed} points most runs show what is most likely there"
         + "".join(
             f"; at width {one['width']}, D = {one['n_train']} they show {one['dynamics']}, which has probability "
             f"{probability(chance)} there"

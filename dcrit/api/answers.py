@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,9 +85,8 @@ class Sized(Answer):
 
     @property
     def brief(self) -> str:
-        """The headline with no more than a word on what :attr:`outside` has."""
-        said = said_of_size(self._named, replace(self.size, extrapolated=False))
-        return f"{said}, outside the calibration" if self.size.extrapolated and self.size.value is not None else said
+        """The headline without what :attr:`outside` has."""
+        return said_of_size(self._named, self.size)
 
     @property
     def _named(self) -> str:

@@ -145,9 +145,10 @@ def track_records(results: Path) -> dict[str, Any]:
 def _rest_records(results: Path) -> dict[str, TrackRecord]:
     """How predictions of D_rest did that were committed before they were measured, by fingerprint."""
     found: dict[str, list[tuple[float, bool, Problem]]] = {}
+    calibrations = shipped_calibrations()
     for row in read(results / "two-thresholds" / "at-rest.json"):
         problem, measured, (low, high) = Problem.from_dict(row["problem"]), row["measured"], row["predicted_interval"]
-        calibration = calibration_for(problem, shipped_calibrations())
+        calibration = calibration_for(problem, calibrations)
         if calibration is not None and measured is not None:
             told = (math.log(row["predicted"] / measured), low <= measured <= high, problem)
             found.setdefault(fingerprint(calibration), []).append(told)

@@ -104,17 +104,22 @@ class Dip:
     rising: FloatArray
     noise: FloatArray
 
-    def _p_as_deep(self, least: float, dipped: float = 1.0) -> float:
-        """Fraction of draws at least so deep, one added: about the rising curve, 0, that of the runs, 1, or between."""
-        depths, _ = deepest((self._curve(dipped) + self.noise).T.clip(0, 1))
-        return float((depths >= least).sum() + 1) / (depths.size + 1)
-
     def _curve(self, dipped: float) -> FloatArray:
-        return self.rising + dipped * (self.mean - self.rising)
+        """The rising curve, 0, that of the runs, 1, or one between, exactly the first and the second at the ends."""
+        return (1 - dipped) * self.rising + dipped * self.mean
+
+    def _depths(self, dipped: float) -> FloatArray:
+        """Depths of draws about such a curve (n,)."""
+        return deepest((self._curve(dipped) + self.noise).T.clip(0, 1))[0]
+
+    def _p_as_deep(self, least: float, dipped: float) -> float:
+        """Fraction of draws about such a curve that are at least so deep, one added."""
+        depths = self._depths(dipped)
+        return float((depths >= least).sum() + 1) / (depths.size + 1)
 
     def p_deeper(self, least: float) -> float:
         """Fraction of draws about the runs that are at least so deep: smallness says that there is no such dip."""
-        return self._p_as_deep(least)
+        return self._p_as_deep(least, 1.0)
 
     @property
     def p_rising(self) -> float:
@@ -126,7 +131,7 @@ class Dip:
 
         The lower end is the least dipped curve that is not rejected, the upper end a quantile of draws about the runs.
         Draws are mostly too deep. Where one width alone sets the depth they are not, and the upper end is passed more
-        often than it says, in a tenth of all cases rather than a twentieth.
+        often than it says.
 
         Args:
             level: Probability content.
@@ -141,9 +146,8 @@ class Dip:
             # Accuracies of 0 and 1 can move one way alone: then even draws about the runs are seldom as deep.
             dipped = brentq(excess, 0.0, 1.0, xtol=1e-4) if excess(1.0) > 0 else 1.0
         low, _ = deepest(self._curve(dipped)[:, None])
-        depths, _ = deepest((self.mean + self.noise).T.clip(0, 1))
-        high = max(float(np.quantile(depths, 1 - rarely)), self.depth)
-        return Interval(low=min(float(low[0]), self.depth), high=high, level=level)
+        high = float(np.quantile(self._depths(1.0), 1 - rarely))
+        return Interval(low=min(float(low[0]), high), high=high, level=level).around(self.depth)
 
     @property
     def ruling(self) -> DipRuling:

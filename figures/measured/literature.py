@@ -117,24 +117,31 @@ def _apart(panel: PanelRuns) -> Iterator[Shown]:
 
 
 def _draw_over_time(ax: Axes, shown: PanelRuns) -> None:
-    """Curves of every run, one colour a training-set size; those of the training set are broken."""
+    """Curves of every run, one colour a training-set size; those of the training set are broken.
+
+    The only size of a panel stands in its title, so that panels of one size each share their legend.
+    """
     label, names = CURVES[shown.panel.kind]
     places = [(series, size) for series in shown.series for size in series.runs]
     last = 1.0
     for (series, size), colour in zip(places, colours(len(places)), strict=True):
+        named = _named(series, f"D = {size}")
+        if len(places) == 1:
+            ax.set_title(f"{shown.panel.title}\n{named}".strip())
+            named = ""
         for k, run in enumerate(series.runs[size]):
             step = run.curves.step
             last = max(last, float(step[-1]))
             for name in names:
                 is_train = name.startswith("train")
-                what = "" if name == "squared_norm" else ", train" if is_train else ", test"
+                what = "" if name == "squared_norm" else "train" if is_train else "test"
                 ax.plot(
                     step,
                     _curve(run, name),
                     "--" if is_train else "-",
                     color=colour,
                     linewidth=0.8 if is_train else 1.1,
-                    label=f"{_named(series, f'D = {size}')}{what}" if k == 0 else None,
+                    label=", ".join(filter(None, [named, what])) if k == 0 else None,
                 )
     log_steps(ax, last)
     ax.set(xlabel="training time [steps]", ylabel=label)

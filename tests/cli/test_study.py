@@ -1,7 +1,7 @@
 """``dcrit study``: one's own file through typer's runner, and what is wrong with it in one sentence."""
 
 import re
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +9,10 @@ import pytest
 import dcrit
 from dcrit.api.own import model_and_data
 from dcrit.cli.app import app
+from dcrit.cli.study import _closer
 from dcrit.empirics.study.design import StudyDesign
 from dcrit.theory.checks import FieldError
+from dcrit.theory.estimates import Estimate, Interval
 from tests.worlds.command_line import document_of, invoking
 from tests.worlds.option_words import parameters
 
@@ -56,11 +58,21 @@ def test_a_file_is_studied_as_by_the_function(mine: Path) -> None:
     assert "There is no prediction to compare: the first run on" in text.stdout
     assert " ".join(text.stdout.split()).count("the first run on") == 1
     assert "measured critical size" in text.stdout
-    drawn = invoke(*words).stdout
-    closer = f"more closely; these runs are kept: dcrit study {mine} --learning-rate 0.05 -T 40 --tolerance 0.0"
-    assert ("measured critical size │ –" in drawn) != (closer in " ".join(drawn.split()))
+    drawn = " ".join(invoke(*words).stdout.split())
+    closer = f"more closely; these runs are kept: dcrit study {mine} --learning-rate 0.05 -T 40 --tolerance "
+    assert (found["measured_critical_size"]["value"] is None) == (closer not in drawn)
     undrawn = " ".join(invoke(*words[:-2]).stdout.split())
     assert f"draw it; its runs are not made again: dcrit study {mine} --learning-rate 0.05 -T 40 -o st" in undrawn
+
+
+def test_the_next_command_asks_for_less_than_was_reached() -> None:
+    reached = Estimate(quantity="x", value=200.0, unit="examples", interval=Interval(low=190.0, high=210.0))
+    assert _closer(reached, 0.1, 12, seeds=0) == ["--tolerance", "0.03", "--max-runs", "24"]  # 5 % were reached
+    assert _closer(reached, 0.02, 12, seeds=0) == ["--tolerance", "0.01", "--max-runs", "24"]
+    assert _closer(reached, 0.1, 12, seeds=3) == ["--seeds", "6"]  # sizes that were given are all there is
+    point = replace(reached, interval=Interval(low=200.0, high=200.0))
+    assert _closer(point, 0.1, 12, seeds=0) == []
+    assert _closer(replace(reached, value=None, interval=None, reason="none"), 0.1, 12, seeds=0) == []
 
 
 @pytest.mark.parametrize(

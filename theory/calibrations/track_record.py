@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any, Self
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from dcrit.theory.calibrations.calibration import TRACK_RECORD, Calibration
 from dcrit.theory.checks import FieldError, check_integer
@@ -123,7 +123,7 @@ class TrackRecord:
     @property
     def is_overconfident(self) -> bool:
         """Whether so few measurements inside 90 % intervals are rarer than one in twenty: intervals are too narrow."""
-        return bool(binom.cdf(self.n_inside, self.n_configurations, LEVEL) < RARELY)
+        return bool(bdtr(self.n_inside, self.n_configurations, LEVEL) < RARELY)
 
     @property
     def _where(self) -> str:

@@ -4,11 +4,13 @@ from typing import Any
 import pytest
 import typer
 
+import dcrit
 from dcrit.cli.predict.critical_size import critical_size
 from dcrit.cli.predict.double_descent import double_descent
-from dcrit.cli.predict.phase_diagram import phase_diagram
+from dcrit.cli.predict.phase_diagram import _surprises, phase_diagram
 from dcrit.cli.predict.regime import regime
 from dcrit.theory.calibrations.calibration import shipped_calibrations
+from dcrit.theory.circuits.regimes import shown_from_scratch
 from tests.worlds.command_line import document_of, invoking
 from tests.worlds.refusals import bad_words, check_refused
 
@@ -92,3 +94,17 @@ BAD = [
 @bad_words(BAD)
 def test_bad_input_is_one_sentence(words: list[str], sentence: str, alone: Path) -> None:
     check_refused(invoke(*words), sentence, alone)
+
+
+@pytest.mark.slow
+def test_a_surprise_is_what_is_not_most_likely_at_the_point_itself() -> None:
+    """The plane has the regime of the nearest of its points, which are few here."""
+    answer = dcrit.phase_diagram(dcrit.Problem(modulus=31), points=3)
+    found = dcrit.regime(dcrit.Problem(modulus=31, width=64), 600).to_dict()
+    best = max(found["probabilities"], key=found["probabilities"].__getitem__)
+    other = "progression" if best != "progression" else "grokking"
+    point = {"width": 64, "n_train": 600, "predicted": other}
+    assert _surprises(answer, [{**point, "dynamics": shown_from_scratch(best)}], None) == []
+    ((told, chance),) = _surprises(answer, [{**point, "predicted": best, "dynamics": other}], None)
+    assert told["dynamics"] == other
+    assert chance == pytest.approx(found["probabilities"][other])

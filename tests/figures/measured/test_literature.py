@@ -53,6 +53,19 @@ def test_title_and_legend_of_a_single_panel_stay_inside_the_picture(tmp_path: Pa
     plt.close(drawn)
 
 
+@pytest.mark.slow
+def test_panels_of_one_size_each_share_their_legend_and_are_told_by_their_titles(tmp_path: Path) -> None:
+    (figure,) = [miniature(one, steps=10) for one in literature_figures() if one.name == "huang-2e"]
+    with open_runs(tmp_path, Machine(workers=1), display=False) as laboratory:
+        drawn = draw(literature.measure(figure, laboratory), title="four dynamics")
+    (legend,) = drawn.legends
+    assert [one.get_text() for one in legend.get_texts()] == ["train", "test"]
+    titles = [ax.get_title() for ax in drawn.axes]
+    assert titles[:2] == ["progression, accuracy\nd = 8, D = 3500", "memorization, accuracy\nd = 32, D = 2000"]
+    assert len(set(titles)) == len(titles) == 8
+    plt.close(drawn)
+
+
 def check(drawn: Figure, panels: Sequence[literature.PanelRuns]) -> None:
     """Every run of a figure is in its picture, and no two predicted intervals lie over each other."""
     axes = iter(drawn.axes)
