@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +26,12 @@ PANEL = "Figures of the literature"
 
 #: The page that the table is written to, from the top of a clone.
 PAGE = Path("docs") / "reference" / "literature-figures.md"
+
+#: Where the committed pictures lie, from the top of a clone.
+PICTURES = Path("figures") / "literature"
+
+#: What was seen in each of them, from the top of a clone.
+SEEN = Path("docs") / "results" / "literature-figures.json"
 
 #: The modulus of the papers.
 PAPERS_MODULUS = 113
@@ -45,29 +54,46 @@ A prediction is drawn, dotted or as a map, where the column *predicted* says yes
 {rate:.0f} GFLOP/s, at most. With `--quick` a figure has fewer seeds, sizes, widths and curves, and says so;
 `--seeds` sets the number of seeds alone. What was trained before an interruption is kept, and the same command goes on.
 
-Written by `dcrit reproduce literature --clone .`."""
+Below each table are the pictures that the commands made. `dcrit reproduce literature --clone .` writes this page, and
+with `--store runs` it makes the pictures anew."""
 
 app = typer.Typer()
 
 
 @app.command("literature", rich_help_panel=PANEL)
 def literature(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Beside --store: figures to draw; default: all.")
+    ] = None,
     clone: Annotated[
         Path | None, typer.Option(help="Top folder of a clone: write the table to its docs/reference.")
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option("--store", "-S", help="Beside --clone: folder of runs; draw its figures/literature, and train."),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Beside --clone: write nothing; exit 1 where the page differs.")
     ] = False,
+    workers: options.Workers = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Every figure below: what the paper shows, what should be seen here, runs and minutes. Trains nothing."""
+    """Every figure below: what the paper shows, what should be seen here, runs and minutes. Trains only with --store."""
     from dcrit.api.literature import list_literature
 
-    if check and clone is None:
-        raise typer.BadParameter("--check must go with --clone, got it alone")
+    for option, given in (("--check", check), ("--store", store is not None)):
+        if given and clone is None:
+            raise typer.BadParameter(f"{option} must go with --clone, got it alone")
+    if check and store is not None:
+        raise typer.BadParameter("--check must be without --store, got both")
+    if names and store is None:
+        raise typer.BadParameter(f"NAME must go with --store, got {' '.join(names)} alone")
     listed = list_literature()
     if clone is not None:
-        _write(clone, page_of(listed.to_dict()), check=check)
+        _check_clone(clone)
+        if store is not None:
+            _draw_all(names or [one["name"] for one in listed.figures], clone, store, workers)
+        _write(clone, page_of(listed.to_dict(), _seen(clone)), check=check)
         return
     if as_json:
         print_json(listed.to_dict())
@@ -83,11 +109,37 @@ def literature(
     )
 
 
-def _write(clone: Path, text: str, *, check: bool) -> None:
+def _check_clone(clone: Path) -> None:
     from dcrit.empirics.ablations.committed import results_of
 
     with options.bad_input():
         results_of(clone)  # it says where there is no clone
+
+
+def _draw_all(names: Sequence[str], clone: Path, store: Path, workers: int) -> None:
+    """Draw figures into a clone; each is kept before the next is begun, as all together take hours."""
+    from dcrit.api.literature import literature_figure
+
+    machine = options.machine_from(workers, options.ExecutorChoice.local, None)
+    (clone / PICTURES).mkdir(parents=True, exist_ok=True)
+    for name in names:
+        with session(machine), tempfile.TemporaryDirectory() as aside:
+            note(f"{name}:")
+            drawn = literature_figure(name, store=store, out=aside, note=note, **asdict(machine))
+            # Only as PNG: pages show no other, and the SVG of some hundred curves is large.
+            shutil.copy(next(path for path in drawn.files if path.suffix == ".png"), clone / PICTURES)
+        seen = {**_seen(clone), name: {"told": [one.told for one in drawn.over_width]}}
+        text = json.dumps(dict(sorted(seen.items())), indent=2, ensure_ascii=False)
+        (clone / SEEN).write_text(f"{text}\n", encoding="utf-8")
+
+
+def _seen(clone: Path) -> dict[str, Any]:
+    """What was seen in the pictures of a clone, by the name of the figure; none where none was drawn."""
+    path = clone / SEEN
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _write(clone: Path, text: str, *, check: bool) -> None:
     path = clone / PAGE
     differs = not path.is_file() or path.read_text(encoding="utf-8") != text
     if check and differs:
@@ -102,11 +154,12 @@ def _minutes(minutes: float) -> str:
     return f"{minutes:.1f}" if minutes < 10 else f"{minutes:.0f}"
 
 
-def page_of(listed: Mapping[str, Any]) -> str:
-    """The table as a page of the docs.
+def page_of(listed: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]) -> str:
+    """The table and the committed pictures as a page of the docs.
 
     Args:
         listed: As ``--json`` prints it.
+        seen: What was seen in each committed picture, by the name of the figure; others have no picture.
     """
     moduli = {
         one.name: {series.problem.modulus for panel in one.panels for series in panel.series}
@@ -131,6 +184,10 @@ def page_of(listed: Mapping[str, Any]) -> str:
                     f"| {'yes' if one['predicted'] else 'no'} | {one['runs']} | {one['flops']:.1e} "
                     f"| {_minutes(one['minutes'])} |"
                 )
+        for one in listed["figures"]:
+            if one["source"] == source and one["name"] in seen:
+                lines += ["", f"### {one['name']}", "", *(f"{told}\n" for told in seen[one["name"]]["told"])]
+                lines.append(f"![{one['shows']}](../../{PICTURES.as_posix()}/{one['name']}.png)")
     return "\n".join(lines) + "\n"
 
 

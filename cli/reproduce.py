@@ -664,14 +664,11 @@ def _evidence_in(validation: Path, results: Path) -> dict[Path, str]:
 def remake_gallery(folder: Path, gallery: Path) -> None:
     """Pictures and report of a validation in place of those that were there, whole or not at all.
 
-    Pictures of experiments, which ``dcrit figure`` makes, stay.
-
     Args:
         folder: Where the validation wrote.
         gallery: What is replaced.
     """
     from dcrit.api.report.pages import markdown_page
-    from dcrit.figures import FIGURES
 
     document = _read(folder / "report.json")
     names = [figure["name"] for figure in document["figures"]]
@@ -681,9 +678,6 @@ def remake_gallery(folder: Path, gallery: Path) -> None:
     aside.mkdir(parents=True)
     for name in names:
         shutil.copy(folder / "figures" / f"{name}.png", aside)
-    for kept in (gallery / f"{name}.png" for name in FIGURES):
-        if kept.is_file():
-            shutil.copy(kept, aside)
     for suffix in ("json", "html"):
         shutil.copy(folder / f"report.{suffix}", aside)
     # Beside its pictures, and with those that Markdown viewers show.

@@ -242,6 +242,8 @@ def _over_width(evidence: Sequence[PanelRuns]) -> list[OverWidth]:
 
     found: list[OverWidth] = []
     for shown in evidence:
+        if any(one.series.facts for one in shown.series):
+            continue  # such a panel asks what facts do to the curve, and not whether it dips
         for one in shown.series:
             if not one.accuracies:
                 continue

@@ -130,7 +130,7 @@ class MeasuredDip:
                 f"{SMALLEST_DIP:g} on"
             )
         why = (
-            f"chance alone makes one so deep in {self.p_rising:.0%} of cases, more than {RARELY:.0%}"
+            f"chance alone makes one so deep in {number(100 * self.p_rising)} % of cases, more than {100 * RARELY:.0f} %"
             if fall >= SMALLEST_DIP
             else f"one of {SMALLEST_DIP:g} is not ruled out"
         )

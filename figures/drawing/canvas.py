@@ -26,6 +26,9 @@ TITLE_CHARACTER = style.FONT * 0.56 / 72
 #: Room for a remark above a panel of two in a row [inches].
 PANEL_TEXT = 2.9
 
+#: What ticks and label of a vertical axis take of the width of a panel [inches].
+BESIDE = 0.65
+
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure that keeps labels inside; sizes in inches."""
@@ -38,7 +41,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 def panels(n: int, *, height: float) -> tuple[Figure, list[Axes]]:
     """A figure of two columns' width with n panels of a height [inches], filled row by row."""
-    columns = min(n, 2 if n <= 4 else 3)
+    columns = min(n, 2 if n <= 6 else 3)
     rows = math.ceil(n / columns)
     # Fewer than two panels in a row would be stretched beyond their use.
     width = style.DOUBLE if columns > 1 else style.DOUBLE * 0.6
@@ -60,6 +63,20 @@ def prepare(ax: Axes) -> None:
 def wrapped(text: str, width: float, *, size: float = style.SMALL) -> str:
     """Text broken into lines no wider than a width [inches], in small print or another size [points]."""
     return textwrap.fill(text, max(16, int(width / CHARACTER * style.SMALL / size)))
+
+
+def room(ax: Axes) -> float:
+    """Width that axes of a figure will have, about [inches]: their layout is made when the figure is drawn."""
+    spec, figure = ax.get_subplotspec(), ax.get_figure(root=True)
+    assert figure is not None
+    columns = 1 if spec is None else spec.get_gridspec().ncols
+    return float(figure.get_size_inches()[0]) / columns - BESIDE
+
+
+def heading(ax: Axes, text: str) -> None:
+    """Title of a panel in the middle above it, broken where it would be wider; lines that it has are kept."""
+    most = int((room(ax) + BESIDE / 2) / TITLE_CHARACTER)
+    ax.set_title("\n".join(textwrap.fill(line, most) for line in text.split("\n")))
 
 
 def title(ax: Axes, text: str, remarks: Sequence[str] = (), *, width: float) -> float:
@@ -162,6 +179,21 @@ def footnotes(figure: Figure, lines: Sequence[str]) -> None:
     share = room / (height + room)
     engine.set(rect=(0, share, 1, 1 - share))  # type: ignore[call-arg]
     figure.text(0.07 / width, 0.04 / (height + room), text, va="bottom", fontsize=style.SMALL, color=style.NOTE)
+
+
+def stretch(figure: Figure, least: float) -> None:
+    """Let a figure grow until its panels are as high as they should be, whatever legend and notes take.
+
+    Args:
+        figure: With all that it will hold but footnotes, whose room is in inches of the final height.
+        least: Height of a panel without its labels [inches].
+    """
+    figure.draw_without_rendering()
+    lowest = min(ax.get_window_extent().height for ax in figure.axes) / figure.dpi
+    spec = figure.axes[0].get_subplotspec()
+    rows = 1 if spec is None else spec.get_gridspec().nrows
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + rows * max(0.0, least - lowest))
 
 
 def arms(value: float, interval: Interval | None) -> list[list[float]] | None:

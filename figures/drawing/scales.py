@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -11,11 +11,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from dcrit.figures.drawing import canvas, style
+
 if TYPE_CHECKING:
     from dcrit.theory.problems.problem import Problem
 
-#: Part of a logarithmic axis by which ticks with two lines have to lie apart, so that both labels can be read.
-NEAR = 0.09
+#: Room between labels at ticks, and width of a digit [inches].
+GAP, DIGIT = 0.06, style.SMALL * 0.64 / 72
+
+#: Part of an axis that lies between its outermost ticks.
+BETWEEN_ENDS = 0.83
 
 #: Numbers below are shown as powers of ten.
 SMALLEST_PLAIN = 1e-3
@@ -88,8 +93,12 @@ def log_axis(
 
 
 def _tick(value: float) -> str:
-    """A plain number, or a power of ten where it would have too many zeros."""
-    return plain(value) if value >= SMALLEST_PLAIN else rf"$10^{{{math.log10(value):.3g}}}$"
+    """A plain number, or one with a power of ten where it would have too many zeros."""
+    if value >= SMALLEST_PLAIN:
+        return plain(value)
+    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    power = f"10^{{{int(exponent)}}}"
+    return f"${power}$" if float(mantissa) == 1 else rf"${float(mantissa):g} \cdot {power}$"
 
 
 def include(ax: Axes, marks: Sequence[tuple[float, float]], margin: float = 0.03) -> None:
@@ -139,22 +148,39 @@ def width_axis(ax: Axes, problem: Problem, widths: Sequence[int]) -> None:
     Args:
         ax: Axes with model size over a logarithmic axis.
         problem: What the networks learn; its own width plays no part.
-        widths: Where ticks are wanted, rising; those too near an end are left out, the ends are not.
+        widths: Where ticks are wanted, rising. Numbers of parameters that would lie over others are left out, and so
+            are widths; those at the ends are not.
     """
-    sizes = [replace(problem, width=width).n_params for width in widths]
-    kept = _apart(sizes)
+    sizes = {width: replace(problem, width=width).n_params for width in widths}
+    length = BETWEEN_ENDS * canvas.room(ax)
+    shown = _apart(sizes, {width: str(width) for width in widths}, length)
+    numbered = _apart(sizes, {width: plain(sizes[width]) for width in shown}, length)
     ax.xaxis.set_minor_locator(NullLocator())
-    labels = [f"{plain(size)}\n{width}" for size, width in zip(sizes, widths, strict=True) if size in kept]
-    ax.set_xticks(kept, labels, minor=False)
+    labels = [f"{plain(sizes[width]) if width in numbered else ''}\n{width}" for width in shown]
+    ax.set_xticks([sizes[width] for width in shown], labels, minor=False)
     symbol, unit = problem.family.width_symbol, problem.family.width_unit
-    ax.set_xlabel(f"model size $N$ [parameters]\nbelow: width ${symbol}$ [{unit}]")
+    below = f"below: width {symbol} [{unit}]"
+    apart = "\n" if len(below) * canvas.TITLE_CHARACTER > canvas.room(ax) else " "
+    ax.set_xlabel(f"model size $N$ [parameters]\nbelow: width ${symbol}${apart}[{unit}]")
 
 
-def _apart(sizes: Sequence[int]) -> list[int]:
-    """Rising sizes whose labels do not lie over each other on a logarithmic axis, the ends among them."""
-    near = (sizes[-1] / sizes[0]) ** NEAR
-    kept = [sizes[0]]
-    for size in sizes[1:-1]:
-        if kept[-1] * near <= size <= sizes[-1] / near:
-            kept.append(size)
-    return kept if len(sizes) == 1 else [*kept, sizes[-1]]
+def _apart(sizes: Mapping[int, int], labels: Mapping[int, str], length: float) -> list[int]:
+    """Widths whose labels do not lie over each other on a logarithmic axis, the ends among them.
+
+    Args:
+        sizes: Number of parameters by width, rising.
+        labels: By width, some or all of them.
+        length: Of the axis between the outermost ones [inches].
+    """
+    widths = list(labels)
+    scale = length / max(math.log(sizes[widths[-1]] / sizes[widths[0]]), 1e-9)
+
+    def clear(one: int, other: int) -> bool:
+        needed = DIGIT * (len(labels[one]) + len(labels[other])) / 2 + GAP
+        return scale * math.log(sizes[other] / sizes[one]) >= needed
+
+    kept = widths[:1]
+    for width in widths[1:-1]:
+        if clear(kept[-1], width) and clear(width, widths[-1]):
+            kept.append(width)
+    return kept if len(widths) == 1 else [*kept, widths[-1]]

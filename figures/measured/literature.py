@@ -25,8 +25,8 @@ from dcrit.figures.measured.phase_map import draw_plane
 from dcrit.theory.estimates import LEVEL
 from dcrit.theory.literature.figures import OVER_TIME
 
-#: Height of a panel [inches].
-HEIGHT = 2.4
+#: Height of a panel with its labels, and of its axes at least [inches].
+HEIGHT, LEAST_HEIGHT = 2.4, 1.6
 
 #: Opacity of a predicted interval among those of other series.
 FAINT_SHADE = 0.1
@@ -87,16 +87,20 @@ def draw(evidence: Sequence[PanelRuns], *, title: str = "", remarks: Sequence[st
                 canvas.title(ax, shown.panel.title, missing, width=canvas.PANEL_TEXT)
                 continue
             canvas.prepare(ax)
-            ax.set_title(shown.panel.title)
+            canvas.heading(ax, shown.panel.title)
             if shown.panel.kind in OVER_TIME:
                 _draw_over_time(ax, shown)
             else:
                 _draw_over_places(ax, one)
         canvas.legend(figure, columns=3)
-        if title and figure.legends:
+        if title:
             size = style.FONT + 1
             broken = canvas.wrapped(title, figure.get_size_inches()[0] - 0.3, size=size)
-            figure.legends[0].set_title(broken, prop=FontProperties(size=size))
+            if figure.legends:
+                figure.legends[0].set_title(broken, prop=FontProperties(size=size))
+            else:
+                figure.suptitle(broken, fontsize=size)
+        canvas.stretch(figure, LEAST_HEIGHT)
         canvas.footnotes(figure, remarks)
         return figure
 
@@ -127,7 +131,7 @@ def _draw_over_time(ax: Axes, shown: PanelRuns) -> None:
     for (series, size), colour in zip(places, colours(len(places)), strict=True):
         named = _named(series, f"D = {size}")
         if len(places) == 1:
-            ax.set_title(f"{shown.panel.title}\n{named}".strip())
+            canvas.heading(ax, f"{shown.panel.title}\n{named}".strip())
             named = ""
         for k, run in enumerate(series.runs[size]):
             step = run.curves.step

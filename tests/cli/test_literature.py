@@ -47,12 +47,56 @@ def test_a_page_that_differs_is_told_and_one_outside_of_a_clone_refused(tmp_path
     assert reproduce("literature", "--clone", tmp_path).exit_code == 2  # type: ignore[attr-defined]
     alone = reproduce("literature", "--check")
     assert alone.exit_code == 2  # type: ignore[attr-defined]
-    for folder in ("docs/results", "docs/reference"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
+    a_clone(tmp_path)
     assert reproduce("literature", "--clone", tmp_path, "--check").exit_code == 1  # type: ignore[attr-defined]
     assert reproduce("literature", "--clone", tmp_path).exit_code == 0  # type: ignore[attr-defined]
     assert reproduce("literature", "--clone", tmp_path, "--check").exit_code == 0  # type: ignore[attr-defined]
+
+
+def a_clone(folder: Path) -> Path:
+    for name in ("docs/results", "docs/reference", "figures"):
+        (folder / name).mkdir(parents=True)
+    (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
+    return folder
+
+
+@pytest.mark.slow
+def test_pictures_of_a_clone_are_drawn_and_shown_on_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clone = a_clone(tmp_path / "clone")
+    small = tuple(miniature(one) for one in literature_figures() if one.name in ("huang-2b", "huang-2d"))
+    monkeypatch.setattr(api, "literature_figures", lambda: small)
+    words = ("literature", "huang-2b", "--clone", clone, "--store", tmp_path / "runs", "--workers", 1)
+    done = reproduce(*words)
+    assert done.exit_code == 0, done.output  # type: ignore[attr-defined]
+    assert [path.name for path in (clone / "figures" / "literature").iterdir()] == ["huang-2b.png"]
+    assert json.loads((clone / "docs/results/literature-figures.json").read_text()) == {"huang-2b": {"told": []}}
+    page = (clone / "docs/reference/literature-figures.md").read_text()
+    assert page.count("](../../figures/literature/huang-2b.png)") == page.count("![") == 1
+    unknown = reproduce("literature", "huang-9", *words[2:])
+    assert unknown.exit_code == 2  # type: ignore[attr-defined]
+    assert "huang-2d" in unknown.output  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--store", "runs"), "--store must go with --clone"),
+        (("huang-2b", "--clone", ROOT), "NAME must go with --store"),
+        (("--clone", ROOT, "--store", "runs", "--check"), "--check must be without --store"),
+    ],
+)
+def test_pictures_are_refused_where_they_have_no_place(words: tuple[object, ...], said: str) -> None:
+    refused = reproduce("literature", *words)
+    assert refused.exit_code == 2  # type: ignore[attr-defined]
+    assert said in " ".join(refused.output.replace("│", " ").split())  # type: ignore[attr-defined]
+
+
+def test_every_committed_picture_is_of_a_figure_and_on_the_page() -> None:
+    pictures = {path.stem for path in (ROOT / "figures" / "literature").iterdir()}
+    assert pictures == set(json.loads((ROOT / "docs/results/literature-figures.json").read_text()))
+    assert pictures <= {one.name for one in literature_figures()}
+    page = (ROOT / "docs/reference/literature-figures.md").read_text()
+    assert set(re.findall(r"figures/literature/([\w-]+)\.png", page)) == pictures
 
 
 def test_each_command_says_what_should_be_seen() -> None:
