@@ -78,7 +78,7 @@ def literature(
     workers: options.Workers = 0,
     as_json: options.Json = False,
 ) -> None:
-    """Every figure below: what the paper shows, what should be seen here, runs and minutes. Trains only with --store."""
+    """Every figure below: what the paper shows, what should be seen here, runs, minutes. Trains only with --store."""
     from dcrit.api.literature import list_literature
 
     for option, given in (("--check", check), ("--store", store is not None)):

@@ -130,7 +130,8 @@ class MeasuredDip:
                 f"{SMALLEST_DIP:g} on"
             )
         why = (
-            f"chance alone makes one so deep in {number(100 * self.p_rising)} % of cases, more than {100 * RARELY:.0f} %"
+            f"chance alone makes one so deep in {number(100 * self.p_rising)} % of cases, more than "
+            f"{number(100 * RARELY)} %"
             if fall >= SMALLEST_DIP
             else f"one of {SMALLEST_DIP:g} is not ruled out"
         )

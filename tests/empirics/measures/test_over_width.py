@@ -8,6 +8,7 @@ import pytest
 from dcrit.empirics.measures.over_width import AtWidth, dip_over_width, over_width
 from dcrit.empirics.runs.single import Run, RunConfig
 from dcrit.theory.problems.problem import Problem
+from dcrit.theory.written import number
 from tests.worlds.runs import run_of
 
 PROBLEM = Problem(modulus=7)
@@ -98,7 +99,8 @@ def test_a_rise_is_no_dip_and_scattered_seeds_cannot_tell() -> None:
     )
     assert unsure.p_rising is not None
     assert unsure.p_rising > 0.05
-    assert unsure.told.endswith(f", and chance alone makes one so deep in {unsure.p_rising:.0%} of cases, more than 5%")
+    percent = number(100 * unsure.p_rising)
+    assert unsure.told.endswith(f", and chance alone makes one so deep in {percent} % of cases, more than 5 %")
     shallow = dip_over_width(widths_of([0.5, 0.45, 0.5], 3, scatter=0.1))
     assert shallow.ruling == "cannot tell"
     assert shallow.told.endswith(", and one of 0.1 is not ruled out")
