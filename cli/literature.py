@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +29,7 @@ PAGE = Path("docs") / "reference" / "literature-figures.md"
 #: Where the committed pictures lie, from the top of a clone.
 PICTURES = Path("figures") / "literature"
 
-#: What was seen in each of them, from the top of a clone.
+#: What the runs of each of them tell of dips, from the top of a clone.
 SEEN = Path("docs") / "results" / "literature-figures.json"
 
 #: The modulus of the papers.
@@ -119,24 +118,25 @@ def _check_clone(clone: Path) -> None:
 def _draw_all(names: Sequence[str], clone: Path, store: Path, workers: int) -> None:
     """Draw figures into a clone; each is kept before the next is begun, as all together take hours."""
     from dcrit.api.literature import literature_figure
+    from dcrit.empirics.ablations.committed import text_of
 
     machine = options.machine_from(workers, options.ExecutorChoice.local, None)
     (clone / PICTURES).mkdir(parents=True, exist_ok=True)
-    for name in names:
-        with session(machine), tempfile.TemporaryDirectory() as aside:
-            note(f"{name}:")
+    with session(machine), tempfile.TemporaryDirectory() as aside:
+        for name in names:
             drawn = literature_figure(name, store=store, out=aside, note=note, **asdict(machine))
             # Only as PNG: pages show no other, and the SVG of some hundred curves is large.
             shutil.copy(next(path for path in drawn.files if path.suffix == ".png"), clone / PICTURES)
-        seen = {**_seen(clone), name: {"told": [one.told for one in drawn.over_width]}}
-        text = json.dumps(dict(sorted(seen.items())), indent=2, ensure_ascii=False)
-        (clone / SEEN).write_text(f"{text}\n", encoding="utf-8")
+            seen = {**_seen(clone), name: [one.told for one in drawn.over_width]}
+            (clone / SEEN).write_text(text_of(dict(sorted(seen.items()))), encoding="utf-8")
 
 
-def _seen(clone: Path) -> dict[str, Any]:
-    """What was seen in the pictures of a clone, by the name of the figure; none where none was drawn."""
+def _seen(clone: Path) -> dict[str, list[str]]:
+    """What the runs of a clone's pictures tell of dips, by the name of the figure; none where none was drawn."""
+    from dcrit.empirics.ablations.committed import read
+
     path = clone / SEEN
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read(path) if path.is_file() else {}
 
 
 def _write(clone: Path, text: str, *, check: bool) -> None:
@@ -154,12 +154,12 @@ def _minutes(minutes: float) -> str:
     return f"{minutes:.1f}" if minutes < 10 else f"{minutes:.0f}"
 
 
-def page_of(listed: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]) -> str:
+def page_of(listed: Mapping[str, Any], seen: Mapping[str, Sequence[str]]) -> str:
     """The table and the committed pictures as a page of the docs.
 
     Args:
         listed: As ``--json`` prints it.
-        seen: What was seen in each committed picture, by the name of the figure; others have no picture.
+        seen: What the runs of each committed picture tell of dips, by the name of the figure; others have no picture.
     """
     moduli = {
         one.name: {series.problem.modulus for panel in one.panels for series in panel.series}
@@ -186,7 +186,7 @@ def page_of(listed: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]) ->
                 )
         for one in listed["figures"]:
             if one["source"] == source and one["name"] in seen:
-                lines += ["", f"### {one['name']}", "", *(f"{told}\n" for told in seen[one["name"]]["told"])]
+                lines += ["", f"### {one['name']}", "", *(f"{told}\n" for told in seen[one["name"]])]
                 lines.append(f"![{one['shows']}](../../{PICTURES.as_posix()}/{one['name']}.png)")
     return "\n".join(lines) + "\n"
 

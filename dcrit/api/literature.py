@@ -236,14 +236,14 @@ def literature_figure(
 
 
 def _over_width(evidence: Sequence[PanelRuns]) -> list[OverWidth]:
-    """Curves over model size that something was predicted of, each once."""
+    """Curves over model size that something was predicted of, each once; those beside facts are about no dip."""
     from dcrit.api.double_descent import double_descent
     from dcrit.empirics.runs.single import Run
 
     found: list[OverWidth] = []
     for shown in evidence:
         if any(one.series.facts for one in shown.series):
-            continue  # such a panel asks what facts do to the curve, and not whether it dips
+            continue
         for one in shown.series:
             if not one.accuracies:
                 continue

@@ -65,7 +65,7 @@ def wrapped(text: str, width: float, *, size: float = style.SMALL) -> str:
     return textwrap.fill(text, max(16, int(width / CHARACTER * style.SMALL / size)))
 
 
-def room(ax: Axes) -> float:
+def panel_width(ax: Axes) -> float:
     """Width that axes of a figure will have, about [inches]: their layout is made when the figure is drawn."""
     spec, figure = ax.get_subplotspec(), ax.get_figure(root=True)
     assert figure is not None
@@ -75,7 +75,7 @@ def room(ax: Axes) -> float:
 
 def heading(ax: Axes, text: str) -> None:
     """Title of a panel in the middle above it, broken where it would be wider; lines that it has are kept."""
-    most = int((room(ax) + BESIDE / 2) / TITLE_CHARACTER)
+    most = int((panel_width(ax) + BESIDE / 2) / TITLE_CHARACTER)
     ax.set_title("\n".join(textwrap.fill(line, most) for line in text.split("\n")))
 
 

@@ -152,7 +152,7 @@ def width_axis(ax: Axes, problem: Problem, widths: Sequence[int]) -> None:
             are widths; those at the ends are not.
     """
     sizes = {width: replace(problem, width=width).n_params for width in widths}
-    length = BETWEEN_ENDS * canvas.room(ax)
+    length = BETWEEN_ENDS * canvas.panel_width(ax)
     shown = _apart(sizes, {width: str(width) for width in widths}, length)
     numbered = _apart(sizes, {width: plain(sizes[width]) for width in shown}, length)
     ax.xaxis.set_minor_locator(NullLocator())
@@ -160,7 +160,7 @@ def width_axis(ax: Axes, problem: Problem, widths: Sequence[int]) -> None:
     ax.set_xticks([sizes[width] for width in shown], labels, minor=False)
     symbol, unit = problem.family.width_symbol, problem.family.width_unit
     below = f"below: width {symbol} [{unit}]"
-    apart = "\n" if len(below) * canvas.TITLE_CHARACTER > canvas.room(ax) else " "
+    apart = "\n" if len(below) * canvas.TITLE_CHARACTER > canvas.panel_width(ax) else " "
     ax.set_xlabel(f"model size $N$ [parameters]\nbelow: width ${symbol}${apart}[{unit}]")
 
 
@@ -173,7 +173,9 @@ def _apart(sizes: Mapping[int, int], labels: Mapping[int, str], length: float) -
         length: Of the axis between the outermost ones [inches].
     """
     widths = list(labels)
-    scale = length / max(math.log(sizes[widths[-1]] / sizes[widths[0]]), 1e-9)
+    if len(widths) == 1:
+        return widths
+    scale = length / math.log(sizes[widths[-1]] / sizes[widths[0]])
 
     def clear(one: int, other: int) -> bool:
         needed = DIGIT * (len(labels[one]) + len(labels[other])) / 2 + GAP
@@ -183,4 +185,4 @@ def _apart(sizes: Mapping[int, int], labels: Mapping[int, str], length: float) -
     for width in widths[1:-1]:
         if clear(kept[-1], width) and clear(width, widths[-1]):
             kept.append(width)
-    return kept if len(widths) == 1 else [*kept, widths[-1]]
+    return [*kept, widths[-1]]

@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 
 from dcrit.api import literature as api
 from dcrit.cli.app import app
-from dcrit.empirics.experiments.literature import config_of, configs_of_figure
+from dcrit.empirics.experiments.literature import PanelRuns, SeriesRuns, config_of, configs_of_figure
 from dcrit.empirics.measures.over_width import FEWEST_SEEDS
 from dcrit.empirics.runs.single import Run
 from dcrit.empirics.store.kinds import Store
+from dcrit.theory.estimates import Estimate
 from dcrit.theory.literature.figures import QUICK_SEEDS, difference, literature_figures, quick_variant, with_seeds
 from tests.worlds.literature import miniature
 from tests.worlds.runs import run_of
@@ -69,7 +70,7 @@ def test_pictures_of_a_clone_are_drawn_and_shown_on_its_page(tmp_path: Path, mon
     done = reproduce(*words)
     assert done.exit_code == 0, done.output  # type: ignore[attr-defined]
     assert [path.name for path in (clone / "figures" / "literature").iterdir()] == ["huang-2b.png"]
-    assert json.loads((clone / "docs/results/literature-figures.json").read_text()) == {"huang-2b": {"told": []}}
+    assert json.loads((clone / "docs/results/literature-figures.json").read_text()) == {"huang-2b": []}
     page = (clone / "docs/reference/literature-figures.md").read_text()
     assert page.count("](../../figures/literature/huang-2b.png)") == page.count("![") == 1
     unknown = reproduce("literature", "huang-9", *words[2:])
@@ -97,6 +98,18 @@ def test_every_committed_picture_is_of_a_figure_and_on_the_page() -> None:
     assert pictures <= {one.name for one in literature_figures()}
     page = (ROOT / "docs/reference/literature-figures.md").read_text()
     assert set(re.findall(r"figures/literature/([\w-]+)\.png", page)) == pictures
+
+
+@pytest.mark.parametrize(("name", "n_curves"), [("huang-5a", 0), ("huang-3c", 1)])
+def test_curves_beside_facts_are_not_asked_for_a_dip(name: str, n_curves: int) -> None:
+    (figure,) = (one for one in literature_figures() if one.name == name)
+    (panel,) = figure.panels
+    predicted = Estimate(quantity="accuracy", value=0.5, interval=None)
+    series = [
+        SeriesRuns(series=one, runs={}, accuracies={4: predicted} if k == 0 else {})
+        for k, one in enumerate(panel.series)
+    ]
+    assert len(api._over_width([PanelRuns(panel=panel, series=series)])) == n_curves
 
 
 def test_each_command_says_what_should_be_seen() -> None:
